@@ -1,0 +1,1 @@
+"""tagpulse: the pipeline, in the order in which a post travels."""

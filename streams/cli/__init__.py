@@ -1,0 +1,76 @@
+"""The command line: one file a command group, imported only when it is used. Here alone the parts are put together."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from streams.errors import TagpulseError
+
+_COMMANDS = {
+    "broker": "Run a broker for development in the foreground.",
+    "config": "Show and check the settings and the campaign file.",
+    "demo": "Play a sample day through the whole pipeline and watch it live.",
+    "doctor": "Check broker, topics, model, ports, clock and disk.",
+    "produce": "Send posts of a source to Kafka.",
+    "query": "Ask the lake in SQL.",
+    "tail": "Show the messages of a topic as they come.",
+    "topics": "Create, check and list the Kafka topics.",
+    "worker": "Run a worker: enrich or store.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports `streams.cli.NAME` when NAME is called, so that `--help` and short commands start at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"streams.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tagpulse", prog_name="tagpulse")
+def group() -> None:
+    """Watch the mood of a live hashtag.
+
+    Settings are environment variables TAGPULSE_…: see `tagpulse config show`.
+
+    \b
+    Examples:
+      tagpulse demo                          everything on this machine, no account needed
+      tagpulse topics create                 once for each Kafka cluster
+      tagpulse produce bluesky --tag poltwt  listen to a hashtag
+      tagpulse worker enrich                 language, sentiment and topic of every post
+      tagpulse worker store --sink parquet   keep the results
+      tagpulse query "select sentiment, count(*) from posts group by 1"
+
+    Exit codes: 0 done, 1 checks failed, 2 wrong usage, 65 bad input, 69 something is away, 70 a fault of tagpulse,
+    75 stalled, 77 refused, 78 a wrong setting.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command and ends the process with its exit code; an error of ours is one line on standard error."""
+    try:
+        code: Any = group.main(args=arguments, prog_name="tagpulse", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except TagpulseError as error:
+        click.echo(f"tagpulse: {error}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

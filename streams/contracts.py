@@ -1,0 +1,259 @@
+"""What travels through Kafka: the messages, and the only functions that turn them into bytes and back.
+
+Messages are JSON with a `type` tag; the version of the schema is a Kafka header. Later versions only add optional
+fields, so a reader ignores what it does not know and refuses a version above its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal, TypeVar, get_args
+
+import msgspec
+
+from streams.errors import BadMessage
+
+SCHEMA_VERSION = 1
+VERSION_HEADER = "tagpulse-schema"
+ATTEMPTS_HEADER = "tagpulse-attempts"
+HEADERS: tuple[tuple[str, bytes], ...] = ((VERSION_HEADER, str(SCHEMA_VERSION).encode()),)
+
+Headers = Iterable[tuple[str, bytes]]
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Source = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\s:]+$")]
+PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+
+SentimentLabel = Literal["negative", "neutral", "positive"]
+SENTIMENTS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)
+
+Reason = Literal[
+    "empty",  # a record without a value
+    "malformed",  # the bytes are not JSON in UTF-8
+    "invalid",  # JSON, but not one of our messages
+    "unknown_version",  # written by a newer tagpulse
+    "oversize",  # larger than the limit of the settings
+    "enrichment_failed",  # the model raised on this post alone
+    "sink_refused",  # a sink cannot hold this row
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+_HASHTAG = re.compile(r"(?<![\w&/#])[#\uff03]((?:\w|[\u200c\u200d])*[^\W\d_](?:\w|[\u200c\u200d])*)")
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Base of everything that travels. Unknown fields are ignored: a later version may have added them."""
+
+
+class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How often a post was liked, reposted and answered when it was collected."""
+
+    likes: int = 0
+    reposts: int = 0
+    replies: int = 0
+
+
+class Post(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
+    """A post as its author wrote it. An edit is the same `source` and `id` with a newer `edited_at`."""
+
+    source: Source
+    id: PostId
+    text: str
+    created_at: Time
+    author: str = ""
+    hashtags: tuple[str, ...] = ()
+    """Lower case, without the sign."""
+    language_hint: str | None = None
+    media: tuple[str, ...] = ()
+    """The kinds of media attached: `image`, `video`, `link`, …"""
+    reply_to: str | None = None
+    repost_of: str | None = None
+    engagement: Engagement = Engagement()
+    url: str | None = None
+    edited_at: Time | None = None
+    collected_at: Time | None = None
+    created_at_is_estimate: bool = False
+    """The network gave no usable time: `created_at` is the time of collection."""
+
+    @property
+    def key(self) -> bytes:
+        return message_key(self.source, self.id)
+
+
+class Deletion(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="deletion"):
+    """The author deleted the post: every sink removes it."""
+
+    source: Source
+    id: PostId
+    deleted_at: Time
+
+    @property
+    def key(self) -> bytes:
+        return message_key(self.source, self.id)
+
+
+class Language(msgspec.Struct, frozen=True, kw_only=True):
+    """A BCP-47 code (`und`: no language) and its probability."""
+
+    code: str
+    score: Probability
+
+
+class Sentiment(msgspec.Struct, frozen=True, kw_only=True):
+    """The most probable label and the calibrated probabilities of all three."""
+
+    label: SentimentLabel
+    negative: Probability
+    neutral: Probability
+    positive: Probability
+
+
+class TopicScore(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic that the post is about, with its probability."""
+
+    name: str
+    score: Probability
+
+
+class CampaignScore(msgspec.Struct, frozen=True, kw_only=True):
+    """The best topic of the campaign file, or None when none of them fits."""
+
+    name: str | None
+    score: Probability
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model gave the answers."""
+
+    name: str
+    version: str
+
+
+class EnrichedPost(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="enriched_post"):
+    """A post and what the model read in it."""
+
+    post: Post
+    language: Language
+    sentiment: Sentiment
+    topics: tuple[TopicScore, ...]
+    campaign: CampaignScore
+    model: ModelInfo
+    enriched_at: Time
+
+    @property
+    def key(self) -> bytes:
+        return self.post.key
+
+
+class DeadLetter(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="dead_letter"):
+    """A record that could not be handled, with its bytes untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    reason: str
+    """One of `REASONS`; a plain string, so that older readers can read newer reasons."""
+    error: str
+    attempts: int
+    failed_at: Time
+
+    @property
+    def origin(self) -> str:
+        return record_location(self.topic, self.partition, self.offset)
+
+
+RawMessage = Post | Deletion
+EnrichedMessage = EnrichedPost | Deletion
+Message = Post | Deletion | EnrichedPost | DeadLetter
+
+M = TypeVar("M")
+
+_ENCODER = msgspec.json.Encoder()
+_RAW: msgspec.json.Decoder[RawMessage] = msgspec.json.Decoder(RawMessage)
+_ENRICHED: msgspec.json.Decoder[EnrichedMessage] = msgspec.json.Decoder(EnrichedMessage)
+_DEAD: msgspec.json.Decoder[DeadLetter] = msgspec.json.Decoder(DeadLetter)
+_ANY: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """The message as JSON in UTF-8."""
+    return _ENCODER.encode(message)
+
+
+def decode_raw(value: bytes | None, headers: Headers = ()) -> RawMessage:
+    """Reads a record of `posts.raw`. Raises BadMessage."""
+    return _decode(_RAW, value, headers)
+
+
+def decode_enriched(value: bytes | None, headers: Headers = ()) -> EnrichedMessage:
+    """Reads a record of `posts.enriched`. Raises BadMessage."""
+    return _decode(_ENRICHED, value, headers)
+
+
+def decode_dead(value: bytes | None, headers: Headers = ()) -> DeadLetter:
+    """Reads a record of `posts.dead`. Raises BadMessage."""
+    return _decode(_DEAD, value, headers)
+
+
+def decode_any(value: bytes | None, headers: Headers = ()) -> Message:
+    """Reads a record of any topic. Raises BadMessage."""
+    return _decode(_ANY, value, headers)
+
+
+def _decode(decoder: msgspec.json.Decoder[M], value: bytes | None, headers: Headers) -> M:
+    for name, version in headers or ():
+        if name == VERSION_HEADER and not _is_known(version):
+            text = version.decode("ascii", "replace")[:40]
+            raise BadMessage("unknown_version", f"schema version {text!r}, this tagpulse reads 1 to {SCHEMA_VERSION}")
+    if not value:
+        raise BadMessage("empty", "the record has no value")
+    try:
+        message: M = decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise BadMessage("invalid", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadMessage("malformed", str(error)) from None
+    return message
+
+
+def _is_known(version: bytes) -> bool:
+    return version.isdigit() and 1 <= int(version[:9]) <= SCHEMA_VERSION
+
+
+def message_key(source: str, post_id: str) -> bytes:
+    """The Kafka key: one partition, and so one order, for everything about a post."""
+    return f"{source}:{post_id}".encode()
+
+
+def record_location(topic: str, partition: int, offset: int) -> str:
+    """Where a record stands, as every error and log line writes it."""
+    return f"{topic}[{partition}]@{offset}"
+
+
+def record_time_ms(message: RawMessage, *, collected_at: datetime) -> int:
+    """The record's time: the post's own, but never later than its collection, since Kafka refuses times ahead."""
+    own = message.created_at if isinstance(message, Post) else message.deleted_at
+    return max(0, int(min(own, collected_at).timestamp() * 1000))
+
+
+def find_hashtags(text: str) -> tuple[str, ...]:
+    """The hashtags in a text, lower case and without the sign, each once, in order; `#1` is no hashtag."""
+    return normalise_hashtags(_HASHTAG.findall(text))
+
+
+def normalise_hashtags(hashtags: Sequence[str]) -> tuple[str, ...]:
+    """Lower case, without the sign, each once, in order."""
+    cleaned = (tag.strip().lstrip("#\uff03").lower() for tag in hashtags)
+    return tuple(dict.fromkeys(tag for tag in cleaned if tag))
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is not given one."""
+    return datetime.now(UTC)

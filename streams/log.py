@@ -1,0 +1,64 @@
+"""The log: one line an event on standard error, as text or JSON; line breaks in posts cannot forge lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from streams.settings import LogSettings
+
+_CLIENT_LOGGERS = ("aiokafka", "kafka")
+_CLIENT_QUIET_SECONDS = 10.0
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        text = record.getMessage().encode("unicode_escape").decode() if not record.getMessage().isprintable() else ""
+        line = f"{at} {record.levelname.lower():<7} {record.name}: {text or record.getMessage()}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
+
+
+class RateLimit(logging.Filter):
+    """Lets one message of each call site pass in a period: a Kafka client logs an outage several times a second."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._clock = clock
+        self._last: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        site, now = (record.pathname, record.lineno), self._clock()
+        if now - self._last.get(site, float("-inf")) < self._seconds:
+            return False
+        self._last[site] = now
+        return True
+
+
+def configure(settings: LogSettings) -> None:
+    """Sets up the root logger; the loggers of the Kafka clients speak from WARNING on, and rarely."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if settings.format == "json" else _Text())
+    logging.basicConfig(level=settings.level, handlers=[handler], force=True)
+    limit = RateLimit(_CLIENT_QUIET_SECONDS)
+    handler.addFilter(lambda record: not record.name.startswith(_CLIENT_LOGGERS) or limit.filter(record))
+    for name in _CLIENT_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)

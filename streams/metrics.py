@@ -1,0 +1,143 @@
+"""Every metric: its name, labels and unit, and in one line why it is there. `docs/metrics.md` is made from this file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+
+BUILD = Gauge("tagpulse_build_info", "Which tagpulse runs here, and as what", ["version", "role"], registry=REGISTRY)
+
+# From the sources to Kafka
+RECEIVED = Counter(
+    "tagpulse_source_received",
+    "Messages that a source gave: is the network alive?",
+    ["source", "kind"],
+    registry=REGISTRY,
+)
+FILTERED = Counter(
+    "tagpulse_source_filtered", "Messages without a hashtag of the campaign", ["source"], registry=REGISTRY
+)
+MALFORMED = Counter(
+    "tagpulse_source_malformed",
+    "Frames and lines that could not be read and were passed over",
+    ["source"],
+    registry=REGISTRY,
+)
+RECONNECTS = Counter(
+    "tagpulse_source_reconnects", "Connections made anew: is the network shaky?", ["source"], registry=REGISTRY
+)
+GAPS = Counter(
+    "tagpulse_source_gaps", "Stretches of the feed that could not be fetched again", ["source"], registry=REGISTRY
+)
+SOURCE_LAST_EVENT = Gauge(
+    "tagpulse_source_last_event_timestamp_seconds",
+    "Event time of the newest message of a source",
+    ["source"],
+    registry=REGISTRY,
+)
+PRODUCED = Counter("tagpulse_produced", "Messages that Kafka confirmed", ["source", "kind"], registry=REGISTRY)
+IN_FLIGHT = Gauge(
+    "tagpulse_produce_in_flight", "Messages sent and not confirmed: at its limit the source waits", registry=REGISTRY
+)
+BROKER_AWAY = Gauge(
+    "tagpulse_broker_unavailable", "1 while Kafka does not confirm what is sent to it", registry=REGISTRY
+)
+
+# Enrichment
+ENRICHED = Counter(
+    "tagpulse_posts_enriched",
+    "Posts enriched and confirmed: the live mood",
+    ["source", "hashtag", "language", "sentiment"],
+    registry=REGISTRY,
+)
+TOPICS = Counter(
+    "tagpulse_posts_topic",
+    "Topics found in enriched posts; a post may have several or none",
+    ["hashtag", "topic"],
+    registry=REGISTRY,
+)
+CAMPAIGN_TOPICS = Counter(
+    "tagpulse_posts_campaign_topic", "Campaign topics found in enriched posts", ["hashtag", "topic"], registry=REGISTRY
+)
+DELETIONS = Counter("tagpulse_deletions", "Deletions passed on", ["source"], registry=REGISTRY)
+DEAD_LETTERS = Counter(
+    "tagpulse_dead_letters", "Records that went to the dead letters", ["worker", "reason"], registry=REGISTRY
+)
+BATCH_POSTS = Histogram(
+    "tagpulse_batch_posts",
+    "Posts in a batch: is the worker busy or idle?",
+    ["worker"],
+    buckets=_BATCHES,
+    registry=REGISTRY,
+)
+INFERENCE = Histogram(
+    "tagpulse_inference_seconds", "Time of the model for a batch", buckets=_SECONDS, registry=REGISTRY
+)
+END_TO_END = Histogram(
+    "tagpulse_end_to_end_seconds",
+    "From a post's collection to its confirmed enrichment",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+CACHE = Counter("tagpulse_model_cache_lookups", "Texts looked up in the model's cache", ["result"], registry=REGISTRY)
+MODEL = Gauge("tagpulse_model_info", "The model that answers here", ["name", "version"], registry=REGISTRY)
+
+# Progress of a worker
+ACKNOWLEDGED = Counter(
+    "tagpulse_acknowledged", "Records acknowledged", ["worker", "topic", "partition"], registry=REGISTRY
+)
+LAG = Gauge(
+    "tagpulse_consumer_lag",
+    "Records written but not yet acknowledged",
+    ["worker", "topic", "partition"],
+    registry=REGISTRY,
+)
+LAST_EVENT = Gauge(
+    "tagpulse_last_event_timestamp_seconds", "Event time of the newest record handled", ["worker"], registry=REGISTRY
+)
+STALLED = Gauge(
+    "tagpulse_worker_stalled",
+    "1 when there is lag but nothing was acknowledged for too long",
+    ["worker"],
+    registry=REGISTRY,
+)
+OUTPUT_RETRIES = Counter(
+    "tagpulse_output_retries",
+    "Outputs that failed and were tried again: is Kafka or a disk away?",
+    ["worker"],
+    registry=REGISTRY,
+)
+
+# Sinks
+STORED = Counter("tagpulse_sink_rows", "Rows that a sink made durable", ["sink"], registry=REGISTRY)
+REPEATED = Counter(
+    "tagpulse_sink_repeated_rows", "Rows that the sink already held, after a restart", ["sink"], registry=REGISTRY
+)
+FLUSH = Histogram(
+    "tagpulse_sink_flush_seconds", "Time to make a batch durable", ["sink"], buckets=_SECONDS, registry=REGISTRY
+)
+
+OTHER = "other"
+
+
+class HashtagLabels:
+    """Bounds the label `hashtag`: those of the campaign, or without one the first `limit` seen; the rest are `other`."""
+
+    def __init__(self, hashtags: Collection[str], limit: int) -> None:
+        self._labels = set(hashtags)
+        self._free = 0 if hashtags else limit
+
+    def of(self, hashtags: Sequence[str]) -> list[str]:
+        """The distinct labels of a post's hashtags; `other` alone when none has a label."""
+        if self._free:
+            for tag in hashtags:
+                if tag not in self._labels and self._free:
+                    self._labels.add(tag)
+                    self._free -= 1
+        return list(dict.fromkeys(tag for tag in hashtags if tag in self._labels)) or [OTHER]
