@@ -1,0 +1,70 @@
+# `make demo` and `make test` each do everything on a fresh machine; they need make and a Python 3.11 to 3.13 with pip and venv.
+
+# The interpreter: PYTHON=… picks one; else the first of these whose version fits.
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(if $(shell \
+	$(name) -c 'import sys, venv, ensurepip; print(*["fits"] * ((3, 11) <= sys.version_info < (3, 14)))' 2>/dev/null),$(name))))
+
+# WITH_TORCH=1 also installs PyTorch (several GB with CUDA), so that the tests that need it run instead of being skipped.
+WITH_TORCH ?=
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+comma := ,
+DEMO := .venv/.installed-demo
+TEST := .venv/.installed-test$(if $(WITH_TORCH),-torch)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEMO) ## Play a sample day through the whole pipeline, live in this terminal (DEMO_ARGS=…)
+	$(BIN)/tagpulse demo $(DEMO_ARGS)
+
+test: lint ## Lint, type-check and run every test (PYTEST_ARGS=…, WITH_TORCH=1)
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(TEST) ## Lint and type-check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(TEST) ## Sort the imports and format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(DEMO) ## Write the reference pages, JSON Schemas and AsyncAPI document in docs/ anew from the code
+	$(BIN)/python -m streams.reference docs
+
+# What stands in the lock stays unless pyproject.toml forbids it; UPGRADE=1 takes the newest versions.
+# CUDA's packages stay out: torch pins them itself, and builds of torch for other processors do without them.
+lock: $(TEST) ## Write constraints.txt anew from pyproject.toml (UPGRADE=1: newest versions)
+	$(BIN)/pip install --quiet 'uv>=0.9'
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --all-extras --python-version 3.11 $(if $(UPGRADE),--upgrade) \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-emit-package setuptools \
+		--output-file constraints.txt > /dev/null
+	sed -i.all -E '/^(cuda|nvidia|triton)/d' constraints.txt
+	rm constraints.txt.all
+
+bench: $(DEMO) ## Measure the speed of every part against a bare peer
+	$(BIN)/python benchmarks/pipeline.py
+
+clean: ## Remove the virtual environment and what the tools left behind
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
+
+$(DEMO): pyproject.toml constraints.txt
+	$(call install,demo)
+
+# The tests contain the demo, so that either order of `make demo` and `make test` installs once.
+$(TEST): pyproject.toml constraints.txt
+	$(call install,demo$(comma)test$(if $(WITH_TORCH),$(comma)torch))
+	@touch $(DEMO)
+
+define install
+@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found: install one, or say PYTHON=/path/to/python3" >&2; exit 1; }
+test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(1)]'
+@touch $@
+endef
