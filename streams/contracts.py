@@ -7,9 +7,12 @@ fields, so a reader ignores what it does not know and refuses a version above it
 from __future__ import annotations
 
 import re
+import string
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal, TypeVar, get_args
+from itertools import takewhile
+from typing import Annotated, ClassVar, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -20,11 +23,12 @@ VERSION_HEADER = "tagpulse-schema"
 ATTEMPTS_HEADER = "tagpulse-attempts"
 HEADERS: tuple[tuple[str, bytes], ...] = ((VERSION_HEADER, str(SCHEMA_VERSION).encode()),)
 
-Headers = Iterable[tuple[str, bytes]]
+Headers = Iterable[tuple[str, bytes | None]]
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Source = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\s:]+$")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Source = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\s:]+(?!\s)$")]
 PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
 SentimentLabel = Literal["negative", "neutral", "positive"]
@@ -41,23 +45,47 @@ Reason = Literal[
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
-_HASHTAG = re.compile(r"(?<![\w&/#])[#\uff03]((?:\w|[\u200c\u200d])*[^\W\d_](?:\w|[\u200c\u200d])*)")
+_HASHTAG_START = re.compile(r"(?<![\w&/#])[#\uff03]([^\s#\uff03]+)")
+_JOINERS = "_\u200c\u200d"
+_DETAIL_LENGTH = 300
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
-    """Base of everything that travels. Unknown fields are ignored: a later version may have added them."""
+    """Base of everything that travels. Unknown fields are ignored: a later version may have added them.
+
+    Times become UTC, however they were written; a naive one is refused.
+    """
+
+    _times: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        for name in self._times:
+            time = getattr(self, name)
+            if time is not None and time.tzinfo is not UTC:
+                msgspec.structs.force_setattr(self, name, _to_utc(name, time))
+
+
+def _to_utc(name: str, time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError(f"{name} has no time zone")
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{name} is out of range") from None
 
 
 class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How often a post was liked, reposted and answered when it was collected."""
 
-    likes: int = 0
-    reposts: int = 0
-    replies: int = 0
+    likes: Count = 0
+    reposts: Count = 0
+    replies: Count = 0
 
 
 class Post(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
     """A post as its author wrote it. An edit is the same `source` and `id` with a newer `edited_at`."""
+
+    _times = ("created_at", "edited_at", "collected_at")
 
     source: Source
     id: PostId
@@ -85,6 +113,8 @@ class Post(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
 
 class Deletion(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="deletion"):
     """The author deleted the post: every sink removes it."""
+
+    _times = ("deleted_at",)
 
     source: Source
     id: PostId
@@ -135,6 +165,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 class EnrichedPost(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="enriched_post"):
     """A post and what the model read in it."""
 
+    _times = ("enriched_at",)
+
     post: Post
     language: Language
     sentiment: Sentiment
@@ -150,6 +182,8 @@ class EnrichedPost(_Message, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 class DeadLetter(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="dead_letter"):
     """A record that could not be handled, with its bytes untouched."""
+
+    _times = ("failed_at",)
 
     topic: str
     partition: int
@@ -210,21 +244,21 @@ def decode_any(value: bytes | None, headers: Headers = ()) -> Message:
 def _decode(decoder: msgspec.json.Decoder[M], value: bytes | None, headers: Headers) -> M:
     for name, version in headers or ():
         if name == VERSION_HEADER and not _is_known(version):
-            text = version.decode("ascii", "replace")[:40]
-            raise BadMessage("unknown_version", f"schema version {text!r}, this tagpulse reads 1 to {SCHEMA_VERSION}")
+            text = repr(version)[:40]
+            raise BadMessage("unknown_version", f"schema version {text}, this tagpulse reads 1 to {SCHEMA_VERSION}")
     if not value:
         raise BadMessage("empty", "the record has no value")
     try:
         message: M = decoder.decode(value)
     except msgspec.ValidationError as error:
-        raise BadMessage("invalid", str(error)) from None
+        raise BadMessage("invalid", str(error)[:_DETAIL_LENGTH]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadMessage("malformed", str(error)) from None
+        raise BadMessage("malformed", str(error)[:_DETAIL_LENGTH]) from None
     return message
 
 
-def _is_known(version: bytes) -> bool:
-    return version.isdigit() and 1 <= int(version[:9]) <= SCHEMA_VERSION
+def _is_known(version: bytes | None) -> bool:
+    return version is not None and version.isdigit() and 1 <= int(version[:9]) <= SCHEMA_VERSION
 
 
 def message_key(source: str, post_id: str) -> bytes:
@@ -244,13 +278,19 @@ def record_time_ms(message: RawMessage, *, collected_at: datetime) -> int:
 
 
 def find_hashtags(text: str) -> tuple[str, ...]:
-    """The hashtags in a text, lower case and without the sign, each once, in order; `#1` is no hashtag."""
-    return normalise_hashtags(_HASHTAG.findall(text))
+    """The hashtags in a text of any script, as `normalise_hashtags` writes them; `#1` is no hashtag."""
+    runs = ("".join(takewhile(_continues_hashtag, run)) for run in _HASHTAG_START.findall(text))
+    return normalise_hashtags([run for run in runs if any(map(str.isalpha, run))])
+
+
+def _continues_hashtag(character: str) -> bool:
+    # Marks are no word characters to `re`, but many scripts write their vowels as marks: #हिन्दी, #ไทย.
+    return unicodedata.category(character)[0] in "LMN" or character in _JOINERS
 
 
 def normalise_hashtags(hashtags: Sequence[str]) -> tuple[str, ...]:
-    """Lower case, without the sign, each once, in order."""
-    cleaned = (tag.strip().lstrip("#\uff03").lower() for tag in hashtags)
+    """Without the sign, lower case and in Unicode's form NFKC, so that equal tags are equal strings; each once, in order."""
+    cleaned = (unicodedata.normalize("NFKC", tag).lower().strip(string.whitespace + "#") for tag in hashtags)
     return tuple(dict.fromkeys(tag for tag in cleaned if tag))
 
 
