@@ -109,7 +109,10 @@ class _Composer:
             for _ in range(scene.posts.get(language, scene.posts.get("other", 0))):
                 minute = bisect_right(rhythm, self._dice.below(rhythm[-1]))
                 at = START + timedelta(minutes=minute, milliseconds=self._dice.integer(0, 59_999))
-                self._ask(scene, writer, at) if scene.answered else self._say(scene, writer, at)
+                if scene.answered:
+                    self._ask(scene, writer, at)
+                else:
+                    self._say(scene, writer, at)
 
     def _say(self, scene: Scene, writer: Writer, at: datetime) -> None:
         author = writer.police() if scene.voice == "police" else writer.citizen()

@@ -39,7 +39,7 @@ class Dice:
 
     def heavy(self, scale: float) -> float:
         """Mostly around `scale`, now and then many times as much: how attention is spread among posts."""
-        return scale * min((1.0 - self._random()) ** -0.6, 30.0)
+        return scale * min(math.pow(1.0 - self._random(), -0.6), 30.0)
 
     def below(self, limit: float) -> float:
         """A number from 0 up to `limit`."""

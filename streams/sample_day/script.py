@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from importlib.resources import files
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
 
-from streams.sample_day.phrases import Mood
+from streams.sample_day.phrases import Tail
 
 START = datetime(2026, 6, 20, 8, tzinfo=UTC)
 END = datetime(2026, 6, 20, 20, tzinfo=UTC)
@@ -22,14 +23,14 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str
     voice: Literal["police", "citizen"]
-    mood: Mood
-    """Which tails may follow a phrase."""
     posts: Mapping[str, int]
     """How many, by language; `other` for each language not named."""
     rhythm: tuple[tuple[time, float], ...]
     """Weights at moments of the day (UTC), joined by straight lines; nothing before the first and after the last."""
     emoji: tuple[str, ...] = ()
     emoji_share: float = 0.0
+    tails: Tail | None = None
+    """The sentences that may follow a phrase."""
     tail_share: float = 0.0
     media: Literal["image", "video"] | None = None
     media_share: float = 0.0
@@ -85,7 +86,7 @@ def minute_weights(rhythm: tuple[tuple[time, float], ...]) -> list[float]:
             next(
                 (
                     before + (after - before) * ((now - begin) / (end - begin))
-                    for (begin, before), (end, after) in zip(points, points[1:], strict=False)
+                    for (begin, before), (end, after) in pairwise(points)
                     if begin <= now < end
                 ),
                 0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -57,8 +57,9 @@ class Writer:
 
     def write(self, phrase: str, scene: Scene, at: datetime, *, police: str, careless: bool) -> Wording:
         """The phrase as a post of the scene, written at `at`; `police` is the account that the phrase speaks of."""
-        before, after = self._frame(scene, at, tagged="{tag}" in phrase)
-        clean = self._fill(phrase, at, police)
+        known = self._known(at, police)
+        before, after = self._frame(phrase, scene, known)
+        clean = self._fill(phrase, known)
         slip = self._dice.pick(self.book.slips) if self.book.slips else None
         if not careless or slip is None or not self._dice.chance(SLIP_SHARE):
             return Wording(before + clean + after)
@@ -68,29 +69,35 @@ class Writer:
 
     def answer(self, phrase: str, asker: str, at: datetime, *, police: str) -> Wording:
         """The reply of a police account, addressed to the asker."""
-        return Wording(f"@{asker} {self._fill(phrase, at, police)} {self._campaign_tag()}")
+        return Wording(f"@{asker} {self._fill(phrase, self._known(at, police))} {self._campaign_tag()}")
 
-    def _fill(self, phrase: str, at: datetime, police: str) -> str:
+    def _known(self, at: datetime, police: str) -> Mapping[str, str]:
+        """The slots that are the same throughout a post."""
         local = at + timedelta(minutes=self.book.utc_offset_minutes - self._dice.integer(2, 12))
-        known = {
+        return {
             "police": f"@{police}",
             "tag": self._campaign_tag(),
             "time": local.strftime("%H:%M"),
             "n": str(self._dice.integer(6, 48)),
         }
-        return _SLOT.sub(lambda slot: known.get(slot[1]) or self._dice.pick(self.book.slots[slot[1]]), phrase)
 
-    def _frame(self, scene: Scene, at: datetime, *, tagged: bool) -> tuple[str, str]:
+    def _fill(self, phrase: str, known: Mapping[str, str]) -> str:
+        filled = _SLOT.sub(lambda slot: known.get(slot[1]) or self._dice.pick(self.book.slots[slot[1]]), phrase)
+        return filled[:1].upper() + filled[1:]
+
+    def _frame(self, phrase: str, scene: Scene, known: Mapping[str, str]) -> tuple[str, str]:
+        """What stands before and after the phrase: a closing sentence, emoji and hashtags in changing places."""
         dice = self._dice
         tail = ""
-        if dice.chance(scene.tail_share):
-            tail = " " + self._fill(dice.pick(self.book.tails[scene.mood]), at, "")
+        if scene.tails and dice.chance(scene.tail_share):
+            fitting = [tail for tail in self.book.tails[scene.tails] if "{time}" not in tail or "{time}" not in phrase]
+            tail = " " + self._fill(dice.pick(fitting), known)
         emoji = " " + dice.pick(scene.emoji) * dice.pick((1, 1, 1, 2, 3)) if dice.chance(scene.emoji_share) else ""
         second = ""
         choices: Sequence[str] = self.book.hashtags.get(scene.name, ())
         if choices and dice.chance(SECOND_HASHTAG_SHARE):
             second = " #" + dice.pick(choices)
-        if tagged:
+        if "{tag}" in phrase:
             return "", tail + emoji + second
         tag = self._campaign_tag()
         place = dice.integer(1, 100)

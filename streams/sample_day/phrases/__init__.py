@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Mood = Literal["negative", "neutral", "positive"]
+Tail = Literal["negative", "neutral", "positive", "support"]
 Slip = Literal["swap", "lower", "exclaim"]
 
 
@@ -31,8 +31,8 @@ class PhraseBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     police: tuple[str, ...]
     handles: Handles
     slots: Mapping[str, tuple[str, ...]]
-    tails: Mapping[Mood, tuple[str, ...]]
-    """Short sentences that may follow a phrase, by mood."""
+    tails: Mapping[Tail, tuple[str, ...]]
+    """Short sentences that may follow a phrase."""
     hashtags: Mapping[str, tuple[str, ...]]
     """Second hashtags by scene."""
     scenes: Mapping[str, tuple[str, ...]]
