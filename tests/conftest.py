@@ -1,0 +1,83 @@
+"""Brokers and settings of the tests. What a test writes stands in topics and groups of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from streams.broker import ApacheBroker, Broker, EmbeddedBroker
+from streams.settings import PREFIX, Settings
+from tests.helpers.brokers import kafka_home, own_settings
+
+
+class SettingsFactory(Protocol):
+    """Settings for a broker with topics, groups and folders of this test; keywords are sections, as dictionaries."""
+
+    def __call__(self, broker: Broker, **sections: dict[str, Any]) -> Settings: ...
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The embedded broker, one for the whole run: in memory."""
+    with EmbeddedBroker(tmp_path_factory.mktemp("embedded-broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def apache_home() -> Path:
+    """The folder of Apache Kafka: KAFKA_HOME, else `../shared/kafka`. Skips where there is none."""
+    return kafka_home()
+
+
+@pytest.fixture(scope="session")
+def apache_broker(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Apache Kafka, one for the whole run. Skips where there is none."""
+    with ApacheBroker(tmp_path_factory.mktemp("apache-broker"), home=apache_home) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session", params=["embedded", "apache"])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Both brokers in turn. Tests must not stop it: see `fresh_embedded_broker` and `fresh_apache_broker`."""
+    chosen: Broker = request.getfixturevalue(f"{request.param}_broker")
+    return chosen
+
+
+@pytest.fixture
+def fresh_embedded_broker(tmp_path: Path) -> Iterator[Broker]:
+    """An embedded broker that this test may stop, kill and freeze; a restart starts empty."""
+    with EmbeddedBroker(tmp_path / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+def fresh_apache_broker(apache_home: Path, tmp_path: Path) -> Iterator[Broker]:
+    """An Apache Kafka that this test may stop, kill, freeze and start again with the same data. Skips without one."""
+    with ApacheBroker(tmp_path / "broker", home=apache_home) as broker:
+        yield broker
+
+
+@pytest.fixture
+def settings_for(tmp_path: Path) -> SettingsFactory:
+    """Makes settings for a broker: `settings_for(fresh_apache_broker, topics={"partitions": 2})`."""
+
+    def make(broker: Broker, **sections: dict[str, Any]) -> Settings:
+        return own_settings(broker.bootstrap_servers, tmp_path, **sections)
+
+    return make
+
+
+@pytest.fixture
+def settings(broker: Broker, settings_for: SettingsFactory) -> Settings:
+    """Settings for both brokers in turn; the topics are named, but not created."""
+    return settings_for(broker)

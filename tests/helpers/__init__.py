@@ -1,0 +1,1 @@
+"""What many tests need: brokers, records, processes, and waiting for a condition."""

@@ -1,0 +1,41 @@
+"""Where Apache Kafka is, and settings that share nothing with another test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.broker import KAFKA_HOME_VARIABLE
+from streams.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def kafka_home() -> Path:
+    """The folder of Apache Kafka: KAFKA_HOME, else `../shared/kafka`. Skips the test where there is none or no Java."""
+    home = Path(os.environ.get(KAFKA_HOME_VARIABLE) or ROOT.parent / "shared" / "kafka")
+    if not (home / "bin" / "kafka-server-start.sh").is_file():
+        pytest.skip(f"Apache Kafka is not there: set {KAFKA_HOME_VARIABLE}")
+    java = Path(os.environ["JAVA_HOME"]) / "bin" / "java" if "JAVA_HOME" in os.environ else Path("java")
+    if not shutil.which(java):
+        pytest.skip("Apache Kafka needs Java, and there is none")
+    return home
+
+
+def own_settings(bootstrap_servers: str, folder: Path, **sections: dict[str, Any]) -> Settings:
+    """Settings with fresh names of topics and groups, their folders below `folder`, and any free port for metrics."""
+    name = uuid.uuid4().hex[:8]
+    own: dict[str, dict[str, Any]] = {
+        "kafka": {"bootstrap_servers": bootstrap_servers, "group_prefix": f"test-{name}"},
+        "topics": {"raw": f"raw-{name}", "enriched": f"enriched-{name}", "dead": f"dead-{name}"},
+        "produce": {"state_path": folder / "state"},
+        "lake": {"path": folder / "lake"},
+        "metrics": {"port": 0},
+    }
+    merged: dict[str, Any] = {name: own.get(name, {}) | sections.get(name, {}) for name in own | sections}
+    return Settings(**merged)

@@ -1,0 +1,161 @@
+"""`tagpulse …` as a real process, and waiting for a condition with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, SecretStr
+
+from streams.settings import PREFIX, Settings
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.05
+
+
+def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = "") -> T:
+    """Calls `condition` until what it returns is true, and returns that; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what or condition.__name__}, last {result!r}")
+        time.sleep(_POLL_SECONDS)
+    return result
+
+
+async def eventually(condition: Callable[[], T], seconds: float = 30.0, what: str = "") -> T:
+    """`wait_until` for tests on an event loop."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what or condition.__name__}, last {result!r}")
+        await asyncio.sleep(_POLL_SECONDS)
+    return result
+
+
+def environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process that is to run with these settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | _variables(settings, PREFIX) | dict(extra or {})
+
+
+def _variables(section: BaseModel, prefix: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in type(section).model_fields:
+        value: Any = getattr(section, name)
+        if isinstance(value, BaseModel):
+            found |= _variables(value, f"{prefix}{name.upper()}__")
+        elif value is not None:
+            found[prefix + name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return found
+
+
+def run_tagpulse(
+    *arguments: str | Path,
+    settings: Settings,
+    timeout: float = 60.0,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Runs `tagpulse ARGUMENTS` to its end: `.returncode`, `.stdout`, `.stderr`."""
+    return subprocess.run(
+        _command(arguments),
+        env=environment(settings, env),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+class Tagpulse:
+    """`tagpulse ARGUMENTS` in the background: `with Tagpulse("worker", "enrich", settings=…, folder=tmp_path) as worker:`.
+
+    At the end of the block the process is killed with all that it started.
+    """
+
+    def __init__(
+        self, *arguments: str | Path, settings: Settings, folder: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        name = "-".join(str(argument).strip("-").rpartition("/")[2] for argument in arguments[:3])
+        attempt = len(list(folder.glob(f"{name}.*.out")))
+        self.arguments = arguments
+        self._out = folder / f"{name}.{attempt}.out"
+        self._err = folder / f"{name}.{attempt}.err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self._process = subprocess.Popen(
+                _command(arguments),
+                env=environment(settings, env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def stdout(self) -> str:
+        """What it has written so far."""
+        return self._out.read_text(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        """The log so far."""
+        return self._err.read_text(errors="replace")
+
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        """SIGTERM to this process alone, as a supervisor does."""
+        self._process.terminate()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: SIGINT to every process of the terminal."""
+        os.killpg(self.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """`kill -9` of this process alone; returns when it is gone."""
+        self._process.kill()
+        self._process.wait()
+
+    def wait(self, seconds: float = 30.0) -> int:
+        """The exit code; fails with the log when the process does not end in time."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds:g} s: {self.stderr[-4000:]}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        if error is not None:
+            error.add_note(f"log of tagpulse {' '.join(map(str, self.arguments))}:\n{self.stderr[-4000:]}")
+
+
+def _command(arguments: tuple[str | Path, ...]) -> list[str]:
+    return [sys.executable, "-m", "streams", *map(str, arguments)]
