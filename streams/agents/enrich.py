@@ -1,0 +1,205 @@
+"""`posts.raw` → `posts.enriched`: language, sentiment and topic of every post; what cannot be read → `posts.dead`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import NamedTuple, cast
+
+from models.enricher import TextEnricher
+from models.enrichment import Enrichment
+from streams import metrics
+from streams.agents.dead_letter import Limit, dead_letter, outgoing
+from streams.contracts import (
+    CampaignScore,
+    DeadLetter,
+    Deletion,
+    EnrichedPost,
+    Language,
+    ModelInfo,
+    Post,
+    Sentiment,
+    SentimentLabel,
+    TopicScore,
+    decode_raw,
+    encode,
+    utc_now,
+)
+from streams.errors import BadMessage
+from streams.lossless import Record
+from streams.publisher import Outgoing, Oversize, Publisher
+from streams.settings import EnrichSettings, TopicsSettings
+
+logger = logging.getLogger(__name__)
+
+WORKER = "enrich"
+
+
+Result = EnrichedPost | Deletion | DeadLetter
+
+
+class Handled(NamedTuple):
+    """A record and what became of it."""
+
+    record: Record
+    result: Result
+
+
+class Enrich:
+    """The processing of the enrich worker: decode on the event loop, the model in a thread of its own."""
+
+    def __init__(
+        self, enricher: TextEnricher, settings: EnrichSettings, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._enricher = enricher
+        self._settings = settings
+        self._clock = clock
+        self._model = ModelInfo(name=enricher.name, version=enricher.version)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._limit = Limit(WORKER, settings.dead_window, settings.dead_share)
+        self._lookups = (0, 0)
+
+    async def process(self, records: Sequence[Record]) -> list[Handled]:
+        """What became of each record, in their order. Raises DeadLetterLimit when most of the last records failed."""
+        results: dict[int, Result] = {}
+        posts: dict[int, Post] = {}
+        for index, record in enumerate(records):
+            try:
+                message = self._read(record)
+            except BadMessage as error:
+                results[index] = dead_letter(record, error, self._clock())
+            else:
+                if isinstance(message, Post):
+                    posts[index] = message
+                else:
+                    results[index] = message
+        if posts:
+            loop = asyncio.get_running_loop()
+            answers = await loop.run_in_executor(self._thread, self._timed, [post.text for post in posts.values()])
+            now = self._clock()
+            for (index, post), answer in zip(posts.items(), answers, strict=True):
+                if isinstance(answer, Exception):
+                    failure = BadMessage("enrichment_failed", f"{type(answer).__name__}: {answer}")
+                    results[index] = dead_letter(records[index], failure, now)
+                else:
+                    results[index] = _enriched(post, answer, self._model, now)
+        handled = [Handled(record, results[index]) for index, record in enumerate(records)]
+        self._limit.check([result for _, result in handled])
+        return handled
+
+    def _read(self, record: Record) -> Post | Deletion:
+        size = len(record.value or b"")
+        if size > self._settings.max_post_bytes:
+            limit = self._settings.max_post_bytes
+            raise BadMessage("oversize", f"{size} bytes, the limit is {limit} (TAGPULSE_ENRICH__MAX_POST_BYTES)")
+        return decode_raw(record.value, record.headers)
+
+    def _timed(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
+        started = time.perf_counter()
+        answers = self._answers(texts)
+        metrics.INFERENCE.observe(time.perf_counter() - started)
+        self._count_lookups()
+        return answers
+
+    def _answers(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
+        """The model's answers; where a batch fails it is halved until the post at fault stands alone."""
+        try:
+            return list(self._enricher.enrich(texts))
+        except Exception as error:
+            if len(texts) == 1:
+                logger.warning("the model failed on one post, which goes to the dead letters: %r", error)
+                return [error]
+            middle = len(texts) // 2
+            return self._answers(texts[:middle]) + self._answers(texts[middle:])
+
+    def _count_lookups(self) -> None:
+        info = self._enricher.cache_info()
+        metrics.CACHE.labels("hit").inc(info.hits - self._lookups[0])
+        metrics.CACHE.labels("miss").inc(info.misses - self._lookups[1])
+        self._lookups = (info.hits, info.misses)
+
+
+def _enriched(post: Post, answer: Enrichment, model: ModelInfo, now: datetime) -> EnrichedPost:
+    sentiment = answer.sentiment
+    return EnrichedPost(
+        post=post,
+        language=Language(code=answer.language.code, score=answer.language.score),
+        sentiment=Sentiment(
+            label=cast("SentimentLabel", sentiment.label),
+            negative=sentiment.negative,
+            neutral=sentiment.neutral,
+            positive=sentiment.positive,
+        ),
+        topics=tuple(TopicScore(name=topic.name, score=topic.score) for topic in answer.topics),
+        campaign=CampaignScore(name=answer.campaign.name, score=answer.campaign.score),
+        model=model,
+        enriched_at=now,
+    )
+
+
+class EnrichedOutput:
+    """Sends a batch to its topics; counted only once Kafka has confirmed all of it."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        topics: TopicsSettings,
+        hashtags: metrics.BoundedLabel,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._publisher = publisher
+        self._topics = topics
+        self._hashtags = hashtags
+        self._sources = metrics.BoundedLabel((), metrics.MAX_SOURCES)
+        self._clock = clock
+
+    async def write(self, result: Sequence[Handled]) -> None:
+        """Returns when Kafka has confirmed the batch. A result above its topic's limit becomes a dead letter."""
+        handled = list(result)
+        sent = [self._outgoing(record, message) for record, message in handled]
+        while True:
+            try:
+                await self._publisher.publish(sent)
+            except Oversize as error:
+                index = next(index for index, record in enumerate(sent) if record is error.record)
+                record = handled[index].record
+                letter = dead_letter(record, BadMessage("oversize", f"its result: {error}"), self._clock())
+                handled[index] = Handled(record, letter)
+                sent[index] = self._outgoing(record, letter)
+            else:
+                break
+        self._count([message for _, message in handled])
+
+    async def flush(self) -> None:
+        """Nothing is left to do: a write is durable."""
+
+    def _outgoing(self, record: Record, result: Result) -> Outgoing:
+        if isinstance(result, DeadLetter):
+            return outgoing(result, self._topics.dead)
+        return Outgoing(self._topics.enriched, result.key, encode(result), record.timestamp_ms)
+
+    def _count(self, results: Sequence[Result]) -> None:
+        now = self._clock()
+        for result in results:
+            if isinstance(result, EnrichedPost):
+                self._count_post(result)
+                if result.post.collected_at is not None:
+                    metrics.END_TO_END.observe(max(0.0, (now - result.post.collected_at).total_seconds()))
+            elif isinstance(result, Deletion):
+                metrics.DELETIONS.labels(self._sources.of(result.source)).inc()
+            else:
+                metrics.DEAD_LETTERS.labels(WORKER, result.reason).inc()
+
+    def _count_post(self, enriched: EnrichedPost) -> None:
+        source = self._sources.of(enriched.post.source)
+        language, sentiment = enriched.language.code, enriched.sentiment.label
+        for hashtag in self._hashtags.among(enriched.post.hashtags):
+            metrics.ENRICHED.labels(source, hashtag, language, sentiment).inc()
+            for topic in enriched.topics:
+                metrics.TOPICS.labels(hashtag, topic.name).inc()
+            if enriched.campaign.name is not None:
+                metrics.CAMPAIGN_TOPICS.labels(hashtag, enriched.campaign.name).inc()

@@ -1,0 +1,96 @@
+"""`posts.enriched` → a sink; what cannot be read → `posts.dead`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from streams import metrics
+from streams.agents.dead_letter import Limit, dead_letter, outgoing
+from streams.contracts import DeadLetter, decode_enriched, utc_now
+from streams.errors import BadMessage, Unavailable
+from streams.lossless import Record
+from streams.publisher import Publisher
+from streams.settings import Settings
+from streams.sinks.base import Row, Sink
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_FIRST_BACKOFF_SECONDS = 0.5
+_MAX_BACKOFF_SECONDS = 30.0
+
+
+class Store:
+    """The processing of a store worker, and its output: a sink that is waited for as long as it is away."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        publisher: Publisher,
+        settings: Settings,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.worker = f"store-{sink.name}"
+        self._sink = sink
+        self._publisher = publisher
+        self._dead_topic = settings.topics.dead
+        self._limit = Limit(self.worker, settings.enrich.dead_window, settings.enrich.dead_share)
+        self._clock = clock
+        self._sleep = sleep
+        self.is_waiting = False
+
+    async def open(self) -> None:
+        """Opens the sink, waiting while it is away."""
+        await self._patiently(self._sink.open)
+
+    async def close(self) -> None:
+        await self._sink.close()
+
+    async def process(self, records: Sequence[Record]) -> list[Row | DeadLetter]:
+        """Raises DeadLetterLimit when most of the last records failed."""
+        results: list[Row | DeadLetter] = []
+        for record in records:
+            try:
+                results.append(Row(record, decode_enriched(record.value, record.headers)))
+            except BadMessage as error:
+                results.append(dead_letter(record, error, self._clock()))
+        self._limit.check(results)
+        return results
+
+    async def write(self, result: Sequence[Row | DeadLetter]) -> None:
+        letters = [letter for letter in result if isinstance(letter, DeadLetter)]
+        if letters:
+            await self._publisher.publish([outgoing(letter, self._dead_topic) for letter in letters])
+            for letter in letters:
+                metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
+        rows = [row for row in result if isinstance(row, Row)]
+        await self._patiently(lambda: self._sink.write(rows))
+
+    async def flush(self) -> None:
+        started = time.perf_counter()
+        written = await self._patiently(self._sink.flush)
+        metrics.FLUSH.labels(self._sink.name).observe(time.perf_counter() - started)
+        metrics.STORED.labels(self._sink.name).inc(written)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        backoff = _FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                result = await call()
+            except Unavailable as error:
+                self.is_waiting = True
+                metrics.OUTPUT_RETRIES.labels(self.worker).inc()
+                logger.warning("%s; trying again in %.1f s, nothing is lost", error, backoff)
+                await self._sleep(backoff * (0.5 + random.random()))
+                backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+            else:
+                self.is_waiting = False
+                return result

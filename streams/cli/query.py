@@ -1,0 +1,87 @@
+"""`tagpulse query`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from streams.lake_query import Answer, ask
+from streams.settings import load_settings
+
+
+@click.command()
+@click.argument("sql")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a row.")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Rows shown in a table.")
+def command(sql: str, as_json: bool, limit: int) -> None:
+    """Ask the lake in SQL (DuckDB). The view `posts` holds each post once, its newest edit, without deleted ones.
+
+    \b
+    Columns: run, source, id, created_at, text, author, hashtags, language, language_score, sentiment, negative,
+    neutral, positive, topics, topic_scores, campaign_topic, campaign_score, model_version and more:
+    tagpulse query "describe posts"
+
+    \b
+    Examples:
+      tagpulse query "select sentiment, count(*) from posts group by 1"
+      tagpulse query --json "select created_at, text from posts where language = 'de' order by negative desc limit 10"
+    """
+    answer = ask(load_settings().lake.path, sql)
+    if as_json:
+        for row in answer.rows:
+            fields = dict(zip(answer.columns, map(_plain, row), strict=True))
+            click.echo(json.dumps(fields, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(answer, limit)
+
+
+def _show(answer: Answer, limit: int) -> None:
+    table = Table(*map(escape, answer.columns))
+    rows = list(islice(answer.rows, limit + 1))
+    for row in rows[:limit]:
+        table.add_row(*(_cell(value) for value in row))
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+    if len(rows) > limit:
+        console.print(f"the first {limit} rows; --limit or --json shows more", style="dim")
+
+
+def _cell(value: Any) -> Text:
+    plain = _plain(value)
+    text = "" if plain is None else plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    # a post must not speak to the terminal
+    return Text("".join(character if character.isprintable() else " " for character in text))
+
+
+def _plain(value: Any) -> Any:
+    """A value of DuckDB as JSON can hold it; times in RFC 3339, numbers that are none as null."""
+    match value:
+        case datetime():
+            utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+            return utc.isoformat().replace("+00:00", "Z")
+        case float():
+            return value if value == value and abs(value) != float("inf") else None
+        case None | bool() | int() | str():
+            return value
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case date():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case _:
+            return str(value)

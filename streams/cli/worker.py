@@ -1,0 +1,145 @@
+"""`tagpulse worker enrich` and `tagpulse worker store`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import click
+
+from models.campaign import CampaignTopic
+from models.constant import ConstantEnricher
+from models.enricher import Enricher, TextEnricher
+from streams import log, metrics, supervisor
+from streams.agents.enrich import WORKER, Enrich, EnrichedOutput
+from streams.agents.store import Store
+from streams.campaign import Campaign, load_campaign
+from streams.lossless import Pace
+from streams.publisher import Publisher
+from streams.settings import Settings, load_settings
+from streams.sinks.parquet import ParquetSink
+from streams.worker import Job, run
+
+
+@click.group()
+def command() -> None:
+    """Run a worker in the foreground; SIGTERM or Ctrl-C ends it with 0, and nothing is lost.
+
+    \b
+    Examples:
+      tagpulse worker enrich
+      tagpulse worker enrich --concurrency 2
+      tagpulse worker store --sink parquet
+    """
+
+
+def _concurrency(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option(
+        "--concurrency",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Processes on this machine; they share the partitions.",
+    )(click.option("--process-number", type=int, default=0, hidden=True)(function))
+
+
+@command.command()
+@_concurrency
+def enrich(concurrency: int, process_number: int) -> int:
+    """posts.raw to posts.enriched: language, sentiment and topic of every post.
+
+    \b
+    Examples:
+      tagpulse worker enrich
+      TAGPULSE_MODEL__THREADS=1 tagpulse worker enrich --concurrency 2
+    """
+    settings = load_settings()
+    log.configure(settings.log)
+    if concurrency > 1:
+        return supervisor.run(["worker", "enrich"], concurrency)
+    asyncio.run(_enrich(settings, process_number))
+    return 0
+
+
+@command.command()
+@click.option("--sink", type=click.Choice([ParquetSink.name]), required=True, help="Where the posts are kept.")
+@_concurrency
+def store(sink: str, concurrency: int, process_number: int) -> int:
+    """posts.enriched to a sink.
+
+    \b
+    Examples:
+      tagpulse worker store --sink parquet
+      TAGPULSE_LAKE__PATH=/data/lake tagpulse worker store --sink parquet
+    """
+    settings = load_settings()
+    log.configure(settings.log)
+    if concurrency > 1:
+        return supervisor.run(["worker", "store", "--sink", sink], concurrency)
+    asyncio.run(_store(settings, process_number))
+    return 0
+
+
+async def _enrich(settings: Settings, process_number: int) -> None:
+    campaign = load_campaign(settings.campaign)
+    enricher = _load_enricher(settings, campaign)
+    metrics.MODEL.labels(enricher.name, enricher.version).set(1)
+    publisher = Publisher(settings.kafka, WORKER, settings.topics.limits)
+    pace = Pace(
+        batch_size=settings.enrich.batch_size,
+        within_seconds=settings.enrich.within_seconds,
+        batches_in_flight=settings.enrich.batches_in_flight,
+    )
+    hashtags = metrics.BoundedLabel(campaign.hashtags, settings.metrics.max_hashtags)
+    job = Job(
+        worker=WORKER,
+        topic=settings.topics.raw,
+        process=Enrich(enricher, settings.enrich).process,
+        output=EnrichedOutput(publisher, settings.topics, hashtags),
+        pace=pace,
+        publisher=publisher,
+        is_waiting=lambda: publisher.is_away,
+    )
+    await run(job, settings, process_number)
+
+
+async def _store(settings: Settings, process_number: int) -> None:
+    sink = ParquetSink(settings.lake.path)
+    publisher = Publisher(settings.kafka, f"store-{sink.name}", settings.topics.limits)
+    store = Store(sink, publisher, settings)
+    await store.open()
+    pace = Pace(
+        batch_size=settings.lake.batch_size,
+        within_seconds=0.5,
+        batches_in_flight=2,
+        flush_records=settings.lake.flush_rows,
+        flush_seconds=settings.lake.flush_seconds,
+    )
+    job = Job(
+        worker=store.worker,
+        topic=settings.topics.enriched,
+        process=store.process,
+        output=store,
+        pace=pace,
+        publisher=publisher,
+        is_waiting=lambda: publisher.is_away or store.is_waiting,
+    )
+    try:
+        await run(job, settings, process_number)
+    finally:
+        await store.close()
+
+
+def _load_enricher(settings: Settings, campaign: Campaign) -> TextEnricher:
+    if settings.model.backend == "constant":
+        return ConstantEnricher()
+    topics = [
+        CampaignTopic(name=topic.name, description=topic.description, examples=topic.examples)
+        for topic in campaign.topics
+    ]
+    return Enricher.load(
+        settings.model.path,
+        threads=settings.model.threads or len(os.sched_getaffinity(0)),
+        cache_size=settings.model.cache_size,
+        campaign_topics=topics,
+    )

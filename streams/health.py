@@ -1,0 +1,103 @@
+"""/healthz, /readyz and /metrics of a process, from a thread of its own, so that they answer while all else is busy."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from importlib.metadata import version
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+from streams import metrics
+from streams.errors import SettingsError
+from streams.settings import MetricsSettings
+
+logger = logging.getLogger(__name__)
+
+_PORTS_TRIED = 50
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    # taking over a port on which another process listens must fail
+    allow_reuse_port = False
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        logger.debug(format, *args)
+
+
+class Health:
+    """The HTTP server of a process; `address` is known after `start`."""
+
+    def __init__(
+        self, settings: MetricsSettings, role: str, not_ready: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`not_ready` says why the process is not ready, None when it is."""
+        self._settings = settings
+        self._role = role
+        self._not_ready = not_ready
+        self._metrics = make_wsgi_app(metrics.REGISTRY)
+        self._server: WSGIServer | None = None
+        self.address = ""
+
+    def start(self, port_offset: int = 0) -> None:
+        """Listens. Raises SettingsError when the address cannot be used."""
+        metrics.BUILD.labels(version("tagpulse"), self._role).set(1)
+        self._server = self._listen(port_offset)
+        self.address = f"http://{self._settings.host}:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        logger.info("metrics and health on %s/metrics", self.address)
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def _listen(self, port_offset: int) -> WSGIServer:
+        host, wanted = self._settings.host, self._settings.port
+        ports = [0] if wanted == 0 else range(wanted + port_offset, min(65_536, wanted + port_offset + _PORTS_TRIED))
+        failure: OSError | OverflowError | None = None
+        for port in ports:
+            try:
+                server = make_server(host, port, self._answer, server_class=_Server, handler_class=_QuietHandler)
+            except (OSError, OverflowError) as error:
+                failure = error
+                continue
+            if port != ports[0]:
+                logger.warning(
+                    "TAGPULSE_METRICS__PORT: port %d is in use, metrics and health are on port %d instead",
+                    ports[0],
+                    port,
+                )
+            return server
+        raise SettingsError(
+            f"TAGPULSE_METRICS__HOST, TAGPULSE_METRICS__PORT: cannot listen on {host}:{wanted}: {failure}"
+        )
+
+    def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            answer: Iterable[bytes] = self._metrics(environ, start_response)
+            return answer
+        if path == "/healthz":
+            return _plain(start_response, HTTPStatus.OK, "alive")
+        if path == "/readyz":
+            reason = self._not_ready()
+            if reason is None:
+                return _plain(start_response, HTTPStatus.OK, "ready")
+            return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {reason}")
+        return _plain(start_response, HTTPStatus.NOT_FOUND, "there is /metrics, /healthz and /readyz")
+
+
+def _plain(start_response: StartResponse, status: HTTPStatus, text: str) -> list[bytes]:
+    start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+    return [text.encode() + b"\n"]

@@ -1,0 +1,74 @@
+"""Questions to the lake in SQL: DuckDB over the Parquet files, with the view `posts`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from streams.errors import BadInput
+from streams.sinks.lake import DELETION_SCHEMA, DELETIONS, POST_SCHEMA, POSTS
+
+_FETCHED_ROWS = 10_000
+_FOLDERS = [("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]
+
+# each post once: its newest edit, of equal ones the newest enrichment; and none that its author deleted
+_POSTS_VIEW = """
+create view posts as
+select * from stored_posts post
+where not exists (
+    select 1 from stored_deletions deletion
+    where deletion.run = post.run and deletion.source = post.source and deletion.id = post.id
+)
+qualify row_number() over (
+    partition by run, source, id
+    order by coalesce(edited_at, created_at) desc, enriched_at desc, kafka_partition, kafka_offset desc
+) = 1
+"""
+
+
+class Answer(NamedTuple):
+    """The columns of an answer and its rows, read as they are asked for."""
+
+    columns: list[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+def ask(lake: Path, sql: str) -> Answer:
+    """Runs one query. Raises BadInput with DuckDB's own words when it cannot."""
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    try:
+        for kind, schema in ((POSTS, POST_SCHEMA), (DELETIONS, DELETION_SCHEMA)):
+            _create_stored_view(connection, lake, kind, schema)
+        connection.execute(_POSTS_VIEW)
+        cursor = connection.execute(sql)
+    except duckdb.Error as error:
+        raise BadInput(f"the query failed: {error}") from None
+    columns = [column[0] for column in cursor.description or ()]
+    return Answer(columns, _rows(cursor))
+
+
+def _create_stored_view(connection: duckdb.DuckDBPyConnection, lake: Path, kind: str, schema: pa.Schema) -> None:
+    name = f"stored_{kind}"
+    if next((lake / kind).rglob("*.parquet"), None) is None:
+        empty = pa.schema([*schema, *(pa.field(*field) for field in _FOLDERS)]).empty_table()
+        connection.register(name, empty)
+        return
+    pattern = str(lake / kind / "*" / "*" / "*" / "*.parquet").replace("'", "''")
+    types = "{'run': varchar, 'date': date, 'hour': varchar}"
+    connection.execute(
+        f"create view {name} as select * from "  # noqa: S608
+        f"read_parquet('{pattern}', hive_partitioning = true, hive_types = {types}, union_by_name = true)"
+    )
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    try:
+        while rows := cursor.fetchmany(_FETCHED_ROWS):
+            yield from rows
+    except duckdb.Error as error:
+        raise BadInput(f"the query failed: {error}") from None

@@ -1,0 +1,219 @@
+"""Batch and acknowledge so that nothing is lost: the only code of tagpulse that acknowledges.
+
+Faust by itself acknowledges what raised and what it only prefetched, so streams run with acknowledgements off and every
+record is acknowledged here, after all outputs of its batch are durable, in the order of reading. Three stages overlap:
+
+    read a batch  →  process it (model, decoding)  →  write the result, make it durable, acknowledge
+                     several batches at once           one batch at a time, in order
+
+Because acknowledgements are ordered, a committed offset never stands behind a record without its output: after any crash
+the records from the committed offset on are handled again, and sinks are idempotent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
+
+from streams import metrics
+from streams.contracts import Headers, record_location
+from streams.errors import TagpulseError
+
+R = TypeVar("R")
+T = TypeVar("T")
+R_contra = TypeVar("R_contra", contravariant=True)
+
+logger = logging.getLogger(__name__)
+
+_UNEXPECTED = 70
+
+
+class Record(NamedTuple):
+    """A record of Kafka, untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def location(self) -> str:
+        return record_location(self.topic, self.partition, self.offset)
+
+
+class Output(Protocol[R_contra]):
+    """Where results go. Both methods wait out an outage; what they raise ends the process without acknowledging."""
+
+    async def write(self, result: R_contra) -> None:
+        """Takes a result; it may be durable or not yet."""
+
+    async def flush(self) -> None:
+        """Returns when everything written is durable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How much is read, worked on and made durable at once."""
+
+    batch_size: int
+    within_seconds: float
+    batches_in_flight: int
+    flush_records: int = 1
+    flush_seconds: float = 0.0
+
+
+@dataclass
+class Progress:
+    """What a worker has acknowledged; read by the watchdog from another thread."""
+
+    next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    """The offset after the last acknowledged record, or of the first delivered one, by topic and partition."""
+    acknowledged: int = 0
+
+
+class Lossless(Generic[R]):
+    """Drives one Faust stream through `process` into `output`."""
+
+    def __init__(
+        self,
+        worker: str,
+        process: Callable[[Sequence[Record]], Awaitable[R]],
+        output: Output[R],
+        pace: Pace,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.progress = Progress()
+        self._worker = worker
+        self._process = process
+        self._output = output
+        self._pace = pace
+        self._clock = clock
+        self._batches: asyncio.Queue[tuple[Sequence[Any], asyncio.Task[R]]] = asyncio.Queue()
+        self._free = asyncio.Semaphore(pace.batches_in_flight)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = asyncio.Event()
+
+    async def run(self, stream: Any) -> None:
+        """The body of the agent: reads for ever. `stream` is the agent's Faust stream."""
+        finisher = asyncio.create_task(_or_exit(self._finish(stream)))
+        try:
+            async for events in stream.noack().noack_take(self._pace.batch_size, within=self._pace.within_seconds):
+                if self._draining.is_set():
+                    continue
+                self._idle.clear()
+                self._note_first(events)
+                await self._free.acquire()
+                records = [_record(event) for event in events]
+                metrics.BATCH_POSTS.labels(self._worker).observe(len(records))
+                self._batches.put_nowait((events, asyncio.create_task(_or_exit(self._process(records)))))
+        finally:
+            finisher.cancel()
+
+    async def drain(self, seconds: float) -> bool:
+        """Reads no more, and waits until what was read is acknowledged; False when that took too long."""
+        self._draining.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        return self._idle.is_set()
+
+    async def _finish(self, stream: Any) -> None:
+        written: list[Sequence[Any]] = []
+        due = 0.0
+        while True:
+            batch = await self._next_batch(due if written else None)
+            if batch is not None:
+                events, processing = batch
+                await self._output.write(await processing)
+                self._free.release()
+                if not written:
+                    due = self._clock() + self._pace.flush_seconds
+                written.append(events)
+            if self._is_due(written, due):
+                await self._output.flush()
+                for events in written:
+                    await self._acknowledge(stream, events)
+                written.clear()
+                if self._batches.empty():
+                    self._idle.set()
+
+    async def _next_batch(self, due: float | None) -> tuple[Sequence[Any], asyncio.Task[R]] | None:
+        if due is None:
+            return await self._batches.get()
+        draining = asyncio.create_task(self._draining.wait())
+        getting = asyncio.create_task(self._batches.get())
+        try:
+            await asyncio.wait(
+                [getting, draining], timeout=max(0.0, due - self._clock()), return_when=asyncio.FIRST_COMPLETED
+            )
+            return getting.result() if getting.done() else None
+        finally:
+            getting.cancel()
+            draining.cancel()
+
+    def _is_due(self, written: Sequence[Sequence[Any]], due: float) -> bool:
+        if not written:
+            return False
+        full = sum(map(len, written)) >= self._pace.flush_records
+        return full or self._clock() >= due or (self._draining.is_set() and self._batches.empty())
+
+    async def _acknowledge(self, stream: Any, events: Sequence[Any]) -> None:
+        for event in events:
+            await stream.ack(event)
+        counts: dict[tuple[str, int], int] = {}
+        for event in events:
+            place = (event.message.topic, event.message.partition)
+            counts[place] = counts.get(place, 0) + 1
+            self.progress.next_offsets[place] = event.message.offset + 1
+        self.progress.acknowledged += len(events)
+        for (topic, partition), count in counts.items():
+            metrics.ACKNOWLEDGED.labels(self._worker, topic, str(partition)).inc(count)
+        metrics.LAST_EVENT.labels(self._worker).set(max(event.message.timestamp for event in events))
+
+    def _note_first(self, events: Sequence[Any]) -> None:
+        for event in events:
+            self.progress.next_offsets.setdefault((event.message.topic, event.message.partition), event.message.offset)
+
+
+def _record(event: Any) -> Record:
+    message = event.message
+    return Record(
+        message.topic,
+        message.partition,
+        message.offset,
+        int(message.timestamp * 1000),
+        message.key,
+        message.value,
+        message.headers or (),
+    )
+
+
+async def _or_exit(work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
+    """Ends the process at any error: Faust's own shutdown could commit what was not done."""
+    try:
+        return await work
+    except TagpulseError as error:
+        exit_now(error.exit_code, str(error))
+    except Exception:
+        logger.exception(
+            "a fault of tagpulse: nothing of this batch was acknowledged, it is read again at the next start"
+        )
+        exit_now(_UNEXPECTED, "ended by a fault of tagpulse, see the traceback above")
+
+
+def exit_now(code: int, reason: str) -> NoReturn:
+    """Ends the process at once, with `reason` as its last line; offsets that are not committed stay so."""
+    logger.critical("%s (exit %d)", reason, code)
+    sys.stderr.flush()
+    os._exit(code)

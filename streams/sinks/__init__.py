@@ -1,0 +1,1 @@
+"""Where enriched posts are kept, one file a sink; `base.py` states the contract."""

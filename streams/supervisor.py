@@ -1,0 +1,101 @@
+"""`--concurrency`: several processes of one command on this machine, started again when they die."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.2
+_FIRST_BACKOFF_SECONDS = 1.0
+_MAX_BACKOFF_SECONDS = 30.0
+_STEADY_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+
+# starting again cannot mend these: bad input, refused, a wrong setting
+_PERMANENT = (2, 65, 77, 78)
+
+
+@dataclass
+class _Child:
+    number: int
+    process: subprocess.Popen[bytes]
+    started: float
+    backoff: float = _FIRST_BACKOFF_SECONDS
+    again_at: float | None = None
+
+
+def run(arguments: Sequence[str], concurrency: int) -> int:
+    """Runs `tagpulse ARGUMENTS` in `concurrency` processes until SIGTERM or Ctrl-C, or until one fails for good.
+
+    Process N has its own metrics port (the setting plus N) and, where static membership is set, its own instance id.
+    """
+    stop = False
+
+    def request_stop(*_: object) -> None:
+        nonlocal stop
+        stop = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, request_stop)
+    children = [_Child(number, _start(arguments, number), time.monotonic()) for number in range(concurrency)]
+    code = 0
+    while not stop and code == 0:
+        time.sleep(_POLL_SECONDS)
+        for child in children:
+            code = code or _look_after(child, arguments)
+    for child in children:
+        if child.process.poll() is None:
+            child.process.terminate()
+    return max([code, *(_ended(child) for child in children)], key=abs)
+
+
+def _start(arguments: Sequence[str], number: int) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ)
+    instance = environment.get("TAGPULSE_KAFKA__INSTANCE_ID")
+    if instance:
+        environment["TAGPULSE_KAFKA__INSTANCE_ID"] = f"{instance}-{number}"
+    command = [sys.executable, "-m", "streams", *arguments, "--process-number", str(number)]
+    # a session of its own: Ctrl-C reaches the children through us alone, once
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def _look_after(child: _Child, arguments: Sequence[str]) -> int:
+    """Starts an ended child again, after a pause that grows; answers the exit code of one that failed for good."""
+    code = child.process.poll()
+    now = time.monotonic()
+    if code is None:
+        return 0
+    if code in _PERMANENT:
+        logger.error("process %d failed for good (exit %d); the others are stopped", child.number, code)
+        return code
+    if child.again_at is None:
+        if now - child.started > _STEADY_SECONDS:
+            child.backoff = _FIRST_BACKOFF_SECONDS
+        child.again_at = now + child.backoff
+        child.backoff = min(child.backoff * 2, _MAX_BACKOFF_SECONDS)
+        logger.warning(
+            "process %d ended (exit %d); it is started again in %.0f s", child.number, code, child.again_at - now
+        )
+    elif now >= child.again_at:
+        child.process, child.started, child.again_at = _start(arguments, child.number), now, None
+    return 0
+
+
+def _ended(child: _Child) -> int:
+    if child.again_at is not None:
+        return 0
+    try:
+        code = child.process.wait(timeout=_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.process.kill()
+        code = child.process.wait()
+        logger.error("process %d did not stop and was killed", child.number)
+    return code

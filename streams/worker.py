@@ -1,0 +1,99 @@
+"""Runs one worker process: Faust, its health server and its watchdog, from the start to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streams.faust_app import build_app
+from streams.health import Health
+from streams.lossless import Lossless, Output, Pace, Record, exit_now
+from streams.publisher import Publisher
+from streams.settings import Settings
+from streams.watchdog import Watchdog
+
+logger = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 5.0
+_STOP_SECONDS = 15.0
+_UNEXPECTED = 70
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker does: which topic it reads, as which group, and what becomes of the records."""
+
+    worker: str
+    topic: str
+    process: Callable[[Sequence[Record]], Awaitable[Any]]
+    output: Output[Any]
+    pace: Pace
+    publisher: Publisher
+    is_waiting: Callable[[], bool]
+    """Says that an output is away."""
+
+
+async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
+    """Works until SIGTERM or Ctrl-C, then finishes what was read, commits, and returns."""
+    group = f"{settings.kafka.group_prefix}.{job.worker}"
+    lossless: Lossless[Any] = Lossless(job.worker, job.process, job.output, job.pace)
+    app = build_app(group, job.topic, lossless, job.pace, settings.kafka)
+
+    def assigned() -> set[tuple[str, int]]:
+        return {(place.topic, place.partition) for place in app.consumer.assignment() if place.topic == job.topic}
+
+    watchdog = Watchdog(
+        job.worker,
+        group,
+        settings.kafka,
+        settings.enrich.stall_seconds,
+        lossless.progress,
+        assigned,
+        job.is_waiting,
+    )
+
+    def not_ready() -> str | None:
+        if watchdog.stalled:
+            return "stalled"
+        if not watchdog.broker_answers:
+            return "Kafka does not answer"
+        if job.is_waiting():
+            return "an output is away"
+        return None if app.consumer.assignment() or app.consumer_generation_id else "no partitions were assigned yet"
+
+    health = Health(settings.metrics, job.worker, not_ready)
+    health.start(process_number)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+
+    starting = asyncio.create_task(_start(app))
+    watchdog.start()
+    logger.info("worker %s reads %s as group %s", job.worker, job.topic, group)
+    await stopping.wait()
+    logger.info("worker %s stops", job.worker)
+    # a stop that hangs must not keep the process: what was not committed is read again
+    last_resort = loop.call_later(_DRAIN_SECONDS + _STOP_SECONDS, exit_now, _UNEXPECTED, "the stop took too long")
+    await lossless.drain(_DRAIN_SECONDS)
+    watchdog.stop()
+    starting.cancel()
+    await app.stop()
+    await job.publisher.close()
+    health.stop()
+    last_resort.cancel()
+    logger.info("worker %s ended: %d records acknowledged", job.worker, lossless.progress.acknowledged)
+
+
+async def _start(app: Any) -> None:
+    try:
+        await app.start()
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        logger.exception("Faust did not start")
+        exit_now(_UNEXPECTED, f"Faust did not start: {error!r}")
