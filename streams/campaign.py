@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
-from streams.contracts import normalise_hashtags
+from streams.contracts import find_hashtags, normalise_hashtags
 from streams.errors import SettingsError
 
+
+def _possible(hashtag: str) -> str:
+    # One that no post can carry would vanish from the list, and an empty list watches everything.
+    normal = normalise_hashtags([hashtag])
+    if not normal or find_hashtags(f"#{normal[0]}") != normal:
+        raise ValueError(f"no post can carry the hashtag {hashtag!r}")
+    return hashtag
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Hashtag = Annotated[str, AfterValidator(_possible)]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+Location = tuple[int | str, ...]
 
 
 class CampaignTopic(BaseModel):
@@ -20,8 +36,8 @@ class CampaignTopic(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
-    description: str = Field(min_length=1)
-    examples: tuple[str, ...] = ()
+    description: Text
+    examples: tuple[Text, ...] = ()
 
 
 class Campaign(BaseModel):
@@ -30,13 +46,13 @@ class Campaign(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name = "all"
-    hashtags: tuple[str, ...] = ()
+    hashtags: tuple[Hashtag, ...] = ()
     """Lower case, without the sign; empty: every hashtag counts."""
-    accounts: tuple[str, ...] = ()
+    accounts: tuple[Name, ...] = ()
     """The accounts that speak for the campaign (e.g. the police forces taking part)."""
-    languages: tuple[str, ...] = ()
+    languages: tuple[LanguageCode, ...] = ()
     """BCP-47 codes that the dashboards show first; every language is read all the same."""
-    sources: tuple[str, ...] = ()
+    sources: tuple[Name, ...] = ()
     """The networks that are listened to (`bluesky`, `mastodon`, …)."""
     topics: tuple[CampaignTopic, ...] = ()
 
@@ -48,53 +64,77 @@ class Campaign(BaseModel):
     @field_validator("topics")
     @classmethod
     def _distinct(cls, topics: tuple[CampaignTopic, ...]) -> tuple[CampaignTopic, ...]:
-        names = [topic.name for topic in topics]
-        if len(set(names)) < len(names):
-            raise ValueError("two topics have the same name")
+        name, times = next(iter(Counter(topic.name for topic in topics).most_common(1)), ("", 0))
+        if times > 1:
+            raise ValueError(f"{times} topics have the name {name!r}")
         return topics
 
 
 def load_campaign(path: Path | None) -> Campaign:
     """Reads a campaign file; None gives the campaign that watches everything.
 
-    Raises SettingsError with the file, the line and the key at fault.
+    Raises SettingsError with every fault, each with the file, the line and the key.
     """
     if path is None:
         return Campaign()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"TAGPULSE_CAMPAIGN: {path} cannot be read: {error}") from None
+        raise SettingsError(f"campaign {path}: cannot be read: {error}") from None
     try:
         return Campaign.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"TAGPULSE_CAMPAIGN: {path}: {error}") from None
+        raise SettingsError(f"campaign {path}: {error}") from None
     except ValidationError as error:
-        faults = "; ".join(_fault(text, fault["loc"], fault["msg"]) for fault in error.errors())
-        raise SettingsError(f"TAGPULSE_CAMPAIGN: {path}: {faults}") from None
+        lines = _lines_of(text)
+        raise SettingsError(*(f"campaign {path}: {_describe(fault, lines)}" for fault in error.errors())) from None
 
 
-def _fault(text: str, location: tuple[int | str, ...], message: str) -> str:
-    dotted = ".".join(str(part) for part in location)
-    line = _line_of(text, location)
-    return f"line {line}: {dotted}: {message}" if line else f"{dotted}: {message}"
+def _describe(fault: ErrorDetails, lines: dict[Location, int]) -> str:
+    location = fault["loc"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    enclosing = (location[:length] for length in range(len(location), 0, -1))
+    line = next((lines[place] for place in enclosing if place in lines), None)
+    return f"{f'line {line}: ' if line else ''}{key}: {_reason(fault)}"
 
 
-def _line_of(text: str, location: tuple[int | str, ...]) -> int | None:
-    """The line of a key: the first line that reads `key =`, within the n-th `[[table]]` when the key is in a list."""
-    lines = text.splitlines()
-    start, found = 0, None
-    for part, following in zip(location, (*location[1:], None), strict=True):
-        if isinstance(part, str) and isinstance(following, int):
-            headers = [n for n, line in enumerate(lines) if line.replace(" ", "") == f"[[{part}]]"]
-            if following < len(headers):
-                start = found = headers[following]
-                continue
-        if isinstance(part, str):
-            found = next((n for n, line in enumerate(lines[start:], start) if _assigns(line, part)), found)
-    return None if found is None else found + 1
+def _reason(fault: ErrorDetails) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            known = Campaign.model_fields if len(fault["loc"]) == 1 else CampaignTopic.model_fields
+            near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+            return "no such key" + (f", did you mean {near[0]}?" if near else "")
+        case "tuple_type":
+            return "must be a list: […]"
+        case "missing":
+            return "is missing"
+        case "string_pattern_mismatch":
+            return "must be a BCP-47 code, such as en or hi-Latn"
+        case _:
+            return fault["msg"].removeprefix("Value error, ")
 
 
-def _assigns(line: str, key: str) -> bool:
-    name, equals, _ = line.partition("=")
-    return bool(equals) and name.strip().strip("\"'") == key
+def _lines_of(text: str) -> dict[Location, int]:
+    """The line of every table and key of a sound TOML text. Keys of inline tables stand at the line of their statement."""
+    found: dict[Location, int] = {}
+    table: Location = ()
+    tables: Counter[str] = Counter()
+    statement, begin = "", 1
+    for number, line in enumerate(text.split("\n"), 1):
+        statement += f"{line}\n"
+        try:
+            parsed = tomllib.loads(statement)
+        except tomllib.TOMLDecodeError:
+            continue  # a value over several lines goes on
+        if statement.lstrip().startswith("[["):
+            (name,) = parsed
+            table = (name, tables[name])
+            tables[name] += 1
+            found[table] = found[name,] = begin
+        elif statement.lstrip().startswith("["):
+            table = tuple(parsed)
+            found[table] = begin
+        else:
+            found.update({(*table, key): begin for key in parsed})
+        statement, begin = "", number + 1
+    return found

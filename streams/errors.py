@@ -25,9 +25,13 @@ class TagpulseError(Exception):
 
 
 class SettingsError(TagpulseError):
-    """A setting or a line of the campaign file is wrong."""
+    """Settings or lines of the campaign file are wrong; `faults` are all of them, each naming its place."""
 
     exit_code = 78
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
 
 
 class MissingExtra(TagpulseError):

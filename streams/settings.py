@@ -7,11 +7,15 @@ variable), environment variables `TAGPULSE_…` with `__` between the levels, an
 from __future__ import annotations
 
 import difflib
+import functools
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -21,15 +25,10 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from streams.errors import SettingsError
+from streams.values import Addresses, Bytes, ExistingFile, FilePath, Hours, Port, Positive, Seconds, Share, TopicName
 
 PREFIX = "TAGPULSE_"
 SECRETS_DIR_VARIABLE = "TAGPULSE_SECRETS_DIR"
-
-Port = Annotated[int, Field(ge=0, le=65535)]
-Positive = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
-FilePath = Annotated[Path, BeforeValidator(lambda value: Path(str(value)).expanduser())]
 
 
 class _Section(BaseModel):
@@ -39,76 +38,88 @@ class _Section(BaseModel):
 class KafkaSettings(_Section):
     """How every client reaches Kafka."""
 
-    bootstrap_servers: str = Field(
+    bootstrap_servers: Addresses = Field(
         "127.0.0.1:9092", description="host:port of one or more brokers, with commas between"
     )
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    username: str | None = None
-    password: SecretStr | None = None
-    ssl_ca_file: FilePath | None = Field(
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="whether the connection is encrypted (SSL) and asks for a login (SASL)"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="how the login is proven, with a SASL protocol"
+    )
+    username: str | None = Field(None, description="the login, with a SASL protocol")
+    password: SecretStr | None = Field(None, description="its password")
+    ssl_ca_file: ExistingFile | None = Field(
         None, description="PEM of the authority that signed the brokers; default: the system's"
     )
-    ssl_cert_file: FilePath | None = Field(None, description="PEM of our own certificate (mutual TLS)")
-    ssl_key_file: FilePath | None = None
-    ssl_key_password: SecretStr | None = None
-    ssl_check_hostname: bool = True
+    ssl_cert_file: ExistingFile | None = Field(None, description="PEM of our own certificate (mutual TLS)")
+    ssl_key_file: ExistingFile | None = Field(None, description="PEM of the key of that certificate")
+    ssl_key_password: SecretStr | None = Field(None, description="password of the key, when it has one")
+    ssl_check_hostname: bool = Field(True, description="whether a broker's certificate must carry its host's name")
     group_prefix: str = Field(
         "tagpulse", min_length=1, description="consumer groups are PREFIX.enrich, PREFIX.store-parquet, …"
     )
     instance_id: str | None = Field(None, description="static membership (e.g. the pod's name): fewer rebalances")
-    compression: Literal["none", "gzip", "lz4", "zstd"] = "lz4"
-    session_timeout_seconds: Seconds = 6.0
-    heartbeat_seconds: Seconds = 2.0
-    rebalance_timeout_seconds: Seconds = 3.0
-    request_timeout_seconds: Seconds = 10.0
+    compression: Literal["none", "gzip", "lz4", "zstd"] = Field("lz4", description="of everything that is sent")
+    session_timeout_seconds: Seconds = Field(6.0, description="a worker silent for this long loses its partitions")
+    heartbeat_seconds: Seconds = Field(2.0, description="how often a worker says that it lives")
+    rebalance_timeout_seconds: Seconds = Field(3.0, description="how long a rebalance waits for every worker")
+    request_timeout_seconds: Seconds = Field(10.0, description="an answer of the broker may take this long")
 
     @model_validator(mode="after")
-    def _credentials(self) -> Self:
+    def _fit_together(self) -> Self:
         if self.security_protocol.startswith("SASL") and not (self.username and self.password):
-            raise ValueError(f"security_protocol {self.security_protocol} needs kafka.username and kafka.password")
+            raise ValueError(
+                f"TAGPULSE_KAFKA__USERNAME and TAGPULSE_KAFKA__PASSWORD are needed with {self.security_protocol}"
+            )
         if bool(self.ssl_cert_file) != bool(self.ssl_key_file):
-            raise ValueError("kafka.ssl_cert_file and kafka.ssl_key_file go together")
-        for name in ("ssl_ca_file", "ssl_cert_file", "ssl_key_file"):
-            path = getattr(self, name)
-            if path and not path.is_file():
-                raise ValueError(f"kafka.{name}: no file {path}")
-        servers = self.bootstrap_servers.split(",")
-        if not all(host and port.isdigit() for host, _, port in (server.strip().rpartition(":") for server in servers)):
-            raise ValueError("kafka.bootstrap_servers must be host:port, with commas between")
+            raise ValueError("TAGPULSE_KAFKA__SSL_CERT_FILE and TAGPULSE_KAFKA__SSL_KEY_FILE go together")
         if self.heartbeat_seconds * 2 > self.session_timeout_seconds:
-            raise ValueError("kafka.heartbeat_seconds must be at most half of kafka.session_timeout_seconds")
+            raise ValueError(
+                "TAGPULSE_KAFKA__HEARTBEAT_SECONDS must be at most half of TAGPULSE_KAFKA__SESSION_TIMEOUT_SECONDS"
+            )
         return self
 
 
 class TopicsSettings(_Section):
     """Names and shape of the Kafka topics. Retention follows record times, which are the posts' own: see the guide."""
 
-    raw: str = "posts.raw"
-    enriched: str = "posts.enriched"
-    dead: str = "posts.dead"
-    partitions: Positive = 4
-    replication: Positive = 1
-    retention_hours: float = Field(-1, description="by record time, -1: none; with a limit, old posts vanish at once")
-    retention_bytes: int = Field(20 * 2**30, description="for each partition, -1: none")
-    dead_retention_bytes: int = Field(-1, description="for each partition of the dead letters, -1: none")
-    max_message_bytes: Positive = 1_048_576
-    min_insync_replicas: Positive = 1
+    raw: TopicName = Field("posts.raw", description="posts as the sources gave them")
+    enriched: TopicName = Field("posts.enriched", description="posts with language, sentiment and topics")
+    dead: TopicName = Field("posts.dead", description="records that could not be handled, with the reason")
+    partitions: Positive = Field(4, description="of each topic: so many workers can share the work")
+    replication: Positive = Field(1, description="brokers that hold each record; 3 where there are three")
+    retention_hours: Hours = Field(-1, description="by record time, -1: none; with a limit, old posts vanish at once")
+    retention_bytes: Bytes = Field(20 * 2**30, description="for each partition, -1: none")
+    dead_retention_bytes: Bytes = Field(-1, description="for each partition of the dead letters, -1: none")
+    max_message_bytes: Positive = Field(1_048_576, description="the largest record that a topic takes")
+    min_insync_replicas: Positive = Field(
+        1, description="brokers that must hold a record before it counts as sent; 2 where there are three"
+    )
 
     @model_validator(mode="after")
     def _replicas(self) -> Self:
         if self.min_insync_replicas > self.replication:
-            raise ValueError("topics.min_insync_replicas cannot be above topics.replication")
+            raise ValueError("TAGPULSE_TOPICS__MIN_INSYNC_REPLICAS cannot be above TAGPULSE_TOPICS__REPLICATION")
         if len({self.raw, self.enriched, self.dead}) < 3:
-            raise ValueError("topics.raw, topics.enriched and topics.dead must differ")
+            raise ValueError("TAGPULSE_TOPICS__RAW, TAGPULSE_TOPICS__ENRICHED and TAGPULSE_TOPICS__DEAD must differ")
         return self
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The largest record of each topic, in bytes: a dead letter holds a whole record, in base64."""
+        return {
+            self.raw: self.max_message_bytes,
+            self.enriched: self.max_message_bytes,
+            self.dead: 2 * self.max_message_bytes,
+        }
 
 
 class ProduceSettings(_Section):
     """From the sources to `posts.raw`."""
 
     max_in_flight: Positive = Field(5_000, description="posts sent but not confirmed; above it the source waits")
-    linger_ms: int = Field(20, ge=0)
+    linger_ms: int = Field(20, ge=0, description="how long a batch waits to fill before it is sent")
     cursor_seconds: Seconds = Field(2.0, description="how often the cursor of a live source is saved")
     state_path: FilePath = Field(Path(".tagpulse"), description="folder of the saved cursors")
 
@@ -116,16 +127,18 @@ class ProduceSettings(_Section):
 class BlueskySettings(_Section):
     """The Jetstream of Bluesky; no account is needed."""
 
-    url: str = Field("wss://jetstream2.us-east.bsky.network/subscribe", pattern=r"^wss?://")
+    url: str = Field(
+        "wss://jetstream2.us-east.bsky.network/subscribe", pattern=r"^wss?://", description="of the Jetstream server"
+    )
     rewind_seconds: Seconds = Field(5.0, description="how far the saved cursor is set back at a reconnect")
     silence_seconds: Seconds = Field(30.0, description="without a frame for this long the connection is made anew")
-    max_backoff_seconds: Seconds = 60.0
+    max_backoff_seconds: Seconds = Field(60.0, description="the longest wait before a new connection")
 
 
 class EnrichSettings(_Section):
     """`posts.raw` → `posts.enriched`."""
 
-    batch_size: Positive = 256
+    batch_size: Positive = Field(256, description="posts that are read, enriched and confirmed together")
     within_seconds: Annotated[float, Field(gt=0, le=2)] = Field(
         0.2, description="a batch that is not full waits at most this long"
     )
@@ -141,6 +154,9 @@ class EnrichSettings(_Section):
 class ModelSettings(_Section):
     """The model and the processor it may use."""
 
+    backend: Literal["openvino", "constant"] = Field(
+        "openvino", description="constant: the same answer for every post, to measure the pipeline without a model"
+    )
     path: FilePath | None = Field(None, description="folder of the weights; default: the shipped ones")
     threads: int = Field(0, ge=0, description="0: all cores")
     cache_size: int = Field(50_000, ge=0, description="distinct texts whose answers are remembered")
@@ -149,27 +165,27 @@ class ModelSettings(_Section):
 class LakeSettings(_Section):
     """The Parquet lake."""
 
-    path: FilePath = Path("lake")
-    flush_rows: Positive = 50_000
-    flush_seconds: Seconds = 5.0
-    batch_size: Positive = 4_000
+    path: FilePath = Field(Path("lake"), description="folder of the Parquet files")
+    flush_rows: Positive = Field(50_000, description="a file is closed after this many rows")
+    flush_seconds: Seconds = Field(5.0, description="or after this long, and only then are its posts acknowledged")
+    batch_size: Positive = Field(4_000, description="posts that are read together")
 
 
 class MetricsSettings(_Section):
     """/metrics, /healthz and /readyz of each process; a port in use gives way to the next free one, with a warning."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1, description="0.0.0.0: reachable from other machines")
     port: Port = Field(9808, description="0: any free port; process N of --concurrency listens on port + N")
     max_hashtags: Positive = Field(
-        50, description="without a campaign: hashtags with a label of their own, the rest are `other`"
+        20, description="without a campaign: hashtags with a label of their own, the rest are `other`"
     )
 
 
 class LogSettings(_Section):
     """The log on standard error."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    format: Literal["text", "json"] = "text"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least that is told")
+    format: Literal["text", "json"] = Field("text", description="json: an object a line, for log collectors")
 
 
 class Settings(BaseSettings):
@@ -208,43 +224,81 @@ class Settings(BaseSettings):
         secrets = os.environ.get(SECRETS_DIR_VARIABLE)
         if not secrets:
             return init_settings, env_settings
-        return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings, secrets_dir=secrets)
+        return (
+            init_settings,
+            env_settings,
+            NestedSecretsSettingsSource(file_secret_settings, secrets_dir=secrets, secrets_dir_missing="error"),
+        )
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A setting as the environment names it."""
+
+    name: str
+    location: tuple[str, ...]
+    field: FieldInfo
+
+    def value(self, settings: Settings) -> Any:
+        """What the setting is; secrets stay masked."""
+        return functools.reduce(getattr, self.location, settings)
+
+    @property
+    def origin(self) -> Literal["environment", "secret file", "default"]:
+        """Where `load_settings` takes the value from."""
+        if any(value and name.upper() == self.name for name, value in os.environ.items()):
+            return "environment"
+        secrets = os.environ.get(SECRETS_DIR_VARIABLE)
+        return "secret file" if secrets and (Path(secrets).expanduser() / self.name).is_file() else "default"
+
+
+def variables() -> dict[str, Variable]:
+    """Every setting by its variable's name, in the order of the tree."""
+    locations: list[tuple[tuple[str, ...], FieldInfo]] = []
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            locations += [((name, key), inner) for key, inner in kind.model_fields.items()]
+        else:
+            locations.append(((name,), field))
+    return {_variable(location): Variable(_variable(location), location, field) for location, field in locations}
 
 
 def load_settings(**overrides: Any) -> Settings:
     """Reads the settings. `overrides` are whole sections or single values, as `Settings` takes them.
 
-    Raises SettingsError with the name of every faulty or unknown variable.
+    Raises SettingsError with every faulty or unknown variable by its name.
     """
-    faults = _unknown_variables()
+    faults = [
+        _unknown(name) for name in sorted(os.environ) if name.startswith(PREFIX) and name not in _known_variables()
+    ]
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        faults += [f"{_variable(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
+        faults += map(_describe, error.errors())
     except PydanticSettingsError as error:
-        faults.append(f"{error}: {error.__cause__}")
+        faults.append(f"{SECRETS_DIR_VARIABLE}: {error}" if error.__cause__ is None else f"{error}: {error.__cause__}")
     if faults:
-        raise SettingsError("; ".join(faults))
+        raise SettingsError(*dict.fromkeys(faults))
     return settings
-
-
-def variables() -> dict[str, Any]:
-    """Every environment variable with the field it sets, in the order of the tree."""
-    found: dict[str, Any] = {}
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found.update({_variable((name, key)): inner for key, inner in field.annotation.model_fields.items()})
-        else:
-            found[_variable((name,))] = field
-    return found
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
     return PREFIX + "__".join(str(part).upper() for part in location)
 
 
-def _unknown_variables() -> list[str]:
-    known = [*variables(), SECRETS_DIR_VARIABLE]
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
-    near = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
-    return [f"{name}: no such setting" + (f", did you mean {near[name][0]}?" if near[name] else "") for name in unknown]
+def _known_variables() -> list[str]:
+    return [*variables(), SECRETS_DIR_VARIABLE]
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, _known_variables(), n=1)
+    return f"{name}: no such setting" + (f", did you mean {near[0]}?" if near else "")
+
+
+def _describe(fault: ErrorDetails) -> str:
+    name, reason = _variable(fault["loc"]), fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        return _unknown(name)
+    # What is wrong with several settings of a section together names them itself.
+    return f"{name}: {reason}" if name in variables() else reason

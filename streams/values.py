@@ -1,0 +1,41 @@
+"""The kinds of values that settings take, each with its check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1)]
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+FilePath = Annotated[Path, BeforeValidator(lambda value: Path(str(value)).expanduser())]
+
+
+def _is_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"no file {path}")
+    return path
+
+
+def _is_limit(limit: float) -> float:
+    if limit != -1 and not 0 < limit < float("inf"):
+        raise ValueError("must be above 0, or -1 for no limit")
+    return limit
+
+
+def _is_address_list(servers: str) -> str:
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+            raise ValueError(f"must be host:port, with commas between, not {server.strip()!r}")
+    return servers
+
+
+ExistingFile = Annotated[FilePath, AfterValidator(_is_file)]
+Addresses = Annotated[str, AfterValidator(_is_address_list)]
+Hours = Annotated[float, AfterValidator(_is_limit)]
+Bytes = Annotated[int, AfterValidator(_is_limit)]
