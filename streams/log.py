@@ -1,9 +1,10 @@
-"""The log: one line an event on standard error, as text or JSON; line breaks in posts cannot forge lines."""
+"""The log: one line an event on standard error, as text or JSON; what posts contain cannot forge lines."""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -11,22 +12,33 @@ from datetime import UTC, datetime
 
 from streams.settings import LogSettings
 
+# Controls, line separators and what turns the direction of writing: never from a post into a terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _CLIENT_LOGGERS = ("aiokafka", "kafka")
 _CLIENT_QUIET_SECONDS = 10.0
 
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        text = record.getMessage().encode("unicode_escape").decode() if not record.getMessage().isprintable() else ""
-        line = f"{at} {record.levelname.lower():<7} {record.name}: {text or record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{_time(record)} {record.levelname.lower():<7} {record.name}: {_one_line(record.getMessage())}"
+        if not record.exc_info:
+            return line
+        # Indented, so that no line of an error's text can pass for one of the log.
+        return "\n    ".join([line, *map(_one_line, self.formatException(record.exc_info).splitlines())])
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _one_line(text: str) -> str:
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
