@@ -1,0 +1,71 @@
+"""The metrics: Prometheus' naming rules, and labels that stay few whatever the feed contains."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams import metrics
+from streams.metrics import OTHER, REGISTRY, BoundedLabel
+
+METRICS = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: str(metric._name))
+def test_names_follow_the_rules_of_prometheus(metric: MetricWrapperBase) -> None:
+    name = metric._name
+    assert re.fullmatch(r"tagpulse(_[a-z]+)+", name)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", label) for label in metric._labelnames)
+    assert not set(metric._labelnames) & {"le", "quantile", "job", "instance"}
+    assert metric._documentation
+    if isinstance(metric, Counter):
+        assert not name.endswith(("_total", "_count", "_sum"))
+    if isinstance(metric, Gauge):
+        assert not name.endswith(("_total", "_bucket", "_count", "_sum"))
+    if isinstance(metric, Histogram):
+        assert name.endswith(("_seconds", "_posts"))
+
+
+def test_the_registry_holds_every_metric_and_nothing_else() -> None:
+    assert {family.name for family in REGISTRY.collect()} == {metric._name for metric in METRICS}
+
+
+def test_the_page_can_be_read() -> None:
+    assert list(text_string_to_metric_families(generate_latest(REGISTRY).decode()))
+
+
+def test_buckets_rise() -> None:
+    for metric in METRICS:
+        if isinstance(metric, Histogram):
+            assert list(metric._upper_bounds) == sorted(set(metric._upper_bounds))
+
+
+def test_the_labels_of_a_campaign_are_its_own() -> None:
+    label = BoundedLabel(["poltwt", "k9"], limit=1)
+    assert label.of("poltwt") == "poltwt"
+    assert label.of("lunch") == OTHER
+    assert label.among(["lunch", "k9", "poltwt", "k9"]) == ["k9", "poltwt"]
+    assert label.among(["lunch"]) == label.among([]) == [OTHER]
+
+
+def test_without_a_campaign_the_first_names_have_labels() -> None:
+    label = BoundedLabel([], limit=2)
+    assert label.among(["a", "b", "c"]) == ["a", "b"]
+    assert label.of("c") == OTHER
+    assert label.of("a") == "a"
+
+
+@given(st.lists(st.lists(st.text(max_size=3))), st.integers(1, 5))
+def test_labels_stay_few(posts: list[list[str]], limit: int) -> None:
+    label = BoundedLabel([], limit)
+    seen = {found for post in posts for found in label.among(post)}
+    assert len(seen - {OTHER}) <= limit
+    counter = Counter("x", "x", ["hashtag"], registry=CollectorRegistry())
+    for found in seen:
+        counter.labels(found).inc()
