@@ -1,0 +1,101 @@
+"""`tagpulse topics`: create, check and list the Kafka topics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from streams import connection, topics
+from streams.settings import Settings, load_settings
+
+
+@click.group("topics")
+def command() -> None:
+    """Create, check and list the Kafka topics.
+
+    Names and shape come from the settings TAGPULSE_TOPICS__…; nothing else of tagpulse ever makes a topic.
+
+    \b
+    Examples:
+      tagpulse topics create
+      TAGPULSE_TOPICS__PARTITIONS=12 TAGPULSE_TOPICS__REPLICATION=3 tagpulse topics create
+      tagpulse topics check --json
+    """
+
+
+@command.command("create")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: made, stood.")
+def create(as_json: bool) -> None:
+    """Make the topics that are missing; those that stand are left as they are.
+
+    \b
+    Examples:
+      tagpulse topics create
+    """
+    created = topics.create(_settings())
+    if as_json:
+        click.echo(json.dumps(asdict(created)))
+        return
+    for name in created.made:
+        click.echo(f"{name}: created")
+    for name in created.stood:
+        click.echo(f"{name}: stood already, left as it is (tagpulse topics check says whether it differs)")
+
+
+@command.command("check")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: differences, without_configs.")
+def check(as_json: bool) -> int:
+    """Say what differs between the topics and the settings; exit code 1 when something does.
+
+    \b
+    Examples:
+      tagpulse topics check
+      tagpulse topics check --json | jq .differences
+    """
+    found = topics.check(_settings())
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+        return int(bool(found.differences))
+    for difference in found.differences:
+        click.echo(f"{difference.topic}: {difference.what} is {difference.found}, wanted {difference.wanted}")
+    for name in found.without_configs:
+        click.echo(f"{name}: this broker tells no configurations, so that they were not compared")
+    if not found.differences:
+        click.echo("the topics are as the settings want them")
+    return int(bool(found.differences))
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each topic, one a line.")
+def listing(as_json: bool) -> None:
+    """List the topics of the cluster; for those of the settings, how many records they keep.
+
+    \b
+    Examples:
+      tagpulse topics list
+      tagpulse topics list --json | jq -r .name
+    """
+    found = topics.listing(_settings())
+    if as_json:
+        for topic in found:
+            click.echo(json.dumps(asdict(topic)))
+        return
+    table = Table("topic", "role", box=None)
+    for name in ("partitions", "replication", "records"):
+        table.add_column(name, justify="right")
+    for topic in found:
+        records = "" if topic.records is None else str(topic.records)
+        table.add_row(topic.name, topic.role, str(topic.partitions), str(topic.replication), records)
+    Console().print(table)
+
+
+def _settings() -> Settings:
+    """The settings, once the broker is known to answer: the admin client would only say that it could not connect."""
+    settings = load_settings()
+    asyncio.run(connection.probe(settings.kafka))
+    return settings

@@ -1,0 +1,283 @@
+"""The Kafka topics: their shape from the settings, made and checked by a command, never by accident."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource
+
+from streams import connection
+from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
+from streams.settings import KafkaSettings, Settings
+
+_TIMEOUT_MS = 10_000
+_MS_PER_HOUR = 3_600_000
+# A dead letter holds a whole record in base64 (a third more), its headers and the error.
+_DEAD_LETTER_FACTOR = 2
+
+_OK = 0
+_REFUSALS = (
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.ClusterAuthorizationFailedError,
+    kafka_errors.PolicyViolationError,
+)
+_WRONG_SETTINGS = (
+    kafka_errors.InvalidReplicationFactorError,
+    kafka_errors.InvalidPartitionsError,
+    kafka_errors.InvalidConfigurationError,
+    kafka_errors.InvalidTopicError,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """The shape that a topic should have."""
+
+    name: str
+    partitions: int
+    replication: int
+    configs: Mapping[str, str]
+    """Kafka's own names and values, e.g. `retention.ms`: `-1`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """What `create` did, by name of topic."""
+
+    made: tuple[str, ...]
+    stood: tuple[str, ...]
+    """They were there before, and were left as they are: `check` says whether they differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Something about a topic that is not as the settings want it."""
+
+    topic: str
+    what: str
+    """`topic` (it is missing), `partitions`, `replication`, `in-sync replicas` or the name of a configuration."""
+    wanted: str
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What `check` found."""
+
+    differences: tuple[Difference, ...]
+    without_configs: tuple[str, ...]
+    """Topics of a broker that tells no configurations (the embedded one can be so): theirs were not compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A topic as the cluster has it."""
+
+    name: str
+    role: str
+    """`raw`, `enriched` or `dead` for those of the settings, else empty."""
+    partitions: int
+    replication: int
+    records: int | None
+    """Kept now; None for a topic that is not of the settings."""
+
+
+def planned(settings: Settings) -> tuple[Topic, Topic, Topic]:
+    """The three topics of the settings: raw, enriched, dead."""
+    topics = settings.topics
+    hours = topics.retention_hours
+    common = {
+        "cleanup.policy": "delete",
+        "compression.type": "producer",  # as the client compressed it: the broker need not do it again
+        "message.timestamp.type": "CreateTime",  # retention and replays work on event times
+        "min.insync.replicas": str(topics.min_insync_replicas),
+        "retention.ms": "-1" if hours < 0 else str(int(hours * _MS_PER_HOUR)),
+    }
+
+    def topic(name: str, retention_bytes: int, max_bytes: int) -> Topic:
+        limits = {"retention.bytes": str(retention_bytes), "max.message.bytes": str(max_bytes)}
+        return Topic(
+            name=name,
+            partitions=topics.partitions,
+            replication=topics.replication,
+            configs=dict(sorted((common | limits).items())),
+        )
+
+    return (
+        topic(topics.raw, topics.retention_bytes, topics.max_message_bytes),
+        topic(topics.enriched, topics.retention_bytes, topics.max_message_bytes),
+        topic(topics.dead, topics.dead_retention_bytes, topics.max_message_bytes * _DEAD_LETTER_FACTOR),
+    )
+
+
+def create(settings: Settings) -> Created:
+    """Makes the topics that are missing and waits until they can be used; those that stand are left as they are.
+
+    Raises SettingsError when the cluster cannot make such a topic, Refused or Unavailable.
+    """
+    wanted = {
+        topic.name: {
+            "num_partitions": topic.partitions,
+            "replication_factor": topic.replication,
+            "configs": dict(topic.configs),
+        }
+        for topic in planned(settings)
+    }
+    made, stood, faults = [], [], []
+    with _admin(settings.kafka) as admin:
+        for answer in admin.create_topics(wanted, raise_errors=False)["topics"]:
+            match kafka_errors.for_code(answer["error_code"]):
+                case kafka_errors.NoError:
+                    made.append(answer["name"])
+                case kafka_errors.TopicAlreadyExistsError:
+                    stood.append(answer["name"])
+                case kind:
+                    faults.append(_fault(kind, f"topic {answer['name']}: {answer['error_message'] or kind.__name__}"))
+        if faults:
+            raise faults[0]
+        admin.wait_for_topics(list(wanted), timeout_ms=_TIMEOUT_MS)
+    return Created(made=tuple(made), stood=tuple(stood))
+
+
+def check(settings: Settings) -> Check:
+    """Compares the topics of the cluster with the settings. Raises Refused or Unavailable."""
+    wanted = planned(settings)
+    differences: list[Difference] = []
+    without_configs = []
+    with _admin(settings.kafka) as admin:
+        found = {topic["name"]: topic for topic in admin.describe_topics([topic.name for topic in wanted])}
+        for topic in wanted:
+            state = found.get(topic.name)
+            if state is None or not _exists(state):
+                differences.append(Difference(topic=topic.name, what="topic", wanted="present", found="missing"))
+                continue
+            differences += _compare_shape(topic, state, settings.topics.min_insync_replicas)
+            configs = _configs(admin, topic.name)
+            if configs:
+                differences += _compare_configs(topic, configs)
+            else:
+                without_configs.append(topic.name)
+    return Check(differences=tuple(differences), without_configs=tuple(without_configs))
+
+
+def listing(settings: Settings) -> list[Listing]:
+    """Every topic of the cluster but Kafka's own, in the order of their names. Raises Refused or Unavailable."""
+    topics = settings.topics
+    roles = {topics.raw: "raw", topics.enriched: "enriched", topics.dead: "dead"}
+    with _admin(settings.kafka) as admin:
+        states = [state for state in admin.describe_topics() if not state["is_internal"] and _exists(state)]
+    counts = _count_records(settings.kafka, [state["name"] for state in states if state["name"] in roles])
+    return [
+        Listing(
+            name=state["name"],
+            role=roles.get(state["name"], ""),
+            partitions=len(state["partitions"]),
+            replication=_replication(state),
+            records=counts.get(state["name"]),
+        )
+        for state in sorted(states, key=lambda state: str(state["name"]))
+    ]
+
+
+def end_offsets(
+    consumer: KafkaConsumer, partitions: Sequence[TopicPartition], timeout: float = _TIMEOUT_MS / 1000
+) -> dict[TopicPartition, int]:
+    """The offset after the last record of each partition; the consumer is left assigned to them, at their ends.
+
+    Taken from answers to fetches, since the embedded broker answers the question for the latest offset with the first
+    offset of the last batch plus one. Raises Unavailable after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    consumer.assign(list(partitions))
+    consumer.seek_to_end()
+    while any(consumer.highwater(at) is None for at in partitions):
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the ends of {', '.join(sorted({at.topic for at in partitions}))} are not known in time")
+        consumer.poll(timeout_ms=100)
+    return {at: consumer.highwater(at) for at in partitions}
+
+
+def _count_records(kafka: KafkaSettings, names: Sequence[str]) -> dict[str, int]:
+    if not names:
+        return {}
+    consumer = KafkaConsumer(**connection.kafka_python(kafka), enable_auto_commit=False, allow_auto_create_topics=False)
+    try:
+        partitions = [
+            TopicPartition(name, number) for name in names for number in consumer.partitions_for_topic(name) or ()
+        ]
+        starts = consumer.beginning_offsets(partitions)
+        ends = end_offsets(consumer, partitions)
+    finally:
+        consumer.close()
+    counts = dict.fromkeys(names, 0)
+    for at in partitions:
+        counts[at.topic] += ends[at] - starts[at]
+    return counts
+
+
+@contextlib.contextmanager
+def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    try:
+        admin = KafkaAdminClient(
+            **connection.kafka_python(kafka), request_timeout_ms=_TIMEOUT_MS, bootstrap_timeout_ms=_TIMEOUT_MS
+        )
+    except kafka_errors.KafkaError as error:
+        raise Unavailable(f"{kafka.bootstrap_servers}: {error}: `tagpulse doctor` says why") from error
+    try:
+        yield admin
+    except kafka_errors.KafkaError as error:
+        raise _fault(type(error), f"{kafka.bootstrap_servers}: {error or type(error).__name__}") from error
+    finally:
+        admin.close()
+
+
+def _fault(kind: type[Exception], text: str) -> TagpulseError:
+    if issubclass(kind, _REFUSALS):
+        return Refused(f"{text}: ask for the rights, or let who has them run `tagpulse topics create`")
+    if issubclass(kind, _WRONG_SETTINGS):
+        return SettingsError(f"{text}: mend the settings TAGPULSE_TOPICS__…")
+    return Unavailable(f"{text}: try again, and see the broker's log")
+
+
+def _exists(state: Mapping[str, Any]) -> bool:
+    kind = kafka_errors.for_code(state["error_code"])
+    if issubclass(kind, _REFUSALS):
+        raise _fault(kind, f"topic {state['name']}: {kind.__name__}")
+    return bool(state["error_code"] == _OK)
+
+
+def _replication(state: Mapping[str, Any]) -> int:
+    return min(len(partition["replica_nodes"]) for partition in state["partitions"])
+
+
+def _compare_shape(topic: Topic, state: Mapping[str, Any], min_in_sync: int) -> Iterator[Difference]:
+    counts = {
+        "partitions": (topic.partitions, len(state["partitions"])),
+        "replication": (topic.replication, _replication(state)),
+    }
+    for what, (wanted, found) in counts.items():
+        if wanted != found:
+            yield Difference(topic=topic.name, what=what, wanted=str(wanted), found=str(found))
+    in_sync = min(len(partition["isr_nodes"]) for partition in state["partitions"])
+    if in_sync < min_in_sync:
+        yield Difference(
+            topic=topic.name, what="in-sync replicas", wanted=f"at least {min_in_sync}", found=str(in_sync)
+        )
+
+
+def _compare_configs(topic: Topic, found: Mapping[str, str]) -> Iterator[Difference]:
+    for name, wanted in topic.configs.items():
+        if found.get(name) != wanted:
+            yield Difference(topic=topic.name, what=name, wanted=wanted, found=found.get(name, "not set"))
+
+
+def _configs(admin: KafkaAdminClient, topic: str) -> dict[str, str]:
+    # all of them: the embedded broker hangs up on a request for some by name
+    described = admin.describe_configs([ConfigResource("TOPIC", topic)], config_filter="all")
+    return {name: str(config["value"]) for name, config in described.get("topic", {}).get(topic, {}).items()}
