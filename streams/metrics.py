@@ -124,20 +124,23 @@ FLUSH = Histogram(
 )
 
 OTHER = "other"
+MAX_SOURCES = 20
 
 
-class HashtagLabels:
-    """Bounds the label `hashtag`: those of the campaign, or without one the first `limit` seen; the rest are `other`."""
+class BoundedLabel:
+    """Bounds a label whatever the feed contains: the names given, or without any the first `limit` seen; else `other`."""
 
-    def __init__(self, hashtags: Collection[str], limit: int) -> None:
-        self._labels = set(hashtags)
-        self._free = 0 if hashtags else limit
+    def __init__(self, names: Collection[str], limit: int) -> None:
+        self._names = set(names)
+        self._free = 0 if names else limit
 
-    def of(self, hashtags: Sequence[str]) -> list[str]:
-        """The distinct labels of a post's hashtags; `other` alone when none has a label."""
-        if self._free:
-            for tag in hashtags:
-                if tag not in self._labels and self._free:
-                    self._labels.add(tag)
-                    self._free -= 1
-        return list(dict.fromkeys(tag for tag in hashtags if tag in self._labels)) or [OTHER]
+    def of(self, name: str) -> str:
+        """The label of a name."""
+        if self._free and name not in self._names:
+            self._names.add(name)
+            self._free -= 1
+        return name if name in self._names else OTHER
+
+    def among(self, names: Sequence[str]) -> list[str]:
+        """The distinct labels of several names; `other` only when none has a label of its own."""
+        return [label for label in dict.fromkeys(map(self.of, names)) if label != OTHER] or [OTHER]
