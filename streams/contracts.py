@@ -191,7 +191,7 @@ class DeadLetter(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="d
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
     reason: str
     """One of `REASONS`; a plain string, so that older readers can read newer reasons."""
     error: str
