@@ -89,7 +89,7 @@ class TopicsSettings(_Section):
     dead: TopicName = Field("posts.dead", description="records that could not be handled, with the reason")
     partitions: Positive = Field(4, description="of each topic: so many workers can share the work")
     replication: Positive = Field(1, description="brokers that hold each record; 3 where there are three")
-    retention_hours: Hours = Field(-1, description="by record time, -1: none; with a limit, old posts vanish at once")
+    retention_hours: Hours = Field(-1.0, description="by record time, -1: none; with a limit, old posts vanish at once")
     retention_bytes: Bytes = Field(20 * 2**30, description="for each partition, -1: none")
     dead_retention_bytes: Bytes = Field(-1, description="for each partition of the dead letters, -1: none")
     max_message_bytes: Positive = Field(1_048_576, description="the largest record that a topic takes")

@@ -1,0 +1,117 @@
+"""`tagpulse config`: show and check the settings and the campaign file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic_core import to_jsonable_python
+
+from streams.campaign import Campaign, load_campaign
+from streams.errors import SettingsError
+from streams.settings import Settings, load_settings, variables
+
+_CAMPAIGN_OPTION = click.option(
+    "--campaign",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="This campaign file instead of the one in TAGPULSE_CAMPAIGN.",
+)
+
+
+@click.group("config")
+def command() -> None:
+    """Show and check the settings and the campaign file.
+
+    \b
+    Examples:
+      tagpulse config show
+      tagpulse config validate --campaign poltwt.toml
+    """
+
+
+@command.command("show")
+@_CAMPAIGN_OPTION
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: settings, campaign.")
+def show(path: Path | None, as_json: bool) -> None:
+    """Show every setting with its value, where that comes from and what it is for; secrets are masked.
+
+    The lines `NAME=value` are what an environment file would hold.
+
+    \b
+    Examples:
+      tagpulse config show
+      tagpulse config show --json | jq '.settings | map_values(.value)'
+    """
+    settings = load_settings()
+    campaign = load_campaign(path or settings.campaign)
+    if as_json:
+        shown = {"settings": _settings(settings), "campaign": to_jsonable_python(campaign)}
+        click.echo(json.dumps(shown, ensure_ascii=False))
+        return
+    for name, setting in _settings(settings).items():
+        value = "" if setting["value"] is None else setting["value"]
+        line = f"{name}={json.dumps(value) if isinstance(value, bool) else value}"
+        click.echo(f"{line:<64}  # ({setting['origin']}) {setting['description']}")
+    click.echo("\n" + "\n".join(_campaign_lines(campaign)))
+
+
+def _settings(settings: Settings) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "value": to_jsonable_python(variable.value(settings)),
+            "origin": variable.origin,
+            "description": variable.field.description,
+        }
+        for name, variable in variables().items()
+    }
+
+
+def _campaign_lines(campaign: Campaign) -> list[str]:
+    hashtags = " ".join(f"#{tag}" for tag in campaign.hashtags) or "every one counts"
+    return [
+        f"campaign {campaign.name}",
+        f"  hashtags   {hashtags}",
+        f"  accounts   {', '.join(campaign.accounts) or 'none named'}",
+        f"  languages  {', '.join(campaign.languages) or 'all alike'}",
+        f"  sources    {', '.join(campaign.sources) or 'those that are started'}",
+        f"  topics     {', '.join(topic.name for topic in campaign.topics) or 'none of its own'}",
+    ]
+
+
+@command.command("validate")
+@_CAMPAIGN_OPTION
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: faults.")
+def validate(path: Path | None, as_json: bool) -> int:
+    """Name every faulty setting by its variable and every faulty key of the campaign file by its line.
+
+    Exit codes: 0 all is well, 78 something is wrong.
+
+    \b
+    Examples:
+      tagpulse config validate
+      tagpulse config validate --campaign poltwt.toml
+    """
+    faults: list[str] = []
+    try:
+        settings = load_settings()
+        path = path or settings.campaign
+    except SettingsError as error:
+        faults += error.faults
+        variable = os.environ.get("TAGPULSE_CAMPAIGN")
+        path = path or (Path(variable).expanduser() if variable else None)
+    try:
+        campaign = load_campaign(path)
+    except SettingsError as error:
+        faults += error.faults
+    if as_json:
+        click.echo(json.dumps({"faults": faults}, ensure_ascii=False))
+    elif faults:
+        click.echo("\n".join(faults), err=True)
+    else:
+        click.echo(f"the settings are sound, and so is the campaign {campaign.name}")
+    return SettingsError.exit_code if faults else 0
