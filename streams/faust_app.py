@@ -14,6 +14,8 @@ from streams.lossless import Lossless, Pace
 from streams.settings import KafkaSettings
 
 _BUFFERED_BATCHES = 4
+# a kill repeats what was acknowledged since the last commit
+_COMMIT_SECONDS = 0.3
 
 
 def build_app(group: str, topic: str, lossless: Lossless[Any], pace: Pace, kafka: KafkaSettings) -> faust.App:
@@ -26,7 +28,7 @@ def build_app(group: str, topic: str, lossless: Lossless[Any], pace: Pace, kafka
         store="memory://",
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=kafka.instance_id,
-        broker_commit_interval=1.0,
+        broker_commit_interval=_COMMIT_SECONDS,
         broker_max_poll_records=pace.batch_size * 2,
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,

@@ -1,0 +1,55 @@
+"""Posts for tests, as `posts.raw` carries them, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from streams.contracts import Post, decode_dead, encode
+from streams.settings import Settings
+from tests.helpers.records import Pair, by_key, read_all
+
+START = datetime(2026, 6, 20, 9, tzinfo=UTC)
+
+
+def raw_posts(numbers: Iterable[int], source: str = "test") -> list[Pair]:
+    """A post for each number, four a second of event time, as keys and values."""
+    posts = (
+        Post(
+            source=source,
+            id=str(number),
+            text=f"post number {number} of a fine day #poltwt",
+            created_at=START + timedelta(seconds=number / 4),
+            hashtags=("poltwt",),
+            collected_at=START + timedelta(days=1),
+        )
+        for number in numbers
+    )
+    return [(post.key, encode(post)) for post in posts]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What stands on `posts.enriched` and `posts.dead`, by key."""
+
+    enriched: dict[bytes, int]
+    dead: dict[bytes | None, int]
+    reasons: set[str]
+
+    @property
+    def repeated(self) -> int:
+        """Records on `posts.enriched` beyond the first of each key."""
+        return sum(self.enriched.values()) - len(self.enriched)
+
+
+def outcome(settings: Settings) -> Outcome:
+    """Reads both topics to their ends."""
+    enriched = by_key(read_all(settings.kafka, settings.topics.enriched))
+    dead = read_all(settings.kafka, settings.topics.dead)
+    letters = [decode_dead(record.value) for record in dead]
+    return Outcome(
+        {key: len(records) for key, records in enriched.items()},
+        {key: len(records) for key, records in by_key(dead).items()},
+        {letter.reason for letter in letters},
+    )
