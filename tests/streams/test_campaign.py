@@ -130,3 +130,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes("name = 'Größe'".encode("latin-1"))
     with pytest.raises(SettingsError, match=r"latin\.toml: cannot be read"):
         load_campaign(tmp_path / "latin.toml")
+
+
+def test_the_example_of_the_guide_is_sound(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "index.md").read_text(encoding="utf-8")
+    campaign = load(tmp_path, guide.partition("```toml\n")[2].partition("```")[0])
+    assert campaign.hashtags == ("poltwt", "k9")
+    assert campaign.topics[0].examples
