@@ -1,0 +1,59 @@
+"""Certificates for a test, made with openssl: an authority, and what it signs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Three PEM files: the certificate, its key, and both in one as Kafka wants them."""
+
+    cert: Path
+    key: Path
+    both: Path
+
+
+class Authority:
+    """Signs certificates in a folder of its own; `path` is what others have to trust. Skips without openssl."""
+
+    def __init__(self, folder: Path, name: str = "authority") -> None:
+        if not shutil.which("openssl"):
+            pytest.skip("certificates need openssl, and there is none")
+        self._folder = folder
+        self._name = name
+        self.path = folder / f"{name}.pem"
+        self._key = folder / f"{name}.key"
+        _openssl(
+            "req", "-x509", *_NEW_KEY, "-days", "2", "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.path
+        )
+
+    def sign(self, common_name: str, *alternative_names: str, password: str | None = None) -> Certificate:
+        """A certificate for a name; `alternative_names` are `DNS:…` or `IP:…`; `password` locks its key."""
+        stem = self._folder / f"{self._name}-{common_name}"
+        key, request, cert = (stem.with_suffix(suffix) for suffix in (".key", ".csr", ".pem"))
+        _openssl("req", "-new", *_NEW_KEY, "-subj", f"/CN={common_name}", "-keyout", key, "-out", request)
+        extensions = stem.with_suffix(".ext")
+        extensions.write_text(f"subjectAltName={','.join(alternative_names or (f'DNS:{common_name}',))}\n")
+        signed_by = ("-CA", self.path, "-CAkey", self._key, "-CAcreateserial", "-extfile", extensions)
+        _openssl("x509", "-req", "-in", request, "-days", "2", *signed_by, "-out", cert)
+        both = stem.with_suffix(".both")
+        both.write_text(key.read_text() + cert.read_text())
+        if password:
+            locked = stem.with_suffix(".locked")
+            _openssl("pkcs8", "-topk8", "-in", key, "-out", locked, "-passout", f"pass:{password}")
+            key = locked
+        return Certificate(cert=cert, key=key, both=both)
+
+
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def _openssl(*arguments: str | Path) -> None:
+    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
