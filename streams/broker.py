@@ -10,7 +10,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 import uuid
 from abc import ABC, abstractmethod
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from streams.child import log_tail, spawn
 from streams.errors import MissingExtra, SettingsError, Unavailable
 
 HOST = "127.0.0.1"
@@ -28,20 +28,10 @@ Kind = Literal["embedded", "apache"]
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
-_LOG_TAIL_CHARACTERS = 2_000
 
 # Below the ports that the system gives to outgoing connections: a client that keeps trying a closed port among those
 # will in time connect to itself, and then the broker cannot have its port back.
 _PORTS = range(15_000, 32_000)
-
-# Runs in the child before it becomes the broker, so that the broker keeps the pid and dies with us. Done here and not in
-# `preexec_fn`, which is unsafe where there are threads.
-_DIE_WITH_PARENT = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-if os.getppid() != int(sys.argv[1]): sys.exit("the parent is gone")
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
 
 
 def free_port() -> int:
@@ -96,18 +86,7 @@ class Broker(ABC):
         self.folder.mkdir(parents=True, exist_ok=True)
         if _listens(self.port):
             raise Unavailable(f"{self.bootstrap_servers} is in use: end what listens there, or choose another port")
-        command = self._command()
-        if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | self._environment(),
-                start_new_session=True,
-            )
+        self._process = spawn(self._command(), self.log_path, os.environ | self._environment())
         deadline = time.monotonic() + timeout
         while not _answers(self.port):
             code = self._process.poll()
@@ -154,8 +133,7 @@ class Broker(ABC):
 
     def log_tail(self) -> str:
         """The end of the broker's log, for an error message."""
-        text = self.log_path.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:].strip()
-        return f"{text or 'it said nothing'} (whole log: {self.log_path})"
+        return log_tail(self.log_path)
 
     def __enter__(self) -> Self:
         return self.start()
