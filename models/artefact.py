@@ -1,0 +1,95 @@
+"""The shipped model: which files it has, what they say, and whether they are whole."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from models.errors import ArtefactError
+
+WEIGHTS = Path(__file__).parent / "weights"
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+LABELS_FILE = "labels.json"
+CHECKSUMS_FILE = "checksums.sha256"
+
+
+class TopicLabel(Struct, frozen=True, kw_only=True):
+    """A topic of the model and the score from which a post has it."""
+
+    name: str
+    threshold: float
+
+
+class CampaignCalibration(Struct, frozen=True, kw_only=True):
+    """The logistic curve from a cosine to the probability that a post is about a campaign topic."""
+
+    slope: float
+    intercept: float
+
+
+class Labels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the columns of the model's outputs mean, in their order."""
+
+    name: str
+    version: str
+    languages: tuple[str, ...]
+    sentiments: tuple[str, ...]
+    topics: tuple[TopicLabel, ...]
+    campaign: CampaignCalibration
+
+
+class Artefact(Struct, frozen=True, kw_only=True):
+    """A folder of model files that has been checked."""
+
+    path: Path
+    labels: Labels
+
+    @property
+    def model(self) -> Path:
+        return self.path / MODEL_FILE
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.path / TOKENIZER_FILE
+
+
+def open_artefact(path: Path | None = None) -> Artefact:
+    """Check a folder of model files (the shipped one by default) against its checksums and read its labels.
+
+    Raises:
+        ArtefactError: a file is missing, was changed, or says something unknown.
+    """
+    folder = path or WEIGHTS
+    try:
+        for name, expected in read_checksums(folder).items():
+            if digest(folder / name) != expected:
+                raise ArtefactError(f"{folder / name} does not match {CHECKSUMS_FILE}: install the model again")
+        labels = msgspec.json.decode((folder / LABELS_FILE).read_bytes(), type=Labels)
+    except FileNotFoundError as error:
+        raise ArtefactError(f"{error.filename} is missing: install the model again") from error
+    except msgspec.MsgspecError as error:
+        raise ArtefactError(f"{folder / LABELS_FILE}: {error}") from error
+    return Artefact(path=folder, labels=labels)
+
+
+def read_checksums(folder: Path) -> dict[str, str]:
+    """Return SHA-256 by file name, from the format that `sha256sum --check` reads."""
+    lines = (folder / CHECKSUMS_FILE).read_text("utf-8").splitlines()
+    pairs = [line.split(maxsplit=1) for line in lines]
+    if {MODEL_FILE, TOKENIZER_FILE, LABELS_FILE} - {pair[-1] for pair in pairs}:
+        raise ArtefactError(f"{folder / CHECKSUMS_FILE} does not name every file of the model")
+    return {name: checksum for checksum, name in pairs}
+
+
+def write_checksums(folder: Path) -> None:
+    """Write the checksums of the three files, as `sha256sum` would."""
+    lines = [f"{digest(folder / name)}  {name}\n" for name in (LABELS_FILE, MODEL_FILE, TOKENIZER_FILE)]
+    (folder / CHECKSUMS_FILE).write_text("".join(lines), "utf-8")
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,38 @@
+"""Micro-batches of texts of similar length: most of the speed of a small encoder, and none of its answers."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+MICRO_BATCH = 32
+BUCKET = 8
+_PAD = 1  # the id of `<pad>` in the vocabulary of the XLM-R family
+
+
+class MicroBatch(NamedTuple):
+    """Places of the texts in the input, and their padded token ids with the mask (texts x tokens)."""
+
+    rows: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int64]
+    mask: npt.NDArray[np.int64]
+
+
+def micro_batches(encoded: Sequence[Sequence[int]]) -> Iterator[MicroBatch]:
+    """Group texts (token ids) by length, shortest first.
+
+    A text is padded to the next multiple of `BUCKET` of its own length, never to a neighbour's: sums over tokens then
+    run in the same order in every batch, and an answer is the same to the last bit.
+    """
+    lengths = np.array([-(-len(ids) // BUCKET) * BUCKET for ids in encoded])
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        for start in range(0, len(rows), MICRO_BATCH):
+            batch = rows[start : start + MICRO_BATCH]
+            ids = np.full((len(batch), length), _PAD, np.int64)
+            mask = np.zeros_like(ids)
+            for place, row in enumerate(batch):
+                ids[place, : len(encoded[row])] = encoded[row]
+                mask[place, : len(encoded[row])] = 1
+            yield MicroBatch(batch, ids, mask)

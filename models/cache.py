@@ -1,0 +1,54 @@
+"""A bounded cache that forgets what was used longest ago, with counters that a metric can read."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, NamedTuple, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class CacheInfo(NamedTuple):
+    """Counters since the start, in the manner of `functools.lru_cache`."""
+
+    hits: int
+    misses: int
+    maxsize: int
+    currsize: int
+
+
+class LruCache(Generic[K, V]):
+    """Keeps at most `maxsize` values; 0 keeps none. Not locked: its owner is."""
+
+    def __init__(self, maxsize: int) -> None:
+        if maxsize < 0:
+            raise ValueError(f"cache size must be 0 or more, not {maxsize}")
+        self._maxsize = maxsize
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._hits = 0
+        self._misses = 0
+
+    def get(self, key: K) -> V | None:
+        """Return the value and count a hit, or None and count a miss."""
+        value = self._values.get(key)
+        if value is None:
+            self._misses += 1
+            return None
+        self._hits += 1
+        self._values.move_to_end(key)
+        return value
+
+    def count_shared(self, hits: int) -> None:
+        """Count hits of values that are asked for again before they could be kept."""
+        self._hits += hits
+
+    def put(self, key: K, value: V) -> None:
+        """Keep a value, at the expense of the one used longest ago."""
+        self._values[key] = value
+        self._values.move_to_end(key)
+        if len(self._values) > self._maxsize:
+            self._values.popitem(last=False)
+
+    def info(self) -> CacheInfo:
+        """Return the counters."""
+        return CacheInfo(self._hits, self._misses, self._maxsize, len(self._values))

@@ -1,0 +1,151 @@
+"""Readers: one function for each labelled data set, all texts prepared as in serving.
+
+Every function takes the data folder and yields the set's own labels; folders that are absent raise `FileNotFoundError`.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from models.text import prepare
+
+SENTIMENTS = ("negative", "neutral", "positive")
+
+UMSAB_LANGUAGES = {
+    "arabic": "ar",
+    "english": "en",
+    "french": "fr",
+    "german": "de",
+    "hindi": "hi-Latn",  # romanised Hinglish
+    "italian": "it",
+    "portuguese": "pt",
+    "spanish": "es",
+}
+
+AFRISENTI_LANGUAGES = {
+    "arq": "ar",
+    "ary": "ar",
+    "hau": "ha",
+    "pcm": "pcm",
+    "por": "pt",
+    "swa": "sw",
+    "yor": "yo",
+}
+
+X_TOPIC_LANGUAGES = {"en": "en", "es": "es", "gr": "el", "ja": "ja"}
+
+SIB_LANGUAGES = {
+    "arb": "ar", "ben": "bn", "bul": "bg", "cat": "ca", "ces": "cs", "cym": "cy", "dan": "da", "deu": "de", "ell": "el",
+    "eng": "en", "fin": "fi", "fra": "fr", "gle": "ga", "hau": "ha", "heb": "he", "hin": "hi", "hrv": "hr", "hun": "hu",
+    "ind": "id", "ita": "it", "jpn": "ja", "kor": "ko", "mar": "mr", "nld": "nl", "nob": "nb", "pes": "fa", "pol": "pl",
+    "por": "pt", "ron": "ro", "rus": "ru", "slk": "sk", "slv": "sl", "spa": "es", "swe": "sv", "swh": "sw", "tam": "ta",
+    "tel": "te", "tgl": "tl", "tha": "th", "tur": "tr", "ukr": "uk", "urd": "ur", "vie": "vi", "yor": "yo", "zho": "zh",
+}  # fmt: skip
+"""FLORES language (without its script) to BCP-47."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prepared text with what its data set knows of it; `None` where the set is silent."""
+
+    source: str
+    text: str
+    language: str | None = None
+    sentiment: int | None = None
+    topics: tuple[str, ...] | None = None
+    sentence: str | None = None
+    """The same for translations of one sentence."""
+
+
+def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[Row]:
+    """Tweets in eight languages, balanced over the three sentiments."""
+    for folder, language in UMSAB_LANGUAGES.items():
+        texts = (data / "umsab" / folder / f"{split}_text.txt").read_text("utf-8").splitlines()
+        labels = (data / "umsab" / folder / f"{split}_labels.txt").read_text("utf-8").split()
+        for text, label in zip(texts, labels, strict=True):
+            yield Row(f"umsab-{split}", prepare(text), language, int(label))
+
+
+def semeval(data: Path) -> Iterator[Row]:
+    """English tweets of SemEval 2013 to 2016, task A; the sarcasm part is left out (its labels follow other rules)."""
+    for path in sorted((data / "semeval2017_4a").glob("*.tsv")):
+        if "sarcasm" in path.name:
+            continue
+        for line in path.read_text("utf-8").splitlines():
+            _, label, text = line.rstrip("\t").split("\t", 2)
+            text = text.replace(r"\u2019", "'").replace(r"\u002c", ",").replace('""', '"').strip('"')
+            yield Row("semeval", prepare(text), "en", SENTIMENTS.index(label))
+
+
+def afrisenti(data: Path, split: Literal["train", "dev"]) -> Iterator[Row]:
+    """Tweets in six African languages and Mozambican Portuguese; the romanised Arabic ones are `ar-Latn`."""
+    for folder, language in AFRISENTI_LANGUAGES.items():
+        with (data / "afrisenti" / folder / f"{split}.tsv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                text = prepare(row["tweet"])
+                spoken = "ar-Latn" if language == "ar" and _mostly_ascii_letters(text) else language
+                yield Row(f"afrisenti-{split}", text, spoken, SENTIMENTS.index(row["label"]))
+
+
+def x_topic(data: Path) -> Iterator[Row]:
+    """Tweets in English, Spanish, Greek and Japanese with one or more of 19 topics."""
+    for code, language in X_TOPIC_LANGUAGES.items():
+        with (data / "x_topic" / f"{code}_1000.jsonl").open(encoding="utf-8") as file:
+            for line in file:
+                post = json.loads(line)
+                topics = tuple(name for name in topic_names(post) if post[name])
+                yield Row("x_topic", prepare(post["text"]), language, topics=topics)
+
+
+def topic_names(post: dict[str, object]) -> tuple[str, ...]:
+    """Return the topic columns of an X-Topic record, in the file's order."""
+    return tuple(key for key in post if key not in {"id", "text", "topics"})
+
+
+def sib200(data: Path) -> Iterator[Row]:
+    """Sentences of encyclopaedia and news with one of 7 topics, the same sentences in 45 languages."""
+    for path in sorted((data / "sib200").glob("*.tsv")):
+        language = SIB_LANGUAGES[path.name.split("_")[0]]
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                text = prepare(row["text"])
+                yield Row("sib200", text, language, topics=(row["category"],), sentence=row["index_id"])
+
+
+def lingua(data: Path) -> Iterator[Row]:
+    """Sentences from the web in 75 languages, the test data of lingua-py."""
+    for path in sorted((data / "lingua_sentences").glob("??.txt")):
+        for line in path.read_text("utf-8").splitlines():
+            if line.strip():
+                yield Row("lingua", prepare(line), path.stem)
+
+
+def crisislex(data: Path) -> Iterator[str]:
+    """Prepared texts of tweets of five disasters, for vocabulary and calibration of scales (labels unused)."""
+    for path in sorted((data / "crisislex_t26").glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.reader(file):
+                if len(row) > 1:
+                    yield prepare(row[1])
+
+
+def labelled(data: Path) -> list[Row]:
+    """Every row of every labelled set, the validation parts under sources of their own."""
+    return [
+        *umsab(data, "train"),
+        *umsab(data, "val"),
+        *semeval(data),
+        *afrisenti(data, "train"),
+        *afrisenti(data, "dev"),
+        *x_topic(data),
+        *sib200(data),
+        *lingua(data),
+    ]
+
+
+def _mostly_ascii_letters(text: str) -> bool:
+    letters = [character for character in text.replace("@user", "").replace("http", "") if character.isalpha()]
+    return sum(character.isascii() for character in letters) * 2 > len(letters)

