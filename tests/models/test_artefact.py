@@ -1,0 +1,79 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from models import ArtefactError, Enricher
+from models.artefact import (
+    CHECKSUMS_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS,
+    digest,
+    open_artefact,
+    read_checksums,
+    write_checksums,
+)
+
+MOST_BYTES = 48_000_000
+
+
+def test_the_shipped_files_match_their_checksums() -> None:
+    checksums = read_checksums(WEIGHTS)
+    assert set(checksums) == {LABELS_FILE, MODEL_FILE, TOKENIZER_FILE}
+    assert all(digest(WEIGHTS / name) == checksum for name, checksum in checksums.items())
+
+
+def test_the_shipped_files_stay_small_and_carry_no_pickle() -> None:
+    files = list(WEIGHTS.iterdir())
+    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
+    assert {file.suffix for file in files} <= {".onnx", ".json", ".sha256", ".md"}
+    assert (WEIGHTS / "MODEL_CARD.md").is_file()
+
+
+def test_the_labels_hold_what_the_contract_promises() -> None:
+    labels = open_artefact().labels
+    assert len(labels.languages) >= 70
+    assert {"hi", "hi-Latn", "en", "und"} <= set(labels.languages)
+    assert labels.sentiments == ("negative", "neutral", "positive")
+    assert len(labels.topics) == 19
+    assert all(0 < topic.threshold < 1 for topic in labels.topics)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A folder like the shipped one, with a model that is small and not one."""
+    for name in (LABELS_FILE, TOKENIZER_FILE):
+        shutil.copyfile(WEIGHTS / name, tmp_path / name)
+    (tmp_path / MODEL_FILE).write_bytes(b"weights")
+    write_checksums(tmp_path)
+    return tmp_path
+
+
+def test_a_changed_file_is_refused(copied: Path) -> None:
+    assert open_artefact(copied).labels.name
+    (copied / MODEL_FILE).write_bytes(b"other")
+    with pytest.raises(ArtefactError, match=rf"{MODEL_FILE}.*install"):
+        open_artefact(copied)
+
+
+@pytest.mark.parametrize("name", [MODEL_FILE, CHECKSUMS_FILE])
+def test_a_missing_file_is_named(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+    with pytest.raises(ArtefactError, match=name):
+        Enricher.load(copied)
+
+
+def test_checksums_that_leave_a_file_out_are_refused(copied: Path) -> None:
+    lines = (copied / CHECKSUMS_FILE).read_text("utf-8").splitlines(keepends=True)
+    (copied / CHECKSUMS_FILE).write_text("".join(line for line in lines if MODEL_FILE not in line), "utf-8")
+    with pytest.raises(ArtefactError, match="every file"):
+        open_artefact(copied)
+
+
+def test_unknown_labels_are_refused(copied: Path) -> None:
+    (copied / LABELS_FILE).write_text('{"name": "x"}', "utf-8")
+    write_checksums(copied)
+    with pytest.raises(ArtefactError, match=LABELS_FILE):
+        open_artefact(copied)

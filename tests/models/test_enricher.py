@@ -1,0 +1,154 @@
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models import Enricher, Enrichment, TextEnricher
+from models.text import MAX_TOKENS
+
+POSTS = (
+    "What a lovely day with the dogs of the mounted police! \U0001f60d #poltwt",
+    "Das ist wirklich furchtbar, ich bin so w\u00fctend.",
+    "The meeting starts at 10 in the town hall.",
+    "@user \u00bfa qu\u00e9 hora empieza? http",
+    "\u4eca\u65e5\u306f\u96e8\u3067\u3059",
+    "yaar ye bahut accha hai, kya baat hai",
+    "",
+    "\U0001f415" * 40,
+    "gol " * 300,
+)
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=200)
+
+
+def check(answer: Enrichment, enricher: Enricher) -> None:
+    """Whatever the text, an answer is well formed."""
+    mood = answer.sentiment
+    probabilities = {"negative": mood.negative, "neutral": mood.neutral, "positive": mood.positive}
+    assert sum(probabilities.values()) == pytest.approx(1, abs=2e-4)
+    assert probabilities[mood.label] == max(probabilities.values())
+    assert answer.language.code in enricher.languages
+    assert 0 <= answer.language.score <= 1
+    assert {topic.name for topic in answer.topics} <= set(enricher.topics)
+    assert [topic.score for topic in answer.topics] == sorted((topic.score for topic in answer.topics), reverse=True)
+    assert answer.campaign.name is None
+    assert (answer.model.name, answer.model.version) == (enricher.name, enricher.version)
+
+
+def assert_same(one: Enrichment, other: Enrichment) -> None:
+    """Labels are equal and probabilities within a thousandth."""
+    assert one.language.code == other.language.code
+    assert one.sentiment.label == other.sentiment.label
+    assert [topic.name for topic in one.topics] == [topic.name for topic in other.topics]
+    pairs = [
+        (one.language.score, other.language.score),
+        (one.sentiment.negative, other.sentiment.negative),
+        (one.sentiment.neutral, other.sentiment.neutral),
+        (one.sentiment.positive, other.sentiment.positive),
+        (one.campaign.score, other.campaign.score),
+        *((a.score, b.score) for a, b in zip(one.topics, other.topics, strict=True)),
+    ]
+    assert all(abs(a - b) <= 1e-3 for a, b in pairs), pairs
+
+
+def test_it_is_a_text_enricher(enricher: Enricher) -> None:
+    used: TextEnricher = enricher
+    assert used.name
+    assert used.version
+
+
+def test_answers_come_in_the_order_of_the_texts(enricher: Enricher) -> None:
+    answers = enricher.enrich(POSTS)
+    assert [answer.language.code for answer in answers[:6]] == ["en", "de", "en", "es", "ja", "hi-Latn"]
+    assert [answer.sentiment.label for answer in answers[:3]] == ["positive", "negative", "neutral"]
+
+
+def test_no_texts_no_answers(enricher: Enricher) -> None:
+    assert enricher.enrich([]) == []
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(any_text | st.sampled_from(POSTS), min_size=1, max_size=12), data=st.data())
+def test_neighbours_and_batch_size_do_not_matter(enricher: Enricher, texts: list[str], data: st.DataObject) -> None:
+    together = enricher.enrich(texts)
+    for answer in together:
+        check(answer, enricher)
+    order = data.draw(st.permutations(range(len(texts))))
+    for place, answer in zip(order, enricher.enrich([texts[place] for place in order]), strict=True):
+        assert_same(together[place], answer)
+    alone = data.draw(st.integers(0, len(texts) - 1))
+    assert_same(together[alone], enricher.enrich([texts[alone]])[0])
+
+
+def test_a_large_batch_gives_what_single_posts_give(enricher: Enricher) -> None:
+    rng = random.Random(0)
+    words = " ".join(POSTS).split()
+    texts = [" ".join(rng.choices(words, k=rng.randint(1, 60))) for _ in range(150)]
+    together = enricher.enrich(texts)
+    for place in range(0, len(texts), 10):
+        assert_same(together[place], enricher.enrich([texts[place]])[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \n\t",
+        "\U0001f600\U0001f6a8",
+        "https://example.org",
+        "@user @dogs@mastodon.social",
+        "110 %",
+        "?!",
+        "\x00\x07",
+    ],
+)
+def test_without_words_there_is_no_language(enricher: Enricher, text: str) -> None:
+    answer = enricher.enrich([text])[0]
+    check(answer, enricher)
+    assert answer.language.code == "und"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 100_000,
+        "word " * 20_000,
+        "\U0001f600" * 100_000,
+        "\ud800" * 50,
+        "x\ud83dy\ude00z",
+        "\u0301" * 500,
+        "&amp;" * 20_000,
+    ],
+    ids=["letters", "words", "emoji", "surrogates", "split pair", "accents", "entities"],
+)
+def test_extreme_texts_get_an_answer_quickly(enricher: Enricher, text: str) -> None:
+    started = time.monotonic()
+    check(enricher.enrich([text])[0], enricher)
+    assert time.monotonic() - started < 5
+
+
+def test_only_the_first_tokens_count(enricher: Enricher) -> None:
+    text = "dog " * (2 * MAX_TOKENS)
+    assert_same(enricher.enrich([text])[0], enricher.enrich([text + "terrible awful hate"])[0])
+
+
+def test_identical_texts_are_computed_once() -> None:
+    enricher = Enricher.load(threads=1, cache_size=2)
+    first = enricher.enrich(["hello https://t.co/a", "hello https://t.co/b", "other"])
+    assert first[0] is first[1]
+    assert enricher.cache_info()[:2] == (1, 2)
+    assert enricher.enrich(["hello  https://t.co/c"])[0] is first[0]
+    assert enricher.cache_info()[:2] == (2, 2)
+    enricher.enrich(["a third", "a fourth"])
+    assert enricher.cache_info().currsize == 2
+    assert_same(enricher.enrich(["hello http"])[0], first[0])
+
+
+def test_threads_may_share_it(enricher: Enricher) -> None:
+    alone = enricher.enrich(POSTS)
+    with ThreadPoolExecutor(4) as pool:
+        for answers in pool.map(enricher.enrich, [POSTS] * 8):
+            assert answers == alone
