@@ -18,8 +18,6 @@ from streams.settings import KafkaSettings, Settings
 
 _TIMEOUT_MS = 10_000
 _MS_PER_HOUR = 3_600_000
-# A dead letter holds a whole record in base64 (a third more), its headers and the error.
-_DEAD_LETTER_FACTOR = 2
 
 _OK = 0
 _REFUSALS = (
@@ -100,8 +98,8 @@ def planned(settings: Settings) -> tuple[Topic, Topic, Topic]:
         "retention.ms": "-1" if hours < 0 else str(int(hours * _MS_PER_HOUR)),
     }
 
-    def topic(name: str, retention_bytes: int, max_bytes: int) -> Topic:
-        limits = {"retention.bytes": str(retention_bytes), "max.message.bytes": str(max_bytes)}
+    def topic(name: str, retention_bytes: int) -> Topic:
+        limits = {"retention.bytes": str(retention_bytes), "max.message.bytes": str(topics.limits[name])}
         return Topic(
             name=name,
             partitions=topics.partitions,
@@ -110,9 +108,9 @@ def planned(settings: Settings) -> tuple[Topic, Topic, Topic]:
         )
 
     return (
-        topic(topics.raw, topics.retention_bytes, topics.max_message_bytes),
-        topic(topics.enriched, topics.retention_bytes, topics.max_message_bytes),
-        topic(topics.dead, topics.dead_retention_bytes, topics.max_message_bytes * _DEAD_LETTER_FACTOR),
+        topic(topics.raw, topics.retention_bytes),
+        topic(topics.enriched, topics.retention_bytes),
+        topic(topics.dead, topics.dead_retention_bytes),
     )
 
 
@@ -164,6 +162,14 @@ def check(settings: Settings) -> Check:
             else:
                 without_configs.append(topic.name)
     return Check(differences=tuple(differences), without_configs=tuple(without_configs))
+
+
+def missing(settings: Settings) -> list[str]:
+    """The topics of the settings that the cluster does not have. Raises Refused or Unavailable."""
+    names = [topic.name for topic in planned(settings)]
+    with _admin(settings.kafka) as admin:
+        there = {topic["name"] for topic in admin.describe_topics(names) if _exists(topic)}
+    return [name for name in names if name not in there]
 
 
 def listing(settings: Settings) -> list[Listing]:

@@ -19,9 +19,10 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from streams import connection, metrics
-from streams.errors import Stalled
+from streams.errors import Stalled, Unavailable
 from streams.lossless import Progress, exit_now
 from streams.settings import KafkaSettings
+from streams.topics import end_offsets
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Watchdog:
             try:
                 consumer = consumer or self._connect()
                 lag = self._measure(consumer)
-            except (KafkaError, OSError, KeyError, ValueError) as error:
+            except (KafkaError, Unavailable, OSError, KeyError, ValueError) as error:
                 # a bare KeyError comes from a segment that is being deleted
                 logger.debug("the watchdog cannot see the topic: %r", error)
                 consumer, lag = None, None
@@ -114,7 +115,7 @@ class Watchdog:
 
     def _measure(self, consumer: KafkaConsumer) -> int:
         assigned = {place: TopicPartition(*place) for place in self._assigned()}
-        ends: Mapping[TopicPartition, int] = consumer.end_offsets(list(assigned.values()))
+        ends = end_offsets(consumer, list(assigned.values()))
         starts: Mapping[TopicPartition, int] = consumer.beginning_offsets(list(assigned.values()))
         total = 0
         for place, partition in assigned.items():

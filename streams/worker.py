@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from streams import connection, metrics, topics
+from streams.errors import Unavailable
 from streams.faust_app import build_app
 from streams.health import Health
 from streams.lossless import Lossless, Output, Pace, Record, exit_now
@@ -20,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
 _STOP_SECONDS = 15.0
+_FIRST_BACKOFF_SECONDS = 0.5
+_MAX_BACKOFF_SECONDS = 10.0
 _UNEXPECTED = 70
 
 
@@ -72,6 +77,10 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
 
+    if not await _kafka_is_ready(settings, stopping):
+        health.stop()
+        logger.info("worker %s ended before Kafka was ready", job.worker)
+        return
     starting = asyncio.create_task(_start(app))
     watchdog.start()
     logger.info("worker %s reads %s as group %s", job.worker, job.topic, group)
@@ -87,6 +96,26 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     health.stop()
     last_resort.cancel()
     logger.info("worker %s ended: %d records acknowledged", job.worker, lossless.progress.acknowledged)
+
+
+async def _kafka_is_ready(settings: Settings, stopping: asyncio.Event) -> bool:
+    """Waits for the broker and the topics; False when it was told to stop meanwhile. Raises Refused."""
+    backoff = _FIRST_BACKOFF_SECONDS
+    while not stopping.is_set():
+        try:
+            await connection.probe(settings.kafka)
+            missing = await asyncio.to_thread(topics.missing, settings)
+            if not missing:
+                metrics.BROKER_AWAY.set(0)
+                return True
+            logger.warning("no topic %s: run `tagpulse topics create`; waiting", ", ".join(missing))
+        except Unavailable as error:
+            metrics.BROKER_AWAY.set(1)
+            logger.warning("%s; waiting", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), backoff)
+        backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+    return False
 
 
 async def _start(app: Any) -> None:

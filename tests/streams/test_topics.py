@@ -12,6 +12,7 @@ from streams.errors import SettingsError
 from streams.settings import Settings, TopicsSettings
 from streams.topics import Difference
 from tests.conftest import SettingsFactory
+from tests.helpers.processes import wait_until
 from tests.helpers.records import end_offsets, produce
 
 
@@ -39,7 +40,7 @@ def test_create_fills_a_gap(settings: Settings) -> None:
     admin.close()
 
     missing = Difference(topic=settings.topics.dead, what="topic", wanted="present", found="missing")
-    assert topics.check(settings).differences == (missing,)
+    wait_until(lambda: topics.check(settings).differences == (missing,), 20, "the topic to be gone")
     assert topics.create(settings).made == (settings.topics.dead,)
     assert topics.check(settings).differences == ()
 
