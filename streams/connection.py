@@ -6,19 +6,21 @@ The three libraries spell the same settings differently; the TLS context is made
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka import errors as kafka_errors
-from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
 from streams.settings import KafkaSettings
 
 _PROBE_SECONDS = 10.0
+_GOODBYE_SECONDS = 0.2
 _WITH_TLS = {"PLAINTEXT": "SSL", "SASL_PLAINTEXT": "SASL_SSL"}
 _WITHOUT_TLS = {tls: plain for plain, tls in _WITH_TLS.items()}
 _NAME_MISMATCH = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
@@ -127,16 +129,18 @@ async def _probe_server(
     at = f"{host}:{port}"
     await _reach(host, port, timeout)
     secrets = {key: value for key, value in _client(kafka).items() if key.startswith("sasl_")}
+    connection = AIOKafkaConnection(
+        host,
+        port,
+        request_timeout_ms=int(timeout * 1000),
+        ssl_context=context,
+        security_protocol=kafka.security_protocol,
+        **secrets,
+    )
     try:
-        connection: AIOKafkaConnection = await create_conn(
-            host,
-            port,
-            request_timeout_ms=int(timeout * 1000),
-            ssl_context=context,
-            security_protocol=kafka.security_protocol,
-            **secrets,
-        )
+        await connection.connect()
     except (OSError, kafka_errors.KafkaError) as error:
+        await _close(connection)
         raise _explain(error, at, kafka) from error
     try:
         metadata = await connection.send(MetadataRequest(list(topics), allow_auto_topic_creation=False))
@@ -145,7 +149,7 @@ async def _probe_server(
     except (OSError, kafka_errors.KafkaError) as error:
         raise _login_expected(at, kafka) from error
     finally:
-        await connection.close()
+        await _close(connection)
     hidden = [topic for code, topic, *_ in metadata.topics if code == kafka_errors.TopicAuthorizationFailedError.errno]
     if topics and hidden:
         raise Refused(
@@ -153,6 +157,13 @@ async def _probe_server(
             " to describe, read and write them"
         )
     await _reach_advertised(at, [(broker[1], broker[2]) for broker in metadata.brokers], timeout)
+
+
+async def _close(connection: AIOKafkaConnection) -> None:
+    """Waits for the other side's goodbye, so that no socket stays open, but not for one that never comes."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GOODBYE_SECONDS):
+            await connection.close()
 
 
 async def _reach(host: str, port: int, timeout: float) -> None:
