@@ -1,0 +1,199 @@
+"""The recipe: results are durable before anything is acknowledged, and acknowledgements keep the order of reading."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams import lossless
+from streams.errors import DeadLetterLimit
+from streams.lossless import Lossless, Pace, Record
+from tests.helpers.processes import eventually
+
+
+class FakeStream:
+    """A Faust stream: batches are put in by the test, acknowledgements are written down."""
+
+    def __init__(self) -> None:
+        self.batches: asyncio.Queue[list[Any]] = asyncio.Queue()
+        self.acknowledged: list[int] = []
+
+    def noack(self) -> FakeStream:
+        return self
+
+    async def noack_take(self, _: int, within: float) -> AsyncIterator[list[Any]]:
+        while True:
+            yield await self.batches.get()
+
+    async def ack(self, event: Any) -> None:
+        self.acknowledged.append(event.message.offset)
+
+    def put(self, *offsets: int) -> None:
+        self.batches.put_nowait([_event(offset) for offset in offsets])
+
+
+def _event(offset: int) -> Any:
+    message = SimpleNamespace(
+        topic="t", partition=0, offset=offset, timestamp=float(offset), key=b"k", value=b"v", headers=None
+    )
+    return SimpleNamespace(message=message)
+
+
+class Collected:
+    """An output that remembers what it was given, and whether it was flushed."""
+
+    def __init__(self) -> None:
+        self.written: list[int] = []
+        self.durable: list[int] = []
+        self.may_flush = asyncio.Event()
+        self.may_flush.set()
+
+    async def write(self, result: Sequence[int]) -> None:
+        self.written += result
+
+    async def flush(self) -> None:
+        await self.may_flush.wait()
+        self.durable = list(self.written)
+
+
+async def _offsets(records: Sequence[Record]) -> list[int]:
+    return [record.offset for record in records]
+
+
+def _pace(**changes: Any) -> Pace:
+    return Pace(**({"batch_size": 10, "within_seconds": 0.1, "batches_in_flight": 3} | changes))
+
+
+async def test_nothing_is_acknowledged_before_it_is_durable() -> None:
+    stream, output = FakeStream(), Collected()
+    output.may_flush.clear()
+    running = asyncio.create_task(Lossless("test", _offsets, output, _pace()).run(stream))
+    stream.put(0, 1)
+    stream.put(2)
+    await eventually(lambda: output.written == [0, 1])
+    await asyncio.sleep(0)
+    assert stream.acknowledged == []
+    output.may_flush.set()
+    await eventually(lambda: stream.acknowledged == [0, 1, 2])
+    assert output.durable == [0, 1, 2]
+    running.cancel()
+
+
+async def test_a_later_batch_that_is_ready_first_waits_for_its_turn() -> None:
+    stream, output, slow = FakeStream(), Collected(), asyncio.Event()
+
+    async def process(records: Sequence[Record]) -> list[int]:
+        if records[0].offset == 0:
+            await slow.wait()
+        return [record.offset for record in records]
+
+    running = asyncio.create_task(Lossless("test", process, output, _pace()).run(stream))
+    stream.put(0)
+    stream.put(1)
+    await eventually(stream.batches.empty)
+    assert output.written == []
+    slow.set()
+    await eventually(lambda: stream.acknowledged == [0, 1])
+    running.cancel()
+
+
+async def test_no_more_batches_are_in_flight_than_the_pace_allows() -> None:
+    stream, output, gate = FakeStream(), Collected(), asyncio.Event()
+    started: list[int] = []
+
+    async def process(records: Sequence[Record]) -> list[int]:
+        started.append(records[0].offset)
+        await gate.wait()
+        return [record.offset for record in records]
+
+    running = asyncio.create_task(Lossless("test", process, output, _pace(batches_in_flight=2)).run(stream))
+    for offset in range(5):
+        stream.put(offset)
+    await eventually(lambda: len(started) == 2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert started == [0, 1]
+    gate.set()
+    await eventually(lambda: stream.acknowledged == [0, 1, 2, 3, 4])
+    running.cancel()
+
+
+async def test_small_batches_are_flushed_together_when_the_pace_says_so() -> None:
+    stream, output = FakeStream(), Collected()
+    pace = _pace(flush_records=3, flush_seconds=3_600.0)
+    running = asyncio.create_task(Lossless("test", _offsets, output, pace).run(stream))
+    stream.put(0)
+    stream.put(1)
+    await eventually(lambda: output.written == [0, 1])
+    assert stream.acknowledged == []
+    stream.put(2)
+    await eventually(lambda: stream.acknowledged == [0, 1, 2])
+    running.cancel()
+
+
+async def test_a_drain_flushes_what_was_read_and_reads_no_more() -> None:
+    stream, output = FakeStream(), Collected()
+    recipe = Lossless("test", _offsets, output, _pace(flush_records=100, flush_seconds=3_600.0))
+    running = asyncio.create_task(recipe.run(stream))
+    stream.put(0, 1)
+    await eventually(lambda: output.written == [0, 1])
+    assert await recipe.drain(5)
+    assert stream.acknowledged == [0, 1]
+    stream.put(2)
+    await eventually(stream.batches.empty)
+    assert output.written == [0, 1]
+    running.cancel()
+
+
+async def test_a_drain_gives_up_on_an_output_that_is_away() -> None:
+    stream, output = FakeStream(), Collected()
+    output.may_flush.clear()
+    recipe = Lossless("test", _offsets, output, _pace())
+    running = asyncio.create_task(recipe.run(stream))
+    stream.put(0)
+    await eventually(lambda: output.written == [0])
+    assert not await recipe.drain(0.05)
+    assert stream.acknowledged == []
+    running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"), [(ValueError("a bug"), 70), (DeadLetterLimit("most of them"), DeadLetterLimit.exit_code)]
+)
+async def test_any_error_ends_the_process_without_an_acknowledgement(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception, code: int
+) -> None:
+    ended: list[int] = []
+
+    def end(code: int, reason: str) -> None:
+        ended.append(code)
+        raise asyncio.CancelledError(reason)
+
+    async def process(records: Sequence[Record]) -> list[int]:
+        raise failure
+
+    monkeypatch.setattr(lossless, "exit_now", end)
+    stream = FakeStream()
+    running = asyncio.create_task(Lossless("test", process, Collected(), _pace()).run(stream))
+    stream.put(0)
+    await eventually(lambda: ended == [code])
+    assert stream.acknowledged == []
+    running.cancel()
+
+
+async def test_progress_says_what_comes_next() -> None:
+    stream, output = FakeStream(), Collected()
+    output.may_flush.clear()
+    recipe = Lossless("test", _offsets, output, _pace())
+    running = asyncio.create_task(recipe.run(stream))
+    stream.put(7, 8)
+    await eventually(lambda: output.written == [7, 8])
+    assert recipe.progress.next_offsets == {("t", 0): 7}
+    output.may_flush.set()
+    await eventually(lambda: recipe.progress.acknowledged == 2)
+    assert recipe.progress.next_offsets == {("t", 0): 9}
+    running.cancel()
