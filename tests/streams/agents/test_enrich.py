@@ -1,0 +1,149 @@
+"""What the enrich worker makes of records, and what it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.constant import ConstantEnricher
+from models.enrichment import Enrichment
+from streams import metrics, topics
+from streams.agents.dead_letter import Limit
+from streams.agents.enrich import Enrich, EnrichedOutput
+from streams.broker import Broker
+from streams.contracts import DeadLetter, Deletion, EnrichedPost, Post, decode_enriched, encode
+from streams.errors import DeadLetterLimit
+from streams.lossless import Record
+from streams.publisher import Publisher
+from streams.settings import EnrichSettings
+from tests.conftest import SettingsFactory
+from tests.helpers.records import read_all
+
+NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
+
+
+def _post(post_id: str, text: str = "hello") -> Post:
+    return Post(source="test", id=post_id, text=text, created_at=NOW, hashtags=("poltwt",), collected_at=NOW)
+
+
+def _record(offset: int, value: bytes | None, key: bytes = b"k") -> Record:
+    return Record("posts.raw", 0, offset, 1_000 + offset, key, value, ())
+
+
+class FailsOn(ConstantEnricher):
+    """Raises on any batch that holds one of the texts."""
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__()
+        self._texts = set(texts)
+
+    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+        if self._texts & set(texts):
+            raise RuntimeError("cannot")
+        return super().enrich(texts)
+
+
+def _enrich(model: ConstantEnricher | None = None, **changes: int | float) -> Enrich:
+    return Enrich(model or ConstantEnricher(), EnrichSettings(**changes), lambda: NOW)
+
+
+async def test_results_keep_the_order_of_reading() -> None:
+    deletion = Deletion(source="test", id="1", deleted_at=NOW)
+    records = [
+        _record(0, encode(_post("1"))),
+        _record(1, b"{"),
+        _record(2, encode(deletion)),
+        _record(3, encode(_post("2"))),
+    ]
+    handled = await _enrich().process(records)
+    assert [record for record, _ in handled] == records
+    assert [type(result) for _, result in handled] == [EnrichedPost, DeadLetter, Deletion, EnrichedPost]
+    assert handled[2].result == deletion
+
+
+async def test_a_post_that_breaks_the_model_stands_alone_among_the_dead_letters() -> None:
+    texts = [f"text {n}" for n in range(37)]
+    records = [_record(n, encode(_post(str(n), text))) for n, text in enumerate(texts)]
+    handled = await _enrich(FailsOn("text 5", "text 30")).process(records)
+    letters = {record.offset: result for record, result in handled if isinstance(result, DeadLetter)}
+    assert set(letters) == {5, 30}
+    assert letters[5].reason == "enrichment_failed"
+    assert letters[5].value == records[5].value
+    assert "RuntimeError: cannot" in letters[5].error
+    assert sum(isinstance(result, EnrichedPost) for _, result in handled) == 35
+
+
+async def test_a_broken_model_stops_the_worker() -> None:
+    broken = _enrich(FailsOn("hello"), dead_window=20, dead_share=0.5)
+    with pytest.raises(DeadLetterLimit, match=r"posts\.raw\[0\]@11: enrichment_failed"):
+        await broken.process([_record(n, encode(_post(str(n)))) for n in range(12)])
+
+
+@given(outcomes=st.lists(st.booleans(), max_size=300), window=st.integers(1, 50), share=st.floats(0.1, 1))
+def test_the_limit_counts_the_last_records_alone(outcomes: list[bool], window: int, share: float) -> None:
+    limit = Limit("test", window, share)
+    letter = DeadLetter(
+        topic="t",
+        partition=0,
+        offset=0,
+        timestamp_ms=0,
+        key=None,
+        value=None,
+        headers=(),
+        reason="empty",
+        error="",
+        attempts=1,
+        failed_at=NOW,
+    )
+    for index, failed in enumerate(outcomes):
+        recent = outcomes[max(0, index + 1 - window) : index + 1]
+        if failed and sum(recent) > window * share:
+            with pytest.raises(DeadLetterLimit):
+                limit.check([letter])
+            return
+        limit.check([letter if failed else "fine"])
+
+
+async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
+    broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = settings_for(broker)
+    topics.create(settings)
+    records = [_record(n, encode(_post(str(n))), f"test:{n}".encode()) for n in range(300)]
+    records[7] = _record(7, b"no json", b"bad")
+    publisher = Publisher(settings.kafka, "test", settings.topics.limits)
+    output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
+    before = metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")._value.get()
+    await output.write(await _enrich().process(records))
+    await publisher.close()
+
+    sent = read_all(settings.kafka, settings.topics.enriched)
+    assert {record.key: record.timestamp for record in sent} == {
+        record.key: record.timestamp_ms for record in records if record.offset != 7
+    }
+    assert all(isinstance(decode_enriched(record.value, record.headers), EnrichedPost) for record in sent)
+    assert len(read_all(settings.kafka, settings.topics.dead)) == 1
+    assert metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")._value.get() - before == 299
+
+
+async def test_a_result_above_the_limit_of_its_topic_becomes_a_dead_letter(
+    broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = settings_for(broker, topics={"max_message_bytes": 20_000})
+    topics.create(settings)
+    records = [
+        _record(0, encode(_post("small")), b"test:small"),
+        _record(1, encode(_post("large", "x" * 19_700)), b"test:large"),
+    ]
+    publisher = Publisher(settings.kafka, "test", settings.topics.limits)
+    output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
+    await output.write(await _enrich().process(records))
+    await publisher.close()
+    assert [record.key for record in read_all(settings.kafka, settings.topics.enriched)] == [b"test:small"]
+    (letter,) = read_all(settings.kafka, settings.topics.dead)
+    assert letter.key == b"test:large"
+    assert b'"reason":"oversize"' in letter.value
