@@ -19,6 +19,7 @@ def main(topic: str, count: int, path: Path) -> None:
         f"{kafka.group_prefix}.reader",
         **connection.faust_broker(kafka),
         store="memory://",
+        datadir=path.parent / "faust",
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
