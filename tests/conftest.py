@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import hypothesis
 import pytest
 
 from streams.broker import ApacheBroker, Broker, EmbeddedBroker
 from streams.settings import PREFIX, Settings
 from tests.helpers.brokers import kafka_home, own_settings
+
+# How long an example takes says more about the machine's load than about the code.
+hypothesis.settings.register_profile("default", deadline=None)
 
 
 class SettingsFactory(Protocol):

@@ -34,7 +34,7 @@ def main(topic: str, count: int, path: Path) -> None:
         async for value in stream:
             seen.append(value.decode())
             if len(seen) == count:
-                path.write_text("\n".join(seen))  # noqa: ASYNC240
+                path.write_text("\n".join(seen))
                 os._exit(0)  # a Faust worker cannot be ended from inside
 
     faust.Worker(app, loglevel="warn").execute_from_commandline()
