@@ -1,0 +1,180 @@
+"""`tagpulse produce file` and `tagpulse produce bluesky`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import signal
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from streams import log
+from streams.produce import Produce, Summary
+from streams.settings import Settings, load_settings
+from streams.sources.base import Source
+from streams.sources.cursors import Cursor
+from streams.sources.file import FileSource
+from streams.sources.lines import STDIN
+from streams.sources.table import FIELDS, Columns
+
+_REFRESH_SECONDS = 0.2
+
+
+@click.group()
+def command() -> None:
+    """Send posts of a source to Kafka, each confirmed; SIGTERM or Ctrl-C ends it with 0, and nothing is lost.
+
+    \b
+    Examples:
+      tagpulse produce file day.jsonl
+      tagpulse produce file --speed 60 day.jsonl.gz
+      tagpulse produce bluesky --tag poltwt
+    """
+
+
+class _Speed(click.ParamType):
+    name = "FACTOR|max"
+
+    def convert(
+        self, value: str | float | None, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | None:
+        if value is None or value == "max":
+            return None
+        try:
+            factor = float(value)
+        except ValueError:
+            factor = 0.0
+        if not 0 < factor < float("inf"):
+            self.fail(f"{value!r} is neither max nor a number above 0", param, ctx)
+        return factor
+
+
+class _Column(click.ParamType):
+    name = "FIELD=NAME"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        field, equals, column = value.partition("=")
+        if not equals or field not in FIELDS:
+            self.fail(f"{value!r} is not FIELD=NAME with one of the fields {', '.join(FIELDS)}", param, ctx)
+        return field, column
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="The summary as a JSON object on standard output.")
+
+
+@command.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option(
+    "--format", type=click.Choice(["jsonl", "csv", "tsv"]), help="Default: by the name; standard input: jsonl."
+)
+@click.option(
+    "--column", "columns", type=_Column(), multiple=True, help='CSV: which column a field is, text="Tweet Text".'
+)
+@click.option("--created-at-column", metavar="NAME", help="CSV: short for --column created_at=NAME.")
+@click.option("--times-from-tweet-ids", is_flag=True, help="CSV: the time is read out of the tweet's id.")
+@click.option("--source-name", metavar="NAME", help="CSV: the source of every row.")
+@click.option(
+    "--speed", type=_Speed(), default="max", show_default=True, help="Times as fast as the posts were written."
+)
+@click.option("--resume", is_flag=True, help="Go on behind the last line that an earlier --resume confirmed.")
+@_json_option
+def file(
+    paths: tuple[str, ...],
+    format: str | None,  # noqa: A002
+    columns: tuple[tuple[str, str], ...],
+    created_at_column: str | None,
+    times_from_tweet_ids: bool,
+    source_name: str | None,
+    speed: float | None,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Files of posts: JSON lines, CSV or TSV, plain, gzip or Zstandard; - is standard input.
+
+    A JSON line needs source, id, text and created_at (RFC 3339); a line {"type": "deletion", "source": …, "id": …,
+    "deleted_at": …} deletes a post. What cannot be read goes to the dead letters, and the rest goes on.
+
+    \b
+    Examples:
+      tagpulse produce file day.jsonl
+      zcat days/*.gz | tagpulse produce file -
+      tagpulse produce file --speed 60 day.jsonl.zst
+      tagpulse produce file tweets.csv --source-name x --times-from-tweet-ids \\
+          --column id="Tweet ID" --column text="Tweet Text"
+    """
+    settings = load_settings()
+    log.configure(settings.log)
+    if resume and STDIN in paths:
+        raise click.UsageError("--resume needs files: standard input cannot be read again")
+    mapping = dict(columns) | ({"created_at": created_at_column} if created_at_column else {})
+    cursor = Cursor(settings.produce.state_path, "file", _identity(paths)) if resume else None
+    source = FileSource(
+        paths,
+        max_line_bytes=settings.topics.max_message_bytes,
+        format=None if format is None else "jsonl" if format == "jsonl" else "table",
+        columns=Columns(mapping=mapping, source=source_name, times_from_tweet_ids=times_from_tweet_ids),
+        cursor=cursor.load() if cursor else None,
+    )
+    summary = asyncio.run(_run(source, settings, cursor, speed))
+    _show(summary, as_json)
+    return 0
+
+
+def _identity(paths: tuple[str, ...]) -> str:
+    return "\n".join(str(Path(path).resolve()) for path in paths)
+
+
+async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed: float | None = None) -> Summary:
+    produce = Produce(source, settings, cursor=cursor, speed=speed)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, produce.stop)
+    showing = asyncio.create_task(_show_progress(source, produce.summary)) if sys.stderr.isatty() else None
+    try:
+        return await produce.run()
+    finally:
+        if showing is not None:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+
+
+async def _show_progress(source: Source, summary: Summary) -> None:
+    bar = Progress(
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[rate]:,.0f} posts/s"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(source.name, total=source.progress[1], rate=0.0)
+        while True:
+            rate = summary.sent / summary.seconds if summary.seconds else 0.0
+            bar.update(task, completed=source.progress[0], total=source.progress[1], rate=rate)
+            await asyncio.sleep(_REFRESH_SECONDS)
+
+
+def _show(summary: Summary, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(summary)))
+        return
+    rate = summary.sent / summary.seconds if summary.seconds else 0.0
+    click.echo(f"{summary.sent:,} posts and deletions sent and confirmed in {summary.seconds:.1f} s ({rate:,.0f}/s)")
+    if summary.dead:
+        click.echo(
+            f"{summary.dead:,} went to the dead letters, {summary.malformed:,} of them lines that cannot be read"
+        )
+    if summary.stopped:
+        place = f" after {summary.place}" if summary.place else ""
+        click.echo(f"stopped{place}; {summary.unconfirmed:,} behind it were sent but not confirmed")

@@ -1,0 +1,253 @@
+"""A source becomes records of `posts.raw`: each confirmed, in order, and its cursor saved only then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from kafka import errors as kafka_errors
+
+from streams import connection, metrics, topics
+from streams.contracts import HEADERS, DeadLetter, Deletion, encode, record_time_ms, utc_now
+from streams.errors import SettingsError, Unavailable
+from streams.outbox import Outbox, Record, Stopped
+from streams.settings import Settings
+from streams.sources.base import Batch, Content, Source, Unreadable
+from streams.sources.cursors import Cursor
+from streams.sources.pace import paced
+
+logger = logging.getLogger(__name__)
+
+WORKER = "produce"
+_TICK_SECONDS = 0.5
+_CLOSE_SECONDS = 3.0
+_REPORTED = 20
+
+
+@dataclass(kw_only=True)
+class Summary:
+    """What a run did so far."""
+
+    read: int = 0
+    """Posts, deletions and unreadable lines that the source gave."""
+    malformed: int = 0
+    """Of these, what was no post: it is in the dead letters."""
+    sent: int = 0
+    """Posts and deletions that Kafka confirmed."""
+    dead: int = 0
+    """Dead letters that Kafka confirmed."""
+    unconfirmed: int = 0
+    """Handed to Kafka, but not confirmed when the run was stopped."""
+    stopped: bool = False
+    """It was stopped before the end of the source."""
+    place: str | None = None
+    """Up to where all is confirmed."""
+    seconds: float = 0.0
+
+
+class Produce:
+    """One run: `await Produce(source, settings).run()`."""
+
+    def __init__(
+        self,
+        source: Source,
+        settings: Settings,
+        *,
+        cursor: Cursor | None = None,
+        speed: float | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`cursor`: where the cursor is saved; `speed`: play as fast as in life times this, None: as fast as it goes."""
+        self._source = source
+        self._settings = settings
+        self._cursor = cursor
+        self._speed = speed
+        self._now = clock
+        self._stopping = asyncio.Event()
+        self._outbox = Outbox(settings, self._oversize)
+        self._label = metrics.BoundedLabel((), metrics.MAX_SOURCES).of
+        self._saved: str | None = None
+        self._saved_at = time.monotonic()
+        self._began = time.monotonic()
+        self.summary = Summary()
+
+    def stop(self) -> None:
+        """Ends the run soon: what is in flight gets a few seconds to be confirmed."""
+        self._stopping.set()
+        self._outbox.stop()
+
+    async def run(self) -> Summary:
+        """Returns at the end of the source, or when stopped.
+
+        Raises Unavailable when Kafka cannot be reached at the start, SettingsError when a topic is missing, Refused when
+        Kafka or the network says no for good, BadInput when a file cannot be read. What was confirmed until then is.
+        """
+        await self._open()
+        batches = self._source.batches()
+        if self._speed is not None:
+            batches = paced(batches, self._speed)
+        try:
+            self.summary.stopped = not await self._pass_on(batches)
+        finally:
+            self.summary.unconfirmed = await asyncio.to_thread(self._outbox.close, _CLOSE_SECONDS)
+            self._update()
+            await self._save_cursor()
+        return self.summary
+
+    async def _open(self) -> None:
+        kafka, names = self._settings.kafka, self._settings.topics
+        await connection.probe(kafka, topics=[names.raw, names.dead])
+        found = await asyncio.to_thread(topics.check, self._settings)
+        missing = [
+            difference.topic
+            for difference in found.differences
+            if difference.what == "topic" and difference.topic in (names.raw, names.dead)
+        ]
+        if missing:
+            raise SettingsError(
+                f"{kafka.bootstrap_servers} has no topic {' and no topic '.join(missing)}: run `tagpulse topics create`"
+            )
+        try:
+            await asyncio.to_thread(self._outbox.open)
+        except kafka_errors.KafkaError as error:
+            raise Unavailable(f"{kafka.bootstrap_servers}: {error}: `tagpulse doctor` says why") from error
+
+    async def _pass_on(self, batches: AsyncIterator[Batch]) -> bool:
+        """Returns whether the source came to its end."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        reading = asyncio.ensure_future(anext(batches, None))
+        try:
+            while not self._stopping.is_set():
+                await asyncio.wait({reading, stopping}, timeout=_TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done():
+                    await asyncio.to_thread(self._outbox.settle)
+                elif (batch := reading.result()) is None:
+                    return await asyncio.to_thread(self._outbox.drain) == 0
+                else:
+                    # the source reads on while this batch is sent, but not further
+                    reading = asyncio.ensure_future(anext(batches, None))
+                    await asyncio.to_thread(self._send, batch)
+                self._update()
+                if time.monotonic() - self._saved_at >= self._settings.produce.cursor_seconds:
+                    await self._save_cursor()
+        except Stopped:
+            pass
+        finally:
+            for task in (reading, stopping):
+                task.cancel()
+            await asyncio.gather(reading, stopping, return_exceptions=True)
+            await batches.aclose()  # type: ignore[attr-defined]
+        return False
+
+    def _send(self, batch: Batch) -> None:
+        records = list(self._records(batch.contents))
+        self._outbox.send(records, batch.cursor)
+
+    def _records(self, contents: list[Content]) -> Iterator[Record]:
+        now = self._now()
+        raw = self._settings.topics.raw
+        received: Counter[tuple[str, str]] = Counter()
+        newest_ms = 0
+        for content in contents:
+            if isinstance(content, Unreadable):
+                received[self._source.name, "unreadable"] += 1
+                yield self._unreadable(content, now)
+                continue
+            source = self._label(content.source)
+            collected = now
+            if isinstance(content, Deletion):
+                kind = "deletion"
+            else:
+                kind = "post"
+                if content.collected_at is None:
+                    content = msgspec.structs.replace(content, collected_at=now)
+                else:
+                    collected = min(content.collected_at, now)
+            received[source, kind] += 1
+            time_ms = record_time_ms(content, collected_at=collected)
+            newest_ms = max(newest_ms, time_ms)
+            yield Record(raw, content.key, encode(content), time_ms, source, kind)
+        self.summary.read += len(contents)
+        for (source, kind), count in received.items():
+            metrics.RECEIVED.labels(source, kind).inc(count)
+        if newest_ms:
+            metrics.SOURCE_LAST_EVENT.labels(self._source.name).set(newest_ms / 1000)
+
+    def _unreadable(self, content: Unreadable, now: datetime) -> Record:
+        place = f"{content.origin.removeprefix('file:')}:{content.number}"
+        self.summary.malformed += 1
+        metrics.MALFORMED.labels(self._source.name).inc()
+        if self.summary.malformed <= _REPORTED:
+            logger.warning("%s: %s: %s", place, content.reason, content.error)
+        if self.summary.malformed == _REPORTED:
+            logger.warning(
+                "further lines that cannot be read are only counted; %s has them all", self._settings.topics.dead
+            )
+        return self._dead(
+            DeadLetter(
+                topic=content.origin,
+                partition=0,
+                offset=content.number,
+                timestamp_ms=_to_ms(now),
+                key=None,
+                value=content.value,
+                headers=(),
+                reason=content.reason,
+                error=content.error,
+                attempts=1,
+                failed_at=now,
+            )
+        )
+
+    def _oversize(self, record: Record, error: str) -> Record:
+        logger.warning("%r: oversize: %s", record.key, error)
+        return self._dead(
+            DeadLetter(
+                topic=record.topic,
+                partition=-1,
+                offset=-1,
+                timestamp_ms=record.timestamp_ms,
+                key=record.key,
+                value=record.value,
+                headers=HEADERS,
+                reason="oversize",
+                error=error,
+                attempts=1,
+                failed_at=self._now(),
+            )
+        )
+
+    def _dead(self, letter: DeadLetter) -> Record:
+        metrics.DEAD_LETTERS.labels(WORKER, letter.reason).inc()
+        topic = self._settings.topics.dead
+        return Record(topic, letter.key, encode(letter), _to_ms(letter.failed_at), self._source.name, "dead_letter")
+
+    def _update(self) -> None:
+        names, confirmed = self._settings.topics, self._outbox.confirmed
+        self.summary.sent = confirmed[names.raw]
+        self.summary.dead = confirmed[names.dead]
+        self.summary.seconds = time.monotonic() - self._began
+        if self._outbox.cursor is not None:
+            self.summary.place = self._source.describe(self._outbox.cursor)
+
+    async def _save_cursor(self) -> None:
+        self._saved_at = time.monotonic()
+        cursor = self._outbox.cursor
+        if self._cursor is None or cursor is None or cursor == self._saved:
+            return
+        try:
+            await asyncio.to_thread(self._cursor.save, cursor)
+        except OSError as error:
+            logger.warning("the cursor cannot be saved, a restart would send posts again: %s", error)
+        else:
+            self._saved = cursor
+
+
+def _to_ms(time: datetime) -> int:
+    return int(time.timestamp() * 1000)

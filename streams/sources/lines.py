@@ -1,0 +1,114 @@
+"""Lines of a file or of standard input, decompressed as they are read, in bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import zstandard
+
+from streams.errors import BadInput
+
+STDIN = "-"
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_BLOCK = 256 * 1024
+
+
+class Line(NamedTuple):
+    """A line without its end. `cut` bytes of it are missing: it was longer than the limit."""
+
+    number: int
+    value: bytes
+    cut: int = 0
+
+
+class _Counted(io.RawIOBase):
+    """Tells how many bytes were read from the file itself, compressed or not."""
+
+    def __init__(self, stream: IO[bytes], count: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._count = count
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        # read1 gives what is there: a pipe must not wait for a whole block
+        data: bytes = self._stream.read1(len(buffer))  # type: ignore[attr-defined]
+        buffer[: len(data)] = data
+        self._count(len(data))
+        return len(data)
+
+
+def blocks(path: str, limit: int, count: Callable[[int], None]) -> Iterator[list[Line]]:
+    """The lines of a file in blocks, as they come.
+
+    gzip and Zstandard are known by their first bytes. `limit` is the longest line kept whole, in bytes; `count` is told
+    the bytes read. Raises BadInput when the file cannot be read (any more).
+    """
+    try:
+        with _open(path) as stream:
+            yield from _split(_decompressed(_Counted(stream, count)), limit)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from None
+
+
+def check_readable(path: str) -> None:
+    """Raises BadInput when there is no such file, so that a wrong name is told before anything is sent."""
+    if path == STDIN:
+        return
+    if Path(path).is_dir():
+        raise BadInput(f"{path}: is a folder: name the files in it")
+    try:
+        with _open(path):
+            pass
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _open(path: str) -> IO[bytes]:
+    if path == STDIN:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    return Path(path).open("rb")
+
+
+def _decompressed(raw: io.RawIOBase) -> IO[bytes]:
+    stream = io.BufferedReader(raw, _BLOCK)
+    start = stream.peek(len(_ZSTD))
+    if start.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
+    if start.startswith(_ZSTD):
+        # several frames one after the other are one file, as for the zstd tool
+        return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    return stream
+
+
+def _split(stream: IO[bytes], limit: int) -> Iterator[list[Line]]:
+    number = 0
+    rest, lost = b"", 0
+    read = getattr(stream, "read1", stream.read)
+    while block := read(_BLOCK):
+        first, *others = block.split(b"\n")
+        lines: list[Line] = []
+        for piece in others:
+            number += 1
+            whole = rest + first
+            if lost or len(whole) > limit:
+                lines.append(Line(number, whole[:limit], lost + max(0, len(whole) - limit)))
+            else:
+                lines.append(Line(number, whole.removesuffix(b"\r")))
+            rest, lost, first = b"", 0, piece
+        rest += first
+        if len(rest) > limit:
+            lost += len(rest) - limit
+            rest = rest[:limit]
+        if lines:
+            yield lines
+    if rest:
+        yield [Line(number + 1, rest.removesuffix(b"\r"), lost)]
