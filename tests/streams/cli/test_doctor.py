@@ -1,0 +1,34 @@
+"""`tagpulse doctor` as a process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from streams import topics
+from streams.broker import HOST, Broker, free_port
+from tests.conftest import SettingsFactory
+from tests.helpers.brokers import own_settings
+from tests.helpers.processes import run_tagpulse
+from tests.streams.test_doctor import needs_weights
+
+CHECKS = ["campaign", "broker", "topics", "model", "metrics port", "clock", "lake", "state"]
+
+
+@needs_weights
+def test_all_is_well(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(embedded_broker)
+    topics.create(settings)
+    done = run_tagpulse("doctor", "--json", settings=settings)
+    found = json.loads(done.stdout)
+    assert [finding["check"] for finding in found["findings"]] == CHECKS
+    assert [finding for finding in found["findings"] if finding["status"] == "fail"] == []
+    assert (done.returncode, found["ok"]) == (0, True)
+
+
+def test_what_is_wrong_is_said_and_the_exit_code_tells(tmp_path: Path) -> None:
+    done = run_tagpulse("doctor", settings=own_settings(f"{HOST}:{free_port()}", tmp_path), timeout=30)
+    assert done.returncode == 1
+    assert "fail  broker" in done.stdout
+    assert "nothing listens there" in done.stdout
+    assert done.stderr == ""
