@@ -1,0 +1,188 @@
+"""`tagpulse tail`: the messages of a topic, readably and harmlessly."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import heapq
+import itertools
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from streams import connection, log
+from streams.contracts import DeadLetter, Deletion, EnrichedPost, Message, Post, decode_any, record_location
+from streams.errors import BadInput, BadMessage
+from streams.settings import KafkaSettings, load_settings
+from streams.terminal import plain
+from streams.topics import end_offsets
+
+_DEFAULT_COUNT = 10
+_POLL_MS = 500
+_PREVIEW_BYTES = 200
+_COLOURS = {"negative": "red", "neutral": "white", "positive": "green"}
+
+
+@click.command("tail")
+@click.argument("topic")
+@click.option("--from-start", is_flag=True, help="Begin with the oldest messages instead of the last ones.")
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(0),
+    help=f"The last N messages before those to come (default {_DEFAULT_COUNT}); with --from-start: the first N, then end.",
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each message, one a line.")
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for messages to come.")
+def command(topic: str, from_start: bool, count: int | None, as_json: bool, follow: bool) -> None:
+    """Show the messages of a topic readably, and go on with those to come. Ctrl-C ends it.
+
+    Reads without a consumer group: it disturbs no worker. Messages of several partitions are in order within each of
+    them only. What would steer the terminal is written out as an escape.
+
+    \b
+    Examples:
+      tagpulse tail posts.enriched
+      tagpulse tail posts.dead --from-start --no-follow
+      tagpulse tail posts.enriched -n 100 --no-follow --json | jq .message.sentiment.label
+    """
+    settings = load_settings()
+    log.configure(settings.log)
+    asyncio.run(connection.probe(settings.kafka, topics=[topic]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), _reader(settings.kafka) as consumer:
+        try:
+            for record in _records(consumer, topic, from_start, count, follow):
+                click.echo(as_object(record) if as_json else as_line(record))
+        except BrokenPipeError:  # the reader of our output, e.g. head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def as_line(record: ConsumerRecord) -> str:
+    """A record for a person: where it stands, when it happened, and what it says."""
+    at = record_location(record.topic, record.partition, record.offset)
+    try:
+        message = decode_any(record.value, record.headers)
+    except BadMessage as error:
+        return f"{at}  {_time(record)}  unreadable ({plain(str(error))})  {_preview(record.value)}"
+    return f"{at}  {_time(record)}  {_describe(message)}"
+
+
+def as_object(record: ConsumerRecord) -> str:
+    """A record for a program: `message` is what was decoded; without one, `error` and the bytes in `value_base64`."""
+    found: dict[str, Any] = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp_ms": record.timestamp,
+        "key": None if record.key is None else record.key.decode(errors="backslashreplace"),
+    }
+    try:
+        found["message"] = msgspec.to_builtins(decode_any(record.value, record.headers))
+    except BadMessage as error:
+        found["error"] = str(error)
+        found["value_base64"] = None if record.value is None else base64.b64encode(record.value).decode()
+    return json.dumps(found)
+
+
+def _describe(message: Message) -> str:
+    match message:
+        case Post():
+            return f"{_author(message)}  {plain(message.text)}"
+        case Deletion():
+            return f"{plain(message.source)}:{plain(message.id)}  deleted"
+        case EnrichedPost(post=post, sentiment=sentiment):
+            mood = f"{sentiment.label} {getattr(sentiment, sentiment.label):.2f}"
+            topics = [plain(topic.name) for topic in message.topics]
+            if message.campaign.name:
+                topics.append(f"campaign:{plain(message.campaign.name)}")
+            about = f" [{', '.join(topics)}]" if topics else ""
+            language = plain(message.language.code)
+            return f"{click.style(mood, fg=_COLOURS[sentiment.label])}  {language}{about}  {_author(post)}  {plain(post.text)}"
+        case DeadLetter():
+            what = f"{plain(message.reason)} at {plain(message.origin)} after {message.attempts} attempts"
+            return f"{what}: {plain(message.error)}  {_preview(message.value)}"
+
+
+def _author(post: Post) -> str:
+    kind = " (repost)" if post.repost_of else " (reply)" if post.reply_to else ""
+    return f"{plain(post.source)}:{plain(post.id)} @{plain(post.author)}{kind}"
+
+
+def _time(record: ConsumerRecord) -> str:
+    try:
+        return datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{record.timestamp} ms"
+
+
+def _preview(value: bytes | None) -> str:
+    """The first bytes of what cannot be read as a message."""
+    if value is None:
+        return "no value"
+    text = plain(value[:_PREVIEW_BYTES].decode(errors="backslashreplace"))
+    return f"{len(value)} bytes: {text}{'…' if len(value) > _PREVIEW_BYTES else ''}"
+
+
+def _records(
+    consumer: KafkaConsumer, topic: str, from_start: bool, count: int | None, follow: bool
+) -> Iterator[ConsumerRecord]:
+    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    if not partitions:
+        raise BadInput(f"there is no topic {topic}: `tagpulse topics list` names them")
+    ends = end_offsets(consumer, partitions)
+    starts = consumer.beginning_offsets(partitions)
+    last = _DEFAULT_COUNT if count is None else count
+    for at in partitions:
+        consumer.seek(at, starts[at] if from_start else max(starts[at], ends[at] - last))
+    if from_start:
+        standing = _until(consumer, ends)
+        yield from standing if count is None else itertools.islice(standing, count)
+        if count is not None:
+            return
+    elif last:
+        yield from _merge(_until(consumer, ends))[-last:]
+    while follow:
+        yield from _poll(consumer)
+
+
+def _until(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator[ConsumerRecord]:
+    """The records before the ends; leaves the consumer at the ends."""
+    while any(consumer.position(at) < end for at, end in ends.items()):
+        for record in _poll(consumer):
+            if record.offset < ends[TopicPartition(record.topic, record.partition)]:
+                yield record
+    for at, end in ends.items():
+        consumer.seek(at, end)
+
+
+def _merge(records: Iterator[ConsumerRecord]) -> list[ConsumerRecord]:
+    """By time across the partitions, without changing the order within one."""
+    partitions: dict[int, list[ConsumerRecord]] = {}
+    for record in records:
+        partitions.setdefault(record.partition, []).append(record)
+    return list(heapq.merge(*partitions.values(), key=lambda record: record.timestamp))
+
+
+def _poll(consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
+    for records in consumer.poll(timeout_ms=_POLL_MS).values():
+        yield from records
+
+
+@contextlib.contextmanager
+def _reader(kafka: KafkaSettings) -> Iterator[KafkaConsumer]:
+    consumer = KafkaConsumer(**connection.kafka_python(kafka), enable_auto_commit=False, allow_auto_create_topics=False)
+    try:
+        yield consumer
+    finally:
+        consumer.close()
