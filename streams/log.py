@@ -14,7 +14,7 @@ from streams.settings import LogSettings
 
 # Controls, line separators and what turns the direction of writing: never from a post into a terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_CLIENT_LOGGERS = ("aiokafka", "kafka")
+_CLIENT_LOGGERS = ("aiokafka", "kafka", "faust", "mode")
 _CLIENT_QUIET_SECONDS = 10.0
 
 

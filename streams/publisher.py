@@ -143,7 +143,12 @@ class Publisher:
     def _pack(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[Any, list[Outgoing]]]:
         packed: list[tuple[Any, list[Outgoing]]] = []
         for record in records:
-            fields = {"key": record.key, "value": record.value, "timestamp": record.timestamp_ms, "headers": list(HEADERS)}
+            fields = {
+                "key": record.key,
+                "value": record.value,
+                "timestamp": record.timestamp_ms,
+                "headers": list(HEADERS),
+            }
             if not packed or packed[-1][0].append(**fields) is None:
                 packed.append((producer.create_batch(), []))
                 if packed[-1][0].append(**fields) is None:

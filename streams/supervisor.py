@@ -98,4 +98,5 @@ def _ended(child: _Child) -> int:
         child.process.kill()
         code = child.process.wait()
         logger.error("process %d did not stop and was killed", child.number)
-    return code
+    # our own signal, which came before the child could handle it
+    return 0 if code == -signal.SIGTERM else code

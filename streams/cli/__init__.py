@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -22,6 +24,13 @@ _COMMANDS = {
     "worker": "Run a worker: enrich or store.",
 }
 
+# they run until they are stopped, which is no failure, also while they still start
+_UNTIL_STOPPED = ("broker", "produce", "worker")
+
+
+def _end(*_: object) -> None:
+    sys.exit(0)
+
 
 class _LazyGroup(click.Group):
     """Imports `streams.cli.NAME` when NAME is called, so that `--help` and short commands start at once."""
@@ -32,6 +41,9 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name in _UNTIL_STOPPED:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, _end)
         command: click.Command = importlib.import_module(f"streams.cli.{cmd_name}").command
         return command
 
@@ -73,4 +85,8 @@ def main(arguments: list[str] | None = None) -> None:
     except TagpulseError as error:
         click.echo(f"tagpulse: {error}", err=True)
         sys.exit(error.exit_code)
+    except Exception:
+        traceback.print_exc()
+        click.echo("tagpulse: a fault of tagpulse, see the traceback above", err=True)
+        sys.exit(TagpulseError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)

@@ -10,10 +10,12 @@ import click
 from models.campaign import CampaignTopic
 from models.constant import ConstantEnricher
 from models.enricher import Enricher, TextEnricher
+from models.errors import ArtefactError
 from streams import log, metrics, supervisor
 from streams.agents.enrich import WORKER, Enrich, EnrichedOutput
 from streams.agents.store import Store
 from streams.campaign import Campaign, load_campaign
+from streams.errors import SettingsError
 from streams.lossless import Pace
 from streams.publisher import Publisher
 from streams.settings import Settings, load_settings
@@ -137,9 +139,12 @@ def _load_enricher(settings: Settings, campaign: Campaign) -> TextEnricher:
         CampaignTopic(name=topic.name, description=topic.description, examples=topic.examples)
         for topic in campaign.topics
     ]
-    return Enricher.load(
-        settings.model.path,
-        threads=settings.model.threads or len(os.sched_getaffinity(0)),
-        cache_size=settings.model.cache_size,
-        campaign_topics=topics,
-    )
+    try:
+        return Enricher.load(
+            settings.model.path,
+            threads=settings.model.threads or os.cpu_count(),
+            cache_size=settings.model.cache_size,
+            campaign_topics=topics,
+        )
+    except ArtefactError as error:
+        raise SettingsError(f"TAGPULSE_MODEL__PATH: {error}") from error

@@ -40,7 +40,10 @@ def test_a_batch_of_poison_goes_to_the_dead_letters_with_its_bytes(
         (b"not-json", b"\xff\xfe{{{"),
         (b"not-a-post", b'{"type":"post","source":"test","id":"1"}'),
         (b"another-type", b'{"type":"parcel"}'),
-        (b"surrogate", b'{"type":"post","source":"test","id":"1","text":"\\ud800","created_at":"2026-06-20T09:00:00Z"}'),
+        (
+            b"surrogate",
+            b'{"type":"post","source":"test","id":"1","text":"\\ud800","created_at":"2026-06-20T09:00:00Z"}',
+        ),
         (b"naive", b'{"type":"post","source":"test","id":"1","text":"x","created_at":"2026-06-20T09:00:00"}'),
         (b"no-value", None),
         (b"large", raw_posts([1])[0][1] + b" " * 30_000),

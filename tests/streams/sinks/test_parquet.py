@@ -81,7 +81,8 @@ def test_crashes_between_renames_neither_lose_nor_double_a_row(
 ) -> None:
     lake = tmp_path_factory.mktemp("lake")
     rows = [
-        row(offset, enriched(f"p{offset}", minutes=minute), partition=offset % 2) for offset, minute in enumerate(minutes)
+        row(offset, enriched(f"p{offset}", minutes=minute), partition=offset % 2)
+        for offset, minute in enumerate(minutes)
     ]
     committed, sizes, pending = 0, iter(chunks), list(crashes)
     while committed < len(rows):
@@ -104,7 +105,9 @@ def test_crashes_between_renames_neither_lose_nor_double_a_row(
             except Crash:
                 continue
         committed += size
-    assert stored(lake) == sorted((row.record.partition, row.record.offset, row.message.key.decode()[5:]) for row in rows)
+    assert stored(lake) == sorted(
+        (row.record.partition, row.record.offset, row.message.key.decode()[5:]) for row in rows
+    )
 
 
 async def test_rows_go_to_the_hour_of_their_event_time(tmp_path: Path) -> None:

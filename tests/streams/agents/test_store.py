@@ -1,0 +1,87 @@
+"""A store worker waits for a sink that is away, and passes over what it cannot read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from streams import topics
+from streams.agents.store import Store
+from streams.broker import Broker
+from streams.contracts import DeadLetter, encode
+from streams.errors import Unavailable
+from streams.lossless import Record
+from streams.publisher import Publisher
+from streams.sinks.base import Row, Sink
+from tests.conftest import SettingsFactory
+from tests.helpers.records import read_all
+from tests.streams.sinks.test_parquet import enriched
+
+NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
+
+
+class Flaky(Sink):
+    """Away for the first calls of each method."""
+
+    name: ClassVar[str] = "flaky"
+
+    def __init__(self, away: int) -> None:
+        self.rows: list[Row] = []
+        self._away = dict.fromkeys(("open", "write", "flush"), away)
+
+    async def open(self) -> None:
+        self._fail("open")
+
+    async def write(self, rows: Sequence[Row]) -> None:
+        self._fail("write")
+        self.rows += rows
+
+    async def flush(self) -> int:
+        self._fail("flush")
+        return len(self.rows)
+
+    async def close(self) -> None:
+        self.rows.clear()
+
+    def _fail(self, call: str) -> None:
+        if self._away[call]:
+            self._away[call] -= 1
+            raise Unavailable(f"{call}: the disk is full")
+
+
+async def test_a_sink_that_is_away_is_waited_for(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(embedded_broker)
+    topics.create(settings)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        assert store.is_waiting
+        slept.append(seconds)
+
+    sink = Flaky(away=5)
+    publisher = Publisher(settings.kafka, "test", settings.topics.limits)
+    store = Store(sink, publisher, settings, lambda: NOW, sleep)
+    post = enriched("a")
+    good = Record(settings.topics.enriched, 0, 0, 1_000, post.key, encode(post), ())
+    bad = Record(settings.topics.enriched, 0, 1, 1_000, b"bad", b"\x00", ())
+
+    await store.open()
+    await store.write(await store.process([good, bad]))
+    await store.flush()
+    await publisher.close()
+
+    assert [row.record for row in sink.rows] == [good]
+    assert len(slept) == 15
+    assert slept[4] > slept[0], "the pauses grow"
+    assert not store.is_waiting
+    (letter,) = read_all(settings.kafka, settings.topics.dead)
+    assert (letter.key, b'"reason":"malformed"' in letter.value) == (b"bad", True)
+
+
+async def test_what_cannot_be_read_keeps_its_place(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(embedded_broker)
+    store = Store(Flaky(0), Publisher(settings.kafka, "test", settings.topics.limits), settings, lambda: NOW)
+    (letter,) = await store.process([Record("posts.enriched", 3, 41, 1_000, None, None, ())])
+    assert isinstance(letter, DeadLetter)
+    assert letter.origin == "posts.enriched[3]@41"

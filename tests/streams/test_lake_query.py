@@ -1,0 +1,105 @@
+"""Questions to the lake: each post once, its newest edit, none that was deleted."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from streams.contracts import Deletion
+from streams.errors import BadInput
+from streams.lake_query import ask
+from tests.helpers.brokers import own_settings
+from tests.helpers.processes import run_tagpulse
+from tests.streams.sinks.test_parquet import START, enriched, row, write
+
+OFFERED = {
+    "source",
+    "id",
+    "created_at",
+    "text",
+    "author",
+    "hashtags",
+    "language",
+    "language_score",
+    "sentiment",
+    "negative",
+    "neutral",
+    "positive",
+    "topics",
+    "model_version",
+}
+
+
+def _texts(lake: Path) -> list[tuple[str, str]]:
+    return list(ask(lake, "select id, text from posts order by id").rows)  # type: ignore[arg-type]
+
+
+def test_an_empty_lake_has_the_columns_and_no_rows(tmp_path: Path) -> None:
+    answer = ask(tmp_path / "none", "select * from posts")
+    assert set(answer.columns) >= OFFERED
+    assert list(answer.rows) == []
+
+
+async def test_the_newest_edit_wins_in_whatever_order_it_came(tmp_path: Path) -> None:
+    first = START + timedelta(minutes=5)
+    second = START + timedelta(minutes=9)
+    await write(
+        tmp_path,
+        [
+            row(0, enriched("a", text="as written")),
+            row(1, enriched("b", text="second edit", edited_at=second)),
+            row(2, enriched("b", text="first edit", edited_at=first)),
+            row(3, enriched("a", text="edited", edited_at=first)),
+        ],
+    )
+    assert _texts(tmp_path) == [("a", "edited"), ("b", "second edit")]
+
+
+async def test_a_post_that_came_twice_counts_once(tmp_path: Path) -> None:
+    await write(tmp_path, [row(0, enriched("a")), row(1, enriched("a")), row(2, enriched("b"))])
+    assert [post_id for post_id, _ in _texts(tmp_path)] == ["a", "b"]
+
+
+async def test_deleted_posts_are_gone_whether_the_deletion_came_before_or_after(tmp_path: Path) -> None:
+    gone = [Deletion(source="test", id=post_id, deleted_at=START) for post_id in ("a", "b")]
+    await write(tmp_path, [row(0, enriched("a")), row(1, gone[0]), row(2, gone[1]), row(3, enriched("b"))])
+    await write(tmp_path, [row(4, enriched("c"))])
+    assert [post_id for post_id, _ in _texts(tmp_path)] == ["c"]
+
+
+def test_a_wrong_query_says_what_duckdb_says(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="colour"):
+        ask(tmp_path, "select colour from posts")
+
+
+async def test_the_command_prints_a_json_object_a_row(tmp_path: Path) -> None:
+    settings = own_settings("127.0.0.1:1", tmp_path)
+    await write(settings.lake.path, [row(0, enriched("a", text='line\nbreak "quoted" 🐕'))])
+    done = run_tagpulse("query", "--json", "select * from posts", settings=settings)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    post = json.loads(line)
+    assert set(post) >= OFFERED
+    assert post["text"] == 'line\nbreak "quoted" 🐕'
+    assert post["created_at"] == "2026-06-20T09:30:00Z"
+    assert post["topics"] == []
+    assert (post["negative"], post["run"]) == (0.1, "live")
+
+
+async def test_the_table_shows_hostile_posts_harmlessly(tmp_path: Path) -> None:
+    settings = own_settings("127.0.0.1:1", tmp_path)
+    await write(settings.lake.path, [row(0, enriched("a", text="\x1b[31mred [bold]markup[/bold] \u202etxt"))])
+    done = run_tagpulse("query", "select text from posts", settings=settings)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert "[bold]markup[/bold]" in done.stdout
+
+
+def test_a_wrong_query_ends_with_65(tmp_path: Path) -> None:
+    done = run_tagpulse("query", "selec 1", settings=own_settings("127.0.0.1:1", tmp_path))
+    assert (done.returncode, done.stdout) == (65, "")
+    assert "the query failed" in done.stderr
