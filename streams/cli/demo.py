@@ -1,0 +1,178 @@
+"""`tagpulse demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from streams.broker import Kind
+from streams.errors import BadInput, TagpulseError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from streams.demo.play import Play
+
+_STARTED = time.monotonic()
+
+DAY_SECONDS = 43_200
+DEFAULT_SECONDS = 60.0
+_PLAIN_SECONDS = 3.0
+_INTERRUPTED = 130
+
+
+class _Speed(click.ParamType):
+    name = "factor|max"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        if value == "max":
+            return float("inf")
+        try:
+            speed = float(str(value))
+        except ValueError:
+            speed = 0.0
+        if not 0 < speed < float("inf"):
+            self.fail("must be max or a number above 0", param, ctx)
+        return speed
+
+
+@click.command("demo")
+@click.option("--speed", type=_Speed(), help="How many times faster than the day itself; max: as fast as it goes.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(1, DAY_SECONDS),
+    help=f"Seconds that the day of 12 hours takes, instead of --speed.  [default: {DEFAULT_SECONDS:g}]",
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A new or empty folder for the lake and the logs; default: a temporary one, removed at the end.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(Kind)),
+    default="embedded",
+    show_default=True,
+    help="The broker: embedded, in memory; or apache, from KAFKA_HOME, needs Java.",
+)
+@click.option("--no-view", is_flag=True, help="Lines of progress instead of the live view.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object; progress on standard error.")
+def command(
+    speed: float | None, duration: float | None, keep: Path | None, kind: Kind, no_view: bool, as_json: bool
+) -> int:
+    """Play a sample day through the whole pipeline and watch it live: no account, no Docker, nothing leaves this machine.
+
+    An invented day of #poltwt in 15 languages (police dogs, questions, support for an injured officer, and one wave of
+    anger) goes through a real broker, the producer and the workers. Ctrl-C ends all of it.
+
+    Exit code 0: every post was enriched or is a dead letter, and is stored. Only TAGPULSE_MODEL__… of your settings is
+    used.
+
+    \b
+    Examples:
+      tagpulse demo
+      tagpulse demo --duration 180 --keep ./demo    slower, and the lake stays for your questions
+      tagpulse demo --speed max --json | jq .turn
+    """
+    if speed is not None and duration is not None:
+        raise click.UsageError("--speed and --duration are two ways to say the same: give one of them")
+    pace = speed or DAY_SECONDS / (duration or DEFAULT_SECONDS)
+    with _one_interrupt():
+        try:
+            return _run(None if pace == float("inf") else pace, keep, kind, no_view=no_view, as_json=as_json)
+        except KeyboardInterrupt:
+            click.echo("the demo was interrupted; nothing of it is left running", err=True)
+            return _INTERRUPTED
+
+
+def _run(speed: float | None, keep: Path | None, kind: Kind, *, no_view: bool, as_json: bool) -> int:
+    from rich.console import Console  # imported after the signals are held, since it all takes half a second
+
+    from streams.demo.play import play
+
+    console = Console(stderr=as_json)
+    sample = files("streams.sample_day") / "poltwt.toml"
+    with _folder(keep) as folder, as_file(sample) as campaign:
+        with _shown(console, live=console.is_terminal and not no_view) as show:
+            summary = play(folder, kind=kind, campaign=campaign, speed=speed, show=show, started=_STARTED)
+        if as_json:
+            click.echo(json.dumps(summary.to_json(), ensure_ascii=False))
+        else:
+            from streams.demo.report import report
+
+            console.print(report(summary, keep))
+    return 0 if summary.is_complete else 1
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """The folder of the demo; a temporary one stays only when the demo failed, for its logs."""
+    if keep is None:
+        folder = Path(tempfile.mkdtemp(prefix="tagpulse-demo-"))
+        try:
+            yield folder
+        except TagpulseError:
+            raise
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        if next(keep.iterdir(), None) is not None:
+            raise BadInput(f"--keep {keep}: the folder is not empty: name a new one")
+    except OSError as error:
+        raise BadInput(f"--keep {keep}: cannot be used: {error}") from None
+    yield keep.resolve()
+
+
+@contextlib.contextmanager
+def _shown(console: Console, *, live: bool) -> Iterator[Callable[[Play], None]]:
+    """How the play is shown: as a full screen, or as a line every few seconds."""
+    from streams.demo.report import progress_line
+    from streams.demo.view import render
+
+    if not live:
+        last = float("-inf")
+
+        def show_line(play: Play) -> None:
+            nonlocal last
+            if play.now - last >= _PLAIN_SECONDS:
+                last = play.now
+                console.print(progress_line(play), soft_wrap=True)
+
+        yield show_line
+        return
+
+    from rich.live import Live
+
+    with Live(console=console, screen=True, auto_refresh=False) as screen:
+        yield lambda play: screen.update(render(play, *console.size), refresh=True)
+
+
+@contextlib.contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Ctrl-C and SIGTERM interrupt once; while the processes are being ended, more of them change nothing."""
+
+    def interrupt(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,83 @@
+"""What goes in and what comes out: the sample day as a file, three records that nobody can read, and the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from streams import connection
+from streams.contracts import VERSION_HEADER, Deletion, Post, encode
+from streams.demo.tally import Tally
+from streams.settings import Settings
+
+_POLL_RECORDS = 2_000
+_SEND_SECONDS = 10.0
+
+BAD_RECORDS: tuple[tuple[bytes, list[tuple[str, bytes]]], ...] = (
+    (b'{"type":"post","source":"sample","id":"cut-off","text":"The line broke in the mid', []),
+    (b'{"type":"post","source":"sample","id":"no-time","text":"When was this?"}', []),
+    (b'{"type":"post","source":"sample","id":"from-tomorrow"}', [(VERSION_HEADER, b"999")]),
+)
+"""Values and headers, as a program with a fault would send them: malformed, invalid, of an unknown version."""
+
+
+def write_day(day: Sequence[Post | Deletion], path: Path) -> None:
+    """One message a line."""
+    with path.open("wb") as file:
+        file.writelines(encode(message) + b"\n" for message in day)
+
+
+class Spoiler:
+    """Sends the bad records to the raw topic, one by one, as the day goes on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.topics.raw
+        self._producer = KafkaProducer(**connection.kafka_python(settings.kafka))
+        self.sent = 0
+
+    def send_until(self, progress: float) -> None:
+        """`progress` of the day: 0 to 1."""
+        while self.sent < len(BAD_RECORDS) and progress >= (self.sent + 1) / (len(BAD_RECORDS) + 1):
+            value, headers = BAD_RECORDS[self.sent]
+            self._producer.send(self._topic, value, headers=headers).get(timeout=_SEND_SECONDS)
+            self.sent += 1
+
+    def close(self) -> None:
+        self._producer.close(timeout=1)
+
+
+class Audience:
+    """Reads every topic from its begin, without a group, into a tally."""
+
+    def __init__(self, settings: Settings, tally: Tally) -> None:
+        self._tally = tally
+        self._topics = settings.topics
+        self._consumer = KafkaConsumer(
+            **connection.kafka_python(settings.kafka),
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            max_poll_records=_POLL_RECORDS,
+        )
+        names = (settings.topics.raw, settings.topics.enriched, settings.topics.dead)
+        self._consumer.assign(
+            [TopicPartition(name, number) for name in names for number in range(settings.topics.partitions)]
+        )
+
+    def watch(self, seconds: float) -> None:
+        """Takes in what has come, waiting at most so long for it."""
+        add: dict[str, Callable[[Any], None]] = {
+            self._topics.raw: lambda record: self._tally.add_raw(
+                record.topic, record.partition, record.offset, record.value, record.headers
+            ),
+            self._topics.enriched: lambda record: self._tally.add_enriched(record.value, record.headers),
+            self._topics.dead: lambda record: self._tally.add_dead(record.value, record.headers),
+        }
+        for at, records in self._consumer.poll(timeout_ms=int(seconds * 1000)).items():
+            for record in records:
+                add[at.topic](record)
+
+    def close(self) -> None:
+        self._consumer.close()

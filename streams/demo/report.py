@@ -1,0 +1,121 @@
+"""The demo in words: a line of progress where there is no terminal, and what is said at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from streams.contracts import SENTIMENTS
+from streams.demo.chart import stacked
+from streams.demo.play import Play
+from streams.demo.summary import Summary
+from streams.demo.view import COLOURS
+from streams.terminal import plain
+
+_BAR = 40
+_TEXT = 70
+_DIM = "dim"
+
+
+def progress_line(play: Play) -> Text:
+    """Where the day stands."""
+    tally = play.tally
+    if not tally.enriched:
+        states = ", ".join(f"{part.name} {part.detail or part.state}" for part in play.stage.parts)
+        return Text(f"{play.seconds:5.1f} s  {states}")
+    mood = ", ".join(f"{label} {tally.mood.share(label):.0%}" for label in SENTIMENTS)
+    return Text(
+        f"{play.seconds:5.1f} s  day {tally.newest:%H:%M} ({play.progress:.0%})  {tally.produced} produced, "
+        f"{tally.enriched} enriched ({play.rate:.0f}/s), {play.stored} stored, {tally.dead} dead letters; {mood}"
+    )
+
+
+def report(summary: Summary, keep: Path | None) -> RenderableType:
+    """Counts, the day by the hour, the turn of the mood, what was shared most, and how to go on."""
+    return Group(
+        _counts(summary),
+        Text(),
+        _hours(summary),
+        Text(),
+        _turn(summary),
+        *_shared(summary),
+        Text(),
+        _next_steps(keep),
+    )
+
+
+def _counts(summary: Summary) -> Text:
+    first = summary.seconds_to_first_enriched
+    verdict = ("nothing lost", COLOURS["positive"]) if summary.is_complete else ("INCOMPLETE", COLOURS["negative"])
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.dead_by_reason.items())
+    text = Text.assemble(
+        (f"{summary.produced:,} records", "bold"),
+        f" of the sample day in {summary.seconds:.0f} s",
+        f", the first post enriched after {first:.1f} s: " if first is not None else ": ",
+        verdict,
+        f"\n{summary.enriched:,} enriched, {summary.deletions} deletions, {summary.dead} dead letters ({reasons or 'none'})",
+        f"; the lake holds {summary.stored:,} distinct posts of {summary.posts:,}",
+    )
+    if summary.missing:
+        text.append(f"\n{summary.missing} are neither enriched nor in the dead letters", style=COLOURS["negative"])
+    return text.append(f"\nmodel {plain(summary.model)}", style=_DIM)
+
+
+def _hours(summary: Summary) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    legend = Text("  ").join(Text.assemble(("█ ", COLOURS[label]), label) for label in SENTIMENTS)
+    table.add_row(Text("hour"), Text("posts", justify="right"), legend, Text("negative", justify="right"))
+    for hour, mood in summary.hours.items():
+        shares = [(mood.share(label), COLOURS[label]) for label in SENTIMENTS]
+        table.add_row(
+            Text(f"{hour:%H:%M}"),
+            Text(f"{mood.total:,}", justify="right"),
+            stacked(shares, _BAR),
+            Text(f"{mood.share('negative'):.0%}", justify="right", style=COLOURS["negative"]),
+        )
+    return table
+
+
+def _turn(summary: Summary) -> Text:
+    turn = summary.turn
+    if turn is None:
+        return Text("The mood did not turn.")
+    return Text.assemble(
+        ("The mood turned ", "bold"),
+        (f"from {turn.begin:%H:%M} to {turn.end:%H:%M} UTC", f"bold {COLOURS['negative']}"),
+        f": {turn.share:.0%} of the posts were negative, {turn.usual:.0%} in the rest of the day.",
+    )
+
+
+def _shared(summary: Summary) -> list[Text]:
+    lines = [Text("Most shared", style="bold")] if summary.most_shared else []
+    for shared in summary.most_shared:
+        text = plain(shared.text)
+        short = text if len(text) <= _TEXT else f"{text[: _TEXT - 1]}…"
+        line = Text.assemble(
+            f"{shared.reposts:5} x  ",
+            (f"{shared.language} {shared.sentiment}  ", COLOURS[shared.sentiment]),
+            short,
+        )
+        line.no_wrap, line.overflow = True, "ellipsis"
+        lines.append(line)
+    return lines
+
+
+def _next_steps(keep: Path | None) -> Text:
+    sql = "select created_at, language, text from posts where sentiment = 'negative' order by negative desc limit 5"
+    if keep is None:
+        ask = "  tagpulse demo --keep ./demo                  the same day, and its lake stays for your questions\n"
+    else:
+        ask = f'  TAGPULSE_LAKE__PATH={keep / "lake"} tagpulse query "{sql}"\n'
+    steps = (
+        f"{ask}"
+        "  tagpulse broker                              now with a hashtag of your own: in one terminal each\n"
+        "  tagpulse topics create && tagpulse worker enrich\n"
+        "  tagpulse worker store --sink parquet\n"
+        "  tagpulse produce bluesky --tag YOURTAG       Bluesky needs no account\n"
+    )
+    return Text.assemble(("How to go on\n", "bold"), steps.rstrip("\n"))

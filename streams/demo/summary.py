@@ -1,0 +1,120 @@
+"""What the day was like, and whether everything arrived: from the tally, and from the lake as `tagpulse query` sees it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streams.contracts import SentimentLabel
+from streams.demo.tally import Mood, Turn
+from streams.lake_query import ask
+
+if TYPE_CHECKING:
+    from streams.demo.play import Play
+
+_SHARED = """
+select original.text, original.author, original.language, original.sentiment, count(*) as reposts
+from posts repost join posts original on original.source = repost.source and original.id = repost.repost_of
+group by all order by reposts desc, original.text limit 3
+"""
+_HOURS = """
+select date_trunc('hour', created_at) as hour, count(*) filter (sentiment = 'negative'),
+count(*) filter (sentiment = 'neutral'), count(*) filter (sentiment = 'positive') from posts group by 1 order by 1
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """A post that was reposted."""
+
+    text: str
+    author: str
+    language: str
+    sentiment: SentimentLabel
+    reposts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The demo in numbers. produced = enriched + deletions + dead + missing."""
+
+    produced: int
+    """Records of the raw topic: posts, edits, deletions and bad records."""
+    enriched: int
+    deletions: int
+    dead: int
+    dead_by_reason: dict[str, int]
+    missing: int
+    duplicates: int
+    """Sent again after the workers were interrupted; the lake holds them once."""
+    posts: int
+    """Distinct posts that were enriched and not deleted."""
+    stored: int
+    """Distinct posts of the lake."""
+    seconds: float
+    seconds_to_first_enriched: float | None
+    speed: float | None
+    model: str
+    hashtags: dict[str, Mood]
+    languages: dict[str, int]
+    topics: dict[str, int]
+    campaign_topics: dict[str, Mood]
+    hours: dict[datetime, Mood]
+    turn: Turn | None
+    most_shared: tuple[Shared, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every message was enriched and stored, or is a dead letter."""
+        return self.missing == 0 and self.stored == self.posts
+
+    def to_json(self) -> dict[str, Any]:
+        """For `json.dumps`; times in RFC 3339."""
+        fields = asdict(self)
+        fields["hours"] = {_rfc3339(hour): asdict(mood) for hour, mood in self.hours.items()}
+        if self.turn:
+            fields["turn"] |= {"begin": _rfc3339(self.turn.begin), "end": _rfc3339(self.turn.end)}
+        return {"complete": self.is_complete, **fields}
+
+
+def sum_up(run: Play) -> Summary:
+    """Reads the lake. The workers must have ended or flushed."""
+    tally, lake = run.tally, run.stage.settings.lake.path
+    ranked = sorted(tally.hashtags.items(), key=lambda item: -item[1].total)
+    return Summary(
+        produced=tally.produced,
+        enriched=tally.enriched,
+        deletions=tally.deletions,
+        dead=tally.dead,
+        dead_by_reason=dict(tally.reasons),
+        missing=len(tally.missing()),
+        duplicates=tally.duplicates,
+        posts=tally.kept_posts,
+        stored=lake_posts(lake),
+        seconds=round(run.seconds, 2),
+        seconds_to_first_enriched=None if run.first_enriched is None else round(run.first_enriched, 2),
+        speed=run.speed,
+        model=tally.model,
+        hashtags=dict(ranked[:10]),
+        languages=dict(tally.languages.most_common()),
+        topics=dict(tally.topics.most_common()),
+        campaign_topics=dict(tally.campaign),
+        hours={hour: Mood(*counts) for hour, *counts in ask(lake, _HOURS).rows},
+        turn=tally.turn(),
+        most_shared=tuple(
+            Shared(text=text, author=author, language=language, sentiment=sentiment, reposts=reposts)
+            for text, author, language, sentiment, reposts in ask(lake, _SHARED).rows
+        ),
+    )
+
+
+def lake_posts(lake: Path) -> int:
+    """Distinct posts of a lake."""
+    ((count,),) = ask(lake, "select count(*) from posts").rows
+    return int(count)
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

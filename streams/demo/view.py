@@ -1,0 +1,225 @@
+"""The live view: a picture of the play at a moment, for terminals of 100 x 30 and larger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.align import Align
+from rich.console import Group, RenderableType
+from rich.layout import Layout
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from streams.contracts import SENTIMENTS, DeadLetter, EnrichedPost, SentimentLabel
+from streams.demo.chart import columns, stacked
+from streams.demo.play import Play
+from streams.demo.stage import Part
+from streams.demo.tally import SLOT, Mood
+from streams.terminal import plain
+
+COLOURS: dict[SentimentLabel, str] = {"negative": "#ff6b5e", "neutral": "#59616d", "positive": "#3fb68b"}
+_ACCENT = "#58a6ff"
+_BORDER = "#3d444d"
+_DIM = "#8b949e"
+_TITLE = "bold #c9d1d9"
+_STATES = {
+    "waiting": ("○", _DIM),
+    "starting": ("◐", "#e3b341"),
+    "running": ("●", "#3fb68b"),
+    "done": ("✔", "#3fb68b"),
+    "failed": ("✘", "#ff6b5e"),
+}
+_CHART_ROWS = 4
+_AXIS = 5
+_SIDE = 17
+
+
+def render(play: Play, width: int, height: int) -> Layout:
+    """The whole screen."""
+    tally = play.tally
+    rows = max(24, height)
+    upper = max(7, min(11, (rows - 14) // 2))
+    layout = Layout()
+    layout.split_column(
+        Layout(_header(play, width), size=3),
+        Layout(name="upper", size=upper),
+        Layout(_course(play, width), size=_CHART_ROWS + 3),
+        Layout(name="lower"),
+        Layout(_pipeline(play), size=4),
+    )
+    counts = _ranked([(f"#{name}", mood) for name, mood in tally.hashtags.items()])
+    layout["upper"].split_row(
+        Layout(_panel("mood by hashtag", _moods(counts, upper - 2, max(12, width * 46 // 100 - 31))), ratio=46),
+        Layout(_panel("languages", _bars(tally.languages.most_common(upper - 2), 8)), ratio=23),
+        Layout(_panel("topics", _bars(tally.topics.most_common(upper - 2), 6)), ratio=31),
+    )
+    campaign = _ranked([(name, mood) for name, mood in tally.campaign.items()])
+    layout["lower"].split_row(
+        Layout(_panel("campaign topics", _moods(campaign, rows, max(6, width * 42 // 100 - 40))), ratio=42),
+        Layout(_panel("latest negative posts", _negatives(tally.negatives, rows)), ratio=58),
+    )
+    return layout
+
+
+def _panel(title: str, content: RenderableType) -> Panel:
+    return Panel(content, title=Text(title, style=_TITLE), title_align="left", border_style=_BORDER, padding=(0, 1))
+
+
+def _header(play: Play, width: int) -> RenderableType:
+    tally = play.tally
+    clock = f"{tally.newest:%H:%M}" if tally.newest else "--:--"
+    pace = "as fast as it goes" if play.speed is None else f"{play.speed:g} x as fast"
+    line = Table.grid(expand=True)
+    line.add_column()
+    line.add_column(justify="right")
+    line.add_row(
+        Text.assemble(
+            ("tagpulse ", f"bold {_ACCENT}"),
+            (f"#poltwt, a sample day ({tally.begin:%-d %B %Y}, {pace})", _DIM),
+        ),
+        Text.assemble(
+            (f"{tally.enriched:,}", "bold"), (" posts  ", _DIM), (f"{play.rate:,.0f}", "bold"), (" posts/s", _DIM)
+        ),
+    )
+    bar = max(10, width - 26)
+    filled = round(bar * play.progress)
+    progress = Text.assemble(
+        (f" {clock} ", f"bold reverse {_ACCENT}"),
+        (" UTC ", _DIM),
+        ("━" * filled, _ACCENT),
+        ("─" * (bar - filled), _BORDER),
+        (f" {play.progress:4.0%}", "bold"),
+        (f"  {int(play.seconds) // 60}:{int(play.seconds) % 60:02}", _DIM),
+    )
+    legend = Text("  ").join(Text.assemble(("█ ", COLOURS[label]), (label, _DIM)) for label in SENTIMENTS)
+    return Group(line, progress, Align.right(legend))
+
+
+def _ranked(moods: Iterable[tuple[str, Mood]]) -> list[tuple[str, Mood]]:
+    return sorted(moods, key=lambda item: (-item[1].total, item[0]))
+
+
+def _moods(moods: Sequence[tuple[str, Mood]], rows: int, bar: int) -> RenderableType:
+    if not moods:
+        return Text("nothing yet", style=_DIM)
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, width=bar)
+    table.add_column(justify="right", no_wrap=True, width=4)
+    for name, mood in moods[:rows]:
+        shares = [(mood.share(label), COLOURS[label]) for label in SENTIMENTS]
+        table.add_row(
+            Text(plain(name)),
+            Text(f"{mood.total:,}", style=_DIM),
+            stacked(shares, bar),
+            Text(f"{mood.share('negative'):.0%}", style=COLOURS["negative"]),
+        )
+    return table
+
+
+def _bars(counts: Sequence[tuple[str, int]], bar: int) -> RenderableType:
+    if not counts:
+        return Text("nothing yet", style=_DIM)
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(no_wrap=True, width=bar)
+    table.add_column(justify="right", no_wrap=True)
+    most = counts[0][1]
+    for name, count in counts:
+        table.add_row(
+            Text(plain(name).replace("_", " ")),
+            stacked([(count / most, _ACCENT)], bar),
+            Text(f"{count:,}", style=_DIM),
+        )
+    return table
+
+
+def _course(play: Play, width: int) -> RenderableType:
+    """The share of negative posts over the day, a column for each slot."""
+    tally = play.tally
+    day = tally.mood.share("negative")
+    room = width - _AXIS - _SIDE - 6
+    merged = 1 if room >= len(tally.slots) else 2
+    slots = [sum(tally.slots[at : at + merged], Mood()) for at in range(0, len(tally.slots), merged)]
+    each = max(1, room // len(slots))
+    values = [slot.share("negative") if slot.total else None for slot in slots]
+    top = max([0.5, *(value for value in values if value is not None)])
+    styles = [COLOURS["negative"] if (value or 0) >= 2 * day > 0 else "#b08a5b" for value in values]
+    now = next((slot.share("negative") for slot in reversed(slots) if slot.total), 0.0)
+    side = {
+        0: Text.assemble(("now ", _DIM), (f"{now:4.0%}", f"bold {COLOURS['negative']}")),
+        1: Text.assemble(("day ", _DIM), (f"{day:4.0%}", "bold")),
+    }
+    turn = tally.turn()
+    if turn:
+        side[2] = Text("the mood turned", style=f"bold {COLOURS['negative']}")
+        side[3] = Text(f"{turn.begin:%H:%M} to {turn.end:%H:%M}", style=COLOURS["negative"])
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", width=_AXIS - 1)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, width=_SIDE)
+    for row, line in enumerate(columns(values, styles, top=top, rows=_CHART_ROWS, each=each)):
+        label = f"{top:.0%}" if row == 0 else "0%" if row == _CHART_ROWS - 1 else ""
+        table.add_row(Text(label, style=_DIM), line, side.get(row, Text()))
+    hour = round(6 / merged) * each
+    hours = range(len(slots) * each // hour)
+    axis = "".join(f"{tally.begin.hour + number:02}".ljust(hour) for number in hours)
+    table.add_row(Text(), Text(axis, style=_DIM), Text())
+    minutes = merged * int(SLOT.total_seconds()) // 60
+    return _panel(f"negative share, every {minutes} minutes of the day", table)
+
+
+def _negatives(posts: Iterable[EnrichedPost], rows: int) -> RenderableType:
+    newest = list(posts)[::-1][:rows]
+    if not newest:
+        return Text("none yet", style=_DIM)
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, width=3)
+    table.add_column(no_wrap=True, width=3)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for message in newest:
+        table.add_row(
+            Text(f"{message.post.created_at:%H:%M}", style=_DIM),
+            Text(message.language.code[:3], style=_ACCENT),
+            Text(f"{message.sentiment.negative:.0%}"[:3], style=COLOURS["negative"]),
+            Text(plain(message.post.text)),
+        )
+    return table
+
+
+def _pipeline(play: Play) -> RenderableType:
+    stage, tally = play.stage, play.tally
+    line = Text.assemble(("● ", _STATES["running"][1]), "broker ", (stage.kind, _DIM))
+    counts = {"produce": tally.produced, "enrich": tally.enriched, "store": play.stored}
+    for part in stage.parts:
+        line.append("  →  " if part is not stage.produce else "   ", style=_DIM)
+        line.append_text(_part(part, counts[part.name]))
+    line.append("   ")
+    line.append(f"✉ {tally.dead}", style="bold #e3b341" if tally.dead else _DIM)
+    line.append(" dead letters", style=_DIM)
+    return _panel("pipeline", Group(_one_line(line), _one_line(_last_letter(tally.letters))))
+
+
+def _one_line(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _part(part: Part, count: int) -> Text:
+    sign, colour = _STATES[part.state]
+    text = Text.assemble((f"{sign} ", colour), f"{part.name} ")
+    if part.state == "starting" and not count:
+        return text.append(plain(part.detail) or "starting", style=_DIM)
+    return text.append(f"{count:,}", style="bold")
+
+
+def _last_letter(letters: Sequence[DeadLetter]) -> Text:
+    if not letters:
+        return Text("records that cannot be read go to posts.dead with their reason; the rest goes on", style=_DIM)
+    letter = letters[-1]
+    return Text.assemble(
+        ("dead letter ", _DIM), (letter.reason, "#e3b341"), (f" {letter.origin}: ", _DIM), plain(letter.error)
+    )
