@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streams import log
+from streams.campaign import load_campaign
 from streams.produce import Produce, Summary
 from streams.settings import Settings, load_settings
 from streams.sources.base import Source
+from streams.sources.bluesky import BlueskySource
 from streams.sources.cursors import Cursor
 from streams.sources.file import FileSource
 from streams.sources.lines import STDIN
@@ -126,6 +128,29 @@ def file(
     )
     summary = asyncio.run(_run(source, settings, cursor, speed))
     _show(summary, as_json)
+    return 0
+
+
+@command.command()
+@click.option("--tag", "tags", multiple=True, metavar="HASHTAG", help="Also listen to this one, beside the campaign's.")
+@_json_option
+def bluesky(tags: tuple[str, ...], as_json: bool) -> int:
+    """Listen to hashtags on Bluesky until stopped; no account is needed.
+
+    The hashtags are those of the campaign and of --tag; without any, every post with a hashtag is taken. A restart goes
+    on where the last run ended, as far back as the server remembers.
+
+    \b
+    Examples:
+      tagpulse produce bluesky --tag poltwt
+      TAGPULSE_CAMPAIGN=poltwt.toml tagpulse produce bluesky
+    """
+    settings = load_settings()
+    log.configure(settings.log)
+    hashtags = [*load_campaign(settings.campaign).hashtags, *tags]
+    cursor = Cursor(settings.produce.state_path, BlueskySource.name, f"{settings.bluesky.url} to {settings.topics.raw}")
+    source = BlueskySource(settings.bluesky, hashtags, cursor=cursor.load())
+    _show(asyncio.run(_run(source, settings, cursor)), as_json)
     return 0
 
 

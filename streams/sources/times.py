@@ -1,0 +1,44 @@
+"""Times as files and networks write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+_TWITTER_EPOCH_MS = 1_288_834_974_657
+_TWITTER_TIME_SHIFT = 22
+_FIRST_TIMED_TWEET = 29_700_859_247  # ids below are of before November 2010 and hold no time
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_EPOCH_SECONDS = 100_000_000_000  # above it a number counts milliseconds
+_TWITTER_TIME = re.compile(r"\w{3} (\w{3}) (\d{2}) (\d{2}:\d{2}:\d{2}) (\+\d{4}) (\d{4})")
+
+
+def tweet_time(tweet_id: str) -> datetime:
+    """The time in a tweet's id: milliseconds since the Unix epoch are `(id >> 22) + 1288834974657`. Raises ValueError."""
+    number = int(tweet_id) if tweet_id.isascii() and tweet_id.isdigit() and len(tweet_id) < 20 else 0
+    if number < _FIRST_TIMED_TWEET:
+        raise ValueError(f"no time in the id {tweet_id[:40]!r}: it is no tweet id of November 2010 or later")
+    return _EPOCH + timedelta(milliseconds=(number >> _TWITTER_TIME_SHIFT) + _TWITTER_EPOCH_MS)
+
+
+def parse_time(text: str) -> datetime:
+    """Reads RFC 3339 and ISO 8601 (without a zone: UTC), seconds or milliseconds since 1970, X's own form, RFC 2822.
+
+    Raises ValueError.
+    """
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        number = int(text[:18])
+        return _EPOCH + timedelta(milliseconds=number if number >= _MAX_EPOCH_SECONDS else number * 1000)
+    if found := _TWITTER_TIME.fullmatch(text):
+        month, day, time, zone, year = found.groups()
+        return datetime.strptime(f"{year} {month} {day} {time} {zone}", "%Y %b %d %H:%M:%S %z").astimezone(UTC)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            parsed = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError):
+            raise ValueError(f"no time is known in {text[:40]!r}") from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
