@@ -19,15 +19,14 @@ from pathlib import Path
 
 import click
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
-from streams import topics
 from streams.broker import Broker, build_broker
 from streams.contracts import Post, encode
+from streams.reader import connect, end_offsets, partitions_of
 from streams.sample_day import sample_day
-from streams.settings import PREFIX
+from streams.settings import PREFIX, KafkaSettings
 
 PEERS = Path(__file__).with_name("peers.py")
 PLUMBING_POSTS = 200_000
@@ -78,11 +77,11 @@ class Bench:
 
     def rate(self, topic: str, total: int, at: Callable[[float], None] = lambda _: None) -> float:
         """Records a second that reach a topic, between a tenth and the last fiftieth of `total`."""
-        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap)
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        consumer = connect(KafkaSettings(bootstrap_servers=self.bootstrap))
+        partitions = partitions_of(consumer, topic)
         marks: list[tuple[float, int]] = []
         while not marks or marks[-1][1] < total * LAST_SHARE:
-            done = sum(topics.end_offsets(consumer, partitions).values())
+            done = sum(end_offsets(consumer, partitions).values())
             at(done / total)
             if done >= total * FIRST_SHARE:
                 marks.append((time.perf_counter(), done))

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
-from streams import connection
 from streams.contracts import utc_now
+from streams.reader import end_offsets, open_reader, partitions_of
 from streams.settings import Settings
-from streams.topics import end_offsets
 
 _TIMEX_LONGS = 64  # more than struct timex has
 _TIMEX_STATUS_OFFSET = 40  # of its field `status` where a long has 8 bytes
@@ -41,23 +40,18 @@ def behind_installation(clock: Callable[[], datetime] = utc_now) -> timedelta:
 
 def behind_records(settings: Settings, clock: Callable[[], datetime] = utc_now) -> timedelta | None:
     """How far the clock is behind the newest record among the last ones of `posts.raw`; None without any record.
+    Raises Unavailable.
 
     A record's time is never later than its collection, so that one ahead of us says that the clocks of this machine and
     of the one that collected it differ. The other direction cannot be told: old posts are no fault.
     """
-    consumer = KafkaConsumer(
-        **connection.kafka_python(settings.kafka), enable_auto_commit=False, allow_auto_create_topics=False
-    )
-    try:
+    with open_reader(settings.kafka) as consumer:
         newest = max(_last_times(consumer, settings.topics.raw), default=None)
-    finally:
-        consumer.close()
     return None if newest is None else datetime.fromtimestamp(newest / 1000, UTC) - clock()
 
 
 def _last_times(consumer: KafkaConsumer, topic: str) -> Iterator[int]:
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    ends = {at: end for at, end in end_offsets(consumer, partitions).items() if end}
+    ends = {at: end for at, end in end_offsets(consumer, partitions_of(consumer, topic)).items() if end}
     for at, end in ends.items():
         consumer.seek(at, end - 1)
     for _ in range(_POLLS):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource
 
 from streams import connection
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
+from streams.reader import end_offsets, open_reader, partitions_of
 from streams.settings import KafkaSettings, Settings
 
 _TIMEOUT_MS = 10_000
@@ -191,39 +191,14 @@ def listing(settings: Settings) -> list[Listing]:
     ]
 
 
-def end_offsets(
-    consumer: KafkaConsumer, partitions: Sequence[TopicPartition], timeout: float = _TIMEOUT_MS / 1000
-) -> dict[TopicPartition, int]:
-    """The offset after the last record of each partition; the consumer is left assigned to them, at their ends.
-
-    Taken from answers to fetches, since the embedded broker answers the question for the latest offset with the first
-    offset of the last batch plus one. Raises Unavailable after `timeout` seconds.
-    """
-    deadline = time.monotonic() + timeout
-    consumer.assign(list(partitions))
-    consumer.seek_to_end()
-    while any(consumer.highwater(at) is None for at in partitions):
-        if time.monotonic() > deadline:
-            raise Unavailable(f"the ends of {', '.join(sorted({at.topic for at in partitions}))} are not known in time")
-        consumer.poll(timeout_ms=100)
-    return {at: consumer.highwater(at) for at in partitions}
-
-
 def _count_records(kafka: KafkaSettings, names: Sequence[str]) -> dict[str, int]:
-    if not names:
-        return {}
-    consumer = KafkaConsumer(**connection.kafka_python(kafka), enable_auto_commit=False, allow_auto_create_topics=False)
-    try:
-        partitions = [
-            TopicPartition(name, number) for name in names for number in consumer.partitions_for_topic(name) or ()
-        ]
-        starts = consumer.beginning_offsets(partitions)
-        ends = end_offsets(consumer, partitions)
-    finally:
-        consumer.close()
     counts = dict.fromkeys(names, 0)
-    for at in partitions:
-        counts[at.topic] += ends[at] - starts[at]
+    if names:
+        with open_reader(kafka) as consumer:
+            partitions = partitions_of(consumer, *names)
+            starts = consumer.beginning_offsets(partitions)
+            for at, end in end_offsets(consumer, partitions).items():
+                counts[at.topic] += end - starts[at]
     return counts
 
 

@@ -18,11 +18,11 @@ from typing import NoReturn
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from streams import connection, metrics
+from streams import metrics
 from streams.errors import Stalled, Unavailable
 from streams.lossless import Progress, exit_now
+from streams.reader import connect, end_offsets
 from streams.settings import KafkaSettings
-from streams.topics import end_offsets
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Watchdog:
         consumer: KafkaConsumer | None = None
         while not self._stopping.wait(_PERIOD_SECONDS if self.broker_answers else 1.0):
             try:
-                consumer = consumer or self._connect()
+                consumer = consumer or connect(self._kafka, self._group)
                 lag = self._measure(consumer)
             except (KafkaError, Unavailable, OSError, KeyError, ValueError) as error:
                 # a bare KeyError comes from a segment that is being deleted
@@ -103,15 +103,6 @@ class Watchdog:
                 self._stall(lag or 0)
         if consumer is not None:
             consumer.close()
-
-    def _connect(self) -> KafkaConsumer:
-        # with the group's name, but never a member of it: only to read its committed offsets
-        return KafkaConsumer(
-            **connection.kafka_python(self._kafka),
-            group_id=self._group,
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-        )
 
     def _measure(self, consumer: KafkaConsumer) -> int:
         assigned = {place: TopicPartition(*place) for place in self._assigned()}

@@ -23,9 +23,9 @@ from kafka.consumer.fetcher import ConsumerRecord
 from streams import connection, log
 from streams.contracts import DeadLetter, Deletion, EnrichedPost, Message, Post, decode_any, record_location
 from streams.errors import BadInput, BadMessage
-from streams.settings import KafkaSettings, load_settings
+from streams.reader import end_offsets, open_reader, partitions_of
+from streams.settings import load_settings
 from streams.terminal import plain
-from streams.topics import end_offsets
 
 _DEFAULT_COUNT = 10
 _POLL_MS = 500
@@ -60,7 +60,7 @@ def command(topic: str, from_start: bool, count: int | None, as_json: bool, foll
     log.configure(settings.log)
     asyncio.run(connection.probe(settings.kafka, topics=[topic]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt), _reader(settings.kafka) as consumer:
+    with contextlib.suppress(KeyboardInterrupt), open_reader(settings.kafka) as consumer:
         try:
             for record in _records(consumer, topic, from_start, count, follow):
                 click.echo(as_object(record) if as_json else as_line(record))
@@ -137,7 +137,7 @@ def _preview(value: bytes | None) -> str:
 def _records(
     consumer: KafkaConsumer, topic: str, from_start: bool, count: int | None, follow: bool
 ) -> Iterator[ConsumerRecord]:
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    partitions = partitions_of(consumer, topic)
     if not partitions:
         raise BadInput(f"there is no topic {topic}: `tagpulse topics list` names them")
     ends = end_offsets(consumer, partitions)
@@ -177,12 +177,3 @@ def _merge(records: Iterator[ConsumerRecord]) -> list[ConsumerRecord]:
 def _poll(consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
     for records in consumer.poll(timeout_ms=_POLL_MS).values():
         yield from records
-
-
-@contextlib.contextmanager
-def _reader(kafka: KafkaSettings) -> Iterator[KafkaConsumer]:
-    consumer = KafkaConsumer(**connection.kafka_python(kafka), enable_auto_commit=False, allow_auto_create_topics=False)
-    try:
-        yield consumer
-    finally:
-        consumer.close()

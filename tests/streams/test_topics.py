@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient
 
 from streams import connection, topics
 from streams.broker import Broker
@@ -120,14 +120,3 @@ def test_listing_counts_what_is_kept(settings: Settings) -> None:
     assert (raw.role, raw.partitions, raw.replication, raw.records) == ("raw", 4, 1, 25)
     assert (dead.role, dead.records) == ("dead", 0)
     assert not any(name.startswith("__") for name in found)
-
-
-def test_end_offsets_counts_the_last_batch_whole(settings: Settings) -> None:
-    topics.create(settings)
-    produce(settings.kafka, settings.topics.raw, [(b"key", b"%d" % number) for number in range(100)], partition=2)
-    consumer = KafkaConsumer(**connection.kafka_python(settings.kafka), enable_auto_commit=False)
-    try:
-        ends = topics.end_offsets(consumer, [TopicPartition(settings.topics.raw, number) for number in range(4)])
-    finally:
-        consumer.close()
-    assert [ends[TopicPartition(settings.topics.raw, number)] for number in range(4)] == [0, 0, 100, 0]
