@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,15 +20,15 @@ os.execvp(sys.argv[2], sys.argv[2:])
 _TAIL_CHARACTERS = 2_000
 
 
-def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Starts a command that writes its output and errors to the end of `log`.
+def spawn(command: Sequence[str], log: Path | None, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Starts a command that writes its output and errors to the end of `log`; None: where this process writes its own.
 
     On Linux the kernel kills it when the thread that started it ends, however that happens: start it from a thread that
     stays. Elsewhere a killed parent leaves it behind. Ctrl-C in the terminal does not reach it: its owner stops it.
     """
     if sys.platform == "linux":
         command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
-    with log.open("ab") as file:
+    with log.open("ab") if log else contextlib.nullcontext() as file:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

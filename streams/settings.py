@@ -168,7 +168,7 @@ class LakeSettings(_Section):
     path: FilePath = Field(Path("lake"), description="folder of the Parquet files")
     flush_rows: Positive = Field(50_000, description="a file is closed after this many rows")
     flush_seconds: Seconds = Field(5.0, description="or after this long, and only then are its posts acknowledged")
-    batch_size: Positive = Field(4_000, description="posts that are read together")
+    batch_size: Positive = Field(2_000, description="posts that are read together")
 
 
 class MetricsSettings(_Section):

@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streams.child import spawn
+
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
@@ -32,10 +34,11 @@ class _Child:
     again_at: float | None = None
 
 
-def run(arguments: Sequence[str], concurrency: int) -> int:
+def run(arguments: Sequence[str], concurrency: int, threads: int) -> int:
     """Runs `tagpulse ARGUMENTS` in `concurrency` processes until SIGTERM or Ctrl-C, or until one fails for good.
 
-    Process N has its own metrics port (the setting plus N) and, where static membership is set, its own instance id.
+    Process N has its own metrics port (the setting plus N) and, where static membership is set, its own instance id. Each
+    gives its model `threads` threads.
     """
     stop = False
 
@@ -45,29 +48,28 @@ def run(arguments: Sequence[str], concurrency: int) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, request_stop)
-    children = [_Child(number, _start(arguments, number), time.monotonic()) for number in range(concurrency)]
+    children = [_Child(number, _start(arguments, number, threads), time.monotonic()) for number in range(concurrency)]
     code = 0
     while not stop and code == 0:
         time.sleep(_POLL_SECONDS)
         for child in children:
-            code = code or _look_after(child, arguments)
+            code = code or _look_after(child, arguments, threads)
     for child in children:
         if child.process.poll() is None:
             child.process.terminate()
     return max([code, *(_ended(child) for child in children)], key=abs)
 
 
-def _start(arguments: Sequence[str], number: int) -> subprocess.Popen[bytes]:
-    environment = dict(os.environ)
+def _start(arguments: Sequence[str], number: int, threads: int) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"TAGPULSE_MODEL__THREADS": str(threads)}
     instance = environment.get("TAGPULSE_KAFKA__INSTANCE_ID")
     if instance:
         environment["TAGPULSE_KAFKA__INSTANCE_ID"] = f"{instance}-{number}"
     command = [sys.executable, "-m", "streams", *arguments, "--process-number", str(number)]
-    # a session of its own: Ctrl-C reaches the children through us alone, once
-    return subprocess.Popen(command, env=environment, start_new_session=True)
+    return spawn(command, None, environment)
 
 
-def _look_after(child: _Child, arguments: Sequence[str]) -> int:
+def _look_after(child: _Child, arguments: Sequence[str], threads: int) -> int:
     """Starts an ended child again, after a pause that grows; answers the exit code of one that failed for good."""
     code = child.process.poll()
     now = time.monotonic()
@@ -85,7 +87,7 @@ def _look_after(child: _Child, arguments: Sequence[str]) -> int:
             "process %d ended (exit %d); it is started again in %.0f s", child.number, code, child.again_at - now
         )
     elif now >= child.again_at:
-        child.process, child.started, child.again_at = _start(arguments, child.number), now, None
+        child.process, child.started, child.again_at = _start(arguments, child.number, threads), now, None
     return 0
 
 

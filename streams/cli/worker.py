@@ -58,7 +58,7 @@ def enrich(concurrency: int, process_number: int) -> int:
     settings = load_settings()
     log.configure(settings.log)
     if concurrency > 1:
-        return supervisor.run(["worker", "enrich"], concurrency)
+        return supervisor.run(["worker", "enrich"], concurrency, _threads(settings, concurrency))
     asyncio.run(_enrich(settings, process_number))
     return 0
 
@@ -77,7 +77,7 @@ def store(sink: str, concurrency: int, process_number: int) -> int:
     settings = load_settings()
     log.configure(settings.log)
     if concurrency > 1:
-        return supervisor.run(["worker", "store", "--sink", sink], concurrency)
+        return supervisor.run(["worker", "store", "--sink", sink], concurrency, _threads(settings, concurrency))
     asyncio.run(_store(settings, process_number))
     return 0
 
@@ -142,9 +142,14 @@ def _load_enricher(settings: Settings, campaign: Campaign) -> TextEnricher:
     try:
         return Enricher.load(
             settings.model.path,
-            threads=settings.model.threads or os.cpu_count(),
+            threads=_threads(settings),
             cache_size=settings.model.cache_size,
             campaign_topics=topics,
         )
     except ArtefactError as error:
         raise SettingsError(f"TAGPULSE_MODEL__PATH: {error}") from error
+
+
+def _threads(settings: Settings, processes: int = 1) -> int:
+    """The threads of each model: those of the settings, else all cores shared by the processes."""
+    return settings.model.threads or max(1, (os.cpu_count() or 1) // processes)
