@@ -8,6 +8,7 @@ from itertools import accumulate
 from rich.text import Text
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
+_BAR = "▇"  # not the full block: bars of neighbouring lines would flow together
 
 
 def stacked(shares: Sequence[tuple[float, str]], width: int) -> Text:
@@ -15,7 +16,7 @@ def stacked(shares: Sequence[tuple[float, str]], width: int) -> Text:
     text = Text()
     ends = [round(end * width) for end in accumulate(share for share, _ in shares)]
     for (begin, end), (_, colour) in zip(zip([0, *ends], ends, strict=False), shares, strict=True):
-        text.append("█" * (end - begin), style=colour)
+        text.append(_BAR * (end - begin), style=colour)
     return text
 
 

@@ -112,6 +112,7 @@ def _watch(run: Play, audience: Audience, spoiler: Spoiler, show: Show) -> None:
             run.stage.check()
             for part in run.stage.parts:
                 part.look()
+            run.stage.produce.is_ready = run.tally.produced > 0  # a producer of files has no page that says so
             if run.stage.enrich.has_loaded and run.stage.store.state == "waiting":
                 # while the other one joins its group: two at once would both load slowly
                 run.stage.start(run.stage.store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,9 +12,11 @@ from rich.text import Text
 from streams.contracts import SENTIMENTS
 from streams.demo.chart import stacked
 from streams.demo.play import Play
-from streams.demo.summary import Summary
 from streams.demo.view import COLOURS
 from streams.terminal import plain
+
+if TYPE_CHECKING:
+    from streams.demo.summary import Summary
 
 _BAR = 40
 _TEXT = 70

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SHARED = """
 select original.text, original.author, original.language, original.sentiment, count(*) as reposts
 from posts repost join posts original on original.source = repost.source and original.id = repost.repost_of
-group by all order by reposts desc, original.text limit 3
+group by all order by reposts desc, original.text limit 5
 """
 _HOURS = """
 select date_trunc('hour', created_at) as hour, count(*) filter (sentiment = 'negative'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from rich.align import Align
@@ -11,14 +12,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from streams.contracts import SENTIMENTS, DeadLetter, EnrichedPost, SentimentLabel
+from streams.contracts import SENTIMENTS, EnrichedPost, SentimentLabel
 from streams.demo.chart import columns, stacked
 from streams.demo.play import Play
 from streams.demo.stage import Part
-from streams.demo.tally import SLOT, Mood
+from streams.demo.tally import SLOT, Mood, Tally
 from streams.terminal import plain
 
 COLOURS: dict[SentimentLabel, str] = {"negative": "#ff6b5e", "neutral": "#59616d", "positive": "#3fb68b"}
+_POLES: tuple[SentimentLabel, SentimentLabel] = ("negative", "positive")
 _ACCENT = "#58a6ff"
 _BORDER = "#3d444d"
 _DIM = "#8b949e"
@@ -32,7 +34,9 @@ _STATES = {
 }
 _CHART_ROWS = 4
 _AXIS = 5
-_SIDE = 17
+_SIDE = 15
+_SURE = 0.5
+"""Below it a post counts as negative, but is no example of it."""
 
 
 def render(play: Play, width: int, height: int) -> Layout:
@@ -50,13 +54,13 @@ def render(play: Play, width: int, height: int) -> Layout:
     )
     counts = _ranked([(f"#{name}", mood) for name, mood in tally.hashtags.items()])
     layout["upper"].split_row(
-        Layout(_panel("mood by hashtag", _moods(counts, upper - 2, max(12, width * 46 // 100 - 31))), ratio=46),
+        Layout(_panel("mood by hashtag", _moods(counts, upper - 2, max(8, width * 46 // 100 - 36))), ratio=46),
         Layout(_panel("languages", _bars(tally.languages.most_common(upper - 2), 8)), ratio=23),
         Layout(_panel("topics", _bars(tally.topics.most_common(upper - 2), 6)), ratio=31),
     )
     campaign = _ranked([(name, mood) for name, mood in tally.campaign.items()])
     layout["lower"].split_row(
-        Layout(_panel("campaign topics", _moods(campaign, rows, max(6, width * 42 // 100 - 40))), ratio=42),
+        Layout(_panel("mood by campaign topic", _moods(campaign, rows, max(6, width * 42 // 100 - 42))), ratio=42),
         Layout(_panel("latest negative posts", _negatives(tally.negatives, rows)), ratio=58),
     )
     return layout
@@ -69,14 +73,13 @@ def _panel(title: str, content: RenderableType) -> Panel:
 def _header(play: Play, width: int) -> RenderableType:
     tally = play.tally
     clock = f"{tally.newest:%H:%M}" if tally.newest else "--:--"
-    pace = "as fast as it goes" if play.speed is None else f"{play.speed:g} x as fast"
+    pace = "as fast as it goes" if play.speed is None else f"{play.speed:g} times as fast"
     line = Table.grid(expand=True)
     line.add_column()
     line.add_column(justify="right")
     line.add_row(
-        Text.assemble(
-            ("tagpulse ", f"bold {_ACCENT}"),
-            (f"#poltwt, a sample day ({tally.begin:%-d %B %Y}, {pace})", _DIM),
+        _one_line(
+            Text.assemble(("tagpulse ", f"bold {_ACCENT}"), ("#poltwt", "bold"), (f" a sample day, {pace}", _DIM))
         ),
         Text.assemble(
             (f"{tally.enriched:,}", "bold"), (" posts  ", _DIM), (f"{play.rate:,.0f}", "bold"), (" posts/s", _DIM)
@@ -107,14 +110,15 @@ def _moods(moods: Sequence[tuple[str, Mood]], rows: int, bar: int) -> Renderable
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True, width=bar)
-    table.add_column(justify="right", no_wrap=True, width=4)
+    for _ in range(2):
+        table.add_column(justify="right", no_wrap=True, width=4)
     for name, mood in moods[:rows]:
         shares = [(mood.share(label), COLOURS[label]) for label in SENTIMENTS]
         table.add_row(
             Text(plain(name)),
             Text(f"{mood.total:,}", style=_DIM),
             stacked(shares, bar),
-            Text(f"{mood.share('negative'):.0%}", style=COLOURS["negative"]),
+            *(Text(f"{mood.share(label):.0%}", style=COLOURS[label]) for label in _POLES),
         )
     return table
 
@@ -145,7 +149,8 @@ def _course(play: Play, width: int) -> RenderableType:
     slots = [sum(tally.slots[at : at + merged], Mood()) for at in range(0, len(tally.slots), merged)]
     each = max(1, room // len(slots))
     values = [slot.share("negative") if slot.total else None for slot in slots]
-    top = max([0.5, *(value for value in values if value is not None)])
+    highest = max([0.5, *(value for value in values if value is not None)])
+    top = math.ceil(highest * 10) / 10
     styles = [COLOURS["negative"] if (value or 0) >= 2 * day > 0 else "#b08a5b" for value in values]
     now = next((slot.share("negative") for slot in reversed(slots) if slot.total), 0.0)
     side = {
@@ -156,9 +161,9 @@ def _course(play: Play, width: int) -> RenderableType:
     if turn:
         side[2] = Text("the mood turned", style=f"bold {COLOURS['negative']}")
         side[3] = Text(f"{turn.begin:%H:%M} to {turn.end:%H:%M}", style=COLOURS["negative"])
-    table = Table.grid(padding=(0, 1))
+    table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(justify="right", width=_AXIS - 1)
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, ratio=1)
     table.add_column(no_wrap=True, width=_SIDE)
     for row, line in enumerate(columns(values, styles, top=top, rows=_CHART_ROWS, each=each)):
         label = f"{top:.0%}" if row == 0 else "0%" if row == _CHART_ROWS - 1 else ""
@@ -172,19 +177,19 @@ def _course(play: Play, width: int) -> RenderableType:
 
 
 def _negatives(posts: Iterable[EnrichedPost], rows: int) -> RenderableType:
-    newest = list(posts)[::-1][:rows]
+    sure = [message for message in posts if message.sentiment.negative >= _SURE]
+    newest = sorted(sure, key=lambda message: message.post.created_at, reverse=True)[:rows]
     if not newest:
         return Text("none yet", style=_DIM)
     table = Table.grid(padding=(0, 1), expand=True)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, width=3)
-    table.add_column(no_wrap=True, width=3)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for message in newest:
         table.add_row(
             Text(f"{message.post.created_at:%H:%M}", style=_DIM),
-            Text(message.language.code[:3], style=_ACCENT),
-            Text(f"{message.sentiment.negative:.0%}"[:3], style=COLOURS["negative"]),
+            Text(plain(message.language.code), style=_ACCENT),
+            Text(f"{message.sentiment.negative:.0%}", style=COLOURS["negative"]),
             Text(plain(message.post.text)),
         )
     return table
@@ -197,10 +202,7 @@ def _pipeline(play: Play) -> RenderableType:
     for part in stage.parts:
         line.append("  →  " if part is not stage.produce else "   ", style=_DIM)
         line.append_text(_part(part, counts[part.name]))
-    line.append("   ")
-    line.append(f"✉ {tally.dead}", style="bold #e3b341" if tally.dead else _DIM)
-    line.append(" dead letters", style=_DIM)
-    return _panel("pipeline", Group(_one_line(line), _one_line(_last_letter(tally.letters))))
+    return _panel("pipeline", Group(_one_line(line), _one_line(_letters(tally))))
 
 
 def _one_line(text: Text) -> Text:
@@ -216,10 +218,14 @@ def _part(part: Part, count: int) -> Text:
     return text.append(f"{count:,}", style="bold")
 
 
-def _last_letter(letters: Sequence[DeadLetter]) -> Text:
-    if not letters:
-        return Text("records that cannot be read go to posts.dead with their reason; the rest goes on", style=_DIM)
-    letter = letters[-1]
+def _letters(tally: Tally) -> Text:
+    if not tally.letters:
+        return Text("✉ what cannot be read goes to the dead letters with its reason, and the rest goes on", style=_DIM)
+    last = tally.letters[-1]
+    reasons = ", ".join(f"{count} {plain(reason)}" for reason, count in tally.reasons.items())
     return Text.assemble(
-        ("dead letter ", _DIM), (letter.reason, "#e3b341"), (f" {letter.origin}: ", _DIM), plain(letter.error)
+        (f"✉ {tally.dead} dead letters ", "bold #e3b341"),
+        (f"({reasons})  ", "#e3b341"),
+        (f"last {plain(last.origin)}: ", _DIM),
+        plain(last.error),
     )
