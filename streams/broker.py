@@ -230,6 +230,9 @@ class ApacheBroker(Broker):
             "log.dirs": str(self.folder / "data"),
             "auto.create.topics.enable": "false",
             "group.initial.rebalance.delay.ms": "0",
+            # a killed broker may come back only when the session of its dead self has ended
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
             "offsets.topic.num.partitions": "5",
             "offsets.topic.replication.factor": "1",
             "transaction.state.log.num.partitions": "5",

@@ -18,10 +18,10 @@ from aiokafka import AIOKafkaConsumer
 from streams import connection
 from streams.broker import HOST, Broker, EmbeddedBroker, free_port
 from streams.errors import Refused, SettingsError, Unavailable
-from streams.settings import KafkaSettings, Settings
+from streams.settings import KafkaSettings, Settings, TopicsSettings
 from tests.helpers.brokers import ROOT
 from tests.helpers.certificates import Authority
-from tests.helpers.processes import environment
+from tests.helpers.processes import environment, run_tagpulse
 from tests.helpers.records import produce, read_all
 from tests.helpers.secured import FORBIDDEN, TOPIC, Secured, secured_broker
 
@@ -74,6 +74,19 @@ async def test_every_client_reaches_a_secured_kafka(secured: Secured, kind: str,
     assert seen == [record.value for record in records]
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "seen").read_bytes().splitlines() == seen
+
+
+def test_commands_reach_a_secured_kafka_with_settings_from_the_environment(secured: Secured, tmp_path: Path) -> None:
+    topics = {name: f"{name}-{uuid.uuid4().hex[:8]}" for name in ("raw", "enriched", "dead")}
+    for listener in ("MUTUAL", "LOGIN"):
+        settings = Settings(kafka=secured.settings(listener), topics=TopicsSettings(**topics))
+        created = run_tagpulse("topics", "create", settings=settings)
+        assert created.returncode == 0, created.stderr
+    assert created.stdout.count("stood already") == 3
+    wrong = run_tagpulse("topics", "create", settings=Settings(kafka=secured.settings("LOGIN", password="mistaken")))
+    assert wrong.returncode == 77
+    assert "the login of pulse failed" in wrong.stderr
+    assert "mistaken" not in wrong.stderr
 
 
 REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
