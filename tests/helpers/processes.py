@@ -43,6 +43,25 @@ async def eventually(condition: Callable[[], T], seconds: float = 30.0, what: st
     return result
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs, whoever started it; one that nobody waited for yet is dead."""
+    return _state_and_parent(pid)[0] not in ("", "Z")
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started and that run."""
+    every = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [child for child in every if _state_and_parent(child)[1] == pid and is_alive(child)]
+
+
+def _state_and_parent(pid: int) -> tuple[str, int]:
+    try:
+        state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return "", 0
+    return state, int(parent)
+
+
 def environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a process that is to run with these settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}

@@ -16,7 +16,7 @@ from streams.broker import ApacheBroker, Broker, EmbeddedBroker, build_broker, f
 from streams.errors import SettingsError, Unavailable
 from streams.settings import KafkaSettings, Settings
 from tests.conftest import SettingsFactory
-from tests.helpers.processes import Tagpulse, wait_until
+from tests.helpers.processes import Tagpulse, children, is_alive, wait_until
 from tests.helpers.records import by_key, count, produce, read_all
 
 
@@ -26,11 +26,7 @@ def _create(kafka: KafkaSettings, topic: str) -> None:
     admin.close()
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 
 
 def test_records_go_in_and_come_out(settings: Settings) -> None:
@@ -74,11 +70,12 @@ async def test_a_frozen_broker_answers_nothing_and_goes_on(fresh_embedded_broker
     await connection.probe(kafka)
 
 
+@needs_proc
 def test_a_frozen_broker_can_be_stopped(tmp_path: Path) -> None:
     with EmbeddedBroker(tmp_path) as broker:
         pid = broker.pid
         broker.suspend()
-    assert not _is_alive(pid)
+    assert not is_alive(pid)
 
 
 def test_a_port_in_use_is_named(embedded_broker: Broker, tmp_path: Path) -> None:
@@ -122,11 +119,12 @@ def test_the_broker_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as owner:
         assert owner.stdout
         pid = int(owner.stdout.readline())
-        assert _is_alive(pid)
+        assert is_alive(pid)
         owner.kill()
-    wait_until(lambda: not _is_alive(pid), 5)
+    wait_until(lambda: not is_alive(pid), 5)
 
 
+@needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_until_it_is_asked_to_end(
     number: signal.Signals, embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
@@ -140,19 +138,20 @@ def test_the_command_serves_until_it_is_asked_to_end(
         wait_until(lambda: f"TAGPULSE_KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:{port}" in command.stdout)
         _create(kafka, "topic")
         assert count(kafka, "topic") == 0
-        children = subprocess.run(["pgrep", "-P", str(command.pid)], capture_output=True, text=True, check=True).stdout
+        brokers = children(command.pid)
         os.kill(command.pid, number)
         assert command.wait(10) == 0
-    assert not any(_is_alive(int(pid)) for pid in children.split())
+    assert not any(map(is_alive, brokers))
 
 
+@needs_proc
 def test_the_command_says_when_the_broker_dies(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings, port = settings_for(embedded_broker), free_port()
     with Tagpulse("broker", "--port", str(port), settings=settings, folder=tmp_path) as command:
         wait_until(lambda: "broker ready" in command.stdout)
-        children = subprocess.run(["pgrep", "-P", str(command.pid)], capture_output=True, text=True, check=True).stdout
-        os.kill(int(children), signal.SIGKILL)
+        brokers = children(command.pid)
+        os.kill(brokers[0], signal.SIGKILL)
         assert command.wait(10) == 69
         assert "the broker ended by itself" in command.stderr
