@@ -1,0 +1,98 @@
+"""A Jetstream of the tests: it speaks the protocol, and does what the real one does on bad days."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import Request, Response, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+Act = Callable[[ServerConnection], Awaitable[None]]
+
+BEGIN_US = 1_785_585_600_000_000
+
+
+def frame(number: int, *, text: str = "#poltwt", operation: str = "create", at_us: int | None = None) -> bytes:
+    """Post `number`, a tenth of a second after the one before."""
+    commit: dict[str, Any] = {
+        "rev": f"rev-{number}-{operation}",
+        "operation": operation,
+        "collection": "app.bsky.feed.post",
+        "rkey": f"{number:013d}",
+    }
+    if operation != "delete":
+        commit["record"] = {"text": text, "createdAt": "2026-08-01T12:00:00Z", "langs": ["de"]}
+    time_us = BEGIN_US + number * 100_000 if at_us is None else at_us
+    whole = {"did": "did:plc:test", "time_us": time_us, "kind": "commit", "commit": commit}
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
+def send(*frames: bytes) -> Act:
+    async def act(socket: ServerConnection) -> None:
+        for data in frames:
+            await socket.send(data, text=True)
+
+    return act
+
+
+async def cut_in_mid_frame(socket: ServerConnection) -> None:
+    """Half a frame, then the connection is gone."""
+    whole = frame(999)
+    await asyncio.sleep(0.05)  # what was sent before must have left
+    socket.transport.write(b"\x81\x7e" + len(whole).to_bytes(2, "big") + whole[: len(whole) // 2])
+    await asyncio.sleep(0.05)
+    socket.transport.abort()
+
+
+async def stay(socket: ServerConnection) -> None:
+    """Says nothing more."""
+    await socket.wait_closed()
+
+
+class Jetstream:
+    """Does one list of acts for each connection, the last one again for all that follow."""
+
+    def __init__(self, *connections: list[Act] | HTTPStatus) -> None:
+        self._connections = list(connections)
+        self.queries: list[dict[str, list[str]]] = []
+        self.url = ""
+
+    @property
+    def cursors(self) -> list[int | None]:
+        return [int(query["cursor"][0]) if "cursor" in query else None for query in self.queries]
+
+    def _current(self) -> list[Act] | HTTPStatus:
+        return self._connections[min(len(self.queries), len(self._connections)) - 1]
+
+    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.queries.append(parse_qs(urlsplit(request.path).query))
+        current = self._current()
+        return connection.respond(current, "no") if isinstance(current, HTTPStatus) else None
+
+    async def handle(self, socket: ServerConnection) -> None:
+        acts = self._current()
+        assert not isinstance(acts, HTTPStatus)
+        try:
+            for act in acts:
+                await act(socket)
+        except ConnectionClosed:
+            pass
+
+
+@asynccontextmanager
+async def jetstream(*connections: list[Act] | HTTPStatus) -> AsyncIterator[Jetstream]:
+    """The server on a free port, while the block runs."""
+    server = Jetstream(*connections)
+    # uncompressed, so that the buffers on the way fill up with what a test thinks it sends
+    async with serve(
+        server.handle, "127.0.0.1", 0, process_request=server.process_request, compression=None
+    ) as listening:
+        port = next(iter(listening.sockets)).getsockname()[1]
+        server.url = f"ws://127.0.0.1:{port}/subscribe"
+        yield server

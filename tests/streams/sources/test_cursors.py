@@ -1,0 +1,52 @@
+"""Saved cursors: durable, of one process at a time, and clear about what is wrong."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from streams.errors import SettingsError
+from streams.sources.backoff import Backoff
+from streams.sources.cursors import Cursor
+
+
+def test_is_there_again_after_a_restart_and_kept_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "state"
+    cursor = Cursor(folder, "bluesky", "wss://a")
+    assert cursor.load() is None
+    cursor.save("41")
+    cursor.save("42")
+    cursor.close()
+    with closing(Cursor(folder, "bluesky", "wss://a")) as again, closing(Cursor(folder, "bluesky", "wss://b")) as other:
+        assert again.load() == "42"
+        assert other.load() is None
+
+
+def test_belongs_to_one_process(tmp_path: Path) -> None:
+    first = Cursor(tmp_path, "bluesky", "wss://a")
+    with pytest.raises(SettingsError, match="another process already reads wss://a"):
+        Cursor(tmp_path, "bluesky", "wss://a")
+    first.close()
+    Cursor(tmp_path, "bluesky", "wss://a").close()
+
+
+def test_says_what_cannot_be_read_or_written(tmp_path: Path) -> None:
+    with closing(Cursor(tmp_path, "bluesky", "wss://a")) as cursor:
+        cursor.save("1")
+        (saved,) = tmp_path.glob("*.cursor")
+        saved.write_text("{}")
+        with pytest.raises(SettingsError, match="remove it to start anew"):
+            cursor.load()
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"produce\.state_path"):
+        Cursor(tmp_path / "file", "bluesky", "wss://a")
+
+
+def test_backs_off_up_to_its_limit_with_jitter() -> None:
+    late, early = Backoff(5.0, lambda: 1.0), Backoff(5.0, lambda: 0.0)
+    assert [late.next() for _ in range(6)] == [0.5, 1, 2, 4, 5, 5]
+    assert [early.next() for _ in range(6)] == [0.25, 0.5, 1, 2, 2.5, 2.5]
+    late.reset()
+    assert late.next() == 0.5
