@@ -28,6 +28,7 @@ WORKER = "produce"
 _TICK_SECONDS = 0.5
 _CLOSE_SECONDS = 3.0
 _REPORTED = 20
+_DEAD_LETTER_OVERHEAD = 8 * 1024  # its key, its error and what else it says
 
 
 @dataclass(kw_only=True)
@@ -189,6 +190,7 @@ class Produce:
             logger.warning(
                 "further lines that cannot be read are only counted; %s has them all", self._settings.topics.dead
             )
+        value, cut = self._fitting(content.value)
         return self._dead(
             DeadLetter(
                 topic=content.origin,
@@ -196,10 +198,10 @@ class Produce:
                 offset=content.number,
                 timestamp_ms=_to_ms(now),
                 key=None,
-                value=content.value,
+                value=value,
                 headers=(),
                 reason=content.reason,
-                error=content.error,
+                error=content.error + cut,
                 attempts=1,
                 failed_at=now,
             )
@@ -207,6 +209,7 @@ class Produce:
 
     def _oversize(self, record: Record, error: str) -> Record:
         logger.warning("%r: oversize: %s", record.key, error)
+        value, cut = self._fitting(record.value)
         return self._dead(
             DeadLetter(
                 topic=record.topic,
@@ -214,14 +217,19 @@ class Produce:
                 offset=-1,
                 timestamp_ms=record.timestamp_ms,
                 key=record.key,
-                value=record.value,
+                value=value,
                 headers=HEADERS,
                 reason="oversize",
-                error=error,
+                error=error + cut,
                 attempts=1,
                 failed_at=self._now(),
             )
         )
+
+    def _fitting(self, value: bytes) -> tuple[bytes, str]:
+        """As much of the bytes as a dead letter can hold (in base64), and what to say when that is not all."""
+        limit = (self._settings.topics.limits[self._settings.topics.dead] - _DEAD_LETTER_OVERHEAD) * 3 // 4
+        return (value, "") if len(value) <= limit else (value[:limit], f"; cut to the first {limit} bytes")
 
     def _dead(self, letter: DeadLetter) -> Record:
         metrics.DEAD_LETTERS.labels(WORKER, letter.reason).inc()

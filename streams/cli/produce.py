@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -118,15 +120,18 @@ def file(
     if resume and STDIN in paths:
         raise click.UsageError("--resume needs files: standard input cannot be read again")
     mapping = dict(columns) | ({"created_at": created_at_column} if created_at_column else {})
-    cursor = Cursor(settings.produce.state_path, "file", _identity(paths)) if resume else None
-    source = FileSource(
-        paths,
-        max_line_bytes=settings.topics.max_message_bytes,
-        format=None if format is None else "jsonl" if format == "jsonl" else "table",
-        columns=Columns(mapping=mapping, source=source_name, times_from_tweet_ids=times_from_tweet_ids),
-        cursor=cursor.load() if cursor else None,
-    )
-    summary = asyncio.run(_run(source, settings, cursor, speed))
+    with contextlib.ExitStack() as stack:
+        cursor = None
+        if resume:
+            cursor = stack.enter_context(closing(Cursor(settings.produce.state_path, "file", _identity(paths))))
+        source = FileSource(
+            paths,
+            max_line_bytes=settings.topics.max_message_bytes,
+            format=None if format is None else "jsonl" if format == "jsonl" else "table",
+            columns=Columns(mapping=mapping, source=source_name, times_from_tweet_ids=times_from_tweet_ids),
+            cursor=cursor.load() if cursor else None,
+        )
+        summary = asyncio.run(_run(source, settings, cursor, speed))
     _show(summary, as_json)
     return 0
 
@@ -148,9 +153,11 @@ def bluesky(tags: tuple[str, ...], as_json: bool) -> int:
     settings = load_settings()
     log.configure(settings.log)
     hashtags = [*load_campaign(settings.campaign).hashtags, *tags]
-    cursor = Cursor(settings.produce.state_path, BlueskySource.name, f"{settings.bluesky.url} to {settings.topics.raw}")
-    source = BlueskySource(settings.bluesky, hashtags, cursor=cursor.load())
-    _show(asyncio.run(_run(source, settings, cursor)), as_json)
+    identity = f"{settings.bluesky.url} to {settings.topics.raw}"
+    with closing(Cursor(settings.produce.state_path, BlueskySource.name, identity)) as cursor:
+        source = BlueskySource(settings.bluesky, hashtags, cursor=cursor.load())
+        summary = asyncio.run(_run(source, settings, cursor))
+    _show(summary, as_json)
     return 0
 
 
