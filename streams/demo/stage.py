@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -29,7 +28,7 @@ from streams.settings import (
     variables,
 )
 
-_STOP_SECONDS = 4.0
+_FINISH_SECONDS = 20.0
 _ASK_SECONDS = 0.3
 _STORED = re.compile(r'^tagpulse_sink_rows_total\{sink="parquet"\} (\S+)$', re.MULTILINE)
 
@@ -101,6 +100,8 @@ class Stage:
         self.kind = kind
         self.logs = folder / "logs"
         self.logs.mkdir(parents=True)
+        self._temporary = folder / "tmp"
+        self._temporary.mkdir()
         self.day = folder / "day.jsonl"
         self.broker: Broker = build_broker(kind, folder / "broker")
         # nothing of the user's own pipeline but the choice of the model: the demo must not touch their topics
@@ -129,7 +130,10 @@ class Stage:
 
     def start(self, part: Part) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        environment |= self._variables() | {f"{PREFIX}METRICS__PORT": str(part.metrics_port)}
+        environment |= self._variables() | {
+            f"{PREFIX}METRICS__PORT": str(part.metrics_port),
+            "TMPDIR": str(self._temporary),
+        }
         part.process = spawn([sys.executable, "-m", "streams", *part.arguments], part.log, environment)
 
     def stored(self) -> int:
@@ -147,18 +151,24 @@ class Stage:
 
     def finish(self) -> None:
         """Ends the workers as one does: they finish what they have read. Raises TagpulseError when one fails at that."""
-        self._end((self.enrich, self.store), _STOP_SECONDS * 4)
+        workers = [part.process for part in (self.enrich, self.store) if part.process is not None]
+        for process in workers:
+            process.terminate()
+        deadline = time.monotonic() + _FINISH_SECONDS
+        for process in workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
         for part in self.parts:
-            if part.state == "failed":
+            if part.state != "done":
                 raise part.fault()
 
     def close(self) -> None:
-        """Ends whatever runs, in a few seconds."""
-        try:
-            self._end(self.parts, _STOP_SECONDS)
-        finally:
-            # in memory or in a folder that nobody starts again: there is nothing to save
-            self.broker.kill()
+        """Ends whatever runs, at once: nothing here is worth a wait, and the lake stands a crash."""
+        for part in self.parts:
+            if part.process is not None:
+                part.process.kill()
+                part.process.wait()
+        self.broker.kill()
 
     def _part(self, name: str, *arguments: str) -> Part:
         return Part(name, arguments, self.logs / f"{name}.log")
@@ -170,18 +180,3 @@ class Stage:
             name: (variable.value(self.settings), variable.value(defaults)) for name, variable in variables().items()
         }
         return {name: str(value) for name, (value, default) in values.items() if value != default}
-
-    @staticmethod
-    def _end(parts: Sequence[Part], seconds: float) -> None:
-        running = [part.process for part in parts if part.process is not None and part.process.poll() is None]
-        deadline = time.monotonic() + seconds
-        try:
-            for process in running:
-                process.terminate()
-            for process in running:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.0, deadline - time.monotonic()))
-        finally:
-            for process in running:
-                process.kill()
-                process.wait()

@@ -1,0 +1,438 @@
+"""The demo: what it counts and shows, the whole of it as a process, and that nothing of it is ever left running."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from streams.contracts import (
+    SENTIMENTS,
+    CampaignScore,
+    DeadLetter,
+    Deletion,
+    EnrichedPost,
+    Language,
+    ModelInfo,
+    Post,
+    Sentiment,
+    SentimentLabel,
+    TopicScore,
+    encode,
+)
+from streams.demo.feed import BAD_RECORDS
+from streams.demo.play import Play
+from streams.demo.report import report
+from streams.demo.stage import Stage
+from streams.demo.summary import Shared, Summary
+from streams.demo.tally import SLOT, Mood, Tally, find_turn
+from streams.demo.view import render
+from streams.sample_day import END, SPIKE, START, sample_day
+from streams.settings import PREFIX
+from streams.terminal import plain
+from tests.helpers.processes import wait_until
+
+CAMPAIGN = Path(str(files("streams.sample_day") / "poltwt.toml"))
+HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]boo[/red]\u202etxet\u2066\r\nnew line\x9b31m #poltwt"
+MARK = "DEMO_TEST_MARK"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def enriched(
+    number: int, label: SentimentLabel = "neutral", *, text: str = "Hello #poltwt", at: datetime = START, **fields: Any
+) -> EnrichedPost:
+    shares = {name: 0.9 if name == label else 0.05 for name in SENTIMENTS}
+    return EnrichedPost(
+        post=Post(source="test", id=str(number), text=text, created_at=at, hashtags=("poltwt",), **fields),
+        language=Language(code="en", score=0.9),
+        sentiment=Sentiment(label=label, **shares),
+        topics=(TopicScore(name="news_&_social_concern", score=0.8),),
+        campaign=CampaignScore(name="police dogs", score=0.7),
+        model=ModelInfo(name="test", version="1"),
+        enriched_at=END,
+    )
+
+
+def dead_letter(offset: int, error: str = "broken") -> DeadLetter:
+    return DeadLetter(
+        topic="posts.raw",
+        partition=0,
+        offset=offset,
+        timestamp_ms=0,
+        key=None,
+        value=b"{",
+        headers=(),
+        reason="malformed",
+        error=error,
+        attempts=1,
+        failed_at=END,
+    )
+
+
+def test_a_tally_counts_each_version_once_and_names_what_is_missing() -> None:
+    tally = Tally(START, END)
+    posts = [enriched(number) for number in range(4)]
+    edit = enriched(0, "positive", edited_at=START + timedelta(minutes=1))
+    deletion = Deletion(source="test", id="1", deleted_at=END)
+    raw = [*(encode(message.post) for message in (*posts, edit)), encode(deletion), b"{"]
+    for offset, value in enumerate(raw):
+        tally.add_raw("posts.raw", 0, offset, value, ())
+    assert tally.produced == 7
+    assert len(tally.missing()) == 7
+    for message in (posts[0], posts[0], posts[1], posts[2], edit, deletion, deletion):
+        tally.add_enriched(encode(message), ())
+    assert (tally.enriched, tally.edits, tally.deletions, tally.duplicates) == (4, 1, 1, 2)
+    assert tally.missing() == ["posts.raw[0]@3", "posts.raw[0]@6"]
+    tally.add_enriched(encode(posts[3]), ())
+    tally.add_dead(encode(dead_letter(6)), ())
+    tally.add_dead(encode(dead_letter(6)), ())
+    assert tally.missing() == []
+    assert (tally.dead, tally.duplicates, tally.reasons) == (1, 3, {"malformed": 1})
+    assert tally.kept_posts == 3
+    assert tally.mood == Mood(neutral=4)
+    assert tally.produced == tally.enriched + tally.deletions + tally.dead
+
+
+def test_an_edit_and_the_post_it_changes_are_missed_apart() -> None:
+    tally = Tally(START, END)
+    post = enriched(1)
+    edit = enriched(1, edited_at=END)
+    tally.add_raw("posts.raw", 0, 0, encode(post.post), ())
+    tally.add_raw("posts.raw", 0, 1, encode(edit.post), ())
+    tally.add_enriched(encode(edit), ())
+    assert tally.missing() == ["posts.raw[0]@0"]
+
+
+@pytest.mark.parametrize(
+    ("negative", "expected"),
+    [
+        ([2, 2, 2, 2, 2, 2], None),
+        ([2, 2, 15, 18, 2, 2], (2, 4)),
+        ([12, 2, 2, 18, 2, 2], (3, 4)),
+        ([0, 0, 0, 0, 0, 0], None),
+        ([0, 0, 4, 0, 0, 0], None),
+    ],
+    ids=["even", "wave", "the greater of two waves", "no anger", "a handful"],
+)
+def test_the_turn_is_the_greatest_wave_of_anger(negative: list[int], expected: tuple[int, int] | None) -> None:
+    turn = find_turn(START, [Mood(negative=count, neutral=20 - count) for count in negative])
+    if expected is None:
+        assert turn is None
+    else:
+        assert turn is not None
+        assert ((turn.begin - START) / SLOT, (turn.end - START) / SLOT) == expected
+        assert turn.share > 2 * turn.usual
+
+
+@given(st.text())
+@example(HOSTILE)
+@example("a" + "\u0301" * 50)
+def test_a_text_cannot_speak_to_the_terminal(text: str) -> None:
+    shown = plain(text)
+    assert shown.isprintable()
+    assert not any(character in shown for character in "\x1b\x07\x9b\u202e\u2066\u200d\n\r")
+    assert "\u0301" * 4 not in shown
+
+
+def test_every_script_stays_readable() -> None:
+    for text in ("Grüße 🐶 #poltwt", "警察犬 かわいい", "سُرقت دراجة", "हिन्दी में", "Спасибо"):
+        assert plain(text) == text
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """A play in which two hostile posts and a hostile dead letter were seen; nothing runs."""
+    stage = Stage(tmp_path / "demo", "embedded", CAMPAIGN, speed=720)
+    tally = Tally(START, END)
+    for number in range(300):
+        at = START + timedelta(minutes=2 * number)
+        wave = SPIKE[0] <= at < SPIKE[1]
+        for copy in range(4):
+            label: SentimentLabel = "negative" if wave or copy == 0 else "positive"
+            tally.add_enriched(encode(enriched(number * 4 + copy, label, at=at)), ())
+    late = END - timedelta(minutes=1)
+    tally.add_enriched(encode(enriched(9_000, "negative", text=HOSTILE, at=late)), ())
+    tally.add_enriched(encode(enriched(9_001, "negative", text="[bold]" + "警" * 200, at=late)), ())
+    tally.add_dead(encode(dead_letter(7, error=HOSTILE)), ())
+    return Play(stage, tally, 1_500, 720, 0.0, first_enriched=5.0, stored=900, rate=64.0, now=44.0)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (112, 34), (200, 60)])
+def test_the_view_fills_the_terminal_and_no_more(play: Play, width: int, height: int) -> None:
+    lines = shown(play, width, height).splitlines()
+    assert len(lines) == height
+    assert {cell_len(line) for line in lines} == {width}
+
+
+def test_the_view_tells_what_matters(play: Play) -> None:
+    screen = shown(play, 100, 30)
+    for text in (
+        "#poltwt",
+        "police dogs",
+        "news & social",
+        "the mood turned",
+        "15:40 to 16:00",
+        "1,202 posts",
+        "64 posts/s",
+        "19:59",
+        "1 dead letters (1 malformed)",
+        "posts.raw[0]@7",
+        "store 900",
+    ):
+        assert text in screen
+    assert "[red]boo[/red]" in shown(play, 200, 60)
+
+
+def test_posts_cannot_speak_through_the_view(play: Play) -> None:
+    for width in (80, 100, 200):
+        screen = shown(play, width, 40)
+        assert not any(character in screen for character in "\x1b\x07\x9b\u202e\u2066\r")
+
+
+def test_the_view_stands_before_the_first_post(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo", "embedded", CAMPAIGN, speed=None)
+    screen = shown(Play(stage, Tally(START, END), 10, None, 0.0), 100, 30)
+    assert "as fast as it goes" in screen
+    assert "the mood turned" not in screen
+
+
+def shown(play: Play, width: int, height: int) -> str:
+    console = Console(record=True, width=width, height=height, file=io.StringIO())
+    console.print(render(play, width, height), height=height, end="")
+    return console.export_text().removesuffix("\n")
+
+
+def test_the_report_is_safe_and_says_when_something_is_missing() -> None:
+    summary = Summary(
+        produced=10,
+        enriched=8,
+        deletions=0,
+        dead=1,
+        dead_by_reason={"malformed": 1},
+        missing=1,
+        duplicates=0,
+        posts=8,
+        stored=8,
+        seconds=60.0,
+        seconds_to_first_enriched=5.0,
+        speed=720.0,
+        model="test 1",
+        hashtags={},
+        languages={},
+        topics={},
+        campaign_topics={},
+        hours={START: Mood(1, 2, 3)},
+        turn=None,
+        most_shared=(Shared(text=HOSTILE, author="a", language="en", sentiment="negative", reposts=3),),
+    )
+    console = Console(record=True, width=100, file=io.StringIO())
+    console.print(report(summary, None))
+    text = console.export_text()
+    assert "INCOMPLETE" in text
+    assert "1 are neither" in text
+    assert not any(character in text for character in "\x1b\x07\x9b\u202e\u2066\r")
+    json.dumps(summary.to_json())
+
+
+# The demo as a process
+
+
+class Demo:
+    """`tagpulse demo …` and, by a mark in their environment, all processes that it started."""
+
+    def __init__(self, folder: Path, *arguments: str, env: dict[str, str] | None = None, **options: Any) -> None:
+        self._mark = uuid.uuid4().hex
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        own = {MARK: self._mark, "TMPDIR": str(self.temporary), f"{PREFIX}MODEL__BACKEND": "constant"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "streams", "demo", *arguments],
+            env=os.environ | own | (env or {}),
+            **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+        )
+
+    def others(self) -> list[str]:
+        """The command lines of the processes that it started and that live."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and int(entry.name) != self.process.pid:
+                    environment = (entry / "environ").read_bytes()
+                    if f"{MARK}={self._mark}".encode() in environment.split(b"\0"):
+                        found.append((entry / "cmdline").read_text().replace("\0", " "))
+        return found
+
+    def end(self, seconds: float = 90.0) -> tuple[int, str, str]:
+        """Exit code, standard output and error."""
+        out, err = self.process.communicate(timeout=seconds)
+        return self.process.returncode, (out or b"").decode(), (err or b"").decode()
+
+
+@pytest.fixture
+def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    started: list[Demo] = []
+
+    def start(*arguments: str, **options: Any) -> Demo:
+        started.append(Demo(tmp_path, *arguments, **options))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        demo.process.kill()
+        demo.process.communicate()
+
+
+@linux
+@pytest.mark.slow
+def test_a_whole_day_arrives_and_the_numbers_agree(start_demo: Callable[..., Demo], tmp_path: Path) -> None:
+    day = sample_day()
+    keep = tmp_path / "kept"
+    demo = start_demo("--speed", "max", "--json", "--keep", str(keep))
+    code, out, err = demo.end()
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["complete"] is True
+    assert summary["produced"] == len(day) + len(BAD_RECORDS)
+    assert summary["produced"] == summary["enriched"] + summary["deletions"] + summary["dead"]
+    assert summary["dead_by_reason"] == {"malformed": 1, "invalid": 1, "unknown_version": 1}
+    assert summary["deletions"] == sum(isinstance(message, Deletion) for message in day)
+    deleted = {message.key for message in day if isinstance(message, Deletion)}
+    assert summary["stored"] == len({message.key for message in day} - deleted)
+    assert summary["stored"] == sum(sum(mood.values()) for mood in summary["hours"].values())
+    assert summary["missing"] == 0
+    assert summary["turn"] is None
+    assert 0 < summary["seconds_to_first_enriched"] < summary["seconds"]
+    reposts = [message.repost_of for message in day if isinstance(message, Post) and message.repost_of]
+    assert summary["most_shared"][0]["reposts"] == max(reposts.count(post) for post in set(reposts))
+    assert "produced" in err
+    assert not demo.others()
+    question = [sys.executable, "-m", "streams", "query", "--json", "select count(*) as n from posts"]
+    answer = subprocess.run(
+        question, env=os.environ | {f"{PREFIX}LAKE__PATH": str(keep / "lake")}, capture_output=True, check=True
+    )
+    assert json.loads(answer.stdout) == {"n": summary["stored"]}
+
+
+@linux
+@pytest.mark.slow
+def test_the_real_model_sees_when_the_mood_turned(start_demo: Callable[..., Demo]) -> None:
+    demo = start_demo("--speed", "max", "--json", env={f"{PREFIX}MODEL__BACKEND": "openvino"})
+    code, out, err = demo.end(240)
+    assert code == 0, err
+    summary = json.loads(out)
+    begin, end = (datetime.fromisoformat(summary["turn"][name]) for name in ("begin", "end"))
+    assert begin < SPIKE[1]
+    assert end > SPIKE[0]
+    assert summary["turn"]["share"] > 2 * summary["turn"]["usual"]
+    assert len(summary["languages"]) >= 10
+    assert not demo.others()
+    assert not list(demo.temporary.iterdir()), "a temporary folder was left"
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "after"),
+    [
+        (signal.SIGINT, random.Random(1).uniform(0.3, 1.0)),
+        (signal.SIGINT, random.Random(2).uniform(1.0, 3.0)),
+        (signal.SIGTERM, random.Random(3).uniform(3.0, 5.0)),
+        (signal.SIGINT, random.Random(4).uniform(5.0, 9.0)),
+    ],
+)
+def test_an_interrupt_at_any_moment_leaves_nothing(
+    start_demo: Callable[..., Demo], number: signal.Signals, after: float
+) -> None:
+    demo = start_demo("--no-view")
+    with pytest.raises(subprocess.TimeoutExpired):
+        demo.process.wait(after)
+    asked = time.monotonic()
+    demo.process.send_signal(number)
+    code, _, err = demo.end(10)
+    assert time.monotonic() - asked < 10
+    assert code in (130, -number), err
+    assert "Traceback" not in err or code < 0
+    wait_until(lambda: not demo.others(), 2, "its processes have ended")
+    assert not list(demo.temporary.glob("tagpulse-demo-*"))
+
+
+@linux
+@pytest.mark.slow
+def test_a_killed_demo_leaves_nothing(start_demo: Callable[..., Demo]) -> None:
+    demo = start_demo("--no-view")
+    wait_until(lambda: len(demo.others()) >= 3, 20, "broker, producer and enrich worker run")
+    demo.process.kill()
+    wait_until(lambda: not demo.others(), 5, "its processes have ended")
+
+
+@linux
+@pytest.mark.slow
+def test_the_view_is_live_in_a_terminal_and_ctrl_c_ends_it(start_demo: Callable[..., Demo]) -> None:
+    ours, theirs = pty.openpty()
+    options: dict[str, Any] = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
+    size = {"COLUMNS": "100", "LINES": "30", "TERM": "xterm-256color"}
+    demo = start_demo(env=size, **options)
+    os.close(theirs)
+    seen = bytearray()
+    deadline = time.monotonic() + 60
+    while "mood by hashtag" not in seen.decode(errors="replace"):
+        assert time.monotonic() < deadline
+        seen += os.read(ours, 65_536)
+    demo.process.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):
+        while chunk := os.read(ours, 65_536):
+            seen += chunk
+    os.close(ours)
+    assert demo.process.wait(10) == 130
+    text = seen.decode(errors="replace")
+    assert text.count("\x1b[?1049h") == 1
+    assert text.rindex("\x1b[?1049l") > text.rindex("mood by hashtag")
+    assert "nothing of it is left running" in text
+    assert not demo.others()
+
+
+@linux
+@pytest.mark.slow
+def test_a_part_that_fails_ends_the_demo_with_its_log(start_demo: Callable[..., Demo], tmp_path: Path) -> None:
+    missing = tmp_path / "no-model"
+    backend = {f"{PREFIX}MODEL__BACKEND": "openvino", f"{PREFIX}MODEL__PATH": str(missing)}
+    demo = start_demo("--keep", str(tmp_path / "kept"), env=backend)
+    code, _, err = demo.end(30)
+    assert code not in (0, 130)
+    assert "`tagpulse worker enrich` ended with" in err
+    assert str(missing) in err
+    assert not demo.others()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--speed", "0"), "above 0"),
+        (("--speed", "10", "--duration", "10"), "give one of them"),
+        (("--keep", "."), "not empty"),
+    ],
+)
+def test_wrong_usage_is_told_at_once(start_demo: Callable[..., Demo], arguments: tuple[str, ...], reason: str) -> None:
+    code, out, err = start_demo(*arguments).end(20)
+    assert code in (2, 65)
+    assert reason in err
+    assert not out
