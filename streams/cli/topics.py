@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams import connection, topics
 from streams.settings import Settings, load_settings
@@ -85,7 +85,7 @@ def listing(as_json: bool) -> None:
         for topic in found:
             click.echo(json.dumps(asdict(topic)))
         return
-    table = Table("topic", "role", box=None)
+    table = Table(Column("topic", overflow="fold"), "role", box=None)
     for name in ("partitions", "replication", "records"):
         table.add_column(name, justify="right")
     for topic in found:

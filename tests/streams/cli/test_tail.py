@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ from streams.contracts import (
 )
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
-from tests.helpers.processes import Tagpulse, run_tagpulse, wait_until
+from tests.helpers.processes import Tagpulse, environment, run_tagpulse, wait_until
 from tests.helpers.records import produce
 
 WHEN = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -149,6 +151,27 @@ def test_what_comes_is_shown_until_ctrl_c(
         assert tail.wait(10) == 0
         assert "post 1" not in tail.stdout
         assert "Traceback" not in tail.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(embedded_broker)
+    topics.create(settings)
+    more_than_a_pipe_holds = [(b"key", encode(POST))] * 2_000
+    produce(settings.kafka, settings.topics.raw, more_than_a_pipe_holds, headers=HEADERS)
+    with subprocess.Popen(
+        [sys.executable, "-m", "streams", "tail", settings.topics.raw, "--from-start"],
+        env=environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as tail:
+        assert tail.stdout
+        assert tail.stderr
+        assert b"Rex" in tail.stdout.readline()
+        tail.stdout.close()
+        try:
+            assert (tail.wait(20), tail.stderr.read()) == (0, b"")
+        finally:
+            tail.kill()
 
 
 def test_a_topic_that_is_not_there(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
