@@ -95,6 +95,11 @@ class Outbox:
         self.cursor: str | None = None
         """The last cursor up to which everything is confirmed."""
 
+    @property
+    def is_away(self) -> bool:
+        """Whether Kafka has confirmed nothing for a while."""
+        return self._away_since is not None
+
     def open(self) -> None:
         """Connects. Raises kafka-python's errors, SettingsError."""
         self._producer = self._connect()

@@ -83,6 +83,10 @@ class Produce:
         self._stopping.set()
         self._outbox.stop()
 
+    def not_ready(self) -> str | None:
+        """Why no post is confirmed at present, None when all is well; may be asked from any thread."""
+        return "Kafka confirms nothing" if self._outbox.is_away else None
+
     async def run(self) -> Summary:
         """Returns at the end of the source, or when stopped.
 

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from streams import log
 from streams.campaign import load_campaign
+from streams.cli.options import Speed
+from streams.health import Health
 from streams.produce import Produce, Summary
 from streams.settings import Settings, load_settings
 from streams.sources.base import Source
@@ -39,23 +41,6 @@ def command() -> None:
       tagpulse produce file --speed 60 day.jsonl.gz
       tagpulse produce bluesky --tag poltwt
     """
-
-
-class _Speed(click.ParamType):
-    name = "FACTOR|max"
-
-    def convert(
-        self, value: str | float | None, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | None:
-        if value is None or value == "max":
-            return None
-        try:
-            factor = float(value)
-        except ValueError:
-            factor = 0.0
-        if not 0 < factor < float("inf"):
-            self.fail(f"{value!r} is neither max nor a number above 0", param, ctx)
-        return factor
 
 
 class _Column(click.ParamType):
@@ -87,7 +72,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="The summary
 @click.option("--times-from-tweet-ids", is_flag=True, help="CSV: the time is read out of the tweet's id.")
 @click.option("--source-name", metavar="NAME", help="CSV: the source of every row.")
 @click.option(
-    "--speed", type=_Speed(), default="max", show_default=True, help="Times as fast as the posts were written."
+    "--speed", type=Speed(), default="max", show_default=True, help="Times as fast as the posts were written."
 )
 @click.option("--resume", is_flag=True, help="Go on behind the last line that an earlier --resume confirmed.")
 @_json_option
@@ -170,10 +155,13 @@ async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, produce.stop)
+    health = Health(settings.metrics, f"produce-{source.name}", produce.not_ready)
+    health.start()
     showing = asyncio.create_task(_show_progress(source, produce.summary)) if sys.stderr.isatty() else None
     try:
         return await produce.run()
     finally:
+        health.stop()
         if showing is not None:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)

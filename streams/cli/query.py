@@ -57,10 +57,10 @@ def _show(answer: Answer, limit: int) -> None:
 
 
 def _cell(value: Any) -> Text:
-    plain = _plain(value)
-    text = "" if plain is None else plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
-    # a post must not speak to the terminal
-    return Text("".join(character if character.isprintable() else " " for character in text))
+    shown = _plain(value)
+    return Text(
+        "" if shown is None else plain(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False))
+    )
 
 
 def _plain(value: Any) -> Any:
