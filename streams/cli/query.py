@@ -17,6 +17,7 @@ from rich.text import Text
 
 from streams.lake_query import Answer, ask
 from streams.settings import load_settings
+from streams.terminal import plain
 
 
 @click.command()
