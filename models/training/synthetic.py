@@ -16,6 +16,11 @@ def without_language(count: int, seed: int) -> list[str]:
     return ["", *mixed[1:]]
 
 
+def has_emoji(text: str) -> bool:
+    """Tell whether a text made by `without_language` holds an emoji, and with it perhaps a mood."""
+    return any(low <= ord(character) <= high for character in text for low, high in _EMOJI_RANGES)
+
+
 def fragments(texts: Sequence[str], seed: int) -> list[str]:
     """Return one short piece of each text: up to six words, or up to twelve characters where no spaces are written."""
     rng = random.Random(seed)

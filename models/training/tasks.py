@@ -26,8 +26,9 @@ Scores = dict[str, float]
 LANGUAGE_PENALTY = 1e-6
 SENTIMENT_PENALTY = 1e-1
 TOPIC_PENALTY = 1e-1
-_SENTIMENT_WEIGHTS = {"umsab-train": 1.0, "semeval": 0.3, "afrisenti-train": 0.2}
+_SENTIMENT_WEIGHTS = {"umsab-train": 1.0, "semeval": 0.3, "afrisenti-train": 0.2, "emosent": 0.3, "undetermined": 0.1}
 _FOLDS = 5
+_SILENT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,10 @@ def language(rows: Sequence[Row], features: Features) -> Fitted:
 
 
 def sentiment(rows: Sequence[Row], features: Features) -> Fitted:
-    """UMSAB training rows with SemEval and AfriSenti at lower weights; the temperature is fitted out of fold."""
+    """UMSAB training rows, the other sets at lower weights; the temperature is fitted out of fold."""
     sources = np.array([row.source for row in rows])
-    train = np.flatnonzero(np.isin(sources, list(_SENTIMENT_WEIGHTS)))
     labels = np.array([-1 if row.sentiment is None else row.sentiment for row in rows])
+    train = np.flatnonzero(np.isin(sources, list(_SENTIMENT_WEIGHTS)) & (labels >= 0))
     weights = np.array([_SENTIMENT_WEIGHTS[source] for source in sources[train]], np.float32)
     head = fit(features[train], labels[train], weights, SENTIMENT_PENALTY)
     scored = sources[train] == "umsab-train"
@@ -86,18 +87,24 @@ def sentiment(rows: Sequence[Row], features: Features) -> Fitted:
 
 
 def topics(rows: Sequence[Row], features: Features) -> Fitted:
-    """One logistic regression a topic on X-Topic; thresholds maximise F1 of out-of-fold scores."""
+    """One logistic regression a topic on X-Topic, with texts that say nothing; thresholds maximise out-of-fold F1."""
     chosen = np.flatnonzero([row.source == "x_topic" for row in rows])
+    silent = np.flatnonzero([row.source == "undetermined" and row.topics is not None for row in rows])
+    silent = silent[:_SILENT]
     answers = [rows[index].topics or () for index in chosen.tolist()]
     names = tuple(sorted({name for answer in answers for name in answer}))
     present = np.array([[name in answer for name in names] for answer in answers])
-    posts = features[chosen]
+    posts, silence = features[chosen], np.zeros((len(silent), len(names)), np.bool_)
+
+    def fit_with_silence(kept: npt.NDArray[np.bool_]) -> Head:
+        training = np.concatenate([posts[kept], features[silent]])
+        return fit_each(training, np.concatenate([present[kept], silence]), TOPIC_PENALTY)
+
     folds = np.random.default_rng(0).permutation(len(posts)) % _FOLDS
     logits = np.empty(present.shape, np.float32)
     for fold in range(_FOLDS):
-        kept, left_out = folds != fold, folds == fold
-        logits[left_out] = fit_each(posts[kept], present[kept], TOPIC_PENALTY)(posts[left_out])
-    head = fit_each(posts, present, TOPIC_PENALTY)
+        logits[folds == fold] = fit_with_silence(folds != fold)(posts[folds == fold])
+    head = fit_with_silence(folds >= 0)
     predicted = np.zeros_like(present)
     for fold in range(_FOLDS):  # a fold is scored with thresholds that have not seen it
         kept, left_out = folds != fold, folds == fold
