@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streams.demo.summary import Summary
 
 WATCH_SECONDS = 0.1
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.3
 _PATIENCE_SECONDS = 60.0
 _STORE_PATIENCE_SECONDS = 30.0
 _RATE_SECONDS = 3.0

@@ -32,7 +32,9 @@ _STATES = {
     "done": ("✔", "#3fb68b"),
     "failed": ("✘", "#ff6b5e"),
 }
+_HEADER_ROWS = 3
 _CHART_ROWS = 4
+_PIPELINE_ROWS = 4
 _AXIS = 5
 _SIDE = 15
 _SURE = 0.5
@@ -42,15 +44,16 @@ _SURE = 0.5
 def render(play: Play, width: int, height: int) -> Layout:
     """The whole screen."""
     tally = play.tally
-    rows = max(24, height)
-    upper = max(7, min(11, (rows - 14) // 2))
+    upper = max(7, min(11, (height - 14) // 2))
+    course = _CHART_ROWS + 3
+    lower = max(1, height - _HEADER_ROWS - upper - course - _PIPELINE_ROWS - 2)
     layout = Layout()
     layout.split_column(
-        Layout(_header(play, width), size=3),
+        Layout(_header(play, width), size=_HEADER_ROWS),
         Layout(name="upper", size=upper),
-        Layout(_course(play, width), size=_CHART_ROWS + 3),
+        Layout(_course(play, width), size=course),
         Layout(name="lower"),
-        Layout(_pipeline(play), size=4),
+        Layout(_pipeline(play), size=_PIPELINE_ROWS),
     )
     counts = _ranked([(f"#{name}", mood) for name, mood in tally.hashtags.items()])
     layout["upper"].split_row(
@@ -60,8 +63,8 @@ def render(play: Play, width: int, height: int) -> Layout:
     )
     campaign = _ranked([(name, mood) for name, mood in tally.campaign.items()])
     layout["lower"].split_row(
-        Layout(_panel("mood by campaign topic", _moods(campaign, rows, max(6, width * 42 // 100 - 42))), ratio=42),
-        Layout(_panel("latest negative posts", _negatives(tally.negatives, rows)), ratio=58),
+        Layout(_panel("mood by campaign topic", _moods(campaign, lower, max(6, width * 42 // 100 - 42))), ratio=42),
+        Layout(_panel("latest negative posts", _negatives(tally.negatives, lower)), ratio=58),
     )
     return layout
 
