@@ -87,15 +87,18 @@ def command(
     if speed is not None and duration is not None:
         raise click.UsageError("--speed and --duration are two ways to say the same: give one of them")
     pace = speed or DAY_SECONDS / (duration or DEFAULT_SECONDS)
-    with _one_interrupt():
+    with _one_interrupt() as check:
         try:
-            return _run(None if pace == float("inf") else pace, keep, kind, no_view=no_view, as_json=as_json)
+            speed = None if pace == float("inf") else pace
+            return _run(speed, keep, kind, check, no_view=no_view, as_json=as_json)
         except KeyboardInterrupt:
             click.echo("the demo was interrupted; nothing of it is left running", err=True)
             return _INTERRUPTED
 
 
-def _run(speed: float | None, keep: Path | None, kind: Kind, *, no_view: bool, as_json: bool) -> int:
+def _run(
+    speed: float | None, keep: Path | None, kind: Kind, check: Callable[[], None], *, no_view: bool, as_json: bool
+) -> int:
     from rich.console import Console  # imported after the signals are held, since it all takes half a second
 
     from streams.demo.play import play
@@ -103,7 +106,12 @@ def _run(speed: float | None, keep: Path | None, kind: Kind, *, no_view: bool, a
     console = Console(stderr=as_json)
     sample = files("streams.sample_day") / "poltwt.toml"
     with _folder(keep) as folder, as_file(sample) as campaign:
-        with _shown(console, live=console.is_terminal and not no_view) as show:
+        with _shown(console, live=console.is_terminal and not no_view) as picture:
+
+            def show(run: Play) -> None:
+                check()
+                picture(run)
+
             summary = play(folder, kind=kind, campaign=campaign, speed=speed, show=show, started=_STARTED)
         if as_json:
             click.echo(json.dumps(summary.to_json(), ensure_ascii=False))
@@ -162,17 +170,27 @@ def _shown(console: Console, *, live: bool) -> Iterator[Callable[[Play], None]]:
 
 
 @contextlib.contextmanager
-def _one_interrupt() -> Iterator[None]:
-    """Ctrl-C and SIGTERM interrupt once; while the processes are being ended, more of them change nothing."""
+def _one_interrupt() -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM interrupt once; while the processes are being ended, more of them change nothing.
+
+    Yields a function that raises the interrupt again: Python loses one that comes while it collects garbage.
+    """
+    interrupted = False
+
+    def check() -> None:
+        if interrupted:
+            raise KeyboardInterrupt
 
     def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield check
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

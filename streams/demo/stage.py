@@ -31,6 +31,11 @@ from streams.settings import (
 _FINISH_SECONDS = 20.0
 _ASK_SECONDS = 0.3
 _STORED = re.compile(r'^tagpulse_sink_rows_total\{sink="parquet"\} (\S+)$', re.MULTILINE)
+# The embedded broker lets a new group wait longer the longer its sessions last; Apache Kafka refuses such short ones.
+_SESSIONS: dict[Kind, dict[str, float]] = {
+    "embedded": {"session_timeout_seconds": 3.0, "heartbeat_seconds": 1.0},
+    "apache": {},
+}
 
 State = Literal["waiting", "starting", "running", "done", "failed"]
 
@@ -107,12 +112,7 @@ class Stage:
         # nothing of the user's own pipeline but the choice of the model: the demo must not touch their topics
         self.settings = Settings.model_construct(
             campaign=campaign,
-            kafka=KafkaSettings(
-                bootstrap_servers=self.broker.bootstrap_servers,
-                # the embedded broker lets a new group wait for half of its session timeout
-                session_timeout_seconds=3.0,
-                heartbeat_seconds=1.0,
-            ),
+            kafka=KafkaSettings(bootstrap_servers=self.broker.bootstrap_servers, **_SESSIONS[kind]),
             # small batches: the first answers come at once, and the view moves smoothly
             enrich=EnrichSettings(batch_size=64),
             produce=ProduceSettings(state_path=folder / "state"),
