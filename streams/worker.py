@@ -84,7 +84,8 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     starting = asyncio.create_task(_start(app))
     watchdog.start()
     logger.info("worker %s reads %s as group %s", job.worker, job.topic, group)
-    await stopping.wait()
+    if (await app.wait(stopping)).stopped:
+        exit_now(_UNEXPECTED, f"Faust crashed: {app.crash_reason!r}; what was not committed is read again")
     logger.info("worker %s stops", job.worker)
     # a stop that hangs must not keep the process: what was not committed is read again
     last_resort = loop.call_later(_DRAIN_SECONDS + _STOP_SECONDS, exit_now, _UNEXPECTED, "the stop took too long")

@@ -121,3 +121,25 @@ def test_a_broken_deploy_stops_before_it_empties_the_topic(
     assert dead <= settings.enrich.dead_window * settings.enrich.dead_share
     done = committed(settings.kafka, f"{settings.kafka.group_prefix}.enrich", settings.topics.raw).get(0, 0)
     assert done <= dead, "what has no dead letter must be read again"
+
+
+def test_a_crash_of_faust_ends_the_process(
+    embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = _settings(embedded_broker, settings_for)
+    topics.create(settings)
+    produce(settings.kafka, settings.topics.raw, raw_posts(range(100)))
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.crashing_consumer"],
+        cwd=ROOT,
+        env=environment(settings),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, log = worker.communicate(timeout=60)
+    finally:
+        worker.kill()
+    assert worker.returncode == 70, log
+    assert "Faust crashed: RuntimeError('the consumer broke')" in log.strip().splitlines()[-1]
+    assert len(outcome(settings).enriched) == 100

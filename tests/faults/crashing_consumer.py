@@ -1,0 +1,27 @@
+"""`tagpulse worker enrich` in which Faust itself crashes after the first posts: run as a module."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from streams import worker
+from streams.cli import main
+from streams.faust_app import build_app
+
+
+def _build(*arguments: Any) -> Any:
+    app = build_app(*arguments)
+
+    async def crash() -> None:
+        while not arguments[2].progress.acknowledged:
+            await asyncio.sleep(0.05)
+        await app.consumer.crash(RuntimeError("the consumer broke"))
+
+    asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(crash()))
+    return app
+
+
+if __name__ == "__main__":
+    worker.build_app = _build
+    main(["worker", "enrich"])
