@@ -8,14 +8,14 @@ from typing import Any
 from streams import worker
 from streams.cli import main
 from streams.faust_app import build_app
+from tests.helpers.processes import eventually
 
 
 def _build(*arguments: Any) -> Any:
     app = build_app(*arguments)
 
     async def crash() -> None:
-        while not arguments[2].progress.acknowledged:
-            await asyncio.sleep(0.05)
+        await eventually(lambda: arguments[2].progress.acknowledged, 60)
         await app.consumer.crash(RuntimeError("the consumer broke"))
 
     asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(crash()))

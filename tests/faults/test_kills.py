@@ -6,6 +6,7 @@ import random
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from streams import topics
@@ -90,9 +91,9 @@ def test_ten_kills_of_each_worker_lose_nothing(
     # a kill repeats at most what was read since the last commit: a round's posts
     assert result.repeated <= KILLS * POSTS // KILLS
     with capsys.disabled():
-        print(
+        click.echo(
             f"\n  {type(broker).__name__}: {2 * KILLS} kills, {POSTS} posts, 0 lost, {result.repeated} twice on the topic"
-        )  # noqa: T201
+        )
 
 
 def test_sigterm_in_mid_batch_ends_cleanly_and_repeats_nothing(

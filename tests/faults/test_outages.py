@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from streams import topics
@@ -59,7 +60,7 @@ def test_a_broker_that_stops_for_half_a_minute_costs_no_post(
     assert len(set(rows)) == len(rows) == sum(result.enriched.values())
     assert posts_in_view(settings) == POSTS
     with capsys.disabled():
-        print(  # noqa: T201
+        click.echo(
             f"\n  broker away for {OUTAGE_SECONDS} s: {POSTS} posts, 0 lost, {result.repeated} twice on the topic, "
             f"all enriched {recovered:.0f} s after it was back"
         )
