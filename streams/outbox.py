@@ -26,6 +26,7 @@ _BATCH_BYTES = 64 * 1024
 _OVERHEAD_BYTES = 1024  # of a record's headers, and of its batch
 # kafka-python then retries for ever by itself, and in order: it has one batch of a partition in flight at a time.
 _FOR_EVER_MS = 10 * 365 * 24 * 3_600_000
+_CONNECT_MS = 10_000
 _METADATA_MS = 2_000
 _RECONNECT_MAX_MS = 2_000
 _AWAY_SECONDS = 5.0
@@ -81,13 +82,15 @@ class Outbox:
         self._refuse = refuse
         self._clock = clock
         self._jitter = jitter
-        self._limit = settings.produce.max_in_flight
+        self._max_records = settings.produce.max_in_flight
+        self._limits = settings.topics.limits
         self._window: deque[tuple[Record, Any]] = deque()
         self._bytes = 0
         self._handed_over = 0
         self._cursors: deque[tuple[int, str]] = deque()
         self._producer: Any = None
         self._stop = threading.Event()
+        self._closing = False
         self._progress_at = clock()
         self._away_since: float | None = None
         self.confirmed = Counter[str]()
@@ -110,7 +113,7 @@ class Outbox:
         Raises Stopped, and Refused when Kafka will never take them.
         """
         for record in records:
-            while len(self._window) >= self._limit or self._bytes >= _MAX_BYTES_IN_FLIGHT:
+            while len(self._window) >= self._max_records or self._bytes >= _MAX_BYTES_IN_FLIGHT:
                 self._wait()
             self._hand_over(record)
         if cursor is not None:
@@ -137,31 +140,36 @@ class Outbox:
 
     def close(self, seconds: float) -> int:
         """Waits for the confirmation of what is in flight, `seconds` at most; returns how many have none."""
-        self._stop.clear()
-        left = self.drain(seconds)
+        self._closing = True
+        deadline = self._clock() + seconds
+        self._take_confirmed()
+        while self._window and not self._window[0][1].is_done and self._clock() < deadline:
+            self._wait_for_oldest()
+            self._take_confirmed()
         self._discard()
         metrics.IN_FLIGHT.set(0)
-        return left
+        return len(self._window)
 
-    def _connect(self) -> Any:
-        kafka, topics = self._settings.kafka, self._settings.topics
+    def _connect(self, timeout_ms: int = _CONNECT_MS) -> Any:
+        kafka = self._settings.kafka
         return KafkaProducer(
             **connection.kafka_python(kafka),
             acks="all",
             enable_idempotence=True,
             compression_type=None if kafka.compression == "none" else kafka.compression,
             linger_ms=self._settings.produce.linger_ms,
-            batch_size=min(_BATCH_BYTES, topics.max_message_bytes),
-            max_request_size=max(topics.limits.values()) + _OVERHEAD_BYTES,
+            batch_size=min(_BATCH_BYTES, self._settings.topics.max_message_bytes),
+            max_request_size=max(self._limits.values()) + _OVERHEAD_BYTES,
             request_timeout_ms=int(kafka.request_timeout_seconds * 1000),
             delivery_timeout_ms=_FOR_EVER_MS,
             max_block_ms=_METADATA_MS,
+            bootstrap_timeout_ms=timeout_ms,
             reconnect_backoff_max_ms=_RECONNECT_MAX_MS,
             metrics_enabled=False,
         )
 
     def _hand_over(self, record: Record) -> None:
-        if len(record.value) + len(record.key or b"") + _OVERHEAD_BYTES > self._settings.topics.limits[record.topic]:
+        if len(record.value) + len(record.key or b"") + _OVERHEAD_BYTES > self._limits[record.topic]:
             record = self._dead_letter(record, f"{len(record.value)} bytes are above topics.max_message_bytes")
         if not self._window:
             self._progress_at = self._clock()
@@ -171,7 +179,7 @@ class Outbox:
                     record.topic, record.value, record.key, list(HEADERS), timestamp_ms=record.timestamp_ms
                 )
             except kafka_errors.KafkaTimeoutError:  # the metadata of the topic are gone: its leader may be away
-                self._watch()
+                self._watch(waiting=True)
                 if self._stop.is_set():
                     raise Stopped from None
             else:
@@ -184,16 +192,21 @@ class Outbox:
         """Until the oldest record is confirmed, but not long. Raises Stopped."""
         if self._stop.is_set():
             raise Stopped
+        self._wait_for_oldest()
+        self.settle()
+
+    def _wait_for_oldest(self) -> None:
         if self._window:
             with contextlib.suppress(kafka_errors.KafkaError):  # failures are read from the future
                 self._window[0][1].get(timeout=_WAIT_SECONDS)
-        self.settle()
 
     def _take_confirmed(self) -> None:
         window, kinds, topics = self._window, Counter[tuple[str, str]](), Counter[str]()
         while window and window[0][1].is_done:
             record, future = window[0]
             if future.exception is not None:
+                if self._closing:
+                    break
                 self._count(kinds, topics)
                 kinds, topics = Counter(), Counter()
                 self._recover(future.exception)
@@ -215,10 +228,10 @@ class Outbox:
         while self._cursors and self._cursors[0][0] <= confirmed:
             self.cursor = self._cursors.popleft()[1]
 
-    def _watch(self) -> None:
-        """Says once that Kafka is away, and once that it is back."""
+    def _watch(self, *, waiting: bool = False) -> None:
+        """Says once that Kafka is away, and once that it is back; `waiting`: for more than confirmations."""
         silence = self._clock() - self._progress_at
-        if self._window and silence > _AWAY_SECONDS and self._away_since is None:
+        if (self._window or waiting) and silence > _AWAY_SECONDS and self._away_since is None:
             self._away_since = self._progress_at
             metrics.BROKER_AWAY.set(1)
             logger.warning(
@@ -255,9 +268,9 @@ class Outbox:
         backoff = _FIRST_BACKOFF_SECONDS
         while not self._stop.wait(backoff * (0.5 + self._jitter())):
             try:
-                return self._connect()
+                return self._connect(_RECONNECT_MAX_MS)  # short, so that a stop need not wait for it
             except kafka_errors.KafkaError:
-                self._watch()
+                self._watch(waiting=True)
                 backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
         raise Stopped
 

@@ -50,6 +50,7 @@ class Summary:
     place: str | None = None
     """Up to where all is confirmed."""
     seconds: float = 0.0
+    """Since the connection to Kafka stood."""
 
 
 class Produce:
@@ -94,6 +95,7 @@ class Produce:
         Kafka or the network says no for good, BadInput when a file cannot be read. What was confirmed until then is.
         """
         await self._open()
+        self._began = time.monotonic()
         batches = self._source.batches()
         if self._speed is not None:
             batches = paced(batches, self._speed)

@@ -115,6 +115,8 @@ def file(
             format=None if format is None else "jsonl" if format == "jsonl" else "table",
             columns=Columns(mapping=mapping, source=source_name, times_from_tweet_ids=times_from_tweet_ids),
             cursor=cursor.load() if cursor else None,
+            # a paced file is read for long: its cursor must keep up with every post
+            batch_size=500 if speed is None else 1,
         )
         summary = asyncio.run(_run(source, settings, cursor, speed))
     _show(summary, as_json)

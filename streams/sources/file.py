@@ -39,8 +39,12 @@ class FileSource(Source):
         format: Format | None = None,  # noqa: A002
         columns: Columns | None = None,
         cursor: str | None = None,
+        batch_size: int = 500,
     ) -> None:
-        """`max_line_bytes`: a longer line is cut and goes to the dead letters. Raises BadInput when a file is not there."""
+        """`max_line_bytes`: a longer line is cut and goes to the dead letters; `batch_size`: lines between two cursors.
+
+        Raises BadInput when a file is not there.
+        """
         for path in paths:
             lines.check_readable(path)
         self._paths = paths
@@ -48,6 +52,7 @@ class FileSource(Source):
         self._format = format
         self._columns = columns or Columns()
         self._begin = _parse_cursor(cursor, len(paths))
+        self._batch_size = batch_size
         self._read = 0
         self._total = None if STDIN in paths else sum(Path(path).stat().st_size for path in paths)
 
@@ -84,7 +89,7 @@ class FileSource(Source):
             if contents:
                 put(Batch(contents, f"{index}:{number}"))
 
-        blocks = lines.blocks(path, self._limit, self._count)
+        blocks = lines.blocks(path, self._limit, self._count, self._batch_size)
         if self._format_of(path) == "table":
             parse_table(blocks, self._columns, origin, self._limit, emit, after)
             return

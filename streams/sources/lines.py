@@ -46,15 +46,17 @@ class _Counted(io.RawIOBase):
         return len(data)
 
 
-def blocks(path: str, limit: int, count: Callable[[int], None]) -> Iterator[list[Line]]:
-    """The lines of a file in blocks, as they come.
+def blocks(path: str, limit: int, count: Callable[[int], None], size: int) -> Iterator[list[Line]]:
+    """The lines of a file in blocks of at most `size`, as they come.
 
     gzip and Zstandard are known by their first bytes. `limit` is the longest line kept whole, in bytes; `count` is told
     the bytes read. Raises BadInput when the file cannot be read (any more).
     """
     try:
         with _open(path) as stream:
-            yield from _split(_decompressed(_Counted(stream, count)), limit)
+            for lines in _split(_decompressed(_Counted(stream, count)), limit):
+                for at in range(0, len(lines), size):
+                    yield lines[at : at + size]
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from None
 

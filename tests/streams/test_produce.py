@@ -311,6 +311,36 @@ async def test_stops_within_seconds_while_kafka_is_away(
     wait_until(lambda: records.count(settings.kafka, settings.topics.raw) >= summary.sent)
 
 
+async def test_stops_while_it_waits_for_a_broker_to_start_anew_with(
+    fresh_embedded_broker: Broker, settings_for: SettingsFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(fresh_embedded_broker)
+    topics.create(settings)
+    run = Produce(Given(versions(100)), settings)
+    send = KafkaProducer.send
+    sends = 0
+
+    def failing(producer: Any, *arguments: Any, **options: Any) -> Any:
+        nonlocal sends
+        sends += 1
+        future = send(producer, *arguments, **options)
+        if sends == 50:
+            fresh_embedded_broker.kill()
+            producer._sender.force_close()
+            producer._sender.join()
+            producer._accumulator._closed = False
+        return future
+
+    monkeypatch.setattr(KafkaProducer, "send", failing)
+    running = asyncio.create_task(run.run())
+    await eventually(lambda: sends >= 50, what="the producer has failed")
+    await asyncio.sleep(1)
+    run.stop()
+    summary = await asyncio.wait_for(running, 5)
+    assert summary.stopped
+    assert summary.unconfirmed > 0
+
+
 async def test_a_refusal_of_kafka_ends_the_run_with_the_reason(
     apache_broker: Broker, settings_for: SettingsFactory
 ) -> None:

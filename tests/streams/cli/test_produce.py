@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -93,11 +94,33 @@ def test_a_paced_file_stops_soon_and_goes_on_where_it_was(
         assert "stopped" in produce.stdout
     before = records.count(settings.kafka, settings.topics.raw)
     assert 20 <= before < 40
+    saved = json.loads(next((tmp_path / "state").glob("file-*.cursor")).read_text())["cursor"]
+    assert saved == f"0:{before}"
     done = run_tagpulse("produce", "file", "--resume", path, "--json", settings=settings)
-    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sent"] == 40 - before, done.stderr
     assert len(records.by_key(records.read_all(settings.kafka, settings.topics.raw))) == 40
     again = run_tagpulse("produce", "file", "--resume", path, "--json", settings=settings)
     assert json.loads(again.stdout)["read"] == 0
+
+
+def test_stops_within_seconds_while_kafka_is_away(
+    fresh_embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = settings_for(fresh_embedded_broker, produce={"max_in_flight": 100})
+    topics.create(settings)
+    path = tmp_path / "day.jsonl"
+    path.write_text(lines(200_000))
+    with Tagpulse("produce", "file", path, "--json", settings=settings, folder=tmp_path) as produce:
+        wait_until(lambda: records.count(settings.kafka, settings.topics.raw) > 1_000, what="posts are flowing")
+        fresh_embedded_broker.suspend()
+        wait_until(lambda: "has confirmed nothing" in produce.stderr, what="the outage is seen")
+        produce.terminate()
+        assert produce.wait(5) == 0
+        summary = json.loads(produce.stdout)
+    fresh_embedded_broker.resume()
+    assert (summary["stopped"], summary["unconfirmed"]) == (True, 100)
+    number = int(summary["place"].rpartition(":")[2])
+    assert number <= summary["sent"] < 200_000
 
 
 async def test_listens_to_bluesky_until_stopped_and_goes_on_from_its_cursor(
@@ -127,8 +150,6 @@ async def test_listens_to_bluesky_until_stopped_and_goes_on_from_its_cursor(
 
 
 def test_help_shows_examples() -> None:
-    import subprocess
-
     for command in (["file"], ["bluesky"], []):
         done = subprocess.run(
             [sys.executable, "-m", "streams", "produce", *command, "--help"], capture_output=True, text=True, check=True

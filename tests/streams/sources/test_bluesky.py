@@ -53,7 +53,7 @@ def numbers(contents: list[Content]) -> list[int]:
 
 
 def counted(metric: Any) -> float:
-    return metric.labels("bluesky")._value.get()
+    return float(metric.labels("bluesky")._value.get())
 
 
 async def close(socket: ServerConnection) -> None:

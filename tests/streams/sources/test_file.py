@@ -8,6 +8,7 @@ import gzip
 import json
 import tempfile
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,14 +80,13 @@ def test_finds_hashtags_only_where_the_line_has_none() -> None:
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
 async def test_reads_compressed_files_by_their_content(tmp_path: Path, suffix: str) -> None:
     plain = b"".join(line(str(number)) + b"\n" for number in range(5_000))
-    pack = {
-        "": lambda data: data,
-        ".gz": lambda data: gzip.compress(data[:100_000]) + gzip.compress(data[100_000:]),
-        ".zst": lambda data: zstandard.compress(data[:100_000]) + zstandard.compress(data[100_000:]),
-    }[suffix]
+    tools: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
+    compress = tools[suffix]
+    # two members one after the other, as tools append them
+    packed = compress(plain[:100_000]) + compress(plain[100_000:])
     for name in (f"day.jsonl{suffix}", "named-otherwise"):
         path = tmp_path / name
-        path.write_bytes(pack(plain))
+        path.write_bytes(packed)
         assert ids(await read(path)) == [str(number) for number in range(5_000)]
 
 
@@ -264,7 +264,7 @@ def test_lines_are_those_of_the_file_up_to_the_limit(values: list[bytes], limit:
         file.write(data)
         file.flush()
         read_bytes: list[int] = []
-        found = [line for block in blocks(file.name, limit, read_bytes.append) for line in block]
+        found = [line for block in blocks(file.name, limit, read_bytes.append, 3) for line in block]
     wanted = values if values[-1] else values[:-1]
     assert [line.number for line in found] == list(range(1, len(wanted) + 1))
     for line, value in zip(found, wanted, strict=True):
