@@ -18,6 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from streams import log
 from streams.campaign import load_campaign
 from streams.cli.options import Speed
+from streams.contracts import find_hashtags, normalise_hashtags
 from streams.health import Health
 from streams.produce import Produce, Summary
 from streams.settings import Settings, load_settings
@@ -63,7 +64,9 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="The summary
 @command.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
-    "--format", type=click.Choice(["jsonl", "csv", "tsv"]), help="Default: by the name; standard input: jsonl."
+    "--format",
+    type=click.Choice(["jsonl", "csv", "tsv"]),
+    help="Default: by the name, and csv where columns are given.",
 )
 @click.option(
     "--column", "columns", type=_Column(), multiple=True, help='CSV: which column a field is, text="Tweet Text".'
@@ -105,6 +108,10 @@ def file(
     if resume and STDIN in paths:
         raise click.UsageError("--resume needs files: standard input cannot be read again")
     mapping = dict(columns) | ({"created_at": created_at_column} if created_at_column else {})
+    if mapping or times_from_tweet_ids or source_name:
+        if format == "jsonl":
+            raise click.UsageError("columns, --times-from-tweet-ids and --source-name are for CSV and TSV")
+        format = "csv"  # noqa: A001
     with contextlib.ExitStack() as stack:
         cursor = None
         if resume:
@@ -139,6 +146,8 @@ def bluesky(tags: tuple[str, ...], as_json: bool) -> int:
     """
     settings = load_settings()
     log.configure(settings.log)
+    if useless := [tag for tag in tags if find_hashtags(f"#{tag.strip().lstrip('#＃')}") != normalise_hashtags([tag])]:
+        raise click.BadParameter(f"no post can carry the hashtag {useless[0]!r}", param_hint="--tag")
     hashtags = [*load_campaign(settings.campaign).hashtags, *tags]
     identity = f"{settings.bluesky.url} to {settings.topics.raw}"
     with closing(Cursor(settings.produce.state_path, BlueskySource.name, identity)) as cursor:

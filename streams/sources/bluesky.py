@@ -17,7 +17,7 @@ from websockets.frames import CloseCode
 
 from streams import metrics
 from streams.contracts import Deletion, Post, utc_now
-from streams.errors import Refused
+from streams.errors import Refused, SettingsError
 from streams.settings import BlueskySettings
 from streams.sources.backoff import Backoff
 from streams.sources.base import Batch, Source, Unreadable
@@ -37,9 +37,10 @@ _US_PER_SECOND = 1_000_000
 
 
 class BlueskySource(Source):
-    """Listens for ever. The cursor is the server's time of a frame in microseconds, which every Jetstream understands;
+    """Listens for ever.
 
-    the sequence numbers of newer servers are good for one server alone, and cannot be set back by seconds.
+    The cursor is the server's time of a frame in microseconds, which every Jetstream understands; the sequence numbers
+    of newer servers are good for one server alone, and cannot be set back by seconds.
     """
 
     name = SOURCE
@@ -55,10 +56,14 @@ class BlueskySource(Source):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`tags`: the hashtags to keep, none: every post with one."""
+        """`tags`: the hashtags to keep, none: every post with one. Raises SettingsError when the cursor is none."""
+        if cursor is not None and not cursor.isdigit():
+            raise SettingsError(
+                f"produce.state_path: {cursor!r} is no cursor of {settings.url}: remove it to start anew"
+            )
         self._settings = settings
         self._tags = Tags(tags)
-        self._position = int(cursor) if cursor and cursor.isdigit() else None
+        self._position = None if cursor is None else int(cursor)
         self._now = now
         self._clock = clock
         self._sleep = sleep

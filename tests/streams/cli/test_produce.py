@@ -65,16 +65,18 @@ def test_standard_input_and_a_table(embedded_broker: Broker, settings_for: Setti
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["no-such-file.jsonl"], 65, "no-such-file.jsonl: cannot be read: No such file"),
-        (["--column", "size=Size", "x.csv"], 2, "is not FIELD=NAME with one of the fields id, text"),
-        (["--speed", "-1", "x.jsonl"], 2, "neither max nor a number above 0"),
-        (["--resume", "-"], 2, "standard input cannot be read again"),
+        (["file", "no-such-file.jsonl"], 65, "no-such-file.jsonl: cannot be read: No such file"),
+        (["file", "--column", "size=Size", "x.csv"], 2, "is not FIELD=NAME with one of the fields id, text"),
+        (["file", "--speed", "-1", "x.jsonl"], 2, "neither max nor a number above 0"),
+        (["file", "--resume", "-"], 2, "standard input cannot be read again"),
+        (["file", "--format", "jsonl", "--source-name", "x", "y"], 2, "are for CSV and TSV"),
+        (["bluesky", "--tag", "two words"], 2, "no post can carry the hashtag 'two words'"),
     ],
 )
 def test_wrong_usage_is_told(
     arguments: list[str], code: int, message: str, embedded_broker: Broker, settings_for: SettingsFactory
 ) -> None:
-    done = run_tagpulse("produce", "file", *arguments, settings=settings_for(embedded_broker))
+    done = run_tagpulse("produce", *arguments, settings=settings_for(embedded_broker))
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
