@@ -75,12 +75,16 @@ class Bench:
     def bootstrap(self) -> str:
         return self._broker.bootstrap_servers
 
-    def rate(self, topic: str, total: int, at: Callable[[float], None] = lambda _: None) -> float:
-        """Records a second that reach a topic, between a tenth and the last fiftieth of `total`."""
+    def rate(
+        self, process: subprocess.Popen[bytes], topic: str, total: int, at: Callable[[float], None] = lambda _: None
+    ) -> float:
+        """Records a second that `process` sends to a topic, between a tenth and the last fiftieth of `total`."""
         consumer = connect(KafkaSettings(bootstrap_servers=self.bootstrap))
         partitions = partitions_of(consumer, topic)
         marks: list[tuple[float, int]] = []
         while not marks or marks[-1][1] < total * LAST_SHARE:
+            if process.poll() is not None:
+                raise SystemExit(f"the worker ended with {process.returncode} in the middle of the measurement")
             done = sum(end_offsets(consumer, partitions).values())
             at(done / total)
             if done >= total * FIRST_SHARE:
@@ -159,7 +163,7 @@ def measure_worker(bench: Bench, posts: Path) -> list[Row]:
                 if share >= mark and mark not in memory:
                     memory[mark] = resident_bytes(worker.pid)
 
-        ours = bench.rate(env[f"{PREFIX}TOPICS__ENRICHED"], PLUMBING_POSTS, note)
+        ours = bench.rate(worker, env[f"{PREFIX}TOPICS__ENRICHED"], PLUMBING_POSTS, note)
     target = bench.environment()[f"{PREFIX}TOPICS__ENRICHED"]
     peers = peer("copy", bench.bootstrap, env[f"{PREFIX}TOPICS__RAW"], target, str(PLUMBING_POSTS))
     half, full = memory[0.5] / 2**20, memory[LAST_SHARE] / 2**20
@@ -171,16 +175,16 @@ def measure_worker(bench: Bench, posts: Path) -> list[Row]:
 
 def measure_pipeline(bench: Bench, posts: Path) -> Row:
     env = bench.environment()
-    with background("worker", "enrich", env=env), background("worker", "store", "--sink", "parquet", env=env):
+    with background("worker", "enrich", env=env) as worker, background("worker", "store", "--sink", "parquet", env=env):
         run("produce", "file", str(posts), env=env)
-        ours = bench.rate(env[f"{PREFIX}TOPICS__ENRICHED"], MODEL_POSTS)
+        ours = bench.rate(worker, env[f"{PREFIX}TOPICS__ENRICHED"], MODEL_POSTS)
     peers = peer("enrich", str(posts), str(os.cpu_count()))
     return Row("whole pipeline", ours, "posts/s", "Enricher alone", peers, ours / peers)
 
 
 def measure_demo() -> Row:
     summary = json.loads(run("demo", "--speed", "max", "--json", env={}))
-    seconds = summary["first_enriched_seconds"]
+    seconds = summary["seconds_to_first_enriched"]
     return Row("demo: start to first enriched post", seconds, "s", "limit", 15.0, seconds / 15.0)
 
 
