@@ -19,6 +19,7 @@ import msgspec
 from streams.errors import BadMessage
 
 SCHEMA_VERSION = 1
+_DEAD_LETTER_OVERHEAD = 16_384  # of a letter's error, key, headers and place
 VERSION_HEADER = "tagpulse-schema"
 ATTEMPTS_HEADER = "tagpulse-attempts"
 HEADERS: tuple[tuple[str, bytes], ...] = ((VERSION_HEADER, str(SCHEMA_VERSION).encode()),)
@@ -269,6 +270,12 @@ def message_key(source: str, post_id: str) -> bytes:
 def record_location(topic: str, partition: int, offset: int) -> str:
     """Where a record stands, as every error and log line writes it."""
     return f"{topic}[{partition}]@{offset}"
+
+
+def fit_dead_letter(value: bytes, limit: int) -> tuple[bytes, str]:
+    """As much of a record's bytes as a dead letter of `limit` bytes can hold (in base64), and a word about a cut."""
+    room = (limit - _DEAD_LETTER_OVERHEAD) * 3 // 4
+    return (value, "") if len(value) <= room else (value[:room], f"; cut to the first {room} of {len(value)} bytes")
 
 
 def record_time_ms(message: RawMessage, *, collected_at: datetime) -> int:

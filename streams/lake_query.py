@@ -15,13 +15,15 @@ from streams.sinks.lake import DELETION_SCHEMA, DELETIONS, POST_SCHEMA, POSTS
 _FETCHED_ROWS = 10_000
 _FOLDERS = [("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]
 
-# each post once: its newest edit, of equal ones the newest enrichment; and none that its author deleted
+# each post once: its newest edit, of equal ones the newest enrichment; and none that was deleted, unless it was edited
+# after that (an edit can take the hashtag away and bring it back)
 _POSTS_VIEW = """
 create view posts as
 select * from stored_posts post
 where not exists (
     select 1 from stored_deletions deletion
     where deletion.run = post.run and deletion.source = post.source and deletion.id = post.id
+    and deletion.deleted_at >= coalesce(post.edited_at, deletion.deleted_at)
 )
 qualify row_number() over (
     partition by run, source, id

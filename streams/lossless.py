@@ -18,8 +18,9 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from streams import metrics
@@ -69,16 +70,9 @@ class Pace:
     within_seconds: float
     batches_in_flight: int
     flush_records: int = 1
+    """What is written is made durable once it is this many records (1: at once)…"""
     flush_seconds: float = 0.0
-
-
-@dataclass
-class Progress:
-    """What a worker has acknowledged; read by the watchdog from another thread."""
-
-    next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
-    """The offset after the last acknowledged record, or of the first delivered one, by topic and partition."""
-    acknowledged: int = 0
+    """… or this old."""
 
 
 class Lossless(Generic[R]):
@@ -92,7 +86,7 @@ class Lossless(Generic[R]):
         pace: Pace,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.progress = Progress()
+        self.acknowledged = 0
         self._worker = worker
         self._process = process
         self._output = output
@@ -100,6 +94,7 @@ class Lossless(Generic[R]):
         self._clock = clock
         self._batches: asyncio.Queue[tuple[Sequence[Any], asyncio.Task[R]]] = asyncio.Queue()
         self._free = asyncio.Semaphore(pace.batches_in_flight)
+        self._unfinished = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = asyncio.Event()
@@ -111,8 +106,8 @@ class Lossless(Generic[R]):
             async for events in stream.noack().noack_take(self._pace.batch_size, within=self._pace.within_seconds):
                 if self._draining.is_set():
                     continue
+                self._unfinished += 1
                 self._idle.clear()
-                self._note_first(events)
                 await self._free.acquire()
                 records = [_record(event) for event in events]
                 metrics.BATCH_POSTS.labels(self._worker).observe(len(records))
@@ -144,8 +139,9 @@ class Lossless(Generic[R]):
                 await self._output.flush()
                 for events in written:
                     await self._acknowledge(stream, events)
+                self._unfinished -= len(written)
                 written.clear()
-                if self._batches.empty():
+                if not self._unfinished:
                     self._idle.set()
 
     async def _next_batch(self, due: float | None) -> tuple[Sequence[Any], asyncio.Task[R]] | None:
@@ -171,19 +167,11 @@ class Lossless(Generic[R]):
     async def _acknowledge(self, stream: Any, events: Sequence[Any]) -> None:
         for event in events:
             await stream.ack(event)
-        counts: dict[tuple[str, int], int] = {}
-        for event in events:
-            place = (event.message.topic, event.message.partition)
-            counts[place] = counts.get(place, 0) + 1
-            self.progress.next_offsets[place] = event.message.offset + 1
-        self.progress.acknowledged += len(events)
+        self.acknowledged += len(events)
+        counts = Counter((event.message.topic, event.message.partition) for event in events)
         for (topic, partition), count in counts.items():
             metrics.ACKNOWLEDGED.labels(self._worker, topic, str(partition)).inc(count)
         metrics.LAST_EVENT.labels(self._worker).set(max(event.message.timestamp for event in events))
-
-    def _note_first(self, events: Sequence[Any]) -> None:
-        for event in events:
-            self.progress.next_offsets.setdefault((event.message.topic, event.message.partition), event.message.offset)
 
 
 def _record(event: Any) -> Record:
@@ -192,7 +180,7 @@ def _record(event: Any) -> Record:
         message.topic,
         message.partition,
         message.offset,
-        int(message.timestamp * 1000),
+        round(message.timestamp * 1000),
         message.key,
         message.value,
         message.headers or (),

@@ -94,7 +94,7 @@ ACKNOWLEDGED = Counter(
 )
 LAG = Gauge(
     "tagpulse_consumer_lag",
-    "Records written but not yet acknowledged",
+    "Records written to the topic that the worker has not committed yet",
     ["worker", "topic", "partition"],
     registry=REGISTRY,
 )

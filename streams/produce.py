@@ -14,7 +14,7 @@ import msgspec
 from kafka import errors as kafka_errors
 
 from streams import connection, metrics, topics
-from streams.contracts import HEADERS, DeadLetter, Deletion, encode, record_time_ms, utc_now
+from streams.contracts import HEADERS, DeadLetter, Deletion, encode, fit_dead_letter, record_time_ms, utc_now
 from streams.errors import SettingsError, Unavailable
 from streams.outbox import Outbox, Record, Stopped
 from streams.settings import Settings
@@ -28,7 +28,6 @@ WORKER = "produce"
 _TICK_SECONDS = 0.5
 _CLOSE_SECONDS = 3.0
 _REPORTED = 20
-_DEAD_LETTER_OVERHEAD = 8 * 1024  # its key, its error and what else it says
 
 
 @dataclass(kw_only=True)
@@ -196,7 +195,7 @@ class Produce:
             logger.warning(
                 "further lines that cannot be read are only counted; %s has them all", self._settings.topics.dead
             )
-        value, cut = self._fitting(content.value)
+        value, cut = fit_dead_letter(content.value, self._settings.topics.limits[self._settings.topics.dead])
         return self._dead(
             DeadLetter(
                 topic=content.origin,
@@ -215,7 +214,7 @@ class Produce:
 
     def _oversize(self, record: Record, error: str) -> Record:
         logger.warning("%r: oversize: %s", record.key, error)
-        value, cut = self._fitting(record.value)
+        value, cut = fit_dead_letter(record.value, self._settings.topics.limits[self._settings.topics.dead])
         return self._dead(
             DeadLetter(
                 topic=record.topic,
@@ -231,11 +230,6 @@ class Produce:
                 failed_at=self._now(),
             )
         )
-
-    def _fitting(self, value: bytes) -> tuple[bytes, str]:
-        """As much of the bytes as a dead letter can hold (in base64), and what to say when that is not all."""
-        limit = (self._settings.topics.limits[self._settings.topics.dead] - _DEAD_LETTER_OVERHEAD) * 3 // 4
-        return (value, "") if len(value) <= limit else (value[:limit], f"; cut to the first {limit} bytes")
 
     def _dead(self, letter: DeadLetter) -> Record:
         metrics.DEAD_LETTERS.labels(WORKER, letter.reason).inc()

@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import DefaultPartitioner
 
 from streams import connection, metrics
 from streams.contracts import HEADERS
+from streams.errors import Refused
 from streams.settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
 
 _BATCH_BYTES = 256 * 1024
+_PERMANENT = (
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.ClusterAuthorizationFailedError,
+    kafka_errors.SaslAuthenticationFailed,
+    kafka_errors.InvalidTimestampError,
+    kafka_errors.InvalidTopicError,
+)
 _FIRST_BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 15.0
 _CLOSE_SECONDS = 2.0
@@ -66,15 +75,20 @@ class Publisher:
         self._jitter = jitter
         self._partition_of = DefaultPartitioner()
         self._producer: AIOKafkaProducer | None = None
+        self._largest_batch = sys.maxsize
         self.is_away = False
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        """Returns when all are confirmed. Raises Oversize when Kafka will never take one of them."""
+        """Returns when all are confirmed. Raises Oversize when Kafka will never take one of them, Refused when none."""
         backoff = _FIRST_BACKOFF_SECONDS
         while True:
             try:
                 await self._attempt(records)
-            except (KafkaError, OSError, TimeoutError) as error:
+            except _PERMANENT as error:
+                raise Refused(
+                    f"Kafka refuses what is sent to it: {error!r}: check rights, topics and clocks"
+                ) from error
+            except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
                 self.is_away = True
                 metrics.BROKER_AWAY.set(1)
                 metrics.OUTPUT_RETRIES.labels(self._worker).inc()
@@ -105,8 +119,12 @@ class Publisher:
                 sent.append((await producer.send_batch(packed, topic, partition=partition), batch))
         results = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
         for result, (_, batch) in zip(results, sent, strict=True):
-            if isinstance(result, MessageSizeTooLargeError):
-                raise Oversize(max(batch, key=lambda record: len(record.value)))
+            if isinstance(result, kafka_errors.MessageSizeTooLargeError):
+                if len(batch) == 1:
+                    raise Oversize(batch[0])
+                # the broker takes less than one of our batches: from now on each record goes alone
+                self._largest_batch = 1
+                raise kafka_errors.KafkaError(f"a batch of {len(batch)} records is too large for {batch[0].topic}")
             if isinstance(result, BaseException):
                 raise result
 
@@ -139,8 +157,7 @@ class Publisher:
             groups[record.topic, self._partition_of(record.key, choices, choices)].append(record)
         return groups
 
-    @staticmethod
-    def _pack(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[Any, list[Outgoing]]]:
+    def _pack(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[Any, list[Outgoing]]]:
         packed: list[tuple[Any, list[Outgoing]]] = []
         for record in records:
             fields = {
@@ -149,7 +166,8 @@ class Publisher:
                 "timestamp": record.timestamp_ms,
                 "headers": list(HEADERS),
             }
-            if not packed or packed[-1][0].append(**fields) is None:
+            full = not packed or len(packed[-1][1]) >= self._largest_batch
+            if full or packed[-1][0].append(**fields) is None:
                 packed.append((producer.create_batch(), []))
                 if packed[-1][0].append(**fields) is None:
                     raise Oversize(record)

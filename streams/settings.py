@@ -144,10 +144,15 @@ class EnrichSettings(_Section):
     )
     batches_in_flight: Positive = Field(3, description="batches read, in the model or being sent at once")
     max_post_bytes: Positive = Field(262_144, description="a larger record goes to the dead letters")
+
+
+class WorkerSettings(_Section):
+    """What holds for every worker."""
+
     dead_window: Positive = Field(1_000, description="records over which the share of dead letters is judged")
     dead_share: Share = Field(0.5, description="above this share of a window the worker stops")
     stall_seconds: Seconds = Field(
-        120.0, description="with posts to read and none acknowledged for this long the worker exits"
+        120.0, description="with records to read and nothing committed for this long the worker exits"
     )
 
 
@@ -205,6 +210,7 @@ class Settings(BaseSettings):
     topics: TopicsSettings = TopicsSettings()
     produce: ProduceSettings = ProduceSettings()
     bluesky: BlueskySettings = BlueskySettings()
+    worker: WorkerSettings = WorkerSettings()
     enrich: EnrichSettings = EnrichSettings()
     model: ModelSettings = ModelSettings()
     lake: LakeSettings = LakeSettings()

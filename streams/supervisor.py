@@ -20,6 +20,7 @@ _FIRST_BACKOFF_SECONDS = 1.0
 _MAX_BACKOFF_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+_SIGNALLED = 128  # and the number of the signal, as shells say it
 
 # starting again cannot mend these: bad input, refused, a wrong setting
 _PERMANENT = (2, 65, 77, 78)
@@ -57,7 +58,7 @@ def run(arguments: Sequence[str], concurrency: int, threads: int) -> int:
     for child in children:
         if child.process.poll() is None:
             child.process.terminate()
-    return max([code, *(_ended(child) for child in children)], key=abs)
+    return max([code, *(_ended(child) for child in children)])
 
 
 def _start(arguments: Sequence[str], number: int, threads: int) -> subprocess.Popen[bytes]:
@@ -101,4 +102,6 @@ def _ended(child: _Child) -> int:
         code = child.process.wait()
         logger.error("process %d did not stop and was killed", child.number)
     # our own signal, which came before the child could handle it
-    return 0 if code == -signal.SIGTERM else code
+    if code == -signal.SIGTERM:
+        return 0
+    return code if code >= 0 else _SIGNALLED - code

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from streams.watchdog import Watchdog
 logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
-_STOP_SECONDS = 15.0
+_STOP_SECONDS = 5.0
 _FIRST_BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 10.0
 _UNEXPECTED = 70
@@ -48,15 +49,20 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     lossless: Lossless[Any] = Lossless(job.worker, job.process, job.output, job.pace)
     app = build_app(group, job.topic, lossless, job.pace, settings.kafka)
 
-    def assigned() -> set[tuple[str, int]]:
+    started = asyncio.Event()
+
+    def assigned() -> set[tuple[str, int]] | None:
+        # asked from other threads: Faust's consumer must have been made by its own
+        if not started.is_set():
+            return None
         return {(place.topic, place.partition) for place in app.consumer.assignment() if place.topic == job.topic}
 
     watchdog = Watchdog(
         job.worker,
         group,
         settings.kafka,
-        settings.enrich.stall_seconds,
-        lossless.progress,
+        # an output that is flushed rarely is acknowledged as rarely
+        settings.worker.stall_seconds + job.pace.flush_seconds,
         assigned,
         job.is_waiting,
     )
@@ -68,7 +74,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
             return "Kafka does not answer"
         if job.is_waiting():
             return "an output is away"
-        return None if app.consumer.assignment() or app.consumer_generation_id else "no partitions were assigned yet"
+        return "it has not joined its consumer group yet" if assigned() is None else None
 
     health = Health(settings.metrics, job.worker, not_ready)
     health.start(process_number)
@@ -81,22 +87,28 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         health.stop()
         logger.info("worker %s ended before Kafka was ready", job.worker)
         return
-    starting = asyncio.create_task(_start(app))
+    starting = asyncio.create_task(_start(app, started))
     watchdog.start()
     logger.info("worker %s reads %s as group %s", job.worker, job.topic, group)
     if (await app.wait(stopping)).stopped:
         exit_now(_UNEXPECTED, f"Faust crashed: {app.crash_reason!r}; what was not committed is read again")
     logger.info("worker %s stops", job.worker)
-    # a stop that hangs must not keep the process: what was not committed is read again
-    last_resort = loop.call_later(_DRAIN_SECONDS + _STOP_SECONDS, exit_now, _UNEXPECTED, "the stop took too long")
+    _end_at_last()
     await lossless.drain(_DRAIN_SECONDS)
     watchdog.stop()
     starting.cancel()
     await app.stop()
     await job.publisher.close()
     health.stop()
-    last_resort.cancel()
-    logger.info("worker %s ended: %d records acknowledged", job.worker, lossless.progress.acknowledged)
+    logger.info("worker %s ended: %d records acknowledged", job.worker, lossless.acknowledged)
+
+
+def _end_at_last() -> None:
+    """Ends the process, as it was asked to, even if a client, a disk or the model never lets go of its thread."""
+    reason = "the stop was cut short, something did not answer: what was not committed is read again at the next start"
+    timer = threading.Timer(_DRAIN_SECONDS + _STOP_SECONDS, exit_now, (0, reason))
+    timer.daemon = True
+    timer.start()
 
 
 async def _kafka_is_ready(settings: Settings, stopping: asyncio.Event) -> bool:
@@ -119,9 +131,10 @@ async def _kafka_is_ready(settings: Settings, stopping: asyncio.Event) -> bool:
     return False
 
 
-async def _start(app: Any) -> None:
+async def _start(app: Any, started: asyncio.Event) -> None:
     try:
         await app.start()
+        started.set()
     except asyncio.CancelledError:
         raise
     except Exception as error:

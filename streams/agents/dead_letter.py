@@ -1,4 +1,4 @@
-"""What a worker does with records it cannot handle: they go on, with their bytes, unless nearly all of them would."""
+"""What becomes of records that a worker cannot handle: they go on, with their bytes, unless nearly all of them would."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 
-from streams.contracts import ATTEMPTS_HEADER, DeadLetter, encode
+from streams.contracts import ATTEMPTS_HEADER, DeadLetter, encode, fit_dead_letter
 from streams.errors import BadMessage, DeadLetterLimit
 from streams.lossless import Record
 from streams.publisher import Outgoing
+from streams.settings import WorkerSettings
 
 _ERROR_CHARACTERS = 2_000
+_LARGE_HEADERS_BYTES = 4_096
 
 
-def dead_letter(record: Record, error: BadMessage, failed_at: datetime) -> DeadLetter:
-    """The record untouched, and why it could not be handled."""
+def dead_letter(record: Record, error: BadMessage, failed_at: datetime, limit: int) -> DeadLetter:
+    """The record untouched, and why it could not be handled; only what `limit` bytes cannot hold is cut, and it says so."""
     attempts = (int(value) for name, value in record.headers if name == ATTEMPTS_HEADER and value and value.isdigit())
+    value, cut = (None, "") if record.value is None else fit_dead_letter(record.value, limit)
+    key, headers = record.key, tuple(record.headers)
+    if len(key or b"") + sum(len(name) + len(content or b"") for name, content in headers) > _LARGE_HEADERS_BYTES:
+        key, headers, cut = None, (), f"{cut}; key and headers are too large and left out"
     return DeadLetter(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         timestamp_ms=record.timestamp_ms,
-        key=record.key,
-        value=record.value,
-        headers=tuple(record.headers),
+        key=key,
+        value=value,
+        headers=headers,
         reason=error.reason,
-        error=error.detail[:_ERROR_CHARACTERS],
+        error=error.detail[:_ERROR_CHARACTERS] + cut,
         attempts=next(attempts, 0) + 1,
         failed_at=failed_at,
     )
@@ -44,11 +50,11 @@ class Limit:
     letters; so the worker ends instead, before it acknowledges the batch that went over the limit.
     """
 
-    def __init__(self, worker: str, window: int, share: float) -> None:
+    def __init__(self, worker: str, settings: WorkerSettings) -> None:
         self._worker = worker
-        self._allowed = window * share
-        self._share = share
-        self._recent: deque[bool] = deque(maxlen=window)
+        self._allowed = settings.dead_window * settings.dead_share
+        self._share = settings.dead_share
+        self._recent: deque[bool] = deque(maxlen=settings.dead_window)
         self._failed = 0
 
     def check(self, results: Sequence[object]) -> None:
@@ -65,5 +71,5 @@ class Limit:
                 f"worker {self._worker}: {self._failed} of the last {len(self._recent)} records could not be handled "
                 f"(limit {self._share:.0%} of {self._recent.maxlen}), which looks like a fault of this worker rather than of "
                 f"the posts; the last one is {last.origin}: {last.reason}: {last.error[:300]}. "
-                "Nothing of this batch was acknowledged. Mend the worker, or raise TAGPULSE_ENRICH__DEAD_SHARE"
+                "Nothing of this batch was acknowledged. Mend the worker, or raise TAGPULSE_WORKER__DEAD_SHARE"
             )

@@ -29,10 +29,10 @@ from streams.contracts import (
     encode,
     utc_now,
 )
-from streams.errors import BadMessage
+from streams.errors import BadMessage, Refused
 from streams.lossless import Record
 from streams.publisher import Outgoing, Oversize, Publisher
-from streams.settings import EnrichSettings, TopicsSettings
+from streams.settings import Settings, TopicsSettings
 
 logger = logging.getLogger(__name__)
 
@@ -52,15 +52,14 @@ class Handled(NamedTuple):
 class Enrich:
     """The processing of the enrich worker: decode on the event loop, the model in a thread of its own."""
 
-    def __init__(
-        self, enricher: TextEnricher, settings: EnrichSettings, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, enricher: TextEnricher, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
         self._enricher = enricher
-        self._settings = settings
+        self._max_post_bytes = settings.enrich.max_post_bytes
+        self._letter_limit = settings.topics.limits[settings.topics.dead]
         self._clock = clock
         self._model = ModelInfo(name=enricher.name, version=enricher.version)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-        self._limit = Limit(WORKER, settings.dead_window, settings.dead_share)
+        self._limit = Limit(WORKER, settings.worker)
         self._lookups = (0, 0)
 
     async def process(self, records: Sequence[Record]) -> list[Handled]:
@@ -71,7 +70,7 @@ class Enrich:
             try:
                 message = self._read(record)
             except BadMessage as error:
-                results[index] = dead_letter(record, error, self._clock())
+                results[index] = dead_letter(record, error, self._clock(), self._letter_limit)
             else:
                 if isinstance(message, Post):
                     posts[index] = message
@@ -84,7 +83,7 @@ class Enrich:
             for (index, post), answer in zip(posts.items(), answers, strict=True):
                 if isinstance(answer, Exception):
                     failure = BadMessage("enrichment_failed", f"{type(answer).__name__}: {answer}")
-                    results[index] = dead_letter(records[index], failure, now)
+                    results[index] = dead_letter(records[index], failure, now, self._letter_limit)
                 else:
                     results[index] = _enriched(post, answer, self._model, now)
         handled = [Handled(record, results[index]) for index, record in enumerate(records)]
@@ -93,9 +92,9 @@ class Enrich:
 
     def _read(self, record: Record) -> Post | Deletion:
         size = len(record.value or b"")
-        if size > self._settings.max_post_bytes:
-            limit = self._settings.max_post_bytes
-            raise BadMessage("oversize", f"{size} bytes, the limit is {limit} (TAGPULSE_ENRICH__MAX_POST_BYTES)")
+        if size > self._max_post_bytes:
+            limit = f"{self._max_post_bytes} (TAGPULSE_ENRICH__MAX_POST_BYTES)"
+            raise BadMessage("oversize", f"{size} bytes, the limit is {limit}")
         return decode_raw(record.value, record.headers)
 
     def _timed(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
@@ -157,17 +156,23 @@ class EnrichedOutput:
         self._sources = metrics.BoundedLabel((), metrics.MAX_SOURCES)
         self._clock = clock
 
-    async def write(self, result: Sequence[Handled]) -> None:
-        """Returns when Kafka has confirmed the batch. A result above its topic's limit becomes a dead letter."""
-        handled = list(result)
+    async def write(self, batch: Sequence[Handled]) -> None:
+        """Returns when Kafka has confirmed the batch. A result above its topic's limit becomes a dead letter.
+
+        Raises Refused when Kafka will never take them.
+        """
+        handled = list(batch)
         sent = [self._outgoing(record, message) for record, message in handled]
         while True:
             try:
                 await self._publisher.publish(sent)
             except Oversize as error:
                 index = next(index for index, record in enumerate(sent) if record is error.record)
-                record = handled[index].record
-                letter = dead_letter(record, BadMessage("oversize", f"its result: {error}"), self._clock())
+                record, result = handled[index]
+                if isinstance(result, DeadLetter):
+                    raise Refused(f"{record.location}: its dead letter: {error}: `tagpulse topics check`") from error
+                refused = BadMessage("oversize", f"its result: {error}")
+                letter = dead_letter(record, refused, self._clock(), self._topics.limits[self._topics.dead])
                 handled[index] = Handled(record, letter)
                 sent[index] = self._outgoing(record, letter)
             else:

@@ -13,9 +13,9 @@ from typing import TypeVar
 from streams import metrics
 from streams.agents.dead_letter import Limit, dead_letter, outgoing
 from streams.contracts import DeadLetter, decode_enriched, utc_now
-from streams.errors import BadMessage, Unavailable
+from streams.errors import BadMessage, Refused, Unavailable
 from streams.lossless import Record
-from streams.publisher import Publisher
+from streams.publisher import Oversize, Publisher
 from streams.settings import Settings
 from streams.sinks.base import Row, Sink
 
@@ -42,7 +42,8 @@ class Store:
         self._sink = sink
         self._publisher = publisher
         self._dead_topic = settings.topics.dead
-        self._limit = Limit(self.worker, settings.enrich.dead_window, settings.enrich.dead_share)
+        self._letter_limit = settings.topics.limits[settings.topics.dead]
+        self._limit = Limit(self.worker, settings.worker)
         self._clock = clock
         self._sleep = sleep
         self.is_waiting = False
@@ -61,14 +62,17 @@ class Store:
             try:
                 results.append(Row(record, decode_enriched(record.value, record.headers)))
             except BadMessage as error:
-                results.append(dead_letter(record, error, self._clock()))
+                results.append(dead_letter(record, error, self._clock(), self._letter_limit))
         self._limit.check(results)
         return results
 
     async def write(self, result: Sequence[Row | DeadLetter]) -> None:
         letters = [letter for letter in result if isinstance(letter, DeadLetter)]
         if letters:
-            await self._publisher.publish([outgoing(letter, self._dead_topic) for letter in letters])
+            try:
+                await self._publisher.publish([outgoing(letter, self._dead_topic) for letter in letters])
+            except Oversize as error:
+                raise Refused(f"a dead letter: {error}: `tagpulse topics check`") from error
             for letter in letters:
                 metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
         rows = [row for row in result if isinstance(row, Row)]

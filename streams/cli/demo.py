@@ -10,12 +10,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import as_file, files
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import click
 
 from streams.broker import Kind
+from streams.cli.options import Speed
 from streams.errors import BadInput, TagpulseError
 
 if TYPE_CHECKING:
@@ -31,23 +33,8 @@ _PLAIN_SECONDS = 3.0
 _INTERRUPTED = 130
 
 
-class _Speed(click.ParamType):
-    name = "factor|max"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        if value == "max":
-            return float("inf")
-        try:
-            speed = float(str(value))
-        except ValueError:
-            speed = 0.0
-        if not 0 < speed < float("inf"):
-            self.fail("must be max or a number above 0", param, ctx)
-        return speed
-
-
 @click.command("demo")
-@click.option("--speed", type=_Speed(), help="How many times faster than the day itself; max: as fast as it goes.")
+@click.option("--speed", type=Speed(), help="How many times faster than the day itself; max: as fast as it goes.")
 @click.option(
     "--duration",
     type=click.FloatRange(1, DAY_SECONDS),
@@ -89,7 +76,7 @@ def command(
     pace = speed or DAY_SECONDS / (duration or DEFAULT_SECONDS)
     with _one_interrupt() as check:
         try:
-            speed = None if pace == float("inf") else pace
+            speed = None if pace == inf else pace
             return _run(speed, keep, kind, check, no_view=no_view, as_json=as_json)
         except KeyboardInterrupt:
             click.echo("the demo was interrupted; nothing of it is left running", err=True)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import click
 
 
 class Speed(click.ParamType):
-    """How many times faster than life, as a number above 0; `max` is None: as fast as it goes."""
+    """How many times faster than life, as a number above 0; `max` is infinity: as fast as it goes."""
 
     name = "FACTOR|max"
 
-    def convert(
-        self, value: str | float | None, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | None:
-        if value is None or value == "max":
-            return None
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if value in ("max", inf):
+            return inf
         try:
             factor = float(value)
         except ValueError:
             factor = 0.0
-        if not 0 < factor < float("inf"):
+        if not 0 < factor < inf:
             self.fail(f"{value!r} is neither max nor a number above 0", param, ctx)
         return factor

@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 from contextlib import closing
+from math import inf
 from pathlib import Path
 
 import click
@@ -86,7 +87,7 @@ def file(
     created_at_column: str | None,
     times_from_tweet_ids: bool,
     source_name: str | None,
-    speed: float | None,
+    speed: float,
     resume: bool,
     as_json: bool,
 ) -> int:
@@ -161,8 +162,8 @@ def _identity(paths: tuple[str, ...]) -> str:
     return "\n".join(str(Path(path).resolve()) for path in paths)
 
 
-async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed: float | None = None) -> Summary:
-    produce = Produce(source, settings, cursor=cursor, speed=speed)
+async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed: float = inf) -> Summary:
+    produce = Produce(source, settings, cursor=cursor, speed=None if speed == inf else speed)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, produce.stop)

@@ -96,7 +96,7 @@ async def _enrich(settings: Settings, process_number: int) -> None:
     job = Job(
         worker=WORKER,
         topic=settings.topics.raw,
-        process=Enrich(enricher, settings.enrich).process,
+        process=Enrich(enricher, settings).process,
         output=EnrichedOutput(publisher, settings.topics, hashtags),
         pace=pace,
         publisher=publisher,

@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streams import metrics
-from streams.errors import Unavailable
+from streams.contracts import EnrichedPost
+from streams.errors import BadInput, Unavailable
 from streams.sinks.base import Row, Sink
 from streams.sinks.lake import Span, folder_of, parse_file_name, schema_of, to_table
 
@@ -115,14 +116,17 @@ def _held(directory: Path, span: Span) -> set[Identity]:
     for file in directory.iterdir():
         stored = parse_file_name(file.name)
         if stored and stored.overlaps(span):
-            table: pa.Table = pq.read_table(file, columns=["kafka_offset", "source", "id"], partitioning=None)
+            try:
+                table: pa.Table = pq.read_table(file, columns=["kafka_offset", "source", "id"], partitioning=None)
+            except pa.ArrowInvalid as error:
+                raise BadInput(f"{file} is damaged: move it out of the lake; {error}") from error
             columns = (table.column(name).to_pylist() for name in ("kafka_offset", "source", "id"))
             held.update(zip(*columns, strict=True))
     return held
 
 
 def _identity(row: Row) -> Identity:
-    post = row.message.post if hasattr(row.message, "post") else row.message
+    post = row.message.post if isinstance(row.message, EnrichedPost) else row.message
     return row.record.offset, post.source, post.id
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
-from streams.contracts import Deletion, Post, Reason, decode_raw, find_hashtags
+from streams.contracts import Deletion, Post, Reason, decode_raw, find_hashtags, normalise_hashtags
 from streams.errors import BadMessage
 from streams.sources.base import Content, Unreadable
 from streams.sources.lines import Line
 
 _POST: msgspec.json.Decoder[Post] = msgspec.json.Decoder(Post)
 _ERROR_CHARACTERS = 300
+
+# an unescaped quote before the colon can only be a key
+_TAGGED = re.compile(rb'"type"\s*:')
+_HASHTAGS = re.compile(rb'"hashtags"\s*:')
 
 
 def parse(line: Line, origin: str) -> Content:
@@ -22,17 +28,18 @@ def parse(line: Line, origin: str) -> Content:
     if cut:
         return Unreadable(origin, number, value, "oversize", f"a line of {len(value) + cut} bytes, cut to {len(value)}")
     try:
-        # an unescaped quote before the colon can only be a key
-        post: Post | Deletion = decode_raw(value) if b'"type"' in value else _POST.decode(value)
+        post: Post | Deletion = decode_raw(value) if _TAGGED.search(value) else _POST.decode(value)
     except BadMessage as error:
         return Unreadable(origin, number, value, _reason(error), error.detail)
     except msgspec.ValidationError as error:
         return Unreadable(origin, number, value, "invalid", str(error)[:_ERROR_CHARACTERS])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Unreadable(origin, number, value, "malformed", str(error)[:_ERROR_CHARACTERS])
-    if isinstance(post, Post) and not post.hashtags and b'"hashtags"' not in value:
-        return with_hashtags(post)
-    return post
+    if isinstance(post, Deletion):
+        return post
+    if post.hashtags:
+        return msgspec.structs.replace(post, hashtags=normalise_hashtags(post.hashtags))
+    return post if _HASHTAGS.search(value) else with_hashtags(post)
 
 
 def with_hashtags(post: Post) -> Post:

@@ -6,6 +6,7 @@ import gzip
 import io
 import sys
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -100,7 +101,7 @@ def _split(stream: IO[bytes], limit: int) -> Iterator[list[Line]]:
         lines: list[Line] = []
         for piece in others:
             number += 1
-            whole = rest + first
+            whole = (rest + first).removeprefix(BOM_UTF8) if number == 1 else rest + first
             if lost or len(whole) > limit:
                 lines.append(Line(number, whole[:limit], lost + max(0, len(whole) - limit)))
             else:
@@ -113,4 +114,4 @@ def _split(stream: IO[bytes], limit: int) -> Iterator[list[Line]]:
         if lines:
             yield lines
     if rest:
-        yield [Line(number + 1, rest.removesuffix(b"\r"), lost)]
+        yield [Line(number + 1, (rest if number else rest.removeprefix(BOM_UTF8)).removesuffix(b"\r"), lost)]

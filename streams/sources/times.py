@@ -10,6 +10,7 @@ _TWITTER_EPOCH_MS = 1_288_834_974_657
 _TWITTER_TIME_SHIFT = 22
 _FIRST_TIMED_TWEET = 29_700_859_247  # ids below are of before November 2010 and hold no time
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DIGITS = 9  # fewer are a year or a date such as 20260620 rather than seconds
 _MAX_EPOCH_SECONDS = 100_000_000_000  # above it a number counts milliseconds
 _TWITTER_TIME = re.compile(r"\w{3} (\w{3}) (\d{2}) (\d{2}:\d{2}:\d{2}) (\+\d{4}) (\d{4})")
 
@@ -28,7 +29,7 @@ def parse_time(text: str) -> datetime:
     Raises ValueError.
     """
     text = text.strip()
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) >= _EPOCH_DIGITS:
         number = int(text[:18])
         return _EPOCH + timedelta(milliseconds=number if number >= _MAX_EPOCH_SECONDS else number * 1000)
     if found := _TWITTER_TIME.fullmatch(text):

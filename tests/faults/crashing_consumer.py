@@ -15,7 +15,7 @@ def _build(*arguments: Any) -> Any:
     app = build_app(*arguments)
 
     async def crash() -> None:
-        await eventually(lambda: arguments[2].progress.acknowledged, 60)
+        await eventually(lambda: arguments[2].acknowledged, 60)
         await app.consumer.crash(RuntimeError("the consumer broke"))
 
     asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(crash()))

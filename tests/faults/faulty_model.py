@@ -1,7 +1,8 @@
-"""`tagpulse worker enrich` with a model that raises on every text that contains "boom": run as a module."""
+"""`tagpulse worker enrich` with a model that raises on "boom" and never answers on "freeze": run as a module."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ class FaultyEnricher(ConstantEnricher):
     def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
         if any("boom" in text for text in texts):
             raise ValueError("the model cannot read this")
+        if any("freeze" in text for text in texts):
+            threading.Event().wait()
         return super().enrich(texts)
 
 

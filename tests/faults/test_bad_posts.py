@@ -116,9 +116,9 @@ def test_a_broken_deploy_stops_before_it_empties_the_topic(
         assert worker.wait(60) == DeadLetterLimit.exit_code
         last_line = worker.stderr.strip().splitlines()[-1]
     assert "looks like a fault of this worker" in last_line
-    assert "TAGPULSE_ENRICH__DEAD_SHARE" in last_line
+    assert "TAGPULSE_WORKER__DEAD_SHARE" in last_line
     dead = count(settings.kafka, settings.topics.dead)
-    assert dead <= settings.enrich.dead_window * settings.enrich.dead_share
+    assert dead <= settings.worker.dead_window * settings.worker.dead_share
     done = committed(settings.kafka, f"{settings.kafka.group_prefix}.enrich", settings.topics.raw).get(0, 0)
     assert done <= dead, "what has no dead letter must be read again"
 

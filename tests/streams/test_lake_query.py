@@ -70,6 +70,22 @@ async def test_deleted_posts_are_gone_whether_the_deletion_came_before_or_after(
     assert [post_id for post_id, _ in _texts(tmp_path)] == ["c"]
 
 
+async def test_an_edit_after_a_deletion_brings_the_post_back_and_an_old_one_does_not(tmp_path: Path) -> None:
+    gone = START + timedelta(minutes=5)
+    await write(
+        tmp_path,
+        [
+            row(0, enriched("a")),
+            row(1, Deletion(source="test", id="a", deleted_at=gone)),
+            row(2, enriched("b", text="edited before", edited_at=START + timedelta(minutes=4))),
+            row(3, Deletion(source="test", id="b", deleted_at=gone)),
+        ],
+    )
+    assert _texts(tmp_path) == []
+    await write(tmp_path, [row(4, enriched("a", text="tagged again", edited_at=START + timedelta(minutes=6)))])
+    assert _texts(tmp_path) == [("a", "tagged again")]
+
+
 def test_a_wrong_query_says_what_duckdb_says(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="colour"):
         ask(tmp_path, "select colour from posts")

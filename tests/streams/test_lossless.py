@@ -185,15 +185,21 @@ async def test_any_error_ends_the_process_without_an_acknowledgement(
     running.cancel()
 
 
-async def test_progress_says_what_comes_next() -> None:
-    stream, output = FakeStream(), Collected()
-    output.may_flush.clear()
-    recipe = Lossless("test", _offsets, output, _pace())
+async def test_a_drain_waits_for_a_batch_that_waits_for_its_turn() -> None:
+    stream, output, gate = FakeStream(), Collected(), asyncio.Event()
+
+    async def process(records: Sequence[Record]) -> list[int]:
+        await gate.wait()
+        return [record.offset for record in records]
+
+    recipe = Lossless("test", process, output, _pace(batches_in_flight=1))
     running = asyncio.create_task(recipe.run(stream))
-    stream.put(7, 8)
-    await eventually(lambda: output.written == [7, 8])
-    assert recipe.progress.next_offsets == {("t", 0): 7}
-    output.may_flush.set()
-    await eventually(lambda: recipe.progress.acknowledged == 2)
-    assert recipe.progress.next_offsets == {("t", 0): 9}
+    stream.put(0)
+    stream.put(1)
+    await eventually(stream.batches.empty)
+    draining = asyncio.create_task(recipe.drain(5))
+    gate.set()
+    assert await draining
+    assert stream.acknowledged == [0, 1]
+    assert recipe.acknowledged == 2
     running.cancel()

@@ -63,6 +63,18 @@ async def test_a_record_above_the_limit_of_the_broker_is_refused(
     await publisher.close()
 
 
+async def test_small_records_get_through_to_a_topic_that_takes_no_batch_of_ours(
+    apache_broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = settings_for(apache_broker, topics={"max_message_bytes": 2_000}, kafka={"compression": "none"})
+    topics.create(settings)
+    publisher = Publisher(settings.kafka, "test", {settings.topics.enriched: 1_000_000}, jitter=lambda: 0.0)
+    records = [Outgoing(settings.topics.enriched, f"{n}".encode(), b"x" * 500, 1_000) for n in range(40)]
+    await publisher.publish(records)
+    await publisher.close()
+    assert {record.key for record in read_all(settings.kafka, settings.topics.enriched)} == {r.key for r in records}
+
+
 async def test_a_record_larger_than_a_batch_of_ours_goes_through(broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(broker)
     topics.create(settings)

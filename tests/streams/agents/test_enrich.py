@@ -15,11 +15,11 @@ from streams import metrics, topics
 from streams.agents.dead_letter import Limit
 from streams.agents.enrich import Enrich, EnrichedOutput
 from streams.broker import Broker
-from streams.contracts import DeadLetter, Deletion, EnrichedPost, Post, decode_enriched, encode
+from streams.contracts import DeadLetter, Deletion, EnrichedPost, Post, decode_dead, decode_enriched, encode
 from streams.errors import DeadLetterLimit
 from streams.lossless import Record
 from streams.publisher import Publisher
-from streams.settings import EnrichSettings
+from streams.settings import Settings, WorkerSettings
 from tests.conftest import SettingsFactory
 from tests.helpers.records import read_all
 
@@ -47,8 +47,8 @@ class FailsOn(ConstantEnricher):
         return super().enrich(texts)
 
 
-def _enrich(model: ConstantEnricher | None = None, **changes: int | float) -> Enrich:
-    return Enrich(model or ConstantEnricher(), EnrichSettings(**changes), lambda: NOW)
+def _enrich(model: ConstantEnricher | None = None, settings: Settings | None = None) -> Enrich:
+    return Enrich(model or ConstantEnricher(), settings or Settings(), lambda: NOW)
 
 
 async def test_results_keep_the_order_of_reading() -> None:
@@ -78,14 +78,14 @@ async def test_a_post_that_breaks_the_model_stands_alone_among_the_dead_letters(
 
 
 async def test_a_broken_model_stops_the_worker() -> None:
-    broken = _enrich(FailsOn("hello"), dead_window=20, dead_share=0.5)
+    broken = _enrich(FailsOn("hello"), Settings(worker=WorkerSettings(dead_window=20)))
     with pytest.raises(DeadLetterLimit, match=r"posts\.raw\[0\]@11: enrichment_failed"):
         await broken.process([_record(n, encode(_post(str(n)))) for n in range(12)])
 
 
 @given(outcomes=st.lists(st.booleans(), max_size=300), window=st.integers(1, 50), share=st.floats(0.1, 1))
 def test_the_limit_counts_the_last_records_alone(outcomes: list[bool], window: int, share: float) -> None:
-    limit = Limit("test", window, share)
+    limit = Limit("test", WorkerSettings(dead_window=window, dead_share=share))
     letter = DeadLetter(
         topic="t",
         partition=0,
@@ -128,6 +128,25 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     assert all(isinstance(decode_enriched(record.value, record.headers), EnrichedPost) for record in sent)
     assert len(read_all(settings.kafka, settings.topics.dead)) == 1
     assert metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")._value.get() - before == 299
+
+
+async def test_a_record_that_no_dead_letter_can_hold_is_cut_and_says_so(
+    embedded_broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = settings_for(embedded_broker)
+    topics.create(settings)
+    huge = Record("posts.raw", 0, 0, 1_000, b"k" * 5_000, b"x" * 4_000_000, (("trace", b"y" * 9_000),))
+    publisher = Publisher(settings.kafka, "test", settings.topics.limits)
+    output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
+    await output.write(await _enrich(settings=settings).process([huge]))
+    await publisher.close()
+    (sent,) = read_all(settings.kafka, settings.topics.dead)
+    letter = decode_dead(sent.value)
+    assert letter.value
+    assert huge.value
+    assert huge.value.startswith(letter.value)
+    assert "of 4000000 bytes" in letter.error
+    assert "key and headers are too large" in letter.error
 
 
 async def test_a_result_above_the_limit_of_its_topic_becomes_a_dead_letter(
