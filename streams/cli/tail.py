@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import heapq
 import itertools
 import json
@@ -59,13 +58,19 @@ def command(topic: str, from_start: bool, count: int | None, as_json: bool, foll
     settings = load_settings()
     log.configure(settings.log)
     asyncio.run(connection.probe(settings.kafka, topics=[topic]))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt), open_reader(settings.kafka) as consumer:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    with open_reader(settings.kafka) as consumer:
         try:
             for record in _records(consumer, topic, from_start, count, follow):
                 click.echo(as_object(record) if as_json else as_line(record))
         except BrokenPipeError:  # the reader of our output, e.g. head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _end(*_: object) -> None:
+    # an exception would be raised inside kafka-python, which loses it at times; all that was shown is flushed
+    os._exit(0)
 
 
 def as_line(record: ConsumerRecord) -> str:

@@ -54,21 +54,16 @@ def test_ten_kills_of_each_worker_lose_nothing(
     try:
         for round_number in range(KILLS):
             share = POSTS // KILLS
+            enriched, stored = count(settings.kafka, settings.topics.enriched), len(lake_rows(settings.lake.path))
             produce(
                 settings.kafka, settings.topics.raw, raw_posts(range(round_number * share, (round_number + 1) * share))
             )
-            for name, topic in (("enrich", settings.topics.enriched), ("store", None)):
-                before = count(settings.kafka, topic) if topic else len(lake_rows(settings.lake.path))
-                wait_until(
-                    lambda topic=topic, before=before: (
-                        count(settings.kafka, topic) > before
-                        if topic
-                        else len(lake_rows(settings.lake.path)) > before
-                        or not count(settings.kafka, settings.topics.enriched)
-                    ),
-                    60,
-                    f"progress of {name} in round {round_number}",
-                )
+            progress = {
+                "enrich": lambda before=enriched: count(settings.kafka, settings.topics.enriched) > before,
+                "store": lambda before=stored: len(lake_rows(settings.lake.path)) > before,
+            }
+            for name, is_seen in progress.items():
+                wait_until(is_seen, 60, f"progress of {name} in round {round_number}")
                 time.sleep(moments.uniform(0, 0.4))  # the moment of the kill is drawn, nothing is waited for
                 workers[name].kill()
                 workers[name] = Tagpulse(*arguments[name], settings=settings, folder=tmp_path)

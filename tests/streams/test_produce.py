@@ -256,7 +256,8 @@ async def test_an_outage_is_waited_out_in_order(
     summary: Summary = await asyncio.wait_for(running, 60)
     assert summary.sent == count
     assert metrics.BROKER_AWAY._value.get() == 0
-    assert_in_order(settings, count)
+    # a batch whose confirmation the outage swallowed may be sent twice
+    assert assert_in_order(settings, count, twice_allowed=True) <= 500
     assert caplog.text.count("has confirmed nothing for") == 1
     assert caplog.text.count("Kafka is back after") == 1
 
