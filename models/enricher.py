@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from models.artefact import Artefact, Labels, open_artefact
-from models.backends import Backend, Outputs
+from models.backends import Backend, Outputs, Padded
 from models.backends.openvino import OpenVinoBackend
 from models.batching import micro_batches
 from models.cache import CacheInfo, LruCache
@@ -153,7 +153,7 @@ class Enricher:
     def _run(self, prepared: Sequence[str]) -> Outputs:
         encodings = self._tokenizer.encode_batch([QUERY_PREFIX + text for text in prepared])
         batches = list(micro_batches([encoding.ids for encoding in encodings]))
-        results = [self._backend.run(batch.ids, batch.mask) for batch in batches]
+        results = self._backend.run([Padded(batch.ids, batch.mask) for batch in batches])
         order = np.argsort(np.concatenate([batch.rows for batch in batches]))
         texts = [len(batch.rows) for batch in batches]
         return Outputs(*(_joined(column, texts)[order] for column in zip(*results, strict=True)))

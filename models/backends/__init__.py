@@ -1,5 +1,5 @@
 """Runtimes that compute the model, one file each behind `Backend`."""
 
-from models.backends.base import Backend, Outputs
+from models.backends.base import Backend, Outputs, Padded
 
-__all__ = ["Backend", "Outputs"]
+__all__ = ["Backend", "Outputs", "Padded"]

@@ -1,5 +1,6 @@
 """What a runtime must do."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -18,12 +19,19 @@ class Outputs(NamedTuple):
     vector: Scores
 
 
+class Padded(NamedTuple):
+    """Token ids of a batch (posts x tokens), and a mask that is 1 where a token counts."""
+
+    ids: Tokens
+    mask: Tokens
+
+
 class Backend(Protocol):
     """Runs the model on padded batches.
 
     A row's outputs must not depend on the other rows of its batch.
     """
 
-    def run(self, ids: Tokens, mask: Tokens) -> Outputs:
-        """Compute one batch (posts x tokens; `mask` is 1 where a token counts). Not called from two threads at once."""
+    def run(self, batches: Sequence[Padded]) -> list[Outputs]:
+        """Compute batches, in their order. Not called from two threads at once."""
         ...

@@ -124,7 +124,7 @@ def file(
             columns=Columns(mapping=mapping, source=source_name, times_from_tweet_ids=times_from_tweet_ids),
             cursor=cursor.load() if cursor else None,
             # a paced file is read for long: its cursor must keep up with every post
-            batch_size=500 if speed is None else 1,
+            batch_size=500 if speed == inf else 1,
         )
         summary = asyncio.run(_run(source, settings, cursor, speed))
     _show(summary, as_json)
