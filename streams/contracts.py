@@ -19,7 +19,7 @@ import msgspec
 from streams.errors import BadMessage
 
 SCHEMA_VERSION = 1
-_DEAD_LETTER_OVERHEAD = 16_384  # of a letter's error, key, headers and place
+_DEAD_LETTER_OVERHEAD = 8_192  # of a letter's error, key, headers and place
 VERSION_HEADER = "tagpulse-schema"
 ATTEMPTS_HEADER = "tagpulse-attempts"
 HEADERS: tuple[tuple[str, bytes], ...] = ((VERSION_HEADER, str(SCHEMA_VERSION).encode()),)

@@ -12,7 +12,7 @@ from streams.lossless import Record
 from streams.publisher import Outgoing
 from streams.settings import WorkerSettings
 
-_ERROR_CHARACTERS = 2_000
+_ERROR_CHARACTERS = 500
 _LARGE_HEADERS_BYTES = 4_096
 
 

@@ -152,7 +152,7 @@ async def test_what_cannot_be_read_or_is_too_large_goes_to_the_dead_letters(
     assert isinstance(kept, Post)
     assert kept.text == random_text
     assert (cut.reason, cut.key) == ("oversize", b"test:p4")
-    assert cut.error.endswith("; cut to the first 23856 bytes")
+    assert "; cut to the first 23856 of " in cut.error
     assert cut.value is not None
     assert len(cut.value) == 23_856
 
