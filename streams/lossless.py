@@ -19,7 +19,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
@@ -32,8 +32,6 @@ T = TypeVar("T")
 R_contra = TypeVar("R_contra", contravariant=True)
 
 logger = logging.getLogger(__name__)
-
-_UNEXPECTED = 70
 
 
 class Record(NamedTuple):
@@ -187,7 +185,7 @@ def _record(event: Any) -> Record:
     )
 
 
-async def _or_exit(work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
+async def _or_exit(work: Awaitable[T]) -> T:
     """Ends the process at any error: Faust's own shutdown could commit what was not done."""
     try:
         return await work
@@ -197,7 +195,7 @@ async def _or_exit(work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
         logger.exception(
             "a fault of tagpulse: nothing of this batch was acknowledged, it is read again at the next start"
         )
-        exit_now(_UNEXPECTED, "ended by a fault of tagpulse, see the traceback above")
+        exit_now(TagpulseError.exit_code, "ended by a fault of tagpulse, see the traceback above")
 
 
 def exit_now(code: int, reason: str) -> NoReturn:

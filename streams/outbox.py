@@ -15,6 +15,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from streams import connection, metrics
+from streams.backoff import Backoff
 from streams.contracts import HEADERS
 from streams.errors import Refused
 from streams.settings import Settings
@@ -31,7 +32,6 @@ _METADATA_MS = 2_000
 _RECONNECT_MAX_MS = 2_000
 _AWAY_SECONDS = 5.0
 _WAIT_SECONDS = 0.1
-_FIRST_BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 15.0
 _DISCARD_SECONDS = 1.0
 
@@ -266,13 +266,12 @@ class Outbox:
             self._hand_over(record)
 
     def _reconnected(self) -> Any:
-        backoff = _FIRST_BACKOFF_SECONDS
-        while not self._stop.wait(backoff * (0.5 + self._jitter())):
+        backoff = Backoff(_MAX_BACKOFF_SECONDS, self._jitter)
+        while not self._stop.wait(backoff.next()):
             try:
                 return self._connect(_RECONNECT_MAX_MS)  # short, so that a stop need not wait for it
             except kafka_errors.KafkaError:
                 self._watch(waiting=True)
-                backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
         raise Stopped
 
     def _dead_letter(self, record: Record, error: str) -> Record:

@@ -109,12 +109,8 @@ class Produce:
     async def _open(self) -> None:
         kafka, names = self._settings.kafka, self._settings.topics
         await connection.probe(kafka, topics=[names.raw, names.dead])
-        found = await asyncio.to_thread(topics.check, self._settings)
-        missing = [
-            difference.topic
-            for difference in found.differences
-            if difference.what == "topic" and difference.topic in (names.raw, names.dead)
-        ]
+        found = await asyncio.to_thread(topics.missing, self._settings)
+        missing = [name for name in found if name in (names.raw, names.dead)]
         if missing:
             raise SettingsError(
                 f"{kafka.bootstrap_servers} has no topic {' and no topic '.join(missing)}: run `tagpulse topics create`"
@@ -195,7 +191,7 @@ class Produce:
             logger.warning(
                 "further lines that cannot be read are only counted; %s has them all", self._settings.topics.dead
             )
-        value, cut = fit_dead_letter(content.value, self._settings.topics.limits[self._settings.topics.dead])
+        value, cut = fit_dead_letter(content.value, self._settings.topics.dead_limit)
         return self._dead(
             DeadLetter(
                 topic=content.origin,
@@ -214,7 +210,7 @@ class Produce:
 
     def _oversize(self, record: Record, error: str) -> Record:
         logger.warning("%r: oversize: %s", record.key, error)
-        value, cut = fit_dead_letter(record.value, self._settings.topics.limits[self._settings.topics.dead])
+        value, cut = fit_dead_letter(record.value, self._settings.topics.dead_limit)
         return self._dead(
             DeadLetter(
                 topic=record.topic,

@@ -15,6 +15,7 @@ from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import DefaultPartitioner
 
 from streams import connection, metrics
+from streams.backoff import Backoff
 from streams.contracts import HEADERS
 from streams.errors import Refused
 from streams.settings import KafkaSettings
@@ -22,6 +23,7 @@ from streams.settings import KafkaSettings
 logger = logging.getLogger(__name__)
 
 _BATCH_BYTES = 256 * 1024
+_HEADERS = list(HEADERS)
 _PERMANENT = (
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.ClusterAuthorizationFailedError,
@@ -29,7 +31,6 @@ _PERMANENT = (
     kafka_errors.InvalidTimestampError,
     kafka_errors.InvalidTopicError,
 )
-_FIRST_BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 15.0
 _CLOSE_SECONDS = 2.0
 
@@ -80,7 +81,7 @@ class Publisher:
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Returns when all are confirmed. Raises Oversize when Kafka will never take one of them, Refused when none."""
-        backoff = _FIRST_BACKOFF_SECONDS
+        backoff = Backoff(_MAX_BACKOFF_SECONDS, self._jitter)
         while True:
             try:
                 await self._attempt(records)
@@ -92,10 +93,10 @@ class Publisher:
                 self.is_away = True
                 metrics.BROKER_AWAY.set(1)
                 metrics.OUTPUT_RETRIES.labels(self._worker).inc()
-                logger.warning("Kafka confirms nothing (%r): trying again in %.1f s, nothing is lost", error, backoff)
+                wait = backoff.next()
+                logger.warning("Kafka confirms nothing (%r): trying again in %.1f s, nothing is lost", error, wait)
                 await self.close()
-                await asyncio.sleep(backoff * (0.5 + self._jitter()))
-                backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+                await asyncio.sleep(wait)
             else:
                 self.is_away = False
                 metrics.BROKER_AWAY.set(0)
@@ -164,7 +165,7 @@ class Publisher:
                 "key": record.key,
                 "value": record.value,
                 "timestamp": record.timestamp_ms,
-                "headers": list(HEADERS),
+                "headers": _HEADERS,
             }
             full = not packed or len(packed[-1][1]) >= self._largest_batch
             if full or packed[-1][0].append(**fields) is None:

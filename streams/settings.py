@@ -111,8 +111,13 @@ class TopicsSettings(_Section):
         return {
             self.raw: self.max_message_bytes,
             self.enriched: self.max_message_bytes,
-            self.dead: 2 * self.max_message_bytes,
+            self.dead: self.dead_limit,
         }
+
+    @property
+    def dead_limit(self) -> int:
+        """The largest dead letter, in bytes."""
+        return 2 * self.max_message_bytes
 
 
 class ProduceSettings(_Section):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams import connection, metrics, topics
-from streams.errors import Unavailable
+from streams.backoff import Backoff
+from streams.errors import TagpulseError, Unavailable
 from streams.faust_app import build_app
 from streams.health import Health
 from streams.lossless import Lossless, Output, Pace, Record, exit_now
@@ -24,9 +25,7 @@ logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
 _STOP_SECONDS = 5.0
-_FIRST_BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 10.0
-_UNEXPECTED = 70
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +90,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     watchdog.start()
     logger.info("worker %s reads %s as group %s", job.worker, job.topic, group)
     if (await app.wait(stopping)).stopped:
-        exit_now(_UNEXPECTED, f"Faust crashed: {app.crash_reason!r}; what was not committed is read again")
+        exit_now(TagpulseError.exit_code, f"Faust crashed: {app.crash_reason!r}; what was not committed is read again")
     logger.info("worker %s stops", job.worker)
     _end_at_last()
     await lossless.drain(_DRAIN_SECONDS)
@@ -113,7 +112,7 @@ def _end_at_last() -> None:
 
 async def _kafka_is_ready(settings: Settings, stopping: asyncio.Event) -> bool:
     """Waits for the broker and the topics; False when it was told to stop meanwhile. Raises Refused."""
-    backoff = _FIRST_BACKOFF_SECONDS
+    backoff = Backoff(_MAX_BACKOFF_SECONDS)
     while not stopping.is_set():
         try:
             await connection.probe(settings.kafka)
@@ -126,8 +125,7 @@ async def _kafka_is_ready(settings: Settings, stopping: asyncio.Event) -> bool:
             metrics.BROKER_AWAY.set(1)
             logger.warning("%s; waiting", error)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), backoff)
-        backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+            await asyncio.wait_for(stopping.wait(), backoff.next())
     return False
 
 
@@ -139,4 +137,4 @@ async def _start(app: Any, started: asyncio.Event) -> None:
         raise
     except Exception as error:
         logger.exception("Faust did not start")
-        exit_now(_UNEXPECTED, f"Faust did not start: {error!r}")
+        exit_now(TagpulseError.exit_code, f"Faust did not start: {error!r}")

@@ -55,7 +55,7 @@ class Enrich:
     def __init__(self, enricher: TextEnricher, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
         self._enricher = enricher
         self._max_post_bytes = settings.enrich.max_post_bytes
-        self._letter_limit = settings.topics.limits[settings.topics.dead]
+        self._letter_limit = settings.topics.dead_limit
         self._clock = clock
         self._model = ModelInfo(name=enricher.name, version=enricher.version)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
@@ -172,7 +172,7 @@ class EnrichedOutput:
                 if isinstance(result, DeadLetter):
                     raise Refused(f"{record.location}: its dead letter: {error}: `tagpulse topics check`") from error
                 refused = BadMessage("oversize", f"its result: {error}")
-                letter = dead_letter(record, refused, self._clock(), self._topics.limits[self._topics.dead])
+                letter = dead_letter(record, refused, self._clock(), self._topics.dead_limit)
                 handled[index] = Handled(record, letter)
                 sent[index] = self._outgoing(record, letter)
             else:

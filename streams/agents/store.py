@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from streams import metrics
 from streams.agents.dead_letter import Limit, dead_letter, outgoing
+from streams.backoff import Backoff
 from streams.contracts import DeadLetter, decode_enriched, utc_now
 from streams.errors import BadMessage, Refused, Unavailable
 from streams.lossless import Record
@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_FIRST_BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 30.0
 
 
@@ -42,7 +41,7 @@ class Store:
         self._sink = sink
         self._publisher = publisher
         self._dead_topic = settings.topics.dead
-        self._letter_limit = settings.topics.limits[settings.topics.dead]
+        self._letter_limit = settings.topics.dead_limit
         self._limit = Limit(self.worker, settings.worker)
         self._clock = clock
         self._sleep = sleep
@@ -85,16 +84,16 @@ class Store:
         metrics.STORED.labels(self._sink.name).inc(written)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        backoff = _FIRST_BACKOFF_SECONDS
+        backoff = Backoff(_MAX_BACKOFF_SECONDS)
         while True:
             try:
                 result = await call()
             except Unavailable as error:
                 self.is_waiting = True
                 metrics.OUTPUT_RETRIES.labels(self.worker).inc()
-                logger.warning("%s; trying again in %.1f s, nothing is lost", error, backoff)
-                await self._sleep(backoff * (0.5 + random.random()))
-                backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+                wait = backoff.next()
+                logger.warning("%s; trying again in %.1f s, nothing is lost", error, wait)
+                await self._sleep(wait)
             else:
                 self.is_waiting = False
                 return result

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,7 +90,6 @@ def folder_of(row: Row) -> Path:
         kind, at = POSTS, row.message.post.created_at
     else:
         kind, at = DELETIONS, row.message.deleted_at
-    at = _utc(at)
     return Path(kind, f"run={LIVE}", f"date={at:%Y-%m-%d}", f"hour={at:%H}")
 
 
@@ -143,11 +141,3 @@ def _fields(row: Row) -> dict[str, Any]:
         "model_version": message.model.version,
         "enriched_at": message.enriched_at,
     }
-
-
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        # the first and last day of the calendar, in a far time zone
-        return at.replace(tzinfo=UTC)

@@ -16,10 +16,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, W
 from websockets.frames import CloseCode
 
 from streams import metrics
+from streams.backoff import Backoff
 from streams.contracts import Deletion, Post, utc_now
 from streams.errors import Refused, SettingsError
 from streams.settings import BlueskySettings
-from streams.sources.backoff import Backoff
 from streams.sources.base import Batch, Source, Unreadable
 from streams.sources.jetstream import COLLECTION, SOURCE, ServerError, Tags, parse, time_of
 

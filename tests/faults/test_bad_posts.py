@@ -15,7 +15,7 @@ from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import ROOT
 from tests.helpers.posts import outcome, raw_posts
-from tests.helpers.processes import Tagpulse, environment, wait_until
+from tests.helpers.processes import Tagpulse, environment, run_module, wait_until
 from tests.helpers.records import committed, count, produce, read_all
 
 GOOD = 1_500
@@ -129,17 +129,8 @@ def test_a_crash_of_faust_ends_the_process(
     settings = _settings(embedded_broker, settings_for)
     topics.create(settings)
     produce(settings.kafka, settings.topics.raw, raw_posts(range(100)))
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.crashing_consumer"],
-        cwd=ROOT,
-        env=environment(settings),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        _, log = worker.communicate(timeout=60)
-    finally:
-        worker.kill()
+    worker = run_module("tests.faults.crashing_consumer", settings=settings)
+    log = worker.stderr
     assert worker.returncode == 70, log
     assert "Faust crashed: RuntimeError('the consumer broke')" in log.strip().splitlines()[-1]
     assert len(outcome(settings).enriched) == 100

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 from streams import topics
 from streams.broker import Broker
 from streams.errors import Stalled
 from tests.conftest import SettingsFactory
-from tests.helpers.brokers import ROOT
 from tests.helpers.posts import outcome, raw_posts
-from tests.helpers.processes import Tagpulse, environment
+from tests.helpers.processes import Tagpulse, run_module
 from tests.helpers.records import produce
 
 
@@ -22,17 +19,8 @@ def test_a_model_that_never_answers(embedded_broker: Broker, settings_for: Setti
     frozen = raw_posts(range(10))
     frozen[5] = (frozen[5][0], (frozen[5][1] or b"").replace(b"a fine day", b"freeze"))
     produce(settings.kafka, settings.topics.raw, frozen)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.faulty_model"],
-        cwd=ROOT,
-        env=environment(settings),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        _, log = worker.communicate(timeout=60)
-    finally:
-        worker.kill()
+    worker = run_module("tests.faults.faulty_model", settings=settings)
+    log = worker.stderr
     assert worker.returncode == Stalled.exit_code, log
     assert "has records to read, but made no progress for 15 s" in log.strip().splitlines()[-1]
     assert "faulty_model.py" in log, "the stacks show where it hangs"

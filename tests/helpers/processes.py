@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, SecretStr
 
 from streams.settings import PREFIX, Settings
+from tests.helpers.brokers import ROOT
 
 T = TypeVar("T")
 
@@ -91,6 +92,19 @@ def run_tagpulse(
         _command(arguments),
         env=environment(settings, env),
         input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def run_module(name: str, *, settings: Settings, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Runs a module of the tests as a process to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", name],
+        cwd=ROOT,
+        env=environment(settings),
         capture_output=True,
         text=True,
         timeout=timeout,
