@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.backoff import Backoff
 from streams.errors import SettingsError
-from streams.sources.backoff import Backoff
 from streams.sources.cursors import Cursor
 
 
