@@ -1,4 +1,4 @@
-"""`tagpulse worker enrich` in which Faust itself crashes after the first posts: run as a module."""
+"""`tagpulse worker enrich` in which Faust itself crashes after 100 posts: run as a module."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from streams.faust_app import build_app
 from tests.helpers.processes import eventually
 
 
+POSTS = 100
+
+
 def _build(*arguments: Any) -> Any:
     app = build_app(*arguments)
 
     async def crash() -> None:
-        await eventually(lambda: arguments[2].acknowledged, 60)
+        await eventually(lambda: arguments[2].acknowledged >= POSTS, 60)
         await app.consumer.crash(RuntimeError("the consumer broke"))
 
     asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(crash()))
