@@ -10,7 +10,6 @@ from streams.cli import main
 from streams.faust_app import build_app
 from tests.helpers.processes import eventually
 
-
 POSTS = 100
 
 
