@@ -3,7 +3,8 @@
 ModelError
 ├── ArtefactError       the model's files are missing or damaged: install again
 ├── TopicsFileError     a file of campaign topics cannot be read: mend it
-└── EvaluationDataError a folder of labelled posts cannot be read: mend it
+├── EvaluationDataError a folder of labelled posts cannot be read: mend it
+└── RatesFileError      a file of error rates cannot be read: write it again
 """
 
 
@@ -21,3 +22,7 @@ class TopicsFileError(ModelError):
 
 class EvaluationDataError(ModelError):
     """A folder of labelled posts cannot be read."""
+
+
+class RatesFileError(ModelError):
+    """A file of error rates cannot be read."""

@@ -1,0 +1,47 @@
+"""A model that says what the test wrote down."""
+
+from collections.abc import Mapping, Sequence
+
+from models import CacheInfo, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
+
+MODEL = ModelInfo(name="scripted", version="1.2.3")
+
+
+def answer(
+    *,
+    language: tuple[str, float] = ("en", 1.0),
+    sentiment: tuple[float, float, float] = (0.0, 1.0, 0.0),
+    topics: Sequence[str] = (),
+    campaign: tuple[str | None, float] = (None, 0.0),
+) -> Enrichment:
+    """An enrichment with these parts; the sentiment's label is its most probable one."""
+    labels = ("negative", "neutral", "positive")
+    return Enrichment(
+        language=Language(code=language[0], score=language[1]),
+        sentiment=Sentiment(
+            label=labels[sentiment.index(max(sentiment))],
+            negative=sentiment[0],
+            neutral=sentiment[1],
+            positive=sentiment[2],
+        ),
+        topics=tuple(TopicScore(name=name, score=0.9) for name in topics),
+        campaign=CampaignScore(name=campaign[0], score=campaign[1]),
+        model=MODEL,
+    )
+
+
+class ScriptedEnricher:
+    """Answers known texts as told, others with the default."""
+
+    name, version, runtime = MODEL.name, MODEL.version, None
+
+    def __init__(self, script: Mapping[str, Enrichment]) -> None:
+        self._script = script
+        self.batches: list[int] = []
+
+    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+        self.batches.append(len(texts))
+        return [self._script.get(text) or answer() for text in texts]
+
+    def cache_info(self) -> CacheInfo:
+        return CacheInfo(hits=0, misses=0, maxsize=0, currsize=0)
