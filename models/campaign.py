@@ -69,9 +69,9 @@ class CampaignMatcher:
         """Score unit vectors (posts x width); without topics every answer is null with score 0."""
         if not self._names:
             return [CampaignScore(name=None, score=0.0)] * len(vectors)
-        cosines = vectors.astype(np.float64) @ np.stack(self._centres, axis=1)
-        nearest = cosines.argmax(axis=1)
-        scores = probability(cosines[np.arange(len(vectors)), nearest], self._calibration)
+        likeness = cosines(vectors, self._centres)
+        nearest = likeness.argmax(axis=1)
+        scores = probability(likeness[np.arange(len(vectors)), nearest], self._calibration)
         return [
             CampaignScore(name=self._names[index] if score >= 0.5 else None, score=round(float(score), 4))
             for index, score in zip(nearest, scores, strict=True)
@@ -82,6 +82,11 @@ def centre(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Return the direction of the mean of unit vectors."""
     mean = vectors.astype(np.float64).mean(axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
+
+
+def cosines(vectors: npt.NDArray[np.float32], centres: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return how alike unit vectors (posts x width) and the centres of topics are (posts x topics)."""
+    return np.asarray(vectors.astype(np.float64) @ np.stack(centres, axis=1))
 
 
 def probability(cosine: npt.NDArray[np.float64], calibration: CampaignCalibration) -> npt.NDArray[np.float64]:

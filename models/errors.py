@@ -3,8 +3,9 @@
 ModelError
 ├── ArtefactError       the model's files are missing or damaged: install again
 ├── TopicsFileError     a file of campaign topics cannot be read: mend it
-├── EvaluationDataError a folder of labelled posts cannot be read: mend it
-└── RatesFileError      a file of error rates cannot be read: write it again
+├── EvaluationDataError labelled posts cannot be read: mend them
+├── RatesFileError      a file of error rates cannot be read: write it again
+└── PlotsMissingError   what draws plots is not installed: the text has the line for pip
 """
 
 
@@ -21,8 +22,15 @@ class TopicsFileError(ModelError):
 
 
 class EvaluationDataError(ModelError):
-    """A folder of labelled posts cannot be read."""
+    """Labelled posts cannot be read."""
 
 
 class RatesFileError(ModelError):
     """A file of error rates cannot be read."""
+
+
+class PlotsMissingError(ModelError):
+    """Plots are wanted and matplotlib is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("plots need matplotlib, which is not installed: pip install 'tagpulse[plots]'")

@@ -2,21 +2,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-MOODS = {"negative": "0", "neutral": "1", "positive": "2"}
-
-
-def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "models", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
-
-
-def answers(result: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
-    assert result.returncode == 0, result.stderr.decode()
-    return [json.loads(line) for line in result.stdout.decode("utf-8").splitlines()]
+from tests.helpers.model_command import answers, run
 
 
 def test_enrich_answers_each_line_in_order() -> None:
@@ -75,52 +64,19 @@ def test_enrich_answers_before_the_input_ends() -> None:
     assert process.returncode == 0
 
 
-def folder(path: Path, texts: list[str], labels: list[str]) -> Path:
-    path.mkdir(parents=True)
-    (path / "val_text.txt").write_text("\n".join(texts), "utf-8")
-    (path / "val_labels.txt").write_text("\n".join(labels), "utf-8")
-    return path
-
-
-def test_eval_scores_a_folder_per_language(tmp_path: Path) -> None:
-    texts = ["I love this, wonderful!", "I hate this, awful!", "The office opens at nine."]
-    moods = [answer["sentiment"]["label"] for answer in answers(run("enrich", stdin="\n".join(texts).encode()))]
-    truth = [MOODS[mood] for mood in moods]
-    folder(tmp_path / "data" / "english", texts, truth)
-    folder(tmp_path / "data" / "other", texts, [truth[1], truth[0], truth[2]])
-    result = run("eval", "sentiment", "--data", str(tmp_path / "data"), "--split", "val", "--json")
-    (report,) = answers(result)
-    assert report["languages"]["english"] == {"macro_f1": 100.0, "posts": 3}
-    assert report["languages"]["other"]["macro_f1"] < 100
-    assert report["mean"]["macro_f1"] == pytest.approx((100 + report["languages"]["other"]["macro_f1"]) / 2, abs=0.01)
-    assert report["model"]["version"]
-    table = run("eval", "sentiment", "--data", str(tmp_path / "data"))
-    assert b"english      100.00  (3 posts)" in table.stdout
-
-
-def test_eval_scores_a_folder_by_itself(tmp_path: Path) -> None:
-    (report,) = answers(run("eval", "sentiment", "--data", str(folder(tmp_path / "en", ["good"], ["2"])), "--json"))
-    assert list(report["languages"]) == ["en"]
-
-
 def test_unreadable_data_exits_with_65(tmp_path: Path) -> None:
-    wrong = folder(tmp_path / "en", ["good", "bad"], ["2", "bad"])
-    result = run("eval", "sentiment", "--data", str(wrong))
-    assert result.returncode == 65
-    assert b"val_labels.txt:2" in result.stderr
-    assert run("eval", "sentiment", "--data", str(tmp_path / "none")).returncode == 65
     (tmp_path / "topics.toml").write_text("[[topics]", "utf-8")
     result = run("enrich", "--topics", str(tmp_path / "topics.toml"), stdin=b"x\n")
     assert result.returncode == 65
     assert b"topics.toml" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["enrich", "--threads", "0"], ["eval", "sentiment"], ["nothing"]])
+@pytest.mark.parametrize("arguments", [["enrich", "--threads", "0"], ["nothing"]])
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert run(*arguments).returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [[], ["enrich"], ["eval"], ["eval", "sentiment"]])
+@pytest.mark.parametrize("arguments", [[], ["enrich"]])
 def test_help_exits_with_0(arguments: list[str]) -> None:
     result = run(*arguments, "--help")
     assert result.returncode == 0
@@ -128,6 +84,7 @@ def test_help_exits_with_0(arguments: list[str]) -> None:
 
 
 def test_serving_loads_neither_torch_nor_transformers() -> None:
-    program = "import sys, models.cli; print(sorted({'torch', 'transformers', 'onnx', 'sklearn'} & set(sys.modules)))"
+    heavy = {"torch", "transformers", "onnx", "sklearn", "matplotlib"}
+    program = f"import sys, models.cli; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert result.stdout.strip() == b"[]"

@@ -1,0 +1,202 @@
+"""`python -m models eval`: the model's scores on labelled posts."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial, wraps
+from pathlib import Path
+from typing import Protocol
+
+import click
+import msgspec
+from msgspec import Struct
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models.campaign import CampaignTopic, read_topics
+from models.cli_common import failing, threads_option, writing
+from models.enricher import Enricher
+from models.errors import TopicsFileError
+from models.evaluation import (
+    campaign_report,
+    judge,
+    language_report,
+    match_topics,
+    name_languages,
+    name_topics,
+    pooled,
+    read_campaign_posts,
+    read_language,
+    read_sentiment,
+    read_topic_posts,
+    sentiment_report,
+    tables,
+    topic_report,
+)
+from models.evaluation.answers import Advance, model_of
+from models.evaluation.error_rates import error_rates
+from models.evaluation.plots import require_matplotlib, write_plots
+from models.rates import write_rates
+
+
+class Load(Protocol):
+    """Loads the model as the options say."""
+
+    def __call__(self, *, campaign_topics: Sequence[CampaignTopic] = ()) -> Enricher: ...
+
+
+def _task(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that every task has; those of the model become one argument, `load`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    @threads_option
+    @wraps(command)
+    def with_options(*, threads: int | None, **others: object) -> None:
+        with failing():
+            command(load=partial(Enricher.load, threads=threads, cache_size=0), **others)
+
+    return with_options
+
+
+def _data(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--data", required=True, type=click.Path(path_type=Path), help=help_text)
+
+
+@click.group("eval")
+def evaluate() -> None:
+    """Score the model on labelled posts.
+
+    \b
+    Examples:
+      python -m models eval sentiment --data umsab --split val
+      python -m models eval language --data sentences --json
+      python -m models eval topic --data x_topic
+      python -m models eval campaign --data posts.csv --text-column text --label-column topic --topics campaign.toml
+    """
+
+
+@evaluate.command()
+@_data("Folder with {split}_text.txt and {split}_labels.txt, or with one such folder per language.")
+@click.option("--split", default="val", show_default=True, help="Which files of the folder.")
+@click.option(
+    "--rates", type=click.Path(path_type=Path), help="Write how often a sentiment is taken for another (JSON)."
+)
+@click.option(
+    "--plots", type=click.Path(path_type=Path), help="Write calibration.png and confusion.png to this folder."
+)
+@_task
+def sentiment(data: Path, split: str, rates: Path | None, plots: Path | None, as_json: bool, load: Load) -> None:
+    """Macro-F1 (per cent) of the sentiment and more, per folder and their mean.
+
+    A text a line; a label a line: 0 negative, 1 neutral, 2 positive.
+
+    \b
+    Examples:
+      python -m models eval sentiment --data umsab --split val --json
+      python -m models eval sentiment --data umsab --plots pictures --rates rates.json
+    """
+    folders = read_sentiment(data, split)
+    if plots:
+        require_matplotlib()
+    enricher = load()
+    with _progress(sum(len(posts.texts) for posts in folders.values())) as advance:
+        judged = {name: judge(enricher, posts, advance) for name, posts in folders.items()}
+    model = model_of(enricher)
+    with writing():
+        if rates:
+            write_rates(error_rates(judged, model), rates)
+        if plots:
+            write_plots(plots, pooled(judged.values()), model, f"{data.resolve().name}, {split}")
+    report = sentiment_report(judged, split, model)
+    _show(report, tables.sentiment_tables(report), as_json)
+
+
+@evaluate.command()
+@_data("Folder with a file of texts for each language, named after it (BCP-47): en.txt, hi-Latn.txt.")
+@_task
+def language(data: Path, as_json: bool, load: Load) -> None:
+    """Accuracy (per cent) of the language, per file, their mean, and over all texts.
+
+    A text a line; empty lines are skipped.
+
+    \b
+    Example:
+      python -m models eval language --data sentences --json
+    """
+    files = read_language(data)
+    enricher = load()
+    with _progress(sum(map(len, files.values()))) as advance:
+        answers = {code: name_languages(enricher, texts, advance) for code, texts in files.items()}
+    report = language_report(answers, model_of(enricher))
+    _show(report, tables.language_tables(report), as_json)
+
+
+@evaluate.command()
+@_data("Folder with *.jsonl: a post a line, with its text and a column of 0 or 1 for each topic.")
+@_task
+def topic(data: Path, as_json: bool, load: Load) -> None:
+    """F1 (0 to 1) of the topics, per file, per topic and over all.
+
+    \b
+    A line, in the form of the X-Topic data set (id and topics may be absent):
+      {"id": 1, "text": "...", "music": 1, "sports": 0, ..., "topics": ["Music"]}
+
+    \b
+    Example:
+      python -m models eval topic --data x_topic --json
+    """
+    enricher = load()
+    files = read_topic_posts(data, enricher.topics)
+    with _progress(sum(len(posts.texts) for posts in files.values())) as advance:
+        answers = {name: name_topics(enricher, posts.texts, advance) for name, posts in files.items()}
+    report = topic_report(files, answers, model_of(enricher))
+    _show(report, tables.topic_tables(report), as_json)
+
+
+@evaluate.command()
+@_data("CSV or TSV file with a header.")
+@click.option("--text-column", required=True, help="Column that holds the text.")
+@click.option(
+    "--label-column", required=True, help="Column that holds a topic's name, or anything else for none of them."
+)
+@click.option(
+    "--topics",
+    "topics_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Campaign file (TOML) with the [[topics]].",
+)
+@_task
+def campaign(data: Path, text_column: str, label_column: str, topics_file: Path, as_json: bool, load: Load) -> None:
+    """Scores (0 to 1) of the topics of a campaign file, per topic and over all.
+
+    \b
+    Example:
+      python -m models eval campaign --data crash.csv --topics crash.toml \\
+        --text-column "Tweet Text" --label-column "Information Type"
+    """
+    posts = read_campaign_posts(data, text_column, label_column)
+    topics = read_topics(topics_file)
+    if not topics:
+        raise TopicsFileError(f"{topics_file}: no [[topics]] to score")
+    enricher = load(campaign_topics=topics)
+    with _progress(len(posts.texts)) as advance:
+        answers = match_topics(enricher, topics, posts.texts, advance)
+    report = campaign_report([topic.name for topic in topics], posts.labels, answers, model_of(enricher))
+    _show(report, tables.campaign_tables(report), as_json)
+
+
+@contextmanager
+def _progress(posts: int) -> Iterator[Advance]:
+    columns = (TextColumn("posts"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("posts", total=posts)
+        yield lambda done: bar.advance(task, done)
+
+
+def _show(report: Struct, shown: Sequence[RenderableType], as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+    else:
+        Console().print(*shown, sep="\n")

@@ -1,0 +1,47 @@
+"""Scores of the model on labelled posts: a file for each task, `measures` for what they count with."""
+
+from models.evaluation.campaign import (
+    CampaignReport,
+    campaign_report,
+    match_topics,
+    read_campaign_posts,
+)
+from models.evaluation.language import LanguageReport, language_report, name_languages, read_language
+from models.evaluation.sentiment import (
+    SENTIMENTS,
+    JudgedPosts,
+    LabelledPosts,
+    SentimentReport,
+    SentimentScore,
+    judge,
+    pooled,
+    read_sentiment,
+    score_sentiment,
+    sentiment_report,
+)
+from models.evaluation.topic import TopicReport, name_topics, read_topic_posts, topic_report
+
+__all__ = [
+    "SENTIMENTS",
+    "CampaignReport",
+    "JudgedPosts",
+    "LabelledPosts",
+    "LanguageReport",
+    "SentimentReport",
+    "SentimentScore",
+    "TopicReport",
+    "campaign_report",
+    "judge",
+    "language_report",
+    "match_topics",
+    "name_languages",
+    "name_topics",
+    "pooled",
+    "read_campaign_posts",
+    "read_language",
+    "read_sentiment",
+    "read_topic_posts",
+    "score_sentiment",
+    "sentiment_report",
+    "topic_report",
+]

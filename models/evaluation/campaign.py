@@ -1,0 +1,171 @@
+"""Campaign topics on a table of posts, most of which may belong to none of them."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from msgspec import Struct
+
+from models.campaign import CampaignTopic, centre, cosines
+from models.enricher import Enricher
+from models.enrichment import ModelInfo
+from models.errors import EvaluationDataError
+from models.evaluation.answers import CHUNK, Advance, ask, silent
+from models.evaluation.measures import Counts, Floats, accuracy, auc, confusion, fraction
+from models.evaluation.reading import read_text
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPosts:
+    """Texts with the label of each, which is the name of a topic or anything else."""
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignAnswers:
+    """What the model said of posts.
+
+    Attributes:
+        names: the topic given to each post, or `None`.
+        scores: the probability of the nearest topic (posts).
+        likeness: cosine of each post with each topic (posts x topics).
+    """
+
+    names: tuple[str | None, ...]
+    scores: Floats
+    likeness: Floats
+
+
+class CampaignTopicScore(Struct, frozen=True, kw_only=True):
+    """Scores (fractions) of one topic against the rest; `auc` is null where no post, or every post, has it."""
+
+    precision: float
+    recall: float
+    f1: float
+    auc: float | None
+    posts: int
+
+
+class CampaignReport(Struct, frozen=True, kw_only=True):
+    """What `eval campaign --json` prints; all fractions.
+
+    Attributes:
+        accuracy: posts given what is true of them, "none of them" included.
+        macro_f1: mean over the topics that occur in truth or in an answer.
+        macro_f1_with_none: the same with "none of them" as one more.
+        mean_auc: mean over the topics that have one.
+        any_auc: posts of any topic against the others, by the score of the nearest topic.
+        coverage: posts that were given a topic.
+    """
+
+    task: str = "campaign"
+    topics: dict[str, CampaignTopicScore]
+    accuracy: float
+    macro_f1: float
+    macro_f1_with_none: float
+    mean_auc: float | None
+    any_auc: float | None
+    coverage: float
+    posts: int
+    model: ModelInfo
+
+
+def read_campaign_posts(path: Path, text_column: str, label_column: str) -> CampaignPosts:
+    """Read two columns of a CSV or TSV file with a header, whose delimiter is a tab if the header holds one.
+
+    Raises:
+        EvaluationDataError: the file cannot be read, lacks a column or a cell, or holds no row.
+    """
+    rows = _rows(path)
+    _, header = next(rows, (1, []))
+    columns = [cell.strip() for cell in header]
+    if missing := [name for name in (text_column, label_column) if name.strip() not in columns]:
+        raise EvaluationDataError(
+            f"{path}:1: no column {' nor '.join(map(repr, missing))}; there are {', '.join(map(repr, columns))}"
+        )
+    text_place, label_place = (columns.index(name.strip()) for name in (text_column, label_column))
+    texts: list[str] = []
+    labels: list[str] = []
+    for line, row in rows:
+        if len(row) <= max(text_place, label_place):
+            raise EvaluationDataError(f"{path}:{line}: {len(row)} cells, where the header has {len(columns)}")
+        texts.append(row[text_place])
+        labels.append(row[label_place].strip())
+    if not texts:
+        raise EvaluationDataError(f"{path} holds no row below its header")
+    return CampaignPosts(tuple(texts), tuple(labels))
+
+
+def match_topics(
+    enricher: Enricher, topics: Sequence[CampaignTopic], texts: Sequence[str], advance: Advance = silent
+) -> CampaignAnswers:
+    """Ask a model that was loaded with `topics` for the topic of texts, and how alike they are to each."""
+    centres = [centre(enricher.vectors(topic.texts)) for topic in topics]
+    names: list[str | None] = []
+    scores: list[float] = []
+    likeness = np.zeros((len(texts), len(topics)))
+    for start in range(0, len(texts), CHUNK):
+        chunk = texts[start : start + CHUNK]
+        given = [answer.campaign for answer in ask(enricher, chunk)]
+        names += [each.name for each in given]
+        scores += [each.score for each in given]
+        likeness[start : start + CHUNK] = cosines(enricher.vectors(chunk), centres)
+        advance(len(chunk))
+    return CampaignAnswers(tuple(names), np.array(scores), likeness)
+
+
+def campaign_report(
+    names: Sequence[str], labels: Sequence[str], answers: CampaignAnswers, model: ModelInfo
+) -> CampaignReport:
+    """Score the topics (`names`, in the order of the columns of `likeness`) given to posts with these labels."""
+    none = len(names)
+    places = {name: place for place, name in enumerate(names)}
+    truth = np.array([places.get(label, none) for label in labels], np.int64)
+    given = np.array([none if name is None else places[name] for name in answers.names], np.int64)
+    counts = [Counts.of(truth == place, given == place) for place in range(none + 1)]
+    areas = [auc(answers.likeness[:, place], truth == place) for place in range(none)]
+    any_area = auc(answers.scores, truth != none)
+    return CampaignReport(
+        topics={
+            name: CampaignTopicScore(
+                precision=fraction(count.precision),
+                recall=fraction(count.recall),
+                f1=fraction(count.f1),
+                auc=None if area is None else fraction(area),
+                posts=count.posts,
+            )
+            for name, count, area in zip(names, counts[:none], areas, strict=True)
+        },
+        accuracy=fraction(accuracy(confusion(truth, given, none + 1))),
+        macro_f1=_macro_f1(counts[:none]),
+        macro_f1_with_none=_macro_f1(counts),
+        mean_auc=fraction(fmean(known)) if (known := [area for area in areas if area is not None]) else None,
+        any_auc=None if any_area is None else fraction(any_area),
+        coverage=fraction(float((given != none).mean())),
+        posts=len(labels),
+        model=model,
+    )
+
+
+def _macro_f1(counts: Sequence[Counts]) -> float:
+    occurring = [count.f1 for count in counts if count.occurs]
+    return fraction(fmean(occurring)) if occurring else 0.0
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank with the number of its last line."""
+    text = read_text(path)
+    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise EvaluationDataError(f"{path}:{reader.line_num}: {error}") from error

@@ -1,0 +1,150 @@
+"""Measures of a classifier, as pure functions of arrays; each agrees with scikit-learn's of the same name.
+
+Labels are integers from 0. Where a measure is not defined (no such label, no post), its docstring says what it returns.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, SupportsFloat
+
+import numpy as np
+import numpy.typing as npt
+
+CALIBRATION_BINS = 15
+"""The usual number for the expected calibration error (Guo et al., 2017, "On Calibration of Modern Neural Networks")."""
+
+Labels = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+def confusion(truth: Labels, predicted: Labels, labels: int) -> Labels:
+    """Count posts by true label (row) and predicted label (column): a `labels` x `labels` matrix."""
+    counts = np.bincount(truth * labels + predicted, minlength=labels * labels)
+    return counts.reshape(labels, labels).astype(np.int64)
+
+
+def accuracy(matrix: Labels) -> float:
+    """Return the share of a confusion matrix on its diagonal; 0 without posts."""
+    return _share(np.trace(matrix), matrix.sum())
+
+
+def macro_f1(matrix: Labels) -> float:
+    """Return the mean F1 over the labels that occur on either side; 0 without posts."""
+    f1, occurs = _f1(matrix), matrix.sum(axis=0) + matrix.sum(axis=1) > 0
+    return _share(f1 @ occurs, occurs.sum())
+
+
+def weighted_f1(matrix: Labels) -> float:
+    """Return the mean F1 over the true labels, each weighted by its posts; 0 without posts."""
+    posts = matrix.sum(axis=1)
+    return _share(_f1(matrix) @ posts, posts.sum())
+
+
+def macro_recall(matrix: Labels) -> float:
+    """Return the mean recall over the labels that occur in truth (balanced accuracy); 0 without posts."""
+    posts = matrix.sum(axis=1)
+    return _share((np.diagonal(matrix) / np.maximum(posts, 1)).sum(), (posts > 0).sum())
+
+
+class Counts(NamedTuple):
+    """What became of one yes-or-no label, or of many taken together: hits, false alarms, misses."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+
+    @classmethod
+    def of(cls, truth: Flags, predicted: Flags) -> "Counts":
+        """Count two boolean arrays of one shape."""
+        return cls(int((truth & predicted).sum()), int((~truth & predicted).sum()), int((truth & ~predicted).sum()))
+
+    @property
+    def posts(self) -> int:
+        """Posts that have the label in truth."""
+        return self.true_positive + self.false_negative
+
+    @property
+    def occurs(self) -> bool:
+        """Whether the label stands on either side."""
+        return sum(self) > 0
+
+    @property
+    def precision(self) -> float:
+        """Share of the given labels that are right; 0 where none was given."""
+        return _share(self.true_positive, self.true_positive + self.false_positive)
+
+    @property
+    def recall(self) -> float:
+        """Share of the true labels that were found; 0 where there is none."""
+        return _share(self.true_positive, self.posts)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 where the label does not occur."""
+        return _share(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Posts in equal bins of the probability of their answer; a mean of no post is NaN.
+
+    Attributes:
+        edges: bounds of the bins (bins + 1).
+        posts: posts in each bin.
+        confidence: mean probability of the answer in each bin.
+        accuracy: share of right answers in each bin.
+    """
+
+    edges: Floats
+    posts: Labels
+    confidence: Floats
+    accuracy: Floats
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean distance of confidence and accuracy over the posts; 0 without posts."""
+        filled = self.posts > 0
+        distance = np.abs(self.confidence[filled] - self.accuracy[filled])
+        return _share(distance @ self.posts[filled], self.posts.sum())
+
+
+def calibration(confidence: Floats, correct: Flags, bins: int = CALIBRATION_BINS) -> Calibration:
+    """Bin posts by the probability (0 to 1) of the answer they got; a bin includes its upper bound."""
+    places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    posts = np.bincount(places, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(places, weights=each, minlength=bins) / posts for each in (confidence, correct)]
+    return Calibration(np.linspace(0, 1, bins + 1), posts.astype(np.int64), *means)
+
+
+def auc(scores: Floats, truth: Flags) -> float | None:
+    """Return the probability that a post with the label scores above one without (ties count half).
+
+    `None` where all posts have the label, or none has.
+    """
+    positive = int(truth.sum())
+    negative = len(truth) - positive
+    if not positive or not negative:
+        return None
+    _, place, ties = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
+    return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def percent(share: float) -> float:
+    """Return a share in per cent, with two decimals."""
+    return round(100 * share, 2)
+
+
+def fraction(share: float) -> float:
+    """Return a share with four decimals."""
+    return round(share, 4)
+
+
+def _f1(matrix: Labels) -> Floats:
+    both = matrix.sum(axis=0) + matrix.sum(axis=1)
+    return np.asarray(2 * np.diagonal(matrix) / np.maximum(both, 1))
+
+
+def _share(part: SupportsFloat, whole: SupportsFloat) -> float:
+    return float(part) / float(whole) if float(whole) else 0.0

@@ -1,0 +1,108 @@
+"""Pictures of the sentiment's calibration and confusion. Needs matplotlib (`tagpulse[plots]`)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.enrichment import ModelInfo
+from models.errors import PlotsMissingError
+from models.evaluation.measures import Calibration, Floats, Labels
+from models.evaluation.sentiment import SENTIMENTS, JudgedPosts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CALIBRATION_FILE = "calibration.png"
+CONFUSION_FILE = "confusion.png"
+
+_DOTS_PER_INCH = 150
+_BLUE, _LIGHT, _RED, _GREY = "#2a6f97", "#a9d6e5", "#c1121f", "#6c757d"
+_FONT_SIZE = 12
+
+
+def require_matplotlib() -> None:
+    """Tell before a long evaluation that its pictures could not be drawn.
+
+    Raises:
+        PlotsMissingError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise PlotsMissingError from error
+
+
+def write_plots(folder: Path, judged: JudgedPosts, model: ModelInfo, data: str) -> list[Path]:
+    """Draw both pictures into a folder, which is made; `data` says in the titles which posts they are of.
+
+    Raises:
+        PlotsMissingError: matplotlib is not installed.
+        OSError: the folder cannot be written.
+    """
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with rc_context({"font.size": _FONT_SIZE, "axes.titlesize": _FONT_SIZE + 1}):
+        pictures = {
+            CALIBRATION_FILE: _reliability(Figure((7, 7.5), layout="constrained"), judged.calibration),
+            CONFUSION_FILE: _matrix(Figure((6.5, 6), layout="constrained"), judged.confusion),
+        }
+        for name, picture in pictures.items():
+            picture.suptitle(f"{model.name} {model.version}\n{data}, n = {judged.posts:,}", fontsize=13)
+            picture.savefig(folder / name, dpi=_DOTS_PER_INCH)
+    return [folder / name for name in pictures]
+
+
+def _reliability(figure: "Figure", bins: Calibration) -> "Figure":
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    width = bins.edges[1]
+    middles = bins.edges[:-1] + width / 2
+    filled = bins.posts > 0
+    above.plot((0, 1), (0, 1), "--", color=_GREY, label="perfectly calibrated")
+    above.bar(
+        middles[filled], bins.accuracy[filled], 0.92 * width, color=_LIGHT, edgecolor=_BLUE, label="right answers"
+    )
+    above.plot(bins.confidence[filled], bins.accuracy[filled], "o", color=_RED, label="mean probability of the bin")
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of right answers")
+    above.set_title(f"Sentiment: expected calibration error {bins.error:.3f}")
+    above.legend(loc="upper left", frameon=False)
+    below.bar(middles, bins.posts, 0.92 * width, color=_BLUE)
+    _number_bars(below, middles[filled], bins.posts[filled])
+    below.set(xlabel="probability of the answer", ylabel="posts")
+    below.margins(y=0.25)
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _number_bars(axes: "Axes", places: Floats, posts: Labels) -> None:
+    for place, number in zip(places, posts, strict=True):
+        axes.annotate(f"{number}", (place, number), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=10)
+
+
+def _matrix(figure: "Figure", counts: Labels) -> "Figure":
+    axes = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    places = range(len(SENTIMENTS))
+    axes.set_xticks(places, SENTIMENTS)
+    axes.set_yticks(places, SENTIMENTS, rotation=90, va="center")
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title("Sentiment: shares of the true label (posts)")
+    for row in places:
+        for column in places:
+            axes.text(
+                column,
+                row,
+                f"{shares[row, column]:.1%}\n({counts[row, column]:,})",
+                ha="center",
+                va="center",
+                fontsize=13,
+                color="white" if shares[row, column] > 0.65 else "black",
+            )
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    return figure

@@ -1,0 +1,177 @@
+"""Sentiment on folders of labelled posts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from msgspec import Struct
+
+from models.enricher import TextEnricher
+from models.enrichment import ModelInfo
+from models.errors import EvaluationDataError
+from models.evaluation.answers import Advance, ask, silent
+from models.evaluation.measures import (
+    Calibration,
+    Floats,
+    Labels,
+    calibration,
+    confusion,
+    fraction,
+    macro_f1,
+    macro_recall,
+    percent,
+    weighted_f1,
+)
+from models.evaluation.reading import read_lines
+
+SENTIMENTS = ("negative", "neutral", "positive")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPosts:
+    """Texts with their sentiment (0 negative, 1 neutral, 2 positive)."""
+
+    texts: tuple[str, ...]
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPosts:
+    """What is true of posts and what the model said: labels (posts) and probabilities (posts x 3)."""
+
+    truth: Labels
+    predicted: Labels
+    probabilities: Floats
+
+    @property
+    def confusion(self) -> Labels:
+        """Counts by true (row) and predicted sentiment (column): 3 x 3."""
+        return confusion(self.truth, self.predicted, len(SENTIMENTS))
+
+    @property
+    def calibration(self) -> Calibration:
+        """How the probabilities of the answers agree with their being right."""
+        return calibration(self.probabilities.max(axis=1), self.predicted == self.truth)
+
+    @property
+    def posts(self) -> int:
+        """Number of posts."""
+        return len(self.truth)
+
+
+class SentimentScore(Struct, frozen=True, kw_only=True):
+    """Scores of one folder, or over all: F1 and recall in per cent.
+
+    Attributes:
+        ece: expected calibration error, a fraction; 15 bins of the probability of the answer.
+        confusion: posts by true (row) and predicted sentiment (column), in the order negative, neutral, positive.
+    """
+
+    macro_f1: float
+    macro_recall: float
+    weighted_f1: float
+    ece: float
+    confusion: list[list[int]]
+    posts: int
+
+
+class SentimentReport(Struct, frozen=True, kw_only=True):
+    """What `eval sentiment --json` prints.
+
+    `mean` holds the means over the folders; its `ece`, `confusion` and `posts`, and the ones beside it, are those of all
+    posts together.
+    """
+
+    task: str = "sentiment"
+    split: str
+    languages: dict[str, SentimentScore]
+    mean: SentimentScore
+    ece: float
+    confusion: list[list[int]]
+    model: ModelInfo
+
+
+def read_sentiment(folder: Path, split: str) -> dict[str, LabelledPosts]:
+    """Read `{split}_text.txt` and `{split}_labels.txt` of a folder, or of each folder in it, by folder name.
+
+    Raises:
+        EvaluationDataError: no such files, or texts and labels that do not belong together.
+    """
+    if not folder.is_dir():
+        raise EvaluationDataError(f"{folder} is not a folder")
+    places = [folder] if (folder / f"{split}_text.txt").is_file() else sorted(folder.iterdir())
+    found = {place.resolve().name: _read(place, split) for place in places if (place / f"{split}_text.txt").is_file()}
+    if not found:
+        raise EvaluationDataError(f"{folder} holds no {split}_text.txt, nor does any folder in it")
+    return found
+
+
+def judge(enricher: TextEnricher, posts: LabelledPosts, advance: Advance = silent) -> JudgedPosts:
+    """Ask the model for the sentiment of posts."""
+    moods = [answer.sentiment for answer in ask(enricher, posts.texts, advance)]
+    return JudgedPosts(
+        posts.labels,
+        np.array([SENTIMENTS.index(mood.label) for mood in moods], np.int64),
+        np.array([(mood.negative, mood.neutral, mood.positive) for mood in moods], np.float64),
+    )
+
+
+def pooled(folders: Iterable[JudgedPosts]) -> JudgedPosts:
+    """Take the posts of several folders as one."""
+    columns = zip(*((each.truth, each.predicted, each.probabilities) for each in folders), strict=True)
+    truth, predicted, probabilities = (np.concatenate(column) for column in columns)
+    return JudgedPosts(truth, predicted, probabilities)
+
+
+def score(judged: JudgedPosts) -> SentimentScore:
+    """Score the posts of one folder."""
+    matrix = judged.confusion
+    return SentimentScore(
+        macro_f1=percent(macro_f1(matrix)),
+        macro_recall=percent(macro_recall(matrix)),
+        weighted_f1=percent(weighted_f1(matrix)),
+        ece=fraction(judged.calibration.error),
+        confusion=matrix.tolist(),
+        posts=judged.posts,
+    )
+
+
+def score_sentiment(enricher: TextEnricher, posts: LabelledPosts) -> SentimentScore:
+    """Score the labels that the model gives."""
+    return score(judge(enricher, posts))
+
+
+def sentiment_report(folders: Mapping[str, JudgedPosts], split: str, model: ModelInfo) -> SentimentReport:
+    """Score each folder, and all of them."""
+    scores = {name: score(judged) for name, judged in folders.items()}
+    together = score(pooled(folders.values()))
+    mean = SentimentScore(
+        macro_f1=round(fmean(each.macro_f1 for each in scores.values()), 2),
+        macro_recall=round(fmean(each.macro_recall for each in scores.values()), 2),
+        weighted_f1=round(fmean(each.weighted_f1 for each in scores.values()), 2),
+        ece=together.ece,
+        confusion=together.confusion,
+        posts=together.posts,
+    )
+    return SentimentReport(
+        split=split, languages=scores, mean=mean, ece=together.ece, confusion=together.confusion, model=model
+    )
+
+
+def _read(folder: Path, split: str) -> LabelledPosts:
+    text_path, label_path = folder / f"{split}_text.txt", folder / f"{split}_labels.txt"
+    texts = read_lines(text_path)
+    labels = [_label(label_path, number, line) for number, line in enumerate(read_lines(label_path), start=1)]
+    if len(texts) != len(labels):
+        raise EvaluationDataError(f"{text_path} has {len(texts)} lines, {label_path} {len(labels)}: they must agree")
+    if not texts:
+        raise EvaluationDataError(f"{text_path} is empty")
+    return LabelledPosts(tuple(texts), np.array(labels, np.int64))
+
+
+def _label(path: Path, number: int, line: str) -> int:
+    if line.strip() not in {"0", "1", "2"}:
+        raise EvaluationDataError(f"{path}:{number}: a label is 0, 1 or 2, not {line!r}")
+    return int(line)

@@ -1,0 +1,95 @@
+"""Reports as tables for people. Names come from files and are escaped."""
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from models.enrichment import ModelInfo
+from models.evaluation.campaign import CampaignReport
+from models.evaluation.language import LanguageReport
+from models.evaluation.sentiment import SENTIMENTS, SentimentReport, SentimentScore
+from models.evaluation.topic import TopicReport
+
+
+def sentiment_tables(report: SentimentReport) -> list[RenderableType]:
+    """Scores by folder, and who was taken for whom."""
+    scores = _table(
+        f"Sentiment, {report.split}", report.model, "folder", "macro-F1", "macro recall", "weighted F1", "ECE", "posts"
+    )
+    for name, score in report.languages.items():
+        scores.add_row(escape(name), *_sentiment_cells(score))
+    scores.add_section()
+    scores.add_row("mean", *_sentiment_cells(report.mean))
+    scores.caption = "last row: ECE and posts of all folders together"
+    confused = Table("true \\ predicted", *SENTIMENTS, title="Posts")
+    for label, counts in zip(SENTIMENTS, report.confusion, strict=True):
+        confused.add_row(label, *(f"{count:,}" for count in counts))
+    return [scores, _numeric(confused)]
+
+
+def language_tables(report: LanguageReport) -> list[RenderableType]:
+    """Accuracy by language, with the commonest mistakes."""
+    table = _table("Language", report.model, "language", "accuracy", "texts", "taken for")
+    for code, score in report.languages.items():
+        wrong = ", ".join(f"{escape(other)} {count}" for other, count in score.most_confused.items())
+        table.add_row(escape(code), f"{score.accuracy:.2f}", f"{score.texts:,}", wrong)
+    table.add_section()
+    table.add_row("mean", f"{report.mean.accuracy:.2f}")
+    texts = sum(score.texts for score in report.languages.values())
+    table.add_row("all texts", f"{report.accuracy:.2f}", f"{texts:,}", f"ECE {report.ece:.4f}")
+    table.columns[-1].justify = "left"
+    return [table]
+
+
+def topic_tables(report: TopicReport) -> list[RenderableType]:
+    """F1 by file and by topic."""
+    files = _table("Topics", report.model, "file", "micro-F1", "macro-F1", "posts")
+    for name, file in report.files.items():
+        files.add_row(escape(name), f"{file.micro_f1:.4f}", f"{file.macro_f1:.4f}", f"{file.posts:,}")
+    files.add_section()
+    posts = sum(file.posts for file in report.files.values())
+    files.add_row("all", f"{report.micro_f1:.4f}", f"{report.macro_f1:.4f}", f"{posts:,}")
+    topics = Table("topic", "F1", "precision", "recall", "posts")
+    for name, topic in report.topics.items():
+        cells = (f"{each:.4f}" for each in (topic.f1, topic.precision, topic.recall))
+        topics.add_row(escape(name), *cells, f"{topic.posts:,}")
+    return [files, _numeric(topics)]
+
+
+def campaign_tables(report: CampaignReport) -> list[RenderableType]:
+    """Scores by campaign topic and over all."""
+    topics = _table("Campaign topics", report.model, "topic", "F1", "precision", "recall", "AUC", "posts")
+    for name, topic in report.topics.items():
+        cells = (_share(each) for each in (topic.f1, topic.precision, topic.recall, topic.auc))
+        topics.add_row(escape(name), *cells, f"{topic.posts:,}")
+    summary = Table("over all", "")
+    for what, share in (
+        ("accuracy, none included", report.accuracy),
+        ("macro-F1 over the topics", report.macro_f1),
+        ("macro-F1 with none", report.macro_f1_with_none),
+        ("mean AUC, a topic against the rest", report.mean_auc),
+        ("AUC, any topic against none", report.any_auc),
+        ("coverage, posts given a topic", report.coverage),
+    ):
+        summary.add_row(what, _share(share))
+    summary.add_row("posts", f"{report.posts:,}")
+    return [topics, _numeric(summary)]
+
+
+def _sentiment_cells(score: SentimentScore) -> list[str]:
+    percents = (score.macro_f1, score.macro_recall, score.weighted_f1)
+    return [*(f"{each:.2f}" for each in percents), f"{score.ece:.4f}", f"{score.posts:,}"]
+
+
+def _table(title: str, model: ModelInfo, *columns: str) -> Table:
+    return _numeric(Table(*columns, title=escape(f"{title}: {model.name} {model.version}")))
+
+
+def _numeric(table: Table) -> Table:
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.4f}"

@@ -1,0 +1,156 @@
+"""Topics on files of posts that have any number of them, in the form of the X-Topic data set."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from models.enricher import TextEnricher
+from models.enrichment import ModelInfo
+from models.errors import EvaluationDataError
+from models.evaluation.answers import Advance, ask, silent
+from models.evaluation.measures import Counts, Flags, fraction
+from models.evaluation.reading import files_of, read_lines
+
+_NO_TOPIC = {"id", "text", "topics"}
+"""Keys of a record that are no column of a topic; `topics` repeats the columns in other words."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPosts:
+    """Texts with the topics of each."""
+
+    texts: tuple[str, ...]
+    topics: tuple[frozenset[str], ...]
+
+
+class TopicFileScore(Struct, frozen=True, kw_only=True):
+    """F1 (fractions) of one file, over its pairs of post and topic and as a mean over topics."""
+
+    micro_f1: float
+    macro_f1: float
+    posts: int
+
+
+class TopicScores(Struct, frozen=True, kw_only=True):
+    """Scores (fractions) of one topic; `posts` have it in truth."""
+
+    f1: float
+    precision: float
+    recall: float
+    posts: int
+
+
+class TopicReport(Struct, frozen=True, kw_only=True):
+    """What `eval topic --json` prints; `micro_f1`, `macro_f1` and `topics` are of all posts together.
+
+    A mean over topics is over those that occur in truth or in an answer.
+    """
+
+    task: str = "topic"
+    files: dict[str, TopicFileScore]
+    micro_f1: float
+    macro_f1: float
+    topics: dict[str, TopicScores]
+    model: ModelInfo
+
+
+def read_topic_posts(folder: Path, known: Collection[str]) -> dict[str, TopicPosts]:
+    """Read each `*.jsonl`, by file name without its ending: `text` and one 0/1 column for each topic.
+
+    Raises:
+        EvaluationDataError: no such file, a line that is none of these, or a topic that is not `known`.
+    """
+    return {path.stem: _read(path, known) for path in files_of(folder, ".jsonl")}
+
+
+def name_topics(enricher: TextEnricher, texts: Sequence[str], advance: Advance = silent) -> tuple[frozenset[str], ...]:
+    """Ask the model for the topics of texts."""
+    return tuple(frozenset(topic.name for topic in answer.topics) for answer in ask(enricher, texts, advance))
+
+
+def topic_report(
+    truth: Mapping[str, TopicPosts], predicted: Mapping[str, Sequence[frozenset[str]]], model: ModelInfo
+) -> TopicReport:
+    """Score the topics that the model gave to the posts of each file."""
+    posts = [topics for name in truth for topics in truth[name].topics]
+    answers = [topics for name in truth for topics in predicted[name]]
+    counts = _counts(posts, answers)
+    return TopicReport(
+        files={
+            name: TopicFileScore(
+                micro_f1=_micro_f1(own := _counts(each.topics, predicted[name])),
+                macro_f1=_macro_f1(own),
+                posts=len(each.texts),
+            )
+            for name, each in truth.items()
+        },
+        micro_f1=_micro_f1(counts),
+        macro_f1=_macro_f1(counts),
+        topics={
+            name: TopicScores(
+                f1=fraction(each.f1),
+                precision=fraction(each.precision),
+                recall=fraction(each.recall),
+                posts=each.posts,
+            )
+            for name, each in counts.items()
+        },
+        model=model,
+    )
+
+
+def _counts(truth: Sequence[frozenset[str]], predicted: Sequence[frozenset[str]]) -> dict[str, Counts]:
+    names = sorted(frozenset().union(*truth, *predicted))
+    return {name: Counts.of(_having(name, truth), _having(name, predicted)) for name in names}
+
+
+def _having(name: str, posts: Sequence[frozenset[str]]) -> Flags:
+    return np.array([name in topics for topics in posts], np.bool_)
+
+
+def _micro_f1(counts: Mapping[str, Counts]) -> float:
+    return fraction(Counts(*(sum(column) for column in zip(*counts.values(), strict=True))).f1) if counts else 0.0
+
+
+def _macro_f1(counts: Mapping[str, Counts]) -> float:
+    return fraction(fmean(each.f1 for each in counts.values())) if counts else 0.0
+
+
+def _read(path: Path, known: Collection[str]) -> TopicPosts:
+    lines = [(f"{path}:{number}", line) for number, line in enumerate(read_lines(path), start=1) if line.strip()]
+    if not lines:
+        raise EvaluationDataError(f"{path} is empty")
+    records = [(place, _record(place, line)) for place, line in lines]
+    texts = tuple(_text(place, record) for place, record in records)
+    return TopicPosts(texts, tuple(_topics(place, record, known) for place, record in records))
+
+
+def _record(place: str, line: str) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(line, type=dict[str, object])
+    except msgspec.MsgspecError as error:
+        raise EvaluationDataError(f"{place}: {error}") from error
+
+
+def _text(place: str, record: Mapping[str, object]) -> str:
+    text = record.get("text")
+    if not isinstance(text, str):
+        raise EvaluationDataError(f"{place}: text must be a string, not {text!r}")
+    return text
+
+
+def _topics(place: str, record: Mapping[str, object], known: Collection[str]) -> frozenset[str]:
+    columns = {name: value for name, value in record.items() if name not in _NO_TOPIC}
+    if strange := sorted(columns.keys() - set(known)):
+        raise EvaluationDataError(
+            f"{place}: the model knows no topic {', '.join(map(repr, strange))}; it knows {', '.join(known)}"
+        )
+    for name, value in columns.items():
+        if not isinstance(value, int | float) or value not in {0, 1}:
+            raise EvaluationDataError(f"{place}: {name} must be 0 or 1, not {value!r}")
+    return frozenset(name for name, value in columns.items() if value)

@@ -1,0 +1,18 @@
+"""Running `python -m models` as its users do."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+
+def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """The finished command."""
+    command = [sys.executable, "-m", "models", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
+
+
+def answers(result: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
+    """The JSON objects that a successful command printed."""
+    assert result.returncode == 0, result.stderr.decode()
+    return [json.loads(line) for line in result.stdout.decode("utf-8").splitlines()]

@@ -1,0 +1,115 @@
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from models import Enricher, EvaluationDataError
+from models.evaluation import judge, read_sentiment, score_sentiment, sentiment_report
+from models.evaluation.answers import CHUNK, ask
+from models.evaluation.error_rates import error_rates
+from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer
+
+LEAST_MACRO_F1 = 63
+"""Mean over the seven languages of UMSAB whose validation labels are sound; its Hindi ones are close to noise."""
+
+MODEL_SAYS = ScriptedEnricher(
+    {
+        "bad": answer(sentiment=(0.8, 0.1, 0.1)),
+        "meh": answer(sentiment=(0.2, 0.5, 0.3)),
+        "good": answer(sentiment=(0.0, 0.1, 0.9)),
+    }
+)
+
+
+def write(folder: Path, texts: str, labels: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "val_text.txt").write_text("\n".join(texts.split()), "utf-8")
+    (folder / "val_labels.txt").write_text("\n".join(labels), "utf-8")
+    return folder
+
+
+def test_scores_by_folder_their_mean_and_all_posts_together(tmp_path: Path) -> None:
+    write(tmp_path / "english", "bad meh good", "012")
+    write(tmp_path / "hindi", "bad meh good good", "0102")
+    folders = {name: judge(MODEL_SAYS, posts) for name, posts in read_sentiment(tmp_path, "val").items()}
+    report = sentiment_report(folders, "val", MODEL)
+    english, hindi = report.languages["english"], report.languages["hindi"]
+    assert (english.macro_f1, english.macro_recall, english.weighted_f1, english.posts) == (100, 100, 100, 3)
+    assert english.ece == pytest.approx((0.2 + 0.5 + 0.1) / 3, abs=1e-4)
+    assert english.confusion == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert hindi.confusion == [[1, 0, 1], [0, 1, 0], [0, 0, 1]]
+    assert hindi.macro_f1 == pytest.approx(100 * (2 / 3 + 1 + 2 / 3) / 3, abs=0.01)
+    assert hindi.macro_recall == pytest.approx(100 * (0.5 + 1 + 1) / 3, abs=0.01)
+    assert hindi.weighted_f1 == pytest.approx(100 * (2 * 2 / 3 + 1 + 2 / 3) / 4, abs=0.01)
+    assert report.mean.macro_f1 == pytest.approx((100 + hindi.macro_f1) / 2, abs=0.01)
+    assert report.mean.posts == 7
+    assert report.confusion == report.mean.confusion == [[2, 0, 1], [0, 2, 0], [0, 0, 2]]
+    assert report.ece == report.mean.ece == pytest.approx((2 * 0.2 + 2 * 0.5 + 3 * abs(0.9 - 2 / 3)) / 7, abs=1e-4)
+
+
+def test_error_rates_are_named_by_language(tmp_path: Path) -> None:
+    write(tmp_path / "hindi", "bad meh good good", "0102")
+    write(tmp_path / "nb", "bad meh good", "012")
+    folders = {name: judge(MODEL_SAYS, posts) for name, posts in read_sentiment(tmp_path, "val").items()}
+    rates = error_rates(folders, MODEL)
+    assert list(rates.languages) == ["hi-Latn", "nb"]
+    assert rates.of("hi-Latn").rates[0] == (0.5, 0.0, 0.5)
+    assert rates.of("xx") == rates.together
+    assert rates.together.counts == ((2, 0, 1), (0, 2, 0), (0, 0, 2))
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [({"english": "110"}, "english holds no positive post"), ({"de": "012", "german": "012"}, "two folders are de")],
+)
+def test_error_rates_need_every_sentiment_of_each_language_once(
+    tmp_path: Path, folders: dict[str, str], message: str
+) -> None:
+    for name, labels in folders.items():
+        write(tmp_path / name, "bad meh good", labels)
+    judged = {name: judge(MODEL_SAYS, posts) for name, posts in read_sentiment(tmp_path, "val").items()}
+    with pytest.raises(EvaluationDataError, match=message):
+        error_rates(judged, MODEL)
+
+
+def test_a_long_evaluation_gives_signs_of_life() -> None:
+    model, done = ScriptedEnricher({}), list[int]()
+    assert len(ask(model, ["x"] * (CHUNK + 3), done.append)) == CHUNK + 3
+    assert done == model.batches == [CHUNK, 3]
+
+
+def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
+    (tmp_path / "val_text.txt").write_bytes("one\u2028still one\x85and on\ntwo\n".encode())
+    (tmp_path / "val_labels.txt").write_bytes(b"0\r\n2\r\n")
+    posts = read_sentiment(tmp_path, "val")[tmp_path.name]
+    assert posts.texts == ("one\u2028still one\x85and on", "two")
+    assert posts.labels.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        (b"a\nb", b"1", "2 lines.*1"),
+        (b"a", b"3", "val_labels.txt:1"),
+        (b"", b"", "empty"),
+        (b"a\n\xff", b"1", "val_text.txt:2: not utf-8"),
+    ],
+)
+def test_faulty_folders_are_named_with_their_fault(tmp_path: Path, texts: bytes, labels: bytes, message: str) -> None:
+    (tmp_path / "val_text.txt").write_bytes(texts)
+    (tmp_path / "val_labels.txt").write_bytes(labels)
+    with pytest.raises(EvaluationDataError, match=message):
+        read_sentiment(tmp_path, "val")
+
+
+def test_a_folder_without_the_split_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationDataError, match=r"test_text\.txt"):
+        read_sentiment(tmp_path, "test")
+
+
+@pytest.mark.slow
+def test_sentiment_on_umsab_validation(shared_data: Path, enricher: Enricher) -> None:
+    folders = read_sentiment(shared_data / "umsab", "val")
+    scores = {name: score_sentiment(enricher, posts).macro_f1 for name, posts in folders.items() if name != "hindi"}
+    assert len(scores) == 7
+    assert fmean(scores.values()) >= LEAST_MACRO_F1, scores
