@@ -50,6 +50,7 @@ lock: $(TEST) ## Write constraints.txt anew from pyproject.toml (UPGRADE=1: newe
 
 bench: $(DEMO) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/model.py
 
 clean: ## Remove the virtual environment and what the tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist

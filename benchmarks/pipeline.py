@@ -13,14 +13,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
+from rows import Row, show
 
 from streams.broker import Broker, build_broker
 from streams.contracts import Post, encode
@@ -32,18 +30,6 @@ PEERS = Path(__file__).with_name("peers.py")
 PLUMBING_POSTS = 200_000
 MODEL_POSTS = 10_000
 FIRST_SHARE, LAST_SHARE = 0.1, 0.98
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    ours: float
-    unit: str
-    peer: str
-    peers: float | None
-    ratio: float
 
 
 class Bench:
@@ -216,15 +202,7 @@ def main(as_json: bool, kind: str | None, only: tuple[str, ...]) -> None:
         }
         for part in only or parts:
             rows += parts[part]()
-    if as_json:
-        for row in rows:
-            print(json.dumps(asdict(row)))
-        return
-    table = Table("what", "ours", "peer", "", "ratio", title=f"{chosen} broker, {os.cpu_count()} cores")
-    for row in rows:
-        peers = "" if row.peers is None else f"{row.peers:,.1f}"
-        table.add_row(row.what, f"{row.ours:,.1f} {row.unit}", row.peer, peers, f"{row.ratio:.2f}")
-    Console().print(table)
+    show(rows, f"{chosen} broker, {os.cpu_count()} cores", as_json=as_json)
 
 
 if __name__ == "__main__":
