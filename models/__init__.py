@@ -8,10 +8,20 @@ from models.campaign import CampaignTopic, read_topics
 from models.constant import ConstantEnricher
 from models.enricher import Enricher, TextEnricher
 from models.enrichment import CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
-from models.errors import ArtefactError, EvaluationDataError, ModelError, TopicsFileError
+from models.errors import (
+    ArtefactError,
+    BackendError,
+    EvaluationDataError,
+    HubModelError,
+    MissingExtra,
+    ModelError,
+    TopicsFileError,
+)
+from models.hub import HubEnricher
 
 __all__ = [
     "ArtefactError",
+    "BackendError",
     "CacheInfo",
     "CampaignScore",
     "CampaignTopic",
@@ -19,7 +29,10 @@ __all__ = [
     "Enricher",
     "Enrichment",
     "EvaluationDataError",
+    "HubEnricher",
+    "HubModelError",
     "Language",
+    "MissingExtra",
     "ModelError",
     "ModelInfo",
     "Sentiment",

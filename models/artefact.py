@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from models.errors import ArtefactError
+from models.text import QUERY_PREFIX
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODEL_FILE = "model.onnx"
@@ -38,6 +39,8 @@ class Labels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sentiments: tuple[str, ...]
     topics: tuple[TopicLabel, ...]
     campaign: CampaignCalibration
+    prefix: str = QUERY_PREFIX
+    """What stands before each prepared text."""
 
 
 class Artefact(Struct, frozen=True, kw_only=True):

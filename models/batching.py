@@ -6,9 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from models.backends.base import Padded
+
 MICRO_BATCH = 32
 BUCKET = 16
-_PAD = 1  # the id of `<pad>` in the vocabulary of the XLM-R family
+PAD = 1
+"""The id of `<pad>` in the vocabulary of the XLM-R family."""
 
 
 class MicroBatch(NamedTuple):
@@ -22,7 +25,7 @@ class MicroBatch(NamedTuple):
     mask: npt.NDArray[np.int64]
 
 
-def micro_batches(encoded: Sequence[Sequence[int]]) -> Iterator[MicroBatch]:
+def micro_batches(encoded: Sequence[Sequence[int]], pad: int = PAD) -> Iterator[MicroBatch]:
     """Group texts (token ids) by length, shortest first.
 
     A text is padded to the next multiple of `BUCKET` of its own length, never to a neighbour's: sums over tokens then
@@ -34,10 +37,18 @@ def micro_batches(encoded: Sequence[Sequence[int]]) -> Iterator[MicroBatch]:
         rows = np.flatnonzero(lengths == length)
         for start in range(0, len(rows), MICRO_BATCH):
             batch = rows[start : start + MICRO_BATCH]
-            ids = np.full((1 << (len(batch) - 1).bit_length(), length), _PAD, np.int64)
+            ids = np.full((len(batch), length), pad, np.int64)
             mask = np.zeros_like(ids)
-            mask[len(batch) :, 0] = 1  # the mean over no token would be no number
             for place, row in enumerate(batch):
                 ids[place, : len(encoded[row])] = encoded[row]
                 mask[place, : len(encoded[row])] = 1
-            yield MicroBatch(batch, ids, mask)
+            yield MicroBatch(batch, *filled(Padded(ids, mask), 1 << (len(batch) - 1).bit_length(), pad))
+
+
+def filled(batch: Padded, rows: int, pad: int = PAD) -> Padded:
+    """Return a batch with filling after its own rows, so that there are `rows` of them (not fewer than it has)."""
+    missing = rows - len(batch.ids)
+    filling = np.full((missing, batch.ids.shape[1]), pad, np.int64)
+    counted = np.zeros_like(filling)
+    counted[:, 0] = 1  # the mean over no token would be no number
+    return Padded(np.concatenate([batch.ids, filling]), np.concatenate([batch.mask, counted]))

@@ -1,7 +1,7 @@
 """A bounded cache that forgets what was used longest ago, with counters that a metric can read."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -48,6 +48,21 @@ class LruCache(Generic[K, V]):
         self._values.move_to_end(key)
         if len(self._values) > self._maxsize:
             self._values.popitem(last=False)
+
+    def get_all(self, keys: Sequence[K], compute: Callable[[list[K]], Sequence[V]]) -> list[V]:
+        """Return the values of keys, in their order; those not kept are computed together, each once, and kept."""
+        values: dict[K, V] = {}
+        missing: list[K] = []
+        for key in dict.fromkeys(keys):
+            if (cached := self.get(key)) is None:
+                missing.append(key)
+            else:
+                values[key] = cached
+        self.count_shared(len(keys) - len(values) - len(missing))
+        for key, value in zip(missing, compute(missing) if missing else (), strict=True):
+            values[key] = value
+            self.put(key, value)
+        return [values[key] for key in keys]
 
     def info(self) -> CacheInfo:
         """Return the counters."""

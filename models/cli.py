@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
 import click
 import msgspec
 
+from models.backends.choice import WantedBackend, WantedPrecision
 from models.campaign import read_topics
 from models.cli_common import failing, threads_option
 from models.enricher import Enricher
@@ -34,20 +35,35 @@ main.add_command(evaluate)
     type=click.Path(path_type=Path),
     help="Campaign file (TOML) whose [[topics]] tables are scored as well.",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(get_args(WantedBackend)),
+    default="auto",
+    show_default=True,
+    help="What computes; auto takes the fastest that is installed.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(WantedPrecision)),
+    default="auto",
+    show_default=True,
+    help="Numbers it computes in; auto takes what is fast and exact on this processor.",
+)
 @threads_option
-def enrich(topics_file: Path | None, threads: int | None) -> None:
+def enrich(topics_file: Path | None, backend: WantedBackend, precision: WantedPrecision, threads: int | None) -> None:
     """Read one text a line from standard input, write one JSON object a line, in order.
 
     \b
     Examples:
       echo "What a lovely dog!" | python -m models enrich
       python -m models enrich --topics campaign.toml < posts.txt > enriched.jsonl
+      python -m models enrich --backend torch --precision f32 < posts.txt
 
     Bytes that are not UTF-8 are replaced; an empty line gets an answer like any other.
     """
     with failing():
         topics = read_topics(topics_file) if topics_file else ()
-        enricher = Enricher.load(threads=threads, campaign_topics=topics)
+        enricher = Enricher.load(backend=backend, precision=precision, threads=threads, campaign_topics=topics)
     output = click.get_binary_stream("stdout")
     encoder = msgspec.json.Encoder()
     for texts in _lines(click.get_binary_stream("stdin")):

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from models.errors import ArtefactError, ModelError, PlotsMissingError
+from models.errors import ArtefactError, BackendError, ModelError, PlotsMissingError
 
 BAD_DATA = 65
 """Exit code for input that cannot be read (EX_DATAERR of sysexits.h)."""
@@ -23,7 +23,7 @@ threads_option = click.option("--threads", type=click.IntRange(min=1), help="Thr
 
 def fail(error: ModelError) -> NoReturn:
     """End with the message and the exit code of an error."""
-    if isinstance(error, PlotsMissingError):
+    if isinstance(error, BackendError | PlotsMissingError):
         raise click.UsageError(str(error)) from error
     click.echo(f"Error: {error}", err=True)
     sys.exit(BROKEN_INSTALL if isinstance(error, ArtefactError) else BAD_DATA)

@@ -30,6 +30,11 @@ class ConstantEnricher:
         """Version of the model the answer claims."""
         return self._answer.model.version
 
+    @property
+    def runtime(self) -> None:
+        """Nothing is computed."""
+        return
+
     def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
         """Answer every text alike."""
         return [self._answer] * len(texts)

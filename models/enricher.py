@@ -11,13 +11,14 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from models.artefact import Artefact, Labels, open_artefact
-from models.backends import Backend, Outputs, Padded
-from models.backends.openvino import OpenVinoBackend
+from models.backends import Backend, Outputs, Padded, Runtime
+from models.backends.choice import WantedBackend, WantedPrecision, choose, open_backend
 from models.batching import micro_batches
 from models.cache import CacheInfo, LruCache
 from models.campaign import CampaignMatcher, CampaignTopic
 from models.enrichment import Enrichment, Language, ModelInfo, Sentiment, TopicScore
-from models.text import QUERY_PREFIX, has_words, prepare
+from models.probabilities import rounded, sigmoid, softmax
+from models.text import has_words, prepare
 
 NO_LANGUAGE = "und"
 DEFAULT_CACHE_SIZE = 100_000
@@ -32,6 +33,9 @@ class TextEnricher(Protocol):
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def runtime(self) -> Runtime | None: ...
 
     def enrich(self, texts: Sequence[str]) -> list[Enrichment]: ...
 
@@ -50,11 +54,18 @@ class Enricher:
         artefact: Artefact,
         backend: Backend,
         *,
+        runtime: Runtime,
         cache_size: int = DEFAULT_CACHE_SIZE,
         campaign_topics: Sequence[CampaignTopic] = (),
     ) -> None:
         self._labels: Labels = artefact.labels
-        self._model = ModelInfo(name=artefact.labels.name, version=artefact.labels.version)
+        self._model = ModelInfo(
+            name=artefact.labels.name,
+            version=artefact.labels.version,
+            runtime=runtime.name,
+            precision=runtime.precision,
+        )
+        self._runtime = runtime
         self._backend = backend
         self._tokenizer = Tokenizer.from_file(str(artefact.tokenizer))
         self._cache: LruCache[str, Enrichment] = LruCache(cache_size)
@@ -70,6 +81,8 @@ class Enricher:
         cls,
         path: Path | None = None,
         *,
+        backend: WantedBackend = "auto",
+        precision: WantedPrecision = "auto",
         threads: int | None = None,
         cache_size: int = DEFAULT_CACHE_SIZE,
         campaign_topics: Sequence[CampaignTopic] = (),
@@ -78,12 +91,14 @@ class Enricher:
 
         Raises:
             ArtefactError: the files are missing or damaged.
+            BackendError: the back end or precision cannot be had here; MissingExtra, when an installation would mend it.
         """
         # The tokenizer's own threads would come on top of ours, and complain after a fork.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        runtime = choose(backend, precision)
         artefact = open_artefact(path)
-        backend = OpenVinoBackend(artefact.model, threads=threads or os.cpu_count() or 1)
-        return cls(artefact, backend, cache_size=cache_size, campaign_topics=campaign_topics)
+        opened = open_backend(artefact.model, runtime, threads or os.cpu_count() or 1)
+        return cls(artefact, opened, runtime=runtime, cache_size=cache_size, campaign_topics=campaign_topics)
 
     @property
     def name(self) -> str:
@@ -94,6 +109,11 @@ class Enricher:
     def version(self) -> str:
         """Version of the model."""
         return self._model.version
+
+    @property
+    def runtime(self) -> Runtime:
+        """What computes the model here."""
+        return self._runtime
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -113,18 +133,7 @@ class Enricher:
         """Enrich texts, in their order; the larger the batch, the faster."""
         prepared = [prepare(text) for text in texts]
         with self._lock:
-            answers: dict[str, Enrichment] = {}
-            missing: list[str] = []
-            for text in dict.fromkeys(prepared):
-                if (cached := self._cache.get(text)) is None:
-                    missing.append(text)
-                else:
-                    answers[text] = cached
-            self._cache.count_shared(len(prepared) - len(answers) - len(missing))
-            for text, answer in zip(missing, self._compute(missing), strict=True):
-                answers[text] = answer
-                self._cache.put(text, answer)
-        return [answers[text] for text in prepared]
+            return self._cache.get_all(prepared, self._compute)
 
     def vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return unit vectors (texts x width) that compare what texts are about, in any language."""
@@ -132,12 +141,10 @@ class Enricher:
             return self._run([prepare(text) for text in texts]).vector
 
     def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
-        if not prepared:
-            return []
         outputs = self._run(prepared)
-        languages = _softmax(outputs.language)
-        sentiments = _softmax(outputs.sentiment)
-        topics = 1 / (1 + np.exp(-outputs.topics.astype(np.float64)))
+        languages = softmax(outputs.language)
+        sentiments = softmax(outputs.sentiment)
+        topics = sigmoid(outputs.topics)
         campaigns = self._campaign.match(outputs.vector)
         return [
             Enrichment(
@@ -151,7 +158,7 @@ class Enricher:
         ]
 
     def _run(self, prepared: Sequence[str]) -> Outputs:
-        encodings = self._tokenizer.encode_batch([QUERY_PREFIX + text for text in prepared])
+        encodings = self._tokenizer.encode_batch([self._labels.prefix + text for text in prepared])
         batches = list(micro_batches([encoding.ids for encoding in encodings]))
         results = self._backend.run([Padded(batch.ids, batch.mask) for batch in batches])
         order = np.argsort(np.concatenate([batch.rows for batch in batches]))
@@ -162,27 +169,18 @@ class Enricher:
         if not has_words(prepared):
             return Language(code=NO_LANGUAGE, score=1.0)
         best = int(probabilities.argmax())
-        return Language(code=self._labels.languages[best], score=_rounded(probabilities[best]))
+        return Language(code=self._labels.languages[best], score=rounded(probabilities[best]))
 
     def _sentiment(self, probabilities: npt.NDArray[np.float64]) -> Sentiment:
-        negative, neutral, positive = (_rounded(each) for each in probabilities)
+        negative, neutral, positive = (rounded(each) for each in probabilities)
         label = self._labels.sentiments[int(probabilities.argmax())]
         return Sentiment(label=label, negative=negative, neutral=neutral, positive=positive)
 
     def _topics(self, probabilities: npt.NDArray[np.float64]) -> tuple[TopicScore, ...]:
         scored = zip(self._labels.topics, probabilities, strict=True)
-        reached = [TopicScore(name=label.name, score=_rounded(p)) for label, p in scored if p >= label.threshold]
+        reached = [TopicScore(name=label.name, score=rounded(p)) for label, p in scored if p >= label.threshold]
         return tuple(sorted(reached, key=lambda topic: -topic.score))
 
 
 def _joined(parts: Sequence[npt.NDArray[np.float32]], texts: Sequence[int]) -> npt.NDArray[np.float32]:
     return np.concatenate([part[:count] for part, count in zip(parts, texts, strict=True)])
-
-
-def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
-
-
-def _rounded(probability: np.float64) -> float:
-    return round(float(probability), 4)

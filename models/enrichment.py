@@ -38,11 +38,18 @@ class CampaignScore(Struct, frozen=True, kw_only=True):
     score: float
 
 
-class ModelInfo(Struct, frozen=True, kw_only=True):
-    """What made an enrichment."""
+class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What made an enrichment.
+
+    Attributes:
+        runtime: what computed it, such as `openvino`; None where nothing was computed.
+        precision: in which numbers: `int8`, `f32` or `f16`.
+    """
 
     name: str
     version: str
+    runtime: str | None = None
+    precision: str | None = None
 
 
 class Enrichment(Struct, frozen=True, kw_only=True):

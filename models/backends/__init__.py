@@ -1,5 +1,5 @@
 """Runtimes that compute the model, one file each behind `Backend`."""
 
-from models.backends.base import Backend, Outputs, Padded
+from models.backends.base import Backend, Outputs, Padded, Precision, Runtime
 
-__all__ = ["Backend", "Outputs", "Padded"]
+__all__ = ["Backend", "Outputs", "Padded", "Precision", "Runtime"]

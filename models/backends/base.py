@@ -1,13 +1,27 @@
 """What a runtime must do."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Tokens = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
+
+
+Precision = Literal["int8", "f32", "f16"]
+
+
+class Runtime(NamedTuple):
+    """What computes, in which precision, and why it was chosen: for logs and for `tagpulse doctor`."""
+
+    name: str
+    precision: Precision
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.precision} ({self.why})"
 
 
 class Outputs(NamedTuple):

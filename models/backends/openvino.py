@@ -1,12 +1,14 @@
 """OpenVINO on CPU: the fastest runtime for the quantised file, on Intel and AMD alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
+from openvino.passes import ConstantFolding, Manager
 
-from models.backends.base import Outputs, Padded
+from models.backends.base import Outputs, Padded, Precision
+from models.errors import ArtefactError
 
 
 def settings(threads: int) -> dict[str, object]:
@@ -22,11 +24,17 @@ def settings(threads: int) -> dict[str, object]:
 
 
 class OpenVinoBackend:
-    """The model compiled for this processor, on `threads` threads."""
+    """The model compiled for this processor, on `threads` threads, in `int8` as its file has it or in `f32`."""
 
-    def __init__(self, model: Path, *, threads: int) -> None:
-        compiled = ov.Core().compile_model(model, "CPU", settings(threads))
-        self._requests = ov.AsyncInferQueue(compiled, threads)
+    def __init__(self, model: Path, *, precision: Precision = "int8", threads: int) -> None:
+        core = ov.Core()
+        try:
+            graph = core.read_model(model)
+        except RuntimeError as error:
+            raise ArtefactError(f"{model} is not a model that OpenVINO can read: {error}") from error
+        if precision == "f32":
+            take_quantisers_out(graph)
+        self._requests = ov.AsyncInferQueue(core.compile_model(graph, "CPU", settings(threads)), threads)
         self._requests.set_callback(_keep)
 
     def run(self, batches: Sequence[Padded]) -> list[Outputs]:
@@ -37,6 +45,38 @@ class OpenVinoBackend:
             self._requests.start_async({"ids": ids, "mask": mask}, (results, place), share_inputs=True)
         self._requests.wait_all()
         return [results[place] for place in range(len(batches))]
+
+
+def take_quantisers_out(graph: ov.Model) -> None:
+    """Let activations pass unrounded and turn the int8 weights into the f32 numbers they stand for, in place."""
+    for quantiser in [node for node in graph.get_ops() if node.get_type_name() == "FakeQuantize"]:
+        value = quantiser.input_value(0)
+        for rounded in _dequantised(quantiser):
+            rounded.output(0).replace(value)
+    # Weights left in int8 would let the runtime round activations again ("dynamic quantisation"), by the batch.
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(graph)
+
+
+def _dequantised(quantiser: ov.Node) -> Iterator[ov.Node]:
+    """The nodes that hold a quantiser's result in the units of its input.
+
+    From ONNX, a quantiser gives whole numbers: `Convert` (to int8), then for each DequantizeLinear `Convert`, perhaps
+    `Subtract` (its zero point) and `Multiply` (its scale). In OpenVINO's own files it gives such a result by itself.
+    """
+    integers = [node for node in _readers(quantiser) if node.get_output_element_type(0).is_integral()]
+    if not integers:
+        yield quantiser
+    for integer in integers:
+        for node in _readers(integer):
+            while node.get_type_name() != "Multiply":
+                (node,) = _readers(node)
+            yield node
+
+
+def _readers(node: ov.Node) -> list[ov.Node]:
+    return [reader.get_node() for reader in node.output(0).get_target_inputs()]
 
 
 def _keep(request: ov.InferRequest, kept: tuple[dict[int, Outputs], int]) -> None:

@@ -26,7 +26,7 @@ def test_enrich_answers_each_line_in_order() -> None:
     assert set(first["sentiment"]) == {"label", "negative", "neutral", "positive"}
     assert all(set(topic) == {"name", "score"} for topic in first["topics"])
     assert first["campaign"] == {"name": None, "score": 0.0}
-    assert set(first["model"]) == {"name", "version"}
+    assert set(first["model"]) == {"name", "version", "runtime", "precision"}
     assert empty["language"] == {"code": "und", "score": 1.0}
     assert broken["language"]["code"] == "de"
     assert japanese["language"]["code"] == "ja"
@@ -45,6 +45,17 @@ def test_enrich_scores_campaign_topics(tmp_path: Path) -> None:
     assert dog["campaign"]["name"] == "police dogs"
     assert dog["campaign"]["score"] >= 0.5
     assert other["campaign"]["name"] is None
+
+
+def test_enrich_on_the_wanted_back_end() -> None:
+    (answer,) = answers(run("enrich", "--backend", "openvino", "--precision", "f32", stdin=b"hello\n"))
+    assert (answer["model"]["runtime"], answer["model"]["precision"]) == ("openvino", "f32")
+
+
+def test_a_precision_that_the_back_end_has_not_exits_with_2() -> None:
+    result = run("enrich", "--backend", "openvino", "--precision", "f16", stdin=b"hello\n")
+    assert result.returncode == 2
+    assert b"f16 needs torch" in result.stderr
 
 
 def test_nothing_in_nothing_out() -> None:
@@ -84,7 +95,7 @@ def test_help_exits_with_0(arguments: list[str]) -> None:
 
 
 def test_serving_loads_neither_torch_nor_transformers() -> None:
-    heavy = {"torch", "transformers", "onnx", "sklearn", "matplotlib"}
+    heavy = {"torch", "transformers", "onnx", "onnxruntime", "sklearn", "matplotlib"}
     program = f"import sys, models.cli; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert result.stdout.strip() == b"[]"

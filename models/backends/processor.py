@@ -1,0 +1,43 @@
+"""What the processor can do with int8."""
+
+import platform
+import subprocess
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+_VNNI = frozenset({"avx512_vnni", "avx_vnni"})
+_ARM_DOT_PRODUCTS = "asimddp"
+_SYSCTL = ("/usr/sbin/sysctl", "-n", "hw.optional.arm.FEAT_DotProd")
+
+
+def int8_instructions() -> str | None:
+    """Name the processor's instructions for sums of int8 products; None where it has none, or does not say so.
+
+    Without them int8 is slower than f32 and, where such sums saturate, less exact.
+    """
+    if platform.system() == "Darwin":
+        return "int8 dot products" if platform.machine() == "arm64" and _mac_has_dot_products() else None
+    try:
+        return from_cpuinfo(_CPUINFO.read_text("utf-8", "replace"))
+    except OSError:
+        return None
+
+
+def from_cpuinfo(text: str) -> str | None:
+    """Read the flags of Linux's `/proc/cpuinfo`, of x86 and of ARM. Every core must have them: a thread may move."""
+    cores = [
+        set(line.partition(":")[2].split()) for line in text.splitlines() if line.startswith(("flags", "Features"))
+    ]
+    if not cores:
+        return None
+    if all(core & _VNNI for core in cores):
+        return "VNNI"
+    return "int8 dot products" if all(_ARM_DOT_PRODUCTS in core for core in cores) else None
+
+
+def _mac_has_dot_products() -> bool:
+    try:
+        answer = subprocess.run(_SYSCTL, capture_output=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.stdout.strip() == b"1"

@@ -1,0 +1,134 @@
+"""An ONNX graph as a sequence of torch operations in full precision."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor
+
+from models.backends.onnx_file import read_onnx, take_quantisers_out
+from models.backends.torch_ops import OPERATIONS, STEERING
+from models.errors import ArtefactError
+
+_OPSETS = range(13, 24)  # before 13 some operations worked along other axes
+_DOMAINS = ("", "ai.onnx")
+
+Argument: TypeAlias = Tensor | list[int] | None
+
+
+class _Step(NamedTuple):
+    operation: Callable[..., Any]
+    inputs: list[str]
+    steering: frozenset[int]
+    outputs: list[str]
+    last_read: list[str]
+    """Tensors that nobody reads after this step: their memory is given back."""
+
+
+class Program:
+    """Runs a graph. What depends on constants alone is computed once; weights in int8 become the numbers they stand for.
+
+    Activations are not rounded.
+    """
+
+    def __init__(self, model: Path, outputs: Sequence[str], device: torch.device, *, half: bool) -> None:
+        """With `half`, products with weights that the file holds in int8 are computed in f16.
+
+        Raises:
+            ArtefactError: the file is not a model, or has an operation that is not known here.
+        """
+        graph = read_onnx(model)
+        take_quantisers_out(graph)
+        if unknown := _unknown(graph):
+            raise ArtefactError(f"{model}: the torch back end does not know {unknown}: choose openvino or onnx")
+        self._device = device
+        self._outputs = list(outputs)
+        self._half = half
+        self._int8_weights: set[str] = set()
+        self._values = {each.name: torch.tensor(numpy_helper.to_array(each)) for each in graph.graph.initializer}
+        steps = [step for node in graph.graph.node if (step := self._compile(node))]
+        self._steps = self._with_last_reads(steps)
+        read = {name for step in steps for name in step.inputs} | set(outputs)
+        self._lists = {
+            name: value.tolist()
+            for name, value in self._values.items()
+            if name in read and not value.is_floating_point() and value.dim() == 1
+        }
+        self._values = {name: value.to(device) for name, value in self._values.items() if name in read}
+
+    def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
+        """Compute the outputs, in their order."""
+        values = self._values | inputs
+        for step in self._steps:
+            results = step.operation(*self._arguments(step, values))
+            results = results if isinstance(results, tuple) else (results,)
+            values.update(zip(step.outputs, results, strict=False))
+            for name in step.last_read:
+                values.pop(name, None)
+        return [values[name] for name in self._outputs]
+
+    def _arguments(self, step: _Step, values: dict[str, Tensor]) -> list[Argument]:
+        arguments: list[Argument] = []
+        for place, name in enumerate(step.inputs):
+            if not name:
+                arguments.append(None)
+            elif place in step.steering:
+                arguments.append(self._lists[name] if name in self._lists else values[name].reshape(-1).tolist())
+            else:
+                value = values[name]
+                # Shapes are kept where they are read, on the CPU; what is computed from them may meet the posts.
+                arguments.append(value if value.device == self._device else value.to(self._device))
+        return arguments
+
+    def _compile(self, node: onnx.NodeProto) -> _Step | None:
+        """The step of a node; None when it could be computed at once."""
+        inputs = list(node.input)
+        if node.op_type == "MatMul" and self._half and inputs[1] in self._int8_weights:
+            self._values[inputs[1]] = self._values[inputs[1]].half()
+        operation = OPERATIONS[node.op_type](_attributes(node))
+        step = _Step(operation, inputs, STEERING.get(node.op_type, frozenset()), list(node.output), [])
+        if not all(name in self._values for name in inputs if name):
+            return step
+        results = operation(*(self._constant(step, place) for place in range(len(inputs))))
+        results = results if isinstance(results, tuple) else (results,)
+        self._values.update(zip(step.outputs, results, strict=False))
+        if node.op_type == "DequantizeLinear" or self._int8_weights.intersection(inputs):
+            self._int8_weights.update(step.outputs)
+        return None
+
+    def _constant(self, step: _Step, place: int) -> Argument:
+        name = step.inputs[place]
+        if not name:
+            return None
+        value = self._values[name]
+        if place not in step.steering:
+            return value
+        numbers: list[int] = value.reshape(-1).tolist()
+        return numbers
+
+    def _with_last_reads(self, steps: list[_Step]) -> list[_Step]:
+        later = set(self._outputs) | set(self._values)
+        for step in reversed(steps):
+            done = {*step.inputs, *step.outputs} - later - {""}
+            step.last_read.extend(sorted(done))
+            later |= done
+        return steps
+
+
+def _unknown(model: onnx.ModelProto) -> str:
+    opset = next((each.version for each in model.opset_import if each.domain in _DOMAINS), 0)
+    if opset not in _OPSETS:
+        return f"operations of version {opset}"
+    kinds = {node.op_type for node in model.graph.node if node.op_type not in OPERATIONS or node.domain not in _DOMAINS}
+    return ", ".join(sorted(kinds))
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    values = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+    return {
+        name: torch.tensor(numpy_helper.to_array(value)) if isinstance(value, onnx.TensorProto) else value
+        for name, value in values.items()
+    }

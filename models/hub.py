@@ -1,0 +1,205 @@
+"""Models by others in place of the shipped one: a text classifier each for sentiment, language and topics."""
+
+import os
+from collections.abc import Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+
+from models.backends import Runtime
+from models.backends.choice import WantedPrecision, full_precision, missing_packages
+from models.cache import CacheInfo, LruCache
+from models.campaign import CampaignTopic
+from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE
+from models.enrichment import CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.errors import BackendError, HubModelError, MissingExtra
+from models.hub_labels import languages_of, moods_of
+from models.probabilities import Logits, rounded, sigmoid, softmax
+from models.text import has_words, prepare
+
+if TYPE_CHECKING:
+    from models.backends.hub import HubClassifier
+
+Task = Literal["sentiment", "language", "topic"]
+
+TOPIC_THRESHOLD = 0.5
+
+_PACKAGES = ("torch", "transformers", "safetensors")
+_MOODS = ("negative", "neutral", "positive")
+_NEUTRAL = Sentiment(label="neutral", negative=0.0, neutral=1.0, positive=0.0)
+_UNTOLD = Language(code=NO_LANGUAGE, score=0.0)
+_NO_CAMPAIGN = CampaignScore(name=None, score=0.0)
+
+
+class HubEnricher:
+    """Classifiers behind a cache. Any text gets an answer, the same whatever its neighbours; safe in threads.
+
+    A task without a model has an answer that says nothing: language `und` with score 0, neutral, no topics. Topics of a
+    campaign are not scored: they need the vectors of the shipped model.
+    """
+
+    def __init__(
+        self,
+        classifiers: "dict[Task, HubClassifier]",
+        *,
+        runtime: Runtime,
+        topic_threshold: float = TOPIC_THRESHOLD,
+        cache_size: int = DEFAULT_CACHE_SIZE,
+    ) -> None:
+        """`topic_threshold` is the score from which a post has a topic, where the model may give it several.
+
+        Raises:
+            HubModelError: the labels of a classifier are not understood.
+        """
+        self._classifiers = classifiers
+        self._runtime = runtime
+        self._topic_threshold = topic_threshold
+        self._moods = _moods(classifiers.get("sentiment"))
+        self._languages = _languages(classifiers.get("language"))
+        self._model = ModelInfo(
+            name=" + ".join(each.name for each in classifiers.values()),
+            version=" + ".join(each.version for each in classifiers.values()),
+            runtime=runtime.name,
+            precision=runtime.precision,
+        )
+        self._cache: LruCache[str, Enrichment] = LruCache(cache_size)
+        self._lock = Lock()
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        sentiment: str | None = None,
+        language: str | None = None,
+        topic: str | None = None,
+        topic_threshold: float = TOPIC_THRESHOLD,
+        precision: WantedPrecision = "auto",
+        threads: int | None = None,
+        cache_size: int = DEFAULT_CACHE_SIZE,
+        campaign_topics: Sequence[CampaignTopic] = (),
+    ) -> Self:
+        """Load the named models, each a folder or a name on the hub (NAME or NAME@REVISION).
+
+        Raises:
+            HubModelError: a model cannot be loaded, or its labels are not understood.
+            BackendError: no model is named, campaign topics are given, or the precision cannot be had.
+        """
+        if missing_packages(*_PACKAGES):
+            raise MissingExtra("hub", "torch")
+        if campaign_topics:
+            raise BackendError("hub scores no campaign topics: take the [[topics]] out of the campaign file")
+        wanted: dict[Task, str | None] = {"sentiment": sentiment, "language": language, "topic": topic}
+        named = {task: name for task, name in wanted.items() if name}
+        if not named:
+            raise BackendError("hub needs a model for sentiment, language or topic")
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        from models.backends.hub import HubClassifier
+
+        runtime = full_precision("hub", precision)._replace(name="torch")
+        classifiers = {
+            task: HubClassifier(task, name, precision=runtime.precision, threads=threads or os.cpu_count() or 1)
+            for task, name in named.items()
+        }
+        return cls(classifiers, runtime=runtime, topic_threshold=topic_threshold, cache_size=cache_size)
+
+    @property
+    def name(self) -> str:
+        """Names of the models."""
+        return self._model.name
+
+    @property
+    def version(self) -> str:
+        """Versions of the models: their commits on the hub, or the digests of their weights."""
+        return self._model.version
+
+    @property
+    def runtime(self) -> Runtime:
+        """What computes the models here."""
+        return self._runtime
+
+    def cache_info(self) -> CacheInfo:
+        """Return the counters of the cache of identical texts."""
+        return self._cache.info()
+
+    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+        """Enrich texts, in their order; the larger the batch, the faster."""
+        prepared = [prepare(text) for text in texts]
+        with self._lock:
+            return self._cache.get_all(prepared, self._compute)
+
+    def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
+        logits = {task: classifier.logits(prepared) for task, classifier in self._classifiers.items()}
+        nothing: list[None] = [None] * len(prepared)
+        sentiments = self._sentiments(logits["sentiment"]) if "sentiment" in logits else nothing
+        languages = self._told(prepared, logits["language"]) if "language" in logits else nothing
+        topics = self._topics(logits["topic"]) if "topic" in logits else nothing
+        return [
+            Enrichment(
+                language=languages[row] or _UNTOLD,
+                sentiment=sentiments[row] or _NEUTRAL,
+                topics=topics[row] or (),
+                campaign=_NO_CAMPAIGN,
+                model=self._model,
+            )
+            for row in range(len(prepared))
+        ]
+
+    def _sentiments(self, logits: Logits) -> list[Sentiment]:
+        labels = softmax(logits)
+        moods = np.zeros((len(labels), len(_MOODS)))
+        for column, mood in enumerate(self._moods):
+            moods[:, mood] += labels[:, column]
+        return [
+            Sentiment(
+                label=_MOODS[int(row.argmax())],
+                negative=rounded(row[0]),
+                neutral=rounded(row[1]),
+                positive=rounded(row[2]),
+            )
+            for row in moods
+        ]
+
+    def _told(self, prepared: Sequence[str], logits: Logits) -> list[Language]:
+        probabilities = softmax(logits)
+        best = probabilities.argmax(axis=1)
+        return [
+            Language(code=self._languages[best[row]], score=rounded(probabilities[row, best[row]]))
+            if has_words(text)
+            else Language(code=NO_LANGUAGE, score=1.0)
+            for row, text in enumerate(prepared)
+        ]
+
+    def _topics(self, logits: Logits) -> list[tuple[TopicScore, ...]]:
+        classifier = self._classifiers["topic"]
+        several = classifier.is_multi_label
+        probabilities = sigmoid(logits) if several else softmax(logits)
+        answers = []
+        for row in probabilities:
+            reached = np.flatnonzero(row >= self._topic_threshold) if several else [row.argmax()]
+            best_first = sorted(reached, key=lambda column: -row[column])
+            answers.append(
+                tuple(TopicScore(name=classifier.labels[each], score=rounded(row[each])) for each in best_first)
+            )
+        return answers
+
+
+def _moods(classifier: "HubClassifier | None") -> tuple[int, ...]:
+    if classifier is None:
+        return ()
+    moods = moods_of(classifier.labels)
+    if moods is None:
+        labels = ", ".join(classifier.labels[:10])
+        reason = f"has the labels {labels}: name one with negative, neutral and positive, or with 1 to 5 stars"
+        raise HubModelError("sentiment", classifier.name, reason)
+    return moods
+
+
+def _languages(classifier: "HubClassifier | None") -> tuple[str, ...]:
+    if classifier is None:
+        return ()
+    codes, unknown = languages_of(classifier.labels)
+    if unknown:
+        reason = f"has labels that name no language, such as {', '.join(unknown[:5])}: name another model"
+        raise HubModelError("language", classifier.name, reason)
+    return codes

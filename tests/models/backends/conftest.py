@@ -1,0 +1,36 @@
+"""Each back end in each precision, loaded once, and texts to compare them on."""
+
+import importlib.util
+import random
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from models import Enricher
+from models.backends.choice import PACKAGES
+from streams.contracts import Post
+from streams.sample_day import sample_day
+
+Opened = Callable[[str, str], Enricher]
+
+
+@pytest.fixture(scope="session")
+def opened() -> Opened:
+    """Loads a back end without a cache. Skips where its packages are not installed."""
+
+    @cache
+    def load(backend: str, precision: str) -> Enricher:
+        for package in PACKAGES[backend]:
+            if importlib.util.find_spec(package) is None:
+                pytest.skip(f"{package} is not installed: pip install 'tagpulse[{backend}]'")
+        return Enricher.load(backend=backend, precision=precision, threads=2, cache_size=0)  # type: ignore[arg-type]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def invented() -> list[str]:
+    """200 texts of the sample day, in all its languages."""
+    texts = sorted({message.text for message in sample_day() if isinstance(message, Post)})
+    return random.Random(0).sample(texts, 200)

@@ -1,0 +1,62 @@
+"""The back ends say the same: to the fourth decimal in full precision, nearly always in int8."""
+
+import numpy as np
+import pytest
+
+from models import Enrichment
+from models.backends import choice
+from tests.models.backends.conftest import Opened
+
+FULL = [("openvino", "f32"), ("onnx", "f32")]
+SMALL = [("openvino", "int8"), ("onnx", "int8")]
+
+
+def probabilities(answers: list[Enrichment]) -> np.ndarray:
+    return np.array([[a.sentiment.negative, a.sentiment.neutral, a.sentiment.positive] for a in answers])
+
+
+def share_equal(some: list[Enrichment], others: list[Enrichment]) -> float:
+    return float(np.mean([a.sentiment.label == b.sentiment.label for a, b in zip(some, others, strict=True)]))
+
+
+@pytest.mark.parametrize(("backend", "precision"), FULL)
+def test_full_precision_is_the_same_everywhere(
+    opened: Opened, invented: list[str], backend: str, precision: str
+) -> None:
+    answers, reference = opened(backend, precision), opened("torch", "f32")
+    assert np.abs(answers.vectors(invented) - reference.vectors(invented)).max() < 1e-4
+    some, others = answers.enrich(invented), reference.enrich(invented)
+    assert np.abs(probabilities(some) - probabilities(others)).max() <= 2e-4
+    assert share_equal(some, others) == 1
+
+
+@pytest.mark.parametrize(("backend", "precision"), SMALL)
+def test_int8_rounds_a_little(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
+    small, full = opened(backend, precision), opened(backend, "f32")
+    assert 1e-4 < np.abs(small.vectors(invented) - full.vectors(invented)).max() < 0.1
+    assert share_equal(small.enrich(invented), full.enrich(invented)) >= 0.95
+
+
+def test_both_runtimes_of_the_int8_file_agree(opened: Opened, invented: list[str]) -> None:
+    if choice.int8_instructions() is None:
+        pytest.skip("without VNNI int8 sums may saturate, differently in each runtime")
+    one, other = opened("openvino", "int8").enrich(invented), opened("onnx", "int8").enrich(invented)
+    assert share_equal(one, other) >= 0.97
+    assert np.mean([a.language.code == b.language.code for a, b in zip(one, other, strict=True)]) >= 0.97
+
+
+@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32")])
+def test_neighbours_do_not_matter(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
+    enricher = opened(backend, precision)
+    texts = invented[:40]
+    together = enricher.vectors(texts)
+    assert np.abs(enricher.vectors(texts[::-1])[::-1] - together).max() < 1e-5
+    assert np.abs(enricher.vectors([*texts[:7], *["other words"] * 50])[:7] - together[:7]).max() < 1e-5
+    for place in (0, 13, 39):
+        assert np.abs(enricher.vectors([texts[place]])[0] - together[place]).max() < 1e-5
+
+
+@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32")])
+def test_the_same_call_gives_the_same_bits(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
+    enricher = opened(backend, precision)
+    assert np.array_equal(enricher.vectors(invented[:40]), enricher.vectors(invented[:40]))

@@ -1,0 +1,19 @@
+"""A file that is no model is refused in the same words by every back end."""
+
+from pathlib import Path
+
+import pytest
+
+from models import ArtefactError
+from models.backends import Runtime
+from models.backends.choice import PACKAGES, open_backend
+
+
+@pytest.mark.parametrize("name", list(PACKAGES))
+def test_a_file_that_is_no_model_is_refused(name: str, tmp_path: Path) -> None:
+    for package in PACKAGES[name]:
+        pytest.importorskip(package)
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"\xff" * 100)
+    with pytest.raises(ArtefactError, match=r"model\.onnx is not"):
+        open_backend(model, Runtime(name, "f32", ""), threads=1)

@@ -1,0 +1,58 @@
+"""What a processor says of itself."""
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from models.backends import processor
+from models.backends.processor import from_cpuinfo, int8_instructions
+
+
+def cores(*flags: str, key: str = "flags\t\t") -> str:
+    return "".join(f"processor\t: {number}\n{key}: fpu {each}\n\n" for number, each in enumerate(flags))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (cores("avx2 avx512f avx512_vnni", "avx2 avx512f avx512_vnni"), "VNNI"),
+        (cores("avx2 avx_vnni"), "VNNI"),
+        (cores("avx2", "avx2"), None),
+        (cores("avx512_vnni", "avx2"), None),
+        (cores("asimd asimddp", "asimd asimddp", key="Features\t"), "int8 dot products"),
+        (cores("asimd", key="Features\t"), None),
+        ("", None),
+        ("flags: not_avx512_vnni_really\n", None),
+    ],
+)
+def test_flags_of_linux(text: str, found: str | None) -> None:
+    assert from_cpuinfo(text) == found
+
+
+def test_without_a_file_nothing_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "none")
+    assert int8_instructions() is None
+
+
+@pytest.mark.parametrize(
+    ("machine", "answer", "found"),
+    [("arm64", b"1\n", "int8 dot products"), ("arm64", b"0\n", None), ("arm64", b"", None), ("x86_64", b"1\n", None)],
+)
+def test_macs(monkeypatch: pytest.MonkeyPatch, machine: str, answer: bytes, found: str | None) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=answer))
+    assert int8_instructions() == found
+
+
+def test_a_mac_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no sysctl")
+
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    monkeypatch.setattr(subprocess, "run", fails)
+    assert int8_instructions() is None
