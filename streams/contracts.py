@@ -156,11 +156,13 @@ class CampaignScore(msgspec.Struct, frozen=True, kw_only=True):
     score: Probability
 
 
-class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model gave the answers."""
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which model gave the answers, what computed it (`openvino`, …) and in which numbers (`int8`, `f32`, `f16`)."""
 
     name: str
     version: str
+    runtime: str | None = None
+    precision: str | None = None
 
 
 class EnrichedPost(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="enriched_post"):

@@ -15,10 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from models.errors import ModelError
+from models.errors import ArtefactError
 from streams import clock, connection, topics
-from streams.campaign import load_campaign
-from streams.errors import TagpulseError
+from streams.campaign import Campaign, load_campaign
+from streams.errors import SettingsError, TagpulseError
 from streams.settings import KafkaSettings, Settings
 
 Status = Literal["ok", "warn", "fail"]
@@ -116,20 +116,31 @@ def check_model(settings: Settings) -> Finding:
     """Whether the model's files are whole, and it loads and answers."""
     began = time.perf_counter()
     try:
-        from models.enricher import Enricher  # slow to import: a closed port should be said before
+        from streams.model import load_enricher  # slow to import: a closed port should be said before
 
-        enricher = Enricher.load(settings.model.path, threads=settings.model.threads or None)
+        enricher = load_enricher(settings.model, _campaign(settings))
         loaded = time.perf_counter()
         [answer] = enricher.enrich([_SAMPLE])
-    except (ModelError, ImportError, OSError, RuntimeError, ValueError) as error:
-        advice = "install tagpulse again" if settings.model.path is None else "mend TAGPULSE_MODEL__PATH"
-        return Finding(check="model", status="fail", detail=f"{type(error).__name__}: {error}", advice=advice)
+    except SettingsError as error:
+        shipped = isinstance(error.__cause__, ArtefactError) and settings.model.path is None
+        advice = "install tagpulse again" if shipped else "mend the setting, or what it names"
+        return Finding(check="model", status="fail", detail=str(error), advice=advice)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        return Finding(check="model", status="fail", detail=detail, advice="install tagpulse again")
     return Finding(
         check="model",
         status="ok",
-        detail=f"{answer.model.name} {answer.model.version}: loaded in {loaded - began:.1f} s, answered in"
+        detail=f"{answer.model.name} {answer.model.version}, {enricher.runtime or 'no model'}: loaded in {loaded - began:.1f} s, answered in"
         f" {(time.perf_counter() - loaded) * 1000:.0f} ms ({answer.language.code}, {answer.sentiment.label})",
     )
+
+
+def _campaign(settings: Settings) -> Campaign:
+    try:
+        return load_campaign(settings.campaign)
+    except TagpulseError:  # a finding of its own
+        return Campaign()
 
 
 def check_port(settings: Settings) -> Finding:

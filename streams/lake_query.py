@@ -56,16 +56,19 @@ def ask(lake: Path, sql: str) -> Answer:
 
 def _create_stored_view(connection: duckdb.DuckDBPyConnection, lake: Path, kind: str, schema: pa.Schema) -> None:
     name = f"stored_{kind}"
-    if next((lake / kind).rglob("*.parquet"), None) is None:
-        empty = pa.schema([*schema, *(pa.field(*field) for field in _FOLDERS)]).empty_table()
-        connection.register(name, empty)
-        return
-    pattern = str(lake / kind / "*" / "*" / "*" / "*.parquet").replace("'", "''")
-    types = "{'run': varchar, 'date': date, 'hour': varchar}"
-    connection.execute(
-        f"create view {name} as select * from "  # noqa: S608
-        f"read_parquet('{pattern}', hive_partitioning = true, hive_types = {types}, union_by_name = true)"
-    )
+    # The empty table comes first: files of an earlier version lack the columns that came later.
+    columns = f"{name}_columns"
+    empty = pa.schema([*schema, *(pa.field(*field) for field in _FOLDERS)]).empty_table()
+    connection.register(columns, empty)
+    view = f"create view {name} as select * from {columns}"  # noqa: S608
+    if next((lake / kind).rglob("*.parquet"), None) is not None:
+        pattern = str(lake / kind / "*" / "*" / "*" / "*.parquet").replace("'", "''")
+        types = "{'run': varchar, 'date': date, 'hour': varchar}"
+        view += (
+            " union all by name select * from "  # noqa: S608
+            f"read_parquet('{pattern}', hive_partitioning = true, hive_types = {types}, union_by_name = true)"
+        )
+    connection.execute(view)
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

@@ -86,7 +86,12 @@ END_TO_END = Histogram(
     registry=REGISTRY,
 )
 CACHE = Counter("tagpulse_model_cache_lookups", "Texts looked up in the model's cache", ["result"], registry=REGISTRY)
-MODEL = Gauge("tagpulse_model_info", "The model that answers here", ["name", "version"], registry=REGISTRY)
+MODEL = Gauge(
+    "tagpulse_model_info",
+    "The model that answers here, what computes it and in which numbers",
+    ["name", "version", "runtime", "precision"],
+    registry=REGISTRY,
+)
 
 # Progress of a worker
 ACKNOWLEDGED = Counter(

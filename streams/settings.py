@@ -164,12 +164,45 @@ class WorkerSettings(_Section):
 class ModelSettings(_Section):
     """The model and the processor it may use."""
 
-    backend: Literal["openvino", "constant"] = Field(
-        "openvino", description="constant: the same answer for every post, to measure the pipeline without a model"
+    backend: Literal["auto", "openvino", "onnx", "torch", "hub", "constant"] = Field(
+        "auto",
+        description="what computes the model; auto: openvino, where it is missing onnx, then torch; hub: models by others "
+        "(`TAGPULSE_MODEL__HUB_…`); constant: the same answer for every post, to measure the pipeline without a model",
+    )
+    precision: Literal["auto", "int8", "f32", "f16"] = Field(
+        "auto",
+        description="auto: int8 with openvino and onnx where the processor has VNNI or the like, else f32; "
+        "torch and hub take f16 on a CUDA device, else f32",
     )
     path: FilePath | None = Field(None, description="folder of the weights; default: the shipped ones")
+    hub_sentiment: str | None = Field(
+        None,
+        description="with the backend hub: a text classifier with safetensors, a folder or NAME or NAME@REVISION on the "
+        "Hugging Face hub; without one every post is neutral",
+    )
+    hub_language: str | None = Field(None, description="the same for languages; without one every post is `und`")
+    hub_topic: str | None = Field(None, description="the same for topics; without one no post has any")
+    hub_topic_threshold: Share = Field(
+        0.5, description="score from which a post has a topic that it shares with others"
+    )
     threads: int = Field(0, ge=0, description="0: all cores")
     cache_size: int = Field(50_000, ge=0, description="distinct texts whose answers are remembered")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        named = [name for name in ("hub_sentiment", "hub_language", "hub_topic") if getattr(self, name)]
+        if self.backend == "hub" and not named:
+            raise ValueError(
+                "TAGPULSE_MODEL__HUB_SENTIMENT, TAGPULSE_MODEL__HUB_LANGUAGE or TAGPULSE_MODEL__HUB_TOPIC is needed with "
+                "TAGPULSE_MODEL__BACKEND=hub"
+            )
+        if named and self.backend != "hub":
+            raise ValueError(f"TAGPULSE_MODEL__{named[0].upper()} needs TAGPULSE_MODEL__BACKEND=hub")
+        if self.precision == "f16" and self.backend not in ("torch", "hub"):
+            raise ValueError("TAGPULSE_MODEL__PRECISION=f16 needs TAGPULSE_MODEL__BACKEND=torch or hub")
+        if self.precision == "int8" and self.backend in ("torch", "hub"):
+            raise ValueError("TAGPULSE_MODEL__PRECISION=int8 needs TAGPULSE_MODEL__BACKEND=openvino or onnx")
+        return self
 
 
 class LakeSettings(_Section):

@@ -57,7 +57,13 @@ class Enrich:
         self._max_post_bytes = settings.enrich.max_post_bytes
         self._letter_limit = settings.topics.dead_limit
         self._clock = clock
-        self._model = ModelInfo(name=enricher.name, version=enricher.version)
+        runtime = enricher.runtime
+        self._model = ModelInfo(
+            name=enricher.name,
+            version=enricher.version,
+            runtime=runtime.name if runtime else None,
+            precision=runtime.precision if runtime else None,
+        )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._limit = Limit(WORKER, settings.worker)
         self._lookups = (0, 0)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 
 import click
 
-from models.campaign import CampaignTopic
-from models.constant import ConstantEnricher
-from models.enricher import Enricher, TextEnricher
-from models.errors import ArtefactError
+from models.enricher import TextEnricher
 from streams import log, metrics, supervisor
 from streams.agents.enrich import WORKER, Enrich, EnrichedOutput
 from streams.agents.store import Store
 from streams.campaign import Campaign, load_campaign
-from streams.errors import SettingsError
 from streams.lossless import Pace
+from streams.model import load_enricher
 from streams.publisher import Publisher
 from streams.settings import Settings, load_settings
 from streams.sinks.parquet import ParquetSink
 from streams.worker import Job, run
+
+logger = logging.getLogger(__name__)
 
 
 @click.group()
@@ -85,7 +85,11 @@ def store(sink: str, concurrency: int, process_number: int) -> int:
 async def _enrich(settings: Settings, process_number: int) -> None:
     campaign = load_campaign(settings.campaign)
     enricher = _load_enricher(settings, campaign)
-    metrics.MODEL.labels(enricher.name, enricher.version).set(1)
+    runtime = enricher.runtime
+    metrics.MODEL.labels(
+        enricher.name, enricher.version, runtime.name if runtime else "", runtime.precision if runtime else ""
+    ).set(1)
+    logger.info("the model is %s %s, computed by %s", enricher.name, enricher.version, runtime or "nothing")
     publisher = Publisher(settings.kafka, WORKER, settings.topics.limits)
     pace = Pace(
         batch_size=settings.enrich.batch_size,
@@ -133,21 +137,7 @@ async def _store(settings: Settings, process_number: int) -> None:
 
 
 def _load_enricher(settings: Settings, campaign: Campaign) -> TextEnricher:
-    if settings.model.backend == "constant":
-        return ConstantEnricher()
-    topics = [
-        CampaignTopic(name=topic.name, description=topic.description, examples=topic.examples)
-        for topic in campaign.topics
-    ]
-    try:
-        return Enricher.load(
-            settings.model.path,
-            threads=_threads(settings),
-            cache_size=settings.model.cache_size,
-            campaign_topics=topics,
-        )
-    except ArtefactError as error:
-        raise SettingsError(f"TAGPULSE_MODEL__PATH: {error}") from error
+    return load_enricher(settings.model, campaign, _threads(settings))
 
 
 def _threads(settings: Settings, processes: int = 1) -> int:

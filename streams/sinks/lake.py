@@ -51,6 +51,8 @@ POST_SCHEMA = pa.schema(
         ("created_at_is_estimate", pa.bool_()),
         ("model_name", pa.string()),
         ("model_version", pa.string()),
+        ("model_runtime", pa.string()),
+        ("model_precision", pa.string()),
         ("enriched_at", _TIME),
         *_PLACE,
     ]
@@ -139,5 +141,7 @@ def _fields(row: Row) -> dict[str, Any]:
         "created_at_is_estimate": post.created_at_is_estimate,
         "model_name": message.model.name,
         "model_version": message.model.version,
+        "model_runtime": message.model.runtime,
+        "model_precision": message.model.precision,
         "enriched_at": message.enriched_at,
     }

@@ -85,7 +85,7 @@ enriched = st.builds(
     ),
     topics=st.lists(st.builds(TopicScore, name=texts, score=probabilities)).map(tuple),
     campaign=st.builds(CampaignScore, name=st.none() | texts, score=probabilities),
-    model=st.builds(ModelInfo, name=texts, version=texts),
+    model=st.builds(ModelInfo, name=texts, version=texts, runtime=st.none() | texts, precision=st.none() | texts),
     enriched_at=times,
 )
 dead_letters = st.builds(

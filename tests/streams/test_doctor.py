@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,9 +63,23 @@ def test_an_open_network_is_a_warning(embedded_broker: Broker, monkeypatch: pyte
 
 @needs_weights
 def test_the_shipped_model_answers() -> None:
-    finding = doctor.check_model(Settings())
+    finding = doctor.check_model(Settings(model=ModelSettings(precision="f32")))
     assert finding.status == "ok", finding
+    assert ", openvino f32 (as asked for): loaded in" in finding.detail
     assert finding.detail.endswith("(en, positive)")
+
+
+def test_a_back_end_that_is_not_installed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    finding = doctor.check_model(Settings(model=ModelSettings(backend="onnx")))
+    assert finding.status == "fail"
+    assert "TAGPULSE_MODEL__BACKEND=onnx" in finding.detail
+    assert "pip install 'tagpulse[onnx]'" in finding.detail
+
+
+def test_without_a_model_the_constant_answers() -> None:
+    finding = doctor.check_model(Settings(model=ModelSettings(backend="constant")))
+    assert (finding.status, finding.detail.split(":")[0]) == ("ok", "constant 1, no model")
 
 
 @needs_weights
@@ -77,7 +92,8 @@ def test_a_damaged_model_is_found(tmp_path: Path) -> None:
     finding = doctor.check_model(Settings(model=ModelSettings(path=folder)))
     assert finding.status == "fail"
     assert "model.onnx does not match" in finding.detail
-    assert finding.advice == "mend TAGPULSE_MODEL__PATH"
+    assert "TAGPULSE_MODEL__PATH" in finding.detail
+    assert finding.advice == "mend the setting, or what it names"
 
 
 def test_a_missing_model_is_found(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from streams.contracts import Deletion
@@ -30,6 +31,8 @@ OFFERED = {
     "positive",
     "topics",
     "model_version",
+    "model_runtime",
+    "model_precision",
 }
 
 
@@ -41,6 +44,17 @@ def test_an_empty_lake_has_the_columns_and_no_rows(tmp_path: Path) -> None:
     answer = ask(tmp_path / "none", "select * from posts")
     assert set(answer.columns) >= OFFERED
     assert list(answer.rows) == []
+
+
+async def test_files_without_the_later_columns_are_read(tmp_path: Path) -> None:
+    await write(tmp_path, [row(0, enriched("a"))])
+    (file,) = (tmp_path / "posts").rglob("*.parquet")
+    whole = pq.read_table(file, partitioning=None)
+    pq.write_table(whole.drop_columns(["model_runtime", "model_precision"]), file)
+    question = "select id, model_version, model_runtime, model_precision from posts order by id"
+    assert list(ask(tmp_path, question).rows) == [("a", "1", None, None)]
+    await write(tmp_path, [row(1, enriched("b"))])
+    assert list(ask(tmp_path, question).rows) == [("a", "1", None, None), ("b", "1", "openvino", "int8")]
 
 
 async def test_the_newest_edit_wins_in_whatever_order_it_came(tmp_path: Path) -> None:

@@ -54,6 +54,9 @@ WRONG = {
     "TAGPULSE_ENRICH__DEAD_WINDOW": ["0"],
     "TAGPULSE_ENRICH__DEAD_SHARE": ["0", "1.1"],
     "TAGPULSE_ENRICH__STALL_SECONDS": ["0"],
+    "TAGPULSE_MODEL__BACKEND": ["tensorflow"],
+    "TAGPULSE_MODEL__PRECISION": ["bf16"],
+    "TAGPULSE_MODEL__HUB_TOPIC_THRESHOLD": ["0", "1.1"],
     "TAGPULSE_MODEL__THREADS": ["-1"],
     "TAGPULSE_MODEL__CACHE_SIZE": ["-1"],
     "TAGPULSE_LAKE__FLUSH_ROWS": ["0"],
@@ -196,3 +199,22 @@ def test_every_setting_can_be_set_by_its_variable_and_says_what_it_is_for() -> N
         assert name == "TAGPULSE_" + "__".join(variable.location).upper()
         assert variable.value(load_settings()) == variable.field.get_default(call_default_factory=True)
         assert variable.field.description
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"BACKEND": "hub"}, "TAGPULSE_MODEL__HUB_SENTIMENT"),
+        ({"HUB_TOPIC": "some/model"}, "TAGPULSE_MODEL__HUB_TOPIC needs TAGPULSE_MODEL__BACKEND=hub"),
+        ({"BACKEND": "onnx", "HUB_LANGUAGE": "some/model"}, "TAGPULSE_MODEL__HUB_LANGUAGE needs"),
+        ({"PRECISION": "f16"}, "TAGPULSE_MODEL__PRECISION=f16 needs"),
+        ({"BACKEND": "torch", "PRECISION": "int8"}, "TAGPULSE_MODEL__PRECISION=int8 needs"),
+    ],
+)
+def test_settings_of_the_model_that_do_not_fit_together(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"TAGPULSE_MODEL__{name}", value)
+    with pytest.raises(SettingsError, match=named):
+        load_settings()

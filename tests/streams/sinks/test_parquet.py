@@ -40,7 +40,7 @@ def enriched(post_id: str, *, minutes: int = 0, text: str = "hello", edited_at: 
         sentiment=Sentiment(label="neutral", negative=0.1, neutral=0.8, positive=0.1),
         topics=(),
         campaign=CampaignScore(name=None, score=0.1),
-        model=ModelInfo(name="constant", version="1"),
+        model=ModelInfo(name="constant", version="1", runtime="openvino", precision="int8"),
         enriched_at=START,
     )
 
