@@ -4,7 +4,7 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(if $(shell \
 	$(name) -c 'import sys, venv, ensurepip; print(*["fits"] * ((3, 11) <= sys.version_info < (3, 14)))' 2>/dev/null),$(name))))
 
-# WITH_TORCH=1 also installs PyTorch (several GB with CUDA) and what the training needs, so that no test of them is skipped.
+# WITH_TORCH=1 also installs PyTorch (several GB with CUDA), ONNX Runtime and what the training needs, so that no test of them is skipped.
 WITH_TORCH ?=
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
@@ -60,7 +60,7 @@ $(DEMO): pyproject.toml constraints.txt
 
 # The tests contain the demo, so that either order of `make demo` and `make test` installs once.
 $(TEST): pyproject.toml constraints.txt
-	$(call install,demo$(comma)test$(if $(WITH_TORCH),$(comma)torch$(comma)train))
+	$(call install,demo$(comma)test$(if $(WITH_TORCH),$(comma)onnx$(comma)torch$(comma)train))
 	@touch $(DEMO)
 
 define install

@@ -42,6 +42,9 @@ class Labels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prefix: str = QUERY_PREFIX
     """What stands before each prepared text."""
 
+    language_threshold: float = 0.0
+    """Probability below which no language is told."""
+
 
 class Artefact(Struct, frozen=True, kw_only=True):
     """A folder of model files that has been checked."""

@@ -12,6 +12,7 @@ from models.campaign import read_topics
 from models.cli_common import failing, threads_option
 from models.enricher import Enricher
 from models.eval_cli import evaluate
+from models.train_cli import train
 
 _READ_BYTES = 1 << 20
 
@@ -26,6 +27,7 @@ def main() -> None:
 
 
 main.add_command(evaluate)
+main.add_command(train)
 
 
 @main.command()

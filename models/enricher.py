@@ -169,7 +169,9 @@ class Enricher:
         if not has_words(prepared):
             return Language(code=NO_LANGUAGE, score=1.0)
         best = int(probabilities.argmax())
-        return Language(code=self._labels.languages[best], score=rounded(probabilities[best]))
+        told = probabilities[best] >= self._labels.language_threshold
+        code = self._labels.languages[best] if told else NO_LANGUAGE
+        return Language(code=code, score=rounded(probabilities[best]))
 
     def _sentiment(self, probabilities: npt.NDArray[np.float64]) -> Sentiment:
         negative, neutral, positive = (rounded(each) for each in probabilities)

@@ -7,8 +7,8 @@ class Language(Struct, frozen=True, kw_only=True):
     """The language a post is written in.
 
     Attributes:
-        code: BCP-47, such as `en` or `hi-Latn`; `und` where there is none to tell.
-        score: probability of that language.
+        code: BCP-47, such as `en` or `hi-Latn`; `und` where there is none to tell, or none that is likely enough.
+        score: probability of the likeliest language.
     """
 
     code: str

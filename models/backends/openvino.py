@@ -10,8 +10,11 @@ from openvino.passes import ConstantFolding, Manager
 from models.backends.base import Outputs, Padded, Precision
 from models.errors import ArtefactError
 
+_GROUP = 128
+"""Numbers of a row that are rounded together: as exact as smaller groups to a per mille, and the fastest."""
 
-def settings(threads: int) -> dict[str, object]:
+
+def settings(threads: int, precision: Precision) -> dict[str, object]:
     """Return what makes answers the same whatever the batch and, as far as it can be, the machine."""
     return {
         # A batch for each thread: threads that share a batch wait for each other at every layer, and most of all where
@@ -20,6 +23,8 @@ def settings(threads: int) -> dict[str, object]:
         "NUM_STREAMS": threads,
         # What is not int8 stays in full precision: bf16 would differ from machine to machine.
         "INFERENCE_PRECISION_HINT": "f32",
+        # Products with int8 weights round each row of the activations by itself: nothing depends on a post's neighbours.
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if precision == "int8" else 0,
     }
 
 
@@ -34,7 +39,8 @@ class OpenVinoBackend:
             raise ArtefactError(f"{model} is not a model that OpenVINO can read: {error}") from error
         if precision == "f32":
             take_quantisers_out(graph)
-        self._requests = ov.AsyncInferQueue(core.compile_model(graph, "CPU", settings(threads)), threads)
+        compiled = core.compile_model(graph, "CPU", settings(threads, precision))
+        self._requests = ov.AsyncInferQueue(compiled, threads)
         self._requests.set_callback(_keep)
 
     def run(self, batches: Sequence[Padded]) -> list[Outputs]:

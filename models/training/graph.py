@@ -1,24 +1,48 @@
-"""The encoder as an ONNX graph written node by node, so that the exported file holds nothing by accident.
+"""The network as an ONNX graph written node by node, so that the exported file holds nothing by accident.
 
-Inputs `ids` and `mask` (int64, posts x tokens); outputs `hidden_0` (embeddings) to `hidden_N` (float32, posts x tokens x
-width). The word embeddings stay in 4 bits (Q4_0: blocks of 32 weights with one half-precision scale) and are decoded
-with arithmetic that every runtime has; the rest is float32 and is quantised afterwards.
+Inputs `ids` and `mask` (int64, posts x tokens); the outputs are those that `models.backends.Outputs` names. Word
+embeddings stay in 4 bits (Q4_0: blocks of 32 weights with one half-precision scale) and are decoded with arithmetic that
+every runtime has. The encoder's matrices are int8 with one scale an output; activations are float in the file, and a
+runtime may quantise each row of them by itself, so that an answer never depends on a post's neighbours.
 """
 
 import math
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.training.encoder import EncoderConfig, Matrix, Weights
+from models.training.rounding import Rounding
+
+Matrix = npt.NDArray[np.float32]
+Weights = Mapping[str, Matrix]
 
 OPSET = 17
 _IR_VERSION = 8
 _BLOCK = 32
+_LEVELS = 127
 _MASKED = np.float32(-10_000)  # exp of it is exactly 0, so padding never leaks
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of the graph: attention heads, depth of the exit, the layers that the language is read from."""
+
+    heads: int
+    depth: int
+    language_layers: tuple[int, ...]
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """`features @ weight.T + bias` are logits; weight is labels x width."""
+
+    weight: Matrix
+    bias: Matrix
 
 
 def pack_q4(matrix: Matrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
@@ -30,6 +54,12 @@ def pack_q4(matrix: Matrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float
     nibbles = np.clip(np.rint(blocks / divisors) + 8, 0, 15).astype(np.uint8)
     packed = nibbles[..., : _BLOCK // 2] | (nibbles[..., _BLOCK // 2 :] << 4)
     return packed.reshape(len(matrix), -1), scales[..., 0]
+
+
+def pack_int8(matrix: Matrix) -> tuple[npt.NDArray[np.int8], Matrix]:
+    """Quantise to int8 with one scale an output: integers (outputs x inputs) and scales (outputs)."""
+    scales = np.maximum(np.abs(matrix).max(axis=1), 1e-12).astype(np.float32) / _LEVELS
+    return np.clip(np.rint(matrix / scales[:, None]), -_LEVELS, _LEVELS).astype(np.int8), scales
 
 
 class GraphBuilder:
@@ -47,35 +77,74 @@ class GraphBuilder:
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 
-    def dense(self, name: str, value: str, weight: Matrix, bias: Matrix) -> str:
-        """`value` times the transpose of `weight` (outputs x inputs), plus `bias`."""
-        product = self.node("MatMul", f"{name}/matmul", value, self.constant(f"{name}/weight", weight.T))
+    def dense(self, name: str, value: str, weight: Matrix, bias: Matrix, rounding: Rounding | None) -> str:
+        """`value` times the transpose of `weight` (outputs x inputs, stored as int8), plus `bias`."""
+        if rounding is not None:
+            value, weight = self._rounded(name, value, rounding), weight * rounding.smooth
+        integers, scales = pack_int8(weight)
+        packed = self.constant(f"{name}/int8", integers.T)
+        zero = self.constant(f"{name}/zero", np.zeros(len(scales), np.int8))
+        scale = self.constant(f"{name}/scale", scales)
+        floats = self.node("DequantizeLinear", f"{name}/weight", packed, scale, zero, axis=1)
+        product = self.node("MatMul", f"{name}/matmul", value, floats)
         return self.node("Add", name, product, self.constant(f"{name}/bias", bias))
+
+    def _rounded(self, name: str, value: str, rounding: Rounding) -> str:
+        factor = self.constant(f"{name}/smooth", 1 / rounding.smooth)
+        smoothed = self.node("Mul", f"{name}/smoothed", value, factor)
+        scale = self.constant(f"{name}/step", np.asarray(rounding.scale))
+        zero = self.constant(f"{name}/middle", np.asarray(rounding.zero))
+        integers = self.node("QuantizeLinear", f"{name}/rounded", smoothed, scale, zero)
+        return self.node("DequantizeLinear", f"{name}/value", integers, scale, zero)
+
+    def split(self, names: Sequence[str], value: str, width: int) -> None:
+        """Cut the last axis into parts of `width`."""
+        sizes = self.constant(f"{names[0]}/sizes", np.full(len(names), width))
+        self.nodes.append(helper.make_node("Split", [value, sizes], list(names), name=f"{names[0]}/split", axis=-1))
+
+    def head(self, name: str, value: str, head: Head) -> str:
+        """`value` times the transpose of the head's weight, plus its bias, in full precision."""
+        product = self.node("MatMul", f"{name}/matmul", value, self.constant(f"{name}/weight", head.weight.T))
+        return self.node("Add", name, product, self.constant(f"{name}/bias", head.bias))
 
     def layer_norm(self, name: str, value: str, weight: Matrix, bias: Matrix, epsilon: float) -> str:
         scale, shift = self.constant(f"{name}/weight", weight), self.constant(f"{name}/bias", bias)
         return self.node("LayerNormalization", name, value, scale, shift, axis=-1, epsilon=epsilon)
 
 
-def build_encoder(
-    config: EncoderConfig, weights: Weights, keep: npt.NDArray[np.int64], positions: int
+def build(
+    weights: Weights, shape: Shape, heads: Mapping[str, Head], rounding: Mapping[str, Rounding], positions: int
 ) -> onnx.ModelProto:
-    """Build the graph with the word embeddings of the pieces `keep` and the first `positions` positions."""
+    """Build the model of one depth.
+
+    `weights` have the names of `Network`; `heads` has `language`, `sentiment` and `topics`, which read what the network's
+    own heads read, and `vector`, which reads the means that the language is read from and the last layer's;
+    `rounding` names how the input of each product is rounded; those without stay as they are; `positions` bounds the
+    tokens of a text.
+    """
     graph = GraphBuilder()
-    hidden = _embed(graph, config, weights, keep, positions)
+    hidden = [_embed(graph, weights, positions, shape.epsilon)]
     penalty = _mask_penalty(graph)
-    for layer in range(config.num_hidden_layers):
-        hidden = _layer(graph, config, weights, layer, hidden, penalty)
-    outputs = [(f"hidden_{layer}", config.hidden_size) for layer in range(config.num_hidden_layers + 1)]
-    return _model(graph, "encoder", outputs)
+    for layer in range(shape.depth):
+        hidden.append(_layer(graph, weights, shape, rounding, layer, hidden[-1], penalty))
+    count = _token_count(graph)
+    low = [_mean(graph, f"mean_{layer}", hidden[layer], count) for layer in shape.language_layers]
+    graph.head("language", graph.node("Concat", "low", *low, axis=-1), heads["language"])
+    for name in ("sentiment", "topics"):
+        queries = weights[f"heads.{shape.depth}.{name}.pooling.queries"]
+        graph.head(name, _pooled(graph, f"{name}/pooled", hidden[-1], queries), heads[name])
+    means = graph.node("Concat", "means", "low", _mean(graph, "mean_last", hidden[-1], count), axis=-1)
+    direction = graph.head("vector/mapped", means, heads["vector"])
+    length = graph.node("ReduceL2", "vector/length", direction, axes=[1], keepdims=1)
+    graph.node("Div", "vector", direction, length)
+    return _model(graph, {name: len(head.bias) for name, head in heads.items()})
 
 
-def _embed(
-    graph: GraphBuilder, config: EncoderConfig, weights: Weights, keep: npt.NDArray[np.int64], positions: int
-) -> str:
-    packed, scales = pack_q4(weights["embeddings.word_embeddings.weight"][keep])
-    blocks, half = config.hidden_size // _BLOCK, _BLOCK // 2
-    grouped = graph.constant("embed/grouped", np.array([0, 0, blocks, half]))
+def _embed(graph: GraphBuilder, weights: Weights, positions: int, epsilon: float) -> str:
+    words = weights["words.weight"]
+    width = words.shape[1]
+    packed, scales = pack_q4(words)
+    grouped = graph.constant("embed/grouped", np.array([0, 0, width // _BLOCK, _BLOCK // 2]))
     pairs = graph.node("Gather", "embed/bytes", graph.constant("embed/packed", packed), "ids")
     pairs = graph.node("Cast", "embed/pairs", pairs, to=TensorProto.FLOAT)
     pairs = graph.node("Reshape", "embed/blocks", pairs, grouped)
@@ -87,22 +156,15 @@ def _embed(
     scale = graph.node("Gather", "embed/half_scales", graph.constant("embed/scales", scales), "ids")
     scale = graph.node("Cast", "embed/flat_scales", scale, to=TensorProto.FLOAT)
     scale = graph.node("Unsqueeze", "embed/block_scales", scale, graph.constant("embed/last", np.array([-1])))
-    words = graph.node("Mul", "embed/scaled", centred, scale)
-    words = graph.node(
-        "Reshape", "embed/words", words, graph.constant("embed/width", np.array([0, 0, config.hidden_size]))
-    )
-    places = weights["embeddings.position_embeddings.weight"][:positions]
-    places = places + weights["embeddings.token_type_embeddings.weight"][0]
+    scaled = graph.node("Mul", "embed/scaled", centred, scale)
+    scaled = graph.node("Reshape", "embed/words", scaled, graph.constant("embed/width", np.array([0, 0, width])))
     length = graph.node("Slice", "embed/length", graph.node("Shape", "embed/shape", "ids"),
                         graph.constant("embed/one", np.array([1])), graph.constant("embed/two", np.array([2])))  # fmt: skip
-    here = graph.node("Slice", "embed/positions", graph.constant("embed/position_table", places),
-                      graph.constant("embed/zero", np.array([0])), length)  # fmt: skip
+    table = graph.constant("embed/position_table", weights["positions"][:positions])
+    here = graph.node("Slice", "embed/positions", table, graph.constant("embed/zero", np.array([0])), length)
+    total = graph.node("Add", "embed/sum", scaled, here)
     return graph.layer_norm(
-        "hidden_0",
-        graph.node("Add", "embed/sum", words, here),
-        weights["embeddings.LayerNorm.weight"],
-        weights["embeddings.LayerNorm.bias"],
-        config.layer_norm_eps,
+        "hidden_0", total, weights["embedding_norm.weight"], weights["embedding_norm.bias"], epsilon
     )
 
 
@@ -114,43 +176,56 @@ def _mask_penalty(graph: GraphBuilder) -> str:
     return graph.node("Mul", "mask/penalty", absent, graph.constant("mask/masked", _MASKED.reshape(1)))
 
 
-def _layer(graph: GraphBuilder, config: EncoderConfig, weights: Weights, layer: int, hidden: str, penalty: str) -> str:
-    source, here = f"encoder.layer.{layer}.", f"layer_{layer}"
-    head = config.hidden_size // config.num_attention_heads
-    split = graph.constant(f"{here}/split", np.array([0, 0, config.num_attention_heads, head]))
+def _layer(
+    graph: GraphBuilder,
+    weights: Weights,
+    shape: Shape,
+    rounding: Mapping[str, Rounding],
+    layer: int,
+    hidden: str,
+    penalty: str,
+) -> str:
+    source, here = f"layers.{layer}.", f"layer_{layer}"
+    width = len(weights[f"{source}query.bias"])
+    size = width // shape.heads
+    split = graph.constant(f"{here}/split", np.array([0, 0, shape.heads, size]))
+    factors = {"query": np.float32(1 / math.sqrt(size)), "key": np.float32(1), "value": np.float32(1)}
 
-    def dense(name: str, value: str, module: str) -> str:
-        return graph.dense(
-            f"{here}/{name}", value, weights[f"{source}{module}.weight"], weights[f"{source}{module}.bias"]
-        )
+    def parameter(kind: str) -> Matrix:
+        return np.concatenate([weights[f"{source}{name}.{kind}"] * factor for name, factor in factors.items()])
 
-    def heads(name: str, order: list[int]) -> str:
-        projected = dense(name, hidden, f"attention.self.{name}")
-        shaped = graph.node("Reshape", f"{here}/{name}/heads", projected, split)
-        return graph.node("Transpose", f"{here}/{name}/transposed", shaped, perm=order)
+    # One product for the three: a row is then quantised once.
+    together = graph.dense(
+        f"{here}/projected", hidden, parameter("weight"), parameter("bias"), rounding.get(f"{layer}.projected")
+    )
+    parts = [f"{here}/{name}" for name in factors]
+    graph.split(parts, together, width)
 
-    query, key, value = heads("query", [0, 2, 1, 3]), heads("key", [0, 2, 3, 1]), heads("value", [0, 2, 1, 3])
-    scores = graph.node("MatMul", f"{here}/scores", query, key)
-    root = graph.constant(f"{here}/root", np.float32(math.sqrt(head)).reshape(1))
-    scores = graph.node("Div", f"{here}/scaled_scores", scores, root)
-    scores = graph.node("Add", f"{here}/masked_scores", scores, penalty)
+    def heads(part: str, order: list[int]) -> str:
+        shaped = graph.node("Reshape", f"{part}/heads", part, split)
+        return graph.node("Transpose", f"{part}/transposed", shaped, perm=order)
+
+    query, key, value = (heads(*each) for each in zip(parts, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True))
+    scores = graph.node("Add", f"{here}/masked", graph.node("MatMul", f"{here}/scores", query, key), penalty)
     attention = graph.node("Softmax", f"{here}/attention", scores, axis=-1)
     context = graph.node("MatMul", f"{here}/context", attention, value)
     context = graph.node("Transpose", f"{here}/context/tokens", context, perm=[0, 2, 1, 3])
-    joined = graph.constant(f"{here}/joined", np.array([0, 0, config.hidden_size]))
+    joined = graph.constant(f"{here}/joined", np.array([0, 0, width]))
     context = graph.node("Reshape", f"{here}/context/joined", context, joined)
-    attended = dense("attention_output", context, "attention.output.dense")
+
+    def dense(name: str, value: str) -> str:
+        weight, bias = weights[f"{source}{name}.weight"], weights[f"{source}{name}.bias"]
+        return graph.dense(f"{here}/{name}", value, weight, bias, rounding.get(f"{layer}.{name}"))
 
     def norm(name: str, value: str, module: str) -> str:
         scale, shift = weights[f"{source}{module}.weight"], weights[f"{source}{module}.bias"]
-        return graph.layer_norm(name, value, scale, shift, config.layer_norm_eps)
+        return graph.layer_norm(name, value, scale, shift, shape.epsilon)
 
-    residual = graph.node("Add", f"{here}/attention_residual", attended, hidden)
-    middle = norm(f"{here}/attention_norm", residual, "attention.output.LayerNorm")
-    wide = _gelu(graph, f"{here}/gelu", dense("intermediate", middle, "intermediate.dense"))
-    narrow = dense("output", wide, "output.dense")
-    residual = graph.node("Add", f"{here}/output_residual", narrow, middle)
-    return norm(f"hidden_{layer + 1}", residual, "output.LayerNorm")
+    residual = graph.node("Add", f"{here}/attention_residual", dense("attended", context), hidden)
+    middle = norm(f"{here}/attention_norm", residual, "attention_norm")
+    wide = _gelu(graph, f"{here}/gelu", dense("intermediate", middle))
+    residual = graph.node("Add", f"{here}/output_residual", dense("output", wide), middle)
+    return norm(f"hidden_{layer + 1}", residual, "output_norm")
 
 
 def _gelu(graph: GraphBuilder, name: str, value: str) -> str:
@@ -162,14 +237,38 @@ def _gelu(graph: GraphBuilder, name: str, value: str) -> str:
     return graph.node("Mul", name, product, graph.constant(f"{name}/half", np.float32(0.5).reshape(1)))
 
 
-def _model(graph: GraphBuilder, name: str, outputs: list[tuple[str, int]]) -> onnx.ModelProto:
-    shape = ["posts", "tokens"]
+def _token_count(graph: GraphBuilder) -> str:
+    """The number of tokens that count (posts x 1)."""
+    return graph.node("ReduceSum", "mask/count", "mask/float", graph.constant("mask/axis", np.array([1])), keepdims=1)
+
+
+def _mean(graph: GraphBuilder, name: str, hidden: str, count: str) -> str:
+    """The mean over the tokens that count (posts x width)."""
+    column = graph.node("Unsqueeze", f"{name}/column", "mask/float", graph.constant(f"{name}/last", np.array([-1])))
+    kept = graph.node("Mul", f"{name}/kept", hidden, column)
+    total = graph.node("ReduceSum", f"{name}/sum", kept, graph.constant(f"{name}/axis", np.array([1])), keepdims=0)
+    return graph.node("Div", name, total, count)
+
+
+def _pooled(graph: GraphBuilder, name: str, hidden: str, queries: Matrix) -> str:
+    """Weighted means of the tokens, side by side (posts x queries*width)."""
+    scores = graph.node("MatMul", f"{name}/scores", hidden, graph.constant(f"{name}/queries", queries.T))
+    scores = graph.node("Transpose", f"{name}/by_query", scores, perm=[0, 2, 1])
+    flat = graph.constant(f"{name}/flat", np.array([1]))
+    penalty = graph.node("Squeeze", f"{name}/penalty", "mask/penalty", flat)
+    weights = graph.node("Softmax", f"{name}/weights", graph.node("Add", f"{name}/masked", scores, penalty), axis=-1)
+    means = graph.node("MatMul", f"{name}/means", weights, hidden)
+    side_by_side = graph.constant(f"{name}/shape", np.array([0, queries.size]))
+    return graph.node("Reshape", name, means, side_by_side)
+
+
+def _model(graph: GraphBuilder, outputs: Mapping[str, int]) -> onnx.ModelProto:
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
-            name,
-            [helper.make_tensor_value_info(each, TensorProto.INT64, shape) for each in ("ids", "mask")],
-            [helper.make_tensor_value_info(each, TensorProto.FLOAT, [*shape, width]) for each, width in outputs],
+            "tagpulse",
+            [helper.make_tensor_value_info(each, TensorProto.INT64, ["posts", "tokens"]) for each in ("ids", "mask")],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["posts", size]) for name, size in outputs.items()],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -177,9 +276,3 @@ def _model(graph: GraphBuilder, name: str, outputs: list[tuple[str, int]]) -> on
     )
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def save(model: onnx.ModelProto, path: Path) -> None:
-    """Write the model as one file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(model.SerializeToString())

@@ -1,11 +1,13 @@
-"""Vectors for campaign topics: a linear map of the pooled last layer that forgets the language of a text.
+"""Vectors for campaign topics: what the frozen encoder knows of a text's subject, kept through the fine-tuning.
 
-Translations of one sentence should have one vector, so the directions in which they differ are scaled down: whitening
-by the within-class covariance of the parallel sentences of SIB-200 (Hatch et al., 2006, as used for speakers).
+Fine-tuning for mood would blur them, so the network learns to say beside its other answers what the frozen encoder
+said: its mean vector, mapped so that translations of one sentence fall together (whitening by the within-class
+covariance of parallel sentences; Hatch et al., 2006, as used for speakers). Afterwards the directions in which posts
+differ most are scaled down, since they tell little of a campaign's topics (whitening by the covariance of posts).
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,61 +18,104 @@ from sklearn.metrics import roc_auc_score
 from models.artefact import CampaignCalibration
 from models.campaign import centre
 from models.training.data import Row
+from models.training.graph import Head
 
 Floats = npt.NDArray[np.float32]
 
-_SHRINKAGE = 1.0
+POSTS = frozenset({"x_topic", "umsab-train", "semeval", "afrisenti-train", "crisis"})
+"""Sets of posts, by which the vectors are centred; no label of theirs is used."""
+
+_WITHIN_SHRINKAGE = 1.0
+_TOTAL_SHRINKAGE = 3.0
 _EXAMPLES = 6
 _DRAWS = 5
+_FEWEST_POSTS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class VectorMap:
-    """`(pooled - mean) @ matrix.T`, then scaled to length 1."""
+    """`(vectors - mean) @ matrix.T`."""
 
     mean: Floats
     matrix: Floats
 
-    def __call__(self, pooled: npt.NDArray[np.floating]) -> Floats:
-        mapped = (pooled.astype(np.float32) - self.mean) @ self.matrix.T
-        return np.asarray(mapped / np.linalg.norm(mapped, axis=1, keepdims=True))
+    def __call__(self, vectors: npt.NDArray[np.floating]) -> Floats:
+        return np.asarray((vectors.astype(np.float32) - self.mean) @ self.matrix.T)
+
+    def after(self, head: Head) -> Head:
+        """Return the head whose answers are this map of the answers of `head`."""
+        return Head(self.matrix @ head.weight, self.matrix @ (head.bias - self.mean))
 
 
-def fit_map(rows: Sequence[Row], pooled: npt.NDArray[np.floating], shrinkage: float = _SHRINKAGE) -> VectorMap:
-    """Fit on the parallel sentences, centred on posts (X-Topic, both without using a topic label)."""
+def translations_together(rows: Sequence[Row], vectors: npt.NDArray[np.floating]) -> VectorMap:
+    """Fit the map of the teacher on the parallel sentences, centred on posts."""
     sentences: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
-        if row.sentence is not None:
+        if row.source == "sib200" and row.sentence is not None:
             sentences[row.sentence].append(index)
-    groups = [pooled[members].astype(np.float64) for members in sentences.values()]
+    groups = [vectors[members].astype(np.float64) for members in sentences.values()]
     deviations = np.concatenate([group - group.mean(axis=0) for group in groups])
-    covariance = deviations.T @ deviations / len(deviations)
+    return _whitening(deviations.T @ deviations / len(deviations), _posts_mean(rows, vectors), _WITHIN_SHRINKAGE)
+
+
+def posts_apart(rows: Sequence[Row], vectors: npt.NDArray[np.floating]) -> VectorMap:
+    """Fit the map that scales down the directions in which posts differ most."""
+    posts = vectors[_posts(rows)].astype(np.float64)
+    return _whitening(np.cov(posts.T), posts.mean(axis=0), _TOTAL_SHRINKAGE)
+
+
+def unit(vectors: npt.NDArray[np.floating]) -> Floats:
+    """Scale vectors to length 1."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A made-up campaign topic: cosines of posts that were not among its examples, and which of them belong to it."""
+
+    cosines: Floats
+    present: npt.NDArray[np.bool_]
+
+    @property
+    def area(self) -> float:
+        """Area under the ROC curve."""
+        return float(roc_auc_score(self.present, self.cosines))
+
+
+def trials(labels: Sequence[Iterable[str]], vectors: Floats, seed: int = 0) -> list[Trial]:
+    """Let each label with enough texts play a campaign topic: a few random texts make it, all others are scored."""
+    rng = np.random.default_rng(seed)
+    sets = [frozenset(each) for each in labels]
+    found = []
+    for name in sorted(frozenset().union(*sets)):
+        present = np.array([name in each for each in sets])
+        if present.sum() < _FEWEST_POSTS:
+            continue
+        for _ in range(_DRAWS):
+            examples = rng.choice(np.flatnonzero(present), _EXAMPLES, replace=False)
+            others = np.setdiff1d(np.arange(len(sets)), examples)
+            cosines = vectors[others] @ centre(vectors[examples]).astype(np.float32)
+            found.append(Trial(cosines, present[others]))
+    return found
+
+
+def calibrate(found: Sequence[Trial]) -> CampaignCalibration:
+    """Fit the curve from cosine to the probability that a post belongs to a topic."""
+    cosines = np.concatenate([trial.cosines for trial in found])
+    present = np.concatenate([trial.present for trial in found])
+    curve = LogisticRegression(C=1e6).fit(cosines[:, None], present)
+    return CampaignCalibration(slope=round(float(curve.coef_[0, 0]), 4), intercept=round(float(curve.intercept_[0]), 4))
+
+
+def _posts(rows: Sequence[Row]) -> npt.NDArray[np.int64]:
+    return np.flatnonzero([row.source in POSTS for row in rows])
+
+
+def _posts_mean(rows: Sequence[Row], vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    return np.asarray(vectors[_posts(rows)].astype(np.float64).mean(axis=0))
+
+
+def _whitening(covariance: npt.NDArray[np.float64], mean: npt.NDArray[np.float64], shrinkage: float) -> VectorMap:
     values, directions = np.linalg.eigh(covariance)
     scales = (values + shrinkage * values.mean()) ** -0.5
-    posts = np.flatnonzero([row.source in {"x_topic", "umsab-train"} for row in rows])
-    mean = pooled[posts].astype(np.float64).mean(axis=0)
     return VectorMap(mean.astype(np.float32), ((directions * scales) @ directions.T).astype(np.float32))
-
-
-def calibrate(rows: Sequence[Row], vectors: Floats) -> tuple[CampaignCalibration, float]:
-    """Fit the curve from cosine to probability on topics made of a few posts each; return it with the mean AUC.
-
-    Topics of X-Topic and SIB-200 play the campaign: `_EXAMPLES` random texts make a topic, all others are scored.
-    """
-    rng = np.random.default_rng(0)
-    cosines, answers, areas = [], [], []
-    for source in ("x_topic", "sib200"):
-        members = np.flatnonzero([row.source == source for row in rows])
-        topics = [rows[index].topics or () for index in members.tolist()]
-        for name in sorted({name for answer in topics for name in answer}):
-            present = np.array([name in answer for answer in topics])
-            for _ in range(_DRAWS):
-                examples = rng.choice(np.flatnonzero(present), _EXAMPLES, replace=False)
-                others = np.setdiff1d(np.arange(len(members)), examples)
-                cosine = vectors[members[others]] @ centre(vectors[members[examples]])
-                cosines.append(cosine)
-                answers.append(present[others])
-                areas.append(roc_auc_score(present[others], cosine))
-    curve = LogisticRegression(C=1e6).fit(np.concatenate(cosines)[:, None], np.concatenate(answers))
-    slope, intercept = float(curve.coef_[0, 0]), float(curve.intercept_[0])
-    return CampaignCalibration(slope=round(slope, 4), intercept=round(intercept, 4)), float(np.mean(areas))

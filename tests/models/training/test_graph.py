@@ -1,42 +1,88 @@
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
-import pytest
-
-pytest.importorskip("onnx", reason="the extra `train` is not installed")
-pytest.importorskip("safetensors", reason="the extra `train` is not installed")
-
 import openvino as ov
+import torch
 
-from models.training import graph, pooling
-from models.training.encoder import EncoderConfig
+from models.training import export, graph
+from models.training.graph import Head
+from models.training.heads import logits
+from models.training.network import Network, from_bert
+from tests.models.training.conftest import CONFIG
 
-CONFIG = EncoderConfig(64, 2, 2, 128, 50, 40, 2, 1e-12, 1)
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
 MASK = (IDS != 1).astype(np.int64)
+_RNG = np.random.default_rng(0)
+VECTOR = Head(_RNG.normal(size=(16, 3 * 64)).astype(np.float32), _RNG.normal(size=16).astype(np.float32))
+
+
+def heads_of(network: Network, depth: int) -> dict[str, Head]:
+    exits = network.heads[str(depth)]
+    linears = {
+        "language": network.language,
+        "sentiment": exits.sentiment.linear,
+        "topics": exits.topics.linear,
+    }
+    heads = {name: Head(each.weight.detach().numpy(), each.bias.detach().numpy()) for name, each in linears.items()}
+    return heads | {"vector": VECTOR}
+
+
+def rounded(network: Network) -> Network:
+    """The network with the matrices of its layers as int8 holds them."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith("layers.") and parameter.ndim == 2:
+                integers, scales = graph.pack_int8(parameter.numpy())
+                parameter.copy_(torch.from_numpy(integers * scales[:, None]))
+    return network
 
 
 def run(model: object, ids: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
     core = ov.Core()
-    compiled = core.compile_model(
-        core.read_model(model.SerializeToString(), b""), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+    compiled = core.compile_model(core.read_model(model.SerializeToString(), b""), "CPU", settings)
     results = compiled({"ids": ids, "mask": mask})
     return {output.any_name: results[output] for output in compiled.outputs}
 
 
-@pytest.fixture
-def bert(tmp_path: Path) -> object:
-    """A tiny BERT with random weights; embeddings already of the 4-bit form, so that nothing is rounded."""
-    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
-    transformers = pytest.importorskip("transformers", reason="the extra `torch` is not installed")
-    torch.manual_seed(0)
-    fields = {name: getattr(CONFIG, name) for name in EncoderConfig.__slots__}
-    model = transformers.BertModel(transformers.BertConfig(hidden_act="gelu", **fields), add_pooling_layer=False).eval()
-    words = model.embeddings.word_embeddings.weight
+def test_the_graph_computes_what_the_network_computes(network: Network) -> None:
+    network = rounded(network)
+    found = run(export.build(network, CONFIG, heads_of(network, 6), {}), IDS, MASK)
     with torch.no_grad():
-        words.copy_(torch.from_numpy(unpack(*graph.pack_q4(words.numpy()))))
-    return model
+        expected = network(torch.from_numpy(IDS), torch.from_numpy(MASK))
+    deepest = expected.exits[6]
+    np.testing.assert_allclose(found["language"], expected.language, atol=1e-4)
+    np.testing.assert_allclose(found["sentiment"], deepest.sentiment, atol=1e-4)
+    np.testing.assert_allclose(found["topics"], deepest.topics, atol=1e-4)
+    vector = logits(VECTOR, np.concatenate([expected.low, deepest.mean], axis=1))
+    np.testing.assert_allclose(found["vector"], vector / np.linalg.norm(vector, axis=1, keepdims=True), atol=1e-4)
+
+
+def test_padding_changes_nothing(network: Network) -> None:
+    model = export.build(network, CONFIG, heads_of(network, 6), {})
+    together, alone = run(model, IDS, MASK), run(model, IDS[1:, :3], MASK[1:, :3])
+    for name, values in alone.items():
+        np.testing.assert_allclose(values[0], together[name][1], atol=1e-5)
+
+
+def test_the_network_computes_what_transformers_computes() -> None:
+    import pytest
+
+    transformers = pytest.importorskip("transformers", reason="the extra `torch` is not installed")
+    fields = {name: getattr(CONFIG, name) for name in CONFIG.__slots__}
+    bert = transformers.BertModel(transformers.BertConfig(hidden_act="gelu", **fields), add_pooling_layer=False).eval()
+    keep = [0, 1, 2, 7, 9, 11, 5]
+    sizes = SimpleNamespace(exits=(6,), languages=2, topics=2, vector=64)
+    pruned = Network(CONFIG.__class__(**{**fields, "vocab_size": len(keep)}), sizes).eval()
+    loaded = pruned.load_state_dict(from_bert(bert.state_dict(), 6, keep), strict=False)
+    assert not loaded.unexpected_keys
+    ids, mask = torch.from_numpy(IDS), torch.from_numpy(MASK)
+    renumbered = torch.tensor([[keep.index(each) for each in row] for row in IDS.tolist()])
+    with torch.no_grad():
+        expected = bert(ids, mask, output_hidden_states=True).hidden_states
+        found = pruned.hidden(renumbered, mask)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert (ours - theirs)[mask == 1].abs().max() < 1e-5
 
 
 def unpack(packed: np.ndarray, scales: np.ndarray) -> np.ndarray:
@@ -45,32 +91,15 @@ def unpack(packed: np.ndarray, scales: np.ndarray) -> np.ndarray:
     return (nibbles * scales[..., None].astype(np.float32)).reshape(len(packed), -1)
 
 
-def test_the_graph_computes_what_transformers_computes(bert: object) -> None:
-    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
-    weights = {name: value.detach().numpy() for name, value in bert.state_dict().items()}
-    model = graph.build_encoder(CONFIG, weights, np.arange(50), positions=40)
-    with torch.no_grad():
-        expected = bert(torch.from_numpy(IDS), torch.from_numpy(MASK), output_hidden_states=True).hidden_states
-    results = run(model, IDS, MASK)
-    for layer, hidden in enumerate(expected):
-        difference = np.abs(results[f"hidden_{layer}"] - hidden.numpy())[MASK == 1]
-        assert difference.max() < 1e-5
-    pooled = run(pooling.with_pooled_layers(model, [1, 2]), IDS, MASK)["pooled"]
-    counts = MASK.sum(1, keepdims=True)
-    means = [(hidden.numpy() * MASK[..., None]).sum(1) / counts for hidden in expected[1:]]
-    np.testing.assert_allclose(pooled, np.concatenate(means, axis=1), atol=1e-5)
-
-
-def test_kept_pieces_are_renumbered(bert: object) -> None:
-    weights = {name: value.detach().numpy() for name, value in bert.state_dict().items()}
-    keep = np.array([0, 1, 2, 7, 9, 11])
-    whole = run(graph.build_encoder(CONFIG, weights, np.arange(50), 40), IDS[:1], MASK[:1])
-    pruned = run(graph.build_encoder(CONFIG, weights, keep, 40), np.searchsorted(keep, IDS[:1]), MASK[:1])
-    np.testing.assert_allclose(pruned["hidden_2"], whole["hidden_2"], atol=1e-6)
-
-
 def test_four_bits_lose_nothing_that_was_in_four_bits() -> None:
     rng = np.random.default_rng(0)
     once = unpack(*graph.pack_q4(rng.normal(size=(20, 64)).astype(np.float32)))
     np.testing.assert_array_equal(unpack(*graph.pack_q4(once)), once)
     assert not graph.pack_q4(np.zeros((1, 32), np.float32))[1].any()
+
+
+def test_int8_is_within_half_a_step() -> None:
+    matrix = np.random.default_rng(0).normal(size=(8, 64)).astype(np.float32)
+    integers, scales = graph.pack_int8(matrix)
+    assert np.abs(integers * scales[:, None] - matrix).max() <= scales.max() / 2 * 1.001
+    assert np.abs(integers).max() == 127

@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="the extra `train` is not installed")
-
-from models.training.heads import best_threshold, cross_entropy, fit, fit_each, out_of_fold, temperature
+from models.training.heads import (
+    best_threshold,
+    cooled,
+    cross_entropy,
+    fit,
+    least_likely,
+    logits,
+    regress,
+    temperature,
+)
 
 RNG = np.random.default_rng(0)
 CENTRES = RNG.normal(size=(3, 8)) * 2
@@ -15,29 +22,34 @@ WEIGHTS = np.ones(600, np.float32)
 def test_a_head_separates_what_can_be_separated() -> None:
     head = fit(FEATURES[:400], LABELS[:400], WEIGHTS[:400], 1e-3)
     assert head.weight.shape == (3, 8)
-    assert np.mean(head(FEATURES[400:]).argmax(axis=1) == LABELS[400:]) > 0.9
+    assert np.mean(logits(head, FEATURES[400:]).argmax(axis=1) == LABELS[400:]) > 0.9
 
 
-def test_every_scored_row_is_left_out_once() -> None:
-    scored = np.arange(600) < 300
-    logits = out_of_fold(FEATURES, LABELS, WEIGHTS, 1e-3, scored)
-    assert logits.shape == (300, 3)
-    assert np.mean(logits.argmax(axis=1) == LABELS[:300]) > 0.9
+def test_regression_finds_a_linear_map() -> None:
+    weight, bias = RNG.normal(size=(4, 8)), RNG.normal(size=4)
+    head = regress(FEATURES, FEATURES @ weight.T + bias, 1e-6)
+    np.testing.assert_allclose(logits(head, FEATURES), FEATURES @ weight.T + bias, atol=1e-2)
+
+
+def test_answers_below_the_threshold_are_mostly_wrong() -> None:
+    probabilities = RNG.uniform(size=5_000)
+    right = RNG.uniform(size=5_000) < 2 * probabilities
+    assert least_likely(probabilities, right) == pytest.approx(0.45, abs=0.051)
+    assert least_likely(probabilities, np.ones(5_000, np.bool_)) == 0
 
 
 def test_temperature_undoes_overconfidence() -> None:
-    logits = RNG.normal(size=(5_000, 3)).astype(np.float32) * 2
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    scores = RNG.normal(size=(5_000, 3)).astype(np.float32) * 2
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     labels = np.array([RNG.choice(3, p=row / row.sum()) for row in probabilities.astype(np.float64)])
-    found = temperature(logits * 3, labels)
+    found = temperature(scores * 3, labels)
     assert found == pytest.approx(3, rel=0.1)
-    assert cross_entropy(logits * 3 / np.float32(found), labels) < cross_entropy(logits * 3, labels)
+    assert cross_entropy(scores * 3 / np.float32(found), labels) < cross_entropy(scores * 3, labels)
 
 
-def test_labels_are_fitted_independently() -> None:
-    present = np.stack([LABELS == 0, LABELS != 1], axis=1)
-    head = fit_each(FEATURES[:400], present[:400], 1e-3)
-    assert np.mean((head(FEATURES[400:]) > 0) == present[400:]) > 0.9
+def test_cooling_divides_the_logits() -> None:
+    head = fit(FEATURES, LABELS, WEIGHTS, 1e-3)
+    np.testing.assert_allclose(logits(cooled(head, 2), FEATURES), logits(head, FEATURES) / 2, rtol=1e-4, atol=1e-4)
 
 
 def test_best_threshold_of_a_known_case() -> None:

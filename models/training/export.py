@@ -1,0 +1,196 @@
+"""From trained weights to the shipped folder: calibrated heads, the graph, labels, scores."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from models.artefact import (
+    LABELS_FILE,
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    CampaignCalibration,
+    Labels,
+    TopicLabel,
+    write_checksums,
+)
+from models.probabilities import sigmoid, softmax
+from models.text import MAX_TOKENS
+from models.training import graph, heads, vectors
+from models.training.data import SENTIMENTS, Row
+from models.training.encoder import EncoderConfig
+from models.training.folds import TopicScores
+from models.training.graph import Head, Matrix
+from models.training.network import LANGUAGE_LAYERS, Answers, Network
+from models.training.prediction import NOISY, Tokens, predict
+from models.training.rounding import Rounding
+from models.training.targets import Targets, language_names, topic_names
+
+SCORES_FILE = "scores.json"
+
+_LANGUAGE_PENALTY = 1e-6
+_LANGUAGE_SOURCES = ("lingua", "sib200", "fragment", "umsab-train", "afrisenti-train", "x_topic", "undetermined")
+_VECTOR_PENALTY = 1e-2
+_VECTOR_ROWS = 15_000
+_MOST_OF_A_GROUP = 400
+"""Rows of a set and a language that the language head is fitted on."""
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """The heads of the shipped model, what else its labels say, and what was measured on the way."""
+
+    heads: dict[str, Head]
+    language_threshold: float
+    campaign: CampaignCalibration
+    scores: dict[str, float]
+
+
+class Rows:
+    """The rows of a corpus with a network's answers for them, computed when first asked for."""
+
+    def __init__(self, network: Network, rows: Sequence[Row], tokens: Tokens, targets: Targets) -> None:
+        self.network, self.rows, self.targets = network, rows, targets
+        self._tokens = tokens
+        self.sources = np.array([row.source for row in rows])
+
+    def of(self, *sources: str) -> Places:
+        """Return the places of the rows of these sets."""
+        return np.flatnonzero(np.isin(self.sources, sources))
+
+    def answers(self, places: Places) -> Answers:
+        """Answer rows."""
+        answers: Answers = predict(self.network, self._tokens, places)
+        return answers
+
+    def means(self, places: Places) -> npt.NDArray[np.float32]:
+        """Return what the vectors are made of: the means of the language's layers and of the last."""
+        answers = self.answers(places)
+        last = answers.exits[max(answers.exits)].mean
+        return np.concatenate([answers.low.numpy(), last.numpy()], axis=1)
+
+
+def calibrate(network: Network, rows: Sequence[Row], tokens: Tokens, targets: Targets, seed: int) -> Calibrated:
+    """Fit what is fitted after the training, on rows that were held out of it or, where said, on training rows."""
+    known = Rows(network, rows, tokens, targets)
+    exits = network.heads[str(max(network.sizes.exits))]
+    language, threshold, scores = _language(known, seed)
+    sentiment, mood_scores = _sentiment(known, _head(exits.sentiment.linear))
+    vector, campaign, vector_scores = _vector(known, seed)
+    return Calibrated(
+        heads={"language": language, "sentiment": sentiment, "topics": _head(exits.topics.linear), "vector": vector},
+        language_threshold=threshold,
+        campaign=campaign,
+        scores=scores | mood_scores | vector_scores,
+    )
+
+
+def _language(known: Rows, seed: int) -> tuple[Head, float, dict[str, float]]:
+    """Fit the head anew on the features of training rows: that converges where steps only approach."""
+    rng = np.random.default_rng(seed)
+    labels = known.targets.language
+    groups = []
+    for source in _LANGUAGE_SOURCES:
+        places = known.of(source)
+        for label in np.unique(labels[places]):
+            group = places[labels[places] == label]
+            groups.append(rng.choice(group, min(len(group), _MOST_OF_A_GROUP), replace=False))
+    weights = np.concatenate([np.full(len(group), len(group) ** -0.5, np.float32) for group in groups])
+    train = np.concatenate(groups)
+    head = heads.fit(known.answers(train).low.numpy(), labels[train], weights, _LANGUAGE_PENALTY)
+    held = {name: known.of(name) for name in ("lingua-held", "fragment-held", "umsab-val")}
+    found = {name: heads.logits(head, known.answers(places).low.numpy()) for name, places in held.items()}
+    unseen = np.concatenate([held["lingua-held"], held["fragment-held"]])
+    scored = np.concatenate([found["lingua-held"], found["fragment-held"]])
+    warmth = heads.temperature(scored, labels[unseen])
+    threshold = heads.least_likely(
+        softmax((scored / warmth).astype(np.float32)).max(axis=1), scored.argmax(axis=1) == labels[unseen]
+    )
+    scores = {
+        f"language {name} accuracy": 100 * float(np.mean(found[name].argmax(axis=1) == labels[held[name]]))
+        for name in held
+    }
+    return heads.cooled(head, warmth), threshold, scores
+
+
+def _sentiment(known: Rows, head: Head) -> tuple[Head, dict[str, float]]:
+    """Cool the head by one number, fitted on UMSAB's validation rows without the noisy language."""
+    noisy = language_names(known.rows).index(NOISY)
+    places = known.of("umsab-val")
+    places = places[known.targets.language[places] != noisy]
+    moods = known.answers(places).exits[max(known.network.sizes.exits)].sentiment.numpy()
+    warmth = heads.temperature(moods, known.targets.sentiment[places])
+    return heads.cooled(head, warmth), {"sentiment temperature": warmth}
+
+
+def _vector(known: Rows, seed: int) -> tuple[Head, CampaignCalibration, dict[str, float]]:
+    """Fit what the teacher said on the means that the network left, then the map and the curve of campaign topics."""
+    said = np.flatnonzero(known.targets.has_vector)
+    said = np.random.default_rng(seed).permutation(said)[:_VECTOR_ROWS]
+    means = known.means(said)
+    head = heads.regress(means, known.targets.vector[said], _VECTOR_PENALTY)
+    apart = vectors.posts_apart([known.rows[place] for place in said.tolist()], heads.logits(head, means))
+    head = apart.after(head)
+    trials = {}
+    for source in ("x_topic", "sib200-held"):
+        places = known.of(source)
+        labels = [known.rows[place].topics or () for place in places.tolist()]
+        trials[source] = vectors.trials(labels, vectors.unit(heads.logits(head, known.means(places))))
+    scores = {f"campaign AUC {name}": float(np.mean([trial.area for trial in each])) for name, each in trials.items()}
+    return head, vectors.calibrate([trial for each in trials.values() for trial in each]), scores
+
+
+def _head(linear: object) -> Head:
+    weight, bias = linear.weight.detach().numpy(), linear.bias.detach().numpy()  # type: ignore[attr-defined]
+    return Head(weight, bias)
+
+
+def build(
+    network: Network, config: EncoderConfig, calibrated: Mapping[str, Head], rounding: Mapping[str, Rounding]
+) -> onnx.ModelProto:
+    """Build the graph of the network's deepest exit."""
+    weights: dict[str, Matrix] = {name: each.detach().numpy() for name, each in network.state_dict().items()}
+    shape = graph.Shape(
+        heads=config.num_attention_heads,
+        depth=max(network.sizes.exits),
+        language_layers=LANGUAGE_LAYERS,
+        epsilon=config.layer_norm_eps,
+    )
+    return graph.build(weights, shape, calibrated, rounding, MAX_TOKENS)
+
+
+def labels(rows: Sequence[Row], name: str, version: str, topics: TopicScores, calibrated: Calibrated) -> Labels:
+    """Say what the columns mean."""
+    limits = sigmoid(topics.thresholds)
+    return Labels(
+        name=name,
+        version=version,
+        prefix="",
+        languages=language_names(rows),
+        language_threshold=calibrated.language_threshold,
+        sentiments=SENTIMENTS,
+        topics=tuple(
+            TopicLabel(name=topic, threshold=round(float(limit), 4))
+            for topic, limit in zip(topic_names(rows), limits, strict=True)
+        ),
+        campaign=calibrated.campaign,
+    )
+
+
+def write(model: onnx.ModelProto, tokenizer: Path, labels: Labels, scores: Mapping[str, float], folder: Path) -> None:
+    """Write the artefact: model, tokenizer, labels, checksums, and what the training measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODEL_FILE).write_bytes(model.SerializeToString())
+    shutil.copyfile(tokenizer, folder / TOKENIZER_FILE)
+    (folder / LABELS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
+    rounded = {name: round(value, 4) for name, value in scores.items()}
+    (folder / SCORES_FILE).write_text(json.dumps(rounded, indent=1) + "\n", "utf-8")
+    write_checksums(folder)

@@ -1,0 +1,230 @@
+"""The training itself: all layers, all tasks together, resumable, with the scores of every epoch in a log."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.nn import functional
+
+from models.training.data import Row
+from models.training.mixture import BATCH, Mixture
+from models.training.network import Answers, Network
+from models.training.prediction import Tokens, held_out_scores
+from models.training.targets import SILENT, Targets
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+
+_SMOOTHING = 0.05
+_LANGUAGE_WEIGHT = 0.3
+_TOPIC_WEIGHT = 0.3
+_VECTOR_WEIGHT = 0.1
+_SHALLOW_WEIGHT = 0.25
+"""How much an exit above the deepest counts in the loss."""
+
+_HEAD_RATE = 4.0
+"""Learning rate of the heads, as a multiple of that of the top layer."""
+
+_LAYER_RATE = 0.9
+"""Learning rate of a layer, as a share of that of the layer above it."""
+
+_WARM_UP = 0.02
+_LEAST_RATE = 1e-3
+_WEIGHT_DECAY = 0.01
+_CLIP = 1.0
+_AVERAGE_EVERY = 4
+_AVERAGE_DECAY = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the training: how many texts, in which shares of which sets, and whether topics are learnt."""
+
+    name: str
+    texts: int
+    shares: Mapping[str, float]
+    topics: bool = True
+
+
+def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64], *, topics: bool = True) -> Tensor:
+    """Weighted sum of the tasks' losses over the rows of a batch that have an answer, divided by all rows."""
+    sentiment, language = torch.from_numpy(targets.sentiment[rows]), torch.from_numpy(targets.language[rows])
+    present, has_topics = torch.from_numpy(targets.topics[rows]), torch.from_numpy(targets.has_topics[rows])
+    vector = torch.from_numpy(targets.vector[rows].astype(np.float32))
+    has_vector = torch.from_numpy(targets.has_vector[rows])
+    total = _LANGUAGE_WEIGHT * functional.cross_entropy(
+        answers.language, language, ignore_index=SILENT, reduction="sum"
+    )
+    deepest = max(answers.exits)
+    for depth, out in answers.exits.items():
+        part = functional.cross_entropy(
+            out.sentiment, sentiment, ignore_index=SILENT, label_smoothing=_SMOOTHING, reduction="sum"
+        )
+        part = part + _VECTOR_WEIGHT * ((1 - functional.cosine_similarity(out.vector, vector)) * has_vector).sum()
+        if topics:
+            entropy = functional.binary_cross_entropy_with_logits(out.topics, present, reduction="none").sum(1)
+            part = part + _TOPIC_WEIGHT * (entropy * has_topics).sum()
+        total = total + part * (1 if depth == deepest else _SHALLOW_WEIGHT)
+    return total / len(rows)
+
+
+class Trainer:
+    """Trains a network through phases; what it has done is kept in `folder` and gone on with."""
+
+    def __init__(
+        self,
+        network: Network,
+        rows: Sequence[Row],
+        tokens: Tokens,
+        targets: Targets,
+        phases: Sequence[Phase],
+        folder: Path,
+        *,
+        rate: float,
+        seed: int,
+    ) -> None:
+        self.network, self._rows, self._tokens, self._targets = network, rows, tokens, targets
+        self._phases, self._folder, self._seed = phases, folder, seed
+        self._steps = sum(phase.texts // BATCH for phase in phases)
+        self._optimiser = torch.optim.AdamW(_groups(network, rate), lr=rate, betas=(0.9, 0.98), fused=True)
+        self._rates = [group["lr"] for group in self._optimiser.param_groups]
+        self._trained = [each for each in network.parameters() if each.requires_grad]
+        self._average = [each.detach().clone() for each in self._trained]
+        self._done = 0
+
+    def run(self, epoch: int) -> None:
+        """Train to the end; every `epoch` texts and after each phase, score the averaged weights and keep them.
+
+        A phase leaves `NAME.pt` in the folder, the scores go to `log.jsonl`. The network ends with averaged weights.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        began, texts = time.monotonic(), 0
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            bar = progress.add_task("", total=self._steps, completed=self._done)
+            for phase, rows, ids, mask in self._batches():
+                progress.update(bar, description=phase.name)
+                self._step(phase, rows, ids, mask)
+                progress.advance(bar)
+                texts += len(rows)
+                ended = self._done in self._ends()
+                if ended or self._done % (epoch // BATCH) == 0:
+                    rate = texts / (time.monotonic() - began)
+                    with _Swapped(self._trained, self._average):
+                        scores = held_out_scores(self.network, self._rows, self._tokens, self._targets)
+                    self._log({"texts": self._done * BATCH, "texts a second": round(rate, 1), **scores})
+                    self._keep(f"{phase.name}.pt" if ended else None)
+                    began, texts = time.monotonic(), 0
+        _Swapped(self._trained, self._average).swap()
+
+    def _ends(self) -> list[int]:
+        return list(accumulate(phase.texts // BATCH for phase in self._phases))
+
+    def _batches(self) -> Iterator[tuple[Phase, npt.NDArray[np.int64], Tensor, Tensor]]:
+        for number, (phase, end) in enumerate(zip(self._phases, self._ends(), strict=True)):
+            if self._done >= end:
+                continue
+            mixture = Mixture(self._rows, self._tokens, phase.shares, [self._seed, number, self._done])
+            for batch in mixture.batches():
+                yield phase, batch.rows, torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
+                if self._done >= end:
+                    break
+
+    def _step(self, phase: Phase, rows: npt.NDArray[np.int64], ids: Tensor, mask: Tensor) -> None:
+        share = self._done / self._steps
+        scale = min(1.0, share / _WARM_UP) * min(1.0, (1 - share) / (1 - _WARM_UP)) + _LEAST_RATE
+        for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * scale
+        self.network.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            answers = self.network(ids, mask)
+        loss(answers, self._targets, rows, topics=phase.topics).backward()
+        torch.nn.utils.clip_grad_norm_(self._trained, _CLIP)
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        self._done += 1
+        if self._done % _AVERAGE_EVERY == 0:
+            decay = min(_AVERAGE_DECAY**_AVERAGE_EVERY, 1 - 4 * _AVERAGE_EVERY / (self._done + 16))
+            torch._foreach_lerp_(self._average, [each.detach() for each in self._trained], 1 - decay)
+
+    def _log(self, entry: Mapping[str, float]) -> None:
+        with (self._folder / LOG).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def _keep(self, copy: str | None) -> None:
+        network = trained_state(self.network)
+        with _Swapped(self._trained, self._average):
+            average = {name: each.clone() for name, each in trained_state(self.network).items()}
+        state = {"done": self._done, "network": network, "optimiser": self._optimiser.state_dict(), "average": average}
+        fresh = self._folder / f"{CHECKPOINT}.new"
+        torch.save(state, fresh)
+        fresh.replace(self._folder / CHECKPOINT)
+        if copy:
+            torch.save({"average": average}, self._folder / copy)
+
+    def _resume(self) -> None:
+        path = self._folder / CHECKPOINT
+        if path.exists():
+            state = torch.load(path, weights_only=True)
+            self.network.load_state_dict(state["network"], strict=False)
+            names = [name for name, each in self.network.named_parameters() if each.requires_grad]
+            self._average = [state["average"][name] for name in names]
+            self._optimiser.load_state_dict(state["optimiser"])
+            self._done = state["done"]
+        torch.manual_seed(self._seed + self._done)
+
+
+def trained_state(network: Network) -> dict[str, Tensor]:
+    """Return the values that training changes: all but the word embeddings."""
+    return {name: each for name, each in network.state_dict().items() if name != "words.weight"}
+
+
+def load_average(network: Network, path: Path) -> None:
+    """Put the averaged weights of a checkpoint or of the end of a phase into a network."""
+    network.load_state_dict(torch.load(path, weights_only=True)["average"], strict=False)
+
+
+class _Swapped:
+    """Exchanges the values of parameters with others while it is entered."""
+
+    def __init__(self, parameters: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+        self._parameters, self._values = parameters, values
+
+    def __enter__(self) -> None:
+        self.swap()
+
+    def __exit__(self, *_: object) -> None:
+        self.swap()
+
+    def swap(self) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self._parameters, self._values, strict=True):
+                held = parameter.clone()
+                parameter.copy_(value)
+                value.copy_(held)
+
+
+def _groups(network: Network, rate: float) -> list[dict[str, object]]:
+    """Every layer learns more slowly than the one above it; norms and biases do not decay."""
+    depth = len(network.layers)
+    groups: list[dict[str, object]] = []
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name.startswith("layers."):
+            own = rate * _LAYER_RATE ** (depth - 1 - int(name.split(".")[1]))
+        else:
+            own = rate * (_HEAD_RATE if name.startswith(("heads.", "language")) else _LAYER_RATE**depth)
+        decay = 0.0 if parameter.ndim == 1 else _WEIGHT_DECAY
+        groups.append({"params": [parameter], "lr": own, "weight_decay": decay})
+    return groups

@@ -1,0 +1,89 @@
+"""Which rows a batch holds: sets in given shares, small groups favoured, texts of similar length together."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.training.corpus import is_held_out
+from models.training.data import Row
+
+BATCH = 32
+_POOL = 24
+"""Batches drawn at once, and sorted by length."""
+
+_BALANCED = {"semeval": 0.0, "afrisenti-train": 0.5, "fragment": 0.5, "x_topic": 1.0}
+"""Exponent of a group's size (rows of one language and label) in its share of a set: 0 makes all groups equal."""
+
+_DROPPED_TEXTS = 0.5
+_DROPPED_TOKENS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Places of the rows, and their padded token ids and mask (posts x tokens)."""
+
+    rows: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int64]
+    mask: npt.NDArray[np.int64]
+
+
+class Mixture:
+    """Draws batches for ever, with replacement; the same seeds draw the same batches."""
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        tokens: Sequence[npt.NDArray[np.int32]],
+        shares: Mapping[str, float],
+        seed: Sequence[int],
+    ) -> None:
+        self._tokens = tokens
+        self._random = np.random.default_rng(seed)
+        self._weights = _weights(rows, shares)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield batches of `BATCH` rows; some texts lose some of their words, which keeps them from being learnt."""
+        while True:
+            drawn = self._random.choice(len(self._weights), BATCH * _POOL, p=self._weights)
+            texts = [self._thinned(self._tokens[row]) for row in drawn]
+            order = np.argsort([len(text) for text in texts], kind="stable")
+            for place in self._random.permutation(_POOL):
+                chosen = order[place * BATCH : (place + 1) * BATCH]
+                yield pad(drawn[chosen], [texts[each] for each in chosen])
+
+    def _thinned(self, text: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        if len(text) < 8 or self._random.random() >= _DROPPED_TEXTS:
+            return text
+        kept = self._random.random(len(text)) >= _DROPPED_TOKENS
+        kept[0] = kept[-1] = True
+        return text[kept]
+
+
+def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> Batch:
+    """Put texts of token ids side by side."""
+    ids = np.ones((len(texts), max(len(text) for text in texts)), np.int64)
+    mask = np.zeros_like(ids)
+    for place, text in enumerate(texts):
+        ids[place, : len(text)] = text
+        mask[place, : len(text)] = 1
+    return Batch(rows, ids, mask)
+
+
+def _weights(rows: Sequence[Row], shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    groups = Counter((row.source, row.language, row.sentiment) for row in rows)
+    weights = np.zeros(len(rows))
+    members: dict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        if row.source in shares and not is_held_out(row):
+            members[row.source].append(place)
+            size = groups[row.source, row.language, row.sentiment]
+            weights[place] = size ** (_BALANCED.get(row.source, 1.0) - 1)
+    for source, share in shares.items():
+        places = members[source]
+        if not places:
+            raise ValueError(f"no row of {source!r} may be trained on")
+        weights[places] *= share / weights[places].sum()
+    return np.asarray(weights / weights.sum())

@@ -1,0 +1,206 @@
+"""The network as it is trained: encoder, exits at several depths, and the heads that every exit has.
+
+One pass over the encoder trains every depth at once: each exit has heads of its own, so that one run shows what a
+shallower model would lose. Parameters of the encoder keep the names of a `transformers.BertModel`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.training.encoder import EncoderConfig
+
+LANGUAGE_LAYERS = (3, 6)
+"""What the language is read from: spelling is clearest low in the encoder."""
+
+QUERIES = 4
+"""Weighted means over the tokens that a head reads."""
+
+_HEAD_DROPOUT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Columns of the heads, and the layers after which there is an exit."""
+
+    languages: int
+    topics: int
+    vector: int
+    exits: tuple[int, ...]
+
+
+class Exit(NamedTuple):
+    """Logits (posts x labels), vectors of any length and the mean over tokens (posts x width) of one depth."""
+
+    sentiment: Tensor
+    topics: Tensor
+    vector: Tensor
+    mean: Tensor
+
+
+class Answers(NamedTuple):
+    """Language logits, the features they are made of (posts x width), and the other outputs by depth."""
+
+    language: Tensor
+    low: Tensor
+    exits: dict[int, Exit]
+
+
+class FeatureDropout(nn.Module):
+    """Dropout of whole features of a post, the same for all its tokens: drawing a number for every token is slow."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        if not self.training or not self.share:
+            return hidden
+        kept = torch.rand(hidden.shape[0], 1, hidden.shape[2]) >= self.share
+        return hidden * (kept / (1 - self.share)).to(hidden.dtype)
+
+
+class Layer(nn.Module):
+    """One layer of a post-norm BERT encoder."""
+
+    def __init__(self, config: EncoderConfig, dropout: float) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.heads = config.num_attention_heads
+        self.query, self.key, self.value, self.attended = (nn.Linear(width, width) for _ in range(4))
+        self.attention_norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.intermediate = nn.Linear(width, config.intermediate_size)
+        self.output = nn.Linear(config.intermediate_size, width)
+        self.output_norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.dropout = FeatureDropout(dropout)
+
+    def forward(self, hidden: Tensor, penalty: Tensor) -> Tensor:
+        posts, tokens, width = hidden.shape
+        shape = (posts, tokens, self.heads, width // self.heads)
+        query, key, value = (part(hidden).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value))
+        scores = query @ key.transpose(2, 3) * (1 / math.sqrt(shape[3])) + penalty
+        context = scores.softmax(-1).to(value.dtype) @ value
+        attended = self.attended(context.transpose(1, 2).reshape(posts, tokens, width))
+        middle = self.attention_norm(hidden + self.dropout(attended))
+        wide = functional.gelu(self.intermediate(middle))
+        normed: Tensor = self.output_norm(middle + self.dropout(self.output(wide)))
+        return normed
+
+
+class Pooling(nn.Module):
+    """Weighted means of a post's tokens, side by side; the weights start equal."""
+
+    def __init__(self, width: int, queries: int = QUERIES) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.zeros(queries, width))
+
+    def forward(self, hidden: Tensor, penalty: Tensor) -> Tensor:
+        scores = functional.linear(hidden, self.queries).float() + penalty[:, 0, 0, :, None]
+        return (scores.softmax(1).to(hidden.dtype).transpose(1, 2) @ hidden).flatten(1)
+
+
+class PooledHead(nn.Module):
+    """Logits from weighted means of the tokens."""
+
+    def __init__(self, width: int, labels: int) -> None:
+        super().__init__()
+        self.pooling = Pooling(width)
+        self.linear = nn.Linear(QUERIES * width, labels)
+        nn.init.normal_(self.linear.weight, std=0.02)
+        nn.init.zeros_(self.linear.bias)
+        self.dropout = nn.Dropout(_HEAD_DROPOUT)
+
+    def forward(self, hidden: Tensor, penalty: Tensor) -> Tensor:
+        logits: Tensor = self.linear(self.dropout(self.pooling(hidden, penalty)))
+        return logits.float()
+
+
+class ExitHeads(nn.Module):
+    """The heads of one depth."""
+
+    def __init__(self, width: int, sizes: Sizes) -> None:
+        super().__init__()
+        self.sentiment = PooledHead(width, 3)
+        self.topics = PooledHead(width, sizes.topics)
+        self.vector = nn.Linear(width, sizes.vector)
+
+    def forward(self, hidden: Tensor, penalty: Tensor, mask: Tensor) -> Exit:
+        average = mean(hidden, mask)
+        vector = self.vector(average).float()
+        return Exit(self.sentiment(hidden, penalty), self.topics(hidden, penalty), vector, average)
+
+
+class Network(nn.Module):
+    """Encoder and heads; word embeddings stay as they are (they ship in the 4 bits they came in)."""
+
+    def __init__(self, config: EncoderConfig, sizes: Sizes, dropout: float = 0.1) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.sizes = sizes
+        self.words = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_token_id)
+        self.words.weight.requires_grad_(False)
+        self.positions = nn.Parameter(torch.zeros(config.max_position_embeddings, width))
+        self.embedding_norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(max(sizes.exits)))
+        self.heads = nn.ModuleDict({str(depth): ExitHeads(width, sizes) for depth in sizes.exits})
+        self.language = nn.Linear(len(LANGUAGE_LAYERS) * width, sizes.languages)
+        self.dropout = FeatureDropout(dropout)
+        self.language_dropout = nn.Dropout(_HEAD_DROPOUT)
+
+    def hidden(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
+        """Return the embeddings and every layer's output (posts x tokens x width)."""
+        hidden = [self.dropout(self.embedding_norm(self.words(ids) + self.positions[: ids.shape[1]]))]
+        penalty = mask_penalty(mask)
+        for layer in self.layers:
+            hidden.append(layer(hidden[-1], penalty))
+        return hidden
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Answers:
+        hidden, penalty = self.hidden(ids, mask), mask_penalty(mask)
+        low = torch.cat([mean(hidden[layer], mask) for layer in LANGUAGE_LAYERS], dim=-1)
+        exits = {depth: self.heads[str(depth)](hidden[depth], penalty, mask) for depth in self.sizes.exits}
+        return Answers(self.language(self.language_dropout(low)).float(), low, exits)
+
+
+def mask_penalty(mask: Tensor) -> Tensor:
+    """Zero where a token counts, a large negative number where it is padding (posts x 1 x 1 x tokens)."""
+    return (1 - mask[:, None, None, :].float()) * -10_000
+
+
+def mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over a post's tokens (posts x width)."""
+    weights = mask[..., None].to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1)
+
+
+_LAYER_NAMES = {
+    "attention.self.query": "query",
+    "attention.self.key": "key",
+    "attention.self.value": "value",
+    "attention.output.dense": "attended",
+    "attention.output.LayerNorm": "attention_norm",
+    "intermediate.dense": "intermediate",
+    "output.dense": "output",
+    "output.LayerNorm": "output_norm",
+}
+
+
+def from_bert(weights: Mapping[str, Tensor], layers: int, keep: Sequence[int]) -> dict[str, Tensor]:
+    """Name the weights of a BERT encoder as `Network` does, with only the word pieces `keep`."""
+    types = weights["embeddings.token_type_embeddings.weight"][0]
+    named = {
+        "words.weight": weights["embeddings.word_embeddings.weight"][torch.as_tensor(keep)],
+        "positions": weights["embeddings.position_embeddings.weight"] + types,
+        "embedding_norm.weight": weights["embeddings.LayerNorm.weight"],
+        "embedding_norm.bias": weights["embeddings.LayerNorm.bias"],
+    }
+    for layer in range(layers):
+        for theirs, ours in _LAYER_NAMES.items():
+            for kind in ("weight", "bias"):
+                named[f"layers.{layer}.{ours}.{kind}"] = weights[f"encoder.layer.{layer}.{theirs}.{kind}"]
+    return named

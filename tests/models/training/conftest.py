@@ -1,0 +1,122 @@
+"""A tiny encoder and a tiny data folder in the layout of the real one, with invented posts."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the extra `train` is not installed")
+pytest.importorskip("onnx", reason="the extra `train` is not installed")
+pytest.importorskip("sklearn", reason="the extra `train` is not installed")
+
+import torch
+
+from models.artefact import TOKENIZER_FILE, WEIGHTS
+from models.training.data import AFRISENTI_LANGUAGES, UMSAB_LANGUAGES
+from models.training.encoder import EncoderConfig
+from models.training.network import LANGUAGE_LAYERS, Network, Sizes
+
+GOOD, BAD, PLAIN = (
+    ["love", "lovely", "wonderful", "great"],
+    ["hate", "awful", "terrible", "sad"],
+    ["bus", "office", "nine", "map"],
+)
+WORDS = (BAD, PLAIN, GOOD)
+TOPICS = ("music", "sports")
+CONFIG = EncoderConfig(64, max(LANGUAGE_LAYERS), 2, 96, 200, 130, 2, 1e-12, 1)
+
+
+@pytest.fixture
+def network() -> Network:
+    """A random network of two exits, whose word embeddings are already of the 4-bit form."""
+    torch.manual_seed(0)
+    network = Network(CONFIG, Sizes(languages=5, topics=3, vector=64, exits=(4, 6)), dropout=0.1)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name == "words.weight":
+                nibbles = torch.randint(-8, 8, parameter.shape).float()
+                nibbles[:, ::32] = -8
+                parameter.copy_(nibbles * 0.0625)
+            elif parameter.ndim > 1:
+                parameter.normal_(std=0.2)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every set that training reads, with a few invented rows."""
+    root = tmp_path_factory.mktemp("data")
+    for language in UMSAB_LANGUAGES:
+        write_umsab(root / "umsab" / language, language)
+    for folder in AFRISENTI_LANGUAGES:
+        for split, count in (("train", 9), ("dev", 6)):
+            rows = [
+                {"ID": i, "tweet": text(i, folder, split), "label": ("negative", "neutral", "positive")[i % 3]}
+                for i in range(count)
+            ]
+            write_table(root / "afrisenti" / folder / f"{split}.tsv", rows)
+    (root / "semeval2017_4a").mkdir()
+    lines = [f"{i}\t{('negative', 'neutral', 'positive')[i % 3]}\t{text(i, 'semeval', 'x')}\n" for i in range(40)]
+    (root / "semeval2017_4a" / "twitter-A.tsv").write_text("".join(lines), "utf-8")
+    (root / "x_topic").mkdir()
+    for code in ("en", "es", "gr", "ja"):
+        posts = [
+            {
+                "id": i,
+                "text": f"{TOPICS[i % 2]} {text(i, code, 'topic')}",
+                "topics": [],
+                "music": 1 - i % 2,
+                "sports": i % 2,
+            }
+            for i in range(40)
+        ]
+        (root / "x_topic" / f"{code}_1000.jsonl").write_text(
+            "".join(json.dumps(post) + "\n" for post in posts), "utf-8"
+        )
+    for code in ("eng_Latn", "deu_Latn"):
+        rows = [
+            {"index_id": i, "category": ("health", "travel")[i % 2], "text": text(i, code, "sib")} for i in range(400)
+        ]
+        write_table(root / "sib200" / f"{code}.train.tsv", rows)
+    (root / "lingua_sentences").mkdir()
+    for code in ("en", "de"):
+        lines = [text(i, code, "lingua") + "\n" for i in range(120)]
+        (root / "lingua_sentences" / f"{code}.txt").write_text("".join(lines), "utf-8")
+    (root / "crisislex_t26").mkdir()
+    with (root / "crisislex_t26" / "flood.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["id", "text"], *([i, text(i, "crisis", "x")] for i in range(20))])
+    (root / "emosent").mkdir()
+    rows = [{"Emoji": "\U0001f600", "Negative": 1, "Neutral": 2, "Positive": 9}]
+    write_table(root / "emosent" / "Emoji_Sentiment_Data_v1.0.csv", rows, ",")
+    return root
+
+
+@pytest.fixture(scope="session")
+def shipped_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tokenizer") / TOKENIZER_FILE
+    shutil.copyfile(WEIGHTS / TOKENIZER_FILE, path)
+    return path
+
+
+def text(number: int, *marks: str) -> str:
+    """An invented post whose mood is that of its number modulo 3, and which no other post repeats."""
+    words = WORDS[number % 3]
+    return f"{words[number % 4]} {words[(number // 3) % 4]} {' '.join(marks)} w{number}"
+
+
+def write_umsab(folder: Path, language: str) -> None:
+    folder.mkdir(parents=True)
+    for split, count in (("train", 30), ("val", 12)):
+        texts = [text(i, language, split) for i in range(count)]
+        (folder / f"{split}_text.txt").write_text("\n".join(texts) + "\n", "utf-8")
+        (folder / f"{split}_labels.txt").write_text("\n".join(str(i % 3) for i in range(count)) + "\n", "utf-8")
+
+
+def write_table(path: Path, rows: list[dict[str, object]], delimiter: str = "\t") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,76 @@
+"""The whole way from an encoder and data folders to an artefact that serves, on a tiny network and invented posts."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
+from models import Enricher
+from models.artefact import open_artefact
+from models.train_cli import train
+from models.training import corpus, export, recipe, vectors
+from models.training.encoder import EncoderConfig
+from models.training.mixture import BATCH
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def work(tmp_path: Path, shipped_tokenizer: Path) -> Path:
+    """A work folder with a tiny random encoder in the place of the downloaded one."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    shutil.copyfile(shipped_tokenizer, folder / "tokenizer.json")
+    pieces = Tokenizer.from_file(str(shipped_tokenizer)).get_vocab_size()
+    config = EncoderConfig(32, 6, 2, 48, pieces, 130, 2, 1e-12, 1)
+    settings = {name: getattr(config, name) for name in EncoderConfig.__slots__}
+    (folder / "config.json").write_text(json.dumps(settings), "utf-8")
+    transformers = pytest.importorskip("transformers", reason="the extra `train` is not installed")
+    torch.manual_seed(0)
+    bert = transformers.BertModel(transformers.BertConfig(**settings), add_pooling_layer=False)
+    save_file(bert.state_dict(), folder / "model.safetensors")
+    return tmp_path
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "SEMEVAL_HELD_OUT", 8)
+    monkeypatch.setattr(corpus, "HINGLISH_HELD_OUT", 6)
+    monkeypatch.setattr(corpus, "LINGUA_HELD_OUT", 48)
+    monkeypatch.setattr(vectors, "_FEWEST_POSTS", 20)
+    monkeypatch.setattr(recipe, "EXITS", (4, 6))
+    monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
+    monkeypatch.setattr(recipe, "FOLD", replace(recipe.FOLD, texts=3 * BATCH))
+    monkeypatch.setattr("models.training.teacher._SAMPLES", {"lingua": 20, "semeval": 10, "afrisenti-train": 10})
+
+
+@pytest.mark.usefixtures("_small")
+def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path) -> None:
+    def step(*arguments: str) -> str:
+        command = ["--data", str(tiny_data), "--work", str(work), "--threads", "1", *arguments]
+        result = CliRunner().invoke(train, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "kept 30000 pieces" in step("vocabulary", "--pieces", "30000")
+    step("teacher")
+    step("fit")
+    assert "5-fold macro-F1" in step("folds")
+    out = work / "artefact"
+    assert "language lingua-held" in step("export", "--out", str(out))
+    scores = json.loads((out / export.SCORES_FILE).read_text("utf-8"))
+    assert set(scores) >= {"language lingua-held", "topics 5-fold macro-F1", "campaign AUC sib200-held"}
+
+    labels = open_artefact(out).labels
+    assert labels.version == recipe.VERSION
+    assert {topic.name for topic in labels.topics} == {"music", "sports"}
+    texts = ["love wonderful day", "hate awful bus", ""]
+    enricher = Enricher.load(out, threads=1, cache_size=0)
+    together = enricher.enrich(texts)
+    assert [enricher.enrich([text])[0] for text in texts] == together

@@ -1,0 +1,115 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.training import fit
+from models.training.data import Row
+from models.training.fit import Phase, Trainer, load_average
+from models.training.mixture import BATCH
+from models.training.network import Network, Sizes
+from models.training.prediction import predict
+from models.training.targets import Targets, encode
+from tests.models.training.conftest import CONFIG
+
+MOODS = 3
+ROWS = [
+    *(Row("umsab-train", f"t{n}", ("en", "de")[n % 2], sentiment=n % MOODS) for n in range(60)),
+    *(Row("x_topic", f"x{n}", "en", topics=(("music", "sports")[n % 2],)) for n in range(20)),
+    *(
+        Row(source, f"{source}{n}", ("en", "de")[n % 2], sentiment=n % MOODS)
+        for source in ("umsab-val", "hinglish-held", "semeval-held", "afrisenti-dev")
+        for n in range(12)
+    ),
+    *(
+        Row(source, f"{source}{n}", ("en", "de")[n % 2])
+        for source in ("lingua-held", "fragment-held")
+        for n in range(24)
+    ),
+]
+# The third token tells the mood, the fourth the language.
+TOKENS = [
+    np.array([0, 20 + (row.sentiment or 0), 30 + (row.language == "de"), 40 + n % 7, 2], np.int32)
+    for n, row in enumerate(ROWS)
+]
+PHASES = [
+    Phase("first", 8 * BATCH, {"umsab-train": 1.0}, topics=False),
+    Phase("second", 8 * BATCH, {"umsab-train": 0.7, "x_topic": 0.3}),
+]
+
+
+def targets() -> Targets:
+    return encode(ROWS, np.ones((len(ROWS), 8), np.float16), np.arange(len(ROWS)) % 2 == 0)
+
+
+def fresh() -> Network:
+    torch.manual_seed(0)
+    return Network(CONFIG, Sizes(languages=2, topics=2, vector=8, exits=(4, 6)), dropout=0.0)
+
+
+def trainer(folder: Path, phases: list[Phase] = PHASES, rate: float = 1e-3) -> Trainer:
+    return Trainer(fresh(), ROWS, TOKENS, targets(), phases, folder, rate=rate, seed=0)
+
+
+def test_training_learns_and_keeps_a_log(tmp_path: Path) -> None:
+    learner = trainer(tmp_path, [Phase("only", 150 * BATCH, {"umsab-train": 0.8, "x_topic": 0.2})], rate=2e-3)
+    learner.run(75 * BATCH)
+    log = [json.loads(line) for line in (tmp_path / fit.LOG).read_text("utf-8").splitlines()]
+    assert [entry["texts"] for entry in log] == [75 * BATCH, 150 * BATCH]
+    assert log[-1]["umsab 6"] == 100
+    assert log[-1]["language lingua-held"] == 100
+
+
+def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trainer(tmp_path / "whole")
+    whole.run(4 * BATCH)
+    steps = 0
+    step = Trainer._step
+
+    def stopping(self: Trainer, *arguments: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 11:
+            raise KeyboardInterrupt
+        step(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_step", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path / "parts").run(4 * BATCH)
+    monkeypatch.setattr(Trainer, "_step", step)
+    resumed = trainer(tmp_path / "parts")
+    resumed.run(4 * BATCH)
+    assert resumed._done == whole._done == 16
+    assert {path.name for path in (tmp_path / "parts").iterdir()} == {fit.CHECKPOINT, fit.LOG, "first.pt", "second.pt"}
+    log = [json.loads(line)["texts"] for line in (tmp_path / "parts" / fit.LOG).read_text("utf-8").splitlines()]
+    assert log == [4 * BATCH, 8 * BATCH, 12 * BATCH, 16 * BATCH]
+
+
+def test_the_average_that_was_kept_is_what_training_ends_with(tmp_path: Path) -> None:
+    learner = trainer(tmp_path)
+    learner.run(4 * BATCH)
+    again = fresh()
+    load_average(again, tmp_path / "second.pt")
+    places = np.arange(10)
+    found, expected = (predict(each, TOKENS, places, bf16=False) for each in (again, learner.network))
+    assert torch.equal(found.exits[6].sentiment, expected.exits[6].sentiment)
+
+
+def test_topics_are_not_learnt_in_a_phase_without_them(tmp_path: Path) -> None:
+    learner = trainer(tmp_path, [Phase("only", 4 * BATCH, {"x_topic": 1.0}, topics=False)])
+    before = learner.network.heads["6"].topics.linear.weight.detach().clone()
+    learner.run(4 * BATCH)
+    decayed = learner.network.heads["6"].topics.linear.weight
+    assert torch.nn.functional.cosine_similarity(before.flatten(), decayed.flatten(), dim=0) > 0.999999
+
+
+def test_rows_without_an_answer_do_not_count() -> None:
+    network = fresh().train()
+    silent = np.array([place for place, row in enumerate(ROWS) if row.source == "x_topic"][1::2])
+    batch = predict(network, TOKENS, silent, bf16=False)
+    no_vector = targets()
+    value = fit.loss(batch, no_vector, silent, topics=False)
+    language = torch.nn.functional.cross_entropy(batch.language, torch.from_numpy(no_vector.language[silent]))
+    assert value.item() == pytest.approx(0.3 * language.item(), rel=1e-4)

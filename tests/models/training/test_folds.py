@@ -1,0 +1,24 @@
+import numpy as np
+
+from models.training.data import Row
+from models.training.folds import FOLDS, places_and_folds, score
+
+RNG = np.random.default_rng(0)
+
+
+def test_every_row_of_the_set_has_one_fold() -> None:
+    rows = [Row("x_topic" if number % 2 else "other", str(number)) for number in range(100)]
+    places, fold = places_and_folds(rows, 0)
+    assert places.tolist() == list(range(1, 100, 2))
+    assert np.bincount(fold).tolist() == [10] * FOLDS
+
+
+def test_scores_know_good_answers_from_guesses() -> None:
+    present = RNG.random((500, 4)) < 0.3
+    fold = np.arange(500) % FOLDS
+    noise = RNG.normal(size=present.shape).astype(np.float32)
+    good, guess = score(4 * present + noise, present, fold), score(noise, present, fold)
+    assert good.macro_f1 > 0.9
+    assert good.micro_f1 > 0.9
+    assert guess.macro_f1 < 0.6
+    assert good.thresholds.shape == (4,)
