@@ -51,7 +51,8 @@ def read_topics(path: Path) -> tuple[CampaignTopic, ...]:
 class CampaignMatcher:
     """Scores posts against the topics of a campaign: cosine with a topic's mean vector, through a logistic curve.
 
-    "None of them" is an answer: the curve was fitted on posts most of which belong to no given topic.
+    "None of them" is an answer: the curve was fitted on posts most of which belong to no given topic, and a post has its
+    nearest topic from a score of one half on.
     """
 
     def __init__(

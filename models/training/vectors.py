@@ -19,6 +19,7 @@ from models.artefact import CampaignCalibration
 from models.campaign import centre
 from models.training.data import Row
 from models.training.graph import Head
+from models.training.heads import best_threshold
 
 Floats = npt.NDArray[np.float32]
 
@@ -100,11 +101,16 @@ def trials(labels: Sequence[Iterable[str]], vectors: Floats, seed: int = 0) -> l
 
 
 def calibrate(found: Sequence[Trial]) -> CampaignCalibration:
-    """Fit the curve from cosine to the probability that a post belongs to a topic."""
+    """Fit the curve from cosine to score: its steepness by logistic regression, its middle where F1 is best.
+
+    A score of one half is then where giving the topic gains most, though fewer than half of the posts there belong to
+    it: most posts belong to no topic, and a curve that knew only that would hardly ever give one.
+    """
     cosines = np.concatenate([trial.cosines for trial in found])
     present = np.concatenate([trial.present for trial in found])
-    curve = LogisticRegression(C=1e6).fit(cosines[:, None], present)
-    return CampaignCalibration(slope=round(float(curve.coef_[0, 0]), 4), intercept=round(float(curve.intercept_[0]), 4))
+    slope = float(LogisticRegression(C=1e6).fit(cosines[:, None], present).coef_[0, 0])
+    middle = best_threshold(cosines, present)
+    return CampaignCalibration(slope=round(slope, 4), intercept=round(-slope * middle, 4))
 
 
 def _posts(rows: Sequence[Row]) -> npt.NDArray[np.int64]:
