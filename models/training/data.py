@@ -10,20 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from models.evaluation.error_rates import UMSAB_LANGUAGES
 from models.text import prepare
 
 SENTIMENTS = ("negative", "neutral", "positive")
-
-UMSAB_LANGUAGES = {
-    "arabic": "ar",
-    "english": "en",
-    "french": "fr",
-    "german": "de",
-    "hindi": "hi-Latn",  # romanised Hinglish
-    "italian": "it",
-    "portuguese": "pt",
-    "spanish": "es",
-}
 
 AFRISENTI_LANGUAGES = {
     "arq": "ar",

@@ -14,7 +14,8 @@ pytest.importorskip("sklearn", reason="the extra `train` is not installed")
 import torch
 
 from models.artefact import TOKENIZER_FILE, WEIGHTS
-from models.training.data import AFRISENTI_LANGUAGES, UMSAB_LANGUAGES
+from models.evaluation.error_rates import UMSAB_LANGUAGES
+from models.training.data import AFRISENTI_LANGUAGES
 from models.training.encoder import EncoderConfig
 from models.training.network import LANGUAGE_LAYERS, Network, Sizes
 

@@ -65,7 +65,7 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
     out = work / "artefact"
     assert "language lingua-held" in step("export", "--out", str(out))
     scores = json.loads((out / export.SCORES_FILE).read_text("utf-8"))
-    assert set(scores) >= {"language lingua-held", "topics 5-fold macro-F1", "campaign AUC sib200-held"}
+    assert set(scores) >= {"language lingua-held accuracy", "topics 5-fold macro-F1", "campaign AUC sib200-held"}
 
     labels = open_artefact(out).labels
     assert labels.version == recipe.VERSION
