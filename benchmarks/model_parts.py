@@ -105,7 +105,7 @@ def limit(texts: list[str]) -> dict[str, object]:
     tokens = sum(len(encoding.ids) for encoding in encodings)
 
     threads = os.cpu_count() or 1
-    compiled = ov.Core().compile_model(int8_products(), "CPU", settings(threads))
+    compiled = ov.Core().compile_model(int8_products(), "CPU", settings(threads, "int8"))
     requests = ov.AsyncInferQueue(compiled, threads)
     data = np.random.default_rng(0).uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
     best = float("inf")
