@@ -1,6 +1,7 @@
 """What the pipeline knows of models: texts in, enrichments out."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -42,8 +43,47 @@ class TextEnricher(Protocol):
     def cache_info(self) -> CacheInfo: ...
 
 
-class Enricher:
-    """The shipped model behind a cache. Any text gets an answer, the same whatever its neighbours; safe in threads.
+class CachedEnricher(ABC):
+    """A model behind a cache. Any text gets an answer, the same whatever its neighbours; safe in threads."""
+
+    def __init__(self, model: ModelInfo, runtime: Runtime, cache_size: int) -> None:
+        self._model = model
+        self._runtime = runtime
+        self._cache: LruCache[str, Enrichment] = LruCache(cache_size)
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str:
+        """Name of the model, or of the models."""
+        return self._model.name
+
+    @property
+    def version(self) -> str:
+        """Version of the model, or of the models."""
+        return self._model.version
+
+    @property
+    def runtime(self) -> Runtime:
+        """What computes here."""
+        return self._runtime
+
+    def cache_info(self) -> CacheInfo:
+        """Return the counters of the cache of identical texts."""
+        return self._cache.info()
+
+    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+        """Enrich texts, in their order; the larger the batch, the faster."""
+        prepared = [prepare(text) for text in texts]
+        with self._lock:
+            return self._cache.get_all(prepared, self._compute)
+
+    @abstractmethod
+    def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
+        """Enrich distinct prepared texts, in their order."""
+
+
+class Enricher(CachedEnricher):
+    """The shipped model behind a cache.
 
     >>> Enricher.load().enrich(["What a lovely day!"])[0].sentiment.label
     'positive'
@@ -59,17 +99,15 @@ class Enricher:
         campaign_topics: Sequence[CampaignTopic] = (),
     ) -> None:
         self._labels: Labels = artefact.labels
-        self._model = ModelInfo(
+        model = ModelInfo(
             name=artefact.labels.name,
             version=artefact.labels.version,
             runtime=runtime.name,
             precision=runtime.precision,
         )
-        self._runtime = runtime
+        super().__init__(model, runtime, cache_size)
         self._backend = backend
         self._tokenizer = Tokenizer.from_file(str(artefact.tokenizer))
-        self._cache: LruCache[str, Enrichment] = LruCache(cache_size)
-        self._lock = Lock()
         self._campaign = CampaignMatcher(
             campaign_topics,
             [self.vectors(topic.texts) for topic in campaign_topics],
@@ -101,21 +139,6 @@ class Enricher:
         return cls(artefact, opened, runtime=runtime, cache_size=cache_size, campaign_topics=campaign_topics)
 
     @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self._model.name
-
-    @property
-    def version(self) -> str:
-        """Version of the model."""
-        return self._model.version
-
-    @property
-    def runtime(self) -> Runtime:
-        """What computes the model here."""
-        return self._runtime
-
-    @property
     def languages(self) -> tuple[str, ...]:
         """BCP-47 codes the model can answer."""
         return self._labels.languages
@@ -124,16 +147,6 @@ class Enricher:
     def topics(self) -> tuple[str, ...]:
         """Topics the model can answer."""
         return tuple(topic.name for topic in self._labels.topics)
-
-    def cache_info(self) -> CacheInfo:
-        """Return the counters of the cache of identical texts."""
-        return self._cache.info()
-
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
-        """Enrich texts, in their order; the larger the batch, the faster."""
-        prepared = [prepare(text) for text in texts]
-        with self._lock:
-            return self._cache.get_all(prepared, self._compute)
 
     def vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return unit vectors (texts x width) that compare what texts are about, in any language."""

@@ -2,6 +2,9 @@
 
 from msgspec import Struct
 
+SENTIMENTS = ("negative", "neutral", "positive")
+"""Labels of the sentiment, in the order of its probabilities and of the numbers that data sets give them."""
+
 
 class Language(Struct, frozen=True, kw_only=True):
     """The language a post is written in.

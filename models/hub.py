@@ -2,21 +2,19 @@
 
 import os
 from collections.abc import Sequence
-from threading import Lock
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
 from models.backends import Runtime
 from models.backends.choice import WantedPrecision, full_precision, missing_packages
-from models.cache import CacheInfo, LruCache
 from models.campaign import CampaignTopic
-from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE
-from models.enrichment import CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE, CachedEnricher
+from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
 from models.errors import BackendError, HubModelError, MissingExtra
 from models.hub_labels import languages_of, moods_of
 from models.probabilities import Logits, rounded, sigmoid, softmax
-from models.text import has_words, prepare
+from models.text import has_words
 
 if TYPE_CHECKING:
     from models.backends.hub import HubClassifier
@@ -26,14 +24,13 @@ Task = Literal["sentiment", "language", "topic"]
 TOPIC_THRESHOLD = 0.5
 
 _PACKAGES = ("torch", "transformers", "safetensors")
-_MOODS = ("negative", "neutral", "positive")
 _NEUTRAL = Sentiment(label="neutral", negative=0.0, neutral=1.0, positive=0.0)
 _UNTOLD = Language(code=NO_LANGUAGE, score=0.0)
 _NO_CAMPAIGN = CampaignScore(name=None, score=0.0)
 
 
-class HubEnricher:
-    """Classifiers behind a cache. Any text gets an answer, the same whatever its neighbours; safe in threads.
+class HubEnricher(CachedEnricher):
+    """Classifiers behind a cache.
 
     A task without a model has an answer that says nothing: language `und` with score 0, neutral, no topics. Topics of a
     campaign are not scored: they need the vectors of the shipped model.
@@ -52,19 +49,17 @@ class HubEnricher:
         Raises:
             HubModelError: the labels of a classifier are not understood.
         """
-        self._classifiers = classifiers
-        self._runtime = runtime
-        self._topic_threshold = topic_threshold
-        self._moods = _moods(classifiers.get("sentiment"))
-        self._languages = _languages(classifiers.get("language"))
-        self._model = ModelInfo(
+        model = ModelInfo(
             name=" + ".join(each.name for each in classifiers.values()),
             version=" + ".join(each.version for each in classifiers.values()),
             runtime=runtime.name,
             precision=runtime.precision,
         )
-        self._cache: LruCache[str, Enrichment] = LruCache(cache_size)
-        self._lock = Lock()
+        super().__init__(model, runtime, cache_size)
+        self._classifiers = classifiers
+        self._topic_threshold = topic_threshold
+        self._moods = _moods(classifiers.get("sentiment"))
+        self._languages = _languages(classifiers.get("language"))
 
     @classmethod
     def load(
@@ -103,31 +98,6 @@ class HubEnricher:
         }
         return cls(classifiers, runtime=runtime, topic_threshold=topic_threshold, cache_size=cache_size)
 
-    @property
-    def name(self) -> str:
-        """Names of the models."""
-        return self._model.name
-
-    @property
-    def version(self) -> str:
-        """Versions of the models: their commits on the hub, or the digests of their weights."""
-        return self._model.version
-
-    @property
-    def runtime(self) -> Runtime:
-        """What computes the models here."""
-        return self._runtime
-
-    def cache_info(self) -> CacheInfo:
-        """Return the counters of the cache of identical texts."""
-        return self._cache.info()
-
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
-        """Enrich texts, in their order; the larger the batch, the faster."""
-        prepared = [prepare(text) for text in texts]
-        with self._lock:
-            return self._cache.get_all(prepared, self._compute)
-
     def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
         logits = {task: classifier.logits(prepared) for task, classifier in self._classifiers.items()}
         nothing: list[None] = [None] * len(prepared)
@@ -147,12 +117,12 @@ class HubEnricher:
 
     def _sentiments(self, logits: Logits) -> list[Sentiment]:
         labels = softmax(logits)
-        moods = np.zeros((len(labels), len(_MOODS)))
+        moods = np.zeros((len(labels), len(SENTIMENTS)))
         for column, mood in enumerate(self._moods):
             moods[:, mood] += labels[:, column]
         return [
             Sentiment(
-                label=_MOODS[int(row.argmax())],
+                label=SENTIMENTS[int(row.argmax())],
                 negative=rounded(row[0]),
                 neutral=rounded(row[1]),
                 positive=rounded(row[2]),

@@ -8,7 +8,6 @@ from models.evaluation.campaign import (
 )
 from models.evaluation.language import LanguageReport, language_report, name_languages, read_language
 from models.evaluation.sentiment import (
-    SENTIMENTS,
     JudgedPosts,
     LabelledPosts,
     SentimentReport,
@@ -22,7 +21,6 @@ from models.evaluation.sentiment import (
 from models.evaluation.topic import TopicReport, name_topics, read_topic_posts, topic_report
 
 __all__ = [
-    "SENTIMENTS",
     "CampaignReport",
     "JudgedPosts",
     "LabelledPosts",

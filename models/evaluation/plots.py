@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.enrichment import ModelInfo
+from models.enrichment import SENTIMENTS, ModelInfo
 from models.errors import PlotsMissingError
 from models.evaluation.measures import Calibration, Floats, Labels
-from models.evaluation.sentiment import SENTIMENTS, JudgedPosts
+from models.evaluation.sentiment import JudgedPosts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from models.enricher import TextEnricher
-from models.enrichment import ModelInfo
+from models.enrichment import SENTIMENTS, ModelInfo
 from models.errors import EvaluationDataError
 from models.evaluation.answers import Advance, ask, silent
 from models.evaluation.measures import (
@@ -25,8 +25,6 @@ from models.evaluation.measures import (
     weighted_f1,
 )
 from models.evaluation.reading import read_lines
-
-SENTIMENTS = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from models.enrichment import ModelInfo
+from models.enrichment import SENTIMENTS, ModelInfo
 from models.evaluation.campaign import CampaignReport
 from models.evaluation.language import LanguageReport
-from models.evaluation.sentiment import SENTIMENTS, SentimentReport, SentimentScore
+from models.evaluation.sentiment import SentimentReport, SentimentScore
 from models.evaluation.topic import TopicReport
 
 

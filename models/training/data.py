@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from models.enrichment import SENTIMENTS
 from models.evaluation.error_rates import UMSAB_LANGUAGES
 from models.text import prepare
-
-SENTIMENTS = ("negative", "neutral", "positive")
 
 AFRISENTI_LANGUAGES = {
     "arq": "ar",

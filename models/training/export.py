@@ -20,10 +20,11 @@ from models.artefact import (
     TopicLabel,
     write_checksums,
 )
+from models.enrichment import SENTIMENTS
 from models.probabilities import sigmoid, softmax
 from models.text import MAX_TOKENS
 from models.training import graph, heads, vectors
-from models.training.data import SENTIMENTS, Row
+from models.training.data import Row
 from models.training.encoder import EncoderConfig
 from models.training.folds import TopicScores
 from models.training.graph import Head, Matrix

@@ -152,16 +152,16 @@ class Network(nn.Module):
         self.dropout = FeatureDropout(dropout)
         self.language_dropout = nn.Dropout(_HEAD_DROPOUT)
 
-    def hidden(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
-        """Return the embeddings and every layer's output (posts x tokens x width)."""
+    def hidden(self, ids: Tensor, penalty: Tensor) -> list[Tensor]:
+        """Return the embeddings and every layer's output (posts x tokens x width); `penalty` as of `mask_penalty`."""
         hidden = [self.dropout(self.embedding_norm(self.words(ids) + self.positions[: ids.shape[1]]))]
-        penalty = mask_penalty(mask)
         for layer in self.layers:
             hidden.append(layer(hidden[-1], penalty))
         return hidden
 
     def forward(self, ids: Tensor, mask: Tensor) -> Answers:
-        hidden, penalty = self.hidden(ids, mask), mask_penalty(mask)
+        penalty = mask_penalty(mask)
+        hidden = self.hidden(ids, penalty)
         low = torch.cat([mean(hidden[layer], mask) for layer in LANGUAGE_LAYERS], dim=-1)
         exits = {depth: self.heads[str(depth)](hidden[depth], penalty, mask) for depth in self.sizes.exits}
         return Answers(self.language(self.language_dropout(low)).float(), low, exits)

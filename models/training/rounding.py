@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.training.data import Row
-from models.training.network import Layer, Network
+from models.training.network import Layer, Network, mask_penalty
 
 Floats = npt.NDArray[np.float32]
 
@@ -98,7 +98,7 @@ def measure(network: Network, tokens: Sequence[npt.NDArray[np.int32]], alpha: fl
     with torch.inference_mode():
         for text in tokens:
             ids = torch.from_numpy(text[None].astype(np.int64))
-            network.hidden(ids, torch.ones_like(ids))
+            network.hidden(ids, mask_penalty(torch.ones_like(ids)))
     for hook in hooks:
         hook.remove()
     return {name: _rounding(met, maps[name], alpha) for name, met in extremes.items() if name.split(".")[1] in FIXED}

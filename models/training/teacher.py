@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from models.training.data import Row
 from models.training.mixture import pad
-from models.training.network import Network, mean
+from models.training.network import Network, mask_penalty, mean
 
 _SAMPLES = {"lingua": 6_000, "semeval": 5_000, "afrisenti-train": 3_000}
 """Rows of the large sets; of the others, every one."""
@@ -43,6 +43,6 @@ def mean_vectors(encoder: Network, tokenizer: Path, texts: Sequence[str]) -> npt
         batch = pad(places, [tokens[place] for place in places])
         ids, mask = torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            last = encoder.hidden(ids, mask)[-1]
+            last = encoder.hidden(ids, mask_penalty(mask))[-1]
             vectors[places] = mean(last.float(), mask).numpy()
     return vectors
