@@ -22,6 +22,9 @@ SCHEMA_VERSION = 1
 _DEAD_LETTER_OVERHEAD = 8_192  # of a letter's error, key, headers and place
 VERSION_HEADER = "tagpulse-schema"
 ATTEMPTS_HEADER = "tagpulse-attempts"
+ORIGIN_HEADER = "tagpulse-origin"
+"""Where the record stands that this one was made of: `topic[partition]@offset`, as `record_location` writes it."""
+
 HEADERS: tuple[tuple[str, bytes], ...] = ((VERSION_HEADER, str(SCHEMA_VERSION).encode()),)
 
 Headers = Iterable[tuple[str, bytes | None]]
@@ -272,6 +275,11 @@ def message_key(source: str, post_id: str) -> bytes:
 def record_location(topic: str, partition: int, offset: int) -> str:
     """Where a record stands, as every error and log line writes it."""
     return f"{topic}[{partition}]@{offset}"
+
+
+def origin_of(headers: Headers) -> str | None:
+    """What the origin header of a record says; None without one."""
+    return next((value.decode() for name, value in headers if name == ORIGIN_HEADER and value), None)
 
 
 def fit_dead_letter(value: bytes, limit: int) -> tuple[bytes, str]:

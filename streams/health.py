@@ -15,7 +15,7 @@ from prometheus_client import make_wsgi_app
 
 from streams import metrics
 from streams.errors import SettingsError
-from streams.settings import MetricsSettings
+from streams.settings import LIVE, MetricsSettings
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,17 @@ class Health:
     """The HTTP server of a process; `address` is known after `start`."""
 
     def __init__(
-        self, settings: MetricsSettings, role: str, not_ready: Callable[[], str | None] = lambda: None
+        self,
+        settings: MetricsSettings,
+        role: str,
+        not_ready: Callable[[], str | None] = lambda: None,
+        run: str = LIVE,
     ) -> None:
-        """`not_ready` says why the process is not ready, None when it is."""
+        """`not_ready` says why the process is not ready, None when it is; `run` is a label of every metric."""
         self._settings = settings
         self._role = role
         self._not_ready = not_ready
-        self._metrics = make_wsgi_app(metrics.REGISTRY)
+        self._metrics = make_wsgi_app(metrics.of_run(run))
         self._server: WSGIServer | None = None
         self.address = ""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
 
@@ -149,3 +150,20 @@ class BoundedLabel:
     def among(self, names: Sequence[str]) -> list[str]:
         """The distinct labels of several names; `other` only when none has a label of its own."""
         return [label for label in dict.fromkeys(map(self.of, names)) if label != OTHER] or [OTHER]
+
+
+def of_run(run: str) -> CollectorRegistry:
+    """All metrics of this process with a label `run`: those of a replay stay apart from those of the live day."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Labelled(run))
+    return registry
+
+
+class _Labelled(Collector):
+    def __init__(self, run: str) -> None:
+        self._run = run
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in REGISTRY.collect():
+            metric.samples = [sample._replace(labels=sample.labels | {"run": self._run}) for sample in metric.samples]
+            yield metric

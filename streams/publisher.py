@@ -16,14 +16,13 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from streams import connection, metrics
 from streams.backoff import Backoff
-from streams.contracts import HEADERS
+from streams.contracts import HEADERS, ORIGIN_HEADER
 from streams.errors import Refused
 from streams.settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
 
 _BATCH_BYTES = 256 * 1024
-_HEADERS = list(HEADERS)
 _PERMANENT = (
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.ClusterAuthorizationFailedError,
@@ -42,6 +41,12 @@ class Outgoing(NamedTuple):
     key: bytes | None
     value: bytes
     timestamp_ms: int
+    origin: str | None = None
+    """Where the record stands that this one was made of."""
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        return [*HEADERS, (ORIGIN_HEADER, self.origin.encode())] if self.origin else list(HEADERS)
 
 
 class Oversize(Exception):
@@ -165,7 +170,7 @@ class Publisher:
                 "key": record.key,
                 "value": record.value,
                 "timestamp": record.timestamp_ms,
-                "headers": _HEADERS,
+                "headers": record.headers,
             }
             full = not packed or len(packed[-1][1]) >= self._largest_batch
             if full or packed[-1][0].append(**fields) is None:

@@ -1,4 +1,4 @@
-"""`--concurrency`: several processes of one command on this machine, started again when they die."""
+"""Several processes on this machine, for `--concurrency` and for several sinks, started again when they die."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ _PERMANENT = (2, 65, 77, 78)
 @dataclass
 class _Child:
     number: int
+    arguments: Sequence[str]
     process: subprocess.Popen[bytes]
     started: float
     backoff: float = _FIRST_BACKOFF_SECONDS
     again_at: float | None = None
 
 
-def run(arguments: Sequence[str], concurrency: int, threads: int) -> int:
-    """Runs `tagpulse ARGUMENTS` in `concurrency` processes until SIGTERM or Ctrl-C, or until one fails for good.
+def run(commands: Sequence[Sequence[str]], threads: int) -> int:
+    """Runs `tagpulse COMMAND` for each command until SIGTERM or Ctrl-C, or until one fails for good.
 
     Process N has its own metrics port (the setting plus N) and, where static membership is set, its own instance id. Each
     gives its model `threads` threads.
@@ -49,12 +50,15 @@ def run(arguments: Sequence[str], concurrency: int, threads: int) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, request_stop)
-    children = [_Child(number, _start(arguments, number, threads), time.monotonic()) for number in range(concurrency)]
+    children = [
+        _Child(number, arguments, _start(arguments, number, threads), time.monotonic())
+        for number, arguments in enumerate(commands)
+    ]
     code = 0
     while not stop and code == 0:
         time.sleep(_POLL_SECONDS)
         for child in children:
-            code = code or _look_after(child, arguments, threads)
+            code = code or _look_after(child, threads)
     for child in children:
         if child.process.poll() is None:
             child.process.terminate()
@@ -70,7 +74,7 @@ def _start(arguments: Sequence[str], number: int, threads: int) -> subprocess.Po
     return spawn(command, None, environment)
 
 
-def _look_after(child: _Child, arguments: Sequence[str], threads: int) -> int:
+def _look_after(child: _Child, threads: int) -> int:
     """Starts an ended child again, after a pause that grows; answers the exit code of one that failed for good."""
     code = child.process.poll()
     now = time.monotonic()
@@ -88,7 +92,7 @@ def _look_after(child: _Child, arguments: Sequence[str], threads: int) -> int:
             "process %d ended (exit %d); it is started again in %.0f s", child.number, code, child.again_at - now
         )
     elif now >= child.again_at:
-        child.process, child.started, child.again_at = _start(arguments, child.number, threads), now, None
+        child.process, child.started, child.again_at = _start(child.arguments, child.number, threads), now, None
     return 0
 
 

@@ -75,7 +75,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
             return "an output is away"
         return "it has not joined its consumer group yet" if assigned() is None else None
 
-    health = Health(settings.metrics, job.worker, not_ready)
+    health = Health(settings.metrics, job.worker, not_ready, settings.run)
     health.start(process_number)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -191,7 +191,7 @@ class EnrichedOutput:
     def _outgoing(self, record: Record, result: Result) -> Outgoing:
         if isinstance(result, DeadLetter):
             return outgoing(result, self._topics.dead)
-        return Outgoing(self._topics.enriched, result.key, encode(result), record.timestamp_ms)
+        return Outgoing(self._topics.enriched, result.key, encode(result), record.timestamp_ms, record.location)
 
     def _count(self, results: Sequence[Result]) -> None:
         now = self._clock()

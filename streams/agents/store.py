@@ -66,22 +66,32 @@ class Store:
         return results
 
     async def write(self, result: Sequence[Row | DeadLetter]) -> None:
-        letters = [letter for letter in result if isinstance(letter, DeadLetter)]
-        if letters:
-            try:
-                await self._publisher.publish([outgoing(letter, self._dead_topic) for letter in letters])
-            except Oversize as error:
-                raise Refused(f"a dead letter: {error}: `tagpulse topics check`") from error
-            for letter in letters:
-                metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
+        await self._bury([letter for letter in result if isinstance(letter, DeadLetter)])
         rows = [row for row in result if isinstance(row, Row)]
         await self._patiently(lambda: self._sink.write(rows))
 
     async def flush(self) -> None:
         started = time.perf_counter()
-        written = await self._patiently(self._sink.flush)
+        flushed = await self._patiently(self._sink.flush)
         metrics.FLUSH.labels(self._sink.name).observe(time.perf_counter() - started)
-        metrics.STORED.labels(self._sink.name).inc(written)
+        metrics.STORED.labels(self._sink.name).inc(flushed.stored)
+        now = self._clock()
+        await self._bury(
+            [
+                dead_letter(bad.row.record, BadMessage("sink_refused", bad.why), now, self._letter_limit)
+                for bad in flushed.bad
+            ]
+        )
+
+    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
+        if not letters:
+            return
+        try:
+            await self._publisher.publish([outgoing(letter, self._dead_topic) for letter in letters])
+        except Oversize as error:
+            raise Refused(f"a dead letter: {error}: `tagpulse topics check`") from error
+        for letter in letters:
+            metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         backoff = Backoff(_MAX_BACKOFF_SECONDS)

@@ -167,7 +167,7 @@ async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, produce.stop)
-    health = Health(settings.metrics, f"produce-{source.name}", produce.not_ready)
+    health = Health(settings.metrics, f"produce-{source.name}", produce.not_ready, settings.run)
     health.start()
     showing = asyncio.create_task(_show_progress(source, produce.summary)) if sys.stderr.isatty() else None
     try:

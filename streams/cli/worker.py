@@ -17,7 +17,8 @@ from streams.lossless import Pace
 from streams.model import load_enricher
 from streams.publisher import Publisher
 from streams.settings import Settings, load_settings
-from streams.sinks.parquet import ParquetSink
+from streams.sinks.base import Sink
+from streams.sinks.registry import find_sink
 from streams.worker import Job, run
 
 logger = logging.getLogger(__name__)
@@ -58,16 +59,23 @@ def enrich(concurrency: int, process_number: int) -> int:
     settings = load_settings()
     log.configure(settings.log)
     if concurrency > 1:
-        return supervisor.run(["worker", "enrich"], concurrency, _threads(settings, concurrency))
+        return supervisor.run([["worker", "enrich"]] * concurrency, _threads(settings, concurrency))
     asyncio.run(_enrich(settings, process_number))
     return 0
 
 
 @command.command()
-@click.option("--sink", type=click.Choice([ParquetSink.name]), required=True, help="Where the posts are kept.")
+@click.option(
+    "--sink",
+    "sinks",
+    metavar="NAME",
+    required=True,
+    multiple=True,
+    help="Where the posts are kept: parquet, or what another package adds. Several times for several sinks.",
+)
 @_concurrency
-def store(sink: str, concurrency: int, process_number: int) -> int:
-    """posts.enriched to a sink.
+def store(sinks: tuple[str, ...], concurrency: int, process_number: int) -> int:
+    """posts.enriched to one or more sinks; each has a consumer group and processes of its own and waits for no other.
 
     \b
     Examples:
@@ -76,9 +84,11 @@ def store(sink: str, concurrency: int, process_number: int) -> int:
     """
     settings = load_settings()
     log.configure(settings.log)
-    if concurrency > 1:
-        return supervisor.run(["worker", "store", "--sink", sink], concurrency, _threads(settings, concurrency))
-    asyncio.run(_store(settings, process_number))
+    kinds = [find_sink(name) for name in dict.fromkeys(sinks)]
+    if len(kinds) > 1 or concurrency > 1:
+        commands = [["worker", "store", "--sink", kind.name] for kind in kinds for _ in range(concurrency)]
+        return supervisor.run(commands, _threads(settings, concurrency))
+    asyncio.run(_store(kinds[0], settings, process_number))
     return 0
 
 
@@ -109,24 +119,17 @@ async def _enrich(settings: Settings, process_number: int) -> None:
     await run(job, settings, process_number)
 
 
-async def _store(settings: Settings, process_number: int) -> None:
-    sink = ParquetSink(settings.lake.path)
+async def _store(kind: type[Sink], settings: Settings, process_number: int) -> None:
+    sink = kind.from_settings(settings)
     publisher = Publisher(settings.kafka, f"store-{sink.name}", settings.topics.limits)
     store = Store(sink, publisher, settings)
     await store.open()
-    pace = Pace(
-        batch_size=settings.lake.batch_size,
-        within_seconds=0.5,
-        batches_in_flight=2,
-        flush_records=settings.lake.flush_rows,
-        flush_seconds=settings.lake.flush_seconds,
-    )
     job = Job(
         worker=store.worker,
         topic=settings.topics.enriched,
         process=store.process,
         output=store,
-        pace=pace,
+        pace=sink.pace,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away or store.is_waiting,
     )

@@ -30,7 +30,7 @@ from streams.settings import (
 
 _FINISH_SECONDS = 20.0
 _ASK_SECONDS = 0.3
-_STORED = re.compile(r'^tagpulse_sink_rows_total\{sink="parquet"\} (\S+)$', re.MULTILINE)
+_STORED = re.compile(r'^tagpulse_sink_rows_total\{run="live",sink="parquet"\} (\S+)$', re.MULTILINE)
 # The embedded broker lets a new group wait longer the longer its sessions last; Apache Kafka refuses such short ones.
 _SESSIONS: dict[Kind, dict[str, float]] = {
     "embedded": {"session_timeout_seconds": 3.0, "heartbeat_seconds": 1.0},

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Self
 
 from streams.contracts import EnrichedMessage
-from streams.lossless import Record
+from streams.errors import Refused
+from streams.lossless import Pace, Record
+from streams.settings import Settings
 
 
 class Row(NamedTuple):
@@ -17,20 +20,62 @@ class Row(NamedTuple):
     message: EnrichedMessage
 
 
+class BadRow(NamedTuple):
+    """A row that the sink can never keep, and why: it goes to the dead letters."""
+
+    row: Row
+    why: str
+
+
+class Flushed(NamedTuple):
+    """What a flush did: the number of rows that were new, and the rows that could not be kept."""
+
+    stored: int
+    bad: Sequence[BadRow] = ()
+
+
+class PostKey(NamedTuple):
+    """What names a post on its network."""
+
+    source: str
+    id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Whose posts are to be forgotten: all of these authors, as they are stored, and these posts."""
+
+    authors: frozenset[str] = frozenset()
+    posts: frozenset[PostKey] = frozenset()
+
+
 class Sink(ABC):
-    """Keeps enriched posts and applies deletions.
+    """Keeps the enriched posts of one run and applies edits and deletions.
 
     A sink is driven by one task: `open`, then any number of `write` and `flush`, then `close`. Offsets are acknowledged
     only after `flush` returned, so after a crash the rows since the last flush are written again, in batches of other
-    sizes: a sink recognises them by topic, partition and offset, and ends with the same content as without the crash.
+    sizes: a sink recognises them, and ends with the same content as without the crash.
 
     Every method may raise `Unavailable` when what the sink writes to is away or full. The caller waits and calls the same
-    method again with the same arguments: nothing that was written before may be forgotten. Any other error ends the
-    worker without an acknowledgement.
+    method again with the same arguments: nothing that was written before may be forgotten. Until then the worker reads
+    no further, which is how a slow sink holds its feed back. A row that can never be kept is answered by `flush` and
+    stops nothing. Any other error ends the worker without an acknowledgement.
+
+    A package adds a sink by an entry point `NAME = "module:Class"` in the group `tagpulse.sinks`.
     """
 
     name: ClassVar[str]
     """The name on the command line and in metrics."""
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The sink for the run of the settings; connects to nothing yet. Raises SettingsError or MissingExtra."""
+
+    @property
+    def pace(self) -> Pace:
+        """How many rows come at once, and how often they are flushed."""
+        return Pace(batch_size=2_000, within_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0)
 
     @abstractmethod
     async def open(self) -> None:
@@ -38,12 +83,27 @@ class Sink(ABC):
 
     @abstractmethod
     async def write(self, rows: Sequence[Row]) -> None:
-        """Takes rows in the order of their offsets; it may keep them in memory until `flush`."""
+        """Takes rows, those of a partition in the order of their offsets; it may keep them in memory until `flush`."""
 
     @abstractmethod
-    async def flush(self) -> int:
-        """Returns when everything written is durable and visible, with the number of rows that were new."""
+    async def flush(self) -> Flushed:
+        """Returns when everything written is durable and visible."""
 
     @abstractmethod
     async def close(self) -> None:
         """Gives everything back; rows written since the last flush are forgotten."""
+
+    async def runs(self) -> Mapping[str, int]:
+        """The posts that are kept, by run. After `open`."""
+        raise Refused(f"the sink {self.name} cannot list its runs")
+
+    async def drop_run(self, run: str) -> int:
+        """Removes a run, and answers how many posts it had. After `open`."""
+        raise Refused(f"the sink {self.name} cannot drop a run")
+
+    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+        """Removes posts from every run, for good: they do not come back when their records are read again.
+
+        Answers what it removed. After `open`; other processes may be writing to the sink meanwhile.
+        """
+        raise Refused(f"the sink {self.name} cannot forget posts")

@@ -12,7 +12,6 @@ import pyarrow as pa
 from streams.contracts import Deletion, EnrichedPost
 from streams.sinks.base import Row
 
-LIVE = "live"
 POSTS = "posts"
 DELETIONS = "deletions"
 
@@ -86,13 +85,13 @@ def parse_file_name(name: str) -> Span | None:
     return match and Span(match["topic"], int(match["partition"]), int(match["first"]), int(match["last"]))
 
 
-def folder_of(row: Row) -> Path:
+def folder_of(row: Row, run: str) -> Path:
     """Where a row belongs, relative to the lake: by kind, run, and date and hour of its event time (UTC)."""
     if isinstance(row.message, EnrichedPost):
         kind, at = POSTS, row.message.post.created_at
     else:
         kind, at = DELETIONS, row.message.deleted_at
-    return Path(kind, f"run={LIVE}", f"date={at:%Y-%m-%d}", f"hour={at:%H}")
+    return Path(kind, f"run={run}", f"date={at:%Y-%m-%d}", f"hour={at:%H}")
 
 
 def schema_of(folder: Path) -> pa.Schema:

@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +23,9 @@ import pyarrow.parquet as pq
 from streams import metrics
 from streams.contracts import EnrichedPost
 from streams.errors import BadInput, Unavailable
-from streams.sinks.base import Row, Sink
+from streams.lossless import Pace
+from streams.settings import LIVE, LakeSettings, Settings
+from streams.sinks.base import Flushed, Row, Sink
 from streams.sinks.lake import Span, folder_of, parse_file_name, schema_of, to_table
 
 _HIDDEN = ".part"
@@ -37,9 +39,25 @@ class ParquetSink(Sink):
 
     name: ClassVar[str] = "parquet"
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, settings: LakeSettings, run: str = LIVE) -> None:
+        self._path = settings.path
+        self._run = run
+        self._pace = Pace(
+            batch_size=settings.batch_size,
+            within_seconds=0.5,
+            batches_in_flight=2,
+            flush_records=settings.flush_rows,
+            flush_seconds=settings.flush_seconds,
+        )
         self._rows: dict[tuple[str, int], dict[Identity, Row]] = defaultdict(dict)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        return cls(settings.lake, settings.run)
+
+    @property
+    def pace(self) -> Pace:
+        return self._pace
 
     async def open(self) -> None:
         await asyncio.to_thread(self._prepare)
@@ -49,10 +67,10 @@ class ParquetSink(Sink):
             # after a rebalance the same records may come again before the flush
             self._rows[row.record.topic, row.record.partition][_identity(row)] = row
 
-    async def flush(self) -> int:
+    async def flush(self) -> Flushed:
         written = await asyncio.to_thread(self._flush)
         self._rows.clear()
-        return written
+        return Flushed(written)
 
     async def close(self) -> None:
         self._rows.clear()
@@ -75,7 +93,7 @@ class ParquetSink(Sink):
                 span = Span(topic, partition, min(offsets), max(offsets))
                 by_folder: dict[Path, list[Row]] = defaultdict(list)
                 for row in rows.values():
-                    by_folder[folder_of(row)].append(row)
+                    by_folder[folder_of(row, self._run)].append(row)
                 for folder, group in by_folder.items():
                     written += self._write_file(folder, span, group)
         except OSError as error:

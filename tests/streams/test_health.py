@@ -51,7 +51,7 @@ def test_metrics_are_in_the_format_of_prometheus(health: Health) -> None:
     metrics.DELETIONS.labels("test").inc()
     status, text = _get(f"{health.address}/metrics")
     assert status == 200
-    assert 'tagpulse_deletions_total{source="test"}' in text
+    assert 'tagpulse_deletions_total{run="live",source="test"}' in text
     assert 'tagpulse_build_info{role="test"' in text
 
 

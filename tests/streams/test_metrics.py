@@ -69,3 +69,11 @@ def test_labels_stay_few(posts: list[list[str]], limit: int) -> None:
     counter = Counter("x", "x", ["hashtag"], registry=CollectorRegistry())
     for found in seen:
         counter.labels(found).inc()
+
+
+def test_every_sample_says_its_run() -> None:
+    metrics.STORED.labels("test").inc()
+    families = list(text_string_to_metric_families(generate_latest(metrics.of_run("day-2")).decode()))
+    assert families
+    assert {sample.labels.get("run") for family in families for sample in family.samples} == {"day-2"}
+    assert all("run" not in sample.labels for family in REGISTRY.collect() for sample in family.samples)

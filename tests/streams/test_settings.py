@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from streams.errors import SettingsError
-from streams.settings import SECRETS_DIR_VARIABLE, Settings, load_settings, variables
+from streams.settings import SECRETS_DIR_VARIABLE, Settings, for_run, load_settings, variables
 
 WRONG = {
     "TAGPULSE_KAFKA__BOOTSTRAP_SERVERS": [
@@ -218,3 +218,19 @@ def test_settings_of_the_model_that_do_not_fit_together(
         monkeypatch.setenv(f"TAGPULSE_MODEL__{name}", value)
     with pytest.raises(SettingsError, match=named):
         load_settings()
+
+
+def test_a_replay_has_topics_and_groups_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = load_settings()
+    monkeypatch.setenv("TAGPULSE_RUN", "day-2")
+    replay = load_settings()
+    assert (replay.run, replay.topics.raw, replay.topics.dead) == ("day-2", "posts.raw.day-2", "posts.dead.day-2")
+    assert replay.kafka.group_prefix == "tagpulse.day-2"
+    assert for_run(live, "day-2") == replay
+    assert for_run(live, "live") == live
+
+
+@pytest.mark.parametrize("name", ["Day", "../up", "a b", "x" * 41])
+def test_a_name_that_no_topic_or_folder_can_have_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="TAGPULSE_RUN"):
+        load_settings(run=name)

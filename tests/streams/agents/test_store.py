@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from streams import topics
 from streams.agents.store import Store
 from streams.broker import Broker
-from streams.contracts import DeadLetter, encode
+from streams.contracts import DeadLetter, decode_dead, encode
 from streams.errors import Unavailable
 from streams.lossless import Record
 from streams.publisher import Publisher
-from streams.sinks.base import Row, Sink
+from streams.settings import Settings
+from streams.sinks.base import BadRow, Flushed, Row, Sink
 from tests.conftest import SettingsFactory
 from tests.helpers.records import read_all
 from tests.streams.sinks.test_parquet import enriched
@@ -26,6 +27,10 @@ class Flaky(Sink):
 
     name: ClassVar[str] = "flaky"
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        return cls(0)
+
     def __init__(self, away: int) -> None:
         self.rows: list[Row] = []
         self._away = dict.fromkeys(("open", "write", "flush"), away)
@@ -37,9 +42,9 @@ class Flaky(Sink):
         self._fail("write")
         self.rows += rows
 
-    async def flush(self) -> int:
+    async def flush(self) -> Flushed:
         self._fail("flush")
-        return len(self.rows)
+        return Flushed(len(self.rows), [BadRow(row, "too odd") for row in self.rows if row.message.key == b"test:odd"])
 
     async def close(self) -> None:
         self.rows.clear()
@@ -85,3 +90,22 @@ async def test_what_cannot_be_read_keeps_its_place(embedded_broker: Broker, sett
     (letter,) = await store.process([Record("posts.enriched", 3, 41, 1_000, None, None, ())])
     assert isinstance(letter, DeadLetter)
     assert letter.origin == "posts.enriched[3]@41"
+
+
+async def test_a_row_that_a_sink_can_never_keep_is_a_dead_letter_and_stops_nothing(
+    embedded_broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = settings_for(embedded_broker)
+    topics.create(settings)
+    sink, publisher = Flaky(0), Publisher(settings.kafka, "test", settings.topics.limits)
+    store = Store(sink, publisher, settings, lambda: NOW)
+    records = [
+        Record(settings.topics.enriched, 1, offset, 1_000, post.key, encode(post), ())
+        for offset, post in enumerate([enriched("odd"), enriched("even")])
+    ]
+    await store.write(await store.process(records))
+    await store.flush()
+    await publisher.close()
+    (letter,) = map(decode_dead, (record.value for record in read_all(settings.kafka, settings.topics.dead)))
+    assert (letter.reason, letter.error, letter.value) == ("sink_refused", "too odd", records[0].value)
+    assert letter.origin == records[0].location

@@ -23,6 +23,7 @@ from streams.contracts import (
 )
 from streams.errors import Unavailable
 from streams.lossless import Record
+from streams.settings import LakeSettings
 from streams.sinks.base import Row
 from streams.sinks.lake import POSTS, Span, parse_file_name
 from streams.sinks.parquet import ParquetSink
@@ -58,12 +59,12 @@ def stored(lake: Path, kind: str = POSTS) -> list[tuple[int, int, str]]:
 
 
 async def write(lake: Path, rows: list[Row]) -> int:
-    sink = ParquetSink(lake)
+    sink = ParquetSink(LakeSettings(path=lake))
     await sink.open()
     await sink.write(rows)
-    written = await sink.flush()
+    flushed = await sink.flush()
     await sink.close()
-    return written
+    return flushed.stored
 
 
 class Crash(BaseException):
@@ -129,18 +130,18 @@ async def test_a_topic_made_anew_with_the_same_offsets_loses_nothing(tmp_path: P
 
 
 async def test_records_that_come_again_before_the_flush_count_once(tmp_path: Path) -> None:
-    sink = ParquetSink(tmp_path)
+    sink = ParquetSink(LakeSettings(path=tmp_path))
     await sink.open()
     await sink.write([row(5, enriched("a")), row(6, enriched("b"))])
     await sink.write([row(5, enriched("a"))])
-    assert await sink.flush() == 2
-    assert await sink.flush() == 0
+    assert (await sink.flush()).stored == 2
+    assert (await sink.flush()).stored == 0
     assert len(stored(tmp_path)) == 2
 
 
 async def test_a_lake_that_cannot_be_written_is_unavailable_and_keeps_the_rows(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
-    sink = ParquetSink(lake)
+    sink = ParquetSink(LakeSettings(path=lake))
     await sink.open()
     await sink.write([row(0, enriched("a"))])
     lake.rmdir()
@@ -149,7 +150,7 @@ async def test_a_lake_that_cannot_be_written_is_unavailable_and_keeps_the_rows(t
         await sink.flush()
     lake.unlink()
     lake.mkdir()
-    assert await sink.flush() == 1
+    assert (await sink.flush()).stored == 1
 
 
 @given(
@@ -166,3 +167,12 @@ def test_file_names_say_what_the_file_holds(topic: str, partition: int, first: i
 
 def test_foreign_files_are_not_ours() -> None:
     assert parse_file_name("notes.parquet") is None
+
+
+async def test_a_replay_has_folders_of_its_own(tmp_path: Path) -> None:
+    for run in ("live", "again"):
+        sink = ParquetSink(LakeSettings(path=tmp_path), run)
+        await sink.open()
+        await sink.write([row(0, enriched("a"))])
+        await sink.flush()
+    assert sorted(folder.name for folder in (tmp_path / POSTS).iterdir()) == ["run=again", "run=live"]

@@ -1,41 +1,20 @@
-"""All settings: one frozen tree, read once at the start.
-
-Sources, later ones win: the defaults here, secret files (a file per setting in `TAGPULSE_SECRETS_DIR`, named like the
-variable), environment variables `TAGPULSE_…` with `__` between the levels, and what a command line option sets.
-"""
+"""The sections of the settings: each field with its default, its check and what it is."""
 
 from __future__ import annotations
 
-import difflib
-import functools
-import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    NestedSecretsSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
-from pydantic_settings import SettingsError as PydanticSettingsError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from streams.errors import SettingsError
 from streams.values import Addresses, Bytes, ExistingFile, FilePath, Hours, Port, Positive, Seconds, Share, TopicName
 
-PREFIX = "TAGPULSE_"
-SECRETS_DIR_VARIABLE = "TAGPULSE_SECRETS_DIR"
 
-
-class _Section(BaseModel):
+class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class KafkaSettings(_Section):
+class KafkaSettings(Section):
     """How every client reaches Kafka."""
 
     bootstrap_servers: Addresses = Field(
@@ -81,7 +60,7 @@ class KafkaSettings(_Section):
         return self
 
 
-class TopicsSettings(_Section):
+class TopicsSettings(Section):
     """Names and shape of the Kafka topics. Retention follows record times, which are the posts' own: see the guide."""
 
     raw: TopicName = Field("posts.raw", description="posts as the sources gave them")
@@ -120,7 +99,7 @@ class TopicsSettings(_Section):
         return 2 * self.max_message_bytes
 
 
-class ProduceSettings(_Section):
+class ProduceSettings(Section):
     """From the sources to `posts.raw`."""
 
     max_in_flight: Positive = Field(5_000, description="posts sent but not confirmed; above it the source waits")
@@ -129,7 +108,7 @@ class ProduceSettings(_Section):
     state_path: FilePath = Field(Path(".tagpulse"), description="folder of the saved cursors")
 
 
-class BlueskySettings(_Section):
+class BlueskySettings(Section):
     """The Jetstream of Bluesky; no account is needed."""
 
     url: str = Field(
@@ -140,7 +119,7 @@ class BlueskySettings(_Section):
     max_backoff_seconds: Seconds = Field(60.0, description="the longest wait before a new connection")
 
 
-class EnrichSettings(_Section):
+class EnrichSettings(Section):
     """`posts.raw` → `posts.enriched`."""
 
     batch_size: Positive = Field(256, description="posts that are read, enriched and confirmed together")
@@ -151,7 +130,7 @@ class EnrichSettings(_Section):
     max_post_bytes: Positive = Field(262_144, description="a larger record goes to the dead letters")
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """What holds for every worker."""
 
     dead_window: Positive = Field(1_000, description="records over which the share of dead letters is judged")
@@ -161,7 +140,7 @@ class WorkerSettings(_Section):
     )
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """The model and the processor it may use."""
 
     backend: Literal["auto", "openvino", "onnx", "torch", "hub", "constant"] = Field(
@@ -205,7 +184,7 @@ class ModelSettings(_Section):
         return self
 
 
-class LakeSettings(_Section):
+class LakeSettings(Section):
     """The Parquet lake."""
 
     path: FilePath = Field(Path("lake"), description="folder of the Parquet files")
@@ -214,7 +193,7 @@ class LakeSettings(_Section):
     batch_size: Positive = Field(2_000, description="posts that are read together")
 
 
-class MetricsSettings(_Section):
+class MetricsSettings(Section):
     """/metrics, /healthz and /readyz of each process; a port in use gives way to the next free one, with a warning."""
 
     host: str = Field("127.0.0.1", min_length=1, description="0.0.0.0: reachable from other machines")
@@ -224,125 +203,8 @@ class MetricsSettings(_Section):
     )
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """The log on standard error."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least that is told")
     format: Literal["text", "json"] = Field("text", description="json: an object a line, for log collectors")
-
-
-class Settings(BaseSettings):
-    """The whole tree."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_nested_delimiter="__",
-        env_ignore_empty=True,
-        frozen=True,
-        extra="forbid",
-        nested_model_default_partial_update=True,
-    )
-
-    campaign: FilePath | None = Field(None, description="the campaign file; without one every hashtag counts")
-    kafka: KafkaSettings = KafkaSettings()
-    topics: TopicsSettings = TopicsSettings()
-    produce: ProduceSettings = ProduceSettings()
-    bluesky: BlueskySettings = BlueskySettings()
-    worker: WorkerSettings = WorkerSettings()
-    enrich: EnrichSettings = EnrichSettings()
-    model: ModelSettings = ModelSettings()
-    lake: LakeSettings = LakeSettings()
-    metrics: MetricsSettings = MetricsSettings()
-    log: LogSettings = LogSettings()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del settings_cls, dotenv_settings
-        secrets = os.environ.get(SECRETS_DIR_VARIABLE)
-        if not secrets:
-            return init_settings, env_settings
-        return (
-            init_settings,
-            env_settings,
-            NestedSecretsSettingsSource(file_secret_settings, secrets_dir=secrets, secrets_dir_missing="error"),
-        )
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A setting as the environment names it."""
-
-    name: str
-    location: tuple[str, ...]
-    field: FieldInfo
-
-    def value(self, settings: Settings) -> Any:
-        """What the setting is; secrets stay masked."""
-        return functools.reduce(getattr, self.location, settings)
-
-    @property
-    def origin(self) -> Literal["environment", "secret file", "default"]:
-        """Where `load_settings` takes the value from."""
-        if any(value and name.upper() == self.name for name, value in os.environ.items()):
-            return "environment"
-        secrets = os.environ.get(SECRETS_DIR_VARIABLE)
-        return "secret file" if secrets and (Path(secrets).expanduser() / self.name).is_file() else "default"
-
-
-def variables() -> dict[str, Variable]:
-    """Every setting by its variable's name, in the order of the tree."""
-    locations: list[tuple[tuple[str, ...], FieldInfo]] = []
-    for name, field in Settings.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            locations += [((name, key), inner) for key, inner in kind.model_fields.items()]
-        else:
-            locations.append(((name,), field))
-    return {_variable(location): Variable(_variable(location), location, field) for location, field in locations}
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Reads the settings. `overrides` are whole sections or single values, as `Settings` takes them.
-
-    Raises SettingsError with every faulty or unknown variable by its name.
-    """
-    faults = [
-        _unknown(name) for name in sorted(os.environ) if name.startswith(PREFIX) and name not in _known_variables()
-    ]
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        faults += map(_describe, error.errors())
-    except PydanticSettingsError as error:
-        faults.append(f"{SECRETS_DIR_VARIABLE}: {error}" if error.__cause__ is None else f"{error}: {error.__cause__}")
-    if faults:
-        raise SettingsError(*dict.fromkeys(faults))
-    return settings
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    return PREFIX + "__".join(str(part).upper() for part in location)
-
-
-def _known_variables() -> list[str]:
-    return [*variables(), SECRETS_DIR_VARIABLE]
-
-
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, _known_variables(), n=1)
-    return f"{name}: no such setting" + (f", did you mean {near[0]}?" if near else "")
-
-
-def _describe(fault: ErrorDetails) -> str:
-    name, reason = _variable(fault["loc"]), fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        return _unknown(name)
-    # What is wrong with several settings of a section together names them itself.
-    return f"{name}: {reason}" if name in variables() else reason

@@ -1,0 +1,45 @@
+"""All settings: one frozen tree, read once at the start."""
+
+from streams.settings.sections import (
+    BlueskySettings,
+    EnrichSettings,
+    KafkaSettings,
+    LakeSettings,
+    LogSettings,
+    MetricsSettings,
+    ModelSettings,
+    ProduceSettings,
+    TopicsSettings,
+    WorkerSettings,
+)
+from streams.settings.tree import (
+    LIVE,
+    PREFIX,
+    SECRETS_DIR_VARIABLE,
+    Settings,
+    Variable,
+    for_run,
+    load_settings,
+    variables,
+)
+
+__all__ = [
+    "LIVE",
+    "PREFIX",
+    "SECRETS_DIR_VARIABLE",
+    "BlueskySettings",
+    "EnrichSettings",
+    "KafkaSettings",
+    "LakeSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "ModelSettings",
+    "ProduceSettings",
+    "Settings",
+    "TopicsSettings",
+    "Variable",
+    "WorkerSettings",
+    "for_run",
+    "load_settings",
+    "variables",
+]

@@ -1,0 +1,185 @@
+"""All settings: one frozen tree, read once at the start.
+
+Sources, later ones win: the defaults here, secret files (a file per setting in `TAGPULSE_SECRETS_DIR`, named like the
+variable), environment variables `TAGPULSE_…` with `__` between the levels, and what a command line option sets.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import SettingsError as PydanticSettingsError
+
+from streams.errors import SettingsError
+from streams.settings.sections import (
+    BlueskySettings,
+    EnrichSettings,
+    KafkaSettings,
+    LakeSettings,
+    LogSettings,
+    MetricsSettings,
+    ModelSettings,
+    ProduceSettings,
+    TopicsSettings,
+    WorkerSettings,
+)
+from streams.values import FilePath, RunName
+
+PREFIX = "TAGPULSE_"
+SECRETS_DIR_VARIABLE = "TAGPULSE_SECRETS_DIR"
+LIVE = "live"
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    campaign: FilePath | None = Field(None, description="the campaign file; without one every hashtag counts")
+    run: RunName = Field(
+        LIVE,
+        description="the live day, or the name of a replay: topics, groups, rows and metrics of its own",
+    )
+    kafka: KafkaSettings = KafkaSettings()
+    topics: TopicsSettings = TopicsSettings()
+    produce: ProduceSettings = ProduceSettings()
+    bluesky: BlueskySettings = BlueskySettings()
+    worker: WorkerSettings = WorkerSettings()
+    enrich: EnrichSettings = EnrichSettings()
+    model: ModelSettings = ModelSettings()
+    lake: LakeSettings = LakeSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, dotenv_settings
+        secrets = os.environ.get(SECRETS_DIR_VARIABLE)
+        if not secrets:
+            return init_settings, env_settings
+        return (
+            init_settings,
+            env_settings,
+            NestedSecretsSettingsSource(file_secret_settings, secrets_dir=secrets, secrets_dir_missing="error"),
+        )
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A setting as the environment names it."""
+
+    name: str
+    location: tuple[str, ...]
+    field: FieldInfo
+
+    def value(self, settings: Settings) -> Any:
+        """What the setting is; secrets stay masked."""
+        return functools.reduce(getattr, self.location, settings)
+
+    @property
+    def origin(self) -> Literal["environment", "secret file", "default"]:
+        """Where `load_settings` takes the value from."""
+        if any(value and name.upper() == self.name for name, value in os.environ.items()):
+            return "environment"
+        secrets = os.environ.get(SECRETS_DIR_VARIABLE)
+        return "secret file" if secrets and (Path(secrets).expanduser() / self.name).is_file() else "default"
+
+
+def variables() -> dict[str, Variable]:
+    """Every setting by its variable's name, in the order of the tree."""
+    locations: list[tuple[tuple[str, ...], FieldInfo]] = []
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            locations += [((name, key), inner) for key, inner in kind.model_fields.items()]
+        else:
+            locations.append(((name,), field))
+    return {_variable(location): Variable(_variable(location), location, field) for location, field in locations}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Reads the settings. `overrides` are whole sections or single values, as `Settings` takes them.
+
+    The names of topics and groups are those of the run: see `for_run`.
+
+    Raises SettingsError with every faulty or unknown variable by its name.
+    """
+    faults = [
+        _unknown(name) for name in sorted(os.environ) if name.startswith(PREFIX) and name not in _known_variables()
+    ]
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        faults += map(_describe, error.errors())
+    except PydanticSettingsError as error:
+        faults.append(f"{SECRETS_DIR_VARIABLE}: {error}" if error.__cause__ is None else f"{error}: {error.__cause__}")
+    if faults:
+        raise SettingsError(*dict.fromkeys(faults))
+    return for_run(settings, settings.run)
+
+
+def for_run(settings: Settings, run: str) -> Settings:
+    """The settings of a run, made from those of the live day: a replay has topics and groups of its own.
+
+    Topics are `NAME.RUN`, groups `PREFIX.RUN.…`; what is stored and counted carries the run's name.
+    """
+    if run == LIVE:
+        return settings
+    topics, kafka = settings.topics, settings.kafka
+    names = {role: f"{getattr(topics, role)}.{run}" for role in ("raw", "enriched", "dead")}
+    return settings.model_copy(
+        update={
+            "run": run,
+            "topics": topics.model_copy(update=names),
+            "kafka": kafka.model_copy(update={"group_prefix": f"{kafka.group_prefix}.{run}"}),
+        }
+    )
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + "__".join(str(part).upper() for part in location)
+
+
+def _known_variables() -> list[str]:
+    return [*variables(), SECRETS_DIR_VARIABLE]
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, _known_variables(), n=1)
+    return f"{name}: no such setting" + (f", did you mean {near[0]}?" if near else "")
+
+
+def _describe(fault: ErrorDetails) -> str:
+    name, reason = _variable(fault["loc"]), fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        return _unknown(name)
+    # What is wrong with several settings of a section together names them itself.
+    return f"{name}: {reason}" if name in variables() else reason

@@ -1,0 +1,49 @@
+"""Sinks are found by their name: ours, and those of other packages."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, EntryPoints
+from typing import Any
+
+import pytest
+
+from streams.errors import BadInput, TagpulseError
+from streams.sinks import registry
+from streams.sinks.parquet import ParquetSink
+
+
+@pytest.fixture
+def _added(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = EntryPoints(
+        [
+            EntryPoint("mine", "tests.streams.agents.test_store:Flaky", registry.GROUP),
+            EntryPoint("gone", "no.such.module:Sink", registry.GROUP),
+            EntryPoint("odd", "pathlib:Path", registry.GROUP),
+        ]
+    )
+
+    def chosen(**wanted: Any) -> EntryPoints:
+        return points.select(**wanted)
+
+    monkeypatch.setattr(registry, "entry_points", chosen)
+
+
+def test_ours_are_found_by_name() -> None:
+    assert "parquet" in registry.sink_names()
+    assert registry.find_sink("parquet") is ParquetSink
+
+
+@pytest.mark.usefixtures("_added")
+def test_another_package_adds_a_sink() -> None:
+    assert "mine" in registry.sink_names()
+    assert registry.find_sink("mine").name == "flaky"
+
+
+@pytest.mark.usefixtures("_added")
+def test_what_cannot_be_used_is_told_by_name() -> None:
+    with pytest.raises(BadInput, match=r"no sink 'mongo', only .*mine.*parquet"):
+        registry.find_sink("mongo")
+    with pytest.raises(TagpulseError, match=r"'gone' .*cannot be loaded"):
+        registry.find_sink("gone")
+    with pytest.raises(TagpulseError, match=r"'odd' .*no subclass"):
+        registry.find_sink("odd")
