@@ -50,6 +50,7 @@ Reason = Literal[
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 _HASHTAG_START = re.compile(r"(?<![\w&/#])[#\uff03]([^\s#\uff03]+)")
+_LOCATION = re.compile(r"(.+)\[(-?\d+)\]@(-?\d+)", re.DOTALL)
 _JOINERS = "_\u200c\u200d"
 _DETAIL_LENGTH = 300
 
@@ -280,6 +281,14 @@ def record_location(topic: str, partition: int, offset: int) -> str:
 def origin_of(headers: Headers) -> str | None:
     """What the origin header of a record says; None without one."""
     return next((value.decode() for name, value in headers if name == ORIGIN_HEADER and value), None)
+
+
+def parse_location(location: str) -> tuple[str, int, int]:
+    """Topic, partition and offset of what `record_location` wrote. Raises ValueError."""
+    found = _LOCATION.fullmatch(location)
+    if found is None:
+        raise ValueError(f"{location!r} is no topic[partition]@offset")
+    return found[1], int(found[2]), int(found[3])
 
 
 def fit_dead_letter(value: bytes, limit: int) -> tuple[bytes, str]:

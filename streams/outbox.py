@@ -16,7 +16,7 @@ from kafka import errors as kafka_errors
 
 from streams import connection, metrics
 from streams.backoff import Backoff
-from streams.contracts import HEADERS
+from streams.contracts import HEADERS, Headers
 from streams.errors import Refused
 from streams.settings import Settings
 
@@ -51,10 +51,17 @@ class Record(NamedTuple):
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     timestamp_ms: int
     source: str
     kind: str
+    headers: Headers = HEADERS
+    partition: int | None = None
+    """None: by the key."""
+
+    @property
+    def size(self) -> int:
+        return len(self.value or b"")
 
 
 class Stopped(Exception):
@@ -170,14 +177,19 @@ class Outbox:
         )
 
     def _hand_over(self, record: Record) -> None:
-        if len(record.value) + len(record.key or b"") + _OVERHEAD_BYTES > self._limits[record.topic]:
-            record = self._dead_letter(record, f"{len(record.value)} bytes are above topics.max_message_bytes")
+        if record.size + len(record.key or b"") + _OVERHEAD_BYTES > self._limits[record.topic]:
+            record = self._dead_letter(record, f"{record.size} bytes are above topics.max_message_bytes")
         if not self._window:
             self._progress_at = self._clock()
         while True:
             try:
                 future = self._producer.send(
-                    record.topic, record.value, record.key, list(HEADERS), timestamp_ms=record.timestamp_ms
+                    record.topic,
+                    record.value,
+                    record.key,
+                    list(record.headers),
+                    partition=record.partition,
+                    timestamp_ms=record.timestamp_ms,
                 )
             except kafka_errors.KafkaTimeoutError:  # the metadata of the topic are gone: its leader may be away
                 self._watch(waiting=True)
@@ -186,7 +198,7 @@ class Outbox:
             else:
                 break
         self._window.append((record, future))
-        self._bytes += len(record.value)
+        self._bytes += record.size
         self._handed_over += 1
 
     def _wait(self) -> None:
@@ -213,7 +225,7 @@ class Outbox:
                 self._recover(future.exception)
                 continue
             window.popleft()
-            self._bytes -= len(record.value)
+            self._bytes -= record.size
             kinds[record.source, record.kind] += 1
             topics[record.topic] += 1
         self._count(kinds, topics)
@@ -250,7 +262,7 @@ class Outbox:
         records = [record for record, _ in self._window]
         first = records[0]
         if isinstance(error, _OVERSIZE):
-            records[0] = self._dead_letter(first, f"Kafka refuses {len(first.value)} bytes: {error}")
+            records[0] = self._dead_letter(first, f"Kafka refuses {first.size} bytes: {error}")
         elif isinstance(error, _PERMANENT):
             raise Refused(
                 f"{first.topic}: Kafka refuses the record {first.key!r} of time {first.timestamp_ms} ms: {error!r}: check the"

@@ -210,7 +210,7 @@ class Produce:
 
     def _oversize(self, record: Record, error: str) -> Record:
         logger.warning("%r: oversize: %s", record.key, error)
-        value, cut = fit_dead_letter(record.value, self._settings.topics.dead_limit)
+        value, cut = fit_dead_letter(record.value or b"", self._settings.topics.dead_limit)
         return self._dead(
             DeadLetter(
                 topic=record.topic,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from streams import connection
@@ -15,6 +16,7 @@ from streams.settings import KafkaSettings
 
 _TIMEOUT_SECONDS = 10.0
 _POLL_MS = 100
+_AT_ONCE = 5_000
 
 
 def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
@@ -66,3 +68,15 @@ def end_offsets(
             raise Unavailable(f"the ends of {', '.join(sorted({at.topic for at in partitions}))} are not known in time")
         consumer.poll(timeout_ms=_POLL_MS)
     return {at: consumer.highwater(at) for at in partitions}
+
+
+def read_topic(kafka: KafkaSettings, topic: str) -> Iterator[ConsumerRecord]:
+    """Every record of a topic up to its end as it is now, partition by partition. Raises Unavailable."""
+    with open_reader(kafka) as consumer:
+        partitions = partitions_of(consumer, topic)
+        ends = end_offsets(consumer, partitions)
+        for at, start in consumer.beginning_offsets(partitions).items():
+            consumer.seek(at, start)
+        while any(consumer.position(at) < end for at, end in ends.items()):
+            for at, records in consumer.poll(timeout_ms=_POLL_MS, max_records=_AT_ONCE).items():
+                yield from (record for record in records if record.offset < ends[at])

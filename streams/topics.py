@@ -14,7 +14,7 @@ from kafka.admin import ConfigResource
 from streams import connection
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
 from streams.reader import end_offsets, open_reader, partitions_of
-from streams.settings import KafkaSettings, Settings
+from streams.settings import LIVE, KafkaSettings, Settings
 
 _TIMEOUT_MS = 10_000
 _MS_PER_HOUR = 3_600_000
@@ -170,6 +170,28 @@ def missing(settings: Settings) -> list[str]:
     with _admin(settings.kafka) as admin:
         there = {topic["name"] for topic in admin.describe_topics(names) if _exists(topic)}
     return [name for name in names if name not in there]
+
+
+def names(kafka: KafkaSettings) -> set[str]:
+    """The topics of the cluster but Kafka's own. Raises Refused or Unavailable."""
+    with _admin(kafka) as admin:
+        return {state["name"] for state in admin.describe_topics() if not state["is_internal"] and _exists(state)}
+
+
+def delete(settings: Settings) -> list[str]:
+    """Deletes the topics of a replay and what its groups committed. Raises Refused, Unavailable, SettingsError."""
+    if settings.run == LIVE:
+        raise SettingsError("the topics of the live day are not deleted by tagpulse")
+    prefix = f"{settings.kafka.group_prefix}."
+    with _admin(settings.kafka) as admin:
+        wanted = [topic.name for topic in planned(settings)]
+        standing = [state["name"] for state in admin.describe_topics(wanted) if _exists(state)]
+        if standing:
+            admin.delete_topics(standing)
+        groups = [group["group_id"] for group in admin.list_groups() if group["group_id"].startswith(prefix)]
+        if groups:
+            admin.delete_groups(groups)
+    return standing
 
 
 def listing(settings: Settings) -> list[Listing]:

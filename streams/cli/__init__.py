@@ -19,6 +19,8 @@ _COMMANDS = {
     "doctor": "Check broker, topics, model, ports, clock and disk.",
     "produce": "Send posts of a source to Kafka.",
     "query": "Ask the lake in SQL.",
+    "replay": "Play a day once more, under a name of its own.",
+    "runs": "List, show and drop the runs.",
     "tail": "Show the messages of a topic as they come.",
     "topics": "Create, check and list the Kafka topics.",
     "worker": "Run a worker: enrich or store.",

@@ -1,0 +1,244 @@
+"""`tagpulse replay`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from streams import log
+from streams.campaign import load_campaign
+from streams.cli.options import Instant, Speed
+from streams.contracts import normalise_hashtags
+from streams.health import Health
+from streams.model import load_enricher
+from streams.replay.files import FileReader
+from streams.replay.items import Bounds, Reader
+from streams.replay.kafka import KafkaReader
+from streams.replay.manifest import Manifest
+from streams.replay.plan import Plan, make_plan
+from streams.replay.replay import Replay, Request, Standing
+from streams.replay.selection import Selection
+from streams.replay.state import Order
+from streams.settings import LIVE, Settings, for_run, load_settings
+from streams.sinks.registry import find_sink
+
+_STOPPED = 130
+RAW, LAKE = "raw", "lake"
+
+
+class _Offsets(click.ParamType):
+    name = "PARTITION:FIRST-LAST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
+        if isinstance(value, tuple):
+            return value
+        partition, colon, stretch = value.partition(":")
+        first, dash, last = stretch.partition("-")
+        if not (colon and dash and partition.isdecimal() and first.isdecimal() and last.isdecimal()):
+            self.fail(f"{value!r} is not PARTITION:FIRST-LAST, such as 0:100-299", param, ctx)
+        return int(partition), int(first), int(last)
+
+
+@click.command()
+@click.option("--from", "origin", metavar="raw|lake|PATH", multiple=True, required=True, help="Where the posts are.")
+@click.option("--run", "run", metavar="NAME", required=True, help="The name of the replay.")
+@click.option("--since", type=Instant(), help="From this time on (RFC 3339).")
+@click.option("--until", type=Instant(), help="Up to, and without, this time.")
+@click.option("--hashtag", "hashtags", multiple=True, metavar="H", help="Only posts with one of these.")
+@click.option("--source", "sources", multiple=True, metavar="S", help="Only posts of these networks.")
+@click.option(
+    "--offsets", type=_Offsets(), multiple=True, help="raw: only these offsets; other partitions are left out."
+)
+@click.option("--speed", type=Speed(), default="max", show_default=True, help="Times as fast as it happened.")
+@click.option(
+    "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Where the results are kept."
+)
+@click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Enrich processes.")
+@click.option("--from-run", default=LIVE, show_default=True, help="lake: whose posts are replayed.")
+@click.option("--manifest", type=click.Path(dir_okay=False, path_type=Path), help="Write the manifest (JSON) here.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be replayed, by partition, and how long it takes.")
+@click.option("--json", "as_json", is_flag=True, help="The manifest, or the plan, as a JSON object on standard output.")
+def command(
+    origin: tuple[str, ...],
+    run: str,
+    since: datetime | None,
+    until: datetime | None,
+    hashtags: tuple[str, ...],
+    sources: tuple[str, ...],
+    offsets: tuple[tuple[int, int, int], ...],
+    speed: float,
+    sinks: tuple[str, ...],
+    concurrency: int,
+    from_run: str,
+    manifest: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Play a day, or a part of it, once more through the pipeline, under a name of its own.
+
+    The whole is done here: topics NAME.RUN are made, an enrich worker and a store worker for each sink are started, the
+    messages are sent with their original keys and times, and when all of them are enriched and stored a manifest says what
+    came of them. The live day is only read: its topics, groups, rows and metrics stay as they are. A replay that was
+    stopped or killed goes on where it was when the same command is given again.
+
+    Times are those of the records: a post's own, but never later than its collection. A deletion goes with its post.
+
+    \b
+    Examples:
+      tagpulse replay --from raw --run again
+      tagpulse replay --from raw --run noon --since 2026-06-20T12:00Z --until 2026-06-20T13:00Z --speed 60
+      tagpulse replay --from lake --run new-model --sink parquet --sink postgres --manifest new-model.json
+      tagpulse replay --from day.jsonl.gz --run test --dry-run
+
+    Exit codes: 0 everything is enriched and stored, 1 the manifest does not add up, 130 stopped before the end.
+    """
+    live = load_settings()
+    log.configure(live.log)
+    if run == LIVE:
+        raise click.UsageError("--run live is the live day: a replay needs a name of its own")
+    settings = for_run(load_settings(run=run), LIVE) if live.run == LIVE else live
+    if offsets and origin != (RAW,):
+        raise click.UsageError("--offsets needs --from raw")
+    selection = Selection(
+        since=since,
+        until=until,
+        hashtags=frozenset(normalise_hashtags(hashtags)),
+        sources=frozenset(sources),
+        offsets={partition: (first, last) for partition, first, last in offsets},
+    )
+    open_reader = _reader(origin, live, selection, from_run)
+    if dry_run:
+        enricher = load_enricher(live.model, load_campaign(live.campaign))
+        _show_plan(make_plan(open_reader(()), selection, enricher, speed=speed), as_json)
+        return 0
+    for name in sinks:
+        find_sink(name)
+    order = Order(
+        origin=f"{LAKE}:{from_run}" if origin == (LAKE,) else ",".join(origin),
+        since=since.isoformat() if since else None,
+        until=until.isoformat() if until else None,
+        hashtags=tuple(sorted(selection.hashtags)),
+        sources=tuple(sorted(sources)),
+        offsets=tuple(f"{partition}:{first}-{last}" for partition, first, last in offsets),
+        sinks=tuple(dict.fromkeys(sinks)),
+    )
+    request = Request(order=order, selection=selection, open_reader=open_reader, speed=speed, concurrency=concurrency)
+    found = _play(Replay(request, settings), settings)
+    if found is None:
+        click.echo(f"stopped: the same command goes on from here; `tagpulse runs drop {run}` removes it", err=True)
+        return _STOPPED
+    text = msgspec.json.format(msgspec.json.encode(found)).decode()
+    if manifest is not None:
+        manifest.write_text(text + "\n", encoding="utf-8")
+    click.echo(text if as_json else _summary(found))
+    return 0 if found.reconciled else 1
+
+
+def _reader(
+    origin: tuple[str, ...], live: Settings, selection: Selection, from_run: str
+) -> Callable[[Sequence[Bounds]], Reader]:
+    def open_reader(bounds: Sequence[Bounds]) -> Reader:
+        if origin == (RAW,):
+            if bounds:
+                return KafkaReader(live.kafka, bounds)
+            return KafkaReader.open(live.kafka, live.topics.raw, selection)
+        if origin == (LAKE,):
+            raise NotImplementedError
+        return FileReader(origin, max_line_bytes=live.topics.max_message_bytes)
+
+    return open_reader
+
+
+def _play(replay: Replay, settings: Settings) -> Manifest | None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: replay.stop())
+    health = Health(settings.metrics, "replay", run=settings.run)
+    health.start()
+    with ExitStack() as stack:
+        stack.callback(health.stop)
+        if not sys.stderr.isatty():
+            return replay.run(lambda _: None)
+        bar = stack.enter_context(
+            Progress(
+                TextColumn("[progress.description]{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+                TextColumn("{task.fields[rate]:,.0f}/s"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+        )
+        return replay.run(_Bars(bar).show)
+
+
+class _Bars:
+    """A bar for what is sent, and one for each worker."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks = {"sent": progress.add_task("sent", total=0, rate=0.0)}
+
+    def show(self, standing: Standing) -> None:
+        feed = standing.feed
+        self._update("sent", feed.sent, feed.chosen)
+        for worker, left in standing.left.items():
+            self._update(worker, max(0, feed.chosen - left), feed.chosen)
+
+    def _update(self, name: str, done: int, total: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=0, rate=0.0)
+        task = self._tasks[name]
+        speed = self._progress.tasks[task].speed or 0.0
+        self._progress.update(task, completed=done, total=total, rate=speed)
+
+
+def _show_plan(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(plan) | {"chosen": plan.chosen}))
+        return
+    table = Table("partition", "read", "chosen", "first", "last")
+    for part in plan.parts:
+        name = f"{part.name}[{part.partition}]"
+        table.add_row(name, f"{part.read:,}", f"{part.chosen:,}", _time(part.first_ms), _time(part.last_ms))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    click.echo(
+        f"{plan.chosen:,} messages, about {_duration(plan.seconds)} (the model does {plan.posts_per_second:,.0f}/s)"
+    )
+    if plan.unreadable:
+        click.echo(f"{plan.unreadable:,} cannot be read for their hashtag or source, and are left out")
+
+
+def _summary(manifest: Manifest) -> str:
+    lines = [
+        f"run {manifest.run}: {manifest.read:,} read = {manifest.enriched:,} enriched + {manifest.dead:,} dead",
+        f"model {', '.join(manifest.models) or '-'}; checksum {manifest.checksum[:16]}…",
+        *(f"{sink} holds {posts:,} posts" for sink, posts in manifest.sinks.items()),
+    ]
+    if not manifest.reconciled:
+        lines.append("this does NOT add up: --json shows where")
+    return "\n".join(lines)
+
+
+def _time(ms: int | None) -> str:
+    return "" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+def _duration(seconds: float) -> str:
+    if seconds == inf:
+        return "for ever"
+    hours, rest = divmod(round(seconds), 3_600)
+    return f"{hours} h {rest // 60:02} min" if hours else f"{rest // 60} min {rest % 60:02} s"

@@ -1,0 +1,100 @@
+"""`tagpulse runs`: the live day and its replays."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from streams.errors import BadInput
+from streams.replay.runs import Run, drop, list_runs
+from streams.settings import Settings, load_settings
+
+_sink_option = click.option(
+    "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Sinks to look into."
+)
+
+
+@click.group()
+def command() -> None:
+    """List, show and drop the runs: the live day and its replays.
+
+    \b
+    Examples:
+      tagpulse runs list
+      tagpulse runs show again
+      tagpulse runs drop again --execute
+    """
+
+
+@command.command("list")
+@_sink_option
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a run.")
+def list_(sinks: tuple[str, ...], as_json: bool) -> None:
+    """Every run: whether it is done, its topics, and the posts that the sinks hold of it.
+
+    \b
+    Examples:
+      tagpulse runs list --sink parquet --sink postgres
+    """
+    runs = list_runs(load_settings(), sinks)
+    if as_json:
+        for run in runs:
+            click.echo(msgspec.json.encode(run).decode())
+        return
+    table = Table("run", "state", "topics", *(f"posts in {sink}" for sink in sinks), "read", "enriched", "dead")
+    for run in runs:
+        held = [f"{run.posts[sink]:,}" if sink in run.posts else "" for sink in sinks]
+        manifest = run.manifest
+        counts = [f"{manifest.read:,}", f"{manifest.enriched:,}", f"{manifest.dead:,}"] if manifest else [""] * 3
+        table.add_row(run.name, run.state, str(len(run.topics)), *held, *counts)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+@command.command()
+@click.argument("name")
+@_sink_option
+def show(name: str, sinks: tuple[str, ...]) -> None:
+    """A run with its manifest, as JSON.
+
+    \b
+    Examples:
+      tagpulse runs show again | jq .manifest.hashtags
+    """
+    click.echo(msgspec.json.format(msgspec.json.encode(_find(load_settings(), name, sinks))).decode())
+
+
+@command.command("drop")
+@click.argument("name")
+@_sink_option
+@click.option("--execute", is_flag=True, help="Do it; without this it is only said.")
+def drop_(name: str, sinks: tuple[str, ...], execute: bool) -> None:
+    """Remove a replay: its topics, what its groups committed, its rows in the sinks, its state and logs.
+
+    \b
+    Examples:
+      tagpulse runs drop again --sink parquet --sink postgres
+      tagpulse runs drop again --execute
+    """
+    settings = load_settings()
+    run = _find(settings, name, sinks)
+    for topic in run.topics:
+        click.echo(f"topic {topic}")
+    for sink, posts in run.posts.items():
+        click.echo(f"{posts:,} posts in {sink}")
+    if not execute:
+        click.echo(f"`tagpulse runs drop {name} --execute` removes these")
+        return
+    for sink, posts in drop(settings, run, sinks).items():
+        click.echo(f"{sink}: {posts:,} posts removed")
+    click.echo(f"the run {name} is dropped")
+
+
+def _find(settings: Settings, name: str, sinks: tuple[str, ...]) -> Run:
+    runs = {run.name: run for run in list_runs(settings, sinks)}
+    if name not in runs:
+        raise BadInput(f"there is no run {name!r}, only {', '.join(runs)}")
+    return runs[name]

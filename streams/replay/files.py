@@ -1,0 +1,68 @@
+"""Items from files, read as `tagpulse produce file` reads them, and from messages that were kept elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from itertools import count, islice
+from typing import cast
+
+from streams.contracts import HEADERS, Deletion, Post, encode, record_time_ms, utc_now
+from streams.replay.items import Bounds, Item, Reader
+from streams.sources.base import Batch, Content, Unreadable
+from streams.sources.file import FileSource
+
+_AT_ONCE = 500
+
+
+class FileReader(Reader):
+    """Files one after the other; the offset of an item is its number among them all, counted from 0."""
+
+    def __init__(self, paths: Sequence[str], *, max_line_bytes: int) -> None:
+        """`max_line_bytes`: a longer line is cut and cannot be read. Raises BadInput when a file is not there."""
+        self._source = FileSource(paths, max_line_bytes=max_line_bytes, batch_size=_AT_ONCE)
+        self._name = f"file:{','.join(paths)}"
+
+    @property
+    def bounds(self) -> Sequence[Bounds]:
+        return [Bounds(self._name, 0, 0, None)]
+
+    def items(self, *, in_time: bool) -> Iterator[Sequence[Item]]:
+        numbers = count()
+        with asyncio.Runner() as runner:
+            batches = cast("AsyncGenerator[Batch]", self._source.batches())
+            try:
+                while (batch := runner.run(_next(batches))) is not None:
+                    yield [_item(self._name, next(numbers), content) for content in batch.contents]
+            finally:
+                runner.run(batches.aclose())
+
+
+class MessageReader(Reader):
+    """Messages in the order of time, such as the lake gives them; the offset of an item is its number."""
+
+    def __init__(self, name: str, messages: Iterable[Post | Deletion]) -> None:
+        self._name = name
+        self._messages = messages
+
+    @property
+    def bounds(self) -> Sequence[Bounds]:
+        return [Bounds(self._name, 0, 0, None)]
+
+    def items(self, *, in_time: bool) -> Iterator[Sequence[Item]]:
+        numbered = enumerate(self._messages)
+        while block := list(islice(numbered, _AT_ONCE)):
+            yield [_item(self._name, number, message) for number, message in block]
+
+
+async def _next(batches: AsyncGenerator[Batch]) -> Batch | None:
+    return await anext(batches, None)
+
+
+def _item(name: str, number: int, content: Content) -> Item:
+    if isinstance(content, Unreadable):
+        # its bytes travel on, so that the run's own dead letters say what is wrong with them
+        return Item(name, 0, number, int(utc_now().timestamp() * 1000), None, content.value, HEADERS)
+    collected = content.collected_at if isinstance(content, Post) else None
+    time_ms = record_time_ms(content, collected_at=collected or utc_now())
+    return Item(name, 0, number, time_ms, content.key, encode(content), HEADERS)

@@ -1,0 +1,195 @@
+"""What came of a replay, read from its topics, and whether it adds up: read = enriched + dead."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from kafka.consumer.fetcher import ConsumerRecord
+
+from streams.contracts import (
+    DeadLetter,
+    EnrichedPost,
+    decode_any,
+    decode_enriched,
+    encode,
+    origin_of,
+    parse_location,
+)
+from streams.errors import BadMessage
+from streams.reader import read_topic
+from streams.replay.selection import hashtags_of
+from streams.settings import Settings
+
+NO_HASHTAG = ""
+
+Place = tuple[str, int, int]
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """Messages read, and what became of them."""
+
+    read: int = 0
+    enriched: int = 0
+    dead: int = 0
+
+    @property
+    def adds_up(self) -> bool:
+        return self.read == self.enriched + self.dead
+
+
+class Manifest(msgspec.Struct, kw_only=True):
+    """The account of a run. Posts and deletions both count, each record of the source once."""
+
+    run: str
+    read: int
+    """Messages that were chosen."""
+    enriched: int
+    """Of these, what stands on the run's `posts.enriched`: posts with their answers, and deletions passed on."""
+    dead: int
+    """Of these, what stands on the run's `posts.dead`."""
+    deletions: int
+    """Of `enriched`, the deletions."""
+    partitions: dict[str, Counts]
+    """By partition of the source, `topic[partition]`."""
+    hashtags: dict[str, Counts]
+    """By hashtag; a post counts for each of its own, what has none stands under the empty name."""
+    model_version: str
+    models: list[str]
+    """Every model that answered, with its version, what computed it and in which numbers."""
+    checksum: str
+    """SHA-256 over all results in sorted order, without the time at which they were made: equal for equal results."""
+    reconciled: bool
+    """Every chosen message was enriched or is a dead letter, none is both, none was answered in two ways."""
+    refused: dict[str, int] = {}
+    """Dead letters of the store workers, by reason: enriched, but not kept."""
+    sinks: dict[str, int] = {}
+    """Posts that each sink holds of the run."""
+    source: str = ""
+    selection: dict[str, Any] = {}
+    started_at: str = ""
+    finished_at: str = ""
+    seconds: float = 0.0
+
+
+class Account:
+    """Reads a run's topics into a manifest."""
+
+    def __init__(self, settings: Settings) -> None:
+        """`settings` are those of the run."""
+        self._settings = settings
+        self._origins: dict[Place, Place] = {}
+        """Where each record of the run's topic came from; a record that was sent twice has one origin."""
+        self._hashtags: dict[Place, tuple[str, ...]] = {}
+        self._results: dict[Place, bytes] = {}
+        self._dead: dict[Place, bytes] = {}
+        self._deletions: set[Place] = set()
+        self._models: Counter[str] = Counter()
+        self._versions: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._contradictions = 0
+
+    def manifest(self) -> Manifest:
+        """Raises Unavailable."""
+        kafka, topics = self._settings.kafka, self._settings.topics
+        for record in read_topic(kafka, topics.raw):
+            self._take_raw(record)
+        for record in read_topic(kafka, topics.enriched):
+            self._take_enriched(record)
+        for record in read_topic(kafka, topics.dead):
+            self._take_dead(record)
+        read, enriched, dead = set(self._hashtags), set(self._results), set(self._dead)
+        reconciled = not self._contradictions and not (enriched & dead) and enriched | dead == read
+        return Manifest(
+            run=self._settings.run,
+            read=len(read),
+            enriched=len(enriched),
+            dead=len(dead),
+            deletions=len(self._deletions),
+            partitions=self._by_partition(),
+            hashtags=self._by_hashtag(),
+            model_version=", ".join(sorted(self._versions)),
+            models=sorted(self._models),
+            checksum=self._checksum(),
+            reconciled=reconciled,
+            refused=dict(sorted(self._refused.items())),
+        )
+
+    def _take_raw(self, record: ConsumerRecord) -> None:
+        place = (record.topic, record.partition, record.offset)
+        origin = origin_of(record.headers)
+        self._origins[place] = parse_location(origin) if origin else place
+        self._hashtags[self._origins[place]] = hashtags_of(record.value) or (NO_HASHTAG,)
+
+    def _take_enriched(self, record: ConsumerRecord) -> None:
+        origin = self._origins.get(_place(origin_of(record.headers)))
+        if origin is None:
+            self._contradictions += 1
+            return
+        message = decode_enriched(record.value, record.headers)
+        if isinstance(message, EnrichedPost):
+            model = message.model
+            self._versions[model.version] += 1
+            self._models[" ".join(filter(None, (model.name, model.version, model.runtime, model.precision)))] += 1
+            digest = _digest(encode(msgspec.structs.replace(message, enriched_at=message.post.created_at)))
+        else:
+            self._deletions.add(origin)
+            digest = _digest(encode(message))
+        if self._results.setdefault(origin, digest) != digest:
+            self._contradictions += 1
+
+    def _take_dead(self, record: ConsumerRecord) -> None:
+        try:
+            letter = decode_any(record.value, record.headers)
+        except BadMessage:
+            return
+        if not isinstance(letter, DeadLetter):
+            return
+        place = (letter.topic, letter.partition, letter.offset)
+        if letter.topic == self._settings.topics.enriched:
+            self._refused[letter.reason] += 1
+            return
+        origin = self._origins.get(place, place)
+        if origin not in self._hashtags:  # too large for the run's topic: it never got there
+            self._hashtags[origin] = (NO_HASHTAG,)
+        self._dead[origin] = _digest(letter.reason.encode() + b" " + (letter.value or b""))
+
+    def _by_partition(self) -> dict[str, Counts]:
+        counts: dict[str, Counts] = defaultdict(Counts)
+        for place in self._hashtags:
+            self._count(counts[f"{place[0]}[{place[1]}]"], place)
+        return dict(sorted(counts.items()))
+
+    def _by_hashtag(self) -> dict[str, Counts]:
+        counts: dict[str, Counts] = defaultdict(Counts)
+        for place, hashtags in self._hashtags.items():
+            for hashtag in hashtags:
+                self._count(counts[hashtag], place)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1].read, item[0])))
+
+    def _count(self, counts: Counts, place: Place) -> None:
+        counts.read += 1
+        counts.enriched += place in self._results
+        counts.dead += place in self._dead
+
+    def _checksum(self) -> str:
+        whole = hashlib.sha256()
+        for digest in sorted([*self._results.values(), *self._dead.values()]):
+            whole.update(digest)
+        return whole.hexdigest()
+
+
+def _place(origin: str | None) -> Place:
+    return parse_location(origin) if origin else ("", -1, -1)
+
+
+def _digest(value: bytes) -> bytes:
+    return hashlib.sha256(value).digest()
+
+
+def differences(counts: Mapping[str, Counts]) -> list[str]:
+    """The names under which the counts do not add up."""
+    return [name for name, each in counts.items() if not each.adds_up]

@@ -1,0 +1,95 @@
+"""What a replay would do: messages by partition, and how long it would take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from math import inf
+
+import msgspec
+
+from models.enricher import TextEnricher
+from streams.contracts import Post, decode_raw
+from streams.errors import BadMessage
+from streams.replay.items import Item, Reader
+from streams.replay.selection import Chooser, Selection
+
+_SAMPLE = 512
+
+
+class Part(msgspec.Struct, kw_only=True):
+    """A partition of the source; times in milliseconds since 1970."""
+
+    name: str
+    partition: int
+    read: int = 0
+    chosen: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """The whole."""
+
+    parts: list[Part]
+    unreadable: int
+    """Left out, since they cannot be read for their hashtag or source."""
+    seconds: float
+    """Estimated: what the pace takes, or the model where that takes longer."""
+    posts_per_second: float
+    """What the model does here, measured on some of the posts."""
+
+    @property
+    def chosen(self) -> int:
+        return sum(part.chosen for part in self.parts)
+
+
+def make_plan(
+    reader: Reader,
+    selection: Selection,
+    enricher: TextEnricher,
+    *,
+    speed: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Plan:
+    """Reads everything once, changes nothing, and times the model on the first posts. Raises Unavailable, BadInput."""
+    chooser = Chooser(selection)
+    parts = {(each.name, each.partition): Part(name=each.name, partition=each.partition) for each in reader.bounds}
+    texts: list[str] = []
+    for items in reader.items(in_time=False):
+        for item in items:
+            part = parts[item.name, item.partition]
+            part.read += 1
+            if chooser.chooses(item):
+                part.chosen += 1
+                part.first_ms = item.timestamp_ms if part.first_ms is None else min(part.first_ms, item.timestamp_ms)
+                part.last_ms = item.timestamp_ms if part.last_ms is None else max(part.last_ms, item.timestamp_ms)
+                if len(texts) < _SAMPLE:
+                    texts += _texts(item)
+    rate = _rate(enricher, texts, clock)
+    chosen = sum(part.chosen for part in parts.values())
+    begun = [part.first_ms for part in parts.values() if part.first_ms is not None]
+    ended = [part.last_ms for part in parts.values() if part.last_ms is not None]
+    pace = (max(ended) - min(begun)) / 1000 / speed if begun and speed != inf else 0.0
+    return Plan(
+        parts=list(parts.values()),
+        unreadable=chooser.unreadable,
+        seconds=max(pace, chosen / rate if rate else 0.0),
+        posts_per_second=rate,
+    )
+
+
+def _texts(item: Item) -> list[str]:
+    try:
+        message = decode_raw(item.value, item.headers)
+    except BadMessage:
+        return []
+    return [message.text] if isinstance(message, Post) else []
+
+
+def _rate(enricher: TextEnricher, texts: list[str], clock: Callable[[], float]) -> float:
+    if not texts:
+        return 0.0
+    began = clock()
+    enricher.enrich(texts)
+    return len(texts) / max(clock() - began, 1e-9)

@@ -1,0 +1,93 @@
+"""The runs that there are: in the state folder, among the topics and in the sinks; and how one is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+
+import msgspec
+
+from streams import topics
+from streams.errors import BadInput, Refused
+from streams.replay.manifest import Manifest
+from streams.replay.state import Memory
+from streams.settings import LIVE, Settings, for_run
+from streams.sinks.base import Sink
+from streams.sinks.registry import find_sink
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """A run and where something of it stands."""
+
+    name: str
+    state: str
+    """`live`, `done`, `begun`, or `unknown` to this machine."""
+    topics: list[str] = []
+    posts: dict[str, int] = {}
+    """What each sink holds of it."""
+    manifest: Manifest | None = None
+
+
+def list_runs(settings: Settings, sinks: Sequence[str]) -> list[Run]:
+    """Every run, the live one first. `settings` are the live day's. Raises Unavailable."""
+    memory = Memory(settings.produce.state_path)
+    held = {name: asyncio.run(_runs_of(find_sink(name).from_settings(settings))) for name in sinks}
+    standing = topics.names(settings.kafka)
+    names = {LIVE, *memory.names(), *(run for runs in held.values() for run in runs)}
+    names |= {
+        name.removeprefix(f"{settings.topics.raw}.") for name in standing if name.startswith(f"{settings.topics.raw}.")
+    }
+    runs = []
+    for name in sorted(names, key=lambda name: (name != LIVE, name)):
+        state = memory.load(name)
+        manifest = state.manifest if state else None
+        own = for_run(settings, name).topics
+        runs.append(
+            Run(
+                name=name,
+                state=LIVE if name == LIVE else "done" if manifest else "begun" if state else "unknown",
+                topics=[topic for topic in (own.raw, own.enriched, own.dead) if topic in standing],
+                posts={sink: found[name] for sink, found in held.items() if name in found},
+                manifest=manifest,
+            )
+        )
+    return runs
+
+
+def drop(settings: Settings, run: Run, sinks: Sequence[str]) -> dict[str, int]:
+    """Removes the topics, groups, rows and state of a replay; answers the posts that each sink had.
+
+    The rows go last but the state, so that what a crash leaves is found and dropped again. Raises BadInput for the live
+    day, Unavailable.
+    """
+    if run.name == LIVE:
+        raise BadInput("the live day is no replay: it is not dropped")
+    memory = Memory(settings.produce.state_path)
+    with memory.only_one(run.name):
+        topics.delete(for_run(settings, run.name))
+        dropped = {}
+        for name in sinks:
+            if name in run.posts:
+                dropped[name] = asyncio.run(_drop(find_sink(name).from_settings(settings), run.name))
+        shutil.rmtree(memory.logs(run.name), ignore_errors=True)
+        memory.drop(run.name)
+    return dropped
+
+
+async def _runs_of(sink: Sink) -> dict[str, int]:
+    await sink.open()
+    try:
+        return dict(await sink.runs())
+    except Refused:
+        return {}
+    finally:
+        await sink.close()
+
+
+async def _drop(sink: Sink, run: str) -> int:
+    await sink.open()
+    try:
+        return await sink.drop_run(run)
+    finally:
+        await sink.close()

@@ -1,0 +1,143 @@
+"""`tagpulse replay` and `tagpulse runs`, as they are used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from streams import topics
+from streams.broker import Broker
+from streams.lake_query import ask
+from streams.settings import Settings, for_run
+from tests.conftest import SettingsFactory
+from tests.helpers.posts import raw_posts
+from tests.helpers.processes import Tagpulse, run_tagpulse
+from tests.helpers.records import count, end_offsets, produce
+
+POSTS = 400
+
+
+def prepared(broker: Broker, settings_for: SettingsFactory) -> Settings:
+    settings = settings_for(broker, model={"backend": "constant"}, lake={"flush_seconds": 0.5})
+    topics.create(settings)
+    produce(settings.kafka, settings.topics.raw, [*raw_posts(range(POSTS)), (b"bad", b"{"), (b"empty", None)])
+    return settings
+
+
+def replay(settings: Settings, name: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+    done = run_tagpulse("replay", "--run", name, "--json", *arguments, settings=settings, timeout=120)
+    assert done.returncode == code, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_day_from_kafka_is_enriched_stored_and_accounted_for(
+    broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = prepared(broker, settings_for)
+    live = {name: end_offsets(settings.kafka, name) for name in (settings.topics.raw,)}
+    manifest = replay(settings, "again", "--from", "raw", "--manifest", str(tmp_path / "m.json"))
+    assert (manifest["run"], manifest["read"], manifest["enriched"], manifest["dead"]) == ("again", 402, 400, 2)
+    assert (manifest["model_version"], manifest["models"]) == ("1", ["constant 1"])
+    assert manifest["reconciled"]
+    assert manifest["hashtags"]["poltwt"] == {"read": 400, "enriched": 400, "dead": 0}
+    assert sum(part["read"] for part in manifest["partitions"].values()) == 402
+    assert all(name.startswith(f"{settings.topics.raw}[") for name in manifest["partitions"])
+    assert json.loads((tmp_path / "m.json").read_text()) == manifest
+    rows = list(ask(settings.lake.path, "select run, count(*) from posts group by 1").rows)
+    assert rows == [("again", POSTS)]
+    assert {name: end_offsets(settings.kafka, name) for name in live} == live
+    assert count(settings.kafka, settings.topics.enriched) == 0, "the live topic was written to"
+
+    assert replay(settings, "again", "--from", "raw") == manifest, "a run that is done is not done again"
+    other = run_tagpulse("replay", "--run", "again", "--from", "raw", "--source", "x", settings=settings)
+    assert other.returncode == 65
+    assert "begun with other choices (from=raw, sinks=" in other.stderr
+
+
+def test_the_same_day_twice_gives_the_same_whatever_the_workers(
+    embedded_broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = prepared(embedded_broker, settings_for)
+    first = replay(settings, "first", "--from", "raw")
+    other = settings.model_copy(update={"enrich": settings.enrich.model_copy(update={"batch_size": 7})})
+    second = replay(other, "second", "--from", "raw", "--concurrency", "2")
+    assert first["checksum"] == second["checksum"]
+    columns = "source, id, created_at, text, language, sentiment, negative, kafka_partition, kafka_offset"
+    kept = {
+        name: sorted(ask(settings.lake.path, f"select {columns} from posts where run = '{name}'").rows)
+        for name in ("first", "second")
+    }
+    assert len(kept["first"]) == POSTS
+    assert kept["first"] == kept["second"]
+
+    changed = prepared(embedded_broker, settings_for)
+    produce(changed.kafka, changed.topics.raw, raw_posts([POSTS]))
+    assert replay(changed, "third", "--from", "raw")["checksum"] != first["checksum"]
+
+
+def test_a_file_is_chosen_from_and_planned_first(
+    embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = settings_for(embedded_broker, model={"backend": "constant"}, lake={"flush_seconds": 0.5})
+    day = tmp_path / "day.jsonl"
+    day.write_bytes(b"\n".join(value or b"" for _, value in raw_posts(range(100))))
+    choice = ("--from", str(day), "--since", "2026-06-20T09:00:10Z", "--until", "2026-06-20T09:00:20Z")
+    plan = replay(settings, "planned", *choice, "--speed", "10", "--dry-run")
+    assert (plan["chosen"], plan["parts"][0]["read"]) == (40, 100)
+    assert 0.9 < plan["seconds"] < 1.1, "ten seconds of the day at ten times its speed"
+    assert for_run(settings, "planned").topics.raw not in topics.names(settings.kafka)
+
+    manifest = replay(settings, "planned", *choice, "--hashtag", "#PolTwt")
+    assert (manifest["read"], manifest["enriched"]) == (40, 40)
+    assert manifest["selection"]["hashtags"] == ["poltwt"]
+
+
+def test_runs_are_listed_shown_and_dropped(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = prepared(embedded_broker, settings_for)
+    replay(settings, "gone", "--from", "raw")
+    replay(settings, "kept", "--from", "raw")
+    listed = run_tagpulse("runs", "list", "--json", settings=settings).stdout.splitlines()
+    runs = {each["name"]: each for each in map(json.loads, listed)}
+    assert list(runs) == ["live", "gone", "kept"]
+    assert (runs["gone"]["state"], runs["gone"]["posts"]) == ("done", {"parquet": POSTS})
+    assert json.loads(run_tagpulse("runs", "show", "kept", settings=settings).stdout)["manifest"]["read"] == POSTS + 2
+
+    planned = run_tagpulse("runs", "drop", "gone", settings=settings)
+    assert f"{POSTS} posts in parquet" in planned.stdout
+    assert for_run(settings, "gone").topics.raw in topics.names(settings.kafka), "only the plan was asked for"
+    assert run_tagpulse("runs", "drop", "gone", "--execute", settings=settings).returncode == 0
+    assert not {name for name in topics.names(settings.kafka) if name.endswith(".gone")}
+    assert [row for (row,) in ask(settings.lake.path, "select distinct run from posts").rows] == ["kept"]
+    assert run_tagpulse("runs", "show", "gone", settings=settings).returncode == 65
+    assert run_tagpulse("runs", "drop", "live", "--execute", settings=settings).returncode == 65
+    assert settings.topics.raw in topics.names(settings.kafka)
+
+
+def test_a_worker_that_cannot_start_is_told_with_its_log(
+    embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = prepared(embedded_broker, settings_for)
+    wrong = {"TAGPULSE_MODEL__BACKEND": "auto", "TAGPULSE_MODEL__PATH": str(tmp_path / "no-model")}
+    arguments = ("replay", "--run", "again", "--from", "raw")
+    with Tagpulse(*arguments, settings=settings, folder=tmp_path, env=wrong) as process:
+        assert process.wait(60) == 70
+        assert "`tagpulse worker enrich" in process.stderr
+        assert "no-model" in process.stderr
+    assert replay(settings, "again", "--from", "raw")["read"] == POSTS + 2, "mended, the same command goes on"
+
+
+def test_wrong_usage_is_told(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(embedded_broker)
+    for arguments, told in {
+        ("--run", "live", "--from", "raw"): "--run live is the live day",
+        ("--run", "a", "--from", "raw", "--since", "noon"): "no time is known in 'noon'",
+        ("--run", "a", "--from", "raw", "--offsets", "1-2"): "PARTITION:FIRST-LAST",
+        ("--run", "a", "--from", "day.jsonl", "--offsets", "0:1-2"): "--offsets needs --from raw",
+    }.items():
+        done = run_tagpulse("replay", *arguments, settings=settings)
+        assert done.returncode == 2, done.stderr
+        assert told in done.stderr
+    assert run_tagpulse("replay", "--run", "No Name", "--from", "raw", settings=settings).returncode == 78
+    assert run_tagpulse("replay", "--run", "a", "--from", "nowhere.jsonl", settings=settings).returncode == 65
