@@ -14,6 +14,7 @@ from streams.errors import TagpulseError
 
 _COMMANDS = {
     "broker": "Run a broker for development in the foreground.",
+    "compare": "Compare two runs of the same posts.",
     "config": "Show and check the settings and the campaign file.",
     "demo": "Play a sample day through the whole pipeline and watch it live.",
     "doctor": "Check broker, topics, model, ports, clock and disk.",
