@@ -102,7 +102,7 @@ def dumbbells(changes: tuple[Change, ...], kind: str) -> str:
     top = max(_SCALE_STEP, ceil(max(shares, default=0.0) / _SCALE_STEP) * _SCALE_STEP)
     rows = "".join(_dumbbell(change, kind, top) for change in changes)
     return (
-        f'<figure><figcaption>From 0 to {top:.0%}. <span class="a">● A</span> <span class="b">● B</span></figcaption>'
+        f'<figure><figcaption>From 0 to {top * 100:.0f} %. <span class="a">● A</span> <span class="b">● B</span></figcaption>'
         f"{rows}</figure>"
     )
 

@@ -19,8 +19,9 @@ MAX_HASHTAGS = 50
 """So many hashtags have daily numbers: a share of two posts moves by half and says nothing."""
 
 _SIDE = """
-select source, id, text, created_at, cast(created_at as date) as day, list_distinct(hashtags) as hashtags, language,
-    sentiment, negative, neutral, positive, list_sort(list_distinct(topics)) as topics,
+select source, id, text, created_at, cast(created_at as date) as day,
+    coalesce(list_distinct(hashtags), []) as hashtags, language,
+    sentiment, negative, neutral, positive, coalesce(list_sort(list_distinct(topics)), []) as topics,
     coalesce(campaign_topic, '') as campaign,
     {'name': model_name, 'version': model_version, 'runtime': model_runtime, 'precision': model_precision} as model
 from posts
@@ -188,18 +189,21 @@ def read_pairs(lake: Path, run_a: str, run_b: str, selection: Selection) -> Iter
     """Joins two runs of the lake. Raises BadInput naming the runs that are, when one is not, and when DuckDB fails."""
     with connect(lake) as connection:
         try:
-            for run in (run_a, run_b):
-                _check(connection, run)
             connection.execute(_PAIRS, [*_parameters(run_a, selection), *_parameters(run_b, selection)])
             connection.execute(_COMPARED)
+            for run, side in ((run_a, "a"), (run_b, "b")):
+                _check(connection, run, side)
             yield Pairs(connection)
         except duckdb.Error as error:
             raise BadInput(f"the runs cannot be compared: {error}") from None
 
 
-def _check(connection: duckdb.DuckDBPyConnection, run: str) -> None:
-    if connection.execute("select 1 from stored_posts where run = ? limit 1", [run]).fetchone() is None:
-        runs = [name for (name,) in connection.execute("select distinct run from stored_posts order by 1").fetchall()]
+def _check(connection: duckdb.DuckDBPyConnection, run: str, side: str) -> None:
+    """A run of which nothing was chosen may be one that is not there."""
+    if connection.execute(f"select 1 from pairs where in_{side} limit 1").fetchone() is not None:  # noqa: S608
+        return
+    runs = [name for (name,) in connection.execute("select distinct run from posts order by 1").fetchall()]
+    if run not in runs:
         there = f"there are {', '.join(runs)}" if runs else "the lake is empty"
         raise BadInput(f"there is no run {run!r} in the lake: {there}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from streams.compare import Comparison, Selection, compare
@@ -187,3 +188,26 @@ async def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Pat
     await write_run(tmp_path, "old", LIVE)
     with pytest.raises(BadInput, match="no run 'again' in the lake: there are live, old"):
         compare(tmp_path, "live", "again")
+
+
+async def test_a_hundred_thousand_posts_are_so_many_times_the_same(found: Comparison, tmp_path: Path) -> None:
+    times, great = 15_000, tmp_path / "great"
+    great.mkdir()
+    files = f"read_parquet('{tmp_path}/posts/*/*/*/*.parquet', hive_types = {{'run': varchar, 'hour': varchar}})"
+    duckdb.sql(
+        f"copy (select post.* replace (post.id || number as id) from {files} post, range({times}) many(number)) "
+        f"to '{great}/posts' (format parquet, partition_by (run, date, hour))"
+    )
+    whole = compare(great, "live", "again")
+    assert whole.overlap.both == 6 * times
+    for many, few in (
+        (whole.sentiment.matrix, found.sentiment.matrix),
+        (whole.language.matrix, found.language.matrix),
+        (whole.campaign.matrix, found.campaign.matrix),
+    ):
+        assert many.counts == tuple(tuple(count * times for count in row) for row in few.counts)
+    assert whole.sentiment.agreement.kappa == pytest.approx(found.sentiment.agreement.kappa)
+    assert whole.topics.mean_kappa == pytest.approx(found.topics.mean_kappa)
+    days = {change.day: change.difference for change in whole.daily.all}
+    assert days == pytest.approx({change.day: change.difference for change in found.daily.all})
+    assert len(whole.changed) == 20
