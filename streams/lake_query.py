@@ -41,17 +41,26 @@ class Answer(NamedTuple):
 
 def ask(lake: Path, sql: str) -> Answer:
     """Runs one query. Raises BadInput with DuckDB's own words when it cannot."""
+    connection = connect(lake)
+    try:
+        cursor = connection.execute(sql)
+    except duckdb.Error as error:
+        raise BadInput(f"the query failed: {error}") from None
+    columns = [column[0] for column in cursor.description or ()]
+    return Answer(columns, _rows(cursor))
+
+
+def connect(lake: Path) -> duckdb.DuckDBPyConnection:
+    """A connection with the view `posts`, for those who ask more than one question. Times are in UTC. Raises BadInput."""
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     try:
         for kind, schema in ((POSTS, POST_SCHEMA), (DELETIONS, DELETION_SCHEMA)):
             _create_stored_view(connection, lake, kind, schema)
         connection.execute(_POSTS_VIEW)
-        cursor = connection.execute(sql)
     except duckdb.Error as error:
         raise BadInput(f"the query failed: {error}") from None
-    columns = [column[0] for column in cursor.description or ()]
-    return Answer(columns, _rows(cursor))
+    return connection
 
 
 def _create_stored_view(connection: duckdb.DuckDBPyConnection, lake: Path, kind: str, schema: pa.Schema) -> None:

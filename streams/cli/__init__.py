@@ -14,6 +14,7 @@ from streams.errors import TagpulseError
 
 _COMMANDS = {
     "broker": "Run a broker for development in the foreground.",
+    "compare": "Compare two runs of the same posts.",
     "config": "Show and check the settings and the campaign file.",
     "demo": "Play a sample day through the whole pipeline and watch it live.",
     "doctor": "Check broker, topics, model, ports, clock and disk.",
@@ -69,6 +70,8 @@ def group() -> None:
       tagpulse worker enrich                 language, sentiment and topic of every post
       tagpulse worker store --sink parquet   keep the results
       tagpulse query "select sentiment, count(*) from posts group by 1"
+      tagpulse replay --from raw --run again   a day once more, apart from the live one
+      tagpulse compare live again              what differs between two runs
 
     Exit codes: 0 done, 1 checks failed, 2 wrong usage, 65 bad input, 69 something is away, 70 a fault of tagpulse,
     75 stalled, 77 refused, 78 a wrong setting.

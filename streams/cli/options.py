@@ -27,8 +27,8 @@ class Speed(click.ParamType):
         return factor
 
 
-class Instant(click.ParamType):
-    """A moment: RFC 3339, ISO 8601 (without a zone: UTC) or seconds since 1970."""
+class Moment(click.ParamType):
+    """A point in time; without a zone it is UTC."""
 
     name = "TIME"
 
@@ -38,4 +38,4 @@ class Instant(click.ParamType):
         try:
             return parse_time(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{error}; write it as 2026-06-20 or 2026-06-20T09:30:00Z", param, ctx)

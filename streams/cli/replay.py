@@ -20,7 +20,7 @@ from rich.table import Table
 
 from streams import log
 from streams.campaign import load_campaign
-from streams.cli.options import Instant, Speed
+from streams.cli.options import Moment, Speed
 from streams.contracts import normalise_hashtags
 from streams.health import Health
 from streams.model import load_enricher
@@ -55,8 +55,8 @@ class _Offsets(click.ParamType):
 @click.command()
 @click.option("--from", "origin", metavar="raw|lake|PATH", multiple=True, required=True, help="Where the posts are.")
 @click.option("--run", "run", metavar="NAME", required=True, help="The name of the replay.")
-@click.option("--since", type=Instant(), help="From this time on (RFC 3339).")
-@click.option("--until", type=Instant(), help="Up to, and without, this time.")
+@click.option("--since", type=Moment(), help="From this time on (RFC 3339).")
+@click.option("--until", type=Moment(), help="Up to, and without, this time.")
 @click.option("--hashtag", "hashtags", multiple=True, metavar="H", help="Only posts with one of these.")
 @click.option("--source", "sources", multiple=True, metavar="S", help="Only posts of these networks.")
 @click.option(

@@ -1,0 +1,70 @@
+"""Two small runs of the same posts in a lake, written by the sink itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from streams.contracts import (
+    SENTIMENTS,
+    CampaignScore,
+    EnrichedPost,
+    Language,
+    ModelInfo,
+    Post,
+    Sentiment,
+    SentimentLabel,
+    TopicScore,
+)
+from streams.lossless import Record
+from streams.settings import LakeSettings
+from streams.sinks.base import Row
+from streams.sinks.parquet import ParquetSink
+
+START = datetime(2026, 6, 20, 9, 30, tzinfo=UTC)
+EDITED = START + timedelta(hours=1)
+
+
+def enriched(
+    post_id: str,
+    sentiment: SentimentLabel = "neutral",
+    *,
+    sure: float = 0.8,
+    text: str = "hello",
+    language: str = "en",
+    hashtags: tuple[str, ...] = ("k9",),
+    topics: tuple[str, ...] = (),
+    campaign: str | None = None,
+    days: int = 0,
+    edited_at: datetime | None = None,
+    version: str = "1",
+) -> EnrichedPost:
+    """A post whose sentiment has the probability `sure`; the other two share the rest."""
+    probabilities = {label: sure if label == sentiment else (1 - sure) / 2 for label in SENTIMENTS}
+    return EnrichedPost(
+        post=Post(
+            source="test",
+            id=post_id,
+            text=text,
+            created_at=START + timedelta(days=days),
+            hashtags=hashtags,
+            edited_at=edited_at,
+        ),
+        language=Language(code=language, score=0.9),
+        sentiment=Sentiment(label=sentiment, **probabilities),
+        topics=tuple(TopicScore(name=name, score=0.9) for name in topics),
+        campaign=CampaignScore(name=campaign, score=0.5),
+        model=ModelInfo(name="constant", version=version, runtime="openvino", precision="int8"),
+        enriched_at=START,
+    )
+
+
+async def write_run(lake: Path, run: str, posts: Iterable[EnrichedPost]) -> None:
+    """Stores the posts as this run."""
+    sink = ParquetSink(LakeSettings(path=lake), run)
+    await sink.open()
+    rows = [Row(Record("posts.enriched", 0, offset, 0, post.key, b"", ()), post) for offset, post in enumerate(posts)]
+    await sink.write(rows)
+    await sink.flush()
+    await sink.close()
