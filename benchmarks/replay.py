@@ -1,0 +1,94 @@
+"""How fast a replay reads and sends, against a bare loop of kafka-python in the same run: `python benchmarks/replay.py`.
+
+Both read the same topic from its start to its end and write every record to another, confirmed, with key and time. The
+replay also chooses, reads each message for its hashtag where one is asked for, and says where each record came from.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from kafka import KafkaConsumer, KafkaProducer
+from pipeline import Bench, repeat_posts, run, write_posts
+from rows import Row, show
+
+from streams import topics
+from streams.broker import build_broker
+from streams.replay.feed import Feed, Reached
+from streams.replay.kafka import KafkaReader
+from streams.replay.selection import Selection
+from streams.settings import PREFIX, KafkaSettings, Settings, TopicsSettings, for_run
+
+DISTINCT = 10_000
+
+
+def copy_bare(bootstrap: str, source: str, target: str, number: int) -> float:
+    """Records a second of a bare kafka-python consumer and producer."""
+    consumer = KafkaConsumer(
+        source,
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        consumer_timeout_ms=10_000,
+    )
+    producer = KafkaProducer(bootstrap_servers=bootstrap, compression_type="lz4", linger_ms=20, acks="all")
+    next(consumer)
+    copied, started = 1, time.perf_counter()
+    for record in consumer:
+        producer.send(target, record.value, record.key, timestamp_ms=record.timestamp)
+        copied += 1
+        if copied == number:
+            break
+    producer.flush()
+    rate = copied / (time.perf_counter() - started)
+    consumer.close()
+    producer.close()
+    return rate
+
+
+def replay(settings: Settings, name: str, selection: Selection) -> float:
+    """Records a second of the feed of a replay."""
+    own = for_run(settings, name)
+    topics.create(own)
+    reader = KafkaReader.open(settings.kafka, settings.topics.raw, selection)
+    feed = Feed(reader, selection, own)
+    started = time.perf_counter()
+    if not feed.run(Reached()):
+        raise SystemExit("the replay did not come to its end")
+    return feed.progress.sent / (time.perf_counter() - started)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--posts", default=200_000, show_default=True, help="Records in the topic.")
+@click.option("--kind", type=click.Choice(["embedded", "apache"]), help="Default: apache with KAFKA_HOME.")
+def main(as_json: bool, posts: int, kind: str | None) -> None:
+    """Measure the feed of a replay at `max` against the bare loop."""
+    chosen = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
+    with tempfile.TemporaryDirectory() as name, build_broker(chosen, Path(name) / "broker") as broker:
+        folder = Path(name)
+        bench = Bench(broker, folder)
+        env = bench.environment()
+        distinct = write_posts(folder / "distinct.jsonl", min(DISTINCT, posts))
+        run("produce", "file", str(repeat_posts(distinct, folder / "many.jsonl", posts)), env=env)
+        settings = Settings(
+            kafka=KafkaSettings(bootstrap_servers=broker.bootstrap_servers),
+            topics=TopicsSettings(raw=env[f"{PREFIX}TOPICS__RAW"]),
+        )
+        target = bench.environment()[f"{PREFIX}TOPICS__RAW"]
+        bare = copy_bare(broker.bootstrap_servers, settings.topics.raw, target, posts)
+        whole = replay(settings, "whole", Selection())
+        tagged = replay(settings, "tagged", Selection(hashtags=frozenset({"poltwt"})))
+    rows = [
+        Row("replay at max, without the model", whole, "posts/s", "bare kafka-python loop", bare, whole / bare),
+        Row("the same, chosen by hashtag", tagged, "posts/s", "bare kafka-python loop", bare, tagged / bare),
+    ]
+    show(rows, f"{chosen} broker, {os.cpu_count()} cores", as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()
