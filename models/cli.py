@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import BinaryIO
 
 import click
 import msgspec
 
 from models.backends.choice import WantedBackend, WantedPrecision
 from models.campaign import read_topics
-from models.cli_common import failing, threads_option
+from models.cli_common import backend_option, failing, precision_option, threads_option
 from models.enricher import Enricher
 from models.eval_cli import evaluate
 from models.train_cli import train
@@ -37,20 +37,8 @@ main.add_command(train)
     type=click.Path(path_type=Path),
     help="Campaign file (TOML) whose [[topics]] tables are scored as well.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice(get_args(WantedBackend)),
-    default="auto",
-    show_default=True,
-    help="What computes; auto takes the fastest that is installed.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(get_args(WantedPrecision)),
-    default="auto",
-    show_default=True,
-    help="Numbers it computes in; auto takes what is fast and exact on this processor.",
-)
+@backend_option
+@precision_option
 @threads_option
 def enrich(topics_file: Path | None, backend: WantedBackend, precision: WantedPrecision, threads: int | None) -> None:
     """Read one text a line from standard input, write one JSON object a line, in order.

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import click
 
+from models.backends.choice import WantedBackend, WantedPrecision
 from models.errors import ArtefactError, BackendError, ModelError, PlotsMissingError
 
 BAD_DATA = 65
@@ -18,6 +19,20 @@ BROKEN_INSTALL = 70
 CANNOT_WRITE = 73
 """Exit code for results that cannot be written (EX_CANTCREAT)."""
 
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(get_args(WantedBackend)),
+    default="auto",
+    show_default=True,
+    help="What computes; auto takes the fastest that is installed.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(get_args(WantedPrecision)),
+    default="auto",
+    show_default=True,
+    help="Numbers it computes in; auto takes what is fast and exact on this processor.",
+)
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to compute on.  [default: all]")
 
 

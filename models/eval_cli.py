@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import click
 import msgspec
@@ -13,11 +13,13 @@ from msgspec import Struct
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from models.backends.choice import WantedBackend, WantedPrecision
 from models.campaign import CampaignTopic, read_topics
-from models.cli_common import failing, threads_option, writing
+from models.cli_common import backend_option, failing, precision_option, threads_option, writing
 from models.enricher import Enricher
 from models.errors import TopicsFileError
 from models.evaluation import (
+    agreement_report,
     campaign_report,
     judge,
     language_report,
@@ -49,11 +51,16 @@ def _task(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that every task has; those of the model become one argument, `load`."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    @backend_option
+    @precision_option
     @threads_option
     @wraps(command)
-    def with_options(*, threads: int | None, **others: object) -> None:
+    def with_options(
+        *, backend: WantedBackend, precision: WantedPrecision, threads: int | None, **others: object
+    ) -> None:
+        load = partial(Enricher.load, backend=backend, precision=precision, threads=threads, cache_size=0)
         with failing():
-            command(load=partial(Enricher.load, threads=threads, cache_size=0), **others)
+            command(load=load, **others)
 
     return with_options
 
@@ -71,6 +78,7 @@ def evaluate() -> None:
       python -m models eval sentiment --data umsab --split val
       python -m models eval language --data sentences --json
       python -m models eval topic --data x_topic
+      python -m models eval agreement --data umsab
       python -m models eval campaign --data posts.csv --text-column text --label-column topic --topics campaign.toml
     """
 
@@ -184,6 +192,35 @@ def campaign(data: Path, text_column: str, label_column: str, topics_file: Path,
         answers = match_topics(enricher, topics, posts.texts, advance)
     report = campaign_report([topic.name for topic in topics], posts.labels, answers, model_of(enricher))
     _show(report, tables.campaign_tables(report), as_json)
+
+
+@evaluate.command()
+@_data("Folder with {split}_text.txt and {split}_labels.txt, or with one such folder per language.")
+@click.option("--split", default="val", show_default=True, help="Which files of the folder.")
+@click.option(
+    "--reference",
+    type=click.Choice(["openvino", "onnx", "torch"]),
+    default="openvino",
+    show_default=True,
+    help="What computes the full-precision answers.",
+)
+@_task
+def agreement(
+    data: Path, split: str, reference: Literal["openvino", "onnx", "torch"], as_json: bool, load: Load
+) -> None:
+    """Share of posts (0 to 1) that get the same labels as in full precision, and as when they are asked for alone.
+
+    \b
+    Examples:
+      python -m models eval agreement --data umsab
+      python -m models eval agreement --data umsab --backend onnx --precision int8 --reference torch --json
+    """
+    texts = [text for posts in read_sentiment(data, split).values() for text in posts.texts]
+    enricher = load()
+    exact = Enricher.load(backend=reference, precision="f32", cache_size=0)
+    with _progress(3 * len(texts)) as advance:
+        report = agreement_report(enricher, exact, texts, advance)
+    _show(report, tables.agreement_tables(report), as_json)
 
 
 @contextmanager

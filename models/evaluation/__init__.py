@@ -1,5 +1,6 @@
 """Scores of the model on labelled posts: a file for each task, `measures` for what they count with."""
 
+from models.evaluation.agreement import AgreementReport, agreement_report
 from models.evaluation.campaign import (
     CampaignReport,
     campaign_report,
@@ -21,6 +22,7 @@ from models.evaluation.sentiment import (
 from models.evaluation.topic import TopicReport, name_topics, read_topic_posts, topic_report
 
 __all__ = [
+    "AgreementReport",
     "CampaignReport",
     "JudgedPosts",
     "LabelledPosts",
@@ -28,6 +30,7 @@ __all__ = [
     "SentimentReport",
     "SentimentScore",
     "TopicReport",
+    "agreement_report",
     "campaign_report",
     "judge",
     "language_report",

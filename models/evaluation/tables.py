@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from models.enrichment import SENTIMENTS, ModelInfo
+from models.evaluation.agreement import AgreementReport
 from models.evaluation.campaign import CampaignReport
 from models.evaluation.language import LanguageReport
 from models.evaluation.sentiment import SentimentReport, SentimentScore
@@ -38,6 +39,16 @@ def language_tables(report: LanguageReport) -> list[RenderableType]:
     texts = sum(score.texts for score in report.languages.values())
     table.add_row("all texts", f"{report.accuracy:.2f}", f"{texts:,}", f"ECE {report.ece:.4f}")
     table.columns[-1].justify = "left"
+    return [table]
+
+
+def agreement_tables(report: AgreementReport) -> list[RenderableType]:
+    """Shares of equal labels."""
+    table = _table("Agreement", report.model, "with", "sentiment", "language", "topics", "largest difference", "posts")
+    precise = f"{report.reference.runtime} {report.reference.precision}"
+    for name, each in ((escape(precise), report.exact), ("itself, alone", report.alone)):
+        cells = (f"{value:.4f}" for value in (each.sentiment, each.language, each.topics, each.largest_difference))
+        table.add_row(name, *cells, f"{report.posts:,}")
     return [table]
 
 
