@@ -205,6 +205,7 @@ class Produce:
                 error=content.error + cut,
                 attempts=1,
                 failed_at=now,
+                cut=bool(cut),
             )
         )
 
@@ -224,6 +225,7 @@ class Produce:
                 error=error + cut,
                 attempts=1,
                 failed_at=self._now(),
+                cut=bool(cut),
             )
         )
 

@@ -15,8 +15,10 @@ from streams.errors import TagpulseError
 _COMMANDS = {
     "broker": "Run a broker for development in the foreground.",
     "config": "Show and check the settings and the campaign file.",
+    "dead": "List, show, retry and drop dead letters.",
     "demo": "Play a sample day through the whole pipeline and watch it live.",
     "doctor": "Check broker, topics, model, ports, clock and disk.",
+    "forget": "Remove posts, or all posts of an author, from every sink.",
     "produce": "Send posts of a source to Kafka.",
     "query": "Ask the lake in SQL.",
     "tail": "Show the messages of a topic as they come.",
