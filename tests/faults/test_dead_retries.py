@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,17 @@ from streams.broker import Broker
 from streams.contracts import ATTEMPTS_HEADER
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
+from tests.helpers.commands import objects
 from tests.helpers.posts import outcome, raw_posts
-from tests.helpers.processes import Tagpulse, run_tagpulse, wait_until
+from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import count, produce, read_all
 
 _LARGE = 20
 _BROKEN = 5
 
 
-def _dead(settings: Settings, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
-    ended = run_tagpulse("dead", *arguments, "--json", settings=settings)
-    assert ended.returncode == code, ended.stdout + ended.stderr
-    return [json.loads(line) for line in ended.stdout.splitlines()]
+def _dead(settings: Settings, *arguments: str) -> list[dict[str, Any]]:
+    return objects("dead", *arguments, settings=settings)
 
 
 def test_poison_is_retried_until_it_is_mended_or_has_failed_often_enough(
