@@ -135,8 +135,8 @@ def open_dead_letters(settings: Settings, wanted: Filter) -> Iterator[DeadLetter
         partitions = partitions_of(consumer, topic)
         if not partitions:
             raise BadInput(f"there is no topic {topic}: `tagpulse topics list` names them")
-        ends = end_offsets(consumer, partitions)
-        yield DeadLetters(consumer, topic, wanted, consumer.beginning_offsets(partitions), ends)
+        starts = consumer.beginning_offsets(partitions)  # first: afterwards it would wait for a fetch at the ends
+        yield DeadLetters(consumer, topic, wanted, starts, end_offsets(consumer, partitions))
 
 
 def check_place(text: str) -> str:

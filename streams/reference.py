@@ -5,6 +5,7 @@ Settings, metrics, a JSON Schema for each message, and an AsyncAPI 3 document of
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from importlib.metadata import version
@@ -68,7 +69,7 @@ def settings() -> str:
 
 def _section_text(section: str) -> list[str]:
     kind = Settings.model_fields[section].annotation
-    return [kind.__doc__, ""] if isinstance(kind, type) and kind.__doc__ else []
+    return [inspect.cleandoc(kind.__doc__), ""] if isinstance(kind, type) and kind.__doc__ else []
 
 
 def _default(variable: Variable) -> str:
