@@ -36,14 +36,7 @@ from streams.settings import Settings
 
 _DROPPED_TOGETHER = 500
 _CLOSE_SECONDS = 2.0
-_AWAY = (
-    kafka_errors.KafkaTimeoutError,
-    kafka_errors.KafkaConnectionError,
-    kafka_errors.RequestTimedOutError,
-    kafka_errors.NotEnoughReplicasError,
-    OSError,
-)
-
+_REQUESTS = 3  # a new leader is found within them; aiokafka by itself would try for ever
 Partitions = Mapping[str, frozenset[int]]
 Why = Callable[[Found], str | None]
 """Why a letter is left out; None: it is not."""
@@ -276,15 +269,22 @@ class KafkaSender:
 
     async def send(self, topic: str, partition: int, record: Bare) -> int:
         """The offset at which Kafka has the record."""
-        batch = self._producer.create_batch()
-        fields = {"key": record.key, "value": record.value, "headers": list(record.headers)}
-        if batch.append(timestamp=record.timestamp_ms, **fields) is None:
-            raise Refused(f"{len(record.value or b'')} bytes are too many for one request")
         try:
-            confirmed = await (await self._producer.send_batch(batch, topic, partition=partition))
-        except _AWAY as error:
-            raise Unavailable(f"Kafka does not confirm it: {error!r}") from error
-        except kafka_errors.KafkaError as error:
+            async with asyncio.timeout(_REQUESTS * self._settings.kafka.request_timeout_seconds):
+                confirmed = await (await self._hand_over(topic, partition, record))
+        except (kafka_errors.KafkaError, OSError) as error:
+            if isinstance(error, kafka_errors.KafkaTimeoutError | OSError) or error.retriable:
+                raise Unavailable(f"Kafka does not confirm it, and may have it all the same: {error!r}") from error
             raise Refused(f"Kafka refuses it: {error!r}") from error
         offset: int = confirmed.offset
         return offset
+
+    async def _hand_over(self, topic: str, partition: int, record: Bare) -> Awaitable[Any]:
+        fields = {"key": record.key, "value": record.value, "headers": list(record.headers)}
+        if record.key is None and record.value is None:  # which `send` refuses
+            batch = self._producer.create_batch()
+            batch.append(timestamp=record.timestamp_ms, **fields)
+            future: Awaitable[Any] = await self._producer.send_batch(batch, topic, partition=partition)
+        else:
+            future = await self._producer.send(topic, partition=partition, timestamp_ms=record.timestamp_ms, **fields)
+        return future

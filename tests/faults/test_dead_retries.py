@@ -12,6 +12,7 @@ from streams.contracts import ATTEMPTS_HEADER
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.commands import objects
+from tests.helpers.letters import buried
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import count, produce, read_all
@@ -25,10 +26,10 @@ def _dead(settings: Settings, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_poison_is_retried_until_it_is_mended_or_has_failed_often_enough(
-    broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+    apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(
-        broker, model={"backend": "constant"}, enrich={"max_post_bytes": 20_000}, topics={"partitions": 3}
+        apache_broker, model={"backend": "constant"}, enrich={"max_post_bytes": 20_000}, topics={"partitions": 3}
     )
     mended = settings.model_copy(update={"enrich": settings.enrich.model_copy(update={"max_post_bytes": 200_000})})
     topics.create(settings)
@@ -86,3 +87,41 @@ def test_poison_is_retried_until_it_is_mended_or_has_failed_often_enough(
     assert _dead(mended, "list") == []
     everything = Counter(letter["outcome"]["outcome"] for letter in _dead(mended, "list", "--all"))
     assert everything == {"retried": bad + _LARGE, "dropped": _BROKEN}
+
+
+def test_a_retry_that_is_killed_is_given_again_and_nothing_is_lost(
+    embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = settings_for(embedded_broker, topics={"partitions": 2})
+    topics.create(settings)
+    keys = buried(settings, 60)
+    for at in (5, 20, 35):
+        with Tagpulse("dead", "retry", "--execute", "--rate", "40", settings=settings, folder=tmp_path) as retrying:
+            wait_until(lambda at=at: count(settings.kafka, settings.topics.raw) >= at, 60, "some were sent")
+            retrying.kill()
+    left = len(_dead(settings, "list"))
+    assert 0 < left < len(keys), "what was noted is not sent again"
+    _, *done = _dead(settings, "retry", "--execute", "--rate", "1000")
+    assert len(done) == left
+    assert _dead(settings, "list") == []
+    sent = [record.key for record in read_all(settings.kafka, settings.topics.raw)]
+    assert set(sent) == set(keys)
+    assert len(sent) <= len(keys) + 3, "each kill sends one record twice at most"
+
+
+def test_a_retry_ends_when_the_broker_goes_and_says_what_was_left(
+    fresh_embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = settings_for(
+        fresh_embedded_broker, topics={"partitions": 1}, kafka={"request_timeout_seconds": 2}, log={"level": "ERROR"}
+    )
+    topics.create(settings)
+    buried(settings, 50)
+    with Tagpulse("dead", "retry", "--execute", "--rate", "20", settings=settings, folder=tmp_path) as retrying:
+        wait_until(lambda: count(settings.kafka, settings.topics.raw) >= 3, 60, "some were sent")
+        fresh_embedded_broker.kill()
+        assert retrying.wait(60) == 1
+        *went, last = retrying.stdout.splitlines()
+        assert ": failed: " in last
+        went = [line for line in went if ": retried as " in line]
+        assert f"{50 - len(went)} of 50 letters were left as they were" in retrying.stderr

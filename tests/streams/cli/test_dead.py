@@ -17,6 +17,7 @@ from streams.errors import BadInput
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
 from tests.helpers.commands import invoke, objects
+from tests.helpers.letters import buried
 from tests.helpers.processes import run_tagpulse
 from tests.helpers.records import count, produce, read_all
 
@@ -209,6 +210,13 @@ def test_places_that_cannot_be_taken_are_told_with_the_exit_code(settings: Setti
     _, *done = objects("dead", "retry", f"{dead}[0]@0", f"{dead}[0]@2", "--execute", settings=settings, code=1)
     assert [each["result"] for each in done] == ["retried", "left out"]
     assert [each["key"] for each in objects("dead", "list", settings=settings)] == ["test:1", "test:2"]
+
+
+def test_many_letters_are_dropped(settings: Settings) -> None:
+    buried(settings, 3_000)
+    _, *done = objects("dead", "drop", "--execute", settings=settings)
+    assert [each["result"] for each in done] == ["dropped"] * 3_000
+    assert objects("dead", "list", settings=settings) == []
 
 
 def test_a_topic_that_is_gone_is_told(settings: Settings) -> None:
