@@ -204,22 +204,42 @@ class DeadLetter(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="d
     error: str
     attempts: int
     failed_at: Time
+    cut: bool = False
+    """The record did not fit: what is kept of it is not all, and `error` says how much."""
 
     @property
     def origin(self) -> str:
         return record_location(self.topic, self.partition, self.offset)
 
 
+class DeadLetterOutcome(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="dead_letter_outcome"):
+    """What became of a dead letter: it stands behind the letter, in the same partition of the same topic."""
+
+    _times = ("at",)
+
+    partition: int
+    offset: int
+    """Of the letter."""
+    outcome: str
+    """`retried` or `dropped`; a plain string, so that older readers can read newer outcomes."""
+    attempts: int
+    """Those of the letter."""
+    at: Time
+    sent_to: str | None = None
+    """Where a retried record stands now: `topic[partition]@offset`."""
+
+
 RawMessage = Post | Deletion
 EnrichedMessage = EnrichedPost | Deletion
-Message = Post | Deletion | EnrichedPost | DeadLetter
+DeadMessage = DeadLetter | DeadLetterOutcome
+Message = Post | Deletion | EnrichedPost | DeadLetter | DeadLetterOutcome
 
 M = TypeVar("M")
 
 _ENCODER = msgspec.json.Encoder()
 _RAW: msgspec.json.Decoder[RawMessage] = msgspec.json.Decoder(RawMessage)
 _ENRICHED: msgspec.json.Decoder[EnrichedMessage] = msgspec.json.Decoder(EnrichedMessage)
-_DEAD: msgspec.json.Decoder[DeadLetter] = msgspec.json.Decoder(DeadLetter)
+_DEAD: msgspec.json.Decoder[DeadMessage] = msgspec.json.Decoder(DeadMessage)
 _ANY: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
@@ -238,7 +258,7 @@ def decode_enriched(value: bytes | None, headers: Headers = ()) -> EnrichedMessa
     return _decode(_ENRICHED, value, headers)
 
 
-def decode_dead(value: bytes | None, headers: Headers = ()) -> DeadLetter:
+def decode_dead(value: bytes | None, headers: Headers = ()) -> DeadMessage:
     """Reads a record of `posts.dead`. Raises BadMessage."""
     return _decode(_DEAD, value, headers)
 

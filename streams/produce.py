@@ -17,6 +17,7 @@ from streams import connection, metrics, topics
 from streams.contracts import HEADERS, DeadLetter, Deletion, encode, fit_dead_letter, record_time_ms, utc_now
 from streams.errors import SettingsError, Unavailable
 from streams.outbox import Outbox, Record, Stopped
+from streams.privacy import pseudonymise
 from streams.settings import Settings
 from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.cursors import Cursor
@@ -70,6 +71,8 @@ class Produce:
         self._cursor = cursor
         self._speed = speed
         self._now = clock
+        key = settings.privacy.author_key
+        self._author_key = key.get_secret_value().encode() if key else None
         self._stopping = asyncio.Event()
         self._outbox = Outbox(settings, self._oversize)
         self._label = metrics.BoundedLabel((), metrics.MAX_SOURCES).of
@@ -161,6 +164,8 @@ class Produce:
                 received[self._source.name, "unreadable"] += 1
                 yield self._unreadable(content, now)
                 continue
+            if self._author_key is not None:
+                content = pseudonymise(content, self._author_key)
             source = self._label(content.source)
             collected = now
             if isinstance(content, Deletion):
@@ -205,6 +210,7 @@ class Produce:
                 error=content.error + cut,
                 attempts=1,
                 failed_at=now,
+                cut=bool(cut),
             )
         )
 
@@ -224,6 +230,7 @@ class Produce:
                 error=error + cut,
                 attempts=1,
                 failed_at=self._now(),
+                cut=bool(cut),
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -16,7 +16,7 @@ from streams.settings import KafkaSettings
 
 _TIMEOUT_SECONDS = 10.0
 _POLL_MS = 100
-_AT_ONCE = 5_000
+_SILENT_SECONDS = 30.0
 
 
 def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
@@ -77,6 +77,24 @@ def read_topic(kafka: KafkaSettings, topic: str) -> Iterator[ConsumerRecord]:
         ends = end_offsets(consumer, partitions)
         for at, start in consumer.beginning_offsets(partitions).items():
             consumer.seek(at, start)
-        while any(consumer.position(at) < end for at, end in ends.items()):
-            for at, records in consumer.poll(timeout_ms=_POLL_MS, max_records=_AT_ONCE).items():
-                yield from (record for record in records if record.offset < ends[at])
+        yield from read_until(consumer, ends)
+
+
+def read_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
+    """The records from where the consumer stands to the ends, and leaves it there; it is assigned to these partitions.
+
+    Raises Unavailable when nothing comes any more before the ends.
+    """
+    deadline = time.monotonic() + _SILENT_SECONDS
+    while any(consumer.position(at) < end for at, end in ends.items()):
+        polled = consumer.poll(timeout_ms=_POLL_MS)
+        for at, records in polled.items():
+            yield from (record for record in records if record.offset < ends[at])
+        if polled:
+            deadline = time.monotonic() + _SILENT_SECONDS
+        elif time.monotonic() > deadline:
+            raise Unavailable(
+                f"nothing of {', '.join(sorted({at.topic for at in ends}))} came for {_SILENT_SECONDS:.0f} s"
+            )
+    for at, end in ends.items():
+        consumer.seek(at, end)

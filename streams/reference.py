@@ -5,6 +5,7 @@ Settings, metrics, a JSON Schema for each message, and an AsyncAPI 3 document of
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from streams.contracts import (
     SCHEMA_VERSION,
     VERSION_HEADER,
     DeadLetter,
+    DeadLetterOutcome,
     Deletion,
     EnrichedPost,
     Post,
@@ -28,7 +30,7 @@ from streams.contracts import (
 from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, TopicsSettings, Variable, variables
 
 Messages = tuple[type[msgspec.Struct], ...]
-MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter)
+MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome)
 _MADE = "<!-- Made from the code by `make docs`: change it there. -->"
 
 
@@ -67,7 +69,7 @@ def settings() -> str:
 
 def _section_text(section: str) -> list[str]:
     kind = Settings.model_fields[section].annotation
-    return [kind.__doc__, ""] if isinstance(kind, type) and kind.__doc__ else []
+    return [inspect.cleandoc(kind.__doc__), ""] if isinstance(kind, type) and kind.__doc__ else []
 
 
 def _default(variable: Variable) -> str:
@@ -118,7 +120,11 @@ def asyncapi() -> dict[str, Any]:
     channels: dict[str, tuple[str, str, Messages]] = {
         "raw": (names.raw, "Posts and deletions as the sources gave them.", (Post, Deletion)),
         "enriched": (names.enriched, "Posts with what the model read in them.", (EnrichedPost, Deletion)),
-        "dead": (names.dead, f"Records that could not be handled: {', '.join(REASONS)}.", (DeadLetter,)),
+        "dead": (
+            names.dead,
+            f"Records that could not be handled: {', '.join(REASONS)}; and what became of them.",
+            (DeadLetter, DeadLetterOutcome),
+        ),
     }
     return {
         "asyncapi": "3.0.0",
@@ -164,6 +170,15 @@ def asyncapi() -> dict[str, Any]:
                 f"{kafka.group_prefix}.store-parquet",
             ),
             "storeRejects": _operation("send", "dead", (DeadLetter,), "What tagpulse worker store cannot handle."),
+            "deadOutcomes": _operation(
+                "send", "dead", (DeadLetterOutcome,), "What tagpulse dead retry and drop did with a letter."
+            ),
+            "deadRetries": _operation(
+                "send", "raw", (Post, Deletion), "tagpulse dead retry sends records back where they came from."
+            ),
+            "deadRetriesEnriched": _operation(
+                "send", "enriched", (EnrichedPost, Deletion), "tagpulse dead retry sends records back, too."
+            ),
         },
         "components": {
             "messages": {_tag(message): _message(message) for message in MESSAGES},
@@ -199,9 +214,9 @@ def _message(message: type[msgspec.Struct]) -> dict[str, Any]:
     headers: dict[str, Any] = {
         VERSION_HEADER: {"const": str(SCHEMA_VERSION), "description": "The version of the schema; without it, 1."}
     }
-    if message is DeadLetter:
+    if message in (DeadLetter, DeadLetterOutcome):
         key = {"type": ["string", "null"], "description": "the key of the record that failed"}
-    if message in (Post, Deletion):
+    if message in (Post, Deletion, EnrichedPost):
         headers[ATTEMPTS_HEADER] = {
             "type": "string",
             "pattern": "^[0-9]+$",

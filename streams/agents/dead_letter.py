@@ -35,6 +35,7 @@ def dead_letter(record: Record, error: BadMessage, failed_at: datetime, limit: i
         error=error.detail[:_ERROR_CHARACTERS] + cut,
         attempts=next(attempts, 0) + 1,
         failed_at=failed_at,
+        cut=bool(cut),
     )
 
 

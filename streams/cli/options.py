@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from math import inf
 
 import click
 
+from streams.contracts import utc_now
 from streams.sources.times import parse_time
+
+_AGO = re.compile(r"(\d{1,9})\s*([smhd])(?:\s+ago)?")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Speed(click.ParamType):
@@ -39,3 +45,27 @@ class Moment(click.ParamType):
             return parse_time(value)
         except ValueError as error:
             self.fail(f"{error}; write it as 2026-06-20 or 2026-06-20T09:30:00Z", param, ctx)
+
+
+class When(Moment):
+    """A point in time, or how long ago (`90s`, `30m`, `2h`, `7d`)."""
+
+    def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
+        self._clock = clock
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            if ago := _AGO.fullmatch(value.strip()):
+                return self._clock() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return parse_time(value)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is neither a time such as 2026-06-20T09:00:00Z nor an age such as 2h or 7d", param, ctx
+            )
+
+
+run_option = click.option(
+    "--run", metavar="NAME", help="The run, if not that of TAGPULSE_RUN: live, or a replay's name."
+)

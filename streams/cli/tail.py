@@ -16,13 +16,22 @@ from typing import Any
 
 import click
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 
 from streams import connection, log
-from streams.contracts import DeadLetter, Deletion, EnrichedPost, Message, Post, decode_any, record_location
+from streams.contracts import (
+    DeadLetter,
+    DeadLetterOutcome,
+    Deletion,
+    EnrichedPost,
+    Message,
+    Post,
+    decode_any,
+    record_location,
+)
 from streams.errors import BadInput, BadMessage
-from streams.reader import end_offsets, open_reader, partitions_of
+from streams.reader import end_offsets, open_reader, partitions_of, read_until
 from streams.settings import load_settings
 from streams.terminal import plain
 
@@ -117,6 +126,9 @@ def _describe(message: Message) -> str:
         case DeadLetter():
             what = f"{plain(message.reason)} at {plain(message.origin)} after {message.attempts} attempts"
             return f"{what}: {plain(message.error)}  {_preview(message.value)}"
+        case DeadLetterOutcome():
+            went = f" to {plain(message.sent_to)}" if message.sent_to else ""
+            return f"the dead letter [{message.partition}]@{message.offset} was {plain(message.outcome)}{went}"
 
 
 def _author(post: Post) -> str:
@@ -151,24 +163,14 @@ def _records(
     for at in partitions:
         consumer.seek(at, starts[at] if from_start else max(starts[at], ends[at] - last))
     if from_start:
-        standing = _until(consumer, ends)
+        standing = read_until(consumer, ends)
         yield from standing if count is None else itertools.islice(standing, count)
         if count is not None:
             return
     elif last:
-        yield from _merge(_until(consumer, ends))[-last:]
+        yield from _merge(read_until(consumer, ends))[-last:]
     while follow:
         yield from _poll(consumer)
-
-
-def _until(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator[ConsumerRecord]:
-    """The records before the ends; leaves the consumer at the ends."""
-    while any(consumer.position(at) < end for at, end in ends.items()):
-        for record in _poll(consumer):
-            if record.offset < ends[TopicPartition(record.topic, record.partition)]:
-                yield record
-    for at, end in ends.items():
-        consumer.seek(at, end)
 
 
 def _merge(records: Iterator[ConsumerRecord]) -> list[ConsumerRecord]:

@@ -148,6 +148,8 @@ class Tally:
     def add_dead(self, value: bytes | None, headers: Headers) -> None:
         """Raises BadMessage."""
         letter = decode_dead(value, headers)
+        if not isinstance(letter, DeadLetter):
+            return
         if letter.origin in self._dead:
             self.duplicates += 1
             return

@@ -33,6 +33,7 @@ from streams.settings.sections import (
     LogSettings,
     MetricsSettings,
     ModelSettings,
+    PrivacySettings,
     ProduceSettings,
     TopicsSettings,
     WorkerSettings,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicsSettings = TopicsSettings()
     produce: ProduceSettings = ProduceSettings()
+    privacy: PrivacySettings = PrivacySettings()
     bluesky: BlueskySettings = BlueskySettings()
     worker: WorkerSettings = WorkerSettings()
     enrich: EnrichSettings = EnrichSettings()

@@ -34,6 +34,13 @@ class Flushed(NamedTuple):
     bad: Sequence[BadRow] = ()
 
 
+class Author(NamedTuple):
+    """Who wrote a post on its network, by the name that is stored: a pseudonym where one was written."""
+
+    source: str
+    name: str
+
+
 class PostKey(NamedTuple):
     """What names a post on its network."""
 
@@ -43,9 +50,9 @@ class PostKey(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Whose posts are to be forgotten: all of these authors, as they are stored, and these posts."""
+    """What is to be forgotten: every post of these authors, and these posts."""
 
-    authors: frozenset[str] = frozenset()
+    authors: frozenset[Author] = frozenset()
     posts: frozenset[PostKey] = frozenset()
 
 

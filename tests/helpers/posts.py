@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from streams.contracts import Post, decode_dead, encode
+from streams.contracts import DeadLetter, Post, decode_dead, encode
 from streams.settings import Settings
 from tests.helpers.records import Pair, by_key, read_all
 
@@ -46,8 +46,9 @@ class Outcome:
 def outcome(settings: Settings) -> Outcome:
     """Reads both topics to their ends."""
     enriched = by_key(read_all(settings.kafka, settings.topics.enriched))
-    dead = read_all(settings.kafka, settings.topics.dead)
-    letters = [decode_dead(record.value) for record in dead]
+    messages = [(record, decode_dead(record.value)) for record in read_all(settings.kafka, settings.topics.dead)]
+    letters = [letter for _, letter in messages if isinstance(letter, DeadLetter)]
+    dead = [record for record, message in messages if isinstance(message, DeadLetter)]
     return Outcome(
         {key: len(records) for key, records in enriched.items()},
         {key: len(records) for key, records in by_key(dead).items()},

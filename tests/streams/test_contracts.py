@@ -20,6 +20,7 @@ from streams.contracts import (
     VERSION_HEADER,
     CampaignScore,
     DeadLetter,
+    DeadLetterOutcome,
     Deletion,
     Engagement,
     EnrichedPost,
@@ -44,7 +45,13 @@ from streams.errors import BadMessage
 WRITTEN = Path(__file__).parents[1] / "contracts"
 MESSAGES = sorted(WRITTEN.glob("v*/*.json"))
 NOON = datetime(2024, 6, 3, 12, tzinfo=UTC)
-READERS = {"post": decode_raw, "deletion": decode_raw, "enriched_post": decode_enriched, "dead_letter": decode_dead}
+READERS = {
+    "post": decode_raw,
+    "deletion": decode_raw,
+    "enriched_post": decode_enriched,
+    "dead_letter": decode_dead,
+    "dead_letter_outcome": decode_dead,
+}
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 times = st.datetimes(timezones=st.just(UTC))
@@ -101,6 +108,16 @@ dead_letters = st.builds(
     error=texts,
     attempts=counts,
     failed_at=times,
+    cut=st.booleans(),
+)
+outcomes = st.builds(
+    DeadLetterOutcome,
+    partition=counts,
+    offset=counts,
+    outcome=texts,
+    attempts=counts,
+    at=times,
+    sent_to=st.none() | texts,
 )
 
 
@@ -123,7 +140,7 @@ def a_post(**fields: Any) -> Post:
     return Post(**wanted)
 
 
-@given(posts | deletions | enriched | dead_letters)
+@given(posts | deletions | enriched | dead_letters | outcomes)
 def test_what_is_written_is_read(message: Message) -> None:
     reader = READERS[str(message.__struct_config__.tag)]
     assert reader(encode(message), HEADERS) == decode_any(encode(message)) == message

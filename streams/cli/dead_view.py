@@ -1,0 +1,127 @@
+"""Dead letters, plans and results as lines and as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from streams.dead_letters import Found
+from streams.dead_outcomes import Done, Plan
+from streams.terminal import plain
+
+
+def as_object(found: Found, *, whole: bool = False) -> str:
+    """A letter for a program; `whole`: with the record's bytes, headers and time."""
+    letter = found.letter
+    fields: dict[str, Any] = {
+        "letter": found.place,
+        "origin": letter.origin,
+        "reason": letter.reason,
+        "error": letter.error,
+        "attempts": letter.attempts,
+        "failed_at": _rfc_3339(letter.failed_at),
+        "key": _text(letter.key),
+        "size": None if letter.value is None else len(letter.value),
+        "cut": letter.cut,
+        "outcome": msgspec.to_builtins(found.outcome) if found.outcome else None,
+    }
+    if whole:
+        fields |= {
+            "timestamp_ms": letter.timestamp_ms,
+            "headers": [[name, _text(value)] for name, value in letter.headers],
+            "value_base64": None if letter.value is None else base64.b64encode(letter.value).decode(),
+        }
+    return json.dumps(fields)
+
+
+def as_detail(found: Found) -> str:
+    """A letter for a person, the bytes as text in which nothing can steer the terminal."""
+    letter, outcome = found.letter, found.outcome
+    key, value = _text(letter.key), _text(letter.value)
+    lines = {
+        "letter": found.place,
+        "record": letter.origin,
+        "time": _time(letter.timestamp_ms),
+        "key": "none" if key is None else key,
+        "reason": letter.reason,
+        "error": letter.error,
+        "attempts": str(letter.attempts),
+        "failed at": _rfc_3339(letter.failed_at),
+        "outcome": "none yet",
+    }
+    if outcome is not None:
+        went = f", sent as {outcome.sent_to}" if outcome.sent_to else ""
+        lines["outcome"] = f"{outcome.outcome} at {_rfc_3339(outcome.at)}{went}"
+    lines |= {f"header {name}": "none" if content is None else _text(content) or "" for name, content in letter.headers}
+    size = "none" if letter.value is None else f"{len(letter.value)} bytes{', cut' if letter.cut else ''}"
+    shown = [f"{plain(name)}: {plain(text)}" for name, text in lines.items()]
+    return "\n".join([*shown, f"value: {size}", *([] if value is None else [plain(value)])])
+
+
+def plan_lines(plan: Plan, missing: Sequence[str], topic: str, verb: str) -> Iterator[str]:
+    """What would be done, and what not."""
+    yield f"{plan.letters} letters of {topic} to {verb}"
+    if plan.letters:
+        yield f"  by reason: {_counted(plan.by_reason)}"
+        yield f"  by origin: {_counted(plan.by_origin)}"
+    for why, count in plan.left_out.most_common():
+        yield f"  left out: {count}: {plain(why)}"
+    for place in missing:
+        yield f"  {plain(place)}: no letter that can be taken"
+
+
+def plan_object(plan: Plan, missing: Sequence[str]) -> str:
+    """The same for a program."""
+    fields = {
+        "letters": plan.letters,
+        "by_reason": plan.by_reason,
+        "by_origin": plan.by_origin,
+        "left_out": plan.left_out,
+        "missing": missing,
+    }
+    return json.dumps({"plan": fields})
+
+
+def done_line(done: Done) -> str:
+    """What happened to a letter."""
+    letter = done.found.letter
+    detail = f" as {done.detail}" if done.result == "retried" else f": {plain(done.detail)}" if done.detail else ""
+    return f"{done.found.place} ({plain(letter.reason)}, of {plain(letter.origin)}): {done.result}{detail}"
+
+
+def done_object(done: Done) -> str:
+    """The same for a program."""
+    letter = done.found.letter
+    fields = {
+        "letter": done.found.place,
+        "origin": letter.origin,
+        "reason": letter.reason,
+        "result": done.result,
+        "sent_to": done.detail if done.result == "retried" else None,
+        "error": done.detail if done.result in ("failed", "left out") else None,
+    }
+    return json.dumps(fields)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{plain(name)} {count}" for name, count in sorted(counts.items()))
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="backslashreplace")
+
+
+def _rfc_3339(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def _time(timestamp_ms: int) -> str:
+    try:
+        return _rfc_3339(datetime.fromtimestamp(timestamp_ms / 1000, UTC))
+    except (ValueError, OverflowError, OSError):
+        return f"{timestamp_ms} ms"

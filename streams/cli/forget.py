@@ -1,0 +1,129 @@
+"""`tagpulse forget`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streams import log
+from streams.contracts import utc_now
+from streams.errors import BadInput
+from streams.forget import Removal, forget, wanted_of
+from streams.settings import Settings, load_settings
+from streams.sinks.base import Author, PostKey, Sink, Wanted
+from streams.sinks.registry import find_sink, sink_names
+from streams.terminal import plain
+
+
+class _OfSource(click.ParamType):
+    """What a source is followed by: a name or an id, in which further colons may stand."""
+
+    def __init__(self, what: str) -> None:
+        self.name = f"SOURCE:{what}"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        source, _, rest = value.partition(":")
+        if not source or not rest:
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        return source, rest
+
+
+@click.command()
+@click.option("--author", "authors", type=_OfSource("NAME"), multiple=True, help="All posts of an author.")
+@click.option("--post", "posts", type=_OfSource("ID"), multiple=True, help="A post.")
+@click.option("--sink", "names", metavar="NAME", multiple=True, help="Only this sink; default: every one there is.")
+@click.option("--execute", is_flag=True, help="Do it; without this, only the plan is shown.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write what was removed, as JSON; default: standard output.",
+)
+def command(
+    authors: tuple[tuple[str, str], ...],
+    posts: tuple[tuple[str, str], ...],
+    names: tuple[str, ...],
+    execute: bool,
+    report: Path | None,
+) -> int:
+    """Remove posts, or all posts of an author, from every sink and every run, for good.
+
+    Names are written as they are stored: a Bluesky account is its DID. With TAGPULSE_PRIVACY__AUTHOR_KEY the posts under
+    the author's pseudonym are found, too. What Kafka holds is not touched: its records, dead letters among them, go
+    when the retention of their topics lets them, and sinks do not take forgotten posts back from there.
+
+    The report names what was asked for and the ids of what was removed. Exit code 1 when a sink failed: give the
+    command again.
+
+    \b
+    Examples:
+      tagpulse forget --author bluesky:did:plc:ewvi7nxzyoun6zhxrhs64oiz
+      tagpulse forget --author x:anna --post file:4711 --execute --report forgotten.json
+    """
+    if not authors and not posts:
+        raise click.UsageError("nothing to forget: give --author or --post")
+    settings = load_settings()
+    log.configure(settings.log)
+    asked_authors = [Author(*author) for author in authors]
+    asked_posts = [PostKey(*post) for post in posts]
+    key = settings.privacy.author_key
+    wanted = wanted_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None)
+    sinks = [find_sink(name).from_settings(settings) for name in dict.fromkeys(names) or _configured(settings)]
+    for line in _plan(sinks, wanted):
+        click.echo(line, err=execute)
+    if not execute:
+        click.echo("nothing was done: add --execute to forget them")
+        return 0
+    if report is not None:
+        _write(report, "")  # before anything is removed: a report that cannot be written must not be the last word
+    removals = asyncio.run(forget(sinks, wanted))
+    text = json.dumps(_report(asked_authors, asked_posts, removals), indent=2, ensure_ascii=False)
+    if report is None:
+        click.echo(text)
+    else:
+        _write(report, text + "\n")
+    for removal in removals:
+        said = f"failed: {removal.error}" if removal.error else f"{len(removal.removed)} posts removed"
+        click.echo(f"{removal.sink}: {said}", err=True)
+    return int(any(removal.error for removal in removals))
+
+
+def _configured(settings: Settings) -> list[str]:
+    """Every sink but PostgreSQL when no server is named."""
+    postgres: Any = getattr(settings, "postgres", None)
+    return [name for name in sink_names() if name != "postgres" or (postgres is not None and postgres.dsn)]
+
+
+def _plan(sinks: Sequence[Sink], wanted: Wanted) -> Iterator[str]:
+    yield f"to forget in {', '.join(sink.name for sink in sinks)}:"
+    for source, name in sorted(wanted.authors):
+        yield f"  all posts of the author {plain(source)}:{plain(name)}"
+    for source, post_id in sorted(wanted.posts):
+        yield f"  the post {plain(source)}:{plain(post_id)}"
+
+
+def _report(authors: Sequence[Author], posts: Sequence[PostKey], removals: Sequence[Removal]) -> dict[str, Any]:
+    return {
+        "at": utc_now().isoformat().replace("+00:00", "Z"),
+        "authors": [author._asdict() for author in authors],
+        "posts": [post._asdict() for post in posts],
+        "sinks": [
+            {
+                "sink": removal.sink,
+                "removed": [post._asdict() for post in removal.removed],
+                "error": str(removal.error) if removal.error else None,
+            }
+            for removal in removals
+        ],
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: the report cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,55 @@
+"""Erasure: the posts of a person, or single posts, are removed from every sink."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.errors import TagpulseError
+from streams.privacy import pseudonym, pseudonymised_id
+from streams.sinks.base import Author, PostKey, Sink, Wanted
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """What a sink removed."""
+
+    sink: str
+    removed: tuple[PostKey, ...] = ()
+    error: Exception | None = None
+    """Why it is not all of it; then the command must be given again."""
+
+
+def wanted_of(authors: Sequence[Author], posts: Sequence[PostKey], key: bytes | None) -> Wanted:
+    """What sinks are to remove: names and ids as they are given, and with a key also as it writes them.
+
+    Both, since posts may have been stored before there was a key.
+    """
+    if key is None:
+        return Wanted(authors=frozenset(authors), posts=frozenset(posts))
+    hidden = [Author(source, pseudonym(source, name, key)) for source, name in authors]
+    hidden_posts = [PostKey(source, pseudonymised_id(source, post_id, key)) for source, post_id in posts]
+    return Wanted(authors=frozenset([*authors, *hidden]), posts=frozenset([*posts, *hidden_posts]))
+
+
+async def forget(sinks: Sequence[Sink], wanted: Wanted) -> list[Removal]:
+    """Asks each sink, one after the other; one that fails keeps none of the others from it."""
+    return [await _forget(sink, wanted) for sink in sinks]
+
+
+async def _forget(sink: Sink, wanted: Wanted) -> Removal:
+    try:
+        await sink.open()
+        try:
+            removed = await sink.forget(wanted)
+        finally:
+            await sink.close()
+    except TagpulseError as error:
+        return Removal(sink=sink.name, error=error)
+    except Exception as error:  # what the other sinks removed must still be told
+        logger.exception("the sink %s failed", sink.name)
+        return Removal(sink=sink.name, error=error)
+    return Removal(sink=sink.name, removed=tuple(sorted(set(removed))))

@@ -1,0 +1,31 @@
+"""Dead letters that stand on a topic, as if a worker had written them."""
+
+from __future__ import annotations
+
+from streams.contracts import HEADERS, DeadLetter, encode
+from streams.settings import Settings
+from tests.helpers.posts import START, raw_posts
+from tests.helpers.records import produce
+
+
+def buried(settings: Settings, number: int) -> list[bytes | None]:
+    """So many letters of records that can go back to `posts.raw`; their keys."""
+    pairs = raw_posts(range(number))
+    letters = [
+        DeadLetter(
+            topic=settings.topics.raw,
+            partition=0,
+            offset=offset,
+            timestamp_ms=int(START.timestamp() * 1000),
+            key=key,
+            value=value,
+            headers=HEADERS,
+            reason="enrichment_failed",
+            error="RuntimeError: broken",
+            attempts=1,
+            failed_at=START,
+        )
+        for offset, (key, value) in enumerate(pairs)
+    ]
+    produce(settings.kafka, settings.topics.dead, [(letter.key, encode(letter)) for letter in letters])
+    return [key for key, _ in pairs]

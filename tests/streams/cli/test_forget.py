@@ -1,0 +1,182 @@
+"""`tagpulse forget`: what sinks are asked to remove, what is reported, and what fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.errors import BadInput, Unavailable
+from streams.forget import wanted_of
+from streams.privacy import pseudonym
+from streams.settings import Settings
+from streams.sinks import registry
+from streams.sinks.base import Author, Flushed, PostKey, Row, Sink, Wanted
+from tests.helpers.brokers import own_settings
+from tests.helpers.commands import invoke
+
+KEY = "a key of the campaign"
+ANNA, BERT = Author("x", "anna"), Author("mastodon", "bert@example.org")
+
+
+class Shelf(Sink):
+    """A sink of a test: posts by their authors."""
+
+    name = "shelf"
+    posts: ClassVar[dict[PostKey, Author]] = {}
+    calls: ClassVar[list[str]] = []
+    fault: ClassVar[Exception | None] = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        return cls()
+
+    async def open(self) -> None:
+        self.calls.append("open")
+
+    async def write(self, rows: Sequence[Row]) -> None:
+        raise NotImplementedError
+
+    async def flush(self) -> Flushed:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        self.calls.append("close")
+
+    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+        self.calls.append("forget")
+        if self.fault is not None:
+            raise self.fault
+        gone = [post for post, author in self.posts.items() if author in wanted.authors or post in wanted.posts]
+        for post in gone:
+            del self.posts[post]
+        return gone
+
+
+class Other(Shelf):
+    """One that can forget nothing."""
+
+    name = "other"
+
+    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+        return await Sink.forget(self, wanted)
+
+
+@pytest.fixture(autouse=True)
+def _shelves(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "tests.streams.cli.test_forget"
+    points = EntryPoints(EntryPoint(kind.name, f"{module}:{kind.__name__}", registry.GROUP) for kind in (Shelf, Other))
+    monkeypatch.setattr(registry, "entry_points", lambda **wanted: points.select(**wanted))
+    monkeypatch.setattr(registry, "_load", lambda point: {"shelf": Shelf, "other": Other}[point.name])
+    posts = {PostKey("x", "1"): ANNA, PostKey("x", "2"): ANNA, PostKey("mastodon", "1"): BERT}
+    hidden = {PostKey("x", "3"): Author("x", pseudonym("x", "anna", KEY.encode()))}
+    namesake = {PostKey("mastodon", "2"): Author("mastodon", "anna")}
+    monkeypatch.setattr(Shelf, "posts", posts | hidden | namesake)
+    monkeypatch.setattr(Shelf, "calls", [])
+    monkeypatch.setattr(Shelf, "fault", None)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return own_settings("127.0.0.1:1", tmp_path)
+
+
+def left() -> set[tuple[str, str]]:
+    return {(post.source, post.id) for post in Shelf.posts}
+
+
+def forget(settings: Settings, *arguments: str, code: int = 0) -> dict[str, Any]:
+    stdout = invoke("forget", "--sink", "shelf", *arguments, "--execute", settings=settings, code=code).stdout
+    report: dict[str, Any] = json.loads(stdout)
+    return report
+
+
+def test_a_plan_removes_nothing(settings: Settings) -> None:
+    shown = invoke("forget", "--author", "x:anna", "--post", "mastodon:1", "--sink", "shelf", settings=settings).stdout
+    assert "all posts of the author x:anna" in shown
+    assert "the post mastodon:1" in shown
+    assert "add --execute" in shown
+    assert Shelf.calls == []
+
+
+def test_every_sink_is_asked_unless_some_are_named(settings: Settings) -> None:
+    shown = invoke("forget", "--author", "x:anna", settings=settings).stdout
+    assert "to forget in other, parquet, shelf:" in shown
+    with pytest.raises(BadInput, match="no sink 'mongo'"):
+        invoke("forget", "--author", "x:anna", "--sink", "mongo", settings=settings)
+
+
+def test_an_author_and_a_post_are_removed_and_reported(settings: Settings) -> None:
+    report = forget(settings, "--author", "x:anna", "--post", "mastodon:1")
+    assert left() == {("x", "3"), ("mastodon", "2")}, "the name on another network is another person"
+    assert report["authors"] == [{"source": "x", "name": "anna"}]
+    assert report["posts"] == [{"source": "mastodon", "id": "1"}]
+    removed = [{"source": "mastodon", "id": "1"}, {"source": "x", "id": "1"}, {"source": "x", "id": "2"}]
+    assert report["sinks"] == [{"sink": "shelf", "removed": removed, "error": None}]
+    assert report["at"].endswith("Z")
+    assert Shelf.calls == ["open", "forget", "close"]
+    assert forget(settings, "--author", "x:anna")["sinks"][0]["removed"] == []
+
+
+def test_with_a_key_the_pseudonym_is_found_too(tmp_path: Path) -> None:
+    settings = own_settings("127.0.0.1:1", tmp_path, privacy={"author_key": KEY})
+    report = forget(settings, "--author", "x:Anna", "--author", "x:anna")
+    assert left() == {("mastodon", "1"), ("mastodon", "2")}
+    assert len(report["sinks"][0]["removed"]) == 3
+    assert KEY not in json.dumps(report)
+
+
+def test_the_report_goes_to_a_file(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "forgotten.json"
+    ended = invoke(
+        "forget", "--sink", "shelf", "--author", "x:anna", "--execute", "--report", str(path), settings=settings
+    )
+    assert ended.stdout == ""
+    assert "shelf: 2 posts removed" in ended.stderr
+    assert len(json.loads(path.read_text())["sinks"][0]["removed"]) == 2
+
+
+def test_without_its_report_nothing_is_removed(settings: Settings, tmp_path: Path) -> None:
+    missing = str(tmp_path / "no" / "folder.json")
+    with pytest.raises(BadInput, match="the report cannot be written"):
+        invoke("forget", "--sink", "shelf", "--author", "x:anna", "--execute", "--report", missing, settings=settings)
+    assert Shelf.calls == []
+
+
+@pytest.mark.parametrize("fault", [Unavailable("the server is away"), RuntimeError("a fault")])
+def test_a_sink_that_fails_is_told_with_the_exit_code(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr(Shelf, "fault", fault)
+    report = forget(settings, "--author", "x:anna", code=1)
+    assert report["sinks"] == [{"sink": "shelf", "removed": [], "error": str(fault)}]
+    assert Shelf.calls[-1] == "close"
+
+
+def test_one_that_cannot_forget_keeps_none_of_the_others_from_it(settings: Settings) -> None:
+    report = forget(settings, "--author", "x:anna", "--sink", "other", code=1)
+    assert [bool(sink["error"]) for sink in report["sinks"]] == [False, True]
+    assert "cannot forget posts" in report["sinks"][1]["error"]
+    assert ("x", "1") not in left()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--author", "anna"), ("--post", "x:"), ("--author", ":anna")])
+def test_wrong_usage_is_told(settings: Settings, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(click.UsageError):
+        invoke("forget", *arguments, settings=settings)
+
+
+@given(st.lists(st.tuples(st.just("x"), st.text(min_size=1))), st.none() | st.binary(min_size=16))
+def test_what_was_asked_for_is_always_among_what_is_wanted(people: list[tuple[str, str]], key: bytes | None) -> None:
+    authors = [Author(*person) for person in people]
+    wanted = wanted_of(authors, [PostKey("bluesky", "did:plc:a/3k")], key)
+    assert set(authors) <= wanted.authors
+    assert PostKey("bluesky", "did:plc:a/3k") in wanted.posts
+    assert len(wanted.posts) == (1 if key is None else 2)

@@ -1,0 +1,45 @@
+"""Times on the command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.cli.options import When
+
+NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
+WHEN = When(lambda: NOW)
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_rfc_3339_is_read_as_the_time_it_is(time: datetime) -> None:
+    try:
+        wanted = time.astimezone(UTC)
+    except OverflowError:
+        return
+    assert WHEN.convert(time.isoformat(), None, None) == wanted
+
+
+@given(st.integers(0, 10_000), st.sampled_from(["s", "m", "h", "d"]), st.sampled_from(["", " ago"]))
+def test_an_age_counts_back_from_now(number: int, unit: str, ago: str) -> None:
+    seconds = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[unit]
+    assert WHEN.convert(f"{number}{unit}{ago}", None, None) == NOW - timedelta(seconds=number * seconds)
+
+
+@given(st.text())
+def test_any_text_is_a_time_or_told(text: str) -> None:
+    try:
+        time = WHEN.convert(text, None, None)
+    except click.BadParameter:
+        return
+    assert time.tzinfo is not None
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2w", "999999999d", "yesterday"])
+def test_what_is_no_time_is_told(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="such as 2h or 7d"):
+        WHEN.convert(text, None, None)
