@@ -13,13 +13,12 @@ from kafka.consumer.fetcher import ConsumerRecord
 from streams.contracts import (
     DeadLetter,
     EnrichedPost,
-    decode_any,
+    decode_dead,
     decode_enriched,
     encode,
     origin_of,
     parse_location,
 )
-from streams.errors import BadMessage
 from streams.reader import read_topic
 from streams.replay.selection import hashtags_of
 from streams.settings import Settings
@@ -50,7 +49,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     enriched: int
     """Of these, what stands on the run's `posts.enriched`: posts with their answers, and deletions passed on."""
     dead: int
-    """Of these, what stands on the run's `posts.dead`."""
+    """Of these, what stands on the run's `posts.dead` alone."""
     deletions: int
     """Of `enriched`, the deletions."""
     partitions: dict[str, Counts]
@@ -63,7 +62,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     checksum: str
     """SHA-256 over all results in sorted order, without the time at which they were made: equal for equal results."""
     reconciled: bool
-    """Every chosen message was enriched or is a dead letter, none is both, none was answered in two ways."""
+    """Every chosen message was enriched or is a dead letter, and none was answered in two ways."""
     refused: dict[str, int] = {}
     """Dead letters of the store workers, by reason: enriched, but not kept."""
     sinks: dict[str, int] = {}
@@ -101,8 +100,10 @@ class Account:
             self._take_enriched(record)
         for record in read_topic(kafka, topics.dead):
             self._take_dead(record)
+        for origin in self._dead.keys() & self._results.keys():
+            del self._dead[origin]  # it was sent again from the dead letters, and then enriched
         read, enriched, dead = set(self._hashtags), set(self._results), set(self._dead)
-        reconciled = not self._contradictions and not (enriched & dead) and enriched | dead == read
+        reconciled = not self._contradictions and enriched | dead == read
         return Manifest(
             run=self._settings.run,
             read=len(read),
@@ -142,10 +143,7 @@ class Account:
             self._contradictions += 1
 
     def _take_dead(self, record: ConsumerRecord) -> None:
-        try:
-            letter = decode_any(record.value, record.headers)
-        except BadMessage:
-            return
+        letter = decode_dead(record.value, record.headers)
         if not isinstance(letter, DeadLetter):
             return
         place = (letter.topic, letter.partition, letter.offset)
