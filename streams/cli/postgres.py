@@ -112,7 +112,7 @@ def _as_json(month: Month, dropped: bool) -> str:
 
 
 def _as_text(month: Month, dropped: bool) -> str:
-    size = f"about {month.posts} posts, {month.size_bytes / 2**20:.1f} MiB, until {month.until:%Y-%m-%d}"
+    size = f"{month.posts} posts, {month.size_bytes / 2**20:.1f} MiB, until {month.until:%Y-%m-%d}"
     return f"{month.table}: {size}, {'dropped' if dropped else 'to be dropped'}"
 
 

@@ -125,7 +125,8 @@ class PostgresServer:
 
     def execute(self, sql: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """One statement as the superuser; its rows, if it has any."""
-        with psycopg.connect(self.dsn(database), autocommit=True) as connection:
+        options = "-c default_transaction_read_only=off"
+        with psycopg.connect(self.dsn(database), autocommit=True, options=options) as connection:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
 

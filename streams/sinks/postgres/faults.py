@@ -17,6 +17,8 @@ _REFUSED_LOGINS = (
     "no pg_hba.conf entry",
     "permission denied for database",
     "is not permitted to log in",
+    "connection option",
+    "invalid port number",
 )
 _DISK_FULL = "53100"
 _READ_ONLY = "25006"

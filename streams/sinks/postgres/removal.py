@@ -40,17 +40,17 @@ returning post.source, post.id
 """
 
 _MONTHS = """
-select child.relname, pg_get_expr(child.relpartbound, child.oid), greatest(child.reltuples, 0)::bigint,
-    pg_total_relation_size(child.oid)
+select child.relname, pg_get_expr(child.relpartbound, child.oid), pg_total_relation_size(child.oid)
 from pg_inherits join pg_class child on child.oid = inhrelid
 where inhparent = 'stored_posts'::regclass
 order by 1
 """
+_FAR_OFF = "stored_posts_before_2000"
 _UPPER_BOUND = re.compile(r"TO \('([^']+)'\)")
 
 
 class Month(NamedTuple):
-    """A table of posts that is wholly past its retention; the number of its posts is PostgreSQL's estimate."""
+    """A table of posts that is wholly past its retention; `until` is where its time ends."""
 
     table: str
     until: datetime
@@ -91,16 +91,22 @@ def old_months(connection: psycopg.Connection, retention_days: int, now: datetim
     limit = now - timedelta(days=retention_days)
     with told():
         found = connection.execute(_MONTHS).fetchall()
-    months = []
-    for table, bounds, posts, size in found:
-        upper = _UPPER_BOUND.search(bounds)
-        if upper and (until := datetime.fromisoformat(upper[1]).astimezone(UTC)) <= limit:
-            months.append(Month(table, until, posts, size))
-    return months
+        months = []
+        for table, bounds, size in found:
+            upper = _UPPER_BOUND.search(bounds)
+            if upper and (until := datetime.fromisoformat(upper[1]).astimezone(UTC)) <= limit:
+                counted = connection.execute(
+                    sql.SQL("select count(*) from {}").format(sql.Identifier(table))
+                ).fetchone()
+                months.append(Month(table, until, counted[0] if counted else 0, size))
+    return sorted((month for month in months if month.posts or month.table != _FAR_OFF), key=lambda month: month.until)
 
 
 def drop_month(connection: psycopg.Connection, month: Month) -> None:
-    """Drops a table with the versions of its posts; only its owner may. Raises Unavailable and Refused."""
+    """Drops a table with the versions of its posts; only its owner may. Raises Unavailable and Refused.
+
+    The table of the time before 2000 is emptied: it is never made again.
+    """
     with told(), connection.transaction():
         connection.execute(_LOCK_ALL)
         table = sql.Identifier(month.table)
@@ -110,4 +116,5 @@ def drop_month(connection: psycopg.Connection, month: Month) -> None:
                 "and version.id = post.id and version.run = post.run and version.deleted_at is null"
             ).format(table)
         )
-        connection.execute(sql.SQL("drop table {}").format(table))
+        removal = "truncate {}" if month.table == _FAR_OFF else "drop table {}"
+        connection.execute(sql.SQL(removal).format(table))

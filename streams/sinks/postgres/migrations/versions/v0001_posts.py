@@ -101,9 +101,10 @@ begin
             raise exception 'not the first day of a month from 2000 to 2099: %', month;
         end if;
         name := 'stored_posts_' || to_char(month, 'YYYY_MM');
-        continue when to_regclass(name) is not null;
+        continue when exists (select from pg_class where relname = name and relnamespace = '{schema}'::regnamespace);
         perform pg_advisory_xact_lock({lock_class}, {months_lock});
-        continue when to_regclass(name) is not null;
+        -- a query sees what another made meanwhile; to_regclass may answer from its cache
+        continue when exists (select from pg_class where relname = name and relnamespace = '{schema}'::regnamespace);
         execute format('create table %I (like stored_posts including defaults)', name);
         execute format(
             'alter table stored_posts attach partition %I for values from (%L) to (%L)',
