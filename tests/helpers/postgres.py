@@ -27,7 +27,9 @@ _ROOTLESS = "embedded_postgres"  # PostgreSQL refuses to run as root; the user t
 class PostgresServer:
     """Listens on a free port of 127.0.0.1; everybody may log in. The data stay until the end of the `with` block."""
 
-    def __init__(self, **options: str) -> None:
+    def __init__(self, primary: PostgresServer | None = None, **options: str) -> None:
+        """With a primary it is its standby."""
+        self._primary = primary
         self._options = {"fsync": "off", "autovacuum": "off"} | options
         self._user = _user()
         self.folder = Path(tempfile.mkdtemp(prefix="tagpulse-pg-"))
@@ -48,20 +50,13 @@ class PostgresServer:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def create(self) -> None:
-        """Makes an empty cluster."""
-        self.run(
-            "initdb",
-            "-D",
-            self.data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-sync",
-            "--no-instructions",
-        )
+        """Makes an empty cluster, or a copy of the primary's."""
+        if self._primary:
+            source = f"postgresql://postgres@127.0.0.1:{self._primary.port}/"
+            self.run("pg_basebackup", "-d", source, "-D", self.data, "-R", "-c", "fast", "--no-sync")
+            return
+        shape = ("-E", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions")
+        self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", *shape)
 
     def run(self, program: str, *arguments: str | Path) -> None:
         """Runs one of PostgreSQL's programs as the server's user."""
