@@ -16,6 +16,7 @@ try:
     import psycopg
 
     from streams.sinks.postgres import schema
+    from streams.sinks.postgres.migrate import migrate as run_migrations
     from streams.sinks.postgres.removal import Month, drop_month, old_months
     from streams.sinks.postgres.session import connect
 except ImportError:
@@ -46,7 +47,7 @@ def migrate(as_json: bool) -> None:
     Examples:
       TAGPULSE_POSTGRES__DSN=postgresql://owner@db/tagpulse tagpulse postgres migrate
     """
-    before, now = schema.migrate(load_settings().postgres)
+    before, now = run_migrations(load_settings().postgres)
     if as_json:
         click.echo(json.dumps({"before": before, "now": now}))
     elif before == now:

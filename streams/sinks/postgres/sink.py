@@ -56,7 +56,6 @@ class PostgresSink(Sink):
         self._run = run
         self._rows: dict[Identity, Row] = {}
         self._connection: psycopg.Connection | None = None
-        self._migrated = False
         # a task that was cancelled leaves its thread at work
         self._busy = threading.Lock()
 
@@ -119,12 +118,14 @@ class PostgresSink(Sink):
     def _connect(self) -> psycopg.Connection:
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        if self._settings.migrate and not self._migrated:
-            schema.migrate(self._settings)
-            self._migrated = True
-        connection = connect(self._settings)
-        self._connection = connection
-        schema.require(schema.versions(connection, self._settings))
+        connection = self._connection = connect(self._settings)
+        found = schema.versions(connection, self._settings)
+        if self._settings.migrate and (found.found or "") < found.needed:
+            from streams.sinks.postgres.migrate import migrate
+
+            migrate(self._settings)
+            found = schema.versions(connection, self._settings)
+        schema.require(found)
         connection.execute(STAGING_TABLE)
         return connection
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +12,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from streams.errors import Refused, SettingsError
 from streams.settings import PostgresSettings
 from streams.sinks.base import PostKey, Wanted
 from streams.sinks.postgres import PostgresSink
-from streams.sinks.postgres.schema import migrate
+from streams.sinks.postgres.migrate import SCRIPTS, migrate
+from streams.sinks.postgres.schema import NEEDED
 from tests.helpers.brokers import own_settings
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.processes import run_tagpulse
@@ -48,6 +53,21 @@ def login(server: PostgresServer, dsn: str, role: str) -> str:
     name = f"{role}_{dsn.rpartition('_')[2]}"
     server.execute(f"create role {name} login in role {role}")
     return dsn.replace("postgres@", f"{name}@")
+
+
+def test_the_needed_version_is_the_last_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", SCRIPTS)
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == NEEDED
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['psycopg'] = None\nfrom streams.cli import main; main()"
+    for arguments in (["worker", "store", "--sink", "postgres"], ["postgres", "check"]):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 78
+        assert "pip install 'tagpulse[postgres]'" in done.stderr
 
 
 def test_many_workers_at_once_make_the_tables_once(dsn: str) -> None:

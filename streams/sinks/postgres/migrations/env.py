@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection and in the schema that `schema.migrate` gives."""
+"""Alembic's entry: runs the migrations on the connection and in the schema that `migrate` gives."""
 
 from __future__ import annotations
 
