@@ -61,14 +61,29 @@ def _pairs(number: int, seed: int = 1) -> list[Pair]:
     return [(message.key, encode(message)) for message in _messages(number, seed)]
 
 
-def _stored(dsn: str) -> int:
+class Progress:
     """How many records the database has taken, as it says itself; 0 while it is away or empty."""
-    try:
-        with psycopg.connect(dsn) as connection:
-            found = connection.execute("select sum(next_offset) from stored_offsets").fetchone()
-    except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
-        return 0
-    return int(found[0] or 0) if found else 0
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: psycopg.Connection | None = None
+
+    def __call__(self) -> int:
+        try:
+            if self._connection is None:
+                self._connection = psycopg.connect(self._dsn, autocommit=True)
+            found = self._connection.execute("select sum(next_offset) from stored_offsets").fetchone()
+        except psycopg.errors.UndefinedTable:
+            return 0
+        except psycopg.OperationalError:
+            self.close()
+            return 0
+        return int(found[0] or 0) if found else 0
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _is_done(settings: Settings) -> bool:
@@ -99,13 +114,14 @@ def test_twenty_kills_of_the_worker_leave_what_a_plain_replay_gives(
     settings = _settings(apache_broker, settings_for, dsn)
     produce(settings.kafka, settings.topics.enriched, _pairs(RECORDS))
     moments = random.Random(20_260_620)
-    share = RECORDS // (KILLS + 1)
+    share, stored = RECORDS // (KILLS + 1), Progress(dsn)
     for number in range(KILLS):
         with Tagpulse(*STORE, settings=settings, folder=tmp_path) as worker:
             moment = number * share + moments.randrange(share) + 1
-            wait_until(lambda moment=moment: _stored(dsn) >= moment, 60, f"record {moment}")
+            wait_until(lambda moment=moment: stored() >= moment, 60, f"record {moment}")
             worker.kill()
-    assert _stored(dsn) < RECORDS, "the last worker was to be killed in the middle"
+    assert stored() < RECORDS, "the last worker was to be killed in the middle"
+    stored.close()
     with Tagpulse(*STORE, settings=settings, folder=tmp_path) as worker:
         _finish(worker, settings)
     _check(settings, dsn, RECORDS)
@@ -118,9 +134,11 @@ def test_the_server_restarts_and_dies_in_mid_batch(
     settings = _settings(embedded_broker, settings_for, dsn)
     produce(settings.kafka, settings.topics.enriched, _pairs(8_000))
     with Tagpulse(*STORE, settings=settings, folder=tmp_path) as worker:
-        for down, stored in ((fresh_postgres.stop, 1_000), (fresh_postgres.kill, 3_000)):
-            wait_until(lambda stored=stored: _stored(dsn) > stored, 60, f"{stored} records")
-            assert _stored(dsn) < 8_000, "it was to go down in the middle"
+        stored = Progress(dsn)
+        for down, least in ((fresh_postgres.stop, 1_000), (fresh_postgres.kill, 3_000)):
+            wait_until(lambda least=least: stored() > least, 60, f"{least} records")
+            assert stored() < 8_000, "it was to go down in the middle"
+            stored.close()
             before = worker.stderr.count("trying again")
             down()
             wait_until(lambda before=before: worker.stderr.count("trying again") > before, 30, "a warning")

@@ -24,8 +24,9 @@ from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
 _NAMES = ", ".join(COLUMNS)
 _FIRST_MONTH, _MONTHS_END = date(2000, 1, 1), date(2100, 1, 1)
 
-# Hash and merge joins would read all versions for a batch of a few thousand.
+# All versions would be read for a batch of a few thousand otherwise; a plan made while the tables are small is kept.
 LOCAL = """
+set local enable_seqscan = off;
 set local enable_hashjoin = off;
 set local enable_mergejoin = off;
 """
