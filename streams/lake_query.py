@@ -15,7 +15,7 @@ from streams.sinks.lake import DELETION_SCHEMA, DELETIONS, POST_SCHEMA, POSTS
 _FETCHED_ROWS = 10_000
 _FOLDERS = [("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]
 
-# each post once: its newest edit, of equal ones the newest enrichment; and none that was deleted, unless it was edited
+# each post once: an edit before what was not edited, then its newest edit, of equal ones the newest enrichment; and none that was deleted, unless it was edited
 # after that (an edit can take the hashtag away and bring it back)
 _POSTS_VIEW = """
 create view posts as
@@ -27,7 +27,7 @@ where not exists (
 )
 qualify row_number() over (
     partition by run, source, id
-    order by coalesce(edited_at, created_at) desc, enriched_at desc, kafka_partition, kafka_offset desc
+    order by edited_at is null, coalesce(edited_at, created_at) desc, enriched_at desc, kafka_partition, kafka_offset desc
 ) = 1
 """
 

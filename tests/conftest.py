@@ -13,6 +13,7 @@ import pytest
 from streams.broker import ApacheBroker, Broker, EmbeddedBroker
 from streams.settings import PREFIX, Settings
 from tests.helpers.brokers import kafka_home, own_settings
+from tests.helpers.postgres import PostgresServer
 
 # How long an example takes says more about the machine's load than about the code.
 hypothesis.settings.register_profile("default", deadline=None)
@@ -69,6 +70,26 @@ def fresh_apache_broker(apache_home: Path, tmp_path: Path) -> Iterator[Broker]:
     """An Apache Kafka that this test may stop, kill, freeze and start again with the same data. Skips without one."""
     with ApacheBroker(tmp_path / "broker", home=apache_home) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """PostgreSQL, one for the whole run. Tests must not stop it: see `fresh_postgres`."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL that this test may stop, kill and start again with the same data."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def dsn(postgres: PostgresServer) -> str:
+    """The DSN of an empty database of this test's own, its user the superuser."""
+    return postgres.new_database()
 
 
 @pytest.fixture

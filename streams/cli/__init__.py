@@ -20,6 +20,7 @@ _COMMANDS = {
     "demo": "Play a sample day through the whole pipeline and watch it live.",
     "doctor": "Check broker, topics, model, ports, clock and disk.",
     "forget": "Remove posts, or all posts of an author, from every sink.",
+    "postgres": "Make, check and prune the tables of the sink postgres.",
     "produce": "Send posts of a source to Kafka.",
     "query": "Ask the lake in SQL.",
     "replay": "Play a day once more, under a name of its own.",

@@ -94,8 +94,7 @@ def command(
 
 def _configured(settings: Settings) -> list[str]:
     """Every sink but PostgreSQL when no server is named."""
-    postgres: Any = getattr(settings, "postgres", None)
-    return [name for name in sink_names() if name != "postgres" or (postgres is not None and postgres.dsn)]
+    return [name for name in sink_names() if name != "postgres" or settings.postgres.dsn is not None]
 
 
 def _plan(sinks: Sequence[Sink], wanted: Wanted) -> Iterator[str]:

@@ -71,7 +71,7 @@ def enrich(concurrency: int, process_number: int) -> int:
     metavar="NAME",
     required=True,
     multiple=True,
-    help="Where the posts are kept: parquet, or what another package adds. Several times for several sinks.",
+    help="Where the posts are kept: parquet, postgres, or what another package adds. Several times for several sinks.",
 )
 @_concurrency
 def store(sinks: tuple[str, ...], concurrency: int, process_number: int) -> int:
@@ -81,6 +81,7 @@ def store(sinks: tuple[str, ...], concurrency: int, process_number: int) -> int:
     Examples:
       tagpulse worker store --sink parquet
       TAGPULSE_LAKE__PATH=/data/lake tagpulse worker store --sink parquet
+      TAGPULSE_POSTGRES__DSN=postgresql://tagpulse@db/tagpulse tagpulse worker store --sink postgres
     """
     settings = load_settings()
     log.configure(settings.log)

@@ -7,7 +7,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from streams.values import Addresses, Bytes, ExistingFile, FilePath, Hours, Port, Positive, Seconds, Share, TopicName
+from streams.values import (
+    Addresses,
+    Bytes,
+    ExistingFile,
+    FilePath,
+    Hours,
+    Port,
+    Positive,
+    SchemaName,
+    Seconds,
+    Share,
+    TopicName,
+)
 
 
 class Section(BaseModel):
@@ -204,6 +216,26 @@ class LakeSettings(Section):
     path: FilePath = Field(Path("lake"), description="folder of the Parquet files")
     flush_rows: Positive = Field(50_000, description="a file is closed after this many rows")
     flush_seconds: Seconds = Field(5.0, description="or after this long, and only then are its posts acknowledged")
+    batch_size: Positive = Field(2_000, description="posts that are read together")
+
+
+class PostgresSettings(Section):
+    """The sink `postgres` (`tagpulse[postgres]`)."""
+
+    dsn: SecretStr | None = Field(
+        None,
+        description="postgresql://USER:PASSWORD@HOST:5432/DATABASE; with several hosts (HOST,HOST) the one that takes "
+        "writes is used, also after a fail-over; not through a pool that changes the session between transactions",
+    )
+    schema_name: SchemaName = Field("public", description="the schema of the tables; made when it is missing")
+    migrate: bool = Field(
+        True, description="whether the worker makes and changes the tables; false: `tagpulse postgres migrate` does"
+    )
+    retention_days: Positive | None = Field(
+        None, description="months that ended longer ago are dropped by `tagpulse postgres prune`"
+    )
+    flush_rows: Positive = Field(10_000, description="a transaction is committed after this many rows")
+    flush_seconds: Seconds = Field(1.0, description="or after this long, and only then are its posts acknowledged")
     batch_size: Positive = Field(2_000, description="posts that are read together")
 
 

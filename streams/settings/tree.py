@@ -33,6 +33,7 @@ from streams.settings.sections import (
     LogSettings,
     MetricsSettings,
     ModelSettings,
+    PostgresSettings,
     PrivacySettings,
     ProduceSettings,
     TopicsSettings,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     enrich: EnrichSettings = EnrichSettings()
     model: ModelSettings = ModelSettings()
     lake: LakeSettings = LakeSettings()
+    postgres: PostgresSettings = PostgresSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 

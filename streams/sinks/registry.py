@@ -9,7 +9,10 @@ from streams.errors import BadInput, TagpulseError
 from streams.sinks.base import Sink
 
 GROUP = "tagpulse.sinks"
-_OURS = {"parquet": "streams.sinks.parquet:ParquetSink"}
+_OURS = {
+    "parquet": "streams.sinks.parquet:ParquetSink",
+    "postgres": "streams.sinks.postgres:PostgresSink",
+}
 
 
 def sink_names() -> list[str]:

@@ -1,0 +1,12 @@
+"""The sink `postgres`: each post once in PostgreSQL, its newest edit, deleted ones gone."""
+
+from importlib.util import find_spec
+
+from streams.errors import MissingExtra
+
+if not (find_spec("psycopg") and find_spec("alembic")):
+    raise MissingExtra("the sink postgres", "postgres")
+
+from streams.sinks.postgres.sink import PostgresSink
+
+__all__ = ["PostgresSink"]

@@ -1,0 +1,122 @@
+"""Taking away: runs, posts to be forgotten, months past their retention."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from streams.sinks.base import PostKey, Wanted
+from streams.sinks.postgres.faults import told
+from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
+from streams.sinks.postgres.upsert import lock_run
+
+_LOCK_ALL = f"select pg_advisory_xact_lock({LOCK_CLASS}, {FORGET_LOCK})"
+
+# A key that no run holds is kept too: its records may be read later.
+_FORGET = """
+with wanted as (
+    select source, id from stored_posts
+    where (source, author) in (select * from unnest(%(networks)s::text[], %(authors)s::text[]))
+    union select * from unnest(%(sources)s::text[], %(ids)s::text[])
+), versions as (
+    delete from stored_versions version using wanted
+    where version.source = wanted.source and version.id = wanted.id
+    returning version.run, version.source, version.id, version.created_at, version.deleted_at
+), kept as (
+    insert into forgotten_posts (source, id, forgotten_at)
+    select source, id, greatest(now(), (
+        select max(deleted_at) from versions where (versions.source, versions.id) = (wanted.source, wanted.id)
+    )) from wanted
+    on conflict (source, id) do update set forgotten_at = greatest(forgotten_posts.forgotten_at, excluded.forgotten_at)
+)
+delete from stored_posts post using versions
+where post.run = versions.run and post.created_at = versions.created_at
+and post.source = versions.source and post.id = versions.id
+returning post.source, post.id
+"""
+
+_MONTHS = """
+select child.relname, pg_get_expr(child.relpartbound, child.oid), pg_total_relation_size(child.oid)
+from pg_inherits join pg_class child on child.oid = inhrelid
+where inhparent = 'stored_posts'::regclass
+order by 1
+"""
+_FAR_OFF = "stored_posts_before_2000"
+_UPPER_BOUND = re.compile(r"TO \('([^']+)'\)")
+
+
+class Month(NamedTuple):
+    """A table of posts that is wholly past its retention; `until` is where its time ends."""
+
+    table: str
+    until: datetime
+    posts: int
+    size_bytes: int
+
+
+def runs(connection: psycopg.Connection) -> Mapping[str, int]:
+    """The posts of each run."""
+    return dict(connection.execute("select run, count(*) from stored_posts group by run order by run").fetchall())
+
+
+def drop_run(connection: psycopg.Connection, run: str) -> int:
+    """Removes a run with its progress, and answers how many posts it had."""
+    with connection.transaction(), connection.cursor() as cursor:
+        lock_run(cursor, run)
+        removed = cursor.execute("delete from stored_posts where run = %s", [run]).rowcount
+        cursor.execute("delete from stored_versions where run = %s", [run])
+        cursor.execute("delete from stored_offsets where run = %s", [run])
+        return removed
+
+
+def forget(connection: psycopg.Connection, wanted: Wanted) -> Sequence[PostKey]:
+    """Removes posts from every run, also from those to come; answers each that was there, once."""
+    values = {
+        "networks": [author.source for author in wanted.authors],
+        "authors": [author.name for author in wanted.authors],
+        "sources": [post.source for post in wanted.posts],
+        "ids": [post.id for post in wanted.posts],
+    }
+    with connection.transaction():
+        connection.execute(_LOCK_ALL)
+        found = connection.execute(_FORGET, values).fetchall()
+    return sorted({PostKey(*key) for key in found})
+
+
+def old_months(connection: psycopg.Connection, retention_days: int, now: datetime) -> list[Month]:
+    """The tables whose posts are all older than the retention. Raises Unavailable and Refused."""
+    limit = now - timedelta(days=retention_days)
+    with told():
+        found = connection.execute(_MONTHS).fetchall()
+        months = []
+        for table, bounds, size in found:
+            upper = _UPPER_BOUND.search(bounds)
+            if upper and (until := datetime.fromisoformat(upper[1]).astimezone(UTC)) <= limit:
+                counted = connection.execute(
+                    sql.SQL("select count(*) from {}").format(sql.Identifier(table))
+                ).fetchone()
+                months.append(Month(table, until, counted[0] if counted else 0, size))
+    return sorted((month for month in months if month.posts or month.table != _FAR_OFF), key=lambda month: month.until)
+
+
+def drop_month(connection: psycopg.Connection, month: Month) -> None:
+    """Drops a table with the versions of its posts; only its owner may. Raises Unavailable and Refused.
+
+    The table of the time before 2000 is emptied: it is never made again.
+    """
+    with told(), connection.transaction():
+        connection.execute(_LOCK_ALL)
+        table = sql.Identifier(month.table)
+        connection.execute(
+            sql.SQL(
+                "delete from stored_versions version using {} post where version.source = post.source "
+                "and version.id = post.id and version.run = post.run and version.deleted_at is null"
+            ).format(table)
+        )
+        removal = "truncate {}" if month.table == _FAR_OFF else "drop table {}"
+        connection.execute(sql.SQL(removal).format(table))

@@ -1,0 +1,75 @@
+"""A connection to PostgreSQL with the settings that the sink needs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from streams.errors import Refused, SettingsError
+from streams.settings import PostgresSettings
+from streams.sinks.postgres.faults import told
+
+logger = logging.getLogger(__name__)
+
+LOCK_CLASS = 0x7A6701
+"""The first key of our advisory locks; the second is one of these or a hash of a run's name."""
+FORGET_LOCK = 0
+MONTHS_LOCK = 1
+MIGRATE_LOCK = 2
+
+_VARIABLE = "TAGPULSE_POSTGRES__DSN"
+_EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+
+# A frozen writer must not hold its locks for ever, nor a vanished server its clients.
+_SESSION = """
+set idle_in_transaction_session_timeout = '60s';
+set lock_timeout = '30s';
+set timezone = 'UTC';
+set jit = off;
+set client_min_messages = notice;
+"""
+_DEFAULTS = {
+    "application_name": "tagpulse",
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+    "client_encoding": "UTF8",
+}
+
+
+def parameters(settings: PostgresSettings) -> dict[str, Any]:
+    """What libpq is told. Of several hosts the one that takes writes is used, unless the DSN says otherwise.
+
+    Raises SettingsError when there is no DSN or it cannot be read; its text, which may hold a password, is not shown.
+    """
+    if settings.dsn is None:
+        raise SettingsError(f"{_VARIABLE} is needed for PostgreSQL: {_EXAMPLE}")
+    try:
+        given = conninfo_to_dict(settings.dsn.get_secret_value())
+    except psycopg.ProgrammingError:
+        raise SettingsError(f"{_VARIABLE} is no connection string: {_EXAMPLE}") from None
+    several = {"target_session_attrs": "read-write"} if "," in str(given.get("host", given.get("hostaddr", ""))) else {}
+    return _DEFAULTS | several | given
+
+
+def connect(settings: PostgresSettings) -> psycopg.Connection:
+    """A connection in autocommit mode, its search path the schema of the settings.
+
+    Raises Unavailable, Refused and SettingsError.
+    """
+    with told():
+        connection = psycopg.connect(**parameters(settings), autocommit=True)
+        connection.add_notice_handler(lambda notice: logger.warning("PostgreSQL: %s", notice.message_primary))
+        connection.execute(_SESSION)
+        connection.execute(sql.SQL("set search_path = {}").format(sql.Identifier(settings.schema_name)))
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise Refused(f"the database {connection.info.dbname} has the encoding {encoding}: posts need UTF8")
+    return connection

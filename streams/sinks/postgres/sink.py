@@ -1,0 +1,178 @@
+"""The PostgreSQL sink: each flush is one transaction, posts and offsets together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import ClassVar, NamedTuple, Self, TypeVar
+
+import psycopg
+
+from streams import metrics
+from streams.contracts import EnrichedPost
+from streams.lossless import Pace
+from streams.settings import LIVE, PostgresSettings, Settings
+from streams.sinks.base import BadRow, Flushed, PostKey, Row, Sink, Wanted
+from streams.sinks.postgres import removal, schema
+from streams.sinks.postgres.faults import is_about_rows, text_of, told
+from streams.sinks.postgres.session import connect, parameters
+from streams.sinks.postgres.upsert import (
+    LOCAL,
+    STAGING_TABLE,
+    fold,
+    keep_offsets,
+    lock_run,
+    months_of,
+    stage,
+    upsert,
+)
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+Identity = tuple[str, int, int, str, str]
+
+
+class _Stored(NamedTuple):
+    changed: int
+    bad: list[BadRow]
+
+
+class PostgresSink(Sink):
+    """Writes to the database of the DSN; tables and views as in `migrations`.
+
+    The connection is made anew by the call after the one that lost it.
+    """
+
+    name: ClassVar[str] = "postgres"
+
+    def __init__(self, settings: PostgresSettings, run: str = LIVE) -> None:
+        parameters(settings)
+        self._settings = settings
+        self._run = run
+        self._rows: dict[Identity, Row] = {}
+        self._connection: psycopg.Connection | None = None
+        # a task that was cancelled leaves its thread at work
+        self._busy = threading.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        return cls(settings.postgres, settings.run)
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(
+            batch_size=self._settings.batch_size,
+            within_seconds=0.5,
+            batches_in_flight=2,
+            flush_records=self._settings.flush_rows,
+            flush_seconds=self._settings.flush_seconds,
+        )
+
+    async def open(self) -> None:
+        await asyncio.to_thread(self._work, lambda _: None)
+
+    async def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            # after a rebalance the same records may come again before the flush
+            self._rows[_identity(row)] = row
+
+    async def flush(self) -> Flushed:
+        rows = list(self._rows.values())
+        if not rows:
+            return Flushed(0)
+        stored = await self._with_connection(lambda connection: self._flush(connection, rows))
+        self._rows.clear()
+        metrics.REPEATED.labels(self.name).inc(max(0, len(rows) - len(stored.bad) - stored.changed))
+        return Flushed(stored.changed, stored.bad)
+
+    async def close(self) -> None:
+        self._rows.clear()
+        await asyncio.to_thread(self._close)
+
+    async def runs(self) -> Mapping[str, int]:
+        return await self._with_connection(removal.runs)
+
+    async def drop_run(self, run: str) -> int:
+        return await self._with_connection(lambda connection: removal.drop_run(connection, run))
+
+    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+        return await self._with_connection(lambda connection: removal.forget(connection, wanted))
+
+    async def _with_connection(self, work: Callable[[psycopg.Connection], T]) -> T:
+        return await asyncio.to_thread(self._work, work)
+
+    def _work(self, work: Callable[[psycopg.Connection], T]) -> T:
+        with self._busy:
+            try:
+                with told():
+                    return work(self._connect())
+            except Exception:
+                self._forget_connection()
+                raise
+
+    def _connect(self) -> psycopg.Connection:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        connection = self._connection = connect(self._settings)
+        found = schema.versions(connection, self._settings)
+        if self._settings.migrate and (found.found or "") < found.needed:
+            from streams.sinks.postgres.migrate import migrate
+
+            migrate(self._settings)
+            found = schema.versions(connection, self._settings)
+        schema.require(found)
+        connection.execute(STAGING_TABLE)
+        return connection
+
+    def _close(self) -> None:
+        with self._busy:
+            self._forget_connection()
+
+    def _forget_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _flush(self, connection: psycopg.Connection, rows: Sequence[Row]) -> _Stored:
+        months: list[date] = months_of(rows)
+        if months:
+            # on its own, before any lock is held
+            connection.execute("select make_months(%s)", [months])
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute(LOCAL)
+            stored = self._store(cursor, rows)
+            keep_offsets(cursor, self._run, rows)
+            return stored
+
+    def _store(self, cursor: psycopg.Cursor, rows: Sequence[Row]) -> _Stored:
+        """Stores what can be kept: a batch with a bad row is halved until that row stands alone."""
+        try:
+            with cursor.connection.transaction():
+                folded = fold(rows)
+                stage(cursor, folded)
+                lock_run(cursor, self._run)
+                changed = upsert(cursor, self._run, folded)
+                cursor.execute("truncate staged_posts")
+                # what the batch itself made obsolete is as new as what made it so
+                return _Stored(changed and changed + len(rows) - len(folded.posts) - len(folded.deletions), [])
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            if isinstance(error, psycopg.Error) and not is_about_rows(error):
+                raise
+            if len(rows) == 1:
+                why = text_of(error) if isinstance(error, psycopg.Error) else f"the text is no Unicode: {error.reason}"
+                logger.warning("%s cannot be kept: %s", rows[0].record.location, why)
+                return _Stored(0, [BadRow(rows[0], why)])
+        middle = len(rows) // 2
+        halves = [self._store(cursor, half) for half in (rows[:middle], rows[middle:])]
+        return _Stored(sum(half.changed for half in halves), [bad for half in halves for bad in half.bad])
+
+
+def _identity(row: Row) -> Identity:
+    message, record = row.message, row.record
+    post = message.post if isinstance(message, EnrichedPost) else message
+    return record.topic, record.partition, record.offset, post.source, post.id

@@ -1,0 +1,200 @@
+"""One batch into the tables, within the caller's transaction: the SQL of the sink.
+
+Which version of a post stands is what the lake's view says: an edit before what was not edited, then the newest edit, of
+equal ones the newest enrichment. A deletion hides what was not edited after it, whether it comes before or after; so does
+forgetting. `stored_versions` knows for each post which version stands and when it was deleted, also when no row is left.
+
+Writers of a run go one after the other (an advisory lock), so that no statement here meets a row that another changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+import psycopg
+
+from streams.contracts import Deletion, EnrichedPost
+from streams.lossless import Record
+from streams.sinks.base import PostKey, Row
+from streams.sinks.postgres.copy_text import COLUMNS, line_of
+from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
+
+_NAMES = ", ".join(COLUMNS)
+_FIRST_MONTH, _MONTHS_END = date(2000, 1, 1), date(2100, 1, 1)
+
+# All versions would be read for a batch of a few thousand otherwise; a plan made while the tables are small is kept.
+LOCAL = """
+set local enable_seqscan = off;
+set local enable_hashjoin = off;
+set local enable_mergejoin = off;
+"""
+
+STAGING_TABLE = f"""
+create temporary table if not exists staged_posts on commit delete rows as
+select {_NAMES} from stored_posts limit 0
+"""  # noqa: S608
+
+_LOCK = (
+    f"select pg_advisory_xact_lock_shared({LOCK_CLASS}, {FORGET_LOCK}), "
+    f"pg_advisory_xact_lock(hashtextextended(%s, {LOCK_CLASS}))"
+)
+
+_COPY = f"copy staged_posts ({_NAMES}) from stdin"
+
+_DELETED = "unnest(%(sources)s::text[], %(ids)s::text[], %(times)s::timestamptz[]) as deletion (source, id, deleted_at)"
+
+_MARK_DELETED = f"""
+insert into stored_versions as version (source, id, run, deleted_at)
+select source, id, %(run)s, deleted_at from {_DELETED}
+on conflict (source, id, run) do update set deleted_at = excluded.deleted_at
+where version.deleted_at is null or version.deleted_at < excluded.deleted_at
+"""  # noqa: S608
+
+_REMOVE_DELETED = f"""
+with gone as (
+    select version.source, version.id, version.created_at
+    from {_DELETED} join stored_versions version using (source, id)
+    where version.run = %(run)s and version.created_at is not null
+    and (version.edited_at is null or version.edited_at <= version.deleted_at)
+), removed as (
+    delete from stored_posts post using gone
+    where post.run = %(run)s and post.created_at = gone.created_at
+    and post.source = gone.source and post.id = gone.id
+)
+update stored_versions version
+set created_at = null, edited_at = null, enriched_at = null, kafka_partition = null, kafka_offset = null
+from gone where version.run = %(run)s and version.source = gone.source and version.id = gone.id
+"""  # noqa: S608
+
+_ORDER = (
+    "{0}.edited_at is not null, coalesce({0}.edited_at, {0}.created_at), {0}.enriched_at, "
+    "-{0}.kafka_partition, {0}.kafka_offset"
+)
+
+_WINNOW = f"""
+with known as materialized (
+    select
+        staged.ctid as place, staged.source, staged.id, version.created_at as replaced,
+        (version.created_at is null or ({_ORDER.format("staged")}) > ({_ORDER.format("version")}))
+        and coalesce(staged.edited_at > greatest(version.deleted_at, forgotten.forgotten_at),
+            version.deleted_at is null and forgotten.forgotten_at is null) as stands
+    from staged_posts staged
+    left join stored_versions version
+        on version.source = staged.source and version.id = staged.id and version.run = %(run)s
+    left join forgotten_posts forgotten on forgotten.source = staged.source and forgotten.id = staged.id
+    where version.source is not null or forgotten.source is not null
+), removed as (
+    delete from stored_posts post using known
+    where known.stands and post.run = %(run)s and post.created_at = known.replaced
+    and post.source = known.source and post.id = known.id
+)
+delete from staged_posts staged using known where staged.ctid = known.place and not known.stands
+"""  # noqa: S608
+
+_KEEP_VERSIONS = """
+insert into stored_versions (source, id, run, created_at, edited_at, enriched_at, kafka_partition, kafka_offset)
+select source, id, %(run)s, created_at, edited_at, enriched_at, kafka_partition, kafka_offset from staged_posts
+on conflict (source, id, run) do update set
+    created_at = excluded.created_at, edited_at = excluded.edited_at, enriched_at = excluded.enriched_at,
+    kafka_partition = excluded.kafka_partition, kafka_offset = excluded.kafka_offset
+"""
+
+_KEEP_POSTS = f"insert into stored_posts (run, {_NAMES}) select %(run)s, {_NAMES} from staged_posts"  # noqa: S608
+
+_KEEP_OFFSET = """
+insert into stored_offsets (run, topic, kafka_partition, next_offset) values (%s, %s, %s, %s)
+on conflict (run, topic, kafka_partition) do update set next_offset = excluded.next_offset, stored_at = now()
+"""
+
+
+class Placed(NamedTuple):
+    """A post and the record it came in."""
+
+    message: EnrichedPost
+    record: Record
+
+
+class Folded(NamedTuple):
+    """What a batch comes to: of each post the version that stands among the batch's, and its last deletion."""
+
+    posts: Mapping[PostKey, Placed]
+    deletions: Mapping[PostKey, datetime]
+
+
+def fold(rows: Sequence[Row]) -> Folded:
+    """Leaves out what the batch itself makes obsolete, in whatever order it came."""
+    posts: dict[PostKey, Placed] = {}
+    deletions: dict[PostKey, datetime] = {}
+    for record, message in rows:
+        if isinstance(message, Deletion):
+            key = PostKey(message.source, message.id)
+            deletions[key] = max(message.deleted_at, deletions.get(key, message.deleted_at))
+            continue
+        key = PostKey(message.post.source, message.post.id)
+        placed, held = Placed(message, record), posts.get(key)
+        if held is None or _order(placed) > _order(held):
+            posts[key] = placed
+    return Folded(posts, deletions)
+
+
+def _order(placed: Placed) -> tuple[bool, datetime, datetime, int, int]:
+    (message, record), edited_at = placed, placed.message.post.edited_at
+    return (
+        edited_at is not None,
+        edited_at or message.post.created_at,
+        message.enriched_at,
+        -record.partition,
+        record.offset,
+    )
+
+
+def months_of(rows: Sequence[Row]) -> list[date]:
+    """The first days of the months that need a table of their own; what is far off shares one."""
+    months = {
+        (row.message.post.created_at.year, row.message.post.created_at.month)
+        for row in rows
+        if isinstance(row.message, EnrichedPost)
+    }
+    days = (date(year, month, 1) for year, month in sorted(months))
+    return [day for day in days if _FIRST_MONTH <= day < _MONTHS_END]
+
+
+def lock_run(cursor: psycopg.Cursor, run: str) -> None:
+    """Waits until no other writes this run and nobody forgets posts; until the end of the transaction."""
+    cursor.execute(_LOCK, [run])
+
+
+def stage(cursor: psycopg.Cursor, folded: Folded) -> None:
+    """Copies the posts into the empty staging table."""
+    with cursor.copy(_COPY) as lines:
+        for message, record in folded.posts.values():
+            lines.write(line_of(message, record))
+
+
+def upsert(cursor: psycopg.Cursor, run: str, folded: Folded) -> int:
+    """Deletions, then what is staged. Answers how many posts and deletions changed what is stored."""
+    changed = 0
+    names = {"run": run}
+    if folded.deletions:
+        values = names | {
+            "sources": [key.source for key in folded.deletions],
+            "ids": [key.id for key in folded.deletions],
+            "times": list(folded.deletions.values()),
+        }
+        cursor.execute(_MARK_DELETED, values)
+        changed += cursor.rowcount
+        cursor.execute(_REMOVE_DELETED, values)
+    if folded.posts:
+        cursor.execute(_WINNOW, names)
+        cursor.execute(_KEEP_VERSIONS, names)
+        cursor.execute(_KEEP_POSTS, names)
+        changed += cursor.rowcount
+    return changed
+
+
+def keep_offsets(cursor: psycopg.Cursor, run: str, rows: Sequence[Row]) -> None:
+    """How far the run is stored, for those who look: it decides nothing."""
+    ends = {(row.record.topic, row.record.partition): row.record.offset + 1 for row in rows}
+    cursor.executemany(_KEEP_OFFSET, [(run, *place, end) for place, end in sorted(ends.items())])

