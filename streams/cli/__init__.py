@@ -17,6 +17,7 @@ _COMMANDS = {
     "config": "Show and check the settings and the campaign file.",
     "demo": "Play a sample day through the whole pipeline and watch it live.",
     "doctor": "Check broker, topics, model, ports, clock and disk.",
+    "lake": "Merge the small files of the lake, remove its old days.",
     "produce": "Send posts of a source to Kafka.",
     "query": "Ask the lake in SQL.",
     "tail": "Show the messages of a topic as they come.",
