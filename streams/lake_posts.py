@@ -74,9 +74,14 @@ def _rows(storage: Storage, folder: str) -> Iterator[dict[str, Any]]:
     table = _table(storage, folder)
     if table is None:
         return
-    time = ["created_at", "edited_at"] if folder.startswith(POSTS) else ["deleted_at"]
+    if folder.startswith(f"{POSTS}/"):
+        # the post as it was written comes before its edits
+        table = table.append_column("is_edit", pac.is_valid(table.column("edited_at")).cast(pa.int8()))
+        time = ["created_at", "is_edit", "edited_at"]
+    else:
+        time = ["deleted_at"]
     order = [*time, "kafka_partition", "kafka_offset"]
-    at = pac.sort_indices(table, [(name, "ascending") for name in order], null_placement="at_start")
+    at = pac.sort_indices(table, [(name, "ascending") for name in order])
     seen: set[tuple[Any, ...]] = set()
     for start in range(0, len(at), _CHUNK):
         for row in table.take(at[start : start + _CHUNK]).to_pylist():
@@ -88,7 +93,7 @@ def _rows(storage: Storage, folder: str) -> Iterator[dict[str, Any]]:
 
 
 def _table(storage: Storage, folder: str) -> pa.Table | None:
-    columns = _POST_COLUMNS if folder.startswith(POSTS) else None
+    columns = _POST_COLUMNS if folder.startswith(f"{POSTS}/") else None
     while True:
         tables = []
         try:

@@ -62,11 +62,12 @@ def compact(storage: Storage, *, run: str | None, before: datetime, execute: boo
         if found is None or found[1] + timedelta(hours=1) > before or run not in (None, found[0]):
             continue
         name = found[0]
-        if folder.startswith(POSTS) and name not in gone:
+        is_posts = folder.startswith(f"{POSTS}/")
+        if is_posts and name not in gone:
             gone[name] = _gone(storage, name)
         while True:
             try:
-                done = _compact_folder(storage, folder, gone.get(name), execute)
+                done = _compact_folder(storage, folder, gone[name] if is_posts else None, execute)
             except FileNotFoundError:
                 continue  # somebody else replaced a file meanwhile
             break
