@@ -137,6 +137,10 @@ def _rows(drawn: list[tuple[str, int, int, int | None]]) -> list[Row]:
     drawn=_messages,
     actions=st.lists(st.tuples(st.integers(0, 12), st.none() | _steps), min_size=3, max_size=7),
 )
+@example(  # a compaction that dies at each of its steps in turn
+    drawn=[("post", number, 0, None) for number in (0, 2, 4, 6)],
+    actions=[(2, None), (2, None), *((0, step) for step in range(5)), (0, None)],
+)
 @example(  # the last deletion of a compaction dies, and the next one meets what is left
     drawn=[("post", 0, 0, None), ("post", 0, 0, 5), ("post", 2, 0, None), ("deletion", 2, 9, None)],
     actions=[(1, None), (1, None), (2, None), (0, 5), (0, None)],
