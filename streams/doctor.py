@@ -19,7 +19,8 @@ from models.errors import ArtefactError
 from streams import clock, connection, topics
 from streams.campaign import Campaign, load_campaign
 from streams.errors import SettingsError, TagpulseError
-from streams.settings import KafkaSettings, Settings
+from streams.settings import KafkaSettings, LakeSettings, Settings
+from streams.sinks.storage import open_storage
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -53,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield check_model(settings)
     yield check_port(settings)
     yield check_clock(settings, ask_broker=broker.status != "fail")
-    yield check_disk("lake", settings.lake.path, "TAGPULSE_LAKE__PATH")
+    yield check_lake(settings.lake)
     yield check_disk("state", settings.produce.state_path, "TAGPULSE_PRODUCE__STATE_PATH")
 
 
@@ -189,6 +190,18 @@ def _records_ahead(settings: Settings) -> timedelta | None:
         return clock.behind_records(settings)
     except TagpulseError:
         return None
+
+
+def check_lake(lake: LakeSettings) -> Finding:
+    """Whether the folder of the lake can be written and has room, or the object store answers."""
+    if isinstance(lake.path, Path):
+        return check_disk("lake", lake.path, "TAGPULSE_LAKE__PATH")
+    try:
+        storage = open_storage(lake.path)
+        storage.prepare()
+    except TagpulseError as error:
+        return Finding(check="lake", status="fail", detail=str(error))
+    return Finding(check="lake", status="ok", detail=f"{storage.place} answers")
 
 
 def check_disk(check: str, path: Path, variable: str) -> Finding:

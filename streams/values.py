@@ -16,6 +16,11 @@ TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 SchemaName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 FilePath = Annotated[Path, BeforeValidator(lambda value: Path(str(value)).expanduser())]
 
+LakePlace = Annotated[
+    Path | str, BeforeValidator(lambda value: value if "://" in str(value) else Path(str(value)).expanduser())
+]
+"""A folder, or the address of an object store, which stays a string."""
+
 
 def _is_file(path: Path) -> Path:
     if not path.is_file():

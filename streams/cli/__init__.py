@@ -21,6 +21,7 @@ _COMMANDS = {
     "doctor": "Check broker, topics, model, ports, clock and disk.",
     "forget": "Remove posts, or all posts of an author, from every sink.",
     "postgres": "Make, check and prune the tables of the sink postgres.",
+    "lake": "Merge the small files of the lake, remove its old days.",
     "produce": "Send posts of a source to Kafka.",
     "query": "Ask the lake in SQL.",
     "replay": "Play a day once more, under a name of its own.",

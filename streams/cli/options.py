@@ -69,3 +69,18 @@ class When(Moment):
 run_option = click.option(
     "--run", metavar="NAME", help="The run, if not that of TAGPULSE_RUN: live, or a replay's name."
 )
+
+
+class Age(click.ParamType):
+    """How long ago, as a number with `m`, `h` or `d`: `30m`, `1h`, `2d`."""
+
+    name = "AGE"
+    _UNITS = {"m": "minutes", "h": "hours", "d": "days"}  # noqa: RUF012
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        match = re.fullmatch(r"(\d{1,6})([mhd])", value)
+        if match is None:
+            self.fail(f"{value!r} is not a number with m, h or d, as in 30m, 1h, 2d", param, ctx)
+        return timedelta(**{self._UNITS[match[2]]: int(match[1])})

@@ -33,8 +33,13 @@ def command(sql: str, as_json: bool, limit: int) -> None:
     tagpulse query "describe posts"
 
     \b
+    The view `minutes` counts them by run, minute and hashtag: posts, negative, neutral, positive, and the sums of the
+    probabilities negative_sum, neutral_sum, positive_sum.
+
+    \b
     Examples:
       tagpulse query "select sentiment, count(*) from posts group by 1"
+      tagpulse query "select minute, posts, negative from minutes where hashtag = 'poltwt' order by minute"
       tagpulse query --json "select created_at, text from posts where language = 'de' order by negative desc limit 10"
     """
     answer = ask(load_settings().lake.path, sql)

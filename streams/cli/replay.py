@@ -23,8 +23,9 @@ from streams.campaign import load_campaign
 from streams.cli.options import Moment, Speed
 from streams.contracts import normalise_hashtags
 from streams.health import Health
+from streams.lake_posts import read_messages
 from streams.model import load_enricher
-from streams.replay.files import FileReader
+from streams.replay.files import FileReader, MessageReader
 from streams.replay.items import Bounds, Reader
 from streams.replay.kafka import KafkaReader
 from streams.replay.manifest import Manifest
@@ -156,7 +157,7 @@ def _reader(
                 return KafkaReader(live.kafka, bounds)
             return KafkaReader.open(live.kafka, live.topics.raw, selection)
         if origin == (LAKE,):
-            raise NotImplementedError
+            return MessageReader(f"{LAKE}:{from_run}", read_messages(live.lake.path, from_run))
         return FileReader(origin, max_line_bytes=live.topics.max_message_bytes)
 
     return open_reader

@@ -34,7 +34,7 @@ _ANSWERS = {_YES, _NO}
 
 
 def compare(
-    lake: Path, run_a: str, run_b: str, selection: Selection | None = None, *, changed_posts: int = 20
+    lake: Path | str, run_a: str, run_b: str, selection: Selection | None = None, *, changed_posts: int = 20
 ) -> Comparison:
     """Compares run B with run A. Raises BadInput for a run that is not in the lake.
 

@@ -185,7 +185,7 @@ class Pairs:
 
 
 @contextmanager
-def read_pairs(lake: Path, run_a: str, run_b: str, selection: Selection) -> Iterator[Pairs]:
+def read_pairs(lake: Path | str, run_a: str, run_b: str, selection: Selection) -> Iterator[Pairs]:
     """Joins two runs of the lake. Raises BadInput naming the runs that are, when one is not, and when DuckDB fails."""
     with connect(lake) as connection:
         try:

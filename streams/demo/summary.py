@@ -110,7 +110,7 @@ def sum_up(run: Play) -> Summary:
     )
 
 
-def lake_posts(lake: Path) -> int:
+def lake_posts(lake: Path | str) -> int:
     """Distinct posts of a lake."""
     ((count,),) = ask(lake, "select count(*) from posts").rows
     return int(count)

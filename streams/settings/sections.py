@@ -13,6 +13,7 @@ from streams.values import (
     ExistingFile,
     FilePath,
     Hours,
+    LakePlace,
     Port,
     Positive,
     SchemaName,
@@ -213,10 +214,17 @@ class PrivacySettings(Section):
 class LakeSettings(Section):
     """The Parquet lake."""
 
-    path: FilePath = Field(Path("lake"), description="folder of the Parquet files")
+    path: LakePlace = Field(
+        Path("lake"),
+        description="folder of the Parquet files, or an object store: "
+        "s3://BUCKET/FOLDER?region=…&endpoint_override=HOST:PORT&scheme=http, credentials in AWS_ACCESS_KEY_ID and so on",
+    )
     flush_rows: Positive = Field(50_000, description="a file is closed after this many rows")
     flush_seconds: Seconds = Field(5.0, description="or after this long, and only then are its posts acknowledged")
     batch_size: Positive = Field(2_000, description="posts that are read together")
+    retention_days: Positive | None = Field(
+        None, description="age from which `tagpulse lake prune` removes a day; default: none"
+    )
 
 
 class PostgresSettings(Section):

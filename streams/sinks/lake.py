@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from streams.contracts import Deletion, EnrichedPost
+from streams.contracts import Deletion, EnrichedMessage, EnrichedPost
 from streams.sinks.base import Row
 
 POSTS = "posts"
 DELETIONS = "deletions"
+FORGOTTEN = "forgotten"
 
 _TIME = pa.timestamp("us", tz="UTC")
 _STRINGS = pa.list_(pa.string())
@@ -58,7 +59,15 @@ POST_SCHEMA = pa.schema(
 )
 DELETION_SCHEMA = pa.schema([("source", pa.string()), ("id", pa.string()), ("deleted_at", _TIME), *_PLACE])
 
-_FILE_NAME = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<first>\d+)-(?P<last>\d+)(?:\.\d+)?\.parquet")
+FORGOTTEN_SCHEMA = pa.schema([("source", pa.string()), ("id", pa.string()), ("forgotten_at", _TIME)])
+"""The posts that every run forgot, for good: one folder for all runs, which retention leaves alone."""
+
+FOLDERS = [("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]
+"""The columns that the folders of posts and deletions give."""
+
+_FILE_NAME = re.compile(
+    r"(?P<topic>.+)-(?P<partition>\d+)-(?P<first>\d+)-(?P<last>\d+)(?:\.\d+|\.r[0-9a-f]{8})?\.parquet"
+)
 
 
 class Span(NamedTuple):
@@ -74,6 +83,10 @@ class Span(NamedTuple):
         suffix = f".{copy}" if copy else ""
         return f"{self.topic}-{self.partition}-{self.first:012}-{self.last:012}{suffix}.parquet"
 
+    def rewritten_name(self) -> str:
+        """A name that no other file has or had: a crash must not let two rewrites meet in one file."""
+        return f"{self.topic}-{self.partition}-{self.first:012}-{self.last:012}.r{secrets.token_hex(4)}.parquet"
+
     def overlaps(self, other: Span) -> bool:
         same = (self.topic, self.partition) == (other.topic, other.partition)
         return same and self.first <= other.last and other.first <= self.last
@@ -85,62 +98,65 @@ def parse_file_name(name: str) -> Span | None:
     return match and Span(match["topic"], int(match["partition"]), int(match["first"]), int(match["last"]))
 
 
-def folder_of(row: Row, run: str) -> Path:
-    """Where a row belongs, relative to the lake: by kind, run, and date and hour of its event time (UTC)."""
-    if isinstance(row.message, EnrichedPost):
-        kind, at = POSTS, row.message.post.created_at
+def folder_of(message: EnrichedMessage, run: str) -> str:
+    """Where a message belongs in the lake: by kind, run, and date and hour of its event time (UTC)."""
+    if isinstance(message, EnrichedPost):
+        kind, at = POSTS, message.post.created_at
     else:
-        kind, at = DELETIONS, row.message.deleted_at
-    return Path(kind, f"run={run}", f"date={at:%Y-%m-%d}", f"hour={at:%H}")
+        kind, at = DELETIONS, message.deleted_at
+    return f"{kind}/run={run}/date={at:%Y-%m-%d}/hour={at:%H}"
 
 
-def schema_of(folder: Path) -> pa.Schema:
-    """The schema of the files in a folder of the lake."""
-    return POST_SCHEMA if folder.parts[0] == POSTS else DELETION_SCHEMA
+def schema_of(name: str) -> pa.Schema:
+    """The schema of a folder of the lake, or of a file in it."""
+    return {POSTS: POST_SCHEMA, DELETIONS: DELETION_SCHEMA, FORGOTTEN: FORGOTTEN_SCHEMA}[name.partition("/")[0]]
 
 
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     """Rows of one kind as a table."""
-    return pa.Table.from_pylist([_fields(row) for row in rows], schema=schema)
+    columns = zip(*[_values(row) for row in rows], strict=True)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _fields(row: Row) -> dict[str, Any]:
-    message = row.message
-    fields = {"kafka_partition": row.record.partition, "kafka_offset": row.record.offset}
+def _values(row: Row) -> tuple[Any, ...]:
+    """In the order of the schema."""
+    message, place = row.message, (row.record.partition, row.record.offset)
     if isinstance(message, Deletion):
-        return fields | {"source": message.source, "id": message.id, "deleted_at": message.deleted_at}
-    post = message.post
-    return fields | {
-        "source": post.source,
-        "id": post.id,
-        "created_at": post.created_at,
-        "text": post.text,
-        "author": post.author,
-        "hashtags": post.hashtags,
-        "language": message.language.code,
-        "language_score": message.language.score,
-        "sentiment": message.sentiment.label,
-        "negative": message.sentiment.negative,
-        "neutral": message.sentiment.neutral,
-        "positive": message.sentiment.positive,
-        "topics": [topic.name for topic in message.topics],
-        "topic_scores": [topic.score for topic in message.topics],
-        "campaign_topic": message.campaign.name,
-        "campaign_score": message.campaign.score,
-        "language_hint": post.language_hint,
-        "media": post.media,
-        "reply_to": post.reply_to,
-        "repost_of": post.repost_of,
-        "likes": post.engagement.likes,
-        "reposts": post.engagement.reposts,
-        "replies": post.engagement.replies,
-        "url": post.url,
-        "edited_at": post.edited_at,
-        "collected_at": post.collected_at,
-        "created_at_is_estimate": post.created_at_is_estimate,
-        "model_name": message.model.name,
-        "model_version": message.model.version,
-        "model_runtime": message.model.runtime,
-        "model_precision": message.model.precision,
-        "enriched_at": message.enriched_at,
-    }
+        return (message.source, message.id, message.deleted_at, *place)
+    post, model = message.post, message.model
+    return (
+        post.source,
+        post.id,
+        post.created_at,
+        post.text,
+        post.author,
+        post.hashtags,
+        message.language.code,
+        message.language.score,
+        message.sentiment.label,
+        message.sentiment.negative,
+        message.sentiment.neutral,
+        message.sentiment.positive,
+        [topic.name for topic in message.topics],
+        [topic.score for topic in message.topics],
+        message.campaign.name,
+        message.campaign.score,
+        post.language_hint,
+        post.media,
+        post.reply_to,
+        post.repost_of,
+        post.engagement.likes,
+        post.engagement.reposts,
+        post.engagement.replies,
+        post.url,
+        post.edited_at,
+        post.collected_at,
+        post.created_at_is_estimate,
+        model.name,
+        model.version,
+        model.runtime,
+        model.precision,
+        message.enriched_at,
+        *place,
+    )

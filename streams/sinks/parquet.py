@@ -1,37 +1,28 @@
-"""The Parquet lake on a local disk: nothing lost and nothing twice, whatever crashes.
+"""The Parquet lake as a sink: nothing lost and nothing twice, whatever crashes.
 
 Rows are kept by folder (kind, run, date, hour of event time). A flush writes one file for each folder and partition, named
-after the stretch of offsets it covers, under a hidden name first; the rename makes it visible as a whole. When a crash
-came between the renames of a flush, the same records come again, in batches of other sizes: a folder whose files already
-cover an offset is read, and the rows it holds are left out.
+after the stretch of offsets it covers, and visible only as a whole. When a crash came between the files of a flush, the
+same records come again, in batches of other sizes: a folder whose files already cover an offset is read, and the rows it
+holds are left out.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import time
 from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from streams import metrics
 from streams.contracts import EnrichedPost
-from streams.errors import BadInput, Unavailable
 from streams.lossless import Pace
 from streams.settings import LIVE, LakeSettings, Settings
-from streams.sinks.base import Flushed, Row, Sink
-from streams.sinks.lake import Span, folder_of, parse_file_name, schema_of, to_table
-
-_HIDDEN = ".part"
-_STALE_SECONDS = 3_600.0
-
-Identity = tuple[int, str, str]
+from streams.sinks.base import Flushed, PostKey, Row, Sink, Wanted
+from streams.sinks.lake import DELETIONS, POSTS, Span, folder_of, schema_of, to_table
+from streams.sinks.lake_files import Identity, held, write_table
+from streams.sinks.lake_forget import forget
+from streams.sinks.lake_views import posts_by_run
+from streams.sinks.storage import open_storage
 
 
 class ParquetSink(Sink):
@@ -40,7 +31,7 @@ class ParquetSink(Sink):
     name: ClassVar[str] = "parquet"
 
     def __init__(self, settings: LakeSettings, run: str = LIVE) -> None:
-        self._path = settings.path
+        self._storage = open_storage(settings.path)
         self._run = run
         self._pace = Pace(
             batch_size=settings.batch_size,
@@ -60,7 +51,7 @@ class ParquetSink(Sink):
         return self._pace
 
     async def open(self) -> None:
-        await asyncio.to_thread(self._prepare)
+        await asyncio.to_thread(self._storage.prepare)
 
     async def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -75,88 +66,40 @@ class ParquetSink(Sink):
     async def close(self) -> None:
         self._rows.clear()
 
-    def _prepare(self) -> None:
-        try:
-            self._path.mkdir(parents=True, exist_ok=True)
-            for left in self._path.rglob(f"*{_HIDDEN}"):
-                # what a crashed writer left; a younger file may belong to a writer at work
-                if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                    left.unlink(missing_ok=True)
-        except OSError as error:
-            raise Unavailable(f"the lake {self._path} (TAGPULSE_LAKE__PATH) cannot be used: {error}") from error
+    async def runs(self) -> Mapping[str, int]:
+        return await asyncio.to_thread(posts_by_run, self._storage)
+
+    async def drop_run(self, run: str) -> int:
+        posts = (await self.runs()).get(run, 0)
+        for kind in (POSTS, DELETIONS):
+            await asyncio.to_thread(self._storage.delete_folder, f"{kind}/run={run}")
+        return posts
+
+    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+        return await asyncio.to_thread(forget, self._storage, wanted)
 
     def _flush(self) -> int:
         written = 0
-        try:
-            for (topic, partition), rows in self._rows.items():
-                offsets = [row.record.offset for row in rows.values()]
-                span = Span(topic, partition, min(offsets), max(offsets))
-                by_folder: dict[Path, list[Row]] = defaultdict(list)
-                for row in rows.values():
-                    by_folder[folder_of(row, self._run)].append(row)
-                for folder, group in by_folder.items():
-                    written += self._write_file(folder, span, group)
-        except OSError as error:
-            raise Unavailable(f"the lake {self._path} cannot be written: {error}") from error
+        for (topic, partition), rows in self._rows.items():
+            offsets = [row.record.offset for row in rows.values()]
+            span = Span(topic, partition, min(offsets), max(offsets))
+            by_folder: dict[str, list[Row]] = defaultdict(list)
+            for row in rows.values():
+                by_folder[folder_of(row.message, self._run)].append(row)
+            for folder, group in by_folder.items():
+                written += self._write_file(folder, span, group)
         return written
 
-    def _write_file(self, folder: Path, span: Span, rows: Sequence[Row]) -> int:
-        directory = self._path / folder
-        if not directory.is_dir():
-            directory.mkdir(parents=True)
-            _sync_parents(directory, self._path)
-        held = _held(directory, span)
-        fresh = [row for row in rows if _identity(row) not in held]
+    def _write_file(self, folder: str, span: Span, rows: Sequence[Row]) -> int:
+        stored, copy = held(self._storage, folder, span)
+        fresh = [row for row in rows if _identity(row) not in stored]
         metrics.REPEATED.labels(self.name).inc(len(rows) - len(fresh))
-        if not fresh:
-            return 0
-        copy = 0
-        while (target := directory / span.file_name(copy)).exists():
-            copy += 1
-        hidden = directory / f".{target.name}.{os.getpid()}{_HIDDEN}"
-        try:
-            with hidden.open("wb") as file:
-                pq.write_table(to_table(fresh, schema_of(folder)), file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            hidden.rename(target)
-        except OSError:
-            with contextlib.suppress(OSError):
-                hidden.unlink(missing_ok=True)
-            raise
-        _sync(directory)
+        if fresh:
+            table = to_table(fresh, schema_of(folder))
+            write_table(self._storage, f"{folder}/{span.file_name(copy)}", table)
         return len(fresh)
-
-
-def _held(directory: Path, span: Span) -> set[Identity]:
-    """The rows of a span that the files of a folder hold: by offset and post, since a topic can be made anew."""
-    held: set[Identity] = set()
-    for file in directory.iterdir():
-        stored = parse_file_name(file.name)
-        if stored and stored.overlaps(span):
-            try:
-                table: pa.Table = pq.read_table(file, columns=["kafka_offset", "source", "id"], partitioning=None)
-            except pa.ArrowInvalid as error:
-                raise BadInput(f"{file} is damaged: move it out of the lake; {error}") from error
-            columns = (table.column(name).to_pylist() for name in ("kafka_offset", "source", "id"))
-            held.update(zip(*columns, strict=True))
-    return held
 
 
 def _identity(row: Row) -> Identity:
     post = row.message.post if isinstance(row.message, EnrichedPost) else row.message
     return row.record.offset, post.source, post.id
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_parents(directory: Path, root: Path) -> None:
-    while directory != root:
-        directory = directory.parent
-        _sync(directory)

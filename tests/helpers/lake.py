@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
+from streams.contracts import EnrichedMessage
 from streams.lake_query import ask
 from streams.settings import Settings
 from streams.sinks.lake import parse_file_name
+from tests.helpers.reference import fold
 
 
-def lake_rows(lake: Path) -> list[tuple[str, int, int, str]]:
+def lake_rows(lake: Path | str) -> list[tuple[str, int, int, str]]:
     """Topic, partition, offset and id of every row of every file of posts."""
     found = []
-    for file in lake.glob("posts/**/*.parquet"):
+    for file in Path(lake).glob("posts/**/*.parquet"):
         span = parse_file_name(file.name)
         assert span is not None, f"a file with a foreign name: {file}"
         table = pq.read_table(file, columns=["kafka_offset", "id"], partitioning=None)
@@ -27,3 +31,33 @@ def posts_in_view(settings: Settings) -> int:
     """How many posts the view `posts` has."""
     ((number,),) = ask(settings.lake.path, "select count(*) from posts").rows
     return int(number)
+
+
+def view_rows(lake: Path | str, run: str = "live") -> dict[tuple[str, str], tuple[Any, ...]]:
+    """What the view shows of each post of a run; fails when it shows one twice."""
+    columns = "text, created_at, edited_at, author, hashtags, language, sentiment, negative, topics, likes, enriched_at"
+    answer = ask(lake, f"select source, id, {columns} from posts where run = '{run}'")
+    rows = [(tuple(row[:2]), tuple(row[2:])) for row in answer.rows]
+    found = dict(rows)
+    assert len(found) == len(rows), "the view shows a post twice"
+    return found
+
+
+def expected_rows(messages: Iterable[EnrichedMessage]) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """What the view has to show after these messages."""
+    return {
+        key: (
+            enriched.post.text,
+            enriched.post.created_at,
+            enriched.post.edited_at,
+            enriched.post.author,
+            list(enriched.post.hashtags),
+            enriched.language.code,
+            enriched.sentiment.label,
+            enriched.sentiment.negative,
+            [topic.name for topic in enriched.topics],
+            enriched.post.engagement.likes,
+            enriched.enriched_at,
+        )
+        for key, enriched in fold(messages).items()
+    }

@@ -6,10 +6,11 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from streams.contracts import Deletion
+from streams.contracts import Deletion, EnrichedPost
 from streams.errors import BadInput
 from streams.lake_query import ask
 from tests.helpers.brokers import own_settings
@@ -98,6 +99,30 @@ async def test_an_edit_after_a_deletion_brings_the_post_back_and_an_old_one_does
     assert _texts(tmp_path) == []
     await write(tmp_path, [row(4, enriched("a", text="tagged again", edited_at=START + timedelta(minutes=6)))])
     assert _texts(tmp_path) == [("a", "tagged again")]
+
+
+async def test_minutes_count_the_posts_of_a_hashtag(tmp_path: Path) -> None:
+    def tagged(post_id: str, minutes: int, *tags: str) -> EnrichedPost:
+        message = enriched(post_id, minutes=minutes)
+        return msgspec.structs.replace(message, post=msgspec.structs.replace(message.post, hashtags=tags))
+
+    await write(
+        tmp_path,
+        [
+            row(0, tagged("a", 0, "one", "two")),
+            row(1, tagged("b", 0, "one")),
+            row(2, tagged("b", 0, "one")),
+            row(3, tagged("c", 1, "one")),
+            row(4, tagged("d", 1)),
+        ],
+    )
+    columns = "run, hashtag, posts, negative, neutral, positive, round(neutral_sum, 6)"
+    answer = ask(tmp_path, f"select minute, {columns} from minutes order by minute, hashtag")
+    assert list(answer.rows) == [
+        (START, "live", "one", 2, 0, 2, 0, 1.6),
+        (START, "live", "two", 1, 0, 1, 0, 0.8),
+        (START + timedelta(minutes=1), "live", "one", 1, 0, 1, 0, 0.8),
+    ]
 
 
 def test_a_wrong_query_says_what_duckdb_says(tmp_path: Path) -> None:

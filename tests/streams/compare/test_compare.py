@@ -196,7 +196,7 @@ async def test_a_hundred_thousand_posts_are_so_many_times_the_same(found: Compar
     files = f"read_parquet('{tmp_path}/posts/*/*/*/*.parquet', hive_types = {{'run': varchar, 'hour': varchar}})"
     duckdb.sql(
         f"copy (select post.* replace (post.id || number as id) from {files} post, range({times}) many(number)) "
-        f"to '{great}/posts' (format parquet, partition_by (run, date, hour))"
+        f"to '{great}/posts' (format parquet, partition_by (run, date, hour), filename_pattern 'all-0-0-{{i}}')"
     )
     whole = compare(great, "live", "again")
     assert whole.overlap.both == 6 * times

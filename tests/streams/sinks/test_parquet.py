@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.contracts import (
@@ -25,8 +29,11 @@ from streams.errors import Unavailable
 from streams.lossless import Record
 from streams.settings import LakeSettings
 from streams.sinks.base import Row
-from streams.sinks.lake import POSTS, Span, parse_file_name
+from streams.sinks.lake import DELETIONS, POSTS, Span, parse_file_name
+from streams.sinks.lake_compact import Compacted, compact
 from streams.sinks.parquet import ParquetSink
+from streams.sinks.storage import LocalStorage
+from tests.helpers.lake import expected_rows, view_rows
 
 START = datetime(2026, 6, 20, 9, 30, tzinfo=UTC)
 
@@ -58,7 +65,7 @@ def stored(lake: Path, kind: str = POSTS) -> list[tuple[int, int, str]]:
     return sorted(found)
 
 
-async def write(lake: Path, rows: list[Row]) -> int:
+async def write(lake: Path | str, rows: list[Row]) -> int:
     sink = ParquetSink(LakeSettings(path=lake))
     await sink.open()
     await sink.write(rows)
@@ -71,44 +78,107 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    minutes=st.lists(st.integers(0, 240), min_size=1, max_size=40),
-    chunks=st.lists(st.integers(1, 15), min_size=80, max_size=80),
-    crashes=st.lists(st.integers(0, 5), max_size=6),
+@contextlib.contextmanager
+def crash_at(step: int | None) -> Iterator[None]:
+    """Dies at that file operation of the block: before a sync (which is left out), a rename or a removal."""
+    left = step
+
+    def dying(call: Any) -> Any:
+        def instead(*arguments: Any, **options: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                raise Crash
+            if left is not None:
+                left -= 1
+            return call(*arguments, **options)
+
+        return instead
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", dying(lambda _: None))
+        for name in ("rename", "unlink"):
+            patch.setattr(Path, name, dying(getattr(Path, name)))
+        yield
+
+
+def squeeze(lake: Path) -> list[Compacted]:
+    storage = LocalStorage(lake)
+    return list(compact(storage, run=None, before=START + timedelta(days=9), execute=True))
+
+
+_minutes = st.integers(0, 100)
+_messages = st.lists(
+    st.one_of(
+        st.tuples(st.just("post"), st.integers(0, 6), _minutes, st.none() | _minutes),
+        st.tuples(st.just("deletion"), st.integers(0, 6), _minutes, st.none()),
+    ),
+    min_size=1,
+    max_size=16,
 )
-def test_crashes_between_renames_neither_lose_nor_double_a_row(
-    tmp_path_factory: pytest.TempPathFactory, minutes: list[int], chunks: list[int], crashes: list[int]
+_steps = st.integers(0, 25)
+
+
+def _rows(drawn: list[tuple[str, int, int, int | None]]) -> list[Row]:
+    rows = []
+    for offset, (kind, number, minutes, edited) in enumerate(drawn):
+        at = START + timedelta(minutes=minutes)
+        message: EnrichedMessage
+        if kind == "deletion":
+            message = Deletion(source="test", id=f"p{number}", deleted_at=at)
+        else:
+            edited_at = None if edited is None else START + timedelta(minutes=edited)
+            message = enriched(f"p{number}", minutes=minutes, text=f"text {offset}", edited_at=edited_at)
+        rows.append(row(offset, message, partition=number % 2))
+    return rows
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    drawn=_messages,
+    actions=st.lists(st.tuples(st.integers(0, 12), st.none() | _steps), min_size=3, max_size=7),
+)
+@example(  # a compaction that dies at each of its steps in turn
+    drawn=[("post", number, 0, None) for number in (0, 2, 4, 6)],
+    actions=[(2, None), (2, None), *((0, step) for step in range(5)), (0, None)],
+)
+@example(  # the last deletion of a compaction dies, and the next one meets what is left
+    drawn=[("post", 0, 0, None), ("post", 0, 0, 5), ("post", 2, 0, None), ("deletion", 2, 9, None)],
+    actions=[(1, None), (1, None), (2, None), (0, 5), (0, None)],
+)
+def test_crashes_between_any_two_steps_neither_lose_nor_double_a_post(
+    tmp_path_factory: pytest.TempPathFactory,
+    drawn: list[tuple[str, int, int, int | None]],
+    actions: list[tuple[int, int | None]],
 ) -> None:
     lake = tmp_path_factory.mktemp("lake")
-    rows = [
-        row(offset, enriched(f"p{offset}", minutes=minute), partition=offset % 2)
-        for offset, minute in enumerate(minutes)
-    ]
-    committed, sizes, pending = 0, iter(chunks), list(crashes)
-    while committed < len(rows):
-        size = next(sizes, len(rows))
-        with pytest.MonkeyPatch.context() as patch:
-            renames_left = pending.pop() if pending else None
-            rename = Path.rename
-
-            def die(self: Path, target: Path, rename=rename) -> Path:
-                nonlocal renames_left
-                if renames_left == 0:
-                    raise Crash
-                if renames_left is not None:
-                    renames_left -= 1
-                return rename(self, target)
-
-            patch.setattr(Path, "rename", die)
-            try:
-                asyncio.run(write(lake, rows[committed : committed + size]))
-            except Crash:
-                continue
-        committed += size
-    assert stored(lake) == sorted(
-        (row.record.partition, row.record.offset, row.message.key.decode()[5:]) for row in rows
-    )
+    rows, committed, half_written = _rows(drawn), 0, False
+    for size, step in [*actions, (len(rows), None)]:
+        try:
+            with crash_at(step):
+                if size:
+                    asyncio.run(write(lake, rows[committed : committed + size]))
+                else:  # a compaction, also while the records of a crashed flush are still to come again
+                    squeeze(lake)
+        except Crash:
+            half_written = half_written or size > 0
+        else:
+            committed, half_written = committed + size, half_written and size == 0
+        if not half_written:
+            assert view_rows(lake) == expected_rows(one.message for one in rows[:committed])
+    wanted = expected_rows(one.message for one in rows)
+    with crash_at(None):
+        asyncio.run(write(lake, rows))  # all of them once more: a consumer group that was reset
+        assert view_rows(lake) == wanted
+        squeeze(lake)
+        assert view_rows(lake) == wanted
+        assert squeeze(lake) == [], "a second compaction finds nothing"
+    kept = stored(lake)
+    assert len(set(kept)) == len(kept), "rows stand twice"
+    deletions = {(one.record.partition, one.record.offset) for one in rows if isinstance(one.message, Deletion)}
+    assert {(partition, offset) for partition, offset, _ in stored(lake, DELETIONS)} == deletions
+    for folder in {file.parent for file in lake.rglob("*.parquet")}:
+        spans = [parse_file_name(file.name) for file in folder.iterdir() if not file.name.startswith(".")]
+        assert len({span.partition for span in spans if span}) == len(spans), "an hour has one file for each partition"
 
 
 async def test_rows_go_to_the_hour_of_their_event_time(tmp_path: Path) -> None:
@@ -163,6 +233,7 @@ async def test_a_lake_that_cannot_be_written_is_unavailable_and_keeps_the_rows(t
 def test_file_names_say_what_the_file_holds(topic: str, partition: int, first: int, length: int, copy: int) -> None:
     span = Span(topic, partition, first, first + length)
     assert parse_file_name(span.file_name(copy)) == span
+    assert parse_file_name(span.rewritten_name()) == span
 
 
 def test_foreign_files_are_not_ours() -> None:

@@ -1,0 +1,157 @@
+"""The views of the lake in DuckDB: `posts` and `minutes`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from streams.sinks.lake import (
+    DELETION_SCHEMA,
+    DELETIONS,
+    FOLDERS,
+    FORGOTTEN,
+    FORGOTTEN_SCHEMA,
+    POST_SCHEMA,
+    POSTS,
+    parse_file_name,
+)
+from streams.sinks.lake_files import column_names, runs_of
+from streams.sinks.storage import LocalStorage, Storage
+
+_TRIES = 5
+
+NEWEST_FIRST = (
+    "edited_at is null, coalesce(edited_at, created_at) desc, enriched_at desc, kafka_partition, kafka_offset desc"
+)
+"""Of a post that stands several times the first counts: an edit before what was not edited, the newest one, of equal ones the newest
+enrichment."""
+
+# A post that was edited after its deletion is back: an edit can take the hashtag away and bring it again.
+# To order all posts by id would be dear. Only those whose hash came twice or was deleted are looked at closely: a hash
+# that two ids share costs time, never the truth.
+_POSTS_VIEW = f"""
+create view posts as
+with doubtful as materialized (
+    select hash(run, source, id) as mark from stored_posts group by 1 having count(*) > 1
+    union all select hash(run, source, id) from stored_deletions
+    union all select hash(run, source, id) from stored_forgotten, runs
+)
+select * from stored_posts where hash(run, source, id) not in (select mark from doubtful)
+union all
+select * from (select * from stored_posts where hash(run, source, id) in (select mark from doubtful)) post
+where not exists (
+    select 1 from stored_deletions deletion
+    where deletion.run = post.run and deletion.source = post.source and deletion.id = post.id
+    and deletion.deleted_at >= coalesce(post.edited_at, deletion.deleted_at)
+) and not exists (
+    select 1 from stored_forgotten forgotten where forgotten.source = post.source and forgotten.id = post.id
+    and forgotten.forgotten_at >= coalesce(post.edited_at, forgotten.forgotten_at)
+)
+qualify row_number() over (partition by run, source, id order by {NEWEST_FIRST}) = 1
+"""  # noqa: S608
+
+_MINUTES_VIEW = """
+create view minutes as
+select run, minute, hashtag, count(*) as posts, count(*) filter (sentiment = 'negative') as negative,
+    count(*) filter (sentiment = 'neutral') as neutral, count(*) filter (sentiment = 'positive') as positive,
+    sum(p_negative) as negative_sum, sum(p_neutral) as neutral_sum, sum(p_positive) as positive_sum
+from (
+    select run, date_trunc('minute', created_at) as minute, unnest(hashtags) as hashtag, sentiment,
+        negative as p_negative, neutral as p_neutral, positive as p_positive
+    from posts
+)
+group by run, minute, hashtag
+"""
+
+
+def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
+    """DuckDB with the views over the files as they are now.
+
+    Raises duckdb.Error, Unavailable and Refused; FileNotFoundError when a compaction replaced a file meanwhile.
+    """
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    runs = pa.table({"run": pa.array(runs_of(storage), pa.string())})
+    connection.register("runs", runs)
+    for kind, schema, is_run in (
+        (POSTS, POST_SCHEMA, True),
+        (DELETIONS, DELETION_SCHEMA, True),
+        (FORGOTTEN, FORGOTTEN_SCHEMA, False),
+    ):
+        _create_stored_view(connection, storage, kind, schema, is_run)
+    connection.execute(_POSTS_VIEW)
+    connection.execute(_MINUTES_VIEW)
+    return connection
+
+
+def select(storage: Storage, sql: str) -> duckdb.DuckDBPyConnection:
+    """Runs a query, anew when a compaction replaced files that it was reading. Raises duckdb.Error, Unavailable, Refused."""
+    for tries_left in reversed(range(_TRIES)):
+        before = storage.files("")
+        try:
+            return connect(storage).execute(sql)
+        except (duckdb.Error, FileNotFoundError):
+            if not tries_left or storage.files("") == before:
+                raise
+    raise AssertionError
+
+
+def posts_by_run(storage: Storage) -> dict[str, int]:
+    """The posts of the view by run; runs that have only deletions with 0."""
+    counted = select(storage, "select run, count(*) from posts group by 1").fetchall()
+    return dict.fromkeys(runs_of(storage), 0) | {str(run): int(posts) for run, posts in counted}
+
+
+def _create_stored_view(
+    connection: duckdb.DuckDBPyConnection, storage: Storage, kind: str, schema: pa.Schema, is_run: bool
+) -> None:
+    name = f"stored_{kind}"
+    folders = pa.schema(FOLDERS if is_run else [])
+    whole = pa.schema([*schema, *folders])
+    files = [file for file in storage.files(kind) if _is_ours(file, is_run)]
+    if files and not isinstance(storage, LocalStorage):
+        # without a network of its own DuckDB asks pyarrow
+        connection.register(name, _dataset(storage, kind, files, whole, folders))
+        return
+    # the empty table gives the columns that no file has
+    connection.register(f"{name}_columns", whole.empty_table())
+    view = f"create view {name} as select * from {name}_columns"  # noqa: S608
+    for alike in _by_columns(storage, files):
+        names = ", ".join("'" + storage.full(file).replace("'", "''") + "'" for file in alike)
+        types = "hive_partitioning = true, hive_types = {'run': varchar, 'date': date, 'hour': varchar}"
+        view += (
+            f" union all by name select * from "  # noqa: S608
+            f"read_parquet([{names}], {types if is_run else 'hive_partitioning = false'})"
+        )
+    connection.execute(view)
+
+
+def _by_columns(storage: Storage, files: Sequence[str]) -> Iterable[list[str]]:
+    """The files, those with the same columns together: earlier versions wrote fewer.
+
+    DuckDB could look for itself, but would open every file again whenever a query names a view.
+    """
+    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for file in files:
+        alike[column_names(storage, file)].append(file)
+    return alike.values()
+
+
+def _dataset(storage: Storage, kind: str, files: list[str], schema: pa.Schema, folders: pa.Schema) -> Any:
+    return pads.dataset(
+        [storage.full(file) for file in files],
+        schema=schema,
+        format="parquet",
+        filesystem=storage.filesystem,
+        partitioning=pads.partitioning(folders, flavor="hive") if len(folders) else None,
+        partition_base_dir=storage.full(kind),
+    )
+
+
+def _is_ours(file: str, is_run: bool) -> bool:
+    return file.endswith(".parquet") and (not is_run or parse_file_name(file.rpartition("/")[2]) is not None)

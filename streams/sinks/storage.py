@@ -1,0 +1,169 @@
+"""Where a lake lies: whole files below one place, on a local disk or in an object store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from streams.errors import Unavailable
+
+_HIDDEN = ".part"
+_STALE_SECONDS = 3_600.0
+
+
+class Storage(ABC):
+    """Whole files below one place; names are relative to it, with `/` between.
+
+    Every method may raise Unavailable when the place is away or full, and Refused when it says no for good.
+    """
+
+    def __init__(self, place: str, filesystem: pafs.FileSystem, root: str) -> None:
+        self.place = place
+        """As the setting names it."""
+        self.filesystem = filesystem
+        self._root = root
+
+    def full(self, name: str) -> str:
+        """The file as `filesystem` names it."""
+        return f"{self._root}/{name}"
+
+    @abstractmethod
+    def faults(self, doing: str) -> AbstractContextManager[None]:
+        """Turns what the file system raises in the block into Unavailable or Refused; FileNotFoundError passes."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Makes the place usable, and tidies what a crashed writer left."""
+
+    @abstractmethod
+    def files(self, folder: str) -> list[str]:
+        """The visible files below a folder, at any depth, sorted; none where there is no such folder."""
+
+    @abstractmethod
+    def write(self, name: str, content: Any) -> None:
+        """Makes a file, durable and visible as a whole or not at all. `content` is a buffer of pyarrow."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Removes a file; one that is gone already is no fault."""
+
+    @abstractmethod
+    def delete_folder(self, folder: str) -> None:
+        """Removes a folder with all that is in it."""
+
+    def read(self, name: str) -> Any:
+        """The file, open for reading (a NativeFile of pyarrow). Raises FileNotFoundError."""
+        with self.faults("read"):
+            return self.filesystem.open_input_file(self.full(name))
+
+    def sizes(self, names: Sequence[str]) -> list[int]:
+        """Bytes of each file, 0 for one that is gone."""
+        with self.faults("read"):
+            return [info.size or 0 for info in self.filesystem.get_file_info([self.full(name) for name in names])]
+
+
+class LocalStorage(Storage):
+    """A folder: files are written under a hidden name, synced, and renamed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), pafs.LocalFileSystem(), str(path.absolute()))
+        self.path = path.absolute()
+
+    @contextlib.contextmanager
+    def faults(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self._unavailable(doing, error) from error
+
+    def prepare(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for left in self.path.rglob(f"*{_HIDDEN}"):
+                # what a crashed writer left; a younger file may belong to a writer at work
+                if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                    left.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unavailable("used", error) from error
+
+    def files(self, folder: str) -> list[str]:
+        with self.faults("read"):
+            found = self._scan(folder)
+            # a scan of a folder is no snapshot: it can miss both a file that is replaced and what replaces it
+            while (again := self._scan(folder)) != found:
+                found = again
+            return found
+
+    def _scan(self, folder: str) -> list[str]:
+        found = []
+        for directory, _, names in os.walk(self.path / folder, onerror=_unless_gone):
+            base = PurePosixPath(directory).relative_to(self.path)
+            found += [str(base / name) for name in names if not name.startswith(".")]
+        return sorted(found)
+
+    def write(self, name: str, content: Any) -> None:
+        target = self.path / name
+        hidden = target.with_name(f".{target.name}.{os.getpid()}{_HIDDEN}")
+        try:
+            if not target.parent.is_dir():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _sync_parents(target.parent, self.path)
+            with hidden.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            hidden.rename(target)
+            _sync(target.parent)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                hidden.unlink(missing_ok=True)
+            raise self._unavailable("written", error) from error
+
+    def delete(self, name: str) -> None:
+        with self.faults("written"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def delete_folder(self, folder: str) -> None:
+        with contextlib.suppress(FileNotFoundError), self.faults("written"):
+            self.filesystem.delete_dir(self.full(folder))
+
+    def _unavailable(self, doing: str, error: OSError) -> Unavailable:
+        return Unavailable(f"the lake {self.place} (TAGPULSE_LAKE__PATH) cannot be {doing}: {error}")
+
+
+def open_storage(place: Path | str) -> Storage:
+    """The storage of the setting `TAGPULSE_LAKE__PATH`; connects to nothing yet. Raises SettingsError."""
+    if isinstance(place, Path):
+        return LocalStorage(place)
+    from streams.sinks.object_store import ObjectStorage
+
+    return ObjectStorage(place)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_parents(directory: Path, root: Path) -> None:
+    while directory != root:
+        directory = directory.parent
+        _sync(directory)
