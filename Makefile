@@ -48,9 +48,12 @@ lock: $(TEST) ## Write constraints.txt anew from pyproject.toml (UPGRADE=1: newe
 	sed -i.all -E '/^(cuda|nvidia|triton)/d' constraints.txt
 	rm constraints.txt.all
 
-bench: $(DEMO) ## Measure the speed of every part against a bare peer
+bench: $(TEST) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/model.py
+	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/query.py
+	$(BIN)/python benchmarks/replay.py
 
 clean: ## Remove the virtual environment and what the tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from streams import topics
 from streams.broker import Broker
+from streams.contracts import Deletion, Post, encode
 from streams.lake_query import ask
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
-from tests.helpers.posts import raw_posts
+from tests.helpers.posts import START, raw_posts
 from tests.helpers.processes import Tagpulse, run_tagpulse
 from tests.helpers.records import count, end_offsets, produce
 
@@ -141,3 +145,38 @@ def test_wrong_usage_is_told(embedded_broker: Broker, settings_for: SettingsFact
         assert told in done.stderr
     assert run_tagpulse("replay", "--run", "No Name", "--from", "raw", settings=settings).returncode == 78
     assert run_tagpulse("replay", "--run", "a", "--from", "nowhere.jsonl", settings=settings).returncode == 65
+
+
+def test_a_day_out_of_the_lake_goes_into_both_sinks_and_people_are_forgotten_in_both(
+    embedded_broker: Broker, settings_for: SettingsFactory, dsn: str, tmp_path: Path
+) -> None:
+    settings = settings_for(
+        embedded_broker,
+        model={"backend": "constant"},
+        lake={"flush_seconds": 0.5},
+        postgres={"dsn": dsn, "flush_seconds": 0.5},
+    )
+    day = tmp_path / "day.jsonl"
+    posts = [
+        Post(source="x", id=str(number), text=f"number {number}", created_at=START, author=f"author {number % 2}")
+        for number in range(20)
+    ]
+    gone = Deletion(source="x", id="3", deleted_at=START + timedelta(hours=1))
+    day.write_bytes(b"\n".join(encode(message) for message in [*posts, gone]))
+    assert replay(settings, "first", "--from", str(day))["sinks"] == {"parquet": 19}
+    both = ("--sink", "parquet", "--sink", "postgres")
+    manifest = replay(settings, "second", "--from", "lake", "--from-run", "first", *both)
+    assert (manifest["read"], manifest["deletions"], manifest["sinks"]) == (21, 1, {"parquet": 19, "postgres": 19})
+    listed = run_tagpulse("runs", "list", "--json", *both, settings=settings).stdout.splitlines()
+    held = {each["name"]: each["posts"] for each in map(json.loads, listed)}
+    assert held["second"] == {"parquet": 19, "postgres": 19}
+
+    done = run_tagpulse("forget", "--author", "x:author 0", "--execute", settings=settings)
+    assert done.returncode == 0, done.stderr
+    left = "select count(*), count(*) filter (author = 'author 0') from posts where run = 'second'"
+    assert list(ask(settings.lake.path, left).rows) == [(9, 0)]
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute(left.replace("(author", "(where author")).fetchone() == (9, 0)
+    assert run_tagpulse("runs", "drop", "second", *both, "--execute", settings=settings).returncode == 0
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("select count(*) from posts").fetchone() == (0,)
