@@ -36,7 +36,7 @@ def _loaded() -> click.Group:
 def train(context: click.Context, data: Path, work: Path, threads: int) -> None:
     """Make the weights again, step by step.
 
-    Each step reads what the earlier ones left in --work. `fit` and `folds` go on where they were stopped.
+    Each step reads what the earlier ones left in --work. `fit` goes on where it was stopped.
 
     \b
     Examples:

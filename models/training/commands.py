@@ -43,13 +43,9 @@ class Work:
     def teacher(self) -> Path:
         return self.folder / "teacher.npz"
 
-    @property
-    def fit(self) -> Path:
-        return self.folder / "fit"
-
-    @property
-    def folds(self) -> Path:
-        return self.folder / "folds"
+    def member(self, seed: int) -> Path:
+        """Return the folder of a training."""
+        return self.folder / f"member{seed}"
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -138,47 +134,36 @@ def teacher_step(work: Work) -> None:
 
 
 @steps.command("fit")
+@click.option("--member", "seeds", type=int, multiple=True, help="Only the members of these seeds.  [default: all]")
 @click.pass_obj
-def fit_step(work: Work) -> None:
-    """Train all layers on all tasks; goes on where it was stopped."""
-    trainer = Trainer(
-        work.network(recipe.EXITS),
-        work.rows,
-        work.tokens,
-        work.targets,
-        recipe.FIT,
-        work.fit,
-        rate=recipe.RATE,
-        seed=recipe.SEED,
-    )
-    trainer.run(recipe.EPOCH)
-    click.echo(f"wrote {work.fit}")
-
-
-@steps.command("folds")
-@click.pass_obj
-def folds_step(work: Work) -> None:
-    """Answer each fifth of X-Topic by a network that has not seen it: the thresholds and scores of the topics."""
-    work.folds.mkdir(exist_ok=True)
-    scores = folds.score(*_out_of_fold(work))
-    click.echo(f"5-fold macro-F1 {scores.macro_f1:.4f}, micro-F1 {scores.micro_f1:.4f}")
+def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
+    """Train all layers on all tasks, once for each member of the recipe; goes on where it was stopped."""
+    places, fold = folds.places_and_folds(work.rows, recipe.SEED)
+    seen = np.ones(len(work.rows), np.bool_)
+    seen[places[fold == folds.LEFT_OUT]] = False
+    targets = work.targets.with_topics_of(seen)
+    for seed in seeds or recipe.MEMBERS:
+        folder = work.member(seed)
+        network = work.network(recipe.EXITS)
+        Trainer(network, work.rows, work.tokens, targets, recipe.FIT, folder, rate=recipe.RATE, seed=seed).run(
+            recipe.EPOCH
+        )
+        click.echo(f"wrote {folder}")
 
 
 @steps.command("export")
 @click.option("--out", type=click.Path(path_type=Path), default=WEIGHTS, help="Folder of the artefact.")
 @click.pass_obj
 def export_step(work: Work, out: Path) -> None:
-    """Calibrate the heads and write the artefact."""
+    """Average the members, calibrate the heads, and write the artefact."""
     network = work.network(recipe.EXITS)
-    load_average(network, work.fit / f"{recipe.FIT[-1].name}.pt")
+    load_average(network, *(work.member(seed) / f"{recipe.FIT[-1].name}.pt" for seed in recipe.MEMBERS))
     calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)
-    topics = folds.score(*_out_of_fold(work))
-    labels = export.labels(work.rows, recipe.NAME, recipe.VERSION, topics, calibrated)
-    scores = calibrated.scores | {"topics 5-fold macro-F1": topics.macro_f1, "topics 5-fold micro-F1": topics.micro_f1}
+    labels = export.labels(work.rows, recipe.NAME, recipe.VERSION, calibrated)
     texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED).tolist()]
     model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
-    export.write(model, work.tokenizer, labels, scores, out)
-    for name, value in scores.items():
+    export.write(model, work.tokenizer, labels, calibrated.scores, out)
+    for name, value in calibrated.scores.items():
         click.echo(f"{name}: {value:.4f}")
 
 
@@ -186,18 +171,5 @@ def export_step(work: Work, out: Path) -> None:
 @click.pass_context
 def all_steps(context: click.Context) -> None:
     """Run every step in order: about two hours on two cores with bf16."""
-    for step in (encoder_step, vocabulary_step, teacher_step, fit_step, folds_step, export_step):
+    for step in (encoder_step, vocabulary_step, teacher_step, fit_step, export_step):
         context.invoke(step)
-
-
-def _out_of_fold(work: Work) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    def start() -> Network:
-        network = work.network(recipe.EXITS[-1:])
-        load_average(network, work.fit / f"{recipe.FIT[0].name}.pt")
-        return network
-
-    places, fold = folds.places_and_folds(work.rows, recipe.SEED)
-    logits = folds.out_of_fold(
-        start, work.rows, work.tokens, work.targets, recipe.FOLD, work.folds, rate=recipe.RATE, seed=recipe.SEED
-    )
-    return logits, work.targets.topics[places] > 0, fold

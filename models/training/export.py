@@ -23,7 +23,7 @@ from models.artefact import (
 from models.enrichment import SENTIMENTS
 from models.probabilities import sigmoid, softmax
 from models.text import MAX_TOKENS
-from models.training import graph, heads, vectors
+from models.training import folds, graph, heads, vectors
 from models.training.data import Row
 from models.training.encoder import EncoderConfig
 from models.training.folds import TopicScores
@@ -51,6 +51,9 @@ class Calibrated:
 
     heads: dict[str, Head]
     language_threshold: float
+    topic_thresholds: npt.NDArray[np.float32]
+    """As logits."""
+
     campaign: CampaignCalibration
     scores: dict[str, float]
 
@@ -85,12 +88,17 @@ def calibrate(network: Network, rows: Sequence[Row], tokens: Tokens, targets: Ta
     exits = network.heads[str(max(network.sizes.exits))]
     language, threshold, scores = _language(known, seed)
     sentiment, mood_scores = _sentiment(known, _head(exits.sentiment.linear))
+    topics = _topics(known, seed)
     vector, campaign, vector_scores = _vector(known, seed)
     return Calibrated(
         heads={"language": language, "sentiment": sentiment, "topics": _head(exits.topics.linear), "vector": vector},
         language_threshold=threshold,
+        topic_thresholds=topics.thresholds,
         campaign=campaign,
-        scores=scores | mood_scores | vector_scores,
+        scores=scores
+        | mood_scores
+        | vector_scores
+        | {"topics left-out fold macro-F1": topics.macro_f1, "topics left-out fold micro-F1": topics.micro_f1},
     )
 
 
@@ -120,6 +128,13 @@ def _language(known: Rows, seed: int) -> tuple[Head, float, dict[str, float]]:
         for name in held
     }
     return heads.cooled(head, warmth), threshold, scores
+
+
+def _topics(known: Rows, seed: int) -> TopicScores:
+    places, fold = folds.places_and_folds(known.rows, seed)
+    left_out = places[fold == folds.LEFT_OUT]
+    logits = known.answers(left_out).exits[max(known.network.sizes.exits)].topics.numpy()
+    return folds.score(logits, known.targets.topics[left_out] > 0)
 
 
 def _sentiment(known: Rows, head: Head) -> tuple[Head, dict[str, float]]:
@@ -168,9 +183,9 @@ def build(
     return graph.build(weights, shape, calibrated, rounding, MAX_TOKENS)
 
 
-def labels(rows: Sequence[Row], name: str, version: str, topics: TopicScores, calibrated: Calibrated) -> Labels:
+def labels(rows: Sequence[Row], name: str, version: str, calibrated: Calibrated) -> Labels:
     """Say what the columns mean."""
-    limits = sigmoid(topics.thresholds)
+    limits = sigmoid(calibrated.topic_thresholds)
     return Labels(
         name=name,
         version=version,

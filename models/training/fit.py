@@ -25,8 +25,8 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 
 _SMOOTHING = 0.05
-_LANGUAGE_WEIGHT = 0.3
-_TOPIC_WEIGHT = 0.3
+_LANGUAGE_WEIGHT = 0.2
+_TOPIC_WEIGHT = 0.5
 _VECTOR_WEIGHT = 0.1
 _SHALLOW_WEIGHT = 0.25
 """How much an exit above the deepest counts in the loss."""
@@ -47,15 +47,14 @@ _AVERAGE_DECAY = 0.999
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of the training: how many texts, in which shares of which sets, and whether topics are learnt."""
+    """A part of the training: how many texts, and in which shares of which sets."""
 
     name: str
     texts: int
     shares: Mapping[str, float]
-    topics: bool = True
 
 
-def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64], *, topics: bool = True) -> Tensor:
+def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Tensor:
     """Weighted sum of the tasks' losses over the rows of a batch that have an answer, divided by all rows."""
     sentiment, language = torch.from_numpy(targets.sentiment[rows]), torch.from_numpy(targets.language[rows])
     present, has_topics = torch.from_numpy(targets.topics[rows]), torch.from_numpy(targets.has_topics[rows])
@@ -70,9 +69,8 @@ def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64], *, top
             out.sentiment, sentiment, ignore_index=SILENT, label_smoothing=_SMOOTHING, reduction="sum"
         )
         part = part + _VECTOR_WEIGHT * ((1 - functional.cosine_similarity(out.vector, vector)) * has_vector).sum()
-        if topics:
-            entropy = functional.binary_cross_entropy_with_logits(out.topics, present, reduction="none").sum(1)
-            part = part + _TOPIC_WEIGHT * (entropy * has_topics).sum()
+        entropy = functional.binary_cross_entropy_with_logits(out.topics, present, reduction="none").sum(1)
+        part = part + _TOPIC_WEIGHT * (entropy * has_topics).sum()
         total = total + part * (1 if depth == deepest else _SHALLOW_WEIGHT)
     return total / len(rows)
 
@@ -114,7 +112,7 @@ class Trainer:
             bar = progress.add_task("", total=self._steps, completed=self._done)
             for phase, rows, ids, mask in self._batches():
                 progress.update(bar, description=phase.name)
-                self._step(phase, rows, ids, mask)
+                self._step(rows, ids, mask)
                 progress.advance(bar)
                 texts += len(rows)
                 ended = self._done in self._ends()
@@ -140,7 +138,7 @@ class Trainer:
                 if self._done >= end:
                     break
 
-    def _step(self, phase: Phase, rows: npt.NDArray[np.int64], ids: Tensor, mask: Tensor) -> None:
+    def _step(self, rows: npt.NDArray[np.int64], ids: Tensor, mask: Tensor) -> None:
         share = self._done / self._steps
         scale = min(1.0, share / _WARM_UP) * min(1.0, (1 - share) / (1 - _WARM_UP)) + _LEAST_RATE
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
@@ -148,7 +146,7 @@ class Trainer:
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16):
             answers = self.network(ids, mask)
-        loss(answers, self._targets, rows, topics=phase.topics).backward()
+        loss(answers, self._targets, rows).backward()
         torch.nn.utils.clip_grad_norm_(self._trained, _CLIP)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
@@ -189,9 +187,15 @@ def trained_state(network: Network) -> dict[str, Tensor]:
     return {name: each for name, each in network.state_dict().items() if name != "words.weight"}
 
 
-def load_average(network: Network, path: Path) -> None:
-    """Put the averaged weights of a checkpoint or of the end of a phase into a network."""
-    network.load_state_dict(torch.load(path, weights_only=True)["average"], strict=False)
+def load_average(network: Network, *paths: Path) -> None:
+    """Put the averaged weights of the ends of phases into a network: of several the mean.
+
+    Networks that began at the same weights can be averaged, and the mean is better than each (Wortsman et al., 2022,
+    "Model soups").
+    """
+    states = [torch.load(path, weights_only=True)["average"] for path in paths]
+    mean = {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
+    network.load_state_dict(mean, strict=False)
 
 
 class _Swapped:

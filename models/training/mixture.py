@@ -17,9 +17,6 @@ _POOL = 24
 _BALANCED = {"semeval": 0.0, "afrisenti-train": 0.5, "fragment": 0.5, "x_topic": 1.0}
 """Exponent of a group's size (rows of one language and label) in its share of a set: 0 makes all groups equal."""
 
-_DROPPED_TEXTS = 0.5
-_DROPPED_TOKENS = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -45,21 +42,14 @@ class Mixture:
         self._weights = _weights(rows, shares)
 
     def batches(self) -> Iterator[Batch]:
-        """Yield batches of `BATCH` rows; some texts lose some of their words, which keeps them from being learnt."""
+        """Yield batches of `BATCH` rows."""
         while True:
             drawn = self._random.choice(len(self._weights), BATCH * _POOL, p=self._weights)
-            texts = [self._thinned(self._tokens[row]) for row in drawn]
+            texts = [self._tokens[row] for row in drawn]
             order = np.argsort([len(text) for text in texts], kind="stable")
             for place in self._random.permutation(_POOL):
                 chosen = order[place * BATCH : (place + 1) * BATCH]
                 yield pad(drawn[chosen], [texts[each] for each in chosen])
-
-    def _thinned(self, text: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        if len(text) < 8 or self._random.random() >= _DROPPED_TEXTS:
-            return text
-        kept = self._random.random(len(text)) >= _DROPPED_TOKENS
-        kept[0] = kept[-1] = True
-        return text[kept]
 
 
 def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> Batch:

@@ -22,6 +22,7 @@ QUERIES = 4
 """Weighted means over the tokens that a head reads."""
 
 _HEAD_DROPOUT = 0.1
+_BYTE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,20 @@ class Answers(NamedTuple):
     exits: dict[int, Exit]
 
 
-class FeatureDropout(nn.Module):
-    """Dropout of whole features of a post, the same for all its tokens: drawing a number for every token is slow."""
+class Dropout(nn.Module):
+    """Ordinary dropout, in steps of 1/256: a byte of random bits an element, where torch draws a number for each."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.share = share
+        self.lost = round(share * _BYTE)
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        if not self.training or not self.share:
-            return hidden
-        kept = torch.rand(hidden.shape[0], 1, hidden.shape[2]) >= self.share
-        return hidden * (kept / (1 - self.share)).to(hidden.dtype)
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training or not self.lost:
+            return values
+        count = values.numel()
+        bits = torch.randint(-(2**63), 2**63 - 1, ((count + 7) // 8,), dtype=torch.int64)
+        kept = bits.view(torch.uint8)[:count].view(values.shape) >= self.lost
+        return values * (kept.to(values.dtype) * (_BYTE / (_BYTE - self.lost)))
 
 
 class Layer(nn.Module):
@@ -77,14 +80,14 @@ class Layer(nn.Module):
         self.intermediate = nn.Linear(width, config.intermediate_size)
         self.output = nn.Linear(config.intermediate_size, width)
         self.output_norm = nn.LayerNorm(width, config.layer_norm_eps)
-        self.dropout = FeatureDropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor, penalty: Tensor) -> Tensor:
         posts, tokens, width = hidden.shape
         shape = (posts, tokens, self.heads, width // self.heads)
         query, key, value = (part(hidden).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value))
         scores = query @ key.transpose(2, 3) * (1 / math.sqrt(shape[3])) + penalty
-        context = scores.softmax(-1).to(value.dtype) @ value
+        context = self.dropout(scores.softmax(-1).to(value.dtype)) @ value
         attended = self.attended(context.transpose(1, 2).reshape(posts, tokens, width))
         middle = self.attention_norm(hidden + self.dropout(attended))
         wide = functional.gelu(self.intermediate(middle))
@@ -149,7 +152,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(max(sizes.exits)))
         self.heads = nn.ModuleDict({str(depth): ExitHeads(width, sizes) for depth in sizes.exits})
         self.language = nn.Linear(len(LANGUAGE_LAYERS) * width, sizes.languages)
-        self.dropout = FeatureDropout(dropout)
+        self.dropout = Dropout(dropout)
         self.language_dropout = nn.Dropout(_HEAD_DROPOUT)
 
     def hidden(self, ids: Tensor, penalty: Tensor) -> list[Tensor]:

@@ -70,7 +70,7 @@ def held_out_scores(network: Network, rows: Sequence[Row], tokens: Tokens, targe
     }
     hinglish, semeval, african = (found == name for name in ("hinglish-held", "semeval-held", "afrisenti-dev"))
     scores["hinglish"] = float(f1_score(truth[hinglish], deepest[hinglish], average="macro"))
-    scores["semeval recall"] = float(recall_score(truth[semeval], deepest[semeval], average="macro"))
+    scores["semeval recall"] = float(recall_score(truth[semeval], deepest[semeval], average="macro", zero_division=0))
     scores["afrisenti"] = float(f1_score(truth[african], deepest[african], average="weighted"))
     for name in ("umsab-val", "lingua-held", "fragment-held"):
         scores[f"language {name}"] = float(np.mean(told[found == name] == language[found == name]))

@@ -9,7 +9,7 @@ from models.training import fit
 from models.training.data import Row
 from models.training.fit import Phase, Trainer, load_average
 from models.training.mixture import BATCH
-from models.training.network import Network, Sizes
+from models.training.network import Dropout, Network, Sizes
 from models.training.prediction import predict
 from models.training.targets import Targets, encode
 from tests.models.training.conftest import CONFIG
@@ -35,7 +35,7 @@ TOKENS = [
     for n, row in enumerate(ROWS)
 ]
 PHASES = [
-    Phase("first", 8 * BATCH, {"umsab-train": 1.0}, topics=False),
+    Phase("first", 8 * BATCH, {"umsab-train": 1.0}),
     Phase("second", 8 * BATCH, {"umsab-train": 0.7, "x_topic": 0.3}),
 ]
 
@@ -97,19 +97,36 @@ def test_the_average_that_was_kept_is_what_training_ends_with(tmp_path: Path) ->
     assert torch.equal(found.exits[6].sentiment, expected.exits[6].sentiment)
 
 
-def test_topics_are_not_learnt_in_a_phase_without_them(tmp_path: Path) -> None:
-    learner = trainer(tmp_path, [Phase("only", 4 * BATCH, {"x_topic": 1.0}, topics=False)])
-    before = learner.network.heads["6"].topics.linear.weight.detach().clone()
-    learner.run(4 * BATCH)
-    decayed = learner.network.heads["6"].topics.linear.weight
-    assert torch.nn.functional.cosine_similarity(before.flatten(), decayed.flatten(), dim=0) > 0.999999
+def test_of_several_trainings_the_mean_is_loaded(tmp_path: Path) -> None:
+    paths = []
+    for number, name in enumerate(("one", "two")):
+        network = fresh()
+        with torch.no_grad():
+            network.language.bias += number
+        paths.append(tmp_path / f"{name}.pt")
+        torch.save({"average": fit.trained_state(network)}, paths[-1])
+    both = fresh()
+    load_average(both, *paths)
+    assert torch.allclose(both.language.bias, fresh().language.bias + 0.5)
+    assert torch.allclose(both.layers[0].query.weight, fresh().layers[0].query.weight)
+
+
+def test_dropout_loses_its_share_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    dropout = Dropout(0.1)
+    values = torch.ones(1000, 300)
+    lost = dropout(values)
+    assert abs((lost == 0).float().mean() - 0.1) < 0.005
+    assert abs(lost.mean() - 1) < 0.005
+    assert abs((lost == 0).float().mean(1) - 0.1).max() < 0.15, "elements are lost one by one, not by rows"
+    assert dropout.eval()(values) is values
 
 
 def test_rows_without_an_answer_do_not_count() -> None:
     network = fresh().train()
-    silent = np.array([place for place, row in enumerate(ROWS) if row.source == "x_topic"][1::2])
+    silent = np.array([place for place, row in enumerate(ROWS) if row.source == "lingua-held"][1::2])
     batch = predict(network, TOKENS, silent, bf16=False)
     no_vector = targets()
-    value = fit.loss(batch, no_vector, silent, topics=False)
+    value = fit.loss(batch, no_vector, silent)
     language = torch.nn.functional.cross_entropy(batch.language, torch.from_numpy(no_vector.language[silent]))
-    assert value.item() == pytest.approx(0.3 * language.item(), rel=1e-4)
+    assert value.item() == pytest.approx(0.2 * language.item(), rel=1e-4)
