@@ -33,7 +33,7 @@ from streams.replay.plan import Plan, make_plan
 from streams.replay.replay import Replay, Request, Standing
 from streams.replay.selection import Selection
 from streams.replay.state import Order
-from streams.settings import LIVE, Settings, for_run, load_settings
+from streams.settings import LIVE, Settings, load_settings
 from streams.sinks.registry import find_sink
 
 _STOPPED = 130
@@ -110,7 +110,9 @@ def command(
     log.configure(live.log)
     if run == LIVE:
         raise click.UsageError("--run live is the live day: a replay needs a name of its own")
-    settings = for_run(load_settings(run=run), LIVE) if live.run == LIVE else live
+    if live.run != LIVE:
+        raise click.UsageError(f"TAGPULSE_RUN={live.run} is set: a replay is named by --run, and reads the live day")
+    settings = load_settings(run=run)
     if offsets and origin != (RAW,):
         raise click.UsageError("--offsets needs --from raw")
     selection = Selection(

@@ -143,6 +143,8 @@ def test_wrong_usage_is_told(embedded_broker: Broker, settings_for: SettingsFact
         done = run_tagpulse("replay", *arguments, settings=settings)
         assert done.returncode == 2, done.stderr
         assert told in done.stderr
+    other = run_tagpulse("replay", "--run", "a", "--from", "raw", settings=settings, env={"TAGPULSE_RUN": "b"})
+    assert (other.returncode, "TAGPULSE_RUN=b is set" in other.stderr) == (2, True)
     assert run_tagpulse("replay", "--run", "No Name", "--from", "raw", settings=settings).returncode == 78
     assert run_tagpulse("replay", "--run", "a", "--from", "nowhere.jsonl", settings=settings).returncode == 65
 
