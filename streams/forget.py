@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from streams.errors import TagpulseError
 from streams.privacy import pseudonym, pseudonymised_id
-from streams.sinks.base import Author, PostKey, Sink, Wanted
+from streams.sinks.base import Author, PostKey, Sink, Wanted, opened
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +42,8 @@ async def forget(sinks: Sequence[Sink], wanted: Wanted) -> list[Removal]:
 
 async def _forget(sink: Sink, wanted: Wanted) -> Removal:
     try:
-        await sink.open()
-        try:
+        async with opened(sink):
             removed = await sink.forget(wanted)
-        finally:
-            await sink.close()
     except TagpulseError as error:
         return Removal(sink=sink.name, error=error)
     except Exception as error:  # what the other sinks removed must still be told

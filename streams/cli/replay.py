@@ -26,10 +26,10 @@ from streams.health import Health
 from streams.lake_posts import read_messages
 from streams.model import load_enricher
 from streams.replay.files import FileReader, MessageReader
-from streams.replay.items import Bounds, Reader
 from streams.replay.kafka import KafkaReader
 from streams.replay.manifest import Manifest
 from streams.replay.plan import Plan, make_plan
+from streams.replay.reader import Bounds, Reader
 from streams.replay.replay import Replay, Request, Standing
 from streams.replay.selection import Selection
 from streams.replay.state import Order

@@ -13,9 +13,10 @@ from kafka.partitioner.default import murmur2
 
 from streams.contracts import ORIGIN_HEADER, DeadLetter, encode, fit_dead_letter, origin_of, parse_location, utc_now
 from streams.errors import Unavailable
+from streams.lossless import Record as Item
 from streams.outbox import Outbox, Record, Stopped
 from streams.reader import open_reader, partitions_of, read_topic
-from streams.replay.items import Item, Reader
+from streams.replay.reader import Reader
 from streams.replay.selection import Chooser, Selection
 from streams.settings import Settings
 
@@ -49,7 +50,7 @@ class Reached:
     offsets: Mapping[int, Mapping[Source, int]] = field(default_factory=dict)
 
     def holds(self, partition: int, item: Item) -> bool:
-        return item.offset <= self.offsets.get(partition, {}).get((item.name, item.partition), -1)
+        return item.offset <= self.offsets.get(partition, {}).get((item.topic, item.partition), -1)
 
 
 def reached(settings: Settings) -> Reached:
@@ -108,9 +109,9 @@ class Feed:
         with open_reader(self._settings.kafka) as consumer:
             self._partitions = sorted(at.partition for at in partitions_of(consumer, self._settings.topics.raw))
         try:
-            for items in self._due(already):
-                self._outbox.send([self._record(item) for item in items])
-                self._note(items)
+            for records in self._due(already):
+                self._outbox.send(records)
+                self._note(records)
             self.progress.done = not self._stopping and self._outbox.drain() == 0
         except Stopped:
             self.progress.done = False
@@ -119,18 +120,19 @@ class Feed:
             self.progress.sent = self._outbox.confirmed[self._settings.topics.raw]
         return self.progress.done
 
-    def _due(self, already: Reached) -> Iterator[list[Item]]:
+    def _due(self, already: Reached) -> Iterator[list[Record]]:
         """The chosen items that are not in the topic yet, each when its time has come."""
         paced = self._speed != inf
         begin: tuple[float, int] | None = None
         for block in self._reader.items(in_time=paced):
-            due: list[Item] = []
+            due: list[Record] = []
             for item in block:
                 self.progress.read += 1
                 if not self._chooser.chooses(item):
                     continue
                 self.progress.chosen += 1
-                if already.holds(self._partition(item), item):
+                partition = self._partition(item)
+                if already.holds(partition, item):
                     continue
                 if paced:
                     begin = begin or (self._clock(), item.timestamp_ms)
@@ -140,7 +142,7 @@ class Feed:
                         due = []
                         self._wait_until(deadline)
                     self.progress.late_seconds = max(0.0, self._clock() - deadline)
-                due.append(item)
+                due.append(self._record(item, partition))
                 if self._stopping:
                     return
             self.progress.unreadable = self._chooser.unreadable
@@ -159,17 +161,15 @@ class Feed:
         number = item.offset if item.key is None else murmur2(item.key) & 0x7FFFFFFF
         return self._partitions[number % len(self._partitions)]
 
-    def _record(self, item: Item) -> Record:
+    def _record(self, item: Item, partition: int) -> Record:
         headers = [(name, value) for name, value in item.headers if name != ORIGIN_HEADER]
-        headers.append((ORIGIN_HEADER, item.origin.encode()))
+        headers.append((ORIGIN_HEADER, item.location.encode()))
         topic = self._settings.topics.raw
-        return Record(
-            topic, item.key, item.value, item.timestamp_ms, "replay", "message", headers, self._partition(item)
-        )
+        return Record(topic, item.key, item.value, item.timestamp_ms, "replay", "message", headers, partition)
 
-    def _note(self, items: Sequence[Item]) -> None:
-        if items:
-            self.progress.event_ms = max(self.progress.event_ms, items[-1].timestamp_ms)
+    def _note(self, records: Sequence[Record]) -> None:
+        if records:
+            self.progress.event_ms = max(self.progress.event_ms, records[-1].timestamp_ms)
         self.progress.sent = self._outbox.confirmed[self._settings.topics.raw]
 
     def _oversize(self, record: Record, error: str) -> Record:

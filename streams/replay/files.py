@@ -8,7 +8,8 @@ from itertools import count, islice
 from typing import cast
 
 from streams.contracts import HEADERS, Deletion, Post, encode, record_time_ms, utc_now
-from streams.replay.items import Bounds, Item, Reader
+from streams.lossless import Record
+from streams.replay.reader import Bounds, Reader
 from streams.sources.base import Batch, Content, Unreadable
 from streams.sources.file import FileSource
 
@@ -27,7 +28,7 @@ class FileReader(Reader):
     def bounds(self) -> Sequence[Bounds]:
         return [Bounds(self._name, 0, 0, None)]
 
-    def items(self, *, in_time: bool) -> Iterator[Sequence[Item]]:
+    def items(self, *, in_time: bool) -> Iterator[Sequence[Record]]:
         numbers = count()
         with asyncio.Runner() as runner:
             batches = cast("AsyncGenerator[Batch]", self._source.batches())
@@ -49,7 +50,7 @@ class MessageReader(Reader):
     def bounds(self) -> Sequence[Bounds]:
         return [Bounds(self._name, 0, 0, None)]
 
-    def items(self, *, in_time: bool) -> Iterator[Sequence[Item]]:
+    def items(self, *, in_time: bool) -> Iterator[Sequence[Record]]:
         numbered = enumerate(self._messages)
         while block := list(islice(numbered, _AT_ONCE)):
             yield [_item(self._name, number, message) for number, message in block]
@@ -59,10 +60,10 @@ async def _next(batches: AsyncGenerator[Batch]) -> Batch | None:
     return await anext(batches, None)
 
 
-def _item(name: str, number: int, content: Content) -> Item:
+def _item(name: str, number: int, content: Content) -> Record:
     if isinstance(content, Unreadable):
         # its bytes travel on, so that the run's own dead letters say what is wrong with them
-        return Item(name, 0, number, int(utc_now().timestamp() * 1000), None, content.value, HEADERS)
+        return Record(name, 0, number, int(utc_now().timestamp() * 1000), None, content.value, HEADERS)
     collected = content.collected_at if isinstance(content, Post) else None
     time_ms = record_time_ms(content, collected_at=collected or utc_now())
-    return Item(name, 0, number, time_ms, content.key, encode(content), HEADERS)
+    return Record(name, 0, number, time_ms, content.key, encode(content), HEADERS)

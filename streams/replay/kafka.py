@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.errors import BadInput, Unavailable
+from streams.lossless import Record
 from streams.reader import end_offsets, open_reader, partitions_of
-from streams.replay.items import Bounds, Item, Reader
 from streams.replay.lookup import start_offsets
+from streams.replay.reader import Bounds, Reader
 from streams.replay.selection import Selection
 from streams.settings import KafkaSettings
 
@@ -47,8 +48,8 @@ class KafkaReader(Reader):
     def bounds(self) -> Sequence[Bounds]:
         return self._bounds
 
-    def items(self, *, in_time: bool) -> Iterator[Sequence[Item]]:
-        wanted = {TopicPartition(each.name, each.partition): each for each in self._bounds if _length(each)}
+    def items(self, *, in_time: bool) -> Iterator[Sequence[Record]]:
+        wanted = {TopicPartition(each.topic, each.partition): each for each in self._bounds if _length(each)}
         if not wanted:
             return
         with open_reader(self._kafka) as consumer:
@@ -66,7 +67,7 @@ class _Reading:
         self._consumer = consumer
         self.open = dict(ends)
 
-    def polls(self) -> Iterator[list[Item]]:
+    def polls(self) -> Iterator[list[Record]]:
         heard = time.monotonic()
         while self.open:
             items = self.poll()
@@ -80,7 +81,7 @@ class _Reading:
                     "the same command goes on from here"
                 )
 
-    def poll(self) -> list[Item]:
+    def poll(self) -> list[Record]:
         items = []
         for at, records in self._consumer.poll(timeout_ms=_POLL_MS, max_records=5_000).items():
             end = self.open.get(at, 0)
@@ -91,15 +92,15 @@ class _Reading:
             self._consumer.pause(at)
         return items
 
-    def hold_back(self, waiting: Mapping[int, deque[Item]]) -> None:
+    def hold_back(self, waiting: Mapping[int, deque[Record]]) -> None:
         """Reads no further where enough is waiting."""
         for at in self.open:
             (self._consumer.pause if len(waiting.get(at.partition, ())) >= _WAITING else self._consumer.resume)(at)
 
 
-def _merged(reading: _Reading) -> Iterator[list[Item]]:
+def _merged(reading: _Reading) -> Iterator[list[Record]]:
     """By time across the partitions: an item goes once every partition that is not at its end has one waiting."""
-    waiting: dict[int, deque[Item]] = {at.partition: deque() for at in reading.open}
+    waiting: dict[int, deque[Record]] = {at.partition: deque() for at in reading.open}
     heard = time.monotonic()
     while reading.open or any(waiting.values()):
         if reading.open:
@@ -109,7 +110,7 @@ def _merged(reading: _Reading) -> Iterator[list[Item]]:
             if time.monotonic() - heard > _SILENCE_SECONDS:
                 raise Unavailable(f"nothing came for {_SILENCE_SECONDS:.0f} s: the same command goes on from here")
         needed = {at.partition for at in reading.open}
-        ready: list[Item] = []
+        ready: list[Record] = []
         heap = [(queue[0].timestamp_ms, partition) for partition, queue in waiting.items() if queue]
         heapq.heapify(heap)
         while heap and all(waiting[partition] for partition in needed):
@@ -133,6 +134,6 @@ def _length(bounds: Bounds) -> int:
     return (bounds.end or 0) - bounds.first
 
 
-def _item(record: object) -> Item:
+def _item(record: object) -> Record:
     topic, partition, offset = record.topic, record.partition, record.offset  # type: ignore[attr-defined]
-    return Item(topic, partition, offset, record.timestamp, record.key, record.value, record.headers)  # type: ignore[attr-defined]
+    return Record(topic, partition, offset, record.timestamp, record.key, record.value, record.headers)  # type: ignore[attr-defined]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -34,10 +33,6 @@ class Counts(msgspec.Struct, kw_only=True):
     read: int = 0
     enriched: int = 0
     dead: int = 0
-
-    @property
-    def adds_up(self) -> bool:
-        return self.read == self.enriched + self.dead
 
 
 class Manifest(msgspec.Struct, kw_only=True):
@@ -186,8 +181,3 @@ def _place(origin: str | None) -> Place:
 
 def _digest(value: bytes) -> bytes:
     return hashlib.sha256(value).digest()
-
-
-def differences(counts: Mapping[str, Counts]) -> list[str]:
-    """The names under which the counts do not add up."""
-    return [name for name, each in counts.items() if not each.adds_up]

@@ -11,7 +11,8 @@ import msgspec
 from models.enricher import TextEnricher
 from streams.contracts import Post, decode_raw
 from streams.errors import BadMessage
-from streams.replay.items import Item, Reader
+from streams.lossless import Record
+from streams.replay.reader import Reader
 from streams.replay.selection import Chooser, Selection
 
 _SAMPLE = 512
@@ -54,11 +55,11 @@ def make_plan(
 ) -> Plan:
     """Reads everything once, changes nothing, and times the model on the first posts. Raises Unavailable, BadInput."""
     chooser = Chooser(selection)
-    parts = {(each.name, each.partition): Part(name=each.name, partition=each.partition) for each in reader.bounds}
+    parts = {(each.topic, each.partition): Part(name=each.topic, partition=each.partition) for each in reader.bounds}
     texts: list[str] = []
     for items in reader.items(in_time=False):
         for item in items:
-            part = parts[item.name, item.partition]
+            part = parts[item.topic, item.partition]
             part.read += 1
             if chooser.chooses(item):
                 part.chosen += 1
@@ -79,7 +80,7 @@ def make_plan(
     )
 
 
-def _texts(item: Item) -> list[str]:
+def _texts(item: Record) -> list[str]:
     try:
         message = decode_raw(item.value, item.headers)
     except BadMessage:

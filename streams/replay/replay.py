@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,16 +10,15 @@ from datetime import datetime
 
 from streams import topics
 from streams.contracts import utc_now
-from streams.errors import BadInput, Refused
+from streams.errors import BadInput
 from streams.replay.feed import Feed, Progress, Reached, reached
-from streams.replay.items import Bounds, Reader
 from streams.replay.manifest import Account, Manifest
+from streams.replay.reader import Bounds, Reader
+from streams.replay.runs import held
 from streams.replay.selection import Selection
 from streams.replay.state import Memory, Order, State, chosen
 from streams.replay.workers import Workers
 from streams.settings import Settings
-from streams.sinks.base import Sink
-from streams.sinks.registry import find_sink
 
 _LOOK_SECONDS = 0.3
 
@@ -143,23 +141,12 @@ class Replay:
             thread.join()
             workers.close()
         manifest = Account(settings).manifest()
-        manifest.sinks = {name: held for name in request.order.sinks if (held := _held(name, settings)) is not None}
+        manifest.sinks = {
+            name: posts.get(settings.run, 0)
+            for name in request.order.sinks
+            if (posts := held(name, settings)) is not None
+        }
         return manifest
-
-
-def _held(name: str, settings: Settings) -> int | None:
-    """The posts that a sink has of the run; None when it cannot tell."""
-    return asyncio.run(_count(find_sink(name).from_settings(settings), settings.run))
-
-
-async def _count(sink: Sink, run: str) -> int | None:
-    await sink.open()
-    try:
-        return (await sink.runs()).get(run, 0)
-    except Refused:
-        return None
-    finally:
-        await sink.close()
 
 
 def _describe(order: Order) -> str:

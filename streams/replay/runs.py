@@ -13,7 +13,7 @@ from streams.errors import BadInput, Refused
 from streams.replay.manifest import Manifest
 from streams.replay.state import Memory
 from streams.settings import LIVE, Settings, for_run
-from streams.sinks.base import Sink
+from streams.sinks.base import Sink, opened
 from streams.sinks.registry import find_sink
 
 
@@ -32,9 +32,9 @@ class Run(msgspec.Struct, kw_only=True):
 def list_runs(settings: Settings, sinks: Sequence[str]) -> list[Run]:
     """Every run, the live one first. `settings` are the live day's. Raises Unavailable."""
     memory = Memory(settings.produce.state_path)
-    held = {name: asyncio.run(_runs_of(find_sink(name).from_settings(settings))) for name in sinks}
+    kept = {name: held(name, settings) or {} for name in sinks}
     standing = topics.names(settings.kafka)
-    names = {LIVE, *memory.names(), *(run for runs in held.values() for run in runs)}
+    names = {LIVE, *memory.names(), *(run for runs in kept.values() for run in runs)}
     names |= {
         name.removeprefix(f"{settings.topics.raw}.") for name in standing if name.startswith(f"{settings.topics.raw}.")
     }
@@ -48,7 +48,7 @@ def list_runs(settings: Settings, sinks: Sequence[str]) -> list[Run]:
                 name=name,
                 state=LIVE if name == LIVE else "done" if manifest else "begun" if state else "unknown",
                 topics=[topic for topic in (own.raw, own.enriched, own.dead) if topic in standing],
-                posts={sink: found[name] for sink, found in held.items() if name in found},
+                posts={sink: found[name] for sink, found in kept.items() if name in found},
                 manifest=manifest,
             )
         )
@@ -75,19 +75,19 @@ def drop(settings: Settings, run: Run, sinks: Sequence[str]) -> dict[str, int]:
     return dropped
 
 
-async def _runs_of(sink: Sink) -> dict[str, int]:
-    await sink.open()
-    try:
-        return dict(await sink.runs())
-    except Refused:
-        return {}
-    finally:
-        await sink.close()
+def held(name: str, settings: Settings) -> dict[str, int] | None:
+    """The posts that a sink keeps, by run; None when it cannot tell. Raises Unavailable."""
+    return asyncio.run(_held(find_sink(name).from_settings(settings)))
+
+
+async def _held(sink: Sink) -> dict[str, int] | None:
+    async with opened(sink):
+        try:
+            return dict(await sink.runs())
+        except Refused:
+            return None
 
 
 async def _drop(sink: Sink, run: str) -> int:
-    await sink.open()
-    try:
+    async with opened(sink):
         return await sink.drop_run(run)
-    finally:
-        await sink.close()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from streams.contracts import Deletion, Post, decode_raw
 from streams.errors import BadMessage
-from streams.replay.items import Item
+from streams.lossless import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Chooser:
         self.unreadable = 0
         """Records that could not be read, and so not be chosen by hashtag or source."""
 
-    def chooses(self, item: Item) -> bool:
+    def chooses(self, item: Record) -> bool:
         chosen = self._selection
         if chosen.offsets:
             first, last = chosen.offsets.get(item.partition, (1, 0))
@@ -63,7 +63,7 @@ class Chooser:
             return False
         return not chosen.by_content or self._chooses_content(item)
 
-    def _chooses_content(self, item: Item) -> bool:
+    def _chooses_content(self, item: Record) -> bool:
         try:
             message = decode_raw(item.value, item.headers)
         except BadMessage:

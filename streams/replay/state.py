@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from streams.errors import BadInput, SettingsError
-from streams.replay.items import Bounds
 from streams.replay.manifest import Manifest
+from streams.replay.reader import Bounds
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
@@ -114,3 +115,13 @@ class Sink(ABC):
         Answers what it removed. After `open`; other processes may be writing to the sink meanwhile.
         """
         raise Refused(f"the sink {self.name} cannot forget posts")
+
+
+@asynccontextmanager
+async def opened(sink: Sink) -> AsyncIterator[Sink]:
+    """The sink, open while the block runs."""
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()

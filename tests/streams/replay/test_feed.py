@@ -10,8 +10,9 @@ import pytest
 from streams import topics
 from streams.broker import Broker
 from streams.contracts import origin_of
+from streams.lossless import Record
 from streams.replay.feed import Feed, reached
-from streams.replay.items import Bounds, Item, Reader
+from streams.replay.reader import Bounds, Reader
 from streams.replay.selection import Selection
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
@@ -24,7 +25,7 @@ START_MS = 1_781_942_400_000
 class Listed(Reader):
     """Gives what it was made with, `at_once` at a time; raises after `limit` items, as a process that is killed."""
 
-    def __init__(self, items: Sequence[Item], at_once: int = 7, limit: int | None = None) -> None:
+    def __init__(self, items: Sequence[Record], at_once: int = 7, limit: int | None = None) -> None:
         self._items = items
         self._at_once = at_once
         self._limit = limit
@@ -33,17 +34,17 @@ class Listed(Reader):
     def bounds(self) -> Sequence[Bounds]:
         return []
 
-    def items(self, *, in_time: bool) -> Iterator[Sequence[Item]]:
+    def items(self, *, in_time: bool) -> Iterator[Sequence[Record]]:
         for start in range(0, len(self._items), self._at_once):
             if self._limit is not None and start >= self._limit:
                 raise InterruptedError
             yield self._items[start : start + self._at_once]
 
 
-def listed(number: int, seconds: float = 1.0) -> list[Item]:
+def listed(number: int, seconds: float = 1.0) -> list[Record]:
     pairs = raw_posts(range(number))
     return [
-        Item("posts.raw", place % 3, place // 3, START_MS + int(place * seconds * 1000), key, value, ())
+        Record("posts.raw", place % 3, place // 3, START_MS + int(place * seconds * 1000), key, value, ())
         for place, (key, value) in enumerate(pairs)
     ]
 
@@ -81,9 +82,9 @@ def test_keys_values_and_times_are_the_original_ones(run_settings: Settings) -> 
     items = listed(50)
     assert Feed(Listed(items), Selection(), run_settings).run(reached(run_settings))
     found = {origin_of(record.headers): record for record in read_all(run_settings.kafka, run_settings.topics.raw)}
-    assert set(found) == {item.origin for item in items}
+    assert set(found) == {item.location for item in items}
     for item in items:
-        record = found[item.origin]
+        record = found[item.location]
         assert (record.key, record.value, record.timestamp) == (item.key, item.value, item.timestamp_ms)
 
 
@@ -94,7 +95,7 @@ def test_after_a_kill_it_goes_on_without_leaving_out_or_repeating(run_settings: 
             Feed(Listed(items, limit=limit), Selection(), run_settings).run(reached(run_settings))
     assert Feed(Listed(items), Selection(), run_settings).run(reached(run_settings))
     records = read_all(run_settings.kafka, run_settings.topics.raw)
-    assert sorted(origin_of(record.headers) or "" for record in records) == sorted(item.origin for item in items)
+    assert sorted(origin_of(record.headers) or "" for record in records) == sorted(item.location for item in items)
     for partition in {record.partition for record in records}:
         times = [record.timestamp for record in records if record.partition == partition]
         assert all(earlier <= later for earlier, later in pairwise(times))

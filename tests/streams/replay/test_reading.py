@@ -47,7 +47,7 @@ def test_it_begins_where_the_time_begins_whatever_the_broker_says(settings: Sett
     reader = KafkaReader(settings.kafka, KafkaReader.open(settings.kafka, settings.topics.raw, Selection()).bounds)
     late = [item for items in reader.items(in_time=False) for item in items if item.timestamp_ms >= since_ms]
     assert len(late) >= 40
-    assert all(item.offset >= found[TopicPartition(item.name, item.partition)] for item in late)
+    assert all(item.offset >= found[TopicPartition(item.topic, item.partition)] for item in late)
 
 
 class Answer(NamedTuple):
@@ -118,4 +118,4 @@ def test_files_become_items_with_their_bad_lines(tmp_path: Path) -> None:
     assert [decode_raw(item.value) for item in items if item.offset != 2] == [decode_raw(line) for line in lines]
     assert items[-1].timestamp_ms == int((START + timedelta(seconds=1)).timestamp() * 1000)
     again = [item for items in FileReader([str(day)], max_line_bytes=10_000).items(in_time=False) for item in items]
-    assert [item.origin for item in again] == [item.origin for item in items]
+    assert [item.location for item in again] == [item.location for item in items]

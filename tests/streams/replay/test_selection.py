@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.contracts import Deletion, Post, encode
-from streams.replay.items import Item
+from streams.lossless import Record
 from streams.replay.selection import Chooser, Selection, hashtags_of
 
 NOON = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
 
-def item(message: Post | Deletion | bytes, *, offset: int = 0, partition: int = 0, seconds: float = 0) -> Item:
+def item(message: Post | Deletion | bytes, *, offset: int = 0, partition: int = 0, seconds: float = 0) -> Record:
     value = message if isinstance(message, bytes) else encode(message)
     time_ms = int((NOON + timedelta(seconds=seconds)).timestamp() * 1000)
-    return Item("posts.raw", partition, offset, time_ms, b"k", value, ())
+    return Record("posts.raw", partition, offset, time_ms, b"k", value, ())
 
 
 def post(post_id: str, *hashtags: str, source: str = "x") -> Post:

@@ -1,4 +1,4 @@
-"""A message on its way into a replay, and what a reader of them promises."""
+"""What a reader of a replay promises: records as they stand in its source, untouched."""
 
 from __future__ import annotations
 
@@ -6,30 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from streams.contracts import Headers, record_location
-
-
-class Item(NamedTuple):
-    """A message as it stands in its source, untouched."""
-
-    name: str
-    """Of the topic, `file:PATH` or `lake:RUN`."""
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-    @property
-    def origin(self) -> str:
-        return record_location(self.name, self.partition, self.offset)
+from streams.lossless import Record
 
 
 class Bounds(NamedTuple):
     """What a reader reads of a partition: from the first offset up to, but without, the end."""
 
-    name: str
+    topic: str
+    """Its name, `file:PATH` or `lake:RUN`."""
+
     partition: int
     first: int
     end: int | None
@@ -52,5 +37,5 @@ class Reader(ABC):
         """What is read, fixed when the reader was made: what is written later does not belong to it."""
 
     @abstractmethod
-    def items(self, *, in_time: bool) -> Iterator[Sequence[Item]]:
+    def items(self, *, in_time: bool) -> Iterator[Sequence[Record]]:
         """Reads from the start of the bounds. Raises Unavailable, BadInput."""
