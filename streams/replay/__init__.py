@@ -1,7 +1,7 @@
 """The replay of a day: its posts once more through the same code, apart from the live day, as fast as one likes.
 
 selection.py   which messages
-items.py       a message on its way, and what a reader of them promises
+reader.py      what a reader of messages promises
 kafka.py  files.py  lookup.py    the readers
 feed.py        items → the run's own `posts.raw`, paced, resumable
 workers.py     the run's enrich and store workers
