@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate, chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from streams.contracts import Deletion, EnrichedMessage, EnrichedPost
+from streams.contracts import EnrichedMessage, EnrichedPost
 from streams.sinks.base import Row
 
 POSTS = "posts"
@@ -18,46 +22,64 @@ FORGOTTEN = "forgotten"
 
 _TIME = pa.timestamp("us", tz="UTC")
 _STRINGS = pa.list_(pa.string())
-_PLACE = [("kafka_partition", pa.int32()), ("kafka_offset", pa.int64())]
+_NUMBERS = pa.list_(pa.float64())
 
-POST_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("id", pa.string()),
-        ("created_at", _TIME),
-        ("text", pa.string()),
-        ("author", pa.string()),
-        ("hashtags", _STRINGS),
-        ("language", pa.string()),
-        ("language_score", pa.float64()),
-        ("sentiment", pa.string()),
-        ("negative", pa.float64()),
-        ("neutral", pa.float64()),
-        ("positive", pa.float64()),
-        ("topics", _STRINGS),
-        ("topic_scores", pa.list_(pa.float64())),
-        ("campaign_topic", pa.string()),
-        ("campaign_score", pa.float64()),
-        ("language_hint", pa.string()),
-        ("media", _STRINGS),
-        ("reply_to", pa.string()),
-        ("repost_of", pa.string()),
-        ("likes", pa.int64()),
-        ("reposts", pa.int64()),
-        ("replies", pa.int64()),
-        ("url", pa.string()),
-        ("edited_at", _TIME),
-        ("collected_at", _TIME),
-        ("created_at_is_estimate", pa.bool_()),
-        ("model_name", pa.string()),
-        ("model_version", pa.string()),
-        ("model_runtime", pa.string()),
-        ("model_precision", pa.string()),
-        ("enriched_at", _TIME),
-        *_PLACE,
-    ]
-)
-DELETION_SCHEMA = pa.schema([("source", pa.string()), ("id", pa.string()), ("deleted_at", _TIME), *_PLACE])
+
+class _Column(NamedTuple):
+    """A column, and where a row (`streams.sinks.base.Row`) has its value."""
+
+    name: str
+    type: pa.DataType
+    path: str
+
+
+_KAFKA = [
+    _Column("kafka_partition", pa.int32(), "record.partition"),
+    _Column("kafka_offset", pa.int64(), "record.offset"),
+]
+_POST_COLUMNS = [
+    _Column("source", pa.string(), "message.post.source"),
+    _Column("id", pa.string(), "message.post.id"),
+    _Column("created_at", _TIME, "message.post.created_at"),
+    _Column("text", pa.string(), "message.post.text"),
+    _Column("author", pa.string(), "message.post.author"),
+    _Column("hashtags", _STRINGS, "message.post.hashtags"),
+    _Column("language", pa.string(), "message.language.code"),
+    _Column("language_score", pa.float64(), "message.language.score"),
+    _Column("sentiment", pa.string(), "message.sentiment.label"),
+    _Column("negative", pa.float64(), "message.sentiment.negative"),
+    _Column("neutral", pa.float64(), "message.sentiment.neutral"),
+    _Column("positive", pa.float64(), "message.sentiment.positive"),
+    _Column("topics", _STRINGS, "message.topics"),
+    _Column("topic_scores", _NUMBERS, "message.topics"),
+    _Column("campaign_topic", pa.string(), "message.campaign.name"),
+    _Column("campaign_score", pa.float64(), "message.campaign.score"),
+    _Column("language_hint", pa.string(), "message.post.language_hint"),
+    _Column("media", _STRINGS, "message.post.media"),
+    _Column("reply_to", pa.string(), "message.post.reply_to"),
+    _Column("repost_of", pa.string(), "message.post.repost_of"),
+    _Column("likes", pa.int64(), "message.post.engagement.likes"),
+    _Column("reposts", pa.int64(), "message.post.engagement.reposts"),
+    _Column("replies", pa.int64(), "message.post.engagement.replies"),
+    _Column("url", pa.string(), "message.post.url"),
+    _Column("edited_at", _TIME, "message.post.edited_at"),
+    _Column("collected_at", _TIME, "message.post.collected_at"),
+    _Column("created_at_is_estimate", pa.bool_(), "message.post.created_at_is_estimate"),
+    _Column("model_name", pa.string(), "message.model.name"),
+    _Column("model_version", pa.string(), "message.model.version"),
+    _Column("model_runtime", pa.string(), "message.model.runtime"),
+    _Column("model_precision", pa.string(), "message.model.precision"),
+    _Column("enriched_at", _TIME, "message.enriched_at"),
+    *_KAFKA,
+]
+_DELETION_COLUMNS = [
+    _Column("source", pa.string(), "message.source"),
+    _Column("id", pa.string(), "message.id"),
+    _Column("deleted_at", _TIME, "message.deleted_at"),
+    *_KAFKA,
+]
+POST_SCHEMA = pa.schema([(column.name, column.type) for column in _POST_COLUMNS])
+DELETION_SCHEMA = pa.schema([(column.name, column.type) for column in _DELETION_COLUMNS])
 
 FORGOTTEN_SCHEMA = pa.schema([("source", pa.string()), ("id", pa.string()), ("forgotten_at", _TIME)])
 """The posts that every run forgot, for good: one folder for all runs, which retention leaves alone."""
@@ -104,7 +126,12 @@ def folder_of(message: EnrichedMessage, run: str) -> str:
         kind, at = POSTS, message.post.created_at
     else:
         kind, at = DELETIONS, message.deleted_at
-    return f"{kind}/run={run}/date={at:%Y-%m-%d}/hour={at:%H}"
+    return _folder(kind, run, at.date(), at.hour)
+
+
+@lru_cache(maxsize=1_024)  # a worker has posts of few hours, and a name costs more than the rest of its row
+def _folder(kind: str, run: str, date: datetime.date, hour: int) -> str:
+    return f"{kind}/run={run}/date={date:%Y-%m-%d}/hour={hour:02}"
 
 
 def schema_of(name: str) -> pa.Schema:
@@ -114,49 +141,15 @@ def schema_of(name: str) -> pa.Schema:
 
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     """Rows of one kind as a table."""
-    columns = zip(*[_values(row) for row in rows], strict=True)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    columns = _POST_COLUMNS if schema is POST_SCHEMA else _DELETION_COLUMNS
+    values = zip(*map(attrgetter(*(column.path for column in columns)), rows), strict=True)
+    arrays = [_array(column, each) for column, each in zip(columns, values, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _values(row: Row) -> tuple[Any, ...]:
-    """In the order of the schema."""
-    message, place = row.message, (row.record.partition, row.record.offset)
-    if isinstance(message, Deletion):
-        return (message.source, message.id, message.deleted_at, *place)
-    post, model = message.post, message.model
-    return (
-        post.source,
-        post.id,
-        post.created_at,
-        post.text,
-        post.author,
-        post.hashtags,
-        message.language.code,
-        message.language.score,
-        message.sentiment.label,
-        message.sentiment.negative,
-        message.sentiment.neutral,
-        message.sentiment.positive,
-        [topic.name for topic in message.topics],
-        [topic.score for topic in message.topics],
-        message.campaign.name,
-        message.campaign.score,
-        post.language_hint,
-        post.media,
-        post.reply_to,
-        post.repost_of,
-        post.engagement.likes,
-        post.engagement.reposts,
-        post.engagement.replies,
-        post.url,
-        post.edited_at,
-        post.collected_at,
-        post.created_at_is_estimate,
-        model.name,
-        model.version,
-        model.runtime,
-        model.precision,
-        message.enriched_at,
-        *place,
-    )
+def _array(column: _Column, values: Sequence[Any]) -> pa.Array:
+    if column.path != "message.topics":
+        return pa.array(values, column.type)
+    part = attrgetter("name" if column.type == _STRINGS else "score")
+    ends = pa.array(accumulate(map(len, values), initial=0), pa.int32())
+    return pa.ListArray.from_arrays(ends, pa.array(map(part, chain.from_iterable(values)), column.type.value_type))

@@ -81,18 +81,18 @@ class ParquetSink(Sink):
     def _flush(self) -> int:
         written = 0
         for (topic, partition), rows in self._rows.items():
-            offsets = [row.record.offset for row in rows.values()]
+            offsets = [offset for offset, _, _ in rows]
             span = Span(topic, partition, min(offsets), max(offsets))
-            by_folder: dict[str, list[Row]] = defaultdict(list)
-            for row in rows.values():
-                by_folder[folder_of(row.message, self._run)].append(row)
+            by_folder: dict[str, dict[Identity, Row]] = defaultdict(dict)
+            for identity, row in rows.items():
+                by_folder[folder_of(row.message, self._run)][identity] = row
             for folder, group in by_folder.items():
                 written += self._write_file(folder, span, group)
         return written
 
-    def _write_file(self, folder: str, span: Span, rows: Sequence[Row]) -> int:
+    def _write_file(self, folder: str, span: Span, rows: Mapping[Identity, Row]) -> int:
         stored, copy = held(self._storage, folder, span)
-        fresh = [row for row in rows if _identity(row) not in stored]
+        fresh = [row for identity, row in rows.items() if identity not in stored]
         metrics.REPEATED.labels(self.name).inc(len(rows) - len(fresh))
         if fresh:
             table = to_table(fresh, schema_of(folder))
