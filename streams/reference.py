@@ -26,11 +26,13 @@ from streams.contracts import (
     Deletion,
     EnrichedPost,
     Post,
+    PulseMinute,
+    Spike,
 )
 from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, TopicsSettings, Variable, variables
 
 Messages = tuple[type[msgspec.Struct], ...]
-MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome)
+MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike)
 _MADE = "<!-- Made from the code by `make docs`: change it there. -->"
 
 

@@ -27,6 +27,8 @@ from streams.contracts import (
     EnrichedPost,
     Message,
     Post,
+    PulseMinute,
+    Spike,
     decode_any,
     record_location,
 )
@@ -129,6 +131,12 @@ def _describe(message: Message) -> str:
         case DeadLetterOutcome():
             went = f" to {plain(message.sent_to)}" if message.sent_to else ""
             return f"the dead letter [{message.partition}]@{message.offset} was {plain(message.outcome)}{went}"
+        case PulseMinute(moods=moods):
+            counts = f"{moods.negative} negative, {moods.neutral} neutral, {moods.positive} positive"
+            return f"#{plain(message.hashtag)} {message.minute:%Y-%m-%d %H:%M}  {counts}"
+        case Spike():
+            since = f"{message.opened_at:%Y-%m-%d %H:%M}"
+            return f"#{plain(message.hashtag)} {message.kind} {message.state} since {since}: {plain(message.explanation.summary)}"
 
 
 def _author(post: Post) -> str:

@@ -17,24 +17,34 @@ from streams.contracts import (
     REASONS,
     SCHEMA_VERSION,
     SENTIMENTS,
+    SPIKE_KINDS,
     VERSION_HEADER,
     CampaignScore,
     DeadLetter,
     DeadLetterOutcome,
     Deletion,
+    Driver,
     Engagement,
     EnrichedPost,
+    Evidence,
+    Excerpt,
+    Explanation,
     Headers,
     Language,
     Message,
     ModelInfo,
+    Moods,
     Post,
+    PulseMinute,
     Sentiment,
+    Spike,
     TopicScore,
     decode_any,
     decode_dead,
     decode_enriched,
+    decode_minute,
     decode_raw,
+    decode_spike,
     encode,
     find_hashtags,
     normalise_hashtags,
@@ -51,6 +61,8 @@ READERS = {
     "enriched_post": decode_enriched,
     "dead_letter": decode_dead,
     "dead_letter_outcome": decode_dead,
+    "pulse_minute": decode_minute,
+    "spike": decode_spike,
 }
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -119,6 +131,45 @@ outcomes = st.builds(
     at=times,
     sent_to=st.none() | texts,
 )
+moods = st.builds(Moods, negative=counts, neutral=counts, positive=counts)
+moods_by_name = st.dictionaries(texts, moods, max_size=3)
+excerpts = st.builds(
+    Excerpt, source=texts, id=texts, text=texts, created_at=times, negative=probabilities, author=texts, shared=counts
+)
+minutes = st.builds(
+    PulseMinute,
+    minute=times,
+    hashtag=texts,
+    partition=counts,
+    watermark=times,
+    final=st.booleans(),
+    moods=moods,
+    independent=moods,
+    probabilities=st.tuples(*[st.floats(0, 1e9)] * 3),
+    languages=moods_by_name,
+    topics=moods_by_name,
+    reposts=counts,
+    questions=counts,
+    evidence=st.builds(Evidence, terms=moods_by_name, negative=st.lists(excerpts, max_size=2).map(tuple)),
+)
+drivers = st.builds(
+    Driver, name=texts, posts=counts, share=probabilities, baseline=probabilities, score=st.floats(-99, 99)
+)
+spikes = st.builds(
+    Spike,
+    id=texts,
+    kind=st.sampled_from(SPIKE_KINDS),
+    hashtag=texts,
+    state=st.sampled_from(["open", "growing", "closed"]),
+    sensitivity=texts,
+    opened_at=times,
+    known_at=times,
+    at=times,
+    closed_at=st.none() | times,
+    posts=counts,
+    share=st.none() | probabilities,
+    explanation=st.builds(Explanation, summary=texts, terms=st.lists(drivers, max_size=2).map(tuple)),
+)
 
 
 json_values = st.recursive(
@@ -140,7 +191,7 @@ def a_post(**fields: Any) -> Post:
     return Post(**wanted)
 
 
-@given(posts | deletions | enriched | dead_letters | outcomes)
+@given(posts | deletions | enriched | dead_letters | outcomes | minutes | spikes)
 def test_what_is_written_is_read(message: Message) -> None:
     reader = READERS[str(message.__struct_config__.tag)]
     assert reader(encode(message), HEADERS) == decode_any(encode(message)) == message
@@ -183,7 +234,7 @@ def test_a_version_above_ours_is_refused(version: bytes | None) -> None:
     st.lists(st.tuples(st.sampled_from([VERSION_HEADER, "x"]), st.none() | st.binary(max_size=5))),
 )
 def test_any_bytes_are_a_message_or_a_bad_message(value: bytes | None, given_headers: Any) -> None:
-    for reader in (decode_raw, decode_enriched, decode_dead, decode_any):
+    for reader in {*READERS.values(), decode_any}:
         outcome = read(reader, value, given_headers)
         if isinstance(outcome, BadMessage):
             assert outcome.reason in REASONS

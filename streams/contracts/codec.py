@@ -1,0 +1,87 @@
+"""The only functions that turn messages into bytes and back."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from streams.contracts.letters import DeadLetter, DeadLetterOutcome, DeadMessage
+from streams.contracts.places import Headers
+from streams.contracts.posts import Deletion, EnrichedMessage, EnrichedPost, Post, RawMessage
+from streams.contracts.pulse import PulseMinute, Spike
+from streams.errors import BadMessage
+
+SCHEMA_VERSION = 1
+VERSION_HEADER = "tagpulse-schema"
+ATTEMPTS_HEADER = "tagpulse-attempts"
+HEADERS: tuple[tuple[str, bytes], ...] = ((VERSION_HEADER, str(SCHEMA_VERSION).encode()),)
+
+Message = Post | Deletion | EnrichedPost | DeadLetter | DeadLetterOutcome | PulseMinute | Spike
+
+_DETAIL_LENGTH = 300
+
+M = TypeVar("M")
+
+_ENCODER = msgspec.json.Encoder()
+_RAW: msgspec.json.Decoder[RawMessage] = msgspec.json.Decoder(RawMessage)
+_ENRICHED: msgspec.json.Decoder[EnrichedMessage] = msgspec.json.Decoder(EnrichedMessage)
+_DEAD: msgspec.json.Decoder[DeadMessage] = msgspec.json.Decoder(DeadMessage)
+_MINUTE: msgspec.json.Decoder[PulseMinute] = msgspec.json.Decoder(PulseMinute)
+_SPIKE: msgspec.json.Decoder[Spike] = msgspec.json.Decoder(Spike)
+_ANY: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """The message as JSON in UTF-8."""
+    return _ENCODER.encode(message)
+
+
+def decode_raw(value: bytes | None, headers: Headers = ()) -> RawMessage:
+    """Reads a record of `posts.raw`. Raises BadMessage."""
+    return _decode(_RAW, value, headers)
+
+
+def decode_enriched(value: bytes | None, headers: Headers = ()) -> EnrichedMessage:
+    """Reads a record of `posts.enriched`. Raises BadMessage."""
+    return _decode(_ENRICHED, value, headers)
+
+
+def decode_dead(value: bytes | None, headers: Headers = ()) -> DeadMessage:
+    """Reads a record of `posts.dead`. Raises BadMessage."""
+    return _decode(_DEAD, value, headers)
+
+
+def decode_minute(value: bytes | None, headers: Headers = ()) -> PulseMinute:
+    """Reads a record of `pulse.minutes`. Raises BadMessage."""
+    return _decode(_MINUTE, value, headers)
+
+
+def decode_spike(value: bytes | None, headers: Headers = ()) -> Spike:
+    """Reads a record of `alerts.spikes`. Raises BadMessage."""
+    return _decode(_SPIKE, value, headers)
+
+
+def decode_any(value: bytes | None, headers: Headers = ()) -> Message:
+    """Reads a record of any topic. Raises BadMessage."""
+    return _decode(_ANY, value, headers)
+
+
+def _decode(decoder: msgspec.json.Decoder[M], value: bytes | None, headers: Headers) -> M:
+    for name, version in headers or ():
+        if name == VERSION_HEADER and not _is_known(version):
+            text = repr(version)[:40]
+            raise BadMessage("unknown_version", f"schema version {text}, this tagpulse reads 1 to {SCHEMA_VERSION}")
+    if not value:
+        raise BadMessage("empty", "the record has no value")
+    try:
+        message: M = decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise BadMessage("invalid", str(error)[:_DETAIL_LENGTH]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadMessage("malformed", str(error)[:_DETAIL_LENGTH]) from None
+    return message
+
+
+def _is_known(version: bytes | None) -> bool:
+    return version is not None and version.isdigit() and 1 <= int(version[:9]) <= SCHEMA_VERSION

@@ -1,0 +1,44 @@
+"""The base of every message, and the types of its fields."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Literal, get_args
+
+import msgspec
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+SentimentLabel = Literal["negative", "neutral", "positive"]
+SENTIMENTS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)
+
+
+class MessageBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Base of everything that travels. Unknown fields are ignored: a later version may have added them.
+
+    Times become UTC, however they were written; a naive one is refused.
+    """
+
+    _times: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        for name in self._times:
+            time = getattr(self, name)
+            if time is not None and time.tzinfo is not UTC:
+                msgspec.structs.force_setattr(self, name, _to_utc(name, time))
+
+
+def _to_utc(name: str, time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError(f"{name} has no time zone")
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{name} is out of range") from None
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is not given one."""
+    return datetime.now(UTC)

@@ -1,0 +1,31 @@
+"""Where a record stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+ORIGIN_HEADER = "tagpulse-origin"
+"""Where the record stands that this one was made of: `topic[partition]@offset`, as `record_location` writes it."""
+
+Headers = Iterable[tuple[str, bytes | None]]
+
+_LOCATION = re.compile(r"(.+)\[(-?\d+)\]@(-?\d+)", re.DOTALL)
+
+
+def record_location(topic: str, partition: int, offset: int) -> str:
+    """Where a record stands, as every error and log line writes it."""
+    return f"{topic}[{partition}]@{offset}"
+
+
+def origin_of(headers: Headers) -> str | None:
+    """What the origin header of a record says; None without one."""
+    return next((value.decode() for name, value in headers if name == ORIGIN_HEADER and value), None)
+
+
+def parse_location(location: str) -> tuple[str, int, int]:
+    """Topic, partition and offset of what `record_location` wrote. Raises ValueError."""
+    found = _LOCATION.fullmatch(location)
+    if found is None:
+        raise ValueError(f"{location!r} is no topic[partition]@offset")
+    return found[1], int(found[2]), int(found[3])

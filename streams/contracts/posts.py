@@ -1,0 +1,136 @@
+"""Posts, as they come and as the model read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from streams.contracts.message import Count, MessageBase, Probability, SentimentLabel, Time
+
+Source = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\s:]+(?!\s)$")]
+PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How often a post was liked, reposted and answered when it was collected."""
+
+    likes: Count = 0
+    reposts: Count = 0
+    replies: Count = 0
+
+
+class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
+    """A post as its author wrote it. An edit is the same `source` and `id` with a newer `edited_at`."""
+
+    _times = ("created_at", "edited_at", "collected_at")
+
+    source: Source
+    id: PostId
+    text: str
+    created_at: Time
+    author: str = ""
+    hashtags: tuple[str, ...] = ()
+    """Lower case, without the sign."""
+    language_hint: str | None = None
+    media: tuple[str, ...] = ()
+    """The kinds of media attached: `image`, `video`, `link`, …"""
+    reply_to: str | None = None
+    repost_of: str | None = None
+    engagement: Engagement = Engagement()
+    url: str | None = None
+    edited_at: Time | None = None
+    collected_at: Time | None = None
+    created_at_is_estimate: bool = False
+    """The network gave no usable time: `created_at` is the time of collection."""
+
+    @property
+    def key(self) -> bytes:
+        return message_key(self.source, self.id)
+
+
+class Deletion(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="deletion"):
+    """The author deleted the post: every sink removes it."""
+
+    _times = ("deleted_at",)
+
+    source: Source
+    id: PostId
+    deleted_at: Time
+
+    @property
+    def key(self) -> bytes:
+        return message_key(self.source, self.id)
+
+
+class Language(msgspec.Struct, frozen=True, kw_only=True):
+    """A BCP-47 code (`und`: no language) and its probability."""
+
+    code: str
+    score: Probability
+
+
+class Sentiment(msgspec.Struct, frozen=True, kw_only=True):
+    """The most probable label and the calibrated probabilities of all three."""
+
+    label: SentimentLabel
+    negative: Probability
+    neutral: Probability
+    positive: Probability
+
+
+class TopicScore(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic that the post is about, with its probability."""
+
+    name: str
+    score: Probability
+
+
+class CampaignScore(msgspec.Struct, frozen=True, kw_only=True):
+    """The best topic of the campaign file, or None when none of them fits."""
+
+    name: str | None
+    score: Probability
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which model gave the answers, what computed it (`openvino`, …) and in which numbers (`int8`, `f32`, `f16`)."""
+
+    name: str
+    version: str
+    runtime: str | None = None
+    precision: str | None = None
+
+
+class EnrichedPost(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="enriched_post"):
+    """A post and what the model read in it."""
+
+    _times = ("enriched_at",)
+
+    post: Post
+    language: Language
+    sentiment: Sentiment
+    topics: tuple[TopicScore, ...]
+    campaign: CampaignScore
+    model: ModelInfo
+    enriched_at: Time
+
+    @property
+    def key(self) -> bytes:
+        return self.post.key
+
+
+RawMessage = Post | Deletion
+EnrichedMessage = EnrichedPost | Deletion
+
+
+def message_key(source: str, post_id: str) -> bytes:
+    """The Kafka key: one partition, and so one order, for everything about a post."""
+    return f"{source}:{post_id}".encode()
+
+
+def record_time_ms(message: RawMessage, *, collected_at: datetime) -> int:
+    """The record's time: the post's own, but never later than its collection, since Kafka refuses times ahead."""
+    own = message.created_at if isinstance(message, Post) else message.deleted_at
+    return max(0, int(min(own, collected_at).timestamp() * 1000))
