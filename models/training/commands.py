@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from models.artefact import WEIGHTS
-from models.training import corpus, data, encoder, export, folds, recipe, rounding, teacher, vectors, vocabulary
+from models.training import corpus, encoder, export, folds, recipe, rounding, teacher, vectors, vocabulary
 from models.training.data import Row
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
@@ -104,10 +104,9 @@ def encoder_step(work: Work) -> None:
 @click.option("--pieces", default=recipe.PIECES, show_default=True, help="Pieces to keep.")
 @click.pass_obj
 def vocabulary_step(work: Work, pieces: int) -> None:
-    """Keep the pieces that the data use most."""
+    """Keep the pieces that the training texts use most."""
     full = work.encoder / "tokenizer.json"
-    texts = [(row.language or "", row.text) for row in data.labelled(work.data)]
-    texts += [("crisis", text) for text in data.crisislex(work.data)]
+    texts = [(row.language or row.source, row.text) for row in work.rows if not corpus.is_held_out(row)]
     counts = vocabulary.count_pieces(full, texts)
     keep = vocabulary.choose(full, counts, pieces)
     np.save(work.kept, keep)

@@ -129,21 +129,6 @@ def crisislex(data: Path) -> Iterator[str]:
                     yield prepare(row[1])
 
 
-def labelled(data: Path) -> list[Row]:
-    """Every row of every labelled set, the validation parts under sources of their own."""
-    return [
-        *umsab(data, "train"),
-        *umsab(data, "val"),
-        *semeval(data),
-        *afrisenti(data, "train"),
-        *afrisenti(data, "dev"),
-        *x_topic(data),
-        *sib200(data),
-        *lingua(data),
-        *emosent(data),
-    ]
-
-
 def _mostly_ascii_letters(text: str) -> bool:
     letters = [character for character in text.replace("@user", "").replace("http", "") if character.isalpha()]
     return sum(character.isascii() for character in letters) * 2 > len(letters)

@@ -1,11 +1,10 @@
 """Linear heads and their calibration; every figure comes from rows that the fit has not seen."""
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from models.training.graph import Head
 
@@ -34,14 +33,23 @@ def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, pen
     mean, deviation = values.mean(axis=0), values.std(axis=0) + np.float32(1e-6)
     values -= mean
     values /= deviation
-    # scikit-learn's objective is C * sum(weight * loss) + sum(squares) / 2.
-    model = LogisticRegression(C=1 / (2 * penalty), max_iter=_ITERATIONS, tol=1e-4)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is part of the regularisation
-        model.fit(values, labels, sample_weight=weights / weights.sum())
-    weight = ((model.coef_ - model.coef_.mean(axis=0)) / deviation).astype(np.float32)
-    bias = model.intercept_ - model.intercept_.mean()
-    return Head(weight, (bias - weight @ mean).astype(np.float32))
+    inputs, wanted = torch.from_numpy(values), torch.from_numpy(labels)
+    shares = torch.from_numpy(weights / weights.sum())
+    slope = torch.zeros(int(labels.max()) + 1, values.shape[1], requires_grad=True)
+    offset = torch.zeros(len(slope), requires_grad=True)
+    # stopping early is part of the regularisation
+    optimiser = torch.optim.LBFGS([slope, offset], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        losses = functional.cross_entropy(inputs @ slope.T + offset, wanted, reduction="none")
+        total = (losses * shares).sum() + penalty * slope.square().sum()
+        total.backward()
+        return total
+
+    optimiser.step(closure)
+    weight = (slope.detach().numpy() / deviation).astype(np.float32)
+    return Head(weight, (offset.detach().numpy() - weight @ mean).astype(np.float32))
 
 
 def regress(features: npt.NDArray[np.floating], targets: npt.NDArray[np.floating], penalty: float) -> Head:
