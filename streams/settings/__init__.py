@@ -1,5 +1,6 @@
 """All settings: one frozen tree, read once at the start."""
 
+from streams.settings.alerts import AlertsSettings, WebhookFormat, WebhookSettings
 from streams.settings.sections import (
     BlueskySettings,
     EnrichSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "LIVE",
     "PREFIX",
     "SECRETS_DIR_VARIABLE",
+    "AlertsSettings",
     "BlueskySettings",
     "EnrichSettings",
     "KafkaSettings",
@@ -42,6 +44,8 @@ __all__ = [
     "Settings",
     "TopicsSettings",
     "Variable",
+    "WebhookFormat",
+    "WebhookSettings",
     "WorkerSettings",
     "for_run",
     "load_settings",
