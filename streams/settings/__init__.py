@@ -2,6 +2,7 @@
 
 from streams.settings.alerts import AlertsSettings, WebhookFormat, WebhookSettings
 from streams.settings.sections import (
+    ROLES,
     BlueskySettings,
     EnrichSettings,
     KafkaSettings,
@@ -29,6 +30,7 @@ from streams.settings.tree import (
 __all__ = [
     "LIVE",
     "PREFIX",
+    "ROLES",
     "SECRETS_DIR_VARIABLE",
     "AlertsSettings",
     "BlueskySettings",

@@ -160,7 +160,7 @@ def for_run(settings: Settings, run: str) -> Settings:
     if run == LIVE:
         return settings
     topics, kafka = settings.topics, settings.kafka
-    names = {role: f"{getattr(topics, role)}.{run}" for role in ("raw", "enriched", "dead")}
+    names = {role: f"{name}.{run}" for role, name in topics.names.items()}
     return settings.model_copy(
         update={
             "run": run,
