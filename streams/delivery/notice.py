@@ -200,7 +200,7 @@ def _dashboard(spike: Spike, run: str, alerts: AlertsSettings) -> str | None:
     query = urlencode(
         {
             "var-run": run,
-            "var-hashtag": spike.hashtag.encode("utf-8", "replace"),
+            "var-hashtag": readable(spike.hashtag, _HASHTAG_LENGTH),
             "from": _milliseconds(spike.opened_at - _BEFORE),
             "to": until,
         }

@@ -17,7 +17,7 @@ from streams.delivery.notice import Fact, Notice
 from streams.safe_text import readable
 from streams.settings import WebhookFormat
 
-_STRING_LENGTH = 1_000
+_STRING_LENGTH = 500
 _SECTION_LENGTH = 3_000  # Slack refuses more
 _HEADER_LENGTH = 150
 _POSTS = 6
