@@ -20,7 +20,8 @@ from streams.delivery.targets import AlertmanagerTarget, WebhookTarget
 LOOK_BACK = 2_000
 """A webhook's courier reads so many records before its position, to know what it told: a worker that was killed may
 have written the same spike twice."""
-_READ_SECONDS = 5.0
+_READ_SECONDS = 1.0
+"""A stop waits so long at most for spikes that do not come."""
 _READ_AT_LEAST = 0.1
 _KEYS = 5 * LOOK_BACK
 
@@ -152,7 +153,11 @@ class AlertmanagerCourier:
             batch = await inbox.read(min(max(_READ_AT_LEAST, self._due - self._clock()), _READ_SECONDS))
             if batch.fresh:
                 self._forget()
-            for received in (*batch.history, *batch.spikes):
+            for received in batch.history:
+                self._take(received)
+            if batch.fresh:
+                self._over.clear()  # an Alertmanager that is new need not hear of all that ever was
+            for received in batch.spikes:
                 self._take(received)
             # read to its end first: a spike that is over must not be told as open once more
             if not inbox.is_current or not await inbox.is_at_end():

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
+from streams import topics
 from streams.backoff import Backoff
 from streams.delivery.couriers import Courier, couriers
 from streams.delivery.http import Poster
 from streams.delivery.inbox import Inbox
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertmanagers, webhooks
-from streams.errors import TagpulseError
+from streams.errors import TagpulseError, Unavailable
 from streams.settings import LIVE, Settings
 
 logger = logging.getLogger(__name__)
@@ -78,15 +79,22 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _find_topic(self) -> None:
+        """A consumer would have the broker make it, as it makes all. Raises Unavailable, Refused."""
+        topic = self._settings.topics.alerts
+        if topic in await asyncio.to_thread(topics.missing, self._settings):
+            raise Unavailable(f"no topic {topic}: run `tagpulse topics create`")
+
     async def _keep_running(self, courier: Courier) -> None:
         backoff = Backoff(_MAX_BACKOFF_SECONDS)
         while not self._stopping.is_set():
             inbox = Inbox(self._settings, courier.name, courier.look_back)
             try:
+                await self._find_topic()
                 await inbox.start()
                 await courier.run(inbox)
             except (KafkaError, OSError, TagpulseError) as error:
-                logger.warning("%s: the spikes cannot be read: %r; trying again", courier.name, error)
+                logger.warning("%s: the spikes cannot be read: %s; trying again", courier.name, error or repr(error))
             except Exception:
                 logger.exception("%s: a fault of tagpulse; trying again", courier.name)
             finally:
