@@ -9,7 +9,7 @@ import msgspec
 
 from streams.contracts import Driver, Excerpt, Explanation, PulseMinute, SpikeKind
 from streams.spikes.drivers import distinct, drivers, most_frequent
-from streams.spikes.evidence import Pile, all_posts, excerpts, negative_posts, newest, pile, same_text
+from streams.spikes.piles import Pile, all_posts, excerpts, negative_posts, newest, pile, same_text
 from streams.spikes.summary import Figures, summarise
 
 _TERMS = 8
@@ -90,9 +90,10 @@ def _driving(spike: Pile, before: Pile, hashtag: str) -> dict[str, list[Driver]]
 
 
 def _usual(spike: Pile, before: Pile, hashtag: str) -> dict[str, list[Driver]]:
-    """Of the terms the hashtags alone: the most frequent words of a language say nothing."""
-    tags = Counter({name: n for name, n in _others(before.terms, hashtag).items() if name.startswith("#")})
-    found = {"terms": most_frequent(spike.terms, spike.posts, tags, before.posts, _TERMS)}
+    """Of the terms the hashtags, where there are any: what people chose to be found by."""
+    terms = _others(before.terms, hashtag)
+    tags = Counter({name: n for name, n in terms.items() if name.startswith("#")})
+    found = {"terms": most_frequent(spike.terms, spike.posts, tags or terms, before.posts, _TERMS)}
     for part in _PARTS:
         found[part] = most_frequent(getattr(spike, part), spike.posts, getattr(before, part), before.posts, _OTHERS)
     return found
