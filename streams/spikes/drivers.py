@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from streams.contracts import Driver
 
@@ -22,6 +22,7 @@ MIN_LIFT = 1.3
 """A surely larger share that is hardly larger explains nothing."""
 _HALF = 0.5
 _SAME_POSTS = 0.8
+_LONG_WORD = 4
 
 
 def score(posts: int, of: int, before: int, of_before: int) -> float:
@@ -51,21 +52,33 @@ def drivers(spike: Mapping[str, int], of: int, before: Mapping[str, int], of_bef
     return found[:limit]
 
 
-def distinct(found: list[Driver], limit: int) -> list[Driver]:
-    """Leaves out a term that stands inside a stronger one, or holds it, in nearly the same posts: rex, #rex."""
+def distinct(found: Sequence[Driver], limit: int, texts: Collection[str] = ()) -> list[Driver]:
+    """One term for each thing that is said: of those in nearly the same posts, one inside the other (rex, #rex) or
+    together in one of the `texts` (casefolded), a hashtag stays, else the strongest that is no short word.
+
+    A text that is reposted brings all its words along.
+    """
     kept: list[Driver] = []
     for driver in found:
-        if not any(_says_the_same(driver, other) for other in kept):
-            kept.append(driver)
-        if len(kept) == limit:
-            break
+        same = next((n for n, other in enumerate(kept) if _says_the_same(driver, other, texts)), None)
+        if same is None:
+            if len(kept) < limit:
+                kept.append(driver)
+        elif _rank(driver) > _rank(kept[same]):
+            kept[same] = driver
     return kept
 
 
-def _says_the_same(driver: Driver, other: Driver) -> bool:
-    a, b = driver.name.removeprefix("#"), other.name.removeprefix("#")
+def _says_the_same(driver: Driver, other: Driver, texts: Collection[str]) -> bool:
     fewer, more = sorted((driver.posts, other.posts))
-    return (a in b or b in a) and fewer >= _SAME_POSTS * more
+    if fewer < _SAME_POSTS * more:
+        return False
+    a, b = driver.name.removeprefix("#"), other.name.removeprefix("#")
+    return a in b or b in a or any(a in text and b in text for text in texts)
+
+
+def _rank(driver: Driver) -> int:
+    return 2 if driver.name.startswith("#") else int(len(driver.name) >= _LONG_WORD)
 
 
 def most_frequent(spike: Counter[str], of: int, before: Counter[str], of_before: int, limit: int) -> list[Driver]:

@@ -50,7 +50,7 @@ def explain(
     if kind == "negative" and earlier.posts < _MIN_NEGATIVE_BEFORE:
         earlier = pile(before, all_posts)
     shown = before if kind == "silence" else now
-    found = _usual(spike, earlier, hashtag) if kind == "silence" else _driving(spike, earlier, hashtag)
+    found = _usual(spike, earlier, hashtag) if kind == "silence" else _driving(spike, earlier, hashtag, _texts(now))
     author, author_share = _top(earlier if kind == "silence" else spike, "authors")
     text, text_share = _top(earlier if kind == "silence" else spike, "texts")
     explanation = Explanation(
@@ -59,7 +59,7 @@ def explain(
         campaign_topics=tuple(found["campaign_topics"]),
         languages=tuple(found["languages"]),
         sources=tuple(found["sources"]),
-        typical=_typical(shown, found["terms"]),
+        typical=_typical(kind, shown, found["terms"]),
         shared=_shared(shown),
         top_author=author,
         top_author_share=author_share,
@@ -81,9 +81,9 @@ def explain(
 _PARTS = ("topics", "campaign_topics", "languages", "sources")
 
 
-def _driving(spike: Pile, before: Pile, hashtag: str) -> dict[str, list[Driver]]:
+def _driving(spike: Pile, before: Pile, hashtag: str, texts: set[str]) -> dict[str, list[Driver]]:
     terms = drivers(_others(spike.terms, hashtag), spike.posts, before.terms, before.posts, _TERMS * _MORE)
-    found = {"terms": distinct(terms, _TERMS)}
+    found = {"terms": distinct(terms, _TERMS, texts)}
     for part in _PARTS:
         found[part] = drivers(getattr(spike, part), spike.posts, getattr(before, part), before.posts, _OTHERS)
     return found
@@ -105,6 +105,14 @@ def _others(terms: Counter[str], hashtag: str) -> Counter[str]:
     return Counter({name: n for name, n in terms.items() if name.casefold().removeprefix("#") != itself})
 
 
+def _texts(minutes: Sequence[PulseMinute]) -> set[str]:
+    return {
+        same_text(excerpt.text)
+        for minute in minutes
+        for excerpt in (*minute.evidence.negative, *minute.evidence.shared)
+    }
+
+
 def _top(of: Pile, part: str) -> tuple[str, float]:
     counts: Counter[str] = getattr(of, part)
     if not counts or not of.posts:
@@ -113,18 +121,21 @@ def _top(of: Pile, part: str) -> tuple[str, float]:
     return name, min(posts / of.posts, 1.0)
 
 
-def _typical(minutes: Sequence[PulseMinute], terms: Sequence[Driver]) -> tuple[Excerpt, ...]:
-    """Negative posts, first those that have most of the terms that drive the spike."""
+def _typical(kind: SpikeKind, minutes: Sequence[PulseMinute], terms: Sequence[Driver]) -> tuple[Excerpt, ...]:
+    """Negative posts, first those that have most of the terms; where the spike is not one of mood, only such."""
     names = [term.name.casefold() for term in terms]
 
-    def rank(excerpt: Excerpt) -> tuple[float, ...]:
+    def telling(excerpt: Excerpt) -> int:
         text = same_text(excerpt.text)
-        telling = min(sum(name in text for name in names), _TELLING_TERMS)
-        return -telling, -excerpt.negative, -excerpt.shared, excerpt.created_at.timestamp()
+        return min(sum(name in text for name in names), _TELLING_TERMS)
 
     found = excerpts(minutes, lambda minute: minute.evidence.negative)
-    likely = [excerpt for excerpt in found if excerpt.negative >= _LIKELY_NEGATIVE]
-    return tuple(sorted(likely, key=rank)[:_EXCERPTS])
+    ranked = [
+        (-telling(excerpt), -excerpt.negative, -excerpt.shared, excerpt.created_at, excerpt.source, excerpt.id, excerpt)
+        for excerpt in found
+        if excerpt.negative >= _LIKELY_NEGATIVE and (kind == "negative" or telling(excerpt))
+    ]
+    return tuple(row[-1] for row in sorted(ranked, key=lambda row: row[:-1])[:_EXCERPTS])
 
 
 def _shared(minutes: Sequence[PulseMinute]) -> tuple[Excerpt, ...]:

@@ -11,6 +11,8 @@ from streams.safe_text import readable
 _MUCH = 0.3
 """A text or an account with this share of a spike made it."""
 _MANY_POSTS = 5
+_SOME = 0.08
+"""A name with a smaller share is surely more frequent, and yet not what the spike is about."""
 _TERMS = 3
 _CAMPAIGN_TOPICS = 1
 _TOPICS = 2
@@ -79,7 +81,7 @@ def _cause(kind: SpikeKind, figures: Figures, explanation: Explanation, about: s
         alone = f"one account, {author}, wrote {percent(explanation.top_author_share)} of {them}"
     if about:
         return f"It is about {about}{'; ' if alone else ''}{alone}."
-    return f"{alone[0].upper()}{alone[1:]}." if alone else "No term or topic stands out."
+    return f"{alone[0].upper()}{alone[1:]}." if alone else "No one term or topic stands out."
 
 
 def _is_much(share: float, posts: int) -> bool:
@@ -96,7 +98,8 @@ def _subjects(explanation: Explanation) -> list[str]:
 
 
 def _names(found: Sequence[Driver], limit: int) -> list[str]:
-    return [driver.name for driver in found[:limit]]
+    # without a score: what a silent hashtag was mostly about before
+    return [driver.name for driver in found if driver.share >= _SOME or not driver.score][:limit]
 
 
 def _name(text: str) -> str:

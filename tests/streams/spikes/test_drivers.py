@@ -63,3 +63,20 @@ def test_terms_that_say_the_same_are_told_once() -> None:
     found = [term("#policedog", 30, 9), term("policedog", 31, 8), term("dog", 80, 7), term("kick", 20, 6)]
     assert [driver.name for driver in distinct(found, 5)] == ["#policedog", "dog", "kick"]
     assert len(distinct(found, 2)) == 2
+
+
+def test_of_the_words_of_one_text_a_hashtag_stays_else_no_short_word() -> None:
+    def term(name: str, posts: int, score: float) -> Driver:
+        return Driver(name=name, posts=posts, share=0.5, baseline=0.0, score=score)
+
+    texts = {"das ist pauli, acht wochen alt und ab heute dabei #diensthund", "the video is bad"}
+    found = [
+        term("ab", 17, 9),
+        term("alt", 17, 8),
+        term("video", 15, 7),
+        term("#diensthund", 16, 6),
+        term("acht", 17, 5),
+    ]
+    assert [driver.name for driver in distinct(found, 5, texts)] == ["#diensthund", "video"]
+    assert [driver.name for driver in distinct(found[:3] + found[4:], 5, texts)] == ["acht", "video"]
+    assert [driver.name for driver in distinct(found, 5)] == ["ab", "alt", "video", "#diensthund", "acht"]

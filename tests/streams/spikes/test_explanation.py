@@ -89,10 +89,18 @@ def test_a_negative_spike_names_what_its_negative_posts_have_more_of() -> None:
     )
 
 
+def test_what_few_posts_say_is_a_driver_but_not_what_the_spike_is_about() -> None:
+    moods = Moods(negative=100)
+    spike = [_minute(60 + n, moods, evidence=Evidence(terms={"rumour": Moods(negative=7)})) for n in range(8)]
+    found = explain("negative", "poltwt", spike, _quiet(300))
+    assert [(driver.name, driver.share) for driver in found.terms] == [("rumour", 0.07)]
+    assert found.summary.endswith("No one term or topic stands out.")
+
+
 def test_what_negative_posts_always_said_explains_nothing() -> None:
     found = explain("negative", "poltwt", _quiet(10), _quiet())
     assert (found.terms, found.topics, found.languages) == ((), (), ())
-    assert found.summary == "#poltwt: 20 % negative (20 of 100 posts). No term or topic stands out."
+    assert found.summary == "#poltwt: 20 % negative (20 of 100 posts). No one term or topic stands out."
 
 
 def test_a_young_stream_is_compared_with_all_that_was_said() -> None:
