@@ -129,6 +129,26 @@ FLUSH = Histogram(
     "tagpulse_sink_flush_seconds", "Time to make a batch durable", ["sink"], buckets=_SECONDS, registry=REGISTRY
 )
 
+# Alerts
+ALERT_DELIVERIES = Counter(
+    "tagpulse_alert_deliveries",
+    "Messages about spikes that a target took or refused for good: is somebody told?",
+    ["target", "outcome"],
+    registry=REGISTRY,
+)
+ALERT_RETRIES = Counter(
+    "tagpulse_alert_retries", "Attempts to tell a target that failed and are made again", ["target"], registry=REGISTRY
+)
+ALERT_TARGET_FAILING = Gauge(
+    "tagpulse_alert_target_failing",
+    "1 while the last attempt to tell a target failed or was refused",
+    ["target"],
+    registry=REGISTRY,
+)
+ALERT_LAST_SUCCESS = Gauge(
+    "tagpulse_alert_last_success_timestamp_seconds", "When a target last took a message", ["target"], registry=REGISTRY
+)
+
 OTHER = "other"
 MAX_SOURCES = 20
 

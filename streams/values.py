@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(gt=0)]
@@ -14,6 +15,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 SchemaName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+TargetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 FilePath = Annotated[Path, BeforeValidator(lambda value: Path(str(value)).expanduser())]
 
 LakePlace = Annotated[
@@ -42,6 +44,31 @@ def _is_address_list(servers: str) -> str:
     return servers
 
 
+def _is_http_address(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not address.isprintable() or " " in address:
+        raise ValueError("must be http://HOST or https://HOST, with a port and a path where it needs them")
+    return address
+
+
+def _are_http_addresses(addresses: str) -> str:
+    for address in addresses.split(","):
+        _is_http_address(address.strip())
+    return addresses
+
+
+def _is_secret_address(address: SecretStr) -> SecretStr:
+    _is_http_address(address.get_secret_value())
+    return address
+
+
+HttpAddress = Annotated[str, AfterValidator(_is_http_address)]
+HttpAddresses = Annotated[str, AfterValidator(_are_http_addresses)]
+SecretAddress = Annotated[SecretStr, AfterValidator(_is_secret_address)]
 ExistingFile = Annotated[FilePath, AfterValidator(_is_file)]
 Addresses = Annotated[str, AfterValidator(_is_address_list)]
 Hours = Annotated[float, AfterValidator(_is_limit)]

@@ -12,6 +12,7 @@ import pytest
 
 from streams.broker import ApacheBroker, Broker, EmbeddedBroker
 from streams.settings import PREFIX, Settings
+from tests.helpers.alertmanager import Alertmanager
 from tests.helpers.brokers import kafka_home, own_settings
 from tests.helpers.postgres import PostgresServer
 
@@ -90,6 +91,13 @@ def fresh_postgres() -> Iterator[PostgresServer]:
 def dsn(postgres: PostgresServer) -> str:
     """The DSN of an empty database of this test's own, its user the superuser."""
     return postgres.new_database()
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
+    """A real Alertmanager of this test's own, without a receiver. Skips where there is none."""
+    with Alertmanager(tmp_path / "alertmanager") as server:
+        yield server
 
 
 @pytest.fixture

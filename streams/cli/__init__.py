@@ -13,6 +13,7 @@ import click
 from streams.errors import TagpulseError
 
 _COMMANDS = {
+    "alerts": "Try the way that alerts take, list spikes.",
     "broker": "Run a broker for development in the foreground.",
     "compare": "Compare two runs of the same posts.",
     "config": "Show and check the settings and the campaign file.",

@@ -55,7 +55,7 @@ def show(path: Path | None, as_json: bool) -> None:
         return
     for name, setting in _settings(settings).items():
         value = "" if setting["value"] is None else setting["value"]
-        line = f"{name}={json.dumps(value) if isinstance(value, bool) else value}"
+        line = f"{name}={json.dumps(value) if isinstance(value, bool | list) else value}"
         click.echo(f"{line:<64}  # ({setting['origin']}) {setting['description']}")
     click.echo("\n" + "\n".join(_campaign_lines(campaign)))
 

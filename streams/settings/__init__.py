@@ -1,6 +1,8 @@
 """All settings: one frozen tree, read once at the start."""
 
+from streams.settings.alerts import AlertsSettings, WebhookFormat, WebhookSettings
 from streams.settings.sections import (
+    ROLES,
     BlueskySettings,
     EnrichSettings,
     KafkaSettings,
@@ -28,7 +30,9 @@ from streams.settings.tree import (
 __all__ = [
     "LIVE",
     "PREFIX",
+    "ROLES",
     "SECRETS_DIR_VARIABLE",
+    "AlertsSettings",
     "BlueskySettings",
     "EnrichSettings",
     "KafkaSettings",
@@ -42,6 +46,8 @@ __all__ = [
     "Settings",
     "TopicsSettings",
     "Variable",
+    "WebhookFormat",
+    "WebhookSettings",
     "WorkerSettings",
     "for_run",
     "load_settings",

@@ -25,6 +25,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from streams.errors import SettingsError
+from streams.settings.alerts import AlertsSettings
 from streams.settings.sections import (
     BlueskySettings,
     EnrichSettings,
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     lake: LakeSettings = LakeSettings()
     postgres: PostgresSettings = PostgresSettings()
+    alerts: AlertsSettings = AlertsSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
@@ -158,7 +160,7 @@ def for_run(settings: Settings, run: str) -> Settings:
     if run == LIVE:
         return settings
     topics, kafka = settings.topics, settings.kafka
-    names = {role: f"{getattr(topics, role)}.{run}" for role in ("raw", "enriched", "dead")}
+    names = {role: f"{name}.{run}" for role, name in topics.names.items()}
     return settings.model_copy(
         update={
             "run": run,
@@ -182,8 +184,14 @@ def _unknown(name: str) -> str:
 
 
 def _describe(fault: ErrorDetails) -> str:
-    name, reason = _variable(fault["loc"]), fault["msg"].removeprefix("Value error, ")
+    place, reason = fault["loc"], fault["msg"].removeprefix("Value error, ")
+    known = variables()
+    for end in range(len(place), 0, -1):
+        name = _variable(place[:end])
+        if name in known:
+            inside = ".".join(map(str, place[end:]))
+            reason = "no such key" if inside and fault["type"] == "extra_forbidden" else reason
+            return f"{name}: {inside}: {reason}" if inside else f"{name}: {reason}"
     if fault["type"] == "extra_forbidden":
-        return _unknown(name)
-    # What is wrong with several settings of a section together names them itself.
-    return f"{name}: {reason}" if name in variables() else reason
+        return _unknown(_variable(place))
+    return reason  # what is wrong with several settings of a section together names them itself

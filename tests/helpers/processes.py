@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -75,9 +76,19 @@ def _variables(section: BaseModel, prefix: str) -> dict[str, str]:
         value: Any = getattr(section, name)
         if isinstance(value, BaseModel):
             found |= _variables(value, f"{prefix}{name.upper()}__")
+        elif isinstance(value, tuple):
+            found[prefix + name.upper()] = json.dumps([_revealed(part) for part in value])
         elif value is not None:
             found[prefix + name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     return found
+
+
+def _revealed(section: BaseModel) -> dict[str, Any]:
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in section
+        if value is not None
+    }
 
 
 def run_tagpulse(

@@ -1,0 +1,44 @@
+"""A receiver of tagpulse's webhooks: checks the signature, and takes each message once.
+
+TAGPULSE_ALERTS__WEBHOOK_SECRET=… python webhook_receiver.py 8080
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+SECRET = os.environ["TAGPULSE_ALERTS__WEBHOOK_SECRET"].encode()
+MAX_AGE_SECONDS = 300
+taken: set[str] = set()  # a real receiver keeps it where a restart finds it
+
+
+def is_genuine(timestamp: str, signature: str, body: bytes) -> bool:
+    expected = "v1=" + hmac.new(SECRET, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    fresh = timestamp.isdecimal() and abs(time.time() - int(timestamp)) <= MAX_AGE_SECONDS
+    return fresh and hmac.compare_digest(
+        expected.encode(), signature.encode()
+    )  # takes the same time for every signature
+
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))  # the bytes as they came, before they are parsed
+        headers = (self.headers.get("Tagpulse-Timestamp", ""), self.headers.get("Tagpulse-Signature", ""))
+        if not is_genuine(*headers, body):
+            self.send_error(401)
+            return
+        key = self.headers["Idempotency-Key"]
+        if key not in taken:
+            taken.add(key)
+            sys.stdout.write(json.loads(body)["title"] + "\n")
+            sys.stdout.flush()
+        self.send_response(204)
+        self.end_headers()
+
+
+if __name__ == "__main__":
+    HTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver).serve_forever()

@@ -1,0 +1,103 @@
+"""The places that spikes are delivered to, and one attempt at each."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from streams.contracts import Spike
+from streams.delivery.alertmanager import PATH, alert_of
+from streams.delivery.http import Answer, Poster, place
+from streams.delivery.notice import notice_of
+from streams.delivery.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from streams.delivery.templates import render
+from streams.settings import AlertsSettings, Settings, WebhookSettings
+
+
+@dataclass(frozen=True)
+class AlertmanagerTarget:
+    """An Alertmanager: what it is told again changes nothing."""
+
+    name: str
+    url: str
+    run: str
+    alerts: AlertsSettings
+    clock: Callable[[], float] = time.time
+    test: bool = False
+
+    @property
+    def place(self) -> str:
+        return place(self.url)
+
+    async def send(self, poster: Poster, spikes: Sequence[Spike]) -> Answer:
+        """All of them in one request."""
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        alerts = [
+            alert_of(
+                spike,
+                notice_of(spike, self.run, self.alerts, test=self.test),
+                self.run,
+                now,
+                self.alerts.resend_seconds,
+                test=self.test,
+            )
+            for spike in spikes
+        ]
+        token = self.alerts.alertmanager_token
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        return await poster.post(self.url.rstrip("/") + PATH, json.dumps(alerts, ensure_ascii=False).encode(), headers)
+
+
+@dataclass(frozen=True)
+class WebhookTarget:
+    """A webhook: every request is a message that somebody reads."""
+
+    webhook: WebhookSettings
+    run: str
+    alerts: AlertsSettings
+    clock: Callable[[], float] = time.time
+    test: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.webhook.name
+
+    @property
+    def place(self) -> str:
+        return place(self.webhook.url.get_secret_value())
+
+    def wants(self, spike: Spike) -> bool:
+        """Whether this message is for it: growing spikes are told only where that is asked for."""
+        return self.webhook.updates or spike.state != "growing"
+
+    async def send(self, poster: Poster, spike: Spike) -> Answer:
+        """One attempt; each is signed anew, and all of them carry the same key."""
+        notice = notice_of(spike, self.run, self.alerts, test=self.test)
+        body = render(self.webhook.format, notice, spike, self.run, test=self.test)
+        headers = {KEY_HEADER: notice.key}
+        if self.webhook.secret is not None:
+            timestamp = int(self.clock())
+            headers[TIMESTAMP_HEADER] = str(timestamp)
+            headers[SIGNATURE_HEADER] = sign(self.webhook.secret.get_secret_value(), timestamp, body)
+        return await poster.post(self.webhook.url.get_secret_value(), body, headers)
+
+
+def alertmanagers(settings: Settings, *, test: bool = False) -> list[AlertmanagerTarget]:
+    """Those of the settings: `alertmanager`, `alertmanager-2`, …"""
+    urls = [url.strip() for url in (settings.alerts.alertmanager_url or "").split(",") if url.strip()]
+    return [
+        AlertmanagerTarget(
+            "alertmanager" if number == 1 else f"alertmanager-{number}", url, settings.run, settings.alerts, test=test
+        )
+        for number, url in enumerate(urls, 1)
+    ]
+
+
+def webhooks(settings: Settings, *, test: bool = False) -> list[WebhookTarget]:
+    """Those of the settings."""
+    return [
+        WebhookTarget(webhook, settings.run, settings.alerts, test=test) for webhook in settings.alerts.all_webhooks
+    ]

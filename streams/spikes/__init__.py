@@ -1,0 +1,1 @@
+"""Spikes of a hashtag: found in its minutes, and explained."""

@@ -1,0 +1,143 @@
+"""What drives a spike: what its minutes have more of than those before it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from streams.contracts import Driver, Excerpt, Explanation, PulseMinute, SpikeKind
+from streams.spikes.drivers import distinct, drivers, most_frequent
+from streams.spikes.piles import Pile, all_posts, excerpts, negative_posts, newest, pile, same_text
+from streams.spikes.summary import Figures, summarise
+
+_TERMS = 8
+_OTHERS = 5
+_EXCERPTS = 5
+_MORE = 4
+"""So many times the terms are looked at before those that say the same are left out."""
+_MIN_NEGATIVE_BEFORE = 30
+"""With fewer negative posts before it, a negative spike is compared with all posts."""
+_LIKELY_NEGATIVE = 0.5
+_TELLING_TERMS = 3
+"""A post that has so many of the terms is as typical as can be."""
+
+
+def explain(
+    kind: SpikeKind,
+    hashtag: str,
+    spike_minutes: Sequence[PulseMinute],
+    baseline_minutes: Sequence[PulseMinute],
+    *,
+    posts: int | None = None,
+    negative: int | None = None,
+    share: float | None = None,
+    baseline: float | None = None,
+    rate: float | None = None,
+    usual_rate: float | None = None,
+) -> Explanation:
+    """Compares the minutes of a spike with those of its baseline; parts of several partitions may stand side by side.
+
+    Negative posts are compared with negative ones in a negative spike, all posts in a volume spike. A silence has nothing
+    to compare: its terms, topics and posts are those of the baseline, where `Driver.posts` and `share` are what is left of
+    them. The figures are those of the `Spike` and stand in the summary; what is not given is counted from the minutes.
+    The work grows with the entries of the minutes: a day of full minutes takes about a second.
+    """
+    now, before = newest(spike_minutes), newest(baseline_minutes)
+    count = negative_posts if kind == "negative" else all_posts
+    spike, earlier = pile(now, count), pile(before, count)
+    if kind == "negative" and earlier.posts < _MIN_NEGATIVE_BEFORE:
+        earlier = pile(before, all_posts)
+    shown = before if kind == "silence" else now
+    found = _usual(spike, earlier, hashtag) if kind == "silence" else _driving(spike, earlier, hashtag, _texts(now))
+    author, author_share = _top(earlier if kind == "silence" else spike, "authors")
+    text, text_share = _top(earlier if kind == "silence" else spike, "texts")
+    explanation = Explanation(
+        terms=tuple(found["terms"]),
+        topics=tuple(found["topics"]),
+        campaign_topics=tuple(found["campaign_topics"]),
+        languages=tuple(found["languages"]),
+        sources=tuple(found["sources"]),
+        typical=_typical(kind, shown, found["terms"]),
+        shared=_shared(shown),
+        top_author=author,
+        top_author_share=author_share,
+        top_text=text,
+        top_text_share=text_share,
+    )
+    moods = [minute.moods for minute in now]
+    figures = Figures(
+        posts=sum(map(all_posts, moods)) if posts is None else posts,
+        negative=sum(map(negative_posts, moods)) if negative is None else negative,
+        share=share,
+        baseline=baseline,
+        rate=rate,
+        usual_rate=usual_rate,
+    )
+    return msgspec.structs.replace(explanation, summary=summarise(kind, hashtag, figures, explanation))
+
+
+_PARTS = ("topics", "campaign_topics", "languages", "sources")
+
+
+def _driving(spike: Pile, before: Pile, hashtag: str, texts: set[str]) -> dict[str, list[Driver]]:
+    terms = drivers(_others(spike.terms, hashtag), spike.posts, before.terms, before.posts, _TERMS * _MORE)
+    found = {"terms": distinct(terms, _TERMS, texts)}
+    for part in _PARTS:
+        found[part] = drivers(getattr(spike, part), spike.posts, getattr(before, part), before.posts, _OTHERS)
+    return found
+
+
+def _usual(spike: Pile, before: Pile, hashtag: str) -> dict[str, list[Driver]]:
+    """Of the terms the hashtags, where there are any: what people chose to be found by."""
+    terms = _others(before.terms, hashtag)
+    tags = Counter({name: n for name, n in terms.items() if name.startswith("#")})
+    found = {"terms": most_frequent(spike.terms, spike.posts, tags or terms, before.posts, _TERMS)}
+    for part in _PARTS:
+        found[part] = most_frequent(getattr(spike, part), spike.posts, getattr(before, part), before.posts, _OTHERS)
+    return found
+
+
+def _others(terms: Counter[str], hashtag: str) -> Counter[str]:
+    """Without the hashtag itself, which every post has."""
+    itself = hashtag.casefold()
+    return Counter({name: n for name, n in terms.items() if name.casefold().removeprefix("#") != itself})
+
+
+def _texts(minutes: Sequence[PulseMinute]) -> set[str]:
+    return {
+        same_text(excerpt.text)
+        for minute in minutes
+        for excerpt in (*minute.evidence.negative, *minute.evidence.shared)
+    }
+
+
+def _top(of: Pile, part: str) -> tuple[str, float]:
+    counts: Counter[str] = getattr(of, part)
+    if not counts or not of.posts:
+        return "", 0.0
+    name, posts = min(counts.items(), key=lambda item: (-item[1], item[0]))
+    return name, min(posts / of.posts, 1.0)
+
+
+def _typical(kind: SpikeKind, minutes: Sequence[PulseMinute], terms: Sequence[Driver]) -> tuple[Excerpt, ...]:
+    """Negative posts, first those that have most of the terms; where the spike is not one of mood, only such."""
+    names = [term.name.casefold() for term in terms]
+
+    def telling(excerpt: Excerpt) -> int:
+        text = same_text(excerpt.text)
+        return min(sum(name in text for name in names), _TELLING_TERMS)
+
+    found = excerpts(minutes, lambda minute: minute.evidence.negative)
+    ranked = [
+        (-telling(excerpt), -excerpt.negative, -excerpt.shared, excerpt.created_at, excerpt.source, excerpt.id, excerpt)
+        for excerpt in found
+        if excerpt.negative >= _LIKELY_NEGATIVE and (kind == "negative" or telling(excerpt))
+    ]
+    return tuple(row[-1] for row in sorted(ranked, key=lambda row: row[:-1])[:_EXCERPTS])
+
+
+def _shared(minutes: Sequence[PulseMinute]) -> tuple[Excerpt, ...]:
+    found = [excerpt for excerpt in excerpts(minutes, lambda minute: minute.evidence.shared) if excerpt.shared]
+    return tuple(sorted(found, key=lambda excerpt: (-excerpt.shared, excerpt.created_at))[:_EXCERPTS])

@@ -1,0 +1,96 @@
+"""What minutes hold together: the counts that an explanation compares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streams.contracts import Excerpt, Moods, PulseMinute
+
+Count = Callable[[Moods], int]
+
+
+def all_posts(moods: Moods) -> int:
+    return moods.posts
+
+
+def negative_posts(moods: Moods) -> int:
+    return moods.negative
+
+
+@dataclass(frozen=True)
+class Pile:
+    """The posts of some minutes that are counted: all, or the negative ones."""
+
+    minutes: int = 0
+    posts: int = 0
+    terms: Counter[str] = field(default_factory=Counter)
+    authors: Counter[str] = field(default_factory=Counter)
+    texts: Counter[str] = field(default_factory=Counter)
+    topics: Counter[str] = field(default_factory=Counter)
+    campaign_topics: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+
+
+def pile(minutes: Iterable[PulseMinute], count: Count) -> Pile:
+    """Adds minutes up."""
+    whole = Pile()
+    posts = 0
+    times = set()
+    for minute in minutes:
+        times.add(minute.minute)
+        posts += count(minute.moods)
+        for parts, counts in (
+            (minute.evidence.terms, whole.terms),
+            (minute.evidence.authors, whole.authors),
+            (minute.evidence.texts, whole.texts),
+            (minute.topics, whole.topics),
+            (minute.campaign_topics, whole.campaign_topics),
+            (minute.languages, whole.languages),
+            (minute.sources, whole.sources),
+        ):
+            _add(parts, counts, count)
+    return Pile(
+        len(times),
+        posts,
+        whole.terms,
+        whole.authors,
+        whole.texts,
+        whole.topics,
+        whole.campaign_topics,
+        whole.languages,
+        whole.sources,
+    )
+
+
+def _add(parts: Mapping[str, Moods], counts: Counter[str], count: Count) -> None:
+    for name, moods in parts.items():
+        if number := count(moods):
+            counts[name] += number
+
+
+def newest(minutes: Iterable[PulseMinute]) -> list[PulseMinute]:
+    """The last message of each minute and partition: a later one takes the place of an earlier one."""
+    return list({(minute.minute, minute.partition): minute for minute in minutes}.values())
+
+
+def excerpts(minutes: Iterable[PulseMinute], part: Callable[[PulseMinute], Sequence[Excerpt]]) -> list[Excerpt]:
+    """The posts that minutes show, each text once: the one that was shared most, then the earliest."""
+    best: dict[str, Excerpt] = {}
+    for minute in minutes:
+        for excerpt in part(minute):
+            text = same_text(excerpt.text)
+            known = best.get(text)
+            if known is None or (-known.shared, known.created_at) > (-excerpt.shared, excerpt.created_at):
+                best[text] = excerpt
+    return list(best.values())
+
+
+def same_text(text: str) -> str:
+    """What two posts of one text have in common: without case, spacing and the mark of an old-style repost."""
+    words = text.casefold().split()
+    if len(words) > 2 and words[0] == "rt" and words[1].startswith("@"):
+        words = words[2:]
+    return " ".join(words)

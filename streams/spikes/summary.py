@@ -1,0 +1,110 @@
+"""A spike in one or two sentences of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.contracts import Driver, Explanation, SpikeKind
+from streams.safe_text import readable
+
+_MUCH = 0.3
+"""A text or an account with this share of a spike made it."""
+_MANY_POSTS = 5
+_SOME = 0.08
+"""A name with a smaller share is surely more frequent, and yet not what the spike is about."""
+_TERMS = 3
+_CAMPAIGN_TOPICS = 1
+_TOPICS = 2
+_NAME_LENGTH = 40
+_TEXT_LENGTH = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Of a spike; what its detector does not know is None."""
+
+    posts: int = 0
+    negative: int = 0
+    share: float | None = None
+    baseline: float | None = None
+    rate: float | None = None
+    usual_rate: float | None = None
+
+
+def summarise(kind: SpikeKind, hashtag: str, figures: Figures, explanation: Explanation) -> str:
+    """What happened, and what it is about. Names and texts of strangers are made harmless."""
+    tag = f"#{_name(hashtag)}"
+    about = _join([name for name in map(_name, _subjects(explanation)) if name])
+    match kind:
+        case "negative":
+            return " ".join((f"{tag}: {_mood(figures)}.", _cause(kind, figures, explanation, about)))
+        case "volume":
+            return " ".join((f"{tag}: {_volume(figures)}.", _cause(kind, figures, explanation, about)))
+        case "silence":
+            before = f" Before, it was about {about}." if about else ""
+            return f"{tag} has fallen silent: {_volume(figures)}.{before}"
+
+
+def percent(share: float) -> str:
+    """52 %."""
+    return f"{100 * share:.0f} %"
+
+
+def pace(rate: float) -> str:
+    """Posts a minute: 39, 3.9, 0.04."""
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def _mood(figures: Figures) -> str:
+    share = figures.share
+    if share is None:
+        share = figures.negative / figures.posts if figures.posts else 0.0
+    usually = "" if figures.baseline is None else f", usually {percent(figures.baseline)}"
+    return f"{percent(share)} negative ({figures.negative} of {figures.posts} posts){usually}"
+
+
+def _volume(figures: Figures) -> str:
+    now = f"{figures.posts} posts" if figures.rate is None else f"{pace(figures.rate)} posts a minute"
+    return now if figures.usual_rate is None else f"{now}, usually {pace(figures.usual_rate)}"
+
+
+def _cause(kind: SpikeKind, figures: Figures, explanation: Explanation, about: str) -> str:
+    posts = figures.negative if kind == "negative" else figures.posts
+    them = "the negative posts" if kind == "negative" else "them"
+    if _is_much(explanation.top_text_share, posts):
+        text = readable(explanation.top_text, _TEXT_LENGTH)
+        return f"One repeated text makes {percent(explanation.top_text_share)} of {them}: “{text}”."
+    alone = ""
+    if explanation.top_author and _is_much(explanation.top_author_share, posts):
+        author = _name(explanation.top_author)
+        alone = f"one account, {author}, wrote {percent(explanation.top_author_share)} of {them}"
+    if about:
+        return f"It is about {about}{'; ' if alone else ''}{alone}."
+    return f"{alone[0].upper()}{alone[1:]}." if alone else "No one term or topic stands out."
+
+
+def _is_much(share: float, posts: int) -> bool:
+    return share >= _MUCH and share * posts >= _MANY_POSTS
+
+
+def _subjects(explanation: Explanation) -> list[str]:
+    """The campaign's own topics first, then terms; the model's topics where there is nothing else."""
+    names = [
+        *_names(explanation.campaign_topics, _CAMPAIGN_TOPICS),
+        *_names(explanation.terms, _TERMS),
+    ] or _names(explanation.topics, _TOPICS)
+    return list(dict.fromkeys(name.replace("_", " ") for name in names))
+
+
+def _names(found: Sequence[Driver], limit: int) -> list[str]:
+    # without a score: what a silent hashtag was mostly about before
+    return [driver.name for driver in found if driver.share >= _SOME or not driver.score][:limit]
+
+
+def _name(text: str) -> str:
+    return readable(text, _NAME_LENGTH)
+
+
+def _join(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -1,0 +1,85 @@
+"""Spikes for tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from streams.contracts import Driver, Excerpt, Explanation, Spike
+
+OPENED_AT = datetime(2026, 11, 1, 9, 31, tzinfo=UTC)
+
+HOSTILE = (
+    "<!channel> <@U123> @everyone <script>alert(1)</script> &lt; *b* _i_ `c` [x](http://evil.example) {{ .Labels }} "
+    "${x} {{DATE(2026-01-01T00:00:00Z)}}\x1b[2J\x00\u202eevil\u2066\r\n# head " + "e" + "\u0301" * 10_000
+)
+
+
+def spike(number: int = 1, state: str = "open", **changes: Any) -> Spike:
+    """Spike `number` of #poltwt as it opens, grows or closes."""
+    opened_at = OPENED_AT + timedelta(hours=number)
+    excerpt = Excerpt(
+        source="mastodon",
+        id="1",
+        text="Our dog Rex was hurt today",
+        created_at=opened_at,
+        negative=0.91,
+        author="k9",
+        url="https://police.example/@k9/1",
+        shared=12,
+    )
+    fields: dict[str, Any] = {
+        "id": f"negative:poltwt:{opened_at:%Y-%m-%dT%H:%M:%SZ}",
+        "kind": "negative",
+        "hashtag": "poltwt",
+        "state": state,
+        "sensitivity": "middle",
+        "opened_at": opened_at,
+        "known_at": opened_at + timedelta(minutes=3),
+        "at": opened_at + timedelta(minutes={"open": 3, "growing": 9, "closed": 30}[state]),
+        "closed_at": opened_at + timedelta(minutes=27) if state == "closed" else None,
+        "posts": 120,
+        "negative": 62,
+        "share": 62 / 120,
+        "low": 0.43,
+        "high": 0.6,
+        "baseline": 0.21,
+        "rate": 3.9,
+        "usual_rate": 2.0,
+        "explanation": Explanation(
+            summary="#poltwt: 52 % negative (62 of 120 posts), usually 21 %. It is about rex.",
+            terms=(Driver(name="rex", posts=31, share=0.5, baseline=0.01, score=6.2),),
+            typical=(excerpt,),
+            shared=(excerpt,),
+            top_author="k9",
+            top_author_share=0.1,
+        ),
+    }
+    return Spike(**fields | changes)
+
+
+def hostile_spike(text: str = HOSTILE, state: str = "open") -> Spike:
+    """Every word of a stranger in it is `text`."""
+    excerpt = Excerpt(
+        source=text, id=text, text=text, created_at=OPENED_AT, negative=0.9, author=text, url=text, shared=3
+    )
+    driver = Driver(name=text, posts=31, share=0.5, baseline=0.01, score=6.2)
+    return spike(
+        state=state,
+        id=f"negative:{text}",
+        hashtag=text,
+        explanation=Explanation(
+            summary=text,
+            terms=(driver,),
+            topics=(driver,),
+            campaign_topics=(driver,),
+            languages=(driver,),
+            sources=(driver,),
+            typical=(excerpt,),
+            shared=(excerpt,),
+            top_author=text,
+            top_author_share=0.4,
+            top_text=text,
+            top_text_share=0.4,
+        ),
+    )

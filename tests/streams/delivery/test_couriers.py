@@ -1,0 +1,240 @@
+"""What a courier tells a target of the spikes that it reads, through outages and refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from streams import metrics
+from streams.contracts import Spike
+from streams.delivery.couriers import AlertmanagerCourier, WebhookCourier, still_open
+from streams.delivery.http import Poster
+from streams.delivery.inbox import Batch, Received
+from streams.delivery.targets import AlertmanagerTarget, WebhookTarget
+from streams.settings import AlertsSettings, WebhookSettings
+from tests.helpers.processes import eventually
+from tests.helpers.spikes import spike
+from tests.helpers.webhooks import Reply, Request, WebhookServer
+
+ALERTS = AlertsSettings(timeout_seconds=0.5, max_backoff_seconds=0.05, resend_seconds=0.3)
+
+
+class Topic:
+    """An inbox without Kafka: what is written is read, and the position is kept."""
+
+    def __init__(self, *spikes: Spike, committed: int | None = None) -> None:
+        self.spikes = list(spikes)
+        self.committed = committed
+        self.is_current = True
+        self._fresh = True
+        self._at = 0
+
+    async def read(self, seconds: float) -> Batch:
+        received = [Received(offset, each) for offset, each in enumerate(self.spikes)]
+        if self._fresh:
+            self._fresh, first_time = False, self.committed is None
+            end = len(received) if self.committed is None else self.committed
+            self._at = len(received)
+            return Batch(fresh=True, first_time=first_time, history=received[:end], spikes=received[end:])
+        if self._at == len(received):
+            await asyncio.sleep(min(seconds, 0.02))
+        batch = Batch(spikes=received[self._at :])
+        self._at = len(received)
+        return batch
+
+    def reassign(self) -> None:
+        """As when a rebalance gave it away and back."""
+        self._fresh = True
+
+    async def is_at_end(self) -> bool:
+        return self._at == len(self.spikes)
+
+    async def position(self) -> int:
+        return self._at
+
+    async def commit(self, offset: int) -> None:
+        self.committed = offset
+
+    @contextlib.asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _running(topic: Topic, url: str, *, to_alertmanager: bool = False, **webhook: Any) -> AsyncIterator[None]:
+    stopping, poster = asyncio.Event(), Poster(ALERTS.timeout_seconds)
+    if to_alertmanager:
+        target = AlertmanagerTarget("alertmanager", url, "live", ALERTS)
+        courier: Any = AlertmanagerCourier(target, poster, stopping)
+    else:
+        settings = WebhookSettings(name="hook", url=url, **webhook)
+        courier = WebhookCourier(WebhookTarget(settings, "live", ALERTS), poster, stopping)
+    task = asyncio.create_task(courier.run(topic))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.wait_for(task, 10)
+        await poster.close()
+
+
+def _told(requests: Sequence[Request]) -> list[tuple[str, str]]:
+    """The hour at which a spike opened, and its state."""
+    return [(request.json["spike"]["opened_at"][11:13], request.json["state"]) for request in requests]
+
+
+async def test_each_state_is_told_once_and_growth_only_where_it_is_asked() -> None:
+    news = [spike(1), spike(1), spike(1, "growing"), spike(1, "closed"), spike(1), spike(2)]
+    with WebhookServer() as server, WebhookServer() as growth:
+        topic, other = Topic(*news, committed=0), Topic(*news, committed=0)
+        async with _running(topic, server.url), _running(other, growth.url, updates=True):
+            await eventually(lambda: topic.committed == other.committed == len(news))
+    assert _told(server.requests) == [("10", "open"), ("10", "closed"), ("11", "open")]
+    assert _told(growth.requests) == [("10", "open"), ("10", "growing"), ("10", "closed"), ("11", "open")]
+
+
+async def test_outages_are_waited_out_in_order_with_one_key() -> None:
+    script = (
+        Reply(500),
+        Reply(cut=True),
+        Reply(seconds=1),  # later than it is waited for
+        Reply(429, {"Retry-After": "1"}),
+        Reply(503, {"Retry-After": "nonsense"}),
+    )
+    before = metrics.ALERT_RETRIES.labels("hook")._value.get()
+    with WebhookServer(*script) as server:
+        topic = Topic(spike(1), spike(1, "closed"), committed=0)
+        async with _running(topic, server.url):
+            await eventually(lambda: topic.committed == 2)
+    assert len({request.headers["idempotency-key"] for request in server.requests[:6]}) == 1
+    assert [state for _, state in _told(server.requests)] == ["open"] * 6 + ["closed"]
+    assert server.requests[4].at - server.requests[3].at >= 1.0
+    assert metrics.ALERT_RETRIES.labels("hook")._value.get() - before == 5
+
+
+async def test_a_server_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    with WebhookServer() as gone:
+        port = gone.port
+    topic = Topic(spike(1), committed=0)
+    async with _running(topic, f"http://127.0.0.1:{port}/s3cret"):
+        await eventually(lambda: metrics.ALERT_TARGET_FAILING.labels("hook")._value.get() == 1)
+        with WebhookServer(port=port) as server:
+            await eventually(lambda: topic.committed == 1)
+    assert len(server.requests) == 1
+    assert "s3cret" not in caplog.text
+    assert caplog.text.count("does not take alerts") == 1
+
+
+async def test_a_refusal_is_told_once_and_counted_and_the_next_message_goes(caplog: pytest.LogCaptureFixture) -> None:
+    refused = metrics.ALERT_DELIVERIES.labels("hook", "refused")
+    before = refused._value.get()
+    script = (Reply(400, body=b"no \x1b[2Jsuch\nthing"), Reply(404), Reply(302, {"Location": "http://127.0.0.1:1/"}))
+    with WebhookServer(*script) as server:
+        topic = Topic(spike(1), spike(2), spike(3), spike(4), committed=0)
+        async with _running(topic, server.url):
+            await eventually(lambda: topic.committed == 4)
+    assert len(server.requests) == 4
+    assert refused._value.get() - before == 3
+    told = [record.getMessage() for record in caplog.records if record.name == "streams.delivery.report"]
+    assert len(told) == 2
+    assert "400 Bad Request: no [2Jsuch thing" in told[0]
+    assert told[1].endswith("takes alerts again")
+    assert metrics.ALERT_TARGET_FAILING.labels("hook")._value.get() == 0
+
+
+async def test_a_new_webhook_hears_of_what_is_open_and_of_nothing_older() -> None:
+    old = [spike(1), spike(1, "closed"), spike(2), spike(2, "growing"), spike(3), spike(3, "closed")]
+    with WebhookServer() as server:
+        topic = Topic(*old)
+        async with _running(topic, server.url):
+            await eventually(lambda: topic.committed == len(old))
+            topic.spikes.append(spike(2, "closed"))
+            await eventually(lambda: topic.committed == len(old) + 1)
+    assert _told(server.requests) == [("11", "open"), ("11", "closed")]
+
+
+async def test_what_stands_before_the_position_was_told() -> None:
+    with WebhookServer() as server:
+        topic = Topic(spike(1), spike(1), spike(2), committed=1)
+        async with _running(topic, server.url):
+            await eventually(lambda: topic.committed == 3)
+    assert _told(server.requests) == [("11", "open")]
+
+
+async def test_a_rebalance_repeats_nothing_and_takes_nothing_that_another_worker_tells() -> None:
+    with WebhookServer(Reply(), *[Reply(500)] * 1000) as server:
+        topic = Topic(spike(1), committed=0)
+        async with _running(topic, server.url):
+            await eventually(lambda: topic.committed == 1)
+            topic.committed = 0  # as if the commit had been lost
+            topic.reassign()
+            await eventually(lambda: topic.committed == 1)
+            topic.spikes.append(spike(2))
+            await eventually(lambda: len(server.requests) > 1)
+            topic.is_current = False  # another worker has it now
+            before = await _quiet(server)
+            topic.spikes.append(spike(3))
+            await asyncio.sleep(0.2)
+            assert len(server.requests) == before
+    assert topic.committed == 1
+
+
+async def _quiet(server: WebhookServer) -> int:
+    """How many requests came, once no attempt is under way any more."""
+    await asyncio.sleep(0.3)
+    return len(server.requests)
+
+
+async def test_alertmanager_hears_of_open_spikes_again_and_again() -> None:
+    with WebhookServer() as server:
+        topic = Topic(spike(1), spike(2), committed=0)
+        async with _running(topic, server.url, to_alertmanager=True):
+            await eventually(lambda: len(server.requests) >= 3)
+            assert topic.committed == 0
+            topic.spikes.append(spike(1, "growing"))
+            await eventually(lambda: topic.committed == 1)
+            topic.spikes.append(spike(2, "closed"))
+            await eventually(lambda: topic.committed == 2)
+            topic.spikes.append(spike(1, "closed"))
+            await eventually(lambda: topic.committed == 5)
+            calls = await _quiet(server)
+            await asyncio.sleep(0.5)
+            assert len(server.requests) == calls
+    assert [len(request.json) for request in server.requests[:3]] == [2, 2, 2]
+    ends = [request.json[0]["endsAt"] for request in server.requests[:3]]
+    assert ends == sorted(set(ends))
+    assert server.requests[0].path == "/hook/api/v2/alerts"
+    assert "idempotency-key" not in server.requests[0].headers
+
+
+async def test_an_alertmanager_that_is_new_hears_of_what_is_open_and_of_nothing_older() -> None:
+    with WebhookServer() as server:
+        topic = Topic(spike(1), spike(1, "closed"), spike(2))
+        async with _running(topic, server.url, to_alertmanager=True):
+            await eventually(lambda: topic.committed == 2)
+    assert [alert["startsAt"][11:13] for alert in server.requests[0].json] == ["11"]
+
+
+async def test_an_alertmanager_that_is_away_hears_the_state_as_it_is_then() -> None:
+    with WebhookServer(Reply(503), Reply(cut=True), Reply(400)) as server:
+        topic = Topic(spike(1), committed=0)
+        async with _running(topic, server.url, to_alertmanager=True):
+            await eventually(lambda: len(server.requests) == 4)
+            topic.spikes += [spike(1, "closed"), spike(2)]
+            await eventually(lambda: topic.committed == 2)
+    assert [len(request.json) for request in server.requests[:5]] == [1, 1, 1, 1, 2]
+
+
+def test_of_a_history_the_first_messages_of_open_spikes_count() -> None:
+    told = [spike(1), spike(2), spike(1, "closed"), spike(2, "growing")]
+    assert still_open([Received(offset, each) for offset, each in enumerate(told)]) == [Received(1, spike(2))]
+
+
+@pytest.fixture(autouse=True)
+def _hear_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.delivery.http import Poster, place, wait_seconds
+from streams.delivery.signature import is_genuine, sign
+from tests.helpers.webhooks import Reply, WebhookServer
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3", 3.0),
+        ("0", 0.0),
+        ("99999999999999999", 3_600.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", 0.0),
+        ("-1", None),
+        ("soon", None),
+        ("٣", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_what_retry_after_asks_for(header: str | None, seconds: float | None) -> None:
+    assert wait_seconds(header, 10.0) == seconds
+
+
+@given(st.text())
+def test_whatever_a_server_asks_for_the_wait_ends(header: str) -> None:
+    seconds = wait_seconds(header, 1e9)
+    assert seconds is None or 0 <= seconds <= 3_600
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        *(("delivered", status) for status in (200, 204)),
+        *(("refused", status) for status in (301, 400, 404, 410)),
+        *(("failed", status) for status in (408, 425, 429, 500, 503)),
+    ],
+)
+async def test_a_status_says_whether_to_try_again(outcome: str, status: int) -> None:
+    with WebhookServer(Reply(status, {"Location": "/elsewhere"}, b"")) as server:
+        poster = Poster(5)
+        answer = await poster.post(server.url, b"{}", {})
+        await poster.close()
+    assert answer.outcome == outcome
+    assert len(server.requests) == 1
+    assert server.requests[0].headers["user-agent"].startswith("tagpulse/")
+
+
+async def test_a_reply_without_end_is_not_waited_for() -> None:
+    with WebhookServer(Reply(body=b"x" * 5_000_000)) as server:
+        poster = Poster(5)
+        answer = await poster.post(server.url, b"{}", {})
+        await poster.close()
+    assert answer.outcome == "delivered"
+    assert len(answer.detail) <= 200
+
+
+async def test_what_cannot_be_reached_is_told_without_its_address() -> None:
+    poster = Poster(2)
+    answer = await poster.post("http://127.0.0.1:1/s3cret?token=s3cret", b"{}", {})
+    await poster.close()
+    assert answer.outcome == "failed"
+    assert "127.0.0.1:1" in answer.detail
+    assert "s3cret" not in answer.detail
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:s3cret@hooks.example/T/B/x", "hooks.example"),
+        ("http://[::1]:9093/", "[::1]:9093"),
+    ],
+)
+def test_of_an_address_the_place_may_be_told(url: str, shown: str) -> None:
+    assert place(url) == shown
+
+
+@given(st.binary(), st.integers(0, 10**11), st.text(min_size=1))
+def test_a_signature_holds_for_its_body_its_time_and_its_key(body: bytes, timestamp: int, secret: str) -> None:
+    try:
+        signature = sign(secret, timestamp, body)
+    except UnicodeEncodeError:
+        return
+    assert is_genuine(secret, str(timestamp), signature, body, timestamp + 299)
+    assert not is_genuine(secret, str(timestamp), signature, body, timestamp + 301)
+    assert not is_genuine(secret, str(timestamp + 1), signature, body, timestamp)
+    assert not is_genuine(secret + "x", str(timestamp), signature, body, timestamp)
+    assert not is_genuine(secret, str(timestamp), signature, body + b"\n", timestamp)
+
+
+@given(st.text(), st.text())
+def test_nonsense_is_not_genuine(timestamp: str, signature: str) -> None:
+    assert not is_genuine("key", timestamp, signature, b"", 0.0)
