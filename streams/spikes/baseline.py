@@ -1,0 +1,106 @@
+"""The share of negative posts that is usual: several horizons, each weighed by how well it foretold the last day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+DAY_MINUTES = 1_440
+_MEAN_LIVES = (120.0, 480.0, 1_440.0, 4_320.0)
+_SLOT_MINUTES = 15
+_SLOTS = DAY_MINUTES // _SLOT_MINUTES
+_NEAR_SLOTS = 4
+"""Slots on either side that tell of the same hour."""
+_DAY_FORGETTING = 0.75
+_SAME_HOUR_POSTS = 30.0
+_TRUST_FORGETTING = exp(-1 / DAY_MINUTES)
+_LEAST_TRUST = -6.0
+"""Nats behind the best: a horizon that was wrong all day must not take another day to come back."""
+_LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """A share, and the number of posts that would tell it as surely as it is known."""
+
+    share: float
+    weight: float
+    horizons: tuple[float, ...] = ()
+    """What each horizon says; the last one is the same hour of earlier days."""
+
+
+class Baseline:
+    """Learns minutes in order, long after they happened, so that a spike does not enter what it is measured against."""
+
+    def __init__(self) -> None:
+        self._decays = [exp(-1 / life) for life in _MEAN_LIVES]
+        self._posts = [0.0] * len(_MEAN_LIVES)
+        self._negative = [0.0] * len(_MEAN_LIVES)
+        self._trust = [0.0] * (len(_MEAN_LIVES) + 1)
+        self._slots = [(0.0, 0.0)] * _SLOTS
+        self._slot_days = [-1] * _SLOTS
+        self._same_hour = (-1, 0.0, 0.0)
+
+    def learn(self, number: int, posts: float, negative: float, foretold: Usual) -> None:
+        """A minute, and what was foretold of it."""
+        for index, decay in enumerate(self._decays):
+            self._posts[index] = self._posts[index] * decay + posts
+            self._negative[index] = self._negative[index] * decay + negative
+        if posts:
+            self._remember_hour(number, posts, negative)
+            if foretold.horizons:
+                self._judge(posts, negative, foretold.horizons)
+
+    def skip(self) -> None:
+        """A minute that is not to be learnt still lets the earlier ones grow old."""
+        for index, decay in enumerate(self._decays):
+            self._posts[index] *= decay
+            self._negative[index] *= decay
+
+    def usual(self, number: int) -> Usual:
+        """What is usual in a minute."""
+        told = [(n, (k + 0.5) / (n + 1)) for n, k in zip(self._posts, self._negative, strict=True)]
+        day, slot = divmod(number // _SLOT_MINUTES, _SLOTS)
+        n, k = self._around(day, slot)
+        known = n >= _SAME_HOUR_POSTS
+        told.append((n, (k + 0.5) / (n + 1)) if known else told[-1])
+        best = max(self._trust[: None if known else -1])
+        trusts = [exp(trust - best) for trust in self._trust]
+        if not known:
+            trusts[-1] = 0.0
+        whole = sum(trusts)
+        share = sum(trust * share for trust, (_, share) in zip(trusts, told, strict=True)) / whole
+        share = min(max(share, _LEAST_SHARE), 1 - _LEAST_SHARE)
+        spread = share * (1 - share)
+        # horizons that contradict each other leave less that is sure
+        variance = sum(
+            trust * (spread / (n + 1) + (each - share) ** 2) for trust, (n, each) in zip(trusts, told, strict=True)
+        )
+        return Usual(share, max(0.0, spread * whole / variance - 1), tuple(each for _, each in told))
+
+    def _judge(self, posts: float, negative: float, horizons: Sequence[float]) -> None:
+        for index, share in enumerate(horizons):
+            likelihood = negative * log(share) + (posts - negative) * log(1 - share)
+            self._trust[index] = self._trust[index] * _TRUST_FORGETTING + likelihood
+        least = max(self._trust) + _LEAST_TRUST
+        self._trust = [max(trust, least) for trust in self._trust]
+
+    def _remember_hour(self, number: int, posts: float, negative: float) -> None:
+        day, slot = divmod(number // _SLOT_MINUTES, _SLOTS)
+        n, k = self._slots[slot]
+        if self._slot_days[slot] != day:
+            n, k = n * _DAY_FORGETTING, k * _DAY_FORGETTING
+            self._slot_days[slot] = day
+        self._slots[slot] = n + posts, k + negative
+
+    def _around(self, day: int, slot: int) -> tuple[float, float]:
+        """Posts at this hour of earlier days, and the negative ones."""
+        if self._same_hour[0] != slot:
+            near = [
+                self._slots[(slot + step) % _SLOTS]
+                for step in range(-_NEAR_SLOTS, _NEAR_SLOTS + 1)
+                if self._slot_days[(slot + step) % _SLOTS] < day
+            ]
+            self._same_hour = slot, sum(n for n, _ in near), sum(k for _, k in near)
+        return self._same_hour[1:]
