@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 
-DAY_MINUTES = 1_440
+from streams.spikes.same_hour import DAY_MINUTES, SameHour
+
 _MEAN_LIVES = (120.0, 480.0, 1_440.0, 4_320.0)
-_SLOT_MINUTES = 15
-_SLOTS = DAY_MINUTES // _SLOT_MINUTES
-_NEAR_SLOTS = 4
-"""Slots on either side that tell of the same hour."""
-_DAY_FORGETTING = 0.75
+"""Minutes."""
 _SAME_HOUR_POSTS = 30.0
 _TRUST_FORGETTING = exp(-1 / DAY_MINUTES)
 _LEAST_TRUST = -6.0
@@ -33,14 +30,12 @@ class Usual:
 class Baseline:
     """Learns minutes in order, long after they happened, so that a spike does not enter what it is measured against."""
 
-    def __init__(self) -> None:
+    def __init__(self, same_hour: SameHour) -> None:
+        self._same_hour = same_hour
         self._decays = [exp(-1 / life) for life in _MEAN_LIVES]
         self._posts = [0.0] * len(_MEAN_LIVES)
         self._negative = [0.0] * len(_MEAN_LIVES)
         self._trust = [0.0] * (len(_MEAN_LIVES) + 1)
-        self._slots = [(0.0, 0.0)] * _SLOTS
-        self._slot_days = [-1] * _SLOTS
-        self._same_hour = (-1, 0.0, 0.0)
 
     def learn(self, number: int, posts: float, negative: float, foretold: Usual) -> None:
         """A minute, and what was foretold of it."""
@@ -48,7 +43,7 @@ class Baseline:
             self._posts[index] = self._posts[index] * decay + posts
             self._negative[index] = self._negative[index] * decay + negative
         if posts:
-            self._remember_hour(number, posts, negative)
+            self._same_hour.add(number, posts, negative)
             if foretold.horizons:
                 self._judge(posts, negative, foretold.horizons)
 
@@ -61,8 +56,7 @@ class Baseline:
     def usual(self, number: int) -> Usual:
         """What is usual in a minute."""
         told = [(n, (k + 0.5) / (n + 1)) for n, k in zip(self._posts, self._negative, strict=True)]
-        day, slot = divmod(number // _SLOT_MINUTES, _SLOTS)
-        n, k = self._around(day, slot)
+        n, k = self._same_hour.around(number)
         known = n >= _SAME_HOUR_POSTS
         told.append((n, (k + 0.5) / (n + 1)) if known else told[-1])
         best = max(self._trust[: None if known else -1])
@@ -85,22 +79,3 @@ class Baseline:
             self._trust[index] = self._trust[index] * _TRUST_FORGETTING + likelihood
         least = max(self._trust) + _LEAST_TRUST
         self._trust = [max(trust, least) for trust in self._trust]
-
-    def _remember_hour(self, number: int, posts: float, negative: float) -> None:
-        day, slot = divmod(number // _SLOT_MINUTES, _SLOTS)
-        n, k = self._slots[slot]
-        if self._slot_days[slot] != day:
-            n, k = n * _DAY_FORGETTING, k * _DAY_FORGETTING
-            self._slot_days[slot] = day
-        self._slots[slot] = n + posts, k + negative
-
-    def _around(self, day: int, slot: int) -> tuple[float, float]:
-        """Posts at this hour of earlier days, and the negative ones."""
-        if self._same_hour[0] != slot:
-            near = [
-                self._slots[(slot + step) % _SLOTS]
-                for step in range(-_NEAR_SLOTS, _NEAR_SLOTS + 1)
-                if self._slot_days[(slot + step) % _SLOTS] < day
-            ]
-            self._same_hour = slot, sum(n for n, _ in near), sum(k for _, k in near)
-        return self._same_hour[1:]

@@ -10,7 +10,9 @@ from streams.spikes.episode import EPOCH, MINUTE, time_of
 from streams.spikes.negative import NegativeWatch
 from streams.spikes.recent import Recent
 from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity, SensitivityName
+from streams.spikes.silence import SilenceWatch
 from streams.spikes.turns import Turn
+from streams.spikes.volume import VolumeWatch
 
 
 class Detector:
@@ -75,7 +77,7 @@ class _HashtagWatch:
 
     def __init__(self, hashtag: str, first: int, sensitivity: Sensitivity) -> None:
         self._recent = Recent()
-        self._kinds = [NegativeWatch(hashtag, first, sensitivity)]
+        self._kinds = [watch(hashtag, first, sensitivity) for watch in (NegativeWatch, SilenceWatch, VolumeWatch)]
 
     def step(self, number: int, counts: MinuteCounts) -> list[Turn]:
         self._recent.add(counts)

@@ -15,6 +15,7 @@ from streams.spikes.dispersion import Dispersion
 from streams.spikes.episode import Episode
 from streams.spikes.evidence import back, rise
 from streams.spikes.recent import Recent, Sums
+from streams.spikes.same_hour import SameHour
 from streams.spikes.sensitivity import Sensitivity
 from streams.spikes.turns import Turn
 
@@ -24,7 +25,7 @@ _SPIKE_LAG_MINUTES = 240
 """What stays for longer is the new usual."""
 _LEAST_WEIGHT = 25.0
 """Posts behind a baseline before anything is measured against it."""
-_CLOSING_EVIDENCE = 4.0
+_CLOSING_EVIDENCE = 8.0
 _QUIET_MINUTES = 45
 """A spike ends with its posts, too."""
 
@@ -38,7 +39,7 @@ class NegativeWatch:
         self._hashtag = hashtag
         self._first = first
         self._sensitivity = sensitivity
-        self._baseline = Baseline()
+        self._baseline = Baseline(SameHour(first))
         self._dispersion = Dispersion()
         self._pending: deque[tuple[int, int, int, Usual]] = deque()
         self._spikes: deque[tuple[int, int]] = deque()
