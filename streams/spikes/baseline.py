@@ -8,10 +8,11 @@ from math import exp, log
 
 from streams.spikes.same_hour import DAY_MINUTES, SameHour
 
+BLOCK_MINUTES = 5
 _MEAN_LIVES = (120.0, 480.0, 1_440.0, 4_320.0)
 """Minutes."""
 _SAME_HOUR_POSTS = 30.0
-_TRUST_FORGETTING = exp(-1 / DAY_MINUTES)
+_TRUST_FORGETTING = exp(-BLOCK_MINUTES / DAY_MINUTES)
 _LEAST_TRUST = -6.0
 """Nats behind the best: a horizon that was wrong all day must not take another day to come back."""
 _LEAST_SHARE = 0.01
@@ -28,17 +29,17 @@ class Usual:
 
 
 class Baseline:
-    """Learns minutes in order, long after they happened, so that a spike does not enter what it is measured against."""
+    """Learns blocks of minutes in order, long after they happened, so that a spike does not enter what it is measured against."""
 
     def __init__(self, same_hour: SameHour) -> None:
         self._same_hour = same_hour
-        self._decays = [exp(-1 / life) for life in _MEAN_LIVES]
+        self._decays = [exp(-BLOCK_MINUTES / life) for life in _MEAN_LIVES]
         self._posts = [0.0] * len(_MEAN_LIVES)
         self._negative = [0.0] * len(_MEAN_LIVES)
         self._trust = [0.0] * (len(_MEAN_LIVES) + 1)
 
-    def learn(self, number: int, posts: float, negative: float, foretold: Usual) -> None:
-        """A minute, and what was foretold of it."""
+    def learn(self, number: int, posts: int, negative: int, foretold: Usual) -> None:
+        """The block that begins at a minute, and what was foretold of it."""
         for index, decay in enumerate(self._decays):
             self._posts[index] = self._posts[index] * decay + posts
             self._negative[index] = self._negative[index] * decay + negative
@@ -48,7 +49,7 @@ class Baseline:
                 self._judge(posts, negative, foretold.horizons)
 
     def skip(self) -> None:
-        """A minute that is not to be learnt still lets the earlier ones grow old."""
+        """A block that is not to be learnt still lets the earlier ones grow old."""
         for index, decay in enumerate(self._decays):
             self._posts[index] *= decay
             self._negative[index] *= decay
@@ -73,7 +74,7 @@ class Baseline:
         )
         return Usual(share, max(0.0, spread * whole / variance - 1), tuple(each for _, each in told))
 
-    def _judge(self, posts: float, negative: float, horizons: Sequence[float]) -> None:
+    def _judge(self, posts: int, negative: int, horizons: Sequence[float]) -> None:
         for index, share in enumerate(horizons):
             likelihood = negative * log(share) + (posts - negative) * log(1 - share)
             self._trust[index] = self._trust[index] * _TRUST_FORGETTING + likelihood

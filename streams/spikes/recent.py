@@ -1,4 +1,4 @@
-"""The last minutes of a hashtag, and sums over windows of them."""
+"""The last minutes of a hashtag, as running sums: a window is a difference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEPT_MINUTES = 240
 
 
 class Sums(NamedTuple):
-    """Sums up to a minute, or over a window: all posts and the independent ones."""
+    """Everything up to a minute: all posts and the independent ones."""
 
     posts: int
     negative: int
@@ -24,27 +24,18 @@ class Sums(NamedTuple):
 
 
 class Recent:
-    """Running sums: a window is a difference."""
+    """The sums of the last hours."""
 
     def __init__(self) -> None:
-        self._sums = deque([Sums(0, 0, 0, 0)], maxlen=KEPT_MINUTES + 1)
+        self.total = Sums(0, 0, 0, 0)
+        self._sums = deque([self.total], maxlen=KEPT_MINUTES + 1)
 
     def add(self, counts: MinuteCounts) -> None:
         """The next minute."""
-        last, (voices, negative_voices) = self._sums[-1], counts.voices
-        self._sums.append(
-            Sums(
-                last.posts + counts.posts,
-                last.negative + counts.negative,
-                last.voices + voices,
-                last.negative_voices + negative_voices,
-            )
-        )
-
-    @property
-    def total(self) -> Sums:
-        """Everything so far."""
-        return self._sums[-1]
+        if counts.posts:
+            (posts, negative, voices, negative_voices), (n, k) = self.total, counts.voices
+            self.total = Sums(posts + counts.posts, negative + counts.negative, voices + n, negative_voices + k)
+        self._sums.append(self.total)
 
     def before(self, minutes: int) -> Sums:
         """Everything up to `minutes` ago, or to the oldest minute that is kept."""
