@@ -67,7 +67,8 @@ class NegativeWatch:
         if not best_minutes:
             return []
         opened = number + 1 - best_minutes
-        self._open = Episode(self.kind, self._hashtag, opened, number, recent.before(best_minutes), usual.share)
+        start = recent.before(best_minutes)
+        self._open = Episode(self.kind, self._hashtag, opened, number, start, usual.share, recent.rate(best_minutes))
         self._back, self._last = 0.0, number
         return [self._open.turn("open", number, recent.total)]
 

@@ -40,3 +40,8 @@ class Recent:
     def before(self, minutes: int) -> Sums:
         """Everything up to `minutes` ago, or to the oldest minute that is kept."""
         return self._sums[max(-1 - minutes, -len(self._sums))]
+
+    def rate(self, minutes: int) -> float | None:
+        """Posts a minute before `minutes` ago, as far as the minutes are kept; None when none is."""
+        known = len(self._sums) - 1 - minutes
+        return (self.before(minutes).posts - self._sums[0].posts) / known if known > 0 else None

@@ -1,14 +1,14 @@
 """A surge of volume: far more posts than is usual, on the scale of the hashtag's own swaying.
 
-The volume is smoothed over a quarter of an hour and measured on a logarithmic scale against the median of a week, in typical
-deviations (of the median, so that earlier surges do not hide later ones). `benchmarks/nab.py` measures it on NAB's series.
+The volume is smoothed over a quarter of an hour and measured on a logarithmic scale against the median of two weeks, in typical
+deviations (of the median, so that earlier surges do not hide later ones). What comes at the same hour every day is no surge. `benchmarks/nab.py` measures it on NAB's series.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, inf, log
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ BIN_MINUTES = 5
 _SMOOTHED_BINS = 3
 _BINS_HOUR = 12
 _BINS_DAY = 24 * _BINS_HOUR
-_MEMORY_BINS = 7 * _BINS_DAY
+_MEMORY_BINS = 14 * _BINS_DAY
 _LEAST_BINS = 6
 """Half an hour before anything is measured."""
 _OFFSET = 3.0
@@ -26,8 +26,11 @@ _LEAST_DEVIATION = 0.1
 _TO_DEVIATION = 1.4826
 """From the median of the distances to the standard deviation of a normal distribution."""
 _CLOSING = 1.5
-_GREATER = log(2)
-"""A surge this much above the last one does not wait for the cool-down."""
+_TWICE = log(2)
+"""A surge twice as high as the last one does not wait for the cool-down."""
+_SAME_HOUR_DAYS = 6
+_SAME_HOUR_BINS = 12
+"""Bins on either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,21 @@ class Surge:
             return "closed"
         if height < self._limits.deviations or sum(self._last) < self._limits.min_posts:
             return None
-        if self._rests and level < self._peak + _GREATER:
+        if (self._rests and level < self._peak + _TWICE) or level < self._same_hour() + _TWICE:
             return None
         self._is_open, self._peak = True, level
         return "opened"
+
+    def _same_hour(self) -> float:
+        """The peak that is usual at this time of day; nothing at all in the first two days."""
+        peaks = []
+        for days in range(1, _SAME_HOUR_DAYS + 1):
+            middle = self._bins - days * _BINS_DAY
+            if middle < _SAME_HOUR_BINS:
+                break
+            around = np.arange(middle - _SAME_HOUR_BINS, middle + _SAME_HOUR_BINS + 1) % _MEMORY_BINS
+            peaks.append(float(self._levels[around].max()))
+        return float(np.median(peaks)) if len(peaks) > 1 else -inf
 
     def _measure(self) -> None:
         levels = self._levels[: self._bins]
