@@ -41,12 +41,13 @@ class Pool:
 
 @dataclass(frozen=True)
 class Feed:
-    """Counts by minute: all posts, negative ones, and the same with each text of a minute once."""
+    """Counts by minute: all posts, negative ones, the same with each text of a minute once, and texts that are new."""
 
     posts: Counts
     negative: Counts
     voices: Counts
     negative_voices: Counts
+    fresh: Counts
 
 
 def load_pool(data: Path | None, cache: Path, posts: int) -> Pool:
@@ -122,4 +123,5 @@ def make_feed(
         return np.bincount(of, minlength=minutes)
 
     voice = when[first]
-    return Feed(count(when), count(when[negative_post]), count(voice), count(voice[negative_post[first]]))
+    counts = [count(each) for each in (when, when[negative_post], voice, voice[negative_post[first]], minute)]
+    return Feed(*counts)
