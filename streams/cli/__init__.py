@@ -27,6 +27,7 @@ _COMMANDS = {
     "query": "Ask the lake in SQL.",
     "replay": "Play a day once more, under a name of its own.",
     "runs": "List, show and drop the runs.",
+    "spikes": "Find what would have alerted in past minutes.",
     "tail": "Show the messages of a topic as they come.",
     "topics": "Create, check and list the Kafka topics.",
     "worker": "Run a worker: enrich or store.",

@@ -1,1 +1,17 @@
-"""Spikes of a hashtag: found in its minutes, and explained."""
+"""Spikes: turns of the mood and of the volume, found in the minutes of a hashtag. No Kafka and no wall clock in here."""
+
+from streams.spikes.counts import MinuteCounts, merge_parts
+from streams.spikes.detector import Detector
+from streams.spikes.sensitivity import SENSITIVITIES, SENSITIVITY_NAMES, Sensitivity, SensitivityName
+from streams.spikes.turns import Turn
+
+__all__ = [
+    "SENSITIVITIES",
+    "SENSITIVITY_NAMES",
+    "Detector",
+    "MinuteCounts",
+    "Sensitivity",
+    "SensitivityName",
+    "Turn",
+    "merge_parts",
+]

@@ -1,0 +1,127 @@
+"""A feed of posts as minutes, made of real posts that the shipped model has read: with rhythm, bursts, reposts and storms."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models import Enricher
+from streams.contracts import Post
+from streams.sample_day import sample_day
+
+Counts = npt.NDArray[np.int64]
+Dice = np.random.Generator
+
+DAY = 1_440
+STORM_MINUTES = 30
+REPOSTED = 0.12
+"""Part of the posts that is reposted, by two others on average, a quarter of an hour later on average."""
+SWAY, SWAY_MINUTES = 0.35, 20.0
+"""Standard deviation of the logarithm of the rate, and for how long a burst stays."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What the model said of posts: whether it called them negative, of the posts that are and of those that are not."""
+
+    negative: npt.NDArray[np.bool_]
+    others: npt.NDArray[np.bool_]
+    source: str
+
+    def true_share(self, seen: float) -> float:
+        """The true share of negative posts of which the model sees this one."""
+        miss, false = float(self.negative.mean()), float(self.others.mean())
+        return min(1.0, max(0.0, (seen - false) / (miss - false)))
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Counts by minute: all posts, negative ones, the same with each text of a minute once, and texts that are new."""
+
+    posts: Counts
+    negative: Counts
+    voices: Counts
+    negative_voices: Counts
+    fresh: Counts
+
+
+def load_pool(data: Path | None, cache: Path, posts: int) -> Pool:
+    """Labels of the shipped model; computed once, then read from the cache."""
+    if cache.exists():
+        with np.load(cache) as stored:
+            return Pool(stored["negative"], stored["others"], str(stored["source"]))
+    texts, is_negative, source = _labelled(data, posts)
+    found = Enricher.load().enrich(texts)
+    seen = np.array([each.sentiment.label == "negative" for each in found])
+    truth = seen if is_negative is None else np.array(is_negative)
+    np.savez(cache, negative=seen[truth], others=seen[~truth], source=source)
+    return Pool(seen[truth], seen[~truth], source)
+
+
+def _labelled(data: Path | None, posts: int) -> tuple[list[str], list[bool] | None, str]:
+    if data is None:
+        texts = [message.text for message in sample_day() if isinstance(message, Post)]
+        return texts[:posts], None, "the sample day"
+    path = data / "semeval2017_4a" / "twitter-2016test-A.tsv"
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = [row for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if len(row) >= 3]
+    rows = rows[:posts]
+    return [row[2] for row in rows], [row[1] == "negative" for row in rows], path.name
+
+
+def rhythm(minutes: int, night: float) -> npt.NDArray[np.float64]:
+    """Over a day: 1 on average; the night has `night` times the posts of the busiest hour."""
+    wave = np.sin((np.arange(minutes) / DAY - 0.3) * 2 * np.pi)
+    course = np.exp(-np.log(night) / 2 * wave)
+    return course / course[:DAY].mean()
+
+
+def bursts(minutes: int, dice: Dice) -> npt.NDArray[np.float64]:
+    """A rate that sways by itself: 1 on average."""
+    keep = np.exp(-1 / SWAY_MINUTES)
+    steps = dice.normal(0, SWAY * np.sqrt(1 - keep**2), minutes)
+    level = np.empty(minutes)
+    now = 0.0
+    for minute, step in enumerate(steps):
+        now = keep * now + step
+        level[minute] = now
+    return np.exp(level - SWAY**2 / 2)
+
+
+def make_feed(
+    rate: npt.NDArray[np.float64],
+    share: npt.NDArray[np.float64],
+    pool: Pool,
+    dice: Dice,
+    storms: Sequence[tuple[int, int, bool]] = (),
+) -> Feed:
+    """Posts at a rate of which the model sees a share as negative; storms of one text: minute, reposts, negative."""
+    minutes = len(rate)
+    minute = np.repeat(np.arange(minutes), dice.poisson(rate / (1 + 2 * REPOSTED)))
+    truth = np.array([pool.true_share(each) for each in np.unique(share)])[np.unique(share, return_inverse=True)[1]]
+    is_negative = dice.random(len(minute)) < truth[minute]
+    seen = np.where(is_negative, dice.choice(pool.negative, len(minute)), dice.choice(pool.others, len(minute)))
+    text = np.arange(len(minute))
+    copies = np.where(dice.random(len(minute)) < REPOSTED, dice.geometric(0.5, len(minute)), 0)
+    origin = np.repeat(text, copies)
+    later = minute[origin] + dice.exponential(15, len(origin)).astype(int)
+    parts = [(minute, text, seen), (later, origin, seen[origin])]
+    for number, (at, reposts, negative) in enumerate(storms):
+        shared = at + dice.beta(1.2, 3, reposts) * STORM_MINUTES
+        parts.append((shared.astype(int), np.full(reposts, len(minute) + number), np.full(reposts, negative)))
+    when, which, negative_post = (np.concatenate(column) for column in zip(*parts, strict=True))
+    inside = when < minutes
+    when, which, negative_post = when[inside], which[inside], negative_post[inside]
+    _, first = np.unique(when * (which.max() + 1) + which, return_index=True)
+
+    def count(of: npt.NDArray[np.int64]) -> Counts:
+        return np.bincount(of, minlength=minutes)
+
+    voice = when[first]
+    counts = [count(each) for each in (when, when[negative_post], voice, voice[negative_post[first]], minute)]
+    return Feed(*counts)

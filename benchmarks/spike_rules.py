@@ -1,0 +1,74 @@
+"""What raises an alarm: tagpulse's detector, and the two rules that people usually write."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+from spike_feed import DAY, Feed
+
+from streams.spikes import Detector, MinuteCounts, SensitivityName
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+WINDOW = 15
+LEAST_POSTS = 10
+COOL_DOWN = 30
+
+
+def tagpulse(feed: Feed, sensitivity: SensitivityName = "middle") -> list[int]:
+    """Minutes after whose end a negative spike is known."""
+    detector, minute, found = Detector(sensitivity), BEGIN, []
+    columns = (feed.posts, feed.negative, feed.voices, feed.negative_voices)
+    for posts, negative, voices, negative_voices in zip(*(column.tolist() for column in columns), strict=True):
+        counts = MinuteCounts(
+            minute, "a", posts, negative, independent_posts=voices, independent_negative=negative_voices
+        )
+        for turn in detector.feed(minute, [counts] if posts else []):
+            if turn.kind == "negative" and turn.state == "open":
+                found.append(round((turn.known_at - BEGIN) / timedelta(minutes=1)) - 1)
+        minute += timedelta(minutes=1)
+    return found
+
+
+def twice_the_day(feed: Feed) -> list[int]:
+    """Prometheus: the share over a quarter of an hour is above twice the average of a day."""
+    share, enough = _share(feed, WINDOW)
+    day, _ = _share(feed, DAY)
+    return _alarms(enough & (share > 2 * day))
+
+
+def three_sigma(feed: Feed) -> list[int]:
+    """The share over a quarter of an hour is three standard deviations of the last day above its mean."""
+    share, enough = _share(feed, WINDOW)
+    mean = _mean(share, DAY)
+    deviation = np.sqrt(np.maximum(0, _mean(share**2, DAY) - mean**2))
+    return _alarms(enough & (share > mean + 3 * deviation))
+
+
+RULES = {"tagpulse": tagpulse, "share > 2 x its 1-day average": twice_the_day, "3 sigma of a day": three_sigma}
+
+
+def _share(feed: Feed, minutes: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    posts, negative = _sum(feed.posts, minutes), _sum(feed.negative, minutes)
+    return negative / np.maximum(posts, 1), posts >= LEAST_POSTS
+
+
+def _sum(values: npt.NDArray[np.int64] | npt.NDArray[np.float64], minutes: int) -> npt.NDArray[np.float64]:
+    sums = np.concatenate([np.zeros(minutes), np.cumsum(values)])
+    return sums[minutes:] - sums[:-minutes]
+
+
+def _mean(values: npt.NDArray[np.float64], minutes: int) -> npt.NDArray[np.float64]:
+    return _sum(values, minutes) / np.minimum(np.arange(len(values) + minutes)[minutes:] - minutes + 1, minutes)
+
+
+def _alarms(raised: npt.NDArray[np.bool_]) -> list[int]:
+    """Where it begins, if it was off for the cool-down; the first day has no baseline."""
+    found: list[int] = []
+    last = -COOL_DOWN
+    for minute in np.flatnonzero(raised).tolist():
+        if minute >= DAY and minute - last > COOL_DOWN:
+            found.append(minute)
+        last = minute
+    return found

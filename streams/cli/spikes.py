@@ -1,0 +1,127 @@
+"""`tagpulse spikes`: what would have alerted?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streams.settings import load_settings
+from streams.settings.tree import LIVE
+from streams.spikes import SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, Turn
+from streams.spikes.history import by_minute, read_file, read_lake, read_lines
+from streams.terminal import plain
+
+_WIDTH = 140
+
+
+@click.command()
+@click.option("--run", metavar="NAME", help="The run whose posts the lake holds: live, or a replay's name.")
+@click.option(
+    "--minutes",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="A file with a JSON object a line: a minute of a hashtag, in order of time; - is standard input.",
+)
+@click.option("--sensitivity", type=click.Choice(SENSITIVITY_NAMES), default="middle", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each spike, one a line.")
+def command(run: str | None, path: Path | None, sensitivity: SensitivityName, as_json: bool) -> None:
+    """What would have alerted? The detector of the live day, over past minutes.
+
+    Minutes come from the posts in the lake (--run, TAGPULSE_LAKE__PATH), with every late post, edit and deletion in its
+    place, or from a file. A minute without posts has no line in it:
+
+    \b
+    {"minute": "2026-11-01T09:31:00Z", "hashtag": "poltwt", "posts": 41, "negative": 9, "neutral": 20, "positive": 12}
+
+    independent_posts and independent_negative may be added: the same with each text and each author counted once.
+
+    \b
+    --json has the keys kind (negative, volume, silence), hashtag, opened_at, closed_at (null: still open), known_at (event
+    time at which the live worker would have raised it), share (of negative posts since it opened) with low and high (its
+    interval of 95 %), baseline (the usual share), posts, negative, rate and usual_rate (posts a minute).
+
+    \b
+    Examples:
+      tagpulse spikes --run live
+      tagpulse spikes --minutes day.jsonl --sensitivity high
+      tagpulse spikes --run again --json | jq 'select(.kind == "negative")'
+    """
+    if (run is None) == (path is None):
+        raise click.UsageError("name a run (--run) or a file (--minutes)")
+    spikes = find_spikes(_minutes(run, path), sensitivity)
+    if as_json:
+        for spike in spikes:
+            click.echo(json.dumps(as_object(spike), ensure_ascii=False))
+    else:
+        _show(spikes)
+
+
+def find_spikes(minutes: Iterable[MinuteCounts], sensitivity: SensitivityName) -> list[Turn]:
+    """Each spike as it stood last, in the order in which they became known."""
+    detector = Detector(sensitivity)
+    spikes: dict[str, Turn] = {}
+    for minute, counts in by_minute(minutes):
+        spikes.update((turn.id, turn) for turn in detector.feed(minute, counts))
+    return sorted(spikes.values(), key=lambda spike: (spike.known_at, spike.hashtag, spike.kind))
+
+
+def as_object(spike: Turn) -> dict[str, str | int | float | None]:
+    """A spike as `--json` writes it."""
+    return {
+        "kind": spike.kind,
+        "hashtag": spike.hashtag,
+        "opened_at": _time(spike.opened_at),
+        "closed_at": None if spike.closed_at is None else _time(spike.closed_at),
+        "known_at": _time(spike.known_at),
+        "share": _rounded(spike.share),
+        "low": _rounded(spike.low),
+        "high": _rounded(spike.high),
+        "baseline": _rounded(spike.baseline),
+        "posts": spike.posts,
+        "negative": spike.negative,
+        "rate": _rounded(spike.rate),
+        "usual_rate": _rounded(spike.usual_rate),
+    }
+
+
+def _minutes(run: str | None, path: Path | None) -> Iterable[MinuteCounts]:
+    if path is None:
+        return read_lake(load_settings().lake.path, run or LIVE)
+    return read_lines(sys.stdin.buffer, "standard input") if str(path) == "-" else read_file(path)
+
+
+def _show(spikes: list[Turn]) -> None:
+    if not spikes:
+        click.echo("nothing would have alerted")
+        return
+    table = Table("kind", "hashtag", "opened", "known", "closed", "negative", "usually", "posts a minute", "usually")
+    for spike in spikes:
+        cells = (
+            spike.kind,
+            f"#{plain(spike.hashtag)}",
+            f"{spike.opened_at:%Y-%m-%d %H:%M}",
+            f"{spike.known_at:%H:%M}",
+            "still open" if spike.closed_at is None else f"{spike.closed_at:%Y-%m-%d %H:%M}",
+            "" if spike.share is None else f"{spike.share:.0%} of {spike.posts}",
+            "" if spike.baseline is None else f"{spike.baseline:.0%}",
+            "" if spike.rate is None else f"{spike.rate:.1f}",
+            "" if spike.usual_rate is None else f"{spike.usual_rate:.1f}",
+        )
+        table.add_row(*map(Text, cells))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

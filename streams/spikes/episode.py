@@ -1,0 +1,64 @@
+"""An open spike: what came since it opened, and the turns it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from streams.contracts import SpikeKind, SpikeState
+from streams.spikes.evidence import interval
+from streams.spikes.recent import Sums
+from streams.spikes.turns import Turn
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def time_of(number: int) -> datetime:
+    """The begin of a minute by its number since 1970."""
+    return EPOCH + number * MINUTE
+
+
+@dataclass(slots=True)
+class Episode:
+    """Minutes are numbers since 1970."""
+
+    kind: SpikeKind
+    hashtag: str
+    opened: int
+    known: int
+    """The minute whose end raised it."""
+    start: Sums
+    """Sums before it opened."""
+    baseline: float | None = None
+    usual_rate: float | None = None
+    told_posts: int = 0
+
+    def turn(self, state: SpikeState, number: int, total: Sums, closed: int | None = None) -> Turn:
+        """As it stands at the end of a minute; `closed` is its last minute."""
+        since = total.minus(self.start)
+        self.told_posts = since.posts
+        n, k = since.voices, since.negative_voices
+        low, high = interval(k, n) if n else (None, None)
+        last = number if closed is None else closed
+        return Turn(
+            kind=self.kind,
+            hashtag=self.hashtag,
+            state=state,
+            opened_at=time_of(self.opened),
+            known_at=time_of(self.known + 1),
+            at=time_of(number + 1),
+            closed_at=None if closed is None else time_of(closed + 1),
+            posts=since.posts,
+            negative=since.negative,
+            share=k / n if n else None,
+            low=low,
+            high=high,
+            baseline=self.baseline,
+            rate=since.posts / max(1, last + 1 - self.opened),
+            usual_rate=self.usual_rate,
+        )
+
+    def has_grown(self, total: Sums) -> bool:
+        """Whether it has twice the posts that were told last."""
+        return total.posts - self.start.posts >= 2 * max(1, self.told_posts)

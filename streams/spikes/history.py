@@ -1,0 +1,122 @@
+"""Past minutes, from a file or from the lake, in the order in which the detector takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+
+from streams.contracts.message import Count, Time
+from streams.errors import BadInput
+from streams.lake_query import connect
+from streams.spikes.counts import MinuteCounts
+from streams.spikes.episode import EPOCH
+
+_FETCHED_ROWS = 10_000
+
+# Of the posts of a minute, a text counts once and an author counts once, as in `PulseMinute.independent`.
+_LAKE_MINUTES = """
+with tagged as (
+    select date_trunc('minute', created_at) as minute, unnest(list_distinct(hashtags)) as hashtag, sentiment, text, author,
+        created_at, source, id
+    from posts where run = ?
+), marked as (
+    select *,
+        row_number() over (partition by minute, hashtag, text order by created_at, source, id) = 1
+        and (coalesce(author, '') = ''
+            or row_number() over (partition by minute, hashtag, author order by created_at, source, id) = 1) as independent
+    from tagged
+)
+select minute, hashtag, count(*), count(*) filter (sentiment = 'negative'), count(*) filter (sentiment = 'neutral'),
+    count(*) filter (sentiment = 'positive'), count(*) filter (independent),
+    count(*) filter (independent and sentiment = 'negative')
+from marked group by minute, hashtag order by minute, hashtag
+"""
+
+
+class _Line(msgspec.Struct):
+    minute: Time
+    hashtag: Annotated[str, msgspec.Meta(min_length=1)]
+    posts: Count
+    negative: Count
+    neutral: Count = 0
+    positive: Count = 0
+    independent_posts: Count | None = None
+    independent_negative: Count | None = None
+
+
+def read_file(path: Path) -> Iterator[MinuteCounts]:
+    """The minutes of a file with a JSON object a line, in order of time.
+
+    Raises BadInput with the file and the line of the first one that cannot be used.
+    """
+    try:
+        with path.open("rb") as lines:
+            yield from read_lines(lines, str(path))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+
+
+def read_lines(lines: BinaryIO | Iterable[bytes], name: str) -> Iterator[MinuteCounts]:
+    """The same of open lines; `name` stands in the errors."""
+    decoder = msgspec.json.Decoder(_Line)
+    newest, hashtags = EPOCH, set[str]()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found = _counts(decoder.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError) as error:
+            raise BadInput(f"{name}:{number}: {error}") from None
+        if found.minute < newest:
+            raise BadInput(f"{name}:{number}: {found.minute:%Y-%m-%dT%H:%MZ} comes after a later minute: sort by time")
+        if found.minute > newest:
+            newest, hashtags = found.minute, set()
+        if found.hashtag in hashtags:
+            raise BadInput(f"{name}:{number}: #{found.hashtag} has a second line for {found.minute:%Y-%m-%dT%H:%MZ}")
+        hashtags.add(found.hashtag)
+        yield found
+
+
+def read_lake(lake: Path | str, run: str) -> Iterator[MinuteCounts]:
+    """The minutes of the posts of a run as the lake holds them now: with late posts and edits, without deleted ones.
+
+    Raises BadInput when it holds none, or cannot be read; Unavailable, Refused.
+    """
+    cursor = connect(lake).execute(_LAKE_MINUTES, [run])
+    rows = cursor.fetchmany(_FETCHED_ROWS)
+    if not rows:
+        raise BadInput(f"the lake {lake} holds no posts of the run {run}: `tagpulse runs list` names its runs")
+    while rows:
+        yield from (MinuteCounts(*row) for row in rows)
+        rows = cursor.fetchmany(_FETCHED_ROWS)
+
+
+def by_minute(counts: Iterable[MinuteCounts]) -> Iterator[tuple[datetime, list[MinuteCounts]]]:
+    """Each minute with the counts of its hashtags."""
+    for minute, group in groupby(counts, key=lambda each: each.minute):
+        yield minute, list(group)
+
+
+def _counts(line: _Line) -> MinuteCounts:
+    # datetime.astimezone costs more than all the rest, and times are in UTC already
+    offset = line.minute.utcoffset()
+    minute = line.minute if not offset else line.minute.astimezone(EPOCH.tzinfo)
+    if minute.second or minute.microsecond:
+        raise ValueError(f"{line.minute} is not the begin of a minute")
+    if minute < EPOCH:
+        raise ValueError(f"{line.minute} is before 1970")
+    if line.negative + line.neutral + line.positive > line.posts:
+        raise ValueError(
+            f"{line.negative} negative, {line.neutral} neutral and {line.positive} positive of {line.posts} posts"
+        )
+    n, k = line.independent_posts, line.independent_negative
+    if (n is None) != (k is None):
+        raise ValueError("independent_posts and independent_negative come together")
+    if n is not None and k is not None and not k <= n <= line.posts:
+        raise ValueError(f"{k} of {n} independent posts, of {line.posts}")
+    return MinuteCounts(minute, line.hashtag, line.posts, line.negative, line.neutral, line.positive, n, k)

@@ -1,0 +1,91 @@
+"""The silence: a hashtag that was alive stops. A night into which it fades is none."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import exp
+
+from streams.contracts import SpikeKind
+from streams.spikes.counts import MinuteCounts
+from streams.spikes.episode import Episode
+from streams.spikes.recent import Recent
+from streams.spikes.same_hour import DAY_MINUTES, SameHour
+from streams.spikes.sensitivity import Sensitivity
+from streams.spikes.turns import Turn
+
+_MEAN_LIVES = (20.0, 60.0, 240.0)
+"""Minutes over which the rate is taken; the least one counts, so that a fading hashtag is expected to fade on."""
+_LEAST_AGE = 60
+_LEAST_MINUTES, _MOST_MINUTES = 8, 180
+"""A hashtag that must be silent for longer to be missed was not alive."""
+_GAPS = 2.0
+"""Times the longest pause of the last day."""
+_GAP_DAYS = 2
+
+
+class SilenceWatch:
+    """Of one hashtag."""
+
+    kind: SpikeKind = "silence"
+
+    def __init__(self, hashtag: str, first: int, sensitivity: Sensitivity) -> None:
+        self._hashtag = hashtag
+        self._first = first
+        self._wanted = sensitivity.silent_posts
+        self._cool_down = sensitivity.cool_down_minutes
+        self._same_hour = SameHour(first)
+        self._decays = [exp(-1 / life) for life in _MEAN_LIVES]
+        self._sums = [0.0] * len(_MEAN_LIVES)
+        self._weights = [0.0] * len(_MEAN_LIVES)
+        self._last = first
+        self._rate = self._expected = 0.0
+        self._gaps: deque[tuple[int, int]] = deque()
+        """Pauses by the minute in which they ended, longest first."""
+        self._open: Episode | None = None
+        self._rests_until = first
+
+    def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
+        """One minute, which `recent` already holds."""
+        for index, decay in enumerate(self._decays):
+            self._sums[index] = self._sums[index] * decay + counts.posts
+            self._weights[index] = self._weights[index] * decay + 1
+        if counts.posts:
+            return self._alive(number, counts, recent)
+        if number == self._last + 1:
+            self._expected = 0.0
+        usual = self._same_hour.rate(number)
+        self._expected += self._rate if usual is None else min(usual, self._rate)
+        pause = number - self._last
+        if (
+            self._open is not None
+            or not _LEAST_MINUTES <= pause <= _MOST_MINUTES
+            or self._expected < self._wanted
+            or self._last - self._first < _LEAST_AGE
+            or number < self._rests_until
+            or pause < _GAPS * self._longest_pause(number)
+        ):
+            return []
+        self._open = Episode(
+            self.kind, self._hashtag, self._last + 1, number, recent.before(pause), usual_rate=self._expected / pause
+        )
+        return [self._open.turn("open", number, recent.total)]
+
+    def _alive(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
+        self._same_hour.add(number, counts.posts, counts.negative)
+        pause, spike = number - self._last - 1, self._open
+        if pause and spike is None:
+            while self._gaps and self._gaps[-1][1] <= pause:
+                self._gaps.pop()
+            self._gaps.append((number, pause))
+        self._last = number
+        self._rate = min(total / weight for total, weight in zip(self._sums, self._weights, strict=True))
+        if spike is None:
+            return []
+        self._open = None
+        self._rests_until = number + self._cool_down
+        return [spike.turn("closed", number, spike.start, number - 1)]
+
+    def _longest_pause(self, number: int) -> int:
+        while self._gaps and self._gaps[0][0] < number - _GAP_DAYS * DAY_MINUTES:
+            self._gaps.popleft()
+        return self._gaps[0][1] if self._gaps else 0

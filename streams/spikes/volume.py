@@ -1,0 +1,49 @@
+"""The volume spike: far more posts than is usual."""
+
+from __future__ import annotations
+
+from streams.contracts import SpikeKind
+from streams.spikes.counts import MinuteCounts
+from streams.spikes.episode import Episode
+from streams.spikes.recent import Recent
+from streams.spikes.sensitivity import Sensitivity
+from streams.spikes.surge import BIN_MINUTES, Limits, Surge
+from streams.spikes.turns import Turn
+
+
+class VolumeWatch:
+    """Of one hashtag."""
+
+    kind: SpikeKind = "volume"
+
+    def __init__(self, hashtag: str, first: int, sensitivity: Sensitivity) -> None:
+        self._hashtag = hashtag
+        # the bin in which a hashtag begins is not a whole one
+        self._begins = -(-first // BIN_MINUTES) * BIN_MINUTES
+        self._surge = Surge(limits_of(sensitivity))
+        self._open: Episode | None = None
+
+    def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
+        """One minute, which `recent` already holds."""
+        if number < self._begins or (number + 1) % BIN_MINUTES:
+            return []
+        before = recent.before(BIN_MINUTES)
+        usual_rate = self._surge.usual_rate
+        answer = self._surge.add(recent.total.posts - before.posts)
+        if self._open is None:
+            if answer != "opened":
+                return []
+            opened = number + 1 - BIN_MINUTES
+            self._open = Episode(self.kind, self._hashtag, opened, number, before, usual_rate=usual_rate)
+            return [self._open.turn("open", number, recent.total)]
+        spike = self._open
+        if answer == "closed":
+            self._open = None
+            return [spike.turn("closed", number, recent.total, number)]
+        return [spike.turn("growing", number, recent.total)] if spike.has_grown(recent.total) else []
+
+
+def limits_of(sensitivity: Sensitivity) -> Limits:
+    """What a surge takes at a sensitivity."""
+    rest = sensitivity.surge_cool_down_minutes // BIN_MINUTES
+    return Limits(deviations=sensitivity.surge, min_posts=sensitivity.min_surge_posts, rest_bins=rest)
