@@ -9,13 +9,12 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from streams.delivery.notice import KINDS, Kind
 from tests.helpers.monitoring import ALERTMANAGER, Alertmanager, PostOffice, program, rules
 from tests.helpers.processes import wait_until
 
 CONFIGURATION = ALERTMANAGER / "alertmanager.yml"
 
-# What `tagpulse worker watch` raises by itself.
-SPIKES = {"NegativeSpike"}
 LABELS = {rule["alert"]: rule["labels"] for rule in rules() if "alert" in rule}
 HOSTILE = "<!channel> & <https://evil.example|click> {{ .ExternalURL }} *bold* \u202e\u0301\u0301"
 
@@ -41,8 +40,9 @@ def test_every_alert_reaches_whom_it_should(alert: str) -> None:
     assert routed.split() == [receiver]
 
 
-def test_a_spike_goes_to_the_shift_at_once_whatever_its_severity() -> None:
-    labels = ["alertname=NegativeSpike", "component=mood", "severity=critical", "hashtag=poltwt"]
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.alert)
+def test_a_spike_goes_to_the_shift_whatever_its_severity(kind: Kind) -> None:
+    labels = [f"alertname={kind.alert}", "component=mood", f"severity={kind.severity}", "hashtag=poltwt"]
     assert _amtool("config", "routes", "test", f"--config.file={CONFIGURATION}", *labels).split() == ["shift"]
 
 
@@ -56,7 +56,7 @@ def test_inhibitions_name_alerts_that_exist() -> None:
     named = {
         name for matcher in matchers if matcher.startswith("alertname") for name in re.findall(r"[A-Z]\w+", matcher)
     }
-    assert named <= LABELS.keys() | SPIKES
+    assert named <= LABELS.keys() | {kind.alert for kind in KINDS.values()}
 
 
 def test_no_secret_stands_in_the_configuration() -> None:
