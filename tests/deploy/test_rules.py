@@ -98,7 +98,9 @@ def test_every_metric_in_a_rule_exists() -> None:
 
 
 def test_each_alert_has_its_runbook_and_each_runbook_its_alert() -> None:
-    assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(_names(ALERTS)) | {kind.alert for kind in KINDS.values()}
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(_names(ALERTS)) | {
+        kind.alert for kind in KINDS.values()
+    }
 
 
 @pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("*.md")), ids=lambda path: path.stem)
