@@ -11,8 +11,6 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from streams.health import Health
 from streams.settings import MetricsSettings, variables
 from tests.helpers.brokers import ROOT
