@@ -46,6 +46,9 @@ PRODUCED = Counter("tagpulse_produced", "Messages that Kafka confirmed", ["sourc
 IN_FLIGHT = Gauge(
     "tagpulse_produce_in_flight", "Messages sent and not confirmed: at its limit the source waits", registry=REGISTRY
 )
+IN_FLIGHT_LIMIT = Gauge(
+    "tagpulse_produce_in_flight_limit", "Messages that may be sent and not confirmed", registry=REGISTRY
+)
 BROKER_AWAY = Gauge(
     "tagpulse_broker_unavailable", "1 while Kafka does not confirm what is sent to it", registry=REGISTRY
 )
@@ -121,6 +124,9 @@ OUTPUT_RETRIES = Counter(
 )
 
 # Sinks
+SINK_AWAY = Gauge(
+    "tagpulse_sink_unavailable", "1 while a sink does not answer and its worker waits for it", ["sink"], registry=REGISTRY
+)
 STORED = Counter("tagpulse_sink_rows", "Rows that a sink made durable", ["sink"], registry=REGISTRY)
 REPEATED = Counter(
     "tagpulse_sink_repeated_rows", "Rows that the sink already held, after a restart", ["sink"], registry=REGISTRY

@@ -90,6 +90,7 @@ class Outbox:
         self._clock = clock
         self._jitter = jitter
         self._max_records = settings.produce.max_in_flight
+        metrics.IN_FLIGHT_LIMIT.set(self._max_records)
         self._limits = settings.topics.limits
         self._window: deque[tuple[Record, Any]] = deque()
         self._bytes = 0

@@ -45,6 +45,7 @@ class Store:
         self._limit = Limit(self.worker, settings.worker)
         self._clock = clock
         self._sleep = sleep
+        self._away = metrics.SINK_AWAY.labels(sink.name)
         self.is_waiting = False
 
     async def open(self) -> None:
@@ -100,10 +101,12 @@ class Store:
                 result = await call()
             except Unavailable as error:
                 self.is_waiting = True
+                self._away.set(1)
                 metrics.OUTPUT_RETRIES.labels(self.worker).inc()
                 wait = backoff.next()
                 logger.warning("%s; trying again in %.1f s, nothing is lost", error, wait)
                 await self._sleep(wait)
             else:
                 self.is_waiting = False
+                self._away.set(0)
                 return result

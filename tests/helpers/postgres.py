@@ -63,7 +63,7 @@ class PostgresServer:
     def run(self, program: str, *arguments: str | Path) -> None:
         """Runs one of PostgreSQL's programs as the server's user."""
         done = subprocess.run(
-            [_binaries() / program, *map(str, arguments)],
+            [binaries() / program, *map(str, arguments)],
             user=self._user,
             cwd=self.folder,
             capture_output=True,
@@ -81,7 +81,7 @@ class PostgresServer:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    _binaries() / "postgres",
+                    binaries() / "postgres",
                     "-D",
                     self.data,
                     "-p",
@@ -164,7 +164,7 @@ def _user() -> str | None:
 
 
 @functools.cache
-def _binaries() -> Path:
+def binaries() -> Path:
     """PostgreSQL's programs, where the server's user can reach them: root's own folders are closed to it."""
     if _user() is None:
         return _INSTALLED / _PROGRAMS

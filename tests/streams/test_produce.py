@@ -319,6 +319,7 @@ async def test_stops_while_it_waits_for_a_broker_to_start_anew_with(
     topics.create(settings)
     run = Produce(Given(versions(100)), settings)
     send = KafkaProducer.send
+    assert metrics.REGISTRY.get_sample_value("tagpulse_produce_in_flight_limit") == settings.produce.max_in_flight
     sends = 0
 
     def failing(producer: Any, *arguments: Any, **options: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Self
 
-from streams import topics
+from streams import metrics, topics
 from streams.agents.store import Store
 from streams.broker import Broker
 from streams.contracts import DeadLetter, decode_dead, encode
@@ -60,8 +60,12 @@ async def test_a_sink_that_is_away_is_waited_for(embedded_broker: Broker, settin
     topics.create(settings)
     slept: list[float] = []
 
+    def away() -> float | None:
+        return metrics.REGISTRY.get_sample_value("tagpulse_sink_unavailable", {"sink": "flaky"})
+
     async def sleep(seconds: float) -> None:
         assert store.is_waiting
+        assert away() == 1
         slept.append(seconds)
 
     sink = Flaky(away=5)
@@ -71,6 +75,7 @@ async def test_a_sink_that_is_away_is_waited_for(embedded_broker: Broker, settin
     good = Record(settings.topics.enriched, 0, 0, 1_000, post.key, encode(post), ())
     bad = Record(settings.topics.enriched, 0, 1, 1_000, b"bad", b"\x00", ())
 
+    assert away() == 0
     await store.open()
     await store.write(await store.process([good, bad]))
     await store.flush()
@@ -80,6 +85,7 @@ async def test_a_sink_that_is_away_is_waited_for(embedded_broker: Broker, settin
     assert len(slept) == 15
     assert slept[4] > slept[0], "the pauses grow"
     assert not store.is_waiting
+    assert away() == 0
     (letter,) = read_all(settings.kafka, settings.topics.dead)
     assert (letter.key, b'"reason":"malformed"' in letter.value) == (b"bad", True)
 

@@ -1,0 +1,104 @@
+"""The Dockerfile: linted, and what it copies, names and starts exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+from streams.health import Health
+from streams.settings import MetricsSettings, variables
+from tests.helpers.brokers import ROOT
+from tests.helpers.compose import script
+
+DOCKERFILE = ROOT / "Dockerfile"
+TEXT = DOCKERFILE.read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_hadolint_has_nothing_against_it() -> None:
+    done = subprocess.run([script("hadolint"), DOCKERFILE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_yamllint_has_nothing_against_the_rest() -> None:
+    done = subprocess.run(
+        [script("yamllint"), "--strict", "--config-file", "deploy/yamllint.yml", "deploy", "docker-compose.yml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_is_copied_exists_and_is_not_ignored() -> None:
+    copied = [word for line in re.findall(r"^COPY (?!--from)(.+)$", TEXT, re.MULTILINE) for word in line.split()[:-1]]
+    allowed = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert sorted(copied) == sorted(allowed)
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def test_what_it_names_exists() -> None:
+    assert set(re.findall(r"TAGPULSE_\w+", TEXT)) <= variables().keys()
+    extras = re.search(r"^ARG EXTRAS=(.+)$", TEXT, re.MULTILINE)
+    assert extras
+    assert set(extras[1].split(",")) | {"torch"} <= PROJECT["optional-dependencies"].keys()
+    python = re.search(r"^ARG PYTHON_IMAGE=python:(\d+)\.(\d+)\.(\d+)-slim$", TEXT, re.MULTILINE)
+    assert python, "slim, and an exact version"
+    assert (3, 11) <= (int(python[1]), int(python[2])) < (3, 14)
+    assert PROJECT["requires-python"] == ">=3.11,<3.14"
+
+
+def test_it_is_not_root_when_it_runs() -> None:
+    user = re.findall(r"^USER (.+)$", TEXT, re.MULTILINE)
+    assert user == ["10001:10001"]
+    assert TEXT.index("USER 10001") < TEXT.index("ENTRYPOINT")
+    assert 'ENTRYPOINT ["tagpulse"]' in TEXT
+    assert PROJECT["scripts"].keys() == {"tagpulse"}
+
+
+def test_the_health_check_tells_a_process_that_lives_from_one_that_does_not() -> None:
+    check = re.search(r'CMD \["python", "-c", "(.+)"\]', TEXT)
+    assert check
+    health = Health(MetricsSettings(port=0), "test", lambda: "it waits for Kafka")
+    health.start()
+    command = [sys.executable, "-c", check[1].replace("http://127.0.0.1:9808", health.address)]
+    assert subprocess.run(command, check=False).returncode == 0
+    health.stop()
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+    assert shlex.split(TEXT.split("EXPOSE ")[1])[0] == "9808"
+
+
+def test_the_package_that_is_installed_holds_every_file_of_ours(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    ignored = shutil.ignore_patterns("__pycache__", "*.onnx")
+    for name in re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE):
+        path = ROOT / name
+        shutil.copytree(path, source / name, ignore=ignored) if path.is_dir() else shutil.copy(path, source / name)
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])",
+            tmp_path,
+        ],
+        cwd=source,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    ours = {
+        str(path.relative_to(source))
+        for package in ("streams", "models")
+        for path in (source / package).rglob("*")
+        if path.is_file()
+    }
+    assert ours - held == set()
