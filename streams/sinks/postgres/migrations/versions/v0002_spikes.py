@@ -52,7 +52,7 @@ _VIEW = """
 create view spikes as
 select
     run, id, kind, hashtag, state, sensitivity, opened_at, known_at, closed_at, posts, negative, share, low, high,
-    baseline, rate, usual_rate, coalesce(explanation ->> 'summary', '') as summary,
+    baseline, rate, usual_rate, told_at, coalesce(explanation ->> 'summary', '') as summary,
     explanation || jsonb_build_object('typical', {typical}, 'shared', {shared}) as explanation
 from stored_spikes spike;
 """
