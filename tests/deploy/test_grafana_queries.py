@@ -42,7 +42,7 @@ from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import count, read_all
 from tests.helpers.replayed import rows_of
 
-EACH = 6
+EACH = 8
 SPEED = 4_000
 REPLAY = "again"
 # seconds of the run stand for the minutes of a day
@@ -204,7 +204,8 @@ def test_the_question_has_an_answer(filled: Filled, stem: str, number: int, refe
         share = dict(zip(columns, row, strict=True))
         if share.get("low") is not None and "high" in share:
             middle = share["share"] if "share" in share else share["negative"]
-            assert 0 <= share["low"] <= middle <= share["high"] <= 1
+            assert 0 <= share["low"] <= middle + 1e-12
+            assert middle - 1e-12 <= share["high"] <= 1
 
 
 def _has_data(filled: Filled, expression: str, instant: bool) -> None:
@@ -221,7 +222,7 @@ def _has_data(filled: Filled, expression: str, instant: bool) -> None:
 def test_the_marks_are_there_with_their_explanation(filled: Filled, path: Path) -> None:
     board = load(path)
     known = filled.variables(board)
-    marks = [mark for mark in board["annotations"]["list"] if "target" in mark]
+    marks = [mark for mark in board["annotations"].get("list", ()) if "target" in mark]
     assert len(marks) == {"live-mood": 1, "pipeline-health": 0, "replay-day": 2}[path.stem]
     for mark in marks:
         columns, found = filled.ask(mark["target"]["rawSql"], known)

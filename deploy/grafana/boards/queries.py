@@ -70,14 +70,14 @@ def wilson_prom(negative: str, posts: str, side: Side) -> str:
     """A bound of the 95 % interval of a share, in PromQL; nothing where there are no posts."""
     sign = "-" if side == "low" else "+"
     spread = f"sqrt(clamp_min({negative} * ({posts} - {negative}) / {posts}, 0) + {_Z2_QUARTER})"
-    return f"({negative} + {_Z2_HALF} {sign} {_Z} * {spread}) / ({posts} + {_Z2})"
+    return f"clamp(({negative} + {_Z2_HALF} {sign} {_Z} * {spread}) / ({posts} + {_Z2}), 0, 1)"
 
 
 def wilson_sql(negative: str, posts: str, side: Side) -> str:
     """The same in SQL."""
     sign = "-" if side == "low" else "+"
     spread = f"sqrt({negative}::float8 * ({posts} - {negative}) / nullif({posts}, 0) + {_Z2_QUARTER})"
-    return f"({negative} + {_Z2_HALF} {sign} {_Z} * {spread}) / ({posts} + {_Z2})"
+    return f"greatest(0, least(1, ({negative} + {_Z2_HALF} {sign} {_Z} * {spread}) / ({posts} + {_Z2})))"
 
 
 def shown(text: str, characters: int = 280) -> str:
