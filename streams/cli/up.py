@@ -59,9 +59,8 @@ def command(
 ) -> int:
     """Run the whole on this machine for a trial, without Docker: broker, producer, workers, monitoring; Ctrl-C ends it.
 
-    What dies is started again. The broker keeps everything in memory and the database lives in the folder of the trial: when
-    it ends, only what --keep names stays. Your settings hold, but for those of Kafka, topics, ports, the lake and the
-    database. For a live day see docker-compose.yml.
+    What dies is started again. Broker and database keep nothing: when the trial ends, only the folder of --keep stays. Your
+    settings hold, but for those of Kafka, topics, ports, the lake and the database. For a live day see docker-compose.yml.
 
     \b
     Examples:

