@@ -7,7 +7,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -227,9 +228,16 @@ def _pids(up: Tagpulse) -> list[int]:
     return [pid for pid in pids if pid is not None]
 
 
-def test_ctrl_c_ends_it_and_the_temporary_folder_is_gone(tmp_path: Path, settings: Settings) -> None:
-    env = {"TMPDIR": str(tmp_path / "tmp")}
-    (tmp_path / "tmp").mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder that the database's user may pass through, where the tests run as root: pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="tagpulse-test-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+def test_ctrl_c_ends_it_and_its_temporary_folders_are_gone(tmp_path: Path, temporary: Path, settings: Settings) -> None:
+    env = {"TMPDIR": str(temporary)}
     arguments = ("--source", "sample", "--no-monitoring", "--postgres")
     with Tagpulse("up", *arguments, settings=settings, folder=tmp_path, env=env) as up:
         wait_until(lambda: "enrich starting" in up.stdout, 60, "a line")
@@ -240,7 +248,7 @@ def test_ctrl_c_ends_it_and_the_temporary_folder_is_gone(tmp_path: Path, setting
         up.interrupt()
         assert up.wait(40) == 0
         assert [pid for pid in started if is_alive(pid)] == []
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_screen_shows_a_hostile_log_line_as_text(tmp_path: Path) -> None:
