@@ -74,6 +74,8 @@ class Sink(ABC):
 
     name: ClassVar[str]
     """The name on the command line and in metrics."""
+    keeps_spikes: ClassVar[bool] = False
+    """Whether `keep_spikes` does anything but refuse."""
 
     @classmethod
     @abstractmethod

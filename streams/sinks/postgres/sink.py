@@ -50,6 +50,7 @@ class PostgresSink(Sink):
     """
 
     name: ClassVar[str] = "postgres"
+    keeps_spikes: ClassVar[bool] = True
 
     def __init__(self, settings: PostgresSettings, run: str = LIVE) -> None:
         parameters(settings)
