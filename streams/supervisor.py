@@ -16,14 +16,14 @@ from streams.child import spawn
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
-_FIRST_BACKOFF_SECONDS = 1.0
-_MAX_BACKOFF_SECONDS = 30.0
-_STEADY_SECONDS = 60.0
+FIRST_BACKOFF_SECONDS = 1.0
+MAX_BACKOFF_SECONDS = 30.0
+STEADY_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _SIGNALLED = 128  # and the number of the signal, as shells say it
 
 # starting again cannot mend these: bad input, refused, a wrong setting
-_PERMANENT = (2, 65, 77, 78)
+PERMANENT = (2, 65, 77, 78)
 
 
 @dataclass
@@ -32,7 +32,7 @@ class _Child:
     arguments: Sequence[str]
     process: subprocess.Popen[bytes]
     started: float
-    backoff: float = _FIRST_BACKOFF_SECONDS
+    backoff: float = FIRST_BACKOFF_SECONDS
     again_at: float | None = None
 
 
@@ -80,14 +80,14 @@ def _look_after(child: _Child, threads: int) -> int:
     now = time.monotonic()
     if code is None:
         return 0
-    if code in _PERMANENT:
+    if code in PERMANENT:
         logger.error("process %d failed for good (exit %d); the others are stopped", child.number, code)
         return code
     if child.again_at is None:
-        if now - child.started > _STEADY_SECONDS:
-            child.backoff = _FIRST_BACKOFF_SECONDS
+        if now - child.started > STEADY_SECONDS:
+            child.backoff = FIRST_BACKOFF_SECONDS
         child.again_at = now + child.backoff
-        child.backoff = min(child.backoff * 2, _MAX_BACKOFF_SECONDS)
+        child.backoff = min(child.backoff * 2, MAX_BACKOFF_SECONDS)
         logger.warning(
             "process %d ended (exit %d); it is started again in %.0f s", child.number, code, child.again_at - now
         )

@@ -36,8 +36,10 @@ class Store:
         settings: Settings,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        part: str = "",
     ) -> None:
-        self.worker = f"store-{sink.name}"
+        """`part`: the end of the worker's name, where it stores something else than posts."""
+        self.worker = f"store-{sink.name}{part}"
         self._sink = sink
         self._publisher = publisher
         self._dead_topic = settings.topics.dead

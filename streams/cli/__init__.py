@@ -30,11 +30,12 @@ _COMMANDS = {
     "spikes": "Find what would have alerted in past minutes.",
     "tail": "Show the messages of a topic as they come.",
     "topics": "Create, check and list the Kafka topics.",
+    "up": "Run the whole on this machine for a trial, without Docker.",
     "worker": "Run a worker: enrich or store.",
 }
 
 # they run until they are stopped, which is no failure, also while they still start
-_UNTIL_STOPPED = ("broker", "produce", "worker")
+_UNTIL_STOPPED = ("broker", "produce", "up", "worker")
 
 
 def _end(*_: object) -> None:
@@ -70,7 +71,8 @@ def group() -> None:
 
     \b
     Examples:
-      tagpulse demo                          everything on this machine, no account needed
+      tagpulse demo                          a sample day on this machine, no account needed
+      tagpulse up                            the whole on this machine, until Ctrl-C
       tagpulse topics create                 once for each Kafka cluster
       tagpulse produce bluesky --tag poltwt  listen to a hashtag
       tagpulse worker enrich                 language, sentiment and topic of every post

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
-from streams.contracts import EnrichedMessage
+from streams.contracts import EnrichedMessage, Spike
 from streams.errors import Refused
 from streams.lossless import Pace, Record
 from streams.settings import Settings
@@ -74,6 +74,8 @@ class Sink(ABC):
 
     name: ClassVar[str]
     """The name on the command line and in metrics."""
+    keeps_spikes: ClassVar[bool] = False
+    """Whether `keep_spikes` does anything but refuse."""
 
     @classmethod
     @abstractmethod
@@ -100,6 +102,10 @@ class Sink(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Gives everything back; rows written since the last flush are forgotten."""
+
+    async def keep_spikes(self, spikes: Sequence[Spike]) -> int:
+        """Keeps of each spike the last message about it, at once; answers how many changed what is kept. After `open`."""
+        raise Refused(f"the sink {self.name} keeps no spikes")
 
     async def runs(self) -> Mapping[str, int]:
         """The posts that are kept, by run. After `open`."""

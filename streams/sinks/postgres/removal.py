@@ -13,6 +13,7 @@ from psycopg import sql
 from streams.sinks.base import PostKey, Wanted
 from streams.sinks.postgres.faults import told
 from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
+from streams.sinks.postgres.spikes import forget_in_spikes
 from streams.sinks.postgres.upsert import lock_run
 
 _LOCK_ALL = f"select pg_advisory_xact_lock({LOCK_CLASS}, {FORGET_LOCK})"
@@ -71,6 +72,7 @@ def drop_run(connection: psycopg.Connection, run: str) -> int:
         removed = cursor.execute("delete from stored_posts where run = %s", [run]).rowcount
         cursor.execute("delete from stored_versions where run = %s", [run])
         cursor.execute("delete from stored_offsets where run = %s", [run])
+        cursor.execute("delete from stored_spikes where run = %s", [run])
         return removed
 
 
@@ -84,8 +86,9 @@ def forget(connection: psycopg.Connection, wanted: Wanted) -> Sequence[PostKey]:
     }
     with connection.transaction():
         connection.execute(_LOCK_ALL)
-        found = connection.execute(_FORGET, values).fetchall()
-    return sorted({PostKey(*key) for key in found})
+        found = sorted({PostKey(*key) for key in connection.execute(_FORGET, values).fetchall()})
+        forget_in_spikes(connection, wanted, found)
+    return found
 
 
 def old_months(connection: psycopg.Connection, retention_days: int, now: datetime) -> list[Month]:
@@ -105,7 +108,7 @@ def old_months(connection: psycopg.Connection, retention_days: int, now: datetim
 
 
 def drop_month(connection: psycopg.Connection, month: Month) -> None:
-    """Drops a table with the versions of its posts; only its owner may. Raises Unavailable and Refused.
+    """Drops a table with the versions of its posts, and spikes as old; only its owner may. Raises Unavailable and Refused.
 
     The table of the time before 2000 is emptied: it is never made again.
     """
@@ -118,5 +121,6 @@ def drop_month(connection: psycopg.Connection, month: Month) -> None:
                 "and version.id = post.id and version.run = post.run and version.deleted_at is null"
             ).format(table)
         )
+        connection.execute("delete from stored_spikes where coalesce(closed_at, told_at) < %s", [month.until])
         removal = "truncate {}" if month.table == _FAR_OFF else "drop table {}"
         connection.execute(sql.SQL(removal).format(table))

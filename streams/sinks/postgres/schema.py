@@ -12,7 +12,7 @@ from streams.settings import PostgresSettings
 from streams.sinks.postgres.faults import told
 
 VERSION_TABLE = "tagpulse_version"
-NEEDED = "0001"
+NEEDED = "0002"
 """The last of the migrations."""
 
 

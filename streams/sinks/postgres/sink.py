@@ -12,13 +12,14 @@ from typing import ClassVar, NamedTuple, Self, TypeVar
 import psycopg
 
 from streams import metrics
-from streams.contracts import EnrichedPost
+from streams.contracts import EnrichedPost, Spike
 from streams.lossless import Pace
 from streams.settings import LIVE, PostgresSettings, Settings
 from streams.sinks.base import BadRow, Flushed, PostKey, Row, Sink, Wanted
 from streams.sinks.postgres import removal, schema
 from streams.sinks.postgres.faults import is_about_rows, text_of, told
 from streams.sinks.postgres.session import connect, parameters
+from streams.sinks.postgres.spikes import upsert_spikes
 from streams.sinks.postgres.upsert import (
     LOCAL,
     STAGING_TABLE,
@@ -49,6 +50,7 @@ class PostgresSink(Sink):
     """
 
     name: ClassVar[str] = "postgres"
+    keeps_spikes: ClassVar[bool] = True
 
     def __init__(self, settings: PostgresSettings, run: str = LIVE) -> None:
         parameters(settings)
@@ -93,6 +95,9 @@ class PostgresSink(Sink):
     async def close(self) -> None:
         self._rows.clear()
         await asyncio.to_thread(self._close)
+
+    async def keep_spikes(self, spikes: Sequence[Spike]) -> int:
+        return await self._with_connection(lambda connection: upsert_spikes(connection, self._run, spikes))
 
     async def runs(self) -> Mapping[str, int]:
         return await self._with_connection(removal.runs)

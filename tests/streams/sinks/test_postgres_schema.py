@@ -73,9 +73,9 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 def test_many_workers_at_once_make_the_tables_once(dsn: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: migrate(settings_for(dsn)), range(4)))
-    assert {one.needed for one in found} == {"0001"}
+    assert {one.needed for one in found} == {NEEDED}
     with psycopg.connect(dsn) as connection:
-        assert connection.execute("select version_num from tagpulse_version").fetchall() == [("0001",)]
+        assert connection.execute("select version_num from tagpulse_version").fetchall() == [(NEEDED,)]
 
 
 async def test_a_schema_of_its_own_leaves_public_alone(dsn: str) -> None:
@@ -187,10 +187,10 @@ async def test_the_questions_of_people_have_an_index(dsn: str, question: str) ->
 
 
 def test_migrate_and_check_say_what_they_found(tmp_path: Path, dsn: str) -> None:
-    assert run(tmp_path, dsn, "check", "--json") == (1, '{"found": null, "needed": "0001"}\n')
-    assert run(tmp_path, dsn, "migrate", "--json") == (0, '{"before": null, "now": "0001"}\n')
-    assert run(tmp_path, dsn, "check") == (0, "the tables have version 0001, as needed\n")
-    assert run(tmp_path, dsn, "migrate") == (0, "the tables have version 0001 already\n")
+    assert run(tmp_path, dsn, "check", "--json") == (1, f'{{"found": null, "needed": "{NEEDED}"}}\n')
+    assert run(tmp_path, dsn, "migrate", "--json") == (0, f'{{"before": null, "now": "{NEEDED}"}}\n')
+    assert run(tmp_path, dsn, "check") == (0, f"the tables have version {NEEDED}, as needed\n")
+    assert run(tmp_path, dsn, "migrate") == (0, f"the tables have version {NEEDED} already\n")
 
 
 async def test_prune_shows_its_plan_and_drops_whole_months_only_when_told(tmp_path: Path, dsn: str) -> None:

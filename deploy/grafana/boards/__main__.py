@@ -1,0 +1,6 @@
+"""Writes every dashboard into the folder beside this package."""
+
+from deploy.grafana.boards.build import FOLDER, rendered
+
+for name, text in rendered().items():
+    (FOLDER / name).write_text(text, encoding="utf-8")

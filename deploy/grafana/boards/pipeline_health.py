@@ -1,0 +1,348 @@
+"""*Pipeline health*: rate, errors, duration and lag of every stage, and how full it is."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard
+
+from deploy.grafana.boards.panels import (
+    ALARM,
+    CALM,
+    PER_SECOND,
+    SHARE,
+    AnyPanel,
+    Target,
+    above,
+    course,
+    headline,
+    rows,
+)
+from deploy.grafana.boards.queries import PROMETHEUS, prom
+from deploy.grafana.boards.variables import asked, guide, new_board, prometheus
+
+_RUN = 'run="$run"'
+_WORKER = f'{_RUN}, worker=~"$worker"'
+_RATE = "[$__rate_interval]"
+
+
+def board() -> dashboard.Dashboard:
+    made = new_board(
+        "tagpulse-pipeline-health",
+        "Pipeline health",
+        "How fast posts go through each stage, what fails, how long it takes, what waits, and how full each stage is.",
+        since="now-1h",
+        refresh="15s",
+    )
+    for variable in (
+        prometheus(),
+        guide(),
+        asked("run", "Run", "label_values(tagpulse_build_info, run)", PROMETHEUS, first="live"),
+        asked(
+            "worker",
+            "Worker",
+            'label_values(tagpulse_acknowledged_total{run="$run"}, worker)',
+            PROMETHEUS,
+            several=True,
+        ),
+    ):
+        made = made.with_variable(variable)
+    for title, panels in (
+        ("Now", _now()),
+        ("Rate", _rates()),
+        ("Errors", _errors()),
+        ("Duration", _durations()),
+        ("Lag", _lags()),
+        ("Saturation", _saturation()),
+    ):
+        made = made.with_row(dashboard.Row(title))
+        for panel in panels:
+            made = made.with_panel(panel)
+    return made
+
+
+def _quantile(share: float, metric: str, by: str = "", labels: str = _RUN) -> str:
+    return f"histogram_quantile({share}, sum by (le{by}) (rate({metric}_bucket{{{labels}}}{_RATE})))"
+
+
+def _now() -> list[AnyPanel]:
+    dead = f"(sum(increase(tagpulse_dead_letters_total{{{_RUN}}}[10m])) or vector(0))"
+    return [
+        headline(
+            "Time through the system",
+            "From a post's collection to its confirmed enrichment; 95 of 100 posts are faster.",
+            "s",
+            prom(_quantile(0.95, "tagpulse_end_to_end_seconds")),
+            PROMETHEUS,
+            steps=above(10, 30),
+            runbook="EndToEndSlow",
+        ),
+        headline(
+            "Records waiting",
+            "Records that were written and that a worker has not committed yet, over all workers.",
+            "short",
+            prom(f"sum(tagpulse_consumer_lag{{{_RUN}}})"),
+            PROMETHEUS,
+            steps=above(5_000, 50_000),
+            runbook="ConsumerLagHigh",
+        ),
+        headline(
+            "Dead letters, 10 minutes",
+            "Records that could not be handled, of all that were acknowledged.",
+            SHARE,
+            prom(f"{dead} / sum(increase(tagpulse_acknowledged_total{{{_RUN}}}[10m]))"),
+            PROMETHEUS,
+            steps=above(0.01, 0.05),
+            decimals=2,
+            runbook="DeadLetterShareHigh",
+        ),
+        headline(
+            "Processes",
+            "Processes of this run that answer.",
+            "short",
+            prom(f"count(tagpulse_build_info{{{_RUN}}})"),
+            PROMETHEUS,
+            steps=((None, ALARM), (1, CALM)),
+            runbook="NoWorker",
+        ),
+        headline(
+            "Stalled workers",
+            "Workers with records to read that acknowledged none for too long.",
+            "short",
+            prom(f"sum(tagpulse_worker_stalled{{{_RUN}}}) or vector(0)"),
+            PROMETHEUS,
+            steps=((None, CALM), (1, ALARM)),
+            runbook="CommitsStalled",
+        ),
+        headline(
+            "Without Kafka",
+            "Processes to which Kafka confirms nothing.",
+            "short",
+            prom(f"sum(tagpulse_broker_unavailable{{{_RUN}}})"),
+            PROMETHEUS,
+            steps=((None, CALM), (1, ALARM)),
+            runbook="KafkaUnavailable",
+        ),
+    ]
+
+
+def _rates() -> list[AnyPanel]:
+    return [
+        course(
+            "Heard and produced",
+            "Messages a second that the sources gave, and those that Kafka confirmed; the difference has no hashtag of "
+            "the campaign.",
+            PER_SECOND,
+            [
+                prom(f"sum by (source) (rate(tagpulse_source_received_total{{{_RUN}}}{_RATE}))", "heard {{source}}"),
+                prom(
+                    f"sum by (source) (rate(tagpulse_produced_total{{{_RUN}}}{_RATE}))", "produced {{source}}", ref="B"
+                ),
+            ],
+            PROMETHEUS,
+            runbook="SourceSilent",
+        ),
+        course(
+            "Acknowledged by worker",
+            "Records a second that each worker finished.",
+            PER_SECOND,
+            [prom(f"sum by (worker) (rate(tagpulse_acknowledged_total{{{_WORKER}}}{_RATE}))", "{{worker}}")],
+            PROMETHEUS,
+            runbook="CommitsStalled",
+        ),
+        course(
+            "Rows made durable",
+            "Rows a second by sink.",
+            PER_SECOND,
+            [prom(f"sum by (sink) (rate(tagpulse_sink_rows_total{{{_RUN}}}{_RATE}))", "{{sink}}")],
+            PROMETHEUS,
+            runbook="SinkUnavailable",
+        ),
+    ]
+
+
+def _errors() -> list[AnyPanel]:
+    def or_none(metric: str, by: str) -> str:
+        return f"sum by ({by}) (increase({metric}{{{_RUN}}}[5m])) or on() vector(0)"
+
+    return [
+        course(
+            "Dead letters",
+            "Records in five minutes that could not be handled, by worker and reason.",
+            "short",
+            [
+                prom(or_none("tagpulse_dead_letters_total", "worker, reason"), "{{worker}} {{reason}}"),
+            ],
+            PROMETHEUS,
+            runbook="DeadLetterShareHigh",
+        ),
+        course(
+            "Troubles of the sources",
+            "In five minutes: lines that could not be read, connections made anew, stretches that were lost.",
+            "short",
+            [
+                prom(or_none("tagpulse_source_malformed_total", "source"), "unreadable {{source}}"),
+                prom(or_none("tagpulse_source_reconnects_total", "source"), "reconnects {{source}}", ref="B"),
+                prom(or_none("tagpulse_source_gaps_total", "source"), "gaps {{source}}", ref="C"),
+            ],
+            PROMETHEUS,
+            runbook="SourceGap",
+        ),
+        course(
+            "Outputs tried again",
+            "In five minutes: attempts at Kafka or a sink that failed.",
+            "short",
+            [
+                prom(or_none("tagpulse_output_retries_total", "worker"), "{{worker}}"),
+            ],
+            PROMETHEUS,
+            runbook="SinkUnavailable",
+        ),
+    ]
+
+
+def _durations() -> list[AnyPanel]:
+    def quantiles(metric: str) -> list[Target]:
+        shares = ((0.5, "half", "A"), (0.95, "95 of 100", "B"), (0.99, "99 of 100", "C"))
+        return [prom(_quantile(share, metric), legend, ref=ref) for share, legend, ref in shares]
+
+    return [
+        course(
+            "Time through the system",
+            "From a post's collection to its confirmed enrichment: so much of the posts is faster.",
+            "s",
+            quantiles("tagpulse_end_to_end_seconds"),
+            PROMETHEUS,
+            steps=above(10, 30),
+            lines=True,
+            runbook="EndToEndSlow",
+        ),
+        course(
+            "Model, for a batch",
+            "Time of the model for a batch: so much of the batches is faster.",
+            "s",
+            quantiles("tagpulse_inference_seconds"),
+            PROMETHEUS,
+            runbook="ModelSlow",
+        ),
+        course(
+            "Making a batch durable",
+            "95 of 100 flushes are faster, by sink.",
+            "s",
+            [prom(_quantile(0.95, "tagpulse_sink_flush_seconds", by=", sink"), "{{sink}}")],
+            PROMETHEUS,
+            runbook="SinkUnavailable",
+        ),
+    ]
+
+
+def _lags() -> list[AnyPanel]:
+    return [
+        course(
+            "Records waiting by worker",
+            "Records that were written and that the worker has not committed yet.",
+            "short",
+            [prom(f"sum by (worker) (tagpulse_consumer_lag{{{_WORKER}}})", "{{worker}}")],
+            PROMETHEUS,
+            steps=above(5_000, 50_000),
+            runbook="ConsumerLagHigh",
+        ),
+        course(
+            "Records waiting by partition",
+            "One partition that waits alone has a worker that does not go on.",
+            "short",
+            [prom(f"max by (worker, partition) (tagpulse_consumer_lag{{{_WORKER}}})", "{{worker}} {{partition}}")],
+            PROMETHEUS,
+            runbook="CommitsStalled",
+        ),
+        course(
+            "Age of the newest post",
+            "Event time behind the clock, by worker and source. In a replay it is as old as the day.",
+            "s",
+            [
+                prom(f"time() - max by (worker) (tagpulse_last_event_timestamp_seconds{{{_WORKER}}})", "{{worker}}"),
+                prom(
+                    f"time() - max by (source) (tagpulse_source_last_event_timestamp_seconds{{{_RUN}}})",
+                    "source {{source}}",
+                    ref="B",
+                ),
+            ],
+            PROMETHEUS,
+            runbook="SourceSilent",
+        ),
+    ]
+
+
+def _saturation() -> list[AnyPanel]:
+    return [
+        course(
+            "Model busy",
+            "Share of the time in which the model of a process computes: near 1 it cannot keep up with more.",
+            SHARE,
+            [prom(f"sum by (instance) (rate(tagpulse_inference_seconds_sum{{{_RUN}}}{_RATE}))", "{{instance}}")],
+            PROMETHEUS,
+            width=6,
+            steps=above(0.7, 0.9),
+            lines=True,
+            top=1,
+            runbook="ModelSaturated",
+        ),
+        course(
+            "Posts in a batch",
+            "Mean size of the batches: they fill up when a worker falls behind.",
+            "short",
+            [
+                prom(
+                    f"sum by (worker) (rate(tagpulse_batch_posts_sum{{{_WORKER}}}{_RATE})) "
+                    f"/ sum by (worker) (rate(tagpulse_batch_posts_count{{{_WORKER}}}{_RATE}))",
+                    "{{worker}}",
+                )
+            ],
+            PROMETHEUS,
+            width=6,
+            runbook="ConsumerLagHigh",
+        ),
+        course(
+            "Sent and not confirmed",
+            "Messages of the producers that Kafka has not confirmed: at the limit the source waits.",
+            "short",
+            [prom(f"sum by (instance) (tagpulse_produce_in_flight{{{_RUN}}})", "{{instance}}")],
+            PROMETHEUS,
+            width=6,
+            steps=above(2_500, 4_500),
+            runbook="ProducerBlocked",
+        ),
+        course(
+            "Texts from the cache",
+            "Share of texts that the model knew already: reposts cost nothing.",
+            SHARE,
+            [
+                prom(
+                    f'sum(rate(tagpulse_model_cache_lookups_total{{{_RUN}, result="hit"}}{_RATE})) '
+                    f"/ sum(rate(tagpulse_model_cache_lookups_total{{{_RUN}}}{_RATE}))",
+                    "from the cache",
+                )
+            ],
+            PROMETHEUS,
+            width=6,
+            top=1,
+        ),
+        rows(
+            "Processes",
+            "What runs: version and role by address.",
+            prom(f"max by (instance, role, version) (tagpulse_build_info{{{_RUN}}})", instant=True),
+            PROMETHEUS,
+            width=12,
+            height=7,
+            hidden=("Value", "Time"),
+            runbook="NoWorker",
+        ),
+        rows(
+            "Model",
+            "What answers: name, version, what computes it and in which numbers.",
+            prom(f"max by (instance, name, version, runtime, precision) (tagpulse_model_info{{{_RUN}}})", instant=True),
+            PROMETHEUS,
+            width=12,
+            height=7,
+            hidden=("Value", "Time"),
+            runbook="ModelSlow",
+        ),
+    ]

@@ -1,0 +1,165 @@
+"""`tagpulse up`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from streams.cli.options import Speed
+from streams.errors import BadInput, TagpulseError
+from streams.up.stage import Up, Wanted
+
+_LOOK_SECONDS = 1.0
+_PLAIN_SECONDS = 10.0
+
+
+@click.command("up")
+@click.option(
+    "--source",
+    default="sample",
+    show_default=True,
+    metavar="sample|bluesky|PATH",
+    help="sample: the invented day, as if it ended now; bluesky: live, needs --tag; PATH: a file of posts.",
+)
+@click.option(
+    "--tag", "tags", multiple=True, metavar="HASHTAG", help="bluesky: the hashtags; several times for several."
+)
+@click.option("--speed", type=Speed(), default=60.0, show_default=True, help="Files: times as fast as it happened.")
+@click.option("--postgres", is_flag=True, help="Keep the posts in a PostgreSQL of its own, too.")
+@click.option(
+    "--monitoring/--no-monitoring",
+    default=True,
+    show_default=True,
+    help="Prometheus and Alertmanager, where they are installed and deploy/ is at hand.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A new or empty folder for the lake and the logs; default: a temporary one, removed at the end.",
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a second: processes, mood, addresses.")
+def command(
+    source: str,
+    tags: tuple[str, ...],
+    speed: float,
+    postgres: bool,
+    monitoring: bool,
+    keep: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the whole on this machine for a trial, without Docker: broker, producer, workers, monitoring; Ctrl-C ends it.
+
+    What dies is started again. Broker and database keep nothing: when the trial ends, only the folder of --keep stays. Your
+    settings hold, but for those of Kafka, topics, ports, the lake and the database. For a live day see docker-compose.yml.
+
+    \b
+    Examples:
+      tagpulse up
+      tagpulse up --source bluesky --tag caturday --postgres
+      tagpulse up --source day.jsonl.gz --speed 600 --keep ./trial
+      tagpulse up --json | jq '.processes[] | {name, state, lag}'
+
+    Exit code 0: it was ended; 69: the broker went away.
+    """
+    if source == "bluesky" and not tags:
+        raise click.UsageError("--source bluesky needs a --tag")
+    if source not in ("sample", "bluesky") and not Path(source).is_file():
+        raise BadInput(f"--source {source}: neither sample nor bluesky nor a file")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    pace = "max" if speed == float("inf") else f"{speed:g}"
+    with _campaign(source) as campaign, _folder(keep) as folder:
+        wanted = Wanted(
+            source=source, tags=tags, speed=pace, postgres=postgres, monitoring=monitoring, campaign=campaign
+        )
+        with Up(folder, wanted) as up:
+            up.start()
+            _watch(up, stop, as_json=as_json)
+    return 0
+
+
+def _watch(up: Up, stop: threading.Event, *, as_json: bool) -> None:
+    with _shown(up, as_json=as_json) as show:
+        while not stop.is_set():
+            up.look()
+            show()
+            stop.wait(_LOOK_SECONDS)
+
+
+@contextlib.contextmanager
+def _shown(up: Up, *, as_json: bool) -> Iterator[Callable[[], None]]:
+    """How the trial is shown: JSON lines, a screen, or a line now and then and whenever a state changes."""
+    from rich.console import Console
+
+    from streams.up.view import line, screen, status
+
+    console = Console()
+    if as_json:
+        yield lambda: click.echo(json.dumps(status(up), ensure_ascii=False))
+    elif console.is_terminal:
+        from rich.live import Live
+
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            yield lambda: live.update(screen(up), refresh=True)
+    else:
+        for name, url in up.urls().items():
+            click.echo(f"{name}: {url}")
+        shown = _Lines(lambda: line(up), lambda: [part.state for part in up.parts])
+        yield shown.show
+
+
+class _Lines:
+    def __init__(self, line: Callable[[], str], states: Callable[[], list[str]]) -> None:
+        self._line, self._states = line, states
+        self._last_states: list[str] = []
+        self._at = 0.0
+
+    def show(self) -> None:
+        states, now = self._states(), time.monotonic()
+        if states != self._last_states or now - self._at >= _PLAIN_SECONDS:
+            self._last_states, self._at = states, now
+            click.echo(self._line())
+
+
+@contextlib.contextmanager
+def _campaign(source: str) -> Iterator[Path | None]:
+    """That of the sample day; otherwise the user's own holds."""
+    if source != "sample":
+        yield None
+        return
+    with as_file(files("streams.sample_day") / "poltwt.toml") as path:
+        yield path
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """The folder of the trial; a temporary one stays only when the trial failed, for its logs."""
+    if keep is None:
+        folder = Path(tempfile.mkdtemp(prefix="tagpulse-up-"))
+        try:
+            yield folder
+        except TagpulseError:
+            raise
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        if next(keep.iterdir(), None) is not None:
+            raise BadInput(f"--keep {keep}: the folder is not empty: name a new one")
+    except OSError as error:
+        raise BadInput(f"--keep {keep}: cannot be used: {error}") from None
+    yield keep.resolve()

@@ -1,0 +1,1 @@
+"""`tagpulse up`: the whole on one machine for a trial, without Docker."""

@@ -1,0 +1,69 @@
+"""Prometheus and Alertmanager with the configuration of deploy/, where that and the programs are at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import streams
+from streams.broker import HOST
+from streams.up.part import Part
+
+CONFIGURATION = Path(streams.__file__).resolve().parents[1] / "deploy" / "prometheus"
+
+# In a trial nobody is called: the alerts are seen on Alertmanager's own page.
+_ALERTMANAGER = """route: {receiver: page, group_by: [alertname, hashtag]}
+receivers: [{name: page}]
+"""
+
+
+def monitoring(folder: Path, targets: Sequence[Part], configuration: Path = CONFIGURATION) -> list[Part]:
+    """The parts that watch `targets`; `folder` gets their configuration, data and logs. None where Prometheus or its
+    configuration is missing."""
+    prometheus = shutil.which("prometheus")
+    if prometheus is None or not (configuration / "prometheus.yml").is_file():
+        return []
+    folder.mkdir(parents=True)
+    parts = [_prometheus(folder, prometheus, configuration)]
+    program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    if program:
+        parts.append(_alertmanager(folder, program))
+    places = {
+        "tagpulse": [part for part in targets if part.ready == "/readyz"],
+        "alertmanager": parts[1:],
+        "monitoring": parts[:1],
+    }
+    for name, watched in places.items():
+        addresses = [f"{HOST}:{part.port}" for part in watched]
+        path = folder / "prometheus" / "targets" / f"{name}.yml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps([{"targets": addresses}]))
+    return parts
+
+
+def _prometheus(folder: Path, program: str, configuration: Path) -> Part:
+    shutil.copytree(configuration, folder / "prometheus")
+    part = Part("prometheus", (), folder / "prometheus.log", os.environ, ready="/-/ready")
+    part.command = (
+        program,
+        f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'prometheus-data'}",
+        f"--web.listen-address={HOST}:{part.port}",
+    )
+    return part
+
+
+def _alertmanager(folder: Path, program: str) -> Part:
+    (folder / "alertmanager.yml").write_text(_ALERTMANAGER)
+    part = Part("alertmanager", (), folder / "alertmanager.log", os.environ, ready="/-/ready")
+    part.command = (
+        program,
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'alertmanager-data'}",
+        f"--web.listen-address={HOST}:{part.port}",
+        "--cluster.listen-address=",
+    )
+    return part

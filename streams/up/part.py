@@ -1,0 +1,163 @@
+"""A process of `tagpulse up`: started, asked how it is, started again when it dies, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Literal
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from streams.broker import HOST, free_port
+from streams.child import log_tail, spawn
+from streams.errors import TagpulseError
+from streams.supervisor import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, PERMANENT, STEADY_SECONDS
+
+_ASK_SECONDS = 0.5
+_TAIL_BYTES = 4_096
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ +")
+
+State = Literal["waiting", "starting", "running", "again", "done"]
+"""`again`: it died and is started again after a pause; `done`: it ended by itself, as it should."""
+
+
+@dataclass
+class Part:
+    """Its metrics, if it has any, are on `port`; `ready` is the path that says whether it can work."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: Mapping[str, str]
+    port: int = field(default_factory=free_port)
+    ready: str = "/readyz"
+    ends: bool = False
+    """Whether it may end by itself, with 0."""
+    restarts: int = 0
+    rate: float = 0.0
+    """Records a second, now."""
+    lag: int | None = None
+    samples: list[Sample] = field(default_factory=list)
+    _process: subprocess.Popen[bytes] | None = None
+    _is_ready: bool = False
+    _started: float = 0.0
+    _backoff: float = FIRST_BACKOFF_SECONDS
+    _again_at: float | None = None
+    _counted: tuple[float, float] | None = None
+
+    @property
+    def state(self) -> State:
+        if self._process is None:
+            return "waiting"
+        if self._again_at is not None:
+            return "again"
+        if self._process.poll() is not None:
+            return "done"
+        return "running" if self._is_ready else "starting"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def start(self) -> None:
+        self._process = spawn(self.command, self.log, self.environment)
+        self._started, self._again_at, self._is_ready, self._counted = time.monotonic(), None, False, None
+
+    def look(self, counter: str = "") -> None:
+        """Starts it again when it died; else asks how it is. `counter`: the metric that its rate is made of.
+
+        Raises TagpulseError when starting it again cannot help.
+        """
+        if self._process is None:
+            return
+        code = self._process.poll()
+        if code is not None:
+            self._revive(code)
+            return
+        self._is_ready = self._is_ready or self.ask(self.ready)[0] == HTTPStatus.OK
+        if counter:
+            self._measure(counter)
+
+    def ask(self, path: str) -> tuple[int, str]:
+        """The status and the text of one of its pages; 0 while it does not answer."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=_ASK_SECONDS)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException):
+            return 0, ""
+        finally:
+            connection.close()
+
+    def last_line(self) -> str:
+        """Of its log, without its time; empty while it said nothing."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+                lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        except OSError:
+            return ""
+        return _TIME.sub("", lines[-1].strip()) if lines else ""
+
+    def total(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        return sum(sample.value for sample in self.samples if sample.name == name)
+
+    def terminate(self) -> None:
+        """Asks it to end."""
+        if self.pid is not None and self._process is not None:
+            self._process.terminate()
+            self._process.send_signal(signal.SIGCONT)
+
+    def end(self, seconds: float) -> None:
+        """Waits for its end, and kills it when that takes longer."""
+        if self._process is None:
+            return
+        self._again_at = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, seconds))
+            return
+        self._process.kill()
+        self._process.wait()
+
+    def _revive(self, code: int) -> None:
+        now = time.monotonic()
+        self.rate = 0.0
+        if code == 0 and self.ends:
+            return
+        if code in PERMANENT:
+            raise TagpulseError(f"{self.name} ended for good with {code}:\n{log_tail(self.log)}")
+        if self._again_at is None:
+            if now - self._started > STEADY_SECONDS:
+                self._backoff = FIRST_BACKOFF_SECONDS
+            self._again_at = now + self._backoff
+            self._backoff = min(self._backoff * 2, MAX_BACKOFF_SECONDS)
+        elif now >= self._again_at:
+            self.restarts += 1
+            self.start()
+
+    def _measure(self, counter: str) -> None:
+        status, text = self.ask("/metrics")
+        if status != HTTPStatus.OK:
+            return
+        self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        now, count = time.monotonic(), self.total(counter)
+        if self._counted is not None and now > self._counted[0]:
+            self.rate = max(0.0, count - self._counted[1]) / (now - self._counted[0])
+        self._counted = (now, count)
+        lags = [sample.value for sample in self.samples if sample.name == "tagpulse_consumer_lag"]
+        self.lag = int(sum(lags)) if lags else None

@@ -1,0 +1,162 @@
+"""The table of spikes: the last message about each stands, and nobody is quoted there who was deleted or forgotten."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+
+from streams.contracts import Excerpt, Spike, decode_spike
+from streams.errors import Refused
+from streams.settings import PostgresSettings
+from streams.sinks.base import Author, PostKey, Wanted, opened
+from streams.sinks.postgres import PostgresSink
+from streams.sinks.postgres.removal import drop_month, old_months
+from streams.sinks.registry import find_sink
+from tests.helpers.brokers import own_settings
+from tests.helpers.postgres import PostgresServer
+from tests.streams.sinks.test_parquet import START, enriched, row
+from tests.streams.sinks.test_postgres import changed, deletion
+from tests.streams.sinks.test_postgres_schema import login
+
+FULL = decode_spike(
+    (Path(__file__).resolve().parents[3] / "tests" / "contracts" / "v1" / "spike_full.json").read_bytes()
+)
+
+
+def excerpt(post_id: str, **values: Any) -> Excerpt:
+    return Excerpt(source="test", id=post_id, text=f"text of {post_id}", created_at=START, negative=0.9, **values)
+
+
+def spike(minutes: int = 0, **values: Any) -> Spike:
+    """A message about the one spike, told so many minutes after it opened."""
+    at = FULL.opened_at + timedelta(minutes=minutes)
+    return msgspec.structs.replace(FULL, **{"at": at, "state": "open", "closed_at": None} | values)
+
+
+def explained(**values: Any) -> Spike:
+    return spike(explanation=msgspec.structs.replace(FULL.explanation, **values))
+
+
+async def keep(dsn: str, *spikes: Spike, run: str = "live") -> int:
+    async with opened(PostgresSink(PostgresSettings(dsn=dsn), run)) as sink:
+        return await sink.keep_spikes(spikes)
+
+
+def stored(dsn: str, columns: str = "run, state, posts") -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(f"select {columns} from spikes order by run, id".encode()).fetchall()
+
+
+async def test_everything_a_spike_says_is_there(dsn: str) -> None:
+    assert await keep(dsn, FULL) == 1
+    told = msgspec.to_builtins(FULL, builtin_types=(datetime,))
+    explanation = told.pop("explanation")
+    for name in ("type", "at"):
+        del told[name]
+    names = [*told, "summary", "explanation"]
+    (values,) = stored(dsn, ", ".join(names))
+    found = dict(zip(names, values, strict=True))
+    assert {name: found[name] for name in told} == told
+    assert found["summary"] == explanation["summary"]
+    assert found["explanation"]["terms"][0]["name"] == "rex"
+    assert [post["id"] for post in found["explanation"]["typical"]] == ["https://police.example/@k9/1"]
+
+
+async def test_the_last_message_stands_in_whatever_order_they_come_again(dsn: str) -> None:
+    opens, grows = spike(0, posts=10), spike(5, state="growing", posts=50)
+    closes = spike(5, state="closed", posts=51, closed_at=FULL.closed_at)
+    assert await keep(dsn, opens, grows) == 2
+    assert await keep(dsn, opens) == 0
+    assert stored(dsn) == [("live", "growing", 50)]
+    assert await keep(dsn, closes, grows, closes, opens) == 1
+    assert stored(dsn) == [("live", "closed", 51)]
+
+
+async def test_runs_are_apart_and_one_is_dropped(dsn: str) -> None:
+    await keep(dsn, spike(posts=1))
+    await keep(dsn, spike(posts=2), run="again")
+    async with opened(PostgresSink(PostgresSettings(dsn=dsn), "again")) as sink:
+        await sink.drop_run("again")
+    assert stored(dsn) == [("live", "open", 1)]
+
+
+async def test_a_hostile_spike_is_kept_as_it_is(dsn: str) -> None:
+    hostile = "'; drop table stored_spikes; -- <script>{{7*7}} %s \u202e\0" + "e" + "\u0301" * 5_000
+    assert await keep(dsn, explained(summary=hostile, top_author=hostile)) == 1
+    assert stored(dsn, "summary") == [(hostile.replace("\0", "\ufffd"),)]
+
+
+async def test_a_deleted_post_is_shown_no_more(dsn: str) -> None:
+    async with opened(PostgresSink(PostgresSettings(dsn=dsn))) as sink:
+        await sink.write([row(0, enriched("stays")), row(1, enriched("goes"))])
+        await sink.flush()
+        await sink.keep_spikes([explained(typical=(excerpt("goes"), excerpt("stays")), shared=(excerpt("goes"),))])
+        await sink.write([row(2, deletion("goes", minutes=1))])
+        await sink.flush()
+    (explanation,) = stored(dsn, "explanation")[0]
+    assert [post["id"] for post in explanation["typical"]] == ["stays"]
+    assert explanation["shared"] == []
+    assert explanation["terms"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(posts=frozenset([PostKey("test", "goes")])),
+        Wanted(authors=frozenset([Author("test", "someone")])),
+    ],
+)
+async def test_who_is_forgotten_is_in_no_explanation_and_does_not_come_back(dsn: str, wanted: Wanted) -> None:
+    theirs = explained(
+        typical=(excerpt("goes", author="someone"), excerpt("stays", author="other")),
+        summary="It is about text of goes",
+        top_author="someone",
+        top_text="text of goes",
+    )
+    others = msgspec.structs.replace(spike(), id="other")
+    async with opened(PostgresSink(PostgresSettings(dsn=dsn))) as sink:
+        await sink.write([row(0, changed(enriched("goes"), author="someone"))])
+        await sink.flush()
+        await sink.keep_spikes([theirs, others])
+        await sink.forget(wanted)
+        await sink.keep_spikes([msgspec.structs.replace(theirs, state="closed")])
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute("select explanation::text from stored_spikes order by id").fetchall()
+    assert "goes" not in rows[0][0]
+    assert "someone" not in rows[0][0]
+    assert "text of stays" in rows[0][0]
+    assert "k9" in rows[1][0]
+
+
+async def test_old_spikes_go_with_their_month(dsn: str) -> None:
+    async with opened(PostgresSink(PostgresSettings(dsn=dsn))) as sink:
+        await sink.write([row(0, changed(enriched("old"), created_at=FULL.opened_at))])
+        await sink.flush()
+    await keep(dsn, spike(), msgspec.structs.replace(spike(60 * 24 * 60), id="later"))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        (month,) = old_months(connection, 1, datetime(2027, 1, 1, tzinfo=UTC))
+        drop_month(connection, month)
+    assert stored(dsn, "id") == [("later",)]
+
+
+async def test_the_writer_keeps_them_and_the_reader_only_sees_the_view(postgres: PostgresServer, dsn: str) -> None:
+    await keep(dsn)
+    writer = PostgresSettings(dsn=login(postgres, dsn, "tagpulse_writer"), migrate=False)
+    async with opened(PostgresSink(writer)) as sink:
+        assert await sink.keep_spikes([FULL]) == 1
+        await sink.forget(Wanted(posts=frozenset([PostKey("test", "x")])))
+    reader = login(postgres, dsn, "tagpulse_reader")
+    assert stored(reader) == [("live", "closed", 120)]
+    with psycopg.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("select * from stored_spikes")
+
+
+async def test_the_lake_says_that_it_keeps_none(tmp_path: Path) -> None:
+    lake = find_sink("parquet").from_settings(own_settings("127.0.0.1:1", tmp_path))
+    with pytest.raises(Refused, match="parquet keeps no spikes"):
+        await lake.keep_spikes([FULL])

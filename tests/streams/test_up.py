@@ -1,0 +1,267 @@
+"""`tagpulse up`: the whole in real processes, of which one is killed, and of which none is left."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.samples import Sample
+from rich.console import Console
+
+from streams.contracts import Deletion, Post, decode_raw
+from streams.errors import TagpulseError
+from streams.settings import Settings
+from streams.up.monitoring import monitoring
+from streams.up.mood import MoodMeter
+from streams.up.part import Part
+from streams.up.sample import write_recent_day
+from streams.up.stage import Up, Wanted
+from streams.up.view import line, screen
+from tests.helpers.brokers import own_settings
+from tests.helpers.grafana import program
+from tests.helpers.lake import view_rows
+from tests.helpers.posts import raw_posts
+from tests.helpers.processes import Tagpulse, children, is_alive, run_tagpulse, wait_until
+
+POSTS = 400
+
+# Answers that it is ready, and tells that it has handled 7 records.
+_SERVER = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'x_total 7\\n# TYPE tagpulse_consumer_lag gauge\\ntagpulse_consumer_lag{partition="0"} 5\\n')
+    def log_message(self, *_): pass
+print("2026-11-24T23:06:55.837+00:00 serving", flush=True)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def part(tmp_path: Path, code: str, **values: Any) -> Part:
+    made = Part("one", (), tmp_path / "one.log", os.environ, **values)
+    made.command = (sys.executable, "-c", code, str(made.port))
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Only the model and the log of these hold: `up` has the rest of its own."""
+    return own_settings("127.0.0.1:1", tmp_path, model={"backend": "constant"})
+
+
+def test_a_part_is_asked_how_it_is(tmp_path: Path) -> None:
+    one = part(tmp_path, _SERVER)
+    assert one.state == "waiting"
+    one.start()
+    try:
+        assert one.state == "starting"
+        wait_until(lambda: one.look("x_total") or one.state == "running", 20, "it is ready")
+        assert (one.total("x_total"), one.lag, one.last_line()) == (7, 5, "serving")
+    finally:
+        one.terminate()
+        one.end(10)
+    assert one.pid is None
+
+
+def test_a_part_that_dies_is_started_again_after_a_pause(tmp_path: Path) -> None:
+    one = part(tmp_path, "raise SystemExit(1)")
+    one.start()
+    wait_until(lambda: one.look() or one.state == "again", 20, "it has died")
+    assert one.restarts == 0
+    wait_until(lambda: one.look() or one.restarts == 2, 20, "it is started again")
+    one.end(10)
+
+
+def test_a_part_that_ends_for_good_ends_the_whole(tmp_path: Path) -> None:
+    one = part(tmp_path, "print('a wrong setting'); raise SystemExit(78)")
+    one.start()
+    with pytest.raises(TagpulseError, match="a wrong setting"):
+        wait_until(lambda: one.look() or one.restarts, 20)
+
+
+def test_a_part_may_end_by_itself(tmp_path: Path) -> None:
+    one = part(tmp_path, "", ends=True)
+    one.start()
+    wait_until(lambda: one.look() or one.state == "done", 20, "it is done")
+    one.look()
+    assert (one.state, one.restarts) == ("done", 0)
+
+
+def sample(posts: float, sentiment: str = "negative", hashtag: str = "poltwt") -> Sample:
+    return Sample("tagpulse_posts_enriched_total", {"hashtag": hashtag, "sentiment": sentiment}, posts)
+
+
+def test_the_mood_is_that_of_the_last_minutes() -> None:
+    meter = MoodMeter()
+    assert meter.hashtags() == {}
+    meter.add([sample(10), sample(5, "neutral"), sample(40, hashtag="k9")], 0)
+    assert meter.hashtags() == {
+        "k9": {"negative": 40, "neutral": 0, "positive": 0},
+        "poltwt": {"negative": 10, "neutral": 5, "positive": 0},
+    }
+    meter.add([sample(10), sample(9, "neutral"), sample(40, hashtag="k9")], 100)
+    meter.add([sample(12), sample(9, "neutral"), sample(40, hashtag="k9")], 500)
+    assert meter.hashtags() == {"poltwt": {"negative": 2, "neutral": 0, "positive": 0}}
+    meter.add([sample(1)], 501)  # the worker was started again
+    assert meter.hashtags() == {"poltwt": {"negative": 1, "neutral": 0, "positive": 0}}
+
+
+def test_the_sample_day_ends_now(tmp_path: Path) -> None:
+    now = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
+    path = tmp_path / "day.jsonl"
+    messages = write_recent_day(path, now)
+    read = [decode_raw(text) for text in path.read_bytes().splitlines()]
+    assert len(read) == messages
+    times = [message.created_at if isinstance(message, Post) else message.deleted_at for message in read]
+    assert now - timedelta(minutes=5) < max(times) <= now
+    assert min(times) > now - timedelta(hours=12, minutes=5)
+    assert any(isinstance(message, Deletion) for message in read)
+
+
+def test_prometheus_watches_the_parts(tmp_path: Path) -> None:
+    program("prometheus", "prometheus")
+    configuration = tmp_path / "configuration"
+    configuration.mkdir()
+    (configuration / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+        "scrape_configs: [{job_name: tagpulse, file_sd_configs: [{files: [targets/tagpulse.yml]}]}]\n"
+    )
+    one = part(tmp_path, _SERVER)
+    parts = [one, *monitoring(tmp_path / "monitoring", [one], configuration)]
+    try:
+        for each in parts:
+            each.start()
+        wait_until(lambda: [each.look() for each in parts] and all(each.state == "running" for each in parts), 60)
+        prometheus = parts[1]
+        targets = wait_until(lambda: _up_targets(prometheus), 30, "Prometheus has looked")
+        assert targets == [f"127.0.0.1:{one.port}"]
+    finally:
+        for each in parts:
+            each.terminate()
+        for each in parts:
+            each.end(20)
+
+
+def _up_targets(prometheus: Part) -> list[str]:
+    _, text = prometheus.ask("/api/v1/query?query=up==1")
+    return [result["metric"]["instance"] for result in json.loads(text)["data"]["result"]] if text else []
+
+
+def test_without_its_configuration_there_is_no_monitoring(tmp_path: Path) -> None:
+    assert monitoring(tmp_path / "monitoring", [], tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--source", "bluesky"], 2, "--tag"),
+        (["--source", "nowhere.jsonl"], 65, "nowhere.jsonl"),
+        (["--keep", "."], 65, "not empty"),
+    ],
+)
+def test_wrong_usage_is_told_at_once(settings: Settings, arguments: list[str], code: int, told: str) -> None:
+    done = run_tagpulse("up", *arguments, settings=settings)
+    assert (done.returncode, told in done.stderr) == (code, True)
+
+
+def _statuses(up: Tagpulse) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in up.stdout.splitlines()[:] if text.endswith("}")]
+
+
+def _process(up: Tagpulse, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(process for process in _statuses(up)[-1]["processes"] if process["name"] == name)
+    return found
+
+
+@pytest.mark.slow
+def test_a_killed_worker_comes_back_and_at_the_end_nothing_is_left(tmp_path: Path, settings: Settings) -> None:
+    day, keep = tmp_path / "day.jsonl", tmp_path / "kept"
+    day.write_bytes(b"".join(value + b"\n" for _, value in raw_posts(range(POSTS))))
+    arguments = ("--source", day, "--speed", "max", "--no-monitoring", "--keep", keep, "--json")
+    with Tagpulse("up", *arguments, settings=settings, folder=tmp_path) as up:
+        wait_until(lambda: _statuses(up), 60, "it says how it is")
+        store = wait_until(_running(up, "store-parquet"), 60, "the store runs")
+        os.kill(store["pid"], signal.SIGKILL)
+        again = wait_until(lambda: (found := _process(up, "store-parquet"))["restarts"] and found, 60, "it comes back")
+        assert again["pid"] != store["pid"]
+        wait_until(lambda: len(_stored(keep)) == POSTS, 120, "every post is stored")
+        mood = wait_until(lambda: _statuses(up)[-1]["mood"], 20, "the mood is known")
+        assert sum(mood["poltwt"].values()) == POSTS
+        assert _process(up, "produce")["state"] == "done"
+        pids = [up.pid, *_pids(up)]
+        assert all(map(is_alive, pids[:2]))
+        up.terminate()
+        assert up.wait(40) == 0
+        assert [pid for pid in pids if is_alive(pid)] == []
+    assert _stored(keep) == {str(number) for number in range(POSTS)}
+
+
+def _stored(keep: Path) -> set[str]:
+    """The ids of the posts in the lake."""
+    if not list((keep / "lake").rglob("*.parquet")):
+        return set()
+    return {post_id for _, post_id in view_rows(keep / "lake")}
+
+
+def _running(up: Tagpulse, name: str) -> Callable[[], dict[str, Any] | None]:
+    def running() -> dict[str, Any] | None:
+        process = _process(up, name)
+        return process if process["state"] == "running" else None
+
+    return running
+
+
+def _pids(up: Tagpulse) -> list[int]:
+    last = _statuses(up)[-1]
+    pids = [last["broker"]["pid"], *(process["pid"] for process in last["processes"])]
+    return [pid for pid in pids if pid is not None]
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder that the database's user may pass through, where the tests run as root: pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="tagpulse-test-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+def test_ctrl_c_ends_it_and_its_temporary_folders_are_gone(tmp_path: Path, temporary: Path, settings: Settings) -> None:
+    env = {"TMPDIR": str(temporary)}
+    arguments = ("--source", "sample", "--no-monitoring", "--postgres")
+    with Tagpulse("up", *arguments, settings=settings, folder=tmp_path, env=env) as up:
+        wait_until(lambda: "enrich starting" in up.stdout, 60, "a line")
+        assert "kafka: 127.0.0.1:" in up.stdout
+        assert "postgres: postgresql://" in up.stdout
+        started = children(up.pid)
+        assert len(started) == 6  # the broker, the database, four of tagpulse's own
+        up.interrupt()
+        assert up.wait(40) == 0
+        assert [pid for pid in started if is_alive(pid)] == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_screen_shows_a_hostile_log_line_as_text(tmp_path: Path) -> None:
+    up = Up(tmp_path / "trial", Wanted(source="sample"))
+    one = part(tmp_path, "")
+    one.log.write_text("\x1b[2J[red]boo[/red] \u202e\n")
+    up.parts = [one, part(tmp_path, "")]
+    up.mood.add([sample(3), sample(1, "positive", hashtag="\x1b[31m<b>")], 0)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(screen(up))
+    shown = console.export_text()
+    assert "[red]boo[/red]" in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "100% negative" in shown
+    assert "one waiting" in line(up)
