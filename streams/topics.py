@@ -79,15 +79,22 @@ class Listing:
 
     name: str
     role: str
-    """`raw`, `enriched` or `dead` for those of the settings, else empty."""
+    """`raw`, `enriched`, `dead`, `minutes` or `alerts` for those of the settings, else empty."""
     partitions: int
     replication: int
     records: int | None
     """Kept now; None for a topic that is not of the settings."""
 
 
-def planned(settings: Settings) -> tuple[Topic, Topic, Topic]:
-    """The three topics of the settings: raw, enriched, dead."""
+_ONE_PARTITION = ("minutes", "alerts")
+"""Minutes of a whole day are few, and a detector that sees all of them in one order gives the same spikes every time."""
+
+_KEPT = ("dead", "alerts")
+"""Few records, that somebody may ask for much later."""
+
+
+def planned(settings: Settings) -> tuple[Topic, ...]:
+    """The topics of the settings, in the order of `ROLES`."""
     topics = settings.topics
     hours = topics.retention_hours
     common = {
@@ -98,20 +105,17 @@ def planned(settings: Settings) -> tuple[Topic, Topic, Topic]:
         "retention.ms": "-1" if hours < 0 else str(int(hours * _MS_PER_HOUR)),
     }
 
-    def topic(name: str, retention_bytes: int) -> Topic:
-        limits = {"retention.bytes": str(retention_bytes), "max.message.bytes": str(topics.limits[name])}
+    def topic(role: str, name: str) -> Topic:
+        size = topics.dead_retention_bytes if role in _KEPT else topics.retention_bytes
+        limits = {"retention.bytes": str(size), "max.message.bytes": str(topics.limits[name])}
         return Topic(
             name=name,
-            partitions=topics.partitions,
+            partitions=1 if role in _ONE_PARTITION else topics.partitions,
             replication=topics.replication,
             configs=dict(sorted((common | limits).items())),
         )
 
-    return (
-        topic(topics.raw, topics.retention_bytes),
-        topic(topics.enriched, topics.retention_bytes),
-        topic(topics.dead, topics.dead_retention_bytes),
-    )
+    return tuple(topic(role, name) for role, name in topics.names.items())
 
 
 def create(settings: Settings) -> Created:
@@ -197,7 +201,7 @@ def delete(settings: Settings) -> list[str]:
 def listing(settings: Settings) -> list[Listing]:
     """Every topic of the cluster but Kafka's own, in the order of their names. Raises Refused or Unavailable."""
     topics = settings.topics
-    roles = {topics.raw: "raw", topics.enriched: "enriched", topics.dead: "dead"}
+    roles = {name: role for role, name in topics.names.items()}
     with _admin(settings.kafka) as admin:
         states = [state for state in admin.describe_topics() if not state["is_internal"] and _exists(state)]
     counts = _count_records(settings.kafka, [state["name"] for state in states if state["name"] in roles])

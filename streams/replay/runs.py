@@ -47,7 +47,7 @@ def list_runs(settings: Settings, sinks: Sequence[str]) -> list[Run]:
             Run(
                 name=name,
                 state=LIVE if name == LIVE else "done" if manifest else "begun" if state else "unknown",
-                topics=[topic for topic in (own.raw, own.enriched, own.dead) if topic in standing],
+                topics=[topic for topic in own.names.values() if topic in standing],
                 posts={sink: found[name] for sink, found in kept.items() if name in found},
                 manifest=manifest,
             )

@@ -1,6 +1,7 @@
 """All settings: one frozen tree, read once at the start."""
 
 from streams.settings.sections import (
+    ROLES,
     BlueskySettings,
     EnrichSettings,
     KafkaSettings,
@@ -12,6 +13,7 @@ from streams.settings.sections import (
     PrivacySettings,
     ProduceSettings,
     TopicsSettings,
+    WatchSettings,
     WorkerSettings,
 )
 from streams.settings.tree import (
@@ -28,6 +30,7 @@ from streams.settings.tree import (
 __all__ = [
     "LIVE",
     "PREFIX",
+    "ROLES",
     "SECRETS_DIR_VARIABLE",
     "BlueskySettings",
     "EnrichSettings",
@@ -42,6 +45,7 @@ __all__ = [
     "Settings",
     "TopicsSettings",
     "Variable",
+    "WatchSettings",
     "WorkerSettings",
     "for_run",
     "load_settings",

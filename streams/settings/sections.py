@@ -22,6 +22,9 @@ from streams.values import (
     TopicName,
 )
 
+ROLES = ("raw", "enriched", "dead", "minutes", "alerts")
+"""Of the topics, in the order in which a post travels."""
+
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +82,9 @@ class TopicsSettings(Section):
     raw: TopicName = Field("posts.raw", description="posts as the sources gave them")
     enriched: TopicName = Field("posts.enriched", description="posts with language, sentiment and topics")
     dead: TopicName = Field("posts.dead", description="records that could not be handled, with the reason")
-    partitions: Positive = Field(4, description="of each topic: so many workers can share the work")
+    minutes: TopicName = Field("pulse.minutes", description="minutes of each hashtag; always one partition")
+    alerts: TopicName = Field("alerts.spikes", description="spikes that open, grow and close; always one partition")
+    partitions: Positive = Field(4, description="of each topic of posts: so many workers can share the work")
     replication: Positive = Field(1, description="brokers that hold each record; 3 where there are three")
     retention_hours: Hours = Field(-1.0, description="by record time, -1: none; with a limit, old posts vanish at once")
     retention_bytes: Bytes = Field(20 * 2**30, description="for each partition, -1: none")
@@ -93,9 +98,14 @@ class TopicsSettings(Section):
     def _replicas(self) -> Self:
         if self.min_insync_replicas > self.replication:
             raise ValueError("TAGPULSE_TOPICS__MIN_INSYNC_REPLICAS cannot be above TAGPULSE_TOPICS__REPLICATION")
-        if len({self.raw, self.enriched, self.dead}) < 3:
-            raise ValueError("TAGPULSE_TOPICS__RAW, TAGPULSE_TOPICS__ENRICHED and TAGPULSE_TOPICS__DEAD must differ")
+        if len(set(self.names.values())) < len(self.names):
+            raise ValueError(f"{', '.join(f'TAGPULSE_TOPICS__{role.upper()}' for role in self.names)} must differ")
         return self
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The topic of each role."""
+        return {role: getattr(self, role) for role in ROLES}
 
     @property
     def limits(self) -> dict[str, int]:
@@ -104,6 +114,8 @@ class TopicsSettings(Section):
             self.raw: self.max_message_bytes,
             self.enriched: self.max_message_bytes,
             self.dead: self.dead_limit,
+            self.minutes: self.max_message_bytes,
+            self.alerts: self.max_message_bytes,
         }
 
     @property
@@ -245,6 +257,28 @@ class PostgresSettings(Section):
     flush_rows: Positive = Field(10_000, description="a transaction is committed after this many rows")
     flush_seconds: Seconds = Field(1.0, description="or after this long, and only then are its posts acknowledged")
     batch_size: Positive = Field(2_000, description="posts that are read together")
+
+
+class WatchSettings(Section):
+    """`posts.enriched` → `pulse.minutes` → `alerts.spikes`. Times are event times, but for `idle_seconds`."""
+
+    lateness_seconds: Annotated[float, Field(ge=60, le=86_400)] = Field(
+        600.0,
+        description="a minute takes late posts, edits and deletions for this long after its end, by whole minutes; what "
+        "comes later corrects the sinks alone",
+    )
+    settle_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        10.0, description="a minute is told first once its partition has a post this much later than its end"
+    )
+    idle_seconds: Seconds = Field(
+        60.0,
+        description="on the live day: a partition without a new record for this long (by the wall clock) goes on with "
+        "the clock, so that it holds no minute back; longer than a worker needs to start again",
+    )
+    sensitivity: Literal["low", "middle", "high"] | None = Field(
+        None, description="how much it takes to raise a spike; default: as the campaign file says, else middle"
+    )
+    batch_size: Positive = Field(1_000, description="posts that are read together")
 
 
 class MetricsSettings(Section):

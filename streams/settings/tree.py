@@ -37,6 +37,7 @@ from streams.settings.sections import (
     PrivacySettings,
     ProduceSettings,
     TopicsSettings,
+    WatchSettings,
     WorkerSettings,
 )
 from streams.values import FilePath, RunName
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     lake: LakeSettings = LakeSettings()
     postgres: PostgresSettings = PostgresSettings()
+    watch: WatchSettings = WatchSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
@@ -158,7 +160,7 @@ def for_run(settings: Settings, run: str) -> Settings:
     if run == LIVE:
         return settings
     topics, kafka = settings.topics, settings.kafka
-    names = {role: f"{getattr(topics, role)}.{run}" for role in ("raw", "enriched", "dead")}
+    names = {role: f"{name}.{run}" for role, name in topics.names.items()}
     return settings.model_copy(
         update={
             "run": run,

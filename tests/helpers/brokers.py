@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streams.broker import KAFKA_HOME_VARIABLE
-from streams.settings import Settings
+from streams.settings import ROLES, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ def own_settings(bootstrap_servers: str, folder: Path, **sections: dict[str, Any
     name = uuid.uuid4().hex[:8]
     own: dict[str, dict[str, Any]] = {
         "kafka": {"bootstrap_servers": bootstrap_servers, "group_prefix": f"test-{name}"},
-        "topics": {"raw": f"raw-{name}", "enriched": f"enriched-{name}", "dead": f"dead-{name}"},
+        "topics": {role: f"{role}-{name}" for role in ROLES},
         "produce": {"state_path": folder / "state"},
         "lake": {"path": folder / "lake"},
         "metrics": {"port": 0},
