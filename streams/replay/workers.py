@@ -65,7 +65,9 @@ class Workers:
         self._ends.unlink(missing_ok=True)
         environment = os.environ | {f"{PREFIX}RUN": self._settings.run, f"{PREFIX}METRICS__PORT": "0"}
         for command in self._commands:
-            log = self._logs / f"{'-'.join(command).replace('--', '')}.log"
+            # a path is no part of a name
+            name = "-".join(word.removeprefix("--") for word in command if os.sep not in word)
+            log = self._logs / f"{name}.log"
             arguments = ["worker", *command]
             process = spawn([sys.executable, "-m", "streams", *arguments], log, environment)
             self._workers.append(_Worker(arguments, log, process))

@@ -22,11 +22,14 @@ from streams.contracts import (
     Sentiment,
     SentimentLabel,
     TopicScore,
+    decode_enriched,
     decode_minute,
 )
 from streams.metrics import OTHER
 from streams.minutes.part import make_part
 from streams.minutes.post import Kept, keep, minute_of
+from streams.settings import Settings
+from tests.helpers.records import read_all
 
 START = datetime(2026, 6, 20, 9, tzinfo=UTC)
 _SCORES: dict[SentimentLabel, tuple[float, float, float]] = {
@@ -168,3 +171,11 @@ def content(parts: Content) -> Content:
 def parts_of(records: Iterable[Any]) -> list[PulseMinute]:
     """The parts of records as `read_all` gives them."""
     return [decode_minute(record.value) for record in records]
+
+
+def topic_items(settings: Settings) -> dict[int, list[Item]]:
+    """What stands on `posts.enriched`, by partition."""
+    found: defaultdict[int, list[Item]] = defaultdict(list)
+    for record in read_all(settings.kafka, settings.topics.enriched):
+        found[record.partition].append(Item(record.offset, record.timestamp, decode_enriched(record.value)))
+    return {partition: records for partition, records in found.items()}
