@@ -178,4 +178,4 @@ def topic_items(settings: Settings) -> dict[int, list[Item]]:
     found: defaultdict[int, list[Item]] = defaultdict(list)
     for record in read_all(settings.kafka, settings.topics.enriched):
         found[record.partition].append(Item(record.offset, record.timestamp, decode_enriched(record.value)))
-    return {partition: records for partition, records in found.items()}
+    return dict(found)

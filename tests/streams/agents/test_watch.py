@@ -24,7 +24,9 @@ def send(settings: Settings, messages: list[EnrichedMessage]) -> None:
 
 
 def final(settings: Settings) -> int:
-    return sum(part.final and part.moods.posts > 0 for part in parts_of(read_all(settings.kafka, settings.topics.minutes)))
+    return sum(
+        part.final and part.moods.posts > 0 for part in parts_of(read_all(settings.kafka, settings.topics.minutes))
+    )
 
 
 def test_live_minutes_are_those_of_the_fold(broker: Broker, settings_for: SettingsFactory, tmp_path: Path) -> None:
@@ -97,4 +99,6 @@ def test_a_spike_is_told_once_and_explained(
     again = [decode_spike(record.value) for record in read_all(settings.kafka, settings.topics.alerts)]
     keys = [(spike.id, spike.state, spike.at) for spike in again]
     assert len(set(keys)) == len(keys)
-    assert [spike for spike in again if spike.opened_at == negative[0].opened_at and spike.kind == "negative"] == negative
+    assert [
+        spike for spike in again if spike.opened_at == negative[0].opened_at and spike.kind == "negative"
+    ] == negative
