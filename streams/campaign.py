@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -55,6 +55,8 @@ class Campaign(BaseModel):
     sources: tuple[Name, ...] = ()
     """The networks that are listened to (`bluesky`, `mastodon`, …)."""
     topics: tuple[CampaignTopic, ...] = ()
+    sensitivity: Literal["low", "middle", "high"] | None = None
+    """How much it takes to raise a spike; TAGPULSE_WATCH__SENSITIVITY comes before it, and without both it is middle."""
 
     @field_validator("hashtags")
     @classmethod

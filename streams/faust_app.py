@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,29 @@ from streams.settings import KafkaSettings
 _BUFFERED_BATCHES = 4
 # a kill repeats what was acknowledged since the last commit
 _COMMIT_SECONDS = 0.3
+_FOR_EVER_SECONDS = 10 * 365 * 24 * 3_600.0
 
 
-def build_app(group: str, topic: str, lossless: Lossless[Any], pace: Pace, kafka: KafkaSettings) -> faust.App:
-    """One application: a consumer group of its own that reads `topic` through `lossless`."""
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A topic and what is done with it."""
+
+    topic: str
+    lossless: Lossless[Any]
+    pace: Pace
+
+
+def build_app(
+    group: str,
+    topic: str,
+    lossless: Lossless[Any],
+    pace: Pace,
+    kafka: KafkaSettings,
+    beside: Sequence[Reading] = (),
+) -> faust.App:
+    """One application: a consumer group of its own that reads `topic` through `lossless`, and more topics beside it."""
+    readings = (Reading(topic=topic, lossless=lossless, pace=pace), *beside)
+    batch_size = max(reading.pace.batch_size for reading in readings)
     app = faust.App(
         group,
         **connection.faust_broker(kafka),
@@ -29,7 +50,7 @@ def build_app(group: str, topic: str, lossless: Lossless[Any], pace: Pace, kafka
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=kafka.instance_id,
         broker_commit_interval=_COMMIT_SECONDS,
-        broker_max_poll_records=pace.batch_size * 2,
+        broker_max_poll_records=batch_size * 2,
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,
         broker_rebalance_timeout=kafka.rebalance_timeout_seconds,
@@ -37,14 +58,24 @@ def build_app(group: str, topic: str, lossless: Lossless[Any], pace: Pace, kafka
         producer_request_timeout=kafka.request_timeout_seconds,
         # acknowledgements are ours: waiting for Faust's own streams to empty would only delay a stop
         stream_wait_empty=False,
-        stream_buffer_maxsize=pace.batch_size * _BUFFERED_BATCHES,
+        stream_buffer_maxsize=batch_size * _BUFFERED_BATCHES,
+        # records that are held back on purpose stay uncommitted: the watchdog tells a stall from that, Faust cannot
+        broker_commit_livelock_soft_timeout=_FOR_EVER_SECONDS,
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
     )
-    channel = app.topic(
-        topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", internal=False
-    )
-
-    app.agent(channel, name=group, concurrency=1, supervisor_strategy=CrashingSupervisor)(lossless.run)
+    for reading in readings:
+        channel = app.topic(
+            reading.topic,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            internal=False,
+        )
+        agent = app.agent(
+            channel, name=f"{group}.{reading.topic}", concurrency=1, supervisor_strategy=CrashingSupervisor
+        )
+        agent(reading.lossless.run)
     return app

@@ -6,6 +6,9 @@ record is acknowledged here, after all outputs of its batch are durable, in the 
     read a batch  →  process it (model, decoding)  →  write the result, make it durable, acknowledge
                      several batches at once           one batch at a time, in order
 
+An output may hold acknowledgements back (`HoldingOutput`): then a record is acknowledged, still in order, once the output
+releases it, and a restart reads what is held again.
+
 Because acknowledgements are ordered, a committed offset never stands behind a record without its output: after any crash
 the records from the committed offset on are handled again, and sinks are idempotent.
 """
@@ -15,13 +18,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from streams import metrics
 from streams.contracts import Headers, record_location
@@ -60,6 +64,30 @@ class Output(Protocol[R_contra]):
         """Returns when everything written is durable."""
 
 
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+
+@runtime_checkable
+class HoldingOutput(Output[R_contra], Protocol[R_contra]):
+    """An output that has more to do with a record after it was written, and says when it may be acknowledged.
+
+    All is called from one task, one call at a time.
+    """
+
+    def restart(self) -> None:
+        """The partitions were dealt anew: what is written next begins at their committed offsets, for all of them."""
+
+    async def tick(self, owned: Mapping[Place, bool]) -> None:
+        """Time has passed. `owned`: this worker's partitions, and whether all of their records are known to be read."""
+
+    def released(self, place: Place) -> int:
+        """Records before this offset may be acknowledged, once the output was flushed."""
+
+    def handled(self) -> Mapping[Place, int]:
+        """The offset after the last record that was written, of each partition; may be asked from another thread."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pace:
     """How much is read, worked on and made durable at once."""
@@ -71,6 +99,8 @@ class Pace:
     """What is written is made durable once it is this many records (1: at once)…"""
     flush_seconds: float = 0.0
     """… or this old."""
+    tick_seconds: float = 1.0
+    """How often a `HoldingOutput` is told that time passes."""
 
 
 class Lossless(Generic[R]):
@@ -83,13 +113,19 @@ class Lossless(Generic[R]):
         output: Output[R],
         pace: Pace,
         clock: Callable[[], float] = time.monotonic,
+        owned: Callable[[], Mapping[Place, bool]] = dict,
     ) -> None:
+        """`owned`: what a `HoldingOutput` is told of the partitions."""
         self.acknowledged = 0
         self._worker = worker
         self._process = process
         self._output = output
+        self._holding = output if isinstance(output, HoldingOutput) else None
         self._pace = pace
         self._clock = clock
+        self._owned = owned
+        self._held: defaultdict[Place, deque[Any]] = defaultdict(deque)
+        self._generation = -1
         self._batches: asyncio.Queue[tuple[Sequence[Any], asyncio.Task[R]]] = asyncio.Queue()
         self._free = asyncio.Semaphore(pace.batches_in_flight)
         self._unfinished = 0
@@ -104,6 +140,8 @@ class Lossless(Generic[R]):
             async for events in stream.noack().noack_take(self._pace.batch_size, within=self._pace.within_seconds):
                 if self._draining.is_set():
                     continue
+                if self._holding:
+                    events = _newest_generation(events)
                 self._unfinished += 1
                 self._idle.clear()
                 await self._free.acquire()
@@ -123,12 +161,14 @@ class Lossless(Generic[R]):
 
     async def _finish(self, stream: Any) -> None:
         written: list[Sequence[Any]] = []
-        due = 0.0
+        due, tick = math.inf, self._clock() if self._holding else math.inf
         while True:
-            batch = await self._next_batch(due if written else None)
+            batch = await self._next_batch(min(due, tick))
             if batch is not None:
                 events, processing = batch
-                await self._output.write(await processing)
+                result = await processing
+                self._follow(events)
+                await self._output.write(result)
                 self._free.release()
                 if not written:
                     due = self._clock() + self._pace.flush_seconds
@@ -139,11 +179,24 @@ class Lossless(Generic[R]):
                     await self._acknowledge(stream, events)
                 self._unfinished -= len(written)
                 written.clear()
+                due = math.inf
                 if not self._unfinished:
                     self._idle.set()
+            if self._holding and not written and self._clock() >= tick:
+                await self._holding.tick(self._owned())
+                await self._acknowledge(stream, ())
+                tick = self._clock() + self._pace.tick_seconds
 
-    async def _next_batch(self, due: float | None) -> tuple[Sequence[Any], asyncio.Task[R]] | None:
-        if due is None:
+    def _follow(self, events: Sequence[Any]) -> None:
+        """A new generation of the group reads from the committed offsets: what is held comes again."""
+        generation = events[0].message.generation_id if self._holding else self._generation
+        if self._holding and generation != self._generation:
+            self._generation = generation
+            self._held.clear()
+            self._holding.restart()
+
+    async def _next_batch(self, due: float) -> tuple[Sequence[Any], asyncio.Task[R]] | None:
+        if due == math.inf:
             return await self._batches.get()
         draining = asyncio.create_task(self._draining.wait())
         getting = asyncio.create_task(self._batches.get())
@@ -162,7 +215,23 @@ class Lossless(Generic[R]):
         full = sum(map(len, written)) >= self._pace.flush_records
         return full or self._clock() >= due or (self._draining.is_set() and self._batches.empty())
 
-    async def _acknowledge(self, stream: Any, events: Sequence[Any]) -> None:
+    def _release(self, events: Sequence[Any]) -> list[Any]:
+        """What may be acknowledged now, in the order of the offsets of each partition."""
+        if not self._holding:
+            return list(events)
+        for event in events:
+            self._held[event.message.topic, event.message.partition].append(event)
+        free: list[Any] = []
+        for place, held in self._held.items():
+            until = self._holding.released(place)
+            while held and held[0].message.offset < until:
+                free.append(held.popleft())
+        return free
+
+    async def _acknowledge(self, stream: Any, done: Sequence[Any]) -> None:
+        events = self._release(done)
+        if not events:
+            return
         for event in events:
             await stream.ack(event)
         self.acknowledged += len(events)
@@ -170,6 +239,12 @@ class Lossless(Generic[R]):
         for (topic, partition), count in counts.items():
             metrics.ACKNOWLEDGED.labels(self._worker, topic, str(partition)).inc(count)
         metrics.LAST_EVENT.labels(self._worker).set(max(event.message.timestamp for event in events))
+
+
+def _newest_generation(events: Sequence[Any]) -> list[Any]:
+    """Without records that were read before the partitions were dealt anew, which stand beside those read after."""
+    newest = events[-1].message.generation_id
+    return [event for event in events if event.message.generation_id == newest]
 
 
 def _record(event: Any) -> Record:

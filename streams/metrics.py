@@ -103,7 +103,7 @@ ACKNOWLEDGED = Counter(
 )
 LAG = Gauge(
     "tagpulse_consumer_lag",
-    "Records written to the topic that the worker has not committed yet",
+    "Records written to the topic that the worker has not committed yet, or not handled where it commits much later",
     ["worker", "topic", "partition"],
     registry=REGISTRY,
 )
@@ -157,6 +157,29 @@ ALERT_TARGET_FAILING = Gauge(
 ALERT_LAST_SUCCESS = Gauge(
     "tagpulse_alert_last_success_timestamp_seconds", "When a target last took a message", ["target"], registry=REGISTRY
 )
+# The watch
+MINUTES = Counter(
+    "tagpulse_watch_minutes",
+    "Parts of minutes that Kafka confirmed: closed, corrected, final, or empty ones that only tell the time",
+    ["state"],
+    registry=REGISTRY,
+)
+LATE = Counter(
+    "tagpulse_watch_late",
+    "Posts that came after their minute was final: it does not count them, the sinks do",
+    ["source"],
+    registry=REGISTRY,
+)
+UNREADABLE = Counter(
+    "tagpulse_watch_unreadable", "Records that the watch could not read and passed over", ["topic"], registry=REGISTRY
+)
+WATERMARK = Gauge(
+    "tagpulse_watch_watermark_timestamp_seconds",
+    "Event time up to which all minutes were looked at for spikes",
+    registry=REGISTRY,
+)
+SPIKES = Counter("tagpulse_spikes", "Spikes told to Kafka", ["hashtag", "kind", "state"], registry=REGISTRY)
+OPEN_SPIKES = Gauge("tagpulse_spikes_open", "Spikes that are open now", ["hashtag", "kind"], registry=REGISTRY)
 
 OTHER = "other"
 MAX_SOURCES = 20

@@ -30,6 +30,7 @@ from streams.contracts import (
     Spike,
 )
 from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, TopicsSettings, Variable, variables
+from streams.topics import ONE_PARTITION
 
 Messages = tuple[type[msgspec.Struct], ...]
 MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike)
@@ -127,6 +128,12 @@ def asyncapi() -> dict[str, Any]:
             f"Records that could not be handled: {', '.join(REASONS)}; and what became of them.",
             (DeadLetter, DeadLetterOutcome),
         ),
+        "minutes": (
+            names.minutes,
+            "Minutes of each hashtag, as far as each partition of the enriched posts holds them; one partition.",
+            (PulseMinute,),
+        ),
+        "alerts": (names.alerts, "Spikes as they open, grow and close; one partition.", (Spike,)),
     }
     return {
         "asyncapi": "3.0.0",
@@ -134,7 +141,8 @@ def asyncapi() -> dict[str, Any]:
             "title": "tagpulse",
             "version": version("tagpulse"),
             "description": "Posts of a live hashtag on their way through Kafka. The names of topics and groups are the "
-            "defaults of the settings. Records of one post share a key, and so a partition and an order.",
+            "defaults of the settings. Records of one post share a key, and so a partition and an order; minutes and "
+            "spikes have their hashtag for a key.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -147,7 +155,7 @@ def asyncapi() -> dict[str, Any]:
                 "bindings": {
                     "kafka": {
                         "topic": address,
-                        "partitions": names.partitions,
+                        "partitions": 1 if name in ONE_PARTITION else names.partitions,
                         "replicas": names.replication,
                         "bindingVersion": "0.5.0",
                     }
@@ -172,6 +180,22 @@ def asyncapi() -> dict[str, Any]:
                 f"{kafka.group_prefix}.store-parquet",
             ),
             "storeRejects": _operation("send", "dead", (DeadLetter,), "What tagpulse worker store cannot handle."),
+            "watchReads": _operation(
+                "receive",
+                "enriched",
+                (EnrichedPost, Deletion),
+                "tagpulse worker watch reads.",
+                f"{kafka.group_prefix}.watch",
+            ),
+            "watchWrites": _operation("send", "minutes", (PulseMinute,), "tagpulse worker watch makes minutes."),
+            "watchReadsMinutes": _operation(
+                "receive",
+                "minutes",
+                (PulseMinute,),
+                "One tagpulse worker watch looks for spikes.",
+                f"{kafka.group_prefix}.watch",
+            ),
+            "watchTells": _operation("send", "alerts", (Spike,), "It tells each turn of a spike once."),
             "deadOutcomes": _operation(
                 "send", "dead", (DeadLetterOutcome,), "What tagpulse dead retry and drop did with a letter."
             ),
@@ -218,6 +242,8 @@ def _message(message: type[msgspec.Struct]) -> dict[str, Any]:
     }
     if message in (DeadLetter, DeadLetterOutcome):
         key = {"type": ["string", "null"], "description": "the key of the record that failed"}
+    if message in (PulseMinute, Spike):
+        key = {"type": "string", "description": "the hashtag"}
     if message in (Post, Deletion, EnrichedPost):
         headers[ATTEMPTS_HEADER] = {
             "type": "string",

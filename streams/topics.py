@@ -86,7 +86,7 @@ class Listing:
     """Kept now; None for a topic that is not of the settings."""
 
 
-_ONE_PARTITION = ("minutes", "alerts")
+ONE_PARTITION = ("minutes", "alerts")
 """Minutes of a whole day are few, and a detector that sees all of them in one order gives the same spikes every time."""
 
 _KEPT = ("dead", "alerts")
@@ -110,7 +110,7 @@ def planned(settings: Settings) -> tuple[Topic, ...]:
         limits = {"retention.bytes": str(size), "max.message.bytes": str(topics.limits[name])}
         return Topic(
             name=name,
-            partitions=1 if role in _ONE_PARTITION else topics.partitions,
+            partitions=1 if role in ONE_PARTITION else topics.partitions,
             replication=topics.replication,
             configs=dict(sorted((common | limits).items())),
         )

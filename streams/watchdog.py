@@ -12,14 +12,14 @@ import faulthandler
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
 from kafka import KafkaConsumer, TopicPartition
 
 from streams import metrics
 from streams.errors import Stalled
-from streams.lossless import exit_now
+from streams.lossless import Place, exit_now
 from streams.reader import connect, end_offsets
 from streams.settings import KafkaSettings
 
@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 _PERIOD_SECONDS = 5.0
 _FIRST_PERIOD_SECONDS = 1.0
-
-Place = tuple[str, int]
 
 
 class Standing(NamedTuple):
@@ -59,32 +57,39 @@ class StallDetector:
 
 
 class Watchdog:
-    """Watches one worker's partitions of one topic."""
+    """Watches one worker's partitions of the topics that it reads."""
 
     def __init__(
         self,
-        worker: str,
+        workers: Mapping[str, str],
         group: str,
         kafka: KafkaSettings,
         stall_seconds: float,
         assigned: Callable[[], set[Place] | None],
         waiting: Callable[[], bool],
+        handled: Callable[[], Mapping[Place, int]] = dict,
         end: Callable[[int, str], NoReturn] = exit_now,
     ) -> None:
-        """`assigned`: None before the worker has joined its group; `waiting`: an output is away, standing still is right."""
-        self._worker = worker
+        """`workers`: the worker's name in metrics by topic, the first one names it; `assigned`: None before it has joined
+        its group; `waiting`: an output is away, standing still is right; `handled`: the offset up to which records were
+        handled, where they are acknowledged only later."""
+        self._workers = workers
+        self._worker = next(iter(workers.values()))
         self._group = group
         self._kafka = kafka
         self._stall_seconds = stall_seconds
         self._detector = StallDetector(stall_seconds)
         self._assigned = assigned
         self._waiting = waiting
+        self._handled = handled
         self._end = end
         self._labelled: set[Place] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self.stalled = False
         self.broker_answers = False
+        self.read_up: dict[Place, bool] = {}
+        """Whether nothing of a partition was left to be handled when it was last seen."""
 
     def start(self) -> None:
         metrics.STALLED.labels(self._worker).set(0)
@@ -109,6 +114,8 @@ class Watchdog:
                     consumer.close()
                     consumer = None
             self.broker_answers = standing is not None
+            if standing is None:
+                self.read_up = {}
             if self._detector.is_stalled(None if self._waiting() else standing, time.monotonic()):
                 self._stall("could not join its consumer group" if standing is _JOINING else "has records to read")
         if consumer is not None:
@@ -118,15 +125,19 @@ class Watchdog:
         partitions = [TopicPartition(*place) for place in sorted(assigned)]
         ends = end_offsets(consumer, partitions)
         starts = consumer.beginning_offsets(partitions)
+        handled = self._handled()
         total = Standing(0, 0)
+        read_up = {}
         for at in partitions:
-            done = max(consumer.committed(at) or 0, starts[at])
+            done = max(consumer.committed(at) or 0, starts[at], handled.get(at, 0))
             lag = max(0, ends[at] - done)
-            metrics.LAG.labels(self._worker, at.topic, str(at.partition)).set(lag)
+            metrics.LAG.labels(self._workers[at.topic], at.topic, str(at.partition)).set(lag)
             total = Standing(total.lag + lag, total.done + done)
+            read_up[at.topic, at.partition] = lag == 0
         for topic, partition in self._labelled - assigned:
-            metrics.LAG.remove(self._worker, topic, str(partition))
+            metrics.LAG.remove(self._workers[topic], topic, str(partition))
         self._labelled = assigned
+        self.read_up = read_up
         return total
 
     def _stall(self, why: str) -> None:

@@ -9,14 +9,14 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from streams import connection, metrics, topics
 from streams.backoff import Backoff
 from streams.errors import TagpulseError, Unavailable
-from streams.faust_app import build_app
+from streams.faust_app import Reading, build_app
 from streams.health import Health
-from streams.lossless import Lossless, Output, Pace, Record, exit_now
+from streams.lossless import HoldingOutput, Lossless, Output, Pace, Place, Record, exit_now
 from streams.publisher import Publisher
 from streams.settings import Settings
 from streams.watchdog import Watchdog
@@ -28,9 +28,19 @@ _STOP_SECONDS = 5.0
 _MAX_BACKOFF_SECONDS = 10.0
 
 
+class Companion(Protocol):
+    """Something that runs beside a worker, and never ends it."""
+
+    async def run(self) -> None:
+        """Until it is closed or cancelled."""
+
+    async def close(self) -> None:
+        """Lets `run` end, within a few seconds."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker does: which topic it reads, as which group, and what becomes of the records."""
+    """What a worker does: which topic it reads, and what becomes of the records. Its name is that of its group, too."""
 
     worker: str
     topic: str
@@ -40,30 +50,46 @@ class Job:
     publisher: Publisher
     is_waiting: Callable[[], bool]
     """Says that an output is away."""
+    beside: Sequence[Job] = ()
+    """Further topics that the same process reads as the same group; the names of these are for metrics alone."""
+    companions: Sequence[Companion] = ()
 
 
 async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     """Works until SIGTERM or Ctrl-C, then finishes what was read, commits, and returns."""
     group = f"{settings.kafka.group_prefix}.{job.worker}"
-    lossless: Lossless[Any] = Lossless(job.worker, job.process, job.output, job.pace)
-    app = build_app(group, job.topic, lossless, job.pace, settings.kafka)
+    jobs = {each.topic: each for each in (job, *job.beside)}
+    recipes: dict[str, Lossless[Any]] = {
+        each.topic: Lossless(each.worker, each.process, each.output, each.pace, owned=lambda: owned())
+        for each in jobs.values()
+    }
+    beside = [Reading(topic=each.topic, lossless=recipes[each.topic], pace=each.pace) for each in job.beside]
+    app = build_app(group, job.topic, recipes[job.topic], job.pace, settings.kafka, beside)
 
     started = asyncio.Event()
 
-    def assigned() -> set[tuple[str, int]] | None:
+    def assigned() -> set[Place] | None:
         # asked from other threads: Faust's consumer must have been made by its own
         if not started.is_set():
             return None
-        return {(place.topic, place.partition) for place in app.consumer.assignment() if place.topic == job.topic}
+        return {(place.topic, place.partition) for place in app.consumer.assignment() if place.topic in jobs}
+
+    def owned() -> dict[Place, bool]:
+        return {place: watchdog.read_up.get(place, False) for place in assigned() or ()}
+
+    def handled() -> dict[Place, int]:
+        holding = (each.output for each in jobs.values() if isinstance(each.output, HoldingOutput))
+        return {place: offset for output in holding for place, offset in output.handled().items()}
 
     watchdog = Watchdog(
-        job.worker,
+        {each.topic: each.worker for each in jobs.values()},
         group,
         settings.kafka,
         # an output that is flushed rarely is acknowledged as rarely
-        settings.worker.stall_seconds + job.pace.flush_seconds,
+        settings.worker.stall_seconds + max(each.pace.flush_seconds for each in jobs.values()),
         assigned,
         job.is_waiting,
+        handled,
     )
 
     def not_ready() -> str | None:
@@ -87,19 +113,24 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         logger.info("worker %s ended before Kafka was ready", job.worker)
         return
     starting = asyncio.create_task(_start(app, started))
+    company = [asyncio.create_task(companion.run()) for companion in job.companions]
     watchdog.start()
-    logger.info("worker %s reads %s as group %s", job.worker, job.topic, group)
+    logger.info("worker %s reads %s as group %s", job.worker, ", ".join(jobs), group)
     if (await app.wait(stopping)).stopped:
         exit_now(TagpulseError.exit_code, f"Faust crashed: {app.crash_reason!r}; what was not committed is read again")
     logger.info("worker %s stops", job.worker)
     _end_at_last()
-    await lossless.drain(_DRAIN_SECONDS)
+    await asyncio.gather(*(recipe.drain(_DRAIN_SECONDS) for recipe in recipes.values()))
+    await asyncio.gather(*(companion.close() for companion in job.companions))
     watchdog.stop()
-    starting.cancel()
+    for task in (starting, *company):
+        task.cancel()
     await app.stop()
     await job.publisher.close()
     health.stop()
-    logger.info("worker %s ended: %d records acknowledged", job.worker, lossless.acknowledged)
+    logger.info(
+        "worker %s ended: %d records acknowledged", job.worker, sum(recipe.acknowledged for recipe in recipes.values())
+    )
 
 
 def _end_at_last() -> None:

@@ -68,6 +68,7 @@ class _Offsets(click.ParamType):
     "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Where the results are kept."
 )
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Enrich processes.")
+@click.option("--watch/--no-watch", default=True, show_default=True, help="Make its minutes too, and find its spikes.")
 @click.option("--from-run", default=LIVE, show_default=True, help="lake: whose posts are replayed.")
 @click.option("--manifest", type=click.Path(dir_okay=False, path_type=Path), help="Write the manifest (JSON) here.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be replayed, by partition, and how long it takes.")
@@ -83,6 +84,7 @@ def command(
     speed: float,
     sinks: tuple[str, ...],
     concurrency: int,
+    watch: bool,
     from_run: str,
     manifest: Path | None,
     dry_run: bool,
@@ -90,9 +92,9 @@ def command(
 ) -> int:
     """Play a day, or a part of it, once more through the pipeline, under a name of its own.
 
-    The whole is done here: topics NAME.RUN are made, an enrich worker and a store worker for each sink are started, the
-    messages are sent with their original keys and times, and when all of them are enriched and stored a manifest says what
-    came of them. The live day is only read: its topics, groups, rows and metrics stay as they are. A replay that was
+    The whole is done here: topics NAME.RUN are made, an enrich worker, a store worker for each sink and a watch worker are
+    started, the messages are sent with their original keys and times, and when all of them are enriched, stored and watched
+    a manifest says what came of them. The live day is only read: its topics, groups, rows and metrics stay as they are. A replay that was
     stopped or killed goes on where it was when the same command is given again.
 
     Times are those of the records: a post's own, but never later than its collection. A deletion goes with its post.
@@ -137,6 +139,7 @@ def command(
         sources=tuple(sorted(sources)),
         offsets=tuple(f"{partition}:{first}-{last}" for partition, first, last in offsets),
         sinks=tuple(dict.fromkeys(sinks)),
+        unwatched=not watch,
     )
     request = Request(order=order, selection=selection, open_reader=open_reader, speed=speed, concurrency=concurrency)
     found = _play(Replay(request, settings), settings)

@@ -1,15 +1,18 @@
-"""`tagpulse worker enrich` and `tagpulse worker store`."""
+"""`tagpulse worker enrich`, `tagpulse worker store` and `tagpulse worker watch`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+from pathlib import Path
 
 import click
 
 from models.enricher import TextEnricher
 from streams import log, metrics, supervisor
+from streams.agents import spikes
+from streams.agents import watch as watching
 from streams.agents.enrich import WORKER, Enrich, EnrichedOutput
 from streams.agents.store import Store
 from streams.campaign import Campaign, load_campaign
@@ -19,9 +22,13 @@ from streams.publisher import Publisher
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Sink
 from streams.sinks.registry import find_sink
+from streams.spikes import SensitivityName
 from streams.worker import Job, run
 
 logger = logging.getLogger(__name__)
+
+_WATCH_WITHIN_SECONDS = 0.2
+_SENSITIVITY: SensitivityName = "middle"
 
 
 @click.group()
@@ -33,6 +40,7 @@ def command() -> None:
       tagpulse worker enrich
       tagpulse worker enrich --concurrency 2
       tagpulse worker store --sink parquet
+      tagpulse worker watch
     """
 
 
@@ -93,6 +101,30 @@ def store(sinks: tuple[str, ...], concurrency: int, process_number: int) -> int:
     return 0
 
 
+@command.command()
+@click.option("--ends", type=click.Path(dir_okay=False, path_type=Path), hidden=True)
+@_concurrency
+def watch(ends: Path | None, concurrency: int, process_number: int) -> int:
+    """posts.enriched to pulse.minutes: the minutes of each hashtag; and these to alerts.spikes: what turns in them.
+
+    Minutes are of event time. One is told once its posts have come, again when late posts, edits or deletions change it,
+    and for the last time when it is final (TAGPULSE_WATCH__LATENESS_SECONDS). Until then its posts are not acknowledged, so
+    that nothing is kept but Kafka's topics: after any end the open minutes are read again. One of the processes watches the
+    minutes of all of them for spikes.
+
+    \b
+    Examples:
+      tagpulse worker watch
+      TAGPULSE_WATCH__SENSITIVITY=high tagpulse worker watch --concurrency 2
+    """
+    settings = load_settings()
+    log.configure(settings.log)
+    if concurrency > 1:
+        return supervisor.run([["worker", "watch"]] * concurrency, _threads(settings, concurrency))
+    asyncio.run(_watch(settings, process_number, ends))
+    return 0
+
+
 async def _enrich(settings: Settings, process_number: int) -> None:
     campaign = load_campaign(settings.campaign)
     enricher = _load_enricher(settings, campaign)
@@ -138,6 +170,34 @@ async def _store(kind: type[Sink], settings: Settings, process_number: int) -> N
         await run(job, settings, process_number)
     finally:
         await store.close()
+
+
+async def _watch(settings: Settings, process_number: int, ends: Path | None) -> None:
+    campaign = load_campaign(settings.campaign)
+    publisher = Publisher(settings.kafka, watching.WORKER, settings.topics.limits)
+    pace = Pace(batch_size=settings.watch.batch_size, within_seconds=_WATCH_WITHIN_SECONDS, batches_in_flight=2)
+    spikes_job = Job(
+        worker=spikes.WORKER,
+        topic=settings.topics.minutes,
+        process=spikes.read_minutes,
+        output=spikes.SpikesOutput(
+            publisher, settings, settings.watch.sensitivity or campaign.sensitivity or _SENSITIVITY
+        ),
+        pace=pace,
+        publisher=publisher,
+        is_waiting=lambda: publisher.is_away,
+    )
+    job = Job(
+        worker=watching.WORKER,
+        topic=settings.topics.enriched,
+        process=watching.read_enriched,
+        output=watching.MinutesOutput(publisher, settings, campaign.hashtags, ends=ends),
+        pace=pace,
+        publisher=publisher,
+        is_waiting=lambda: publisher.is_away,
+        beside=(spikes_job,),
+    )
+    await run(job, settings, process_number)
 
 
 def _load_enricher(settings: Settings, campaign: Campaign) -> TextEnricher:

@@ -108,7 +108,11 @@ class Replay:
         feed = Feed(reader, request.selection, settings, speed=request.speed)
         self._feed = feed
         workers = Workers(
-            settings, request.order.sinks, concurrency=request.concurrency, logs=self._memory.logs(settings.run)
+            settings,
+            request.order.sinks,
+            concurrency=request.concurrency,
+            logs=self._memory.logs(settings.run),
+            watch=not request.order.unwatched,
         )
         failures: list[Exception] = []
 
@@ -130,8 +134,10 @@ class Replay:
                 fed = not thread.is_alive()
                 standing.left = workers.left()
                 show(standing)
-                if fed and feed.progress.done and not any(standing.left.values()):
-                    break
+                if fed and feed.progress.done:
+                    if not any(standing.left.values()) and workers.is_ended:
+                        break
+                    workers.end_input(standing.left)
                 time.sleep(_LOOK_SECONDS)
             else:
                 return None

@@ -27,6 +27,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
     offsets: tuple[str, ...] = ()
     sinks: tuple[str, ...] = ()
+    unwatched: bool = False
 
 
 def chosen(order: Order) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from streams.settings.sections import (
     PrivacySettings,
     ProduceSettings,
     TopicsSettings,
+    WatchSettings,
     WorkerSettings,
 )
 from streams.settings.tree import (
@@ -46,6 +47,7 @@ __all__ = [
     "Settings",
     "TopicsSettings",
     "Variable",
+    "WatchSettings",
     "WebhookFormat",
     "WebhookSettings",
     "WorkerSettings",

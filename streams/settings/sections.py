@@ -259,6 +259,28 @@ class PostgresSettings(Section):
     batch_size: Positive = Field(2_000, description="posts that are read together")
 
 
+class WatchSettings(Section):
+    """`posts.enriched` → `pulse.minutes` → `alerts.spikes`. Times are event times, but for `idle_seconds`."""
+
+    lateness_seconds: Annotated[float, Field(ge=60, le=86_400)] = Field(
+        600.0,
+        description="a minute takes late posts, edits and deletions for this long after its end, by whole minutes; what "
+        "comes later corrects the sinks alone",
+    )
+    settle_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        10.0, description="a minute is told first once its partition has a post this much later than its end"
+    )
+    idle_seconds: Seconds = Field(
+        60.0,
+        description="on the live day: a partition without a new record for this long (by the wall clock) goes on with "
+        "the clock, so that it holds no minute back; longer than a worker needs to start again",
+    )
+    sensitivity: Literal["low", "middle", "high"] | None = Field(
+        None, description="how much it takes to raise a spike; default: as the campaign file says, else middle"
+    )
+    batch_size: Positive = Field(1_000, description="posts that are read together")
+
+
 class MetricsSettings(Section):
     """/metrics, /healthz and /readyz of each process; a port in use gives way to the next free one, with a warning."""
 

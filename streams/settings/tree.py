@@ -38,6 +38,7 @@ from streams.settings.sections import (
     PrivacySettings,
     ProduceSettings,
     TopicsSettings,
+    WatchSettings,
     WorkerSettings,
 )
 from streams.values import FilePath, RunName
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     postgres: PostgresSettings = PostgresSettings()
     alerts: AlertsSettings = AlertsSettings()
+    watch: WatchSettings = WatchSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from streams import lossless
 from streams.errors import DeadLetterLimit
-from streams.lossless import Lossless, Pace, Record
+from streams.lossless import Lossless, Pace, Place, Record
 from tests.helpers.processes import eventually
 
 
@@ -32,14 +32,15 @@ class FakeStream:
     async def ack(self, event: Any) -> None:
         self.acknowledged.append(event.message.offset)
 
-    def put(self, *offsets: int) -> None:
-        self.batches.put_nowait([_event(offset) for offset in offsets])
+    def put(self, *offsets: int, generation: int = 1) -> None:
+        self.batches.put_nowait([_event(offset, generation) for offset in offsets])
 
 
-def _event(offset: int) -> Any:
+def _event(offset: int, generation: int = 1) -> Any:
     message = SimpleNamespace(
-        topic="t", partition=0, offset=offset, timestamp=float(offset), key=b"k", value=b"v", headers=None
-    )
+        topic="t", partition=0, offset=offset, timestamp=float(offset), key=b"k", value=b"v", headers=None,
+        generation_id=generation,
+    )  # fmt: skip
     return SimpleNamespace(message=message)
 
 
@@ -202,4 +203,60 @@ async def test_a_drain_waits_for_a_batch_that_waits_for_its_turn() -> None:
     assert await draining
     assert stream.acknowledged == [0, 1]
     assert recipe.acknowledged == 2
+    running.cancel()
+
+
+class Holding(Collected):
+    """Releases what the test says, and writes down what else it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until = 0
+        self.ticks: list[dict[Place, bool]] = []
+        self.restarts: list[list[int]] = []
+
+    def restart(self) -> None:
+        self.restarts.append(list(self.written))
+
+    async def tick(self, owned: Mapping[Place, bool]) -> None:
+        self.ticks.append(dict(owned))
+
+    def released(self, place: Place) -> int:
+        return self.until
+
+    def handled(self) -> Mapping[Place, int]:
+        return {}
+
+
+def _held(output: Holding, owned: dict[Place, bool] | None = None) -> Lossless[Any]:
+    return Lossless("test", _offsets, output, _pace(tick_seconds=0.01), owned=lambda: owned or {})
+
+
+async def test_what_is_held_is_acknowledged_once_it_is_released() -> None:
+    stream, output = FakeStream(), Holding()
+    recipe = _held(output, {("t", 0): True})
+    running = asyncio.create_task(recipe.run(stream))
+    stream.put(0, 1, 2)
+    stream.put(3, 4)
+    await eventually(lambda: output.durable == [0, 1, 2, 3, 4])
+    assert stream.acknowledged == []
+    output.until = 2
+    await eventually(lambda: stream.acknowledged == [0, 1])
+    output.until = 4
+    await eventually(lambda: stream.acknowledged == [0, 1, 2, 3])
+    assert output.ticks[0] == {("t", 0): True}
+    assert await recipe.drain(5), "what is held is no unfinished work"
+    running.cancel()
+
+
+async def test_partitions_that_are_dealt_anew_start_again_without_what_was_read_before() -> None:
+    stream, output = FakeStream(), Holding()
+    running = asyncio.create_task(_held(output).run(stream))
+    stream.put(0, 1)
+    await eventually(lambda: output.written == [0, 1])
+    stream.batches.put_nowait([_event(2, 1), _event(3, 1), _event(0, 2), _event(1, 2)])
+    await eventually(lambda: output.written == [0, 1, 0, 1])
+    assert output.restarts == [[], [0, 1]], "one at the start, one before the first record of the new generation"
+    output.until = 5
+    await eventually(lambda: stream.acknowledged == [0, 1])
     running.cancel()

@@ -245,6 +245,7 @@ def test_a_replay_has_topics_and_groups_of_its_own(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TAGPULSE_RUN", "day-2")
     replay = load_settings()
     assert (replay.run, replay.topics.raw, replay.topics.dead) == ("day-2", "posts.raw.day-2", "posts.dead.day-2")
+    assert (replay.topics.minutes, replay.topics.alerts) == ("pulse.minutes.day-2", "alerts.spikes.day-2")
     assert replay.kafka.group_prefix == "tagpulse.day-2"
     assert for_run(live, "day-2") == replay
     assert for_run(live, "live") == live

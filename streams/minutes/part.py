@@ -1,0 +1,147 @@
+"""The posts of a minute and hashtag → a part: counts, and the evidence that an explanation is made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from math import fsum
+
+from streams.contracts import Evidence, Excerpt, Moods, PulseMinute
+from streams.minutes.post import Kept, time_of
+
+TERMS = 60
+AUTHORS = 20
+TEXTS = 10
+EXCERPTS = 5
+
+NAMES = 50
+"""Entries of each part of the evidence, and languages, topics or sources: a part stays small whatever the feed holds."""
+_MAX_URL = 500
+
+UNTOLD = datetime.fromtimestamp(0, UTC)
+"""The watermark of a part that has none yet."""
+
+
+def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Kept]) -> PulseMinute:
+    """The part of these posts, in whatever order they are given; its watermark is for the caller to fill in."""
+    ordered = sorted(posts, key=lambda post: (post.created, post.key))
+    languages, topics, campaign_topics, sources = _Tally(), _Tally(), _Tally(), _Tally()
+    for post in ordered:
+        languages.add(post.language, post)
+        sources.add(post.source, post)
+        for topic in post.topics:
+            topics.add(topic, post)
+        if post.campaign_topic is not None:
+            campaign_topics.add(post.campaign_topic, post)
+    negative, neutral, positive = (
+        zip(*(post.probabilities for post in ordered), strict=True) if ordered else ((), (), ())
+    )
+    return PulseMinute(
+        minute=time_of(minute),
+        hashtag=hashtag,
+        partition=partition,
+        watermark=UNTOLD,
+        moods=_moods(ordered),
+        independent=_moods(_independent(ordered)),
+        # exact sums: the order of the posts leaves no trace
+        probabilities=(fsum(negative), fsum(neutral), fsum(positive)),
+        languages=languages.moods(),
+        topics=topics.moods(),
+        campaign_topics=campaign_topics.moods(),
+        sources=sources.moods(),
+        reposts=sum(post.repost_of is not None for post in ordered),
+        questions=sum(post.is_question for post in ordered),
+        evidence=_evidence(ordered),
+    )
+
+
+class _Tally:
+    """Posts by name and by the label of their sentiment."""
+
+    def __init__(self) -> None:
+        self._posts: defaultdict[str, list[Kept]] = defaultdict(list)
+
+    def add(self, name: str, post: Kept) -> None:
+        self._posts[name].append(post)
+
+    def moods(self, limit: int = NAMES, at_least: int = 1) -> dict[str, Moods]:
+        """The most frequent names first."""
+        found = ((name, posts) for name, posts in self._posts.items() if len(posts) >= at_least)
+        ranked = sorted(found, key=lambda item: (-len(item[1]), item[0]))
+        return {name: _moods(posts) for name, posts in ranked[:limit]}
+
+
+def _moods(posts: Sequence[Kept]) -> Moods:
+    labels = [post.label for post in posts]
+    return Moods(negative=labels.count("negative"), neutral=labels.count("neutral"), positive=labels.count("positive"))
+
+
+def _independent(posts: Sequence[Kept]) -> list[Kept]:
+    """The first post of each text, unless its author was counted before: a text shared a hundred times is one voice."""
+    texts, authors = set[str](), set[tuple[str, str]]()
+    found = []
+    for post in posts:
+        text, author = post.prepared.casefold(), (post.source, post.author)
+        if text not in texts and (not post.author or author not in authors):
+            found.append(post)
+        texts.add(text)
+        authors.add(author)
+    return found
+
+
+def _evidence(posts: Sequence[Kept]) -> Evidence:
+    terms, authors, texts = _Tally(), _Tally(), _Tally()
+    first: dict[str, str] = {}
+    for post in posts:
+        for word in post.words:
+            terms.add(word, post)
+        for tag in dict.fromkeys(post.hashtags):
+            terms.add(f"#{tag}", post)
+        if post.author:
+            authors.add(post.author, post)
+        texts.add(first.setdefault(post.prepared.casefold(), post.prepared), post)
+    return Evidence(
+        terms=terms.moods(TERMS),
+        authors=authors.moods(AUTHORS),
+        texts=texts.moods(TEXTS, at_least=2),
+        negative=_most_negative(posts),
+        shared=_most_shared(posts),
+    )
+
+
+def _most_negative(posts: Sequence[Kept]) -> tuple[Excerpt, ...]:
+    found: dict[str, Kept] = {}
+    for post in sorted(posts, key=lambda post: -post.probabilities[0]):
+        if post.label == "negative":
+            found.setdefault(post.prepared.casefold(), post)
+    return tuple(_excerpt(post, post.id, post.reposts) for post in list(found.values())[:EXCERPTS])
+
+
+def _most_shared(posts: Sequence[Kept]) -> tuple[Excerpt, ...]:
+    """A post stands with its reposts: shown is the original where it is at hand."""
+    groups: defaultdict[tuple[str, str], list[Kept]] = defaultdict(list)
+    for post in posts:
+        groups[post.source, post.repost_of or post.id].append(post)
+    found = []
+    for (_, original), group in groups.items():
+        seen = sum(post.repost_of is not None for post in group)
+        shared = max(seen, *(post.reposts for post in group))
+        shown = next((post for post in group if post.repost_of is None), group[0])
+        if shared:
+            found.append(_excerpt(shown, original, shared))
+    found.sort(key=lambda excerpt: (-excerpt.shared, excerpt.created_at, excerpt.source, excerpt.id))
+    return tuple(found[:EXCERPTS])
+
+
+def _excerpt(post: Kept, post_id: str, shared: int) -> Excerpt:
+    return Excerpt(
+        source=post.source,
+        id=post_id,
+        text=post.text,
+        created_at=datetime.fromtimestamp(post.created, UTC),
+        negative=post.probabilities[0],
+        author=post.author,
+        url=post.url if len(post.url or "") <= _MAX_URL else None,
+        shared=shared,
+    )

@@ -1,0 +1,78 @@
+"""What the text of a post holds, in any script: words and questions.
+
+Texts come as the model reads them (`models.text.prepare`): links and mentions are placeholders, invisible characters gone.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import groupby, pairwise
+
+_MAX_WORD = 40
+_QUESTION_MARKS = re.compile(
+    "[?\u037e\u055e\u061f\u1367\u1945\u2047-\u2049\u2753\u2754\u2cfa\u2cfb\u2e2e\ua60f\ua6f7\ufe16\ufe56\uff1f\U00011143\U0001e95f]"
+)
+_PLACEHOLDER = re.compile(r"@user\b|\bhttp\b")
+_HASHTAG = re.compile(r"[#\uff03][^\s#\uff03]+")
+_INSIDE_A_WORD = "\u200c\u200d'\u2019"
+# scripts that put no space between words: there, neighbouring characters stand for words
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
+)
+
+_STOP_WORDS = frozenset(files(__package__).joinpath("stop_words.txt").read_text(encoding="utf-8").split())
+
+
+def is_question(prepared: str) -> bool:
+    """Whether a question mark of any script stands outside the links."""
+    return _QUESTION_MARKS.search(prepared) is not None
+
+
+def words(prepared: str) -> frozenset[str]:
+    """The distinct words, lower case: no stop-words, numbers, links, mentions or hashtags.
+
+    Where a script puts no spaces between words, each two neighbouring characters count as one.
+    """
+    plain = _HASHTAG.sub(" ", _PLACEHOLDER.sub(" ", prepared))
+    plain = unicodedata.normalize("NFKC", plain).lower()
+    found = (word for run in _runs(plain) for word in _split(run))
+    return frozenset(word for word in found if len(word) <= _MAX_WORD and word not in _STOP_WORDS)
+
+
+def _runs(text: str) -> Iterator[str]:
+    for is_word, characters in groupby(text, _belongs_to_a_word):
+        if is_word:
+            run = "".join(characters).strip(_INSIDE_A_WORD)
+            if any(map(str.isalpha, run)):
+                yield run
+
+
+def _belongs_to_a_word(character: str) -> bool:
+    return character.isalnum() or character in _INSIDE_A_WORD or unicodedata.category(character)[0] == "M"
+
+
+def _split(run: str) -> Iterator[str]:
+    if not _UNSPACED.search(run):
+        if len(run) > 1:
+            yield run
+        return
+    for unspaced, characters in groupby(_clusters(run), lambda cluster: _UNSPACED.match(cluster) is not None):
+        clusters = list(characters)
+        if unspaced:
+            yield from ("".join(pair) for pair in pairwise(clusters))
+        else:
+            yield from _split("".join(clusters))
+
+
+def _clusters(run: str) -> list[str]:
+    """Characters with their marks."""
+    found: list[str] = []
+    for character in run:
+        if found and unicodedata.category(character)[0] == "M":
+            found[-1] += character
+        else:
+            found.append(character)
+    return found

@@ -1,0 +1,323 @@
+"""The minutes of a partition: what is told when, and that batches, kills and restarts leave no trace."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from streams.contracts import EnrichedMessage, Moods, PulseMinute, encode
+from streams.minutes.known import Known, KnownParts
+from streams.minutes.labels import Labels
+from streams.minutes.merge import Merger, Whole
+from streams.minutes.partition import END_OF_INPUT, PartitionMinutes, Told
+from tests.helpers.minutes import START, Item, content, deletion, enriched, fold, items, last_parts
+
+LATENESS = 180.0
+
+
+def minutes(known: Known | None = None, names: Sequence[str] = ("poltwt", "k9"), **changes: float) -> PartitionMinutes:
+    known = known or Known()
+    seconds = {"lateness_seconds": LATENESS, "settle_seconds": 10.0} | changes
+    return PartitionMinutes(0, Labels(names, 3, known.since), known, **seconds)
+
+
+def feed(partition: PartitionMinutes, records: Sequence[Item]) -> list[Told]:
+    return [told for record in records for told in partition.add(record.message, record.record_ms, record.offset)[1]]
+
+
+def described(told: Sequence[Told]) -> list[tuple[str, int, str, int]]:
+    return [
+        (each.state, int((each.part.minute - START).total_seconds() // 60), each.part.hashtag, each.part.moods.posts)
+        for each in told
+    ]
+
+
+def test_a_minute_is_told_when_it_closes_when_it_changed_and_when_it_is_final() -> None:
+    partition = minutes()
+    messages = [
+        enriched(1, 5, "negative"),
+        enriched(2, 65),  # the minute is over, but not by the time to settle
+        enriched(3, 50),  # so this one belongs to what is told first
+        enriched(4, 71),
+        enriched(5, 40, "positive"),  # a late one, told at the next turn
+        enriched(6, 131),
+        enriched(7, 10 + 4 * 60),
+        enriched(8, 20),  # too late
+    ]
+    told = [described(feed(partition, [item])) for item in items(messages)]
+    assert told[0] == [("empty", -2, "other", 0)], "the first record tells the time"
+    assert told[1:3] == [[("empty", -1, "other", 0)], []]
+    assert told[3] == [("closed", 0, "poltwt", 2)]
+    assert told[4] == []
+    assert told[5] == [("corrected", 0, "poltwt", 3), ("closed", 1, "poltwt", 2)]
+    assert told[6] == [("closed", 2, "poltwt", 1), ("final", 0, "poltwt", 3)]
+    assert told[7] == []
+    assert partition.add(messages[-1], 0, 8)[0] == "late"
+
+
+def test_the_counts_are_those_of_the_posts() -> None:
+    partition = minutes()
+    posts: list[EnrichedMessage] = [
+        enriched(1, 1, "negative", text="Where is Rex? https://t.co/a", hashtags=("poltwt", "k9")),
+        enriched(2, 2, "negative", text="Where is Rex? https://t.co/b", repost_of="1"),
+        enriched(3, 3, "positive", text="well done", author="author 1"),
+        enriched(4, 4, text="https://a.example/?q=1"),
+        enriched(5, 5, text="nothing of the campaign", hashtags=("else",)),
+    ]
+    feed(partition, items(posts))
+    parts = {told.part.hashtag: told.part for told in partition.end()}
+    assert list(parts) == ["k9", "other", "poltwt"]
+    part = parts["poltwt"]
+    assert part.moods == Moods(negative=2, neutral=1, positive=1)
+    assert part.independent == Moods(negative=1, neutral=1), "one text and one author count once"
+    assert (part.reposts, part.questions) == (1, 2)
+    assert part.probabilities == (1.75, 1.25, 1.0)
+    assert part.languages == {"en": part.moods}
+    assert part.topics == {"sports": part.moods}
+    assert part.sources == {"test": part.moods}
+    assert part.evidence.terms["rex"] == Moods(negative=2)
+    assert part.evidence.terms["#poltwt"] == part.moods
+    assert "where" not in part.evidence.terms, "a stop-word"
+    assert part.evidence.texts == {"Where is Rex? http": Moods(negative=2)}
+    assert [(each.id, each.shared) for each in part.evidence.shared] == [("1", 1)]
+    assert [each.text for each in part.evidence.negative] == ["Where is Rex? https://t.co/a"]
+    assert all(part.final for part in parts.values())
+    assert parts["poltwt"].watermark == END_OF_INPUT, "the last one says how far the partition is"
+
+
+def test_edits_replace_and_deletions_remove_whatever_their_order() -> None:
+    partition = minutes()
+    messages: list[EnrichedMessage] = [
+        enriched(1, 1, "negative"),
+        enriched(1, 1, "positive", edited=30),
+        enriched(1, 1, "negative"),  # the same again, late
+        enriched(2, 2, "negative"),
+        deletion(2, 20),
+        enriched(2, 2, "negative"),  # a deleted post that comes twice
+        deletion(3, 20),
+        enriched(3, 3, "negative"),
+        enriched(4, 4, "negative"),
+        deletion(4, 20),
+        enriched(4, 4, "neutral", edited=40),  # written anew after the deletion
+    ]
+    feed(partition, items(messages))
+    (told,) = partition.end()
+    assert told.part.moods == Moods(neutral=1, positive=1)
+
+
+def test_a_part_that_lost_all_its_posts_is_told_as_empty() -> None:
+    partition = minutes()
+    told = feed(partition, items([enriched(1, 1), enriched(2, 80), deletion(1, 90), enriched(3, 140)]))
+    assert described(told)[1:] == [
+        ("closed", 0, "poltwt", 1),
+        ("corrected", 0, "poltwt", 0),
+        ("closed", 1, "poltwt", 1),
+    ]
+    assert ("final", 0, "poltwt", 0) in described(partition.end())
+
+
+def test_posts_are_released_once_their_minute_is_final() -> None:
+    partition = minutes()
+    feed(partition, items([enriched(1, 1), enriched(2, 70), enriched(3, 2)]))
+    assert (partition.handled, partition.released) == (3, 0)
+    partition.add(enriched(4, 61 + LATENESS), 0, 3)
+    assert partition.released == 1, "the second minute is open, and the order holds"
+    partition.end()
+    assert partition.released == partition.handled == 4
+
+
+def test_silence_closes_minutes_and_makes_none_final() -> None:
+    partition = minutes()
+    feed(partition, items([enriched(1, 1)]))
+    begin = START.timestamp()
+    assert described(partition.idle(begin + 65)) == [("empty", -1, "other", 0)]
+    assert described(partition.idle(begin + 71)) == [("closed", 0, "poltwt", 1)]
+    assert described(partition.idle(begin + 131)) == [("empty", 1, "other", 0)]
+    assert partition.idle(begin + 140) == []
+    assert partition.released == 0
+    late = partition.add(enriched(2, 3), 0, 1)
+    assert late == ("counted", []), "the clock alone makes nothing late"
+    assert described(partition.idle(begin + 200)) == [("corrected", 0, "poltwt", 2)]
+
+
+def test_a_post_of_the_future_counts_when_it_was_collected() -> None:
+    partition = minutes()
+    ahead = enriched(1, 10_000_000, collected_at=START + timedelta(seconds=5))
+    unknown = enriched(2, 10_000_000, collected_at=None)
+    partition.add(ahead, 0, 0)
+    partition.add(unknown, int(START.timestamp() * 1000) + 7_000, 1)
+    (told,) = partition.end()
+    assert (told.part.minute, told.part.moods.posts) == (START, 2)
+
+
+def test_without_a_campaign_the_first_hashtags_have_minutes_of_their_own() -> None:
+    partition = minutes(names=())
+    feed(
+        partition,
+        items(
+            [
+                *(enriched(number, 1, hashtags=("a", "b")) for number in range(2)),
+                enriched(5, 2, hashtags=("c", "d")),
+                enriched(6, 3, hashtags=("c",)),
+                enriched(7, 80, hashtags=("d",)),
+            ]
+        ),
+    )
+    assert sorted((each.part.hashtag, each.part.moods.posts) for each in partition.end()) == [
+        ("a", 2), ("b", 2), ("c", 2), ("other", 1),
+    ]  # fmt: skip
+
+
+# What follows plays whole partitions, stopped and started again at will.
+
+_labels = st.sampled_from(["negative", "neutral", "positive"])
+_numbers = st.integers(0, 12)
+_steps = st.one_of(
+    st.builds(
+        lambda number, back, label, tags: ("post", number, back, label, tags),
+        _numbers,
+        st.integers(0, 400),
+        _labels,
+        st.sampled_from([("poltwt",), ("k9",), ("poltwt", "k9"), ()]),
+    ),
+    st.builds(lambda number, back: ("delete", number, back, "", ()), _numbers, st.integers(0, 100)),
+    st.builds(
+        lambda number, back, label: ("edit", number, back, label, ("k9",)), _numbers, st.integers(0, 400), _labels
+    ),
+)
+
+
+@st.composite
+def partitions_of_posts(draw: st.DrawFn) -> list[Item]:
+    """Posts, edits and deletions in a jumble of times, some of them twice."""
+    messages: list[EnrichedMessage] = []
+    now, written = 0.0, dict[int, float]()
+    for kind, number, back, label, tags in draw(st.lists(_steps, max_size=30)):
+        now += draw(st.sampled_from([0.5, 7.0, 31.0, 200.0]))
+        created = written.setdefault(number, max(0.0, now - back))
+        if kind == "delete":
+            messages.append(deletion(number, now))
+        else:
+            edited = now if kind == "edit" else None
+            messages.append(enriched(number, created, label, hashtags=tags, edited=edited))
+        if draw(st.integers(0, 9)) == 0:
+            messages.append(draw(st.sampled_from(messages)))
+    return items(messages)
+
+
+@dataclass
+class Worker:
+    """Plays a partition as a worker does that writes to a topic, commits, and is killed at any of these steps."""
+
+    records: Sequence[Item]
+    dice: random.Random
+    names: Sequence[str] = ("poltwt", "k9")
+    topic: list[PulseMinute] = field(default_factory=list)
+    committed: int = 0
+
+    def run(self, *, kills: int) -> None:
+        for _ in range(kills):
+            self._life(killed=True)
+        self._life(killed=False)
+
+    def _life(self, *, killed: bool) -> None:
+        known = KnownParts()  # what a new worker reads first
+        for part in self.topic:
+            known.add(encode(part))
+        partition = minutes(known.of(0), self.names)
+        at = self.committed
+        while at < len(self.records):
+            batch = self.records[at : at + self.dice.randint(1, 8)]
+            if not self._write(feed(partition, batch), killed):
+                return
+            at += len(batch)
+            # commits come at any time after the acknowledgements, and may hold only a part of them
+            self.committed = self.dice.randint(self.committed, max(self.committed, partition.released))
+            if killed and self.dice.random() < 0.2:
+                return
+        if self._write(partition.end(), killed):
+            self.committed = self.dice.randint(self.committed, max(self.committed, partition.released))
+
+    def _write(self, told: Sequence[Told], killed: bool) -> bool:
+        """Whether the worker lived to see all of it written."""
+        whole = not killed or self.dice.random() > 0.3
+        self.topic += [each.part for each in told][: None if whole else self.dice.randint(0, len(told))]
+        return whole
+
+
+@given(partitions_of_posts(), st.randoms(use_true_random=False), st.integers(0, 5))
+@examples(max_examples=100)
+def test_whatever_the_batches_and_kills_the_final_minutes_are_those_of_the_fold(
+    records: list[Item], dice: random.Random, kills: int
+) -> None:
+    worker = Worker(records, dice)
+    worker.run(kills=kills)
+    wanted = content(fold({0: records}, ("poltwt", "k9"), LATENESS))
+    assert last_parts(worker.topic) == wanted
+
+
+@given(partitions_of_posts(), st.randoms(use_true_random=False), st.integers(0, 5))
+@examples(max_examples=50)
+def test_the_hashtags_that_are_chosen_are_the_same_after_kills(
+    records: list[Item], dice: random.Random, kills: int
+) -> None:
+    tags = ["a", "b", "c", "d", "e", "f"]
+    spread = [
+        item
+        if not isinstance(item.message, type(enriched(0, 0)))
+        else item._replace(message=enriched(
+            item.message.post.id, (item.message.post.created_at - START).total_seconds(),
+            hashtags=(tags[int(item.message.post.id) % 6], tags[item.offset % 6]),
+        ))
+        for item in records
+    ]  # fmt: skip
+    whole, broken = Worker(spread, dice, names=()), Worker(spread, dice, names=())
+    whole.run(kills=0)
+    broken.run(kills=kills)
+    assert last_parts(broken.topic) == last_parts(whole.topic)
+
+
+def merged(topics: Sequence[Sequence[PulseMinute]], dice: random.Random) -> list[Whole]:
+    """The topics of several partitions, mixed at will, put together."""
+    merger, found = Merger(range(len(topics))), list[Whole]()
+    left = [list(topic) for topic in topics]
+    while any(left):
+        number = dice.choice([number for number, topic in enumerate(left) if topic])
+        part = left[number].pop(0)
+        found += merger.add(
+            PulseMinute(**{name: getattr(part, name) for name in part.__struct_fields__} | {"partition": number})
+        )
+    return found
+
+
+def seen(whole: Sequence[Whole]) -> list[tuple[object, ...]]:
+    return [
+        (each.minute, hashtag, part.partition, part.moods, part.evidence)
+        for each in whole
+        for hashtag, parts in each.parts.items()
+        for part in parts
+    ]
+
+
+@given(st.lists(partitions_of_posts(), min_size=1, max_size=3), st.randoms(use_true_random=False), st.integers(0, 4))
+@examples(max_examples=50)
+def test_the_minutes_that_are_watched_are_the_same_whatever_the_kills_and_the_order_of_partitions(
+    partitions: list[list[Item]], dice: random.Random, kills: int
+) -> None:
+    quiet, restless = [], []
+    for records in partitions:
+        worker, killed = Worker(records, dice), Worker(records, dice)
+        worker.run(kills=0)
+        killed.run(kills=kills)
+        quiet.append(worker.topic)
+        restless.append(killed.topic)
+    wanted = seen(merged(quiet, dice))
+    assert seen(merged(restless, dice)) == wanted
+    minutes_seen = [each[0] for each in wanted]
+    assert minutes_seen == sorted(minutes_seen)
