@@ -25,6 +25,7 @@ from streams.contracts import (
     DeadLetterOutcome,
     Deletion,
     EnrichedPost,
+    Gap,
     Post,
     PulseMinute,
     Spike,
@@ -32,7 +33,7 @@ from streams.contracts import (
 from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, TopicsSettings, Variable, variables
 
 Messages = tuple[type[msgspec.Struct], ...]
-MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike)
+MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike, Gap)
 _MADE = "<!-- Made from the code by `make docs`: change it there. -->"
 
 
@@ -127,6 +128,7 @@ def asyncapi() -> dict[str, Any]:
             f"Records that could not be handled: {', '.join(REASONS)}; and what became of them.",
             (DeadLetter, DeadLetterOutcome),
         ),
+        "gaps": (names.gaps, "Stretches that are missing in the feed of a source.", (Gap,)),
     }
     return {
         "asyncapi": "3.0.0",
@@ -157,6 +159,9 @@ def asyncapi() -> dict[str, Any]:
         },
         "operations": {
             "produce": _operation("send", "raw", (Post, Deletion), "tagpulse produce: a source into Kafka."),
+            "produceGaps": _operation(
+                "send", "gaps", (Gap,), "tagpulse produce: what a network could not give any more."
+            ),
             "enrichReads": _operation(
                 "receive", "raw", (Post, Deletion), "tagpulse worker enrich reads.", f"{kafka.group_prefix}.enrich"
             ),
@@ -218,6 +223,8 @@ def _message(message: type[msgspec.Struct]) -> dict[str, Any]:
     }
     if message in (DeadLetter, DeadLetterOutcome):
         key = {"type": ["string", "null"], "description": "the key of the record that failed"}
+    if message is Gap:
+        key = {"type": "string", "description": "source"}
     if message in (Post, Deletion, EnrichedPost):
         headers[ATTEMPTS_HEADER] = {
             "type": "string",

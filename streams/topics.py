@@ -79,15 +79,15 @@ class Listing:
 
     name: str
     role: str
-    """`raw`, `enriched` or `dead` for those of the settings, else empty."""
+    """`raw`, `enriched`, `dead` or `gaps` for those of the settings, else empty."""
     partitions: int
     replication: int
     records: int | None
     """Kept now; None for a topic that is not of the settings."""
 
 
-def planned(settings: Settings) -> tuple[Topic, Topic, Topic]:
-    """The three topics of the settings: raw, enriched, dead."""
+def planned(settings: Settings) -> tuple[Topic, ...]:
+    """The topics of the settings: raw, enriched, dead, gaps."""
     topics = settings.topics
     hours = topics.retention_hours
     common = {
@@ -98,11 +98,11 @@ def planned(settings: Settings) -> tuple[Topic, Topic, Topic]:
         "retention.ms": "-1" if hours < 0 else str(int(hours * _MS_PER_HOUR)),
     }
 
-    def topic(name: str, retention_bytes: int) -> Topic:
+    def topic(name: str, retention_bytes: int, partitions: int = topics.partitions) -> Topic:
         limits = {"retention.bytes": str(retention_bytes), "max.message.bytes": str(topics.limits[name])}
         return Topic(
             name=name,
-            partitions=topics.partitions,
+            partitions=partitions,
             replication=topics.replication,
             configs=dict(sorted((common | limits).items())),
         )
@@ -111,6 +111,7 @@ def planned(settings: Settings) -> tuple[Topic, Topic, Topic]:
         topic(topics.raw, topics.retention_bytes),
         topic(topics.enriched, topics.retention_bytes),
         topic(topics.dead, topics.dead_retention_bytes),
+        topic(topics.gaps, topics.retention_bytes, partitions=1),
     )
 
 
@@ -197,7 +198,7 @@ def delete(settings: Settings) -> list[str]:
 def listing(settings: Settings) -> list[Listing]:
     """Every topic of the cluster but Kafka's own, in the order of their names. Raises Refused or Unavailable."""
     topics = settings.topics
-    roles = {topics.raw: "raw", topics.enriched: "enriched", topics.dead: "dead"}
+    roles = {topics.raw: "raw", topics.enriched: "enriched", topics.dead: "dead", topics.gaps: "gaps"}
     with _admin(settings.kafka) as admin:
         states = [state for state in admin.describe_topics() if not state["is_internal"] and _exists(state)]
     counts = _count_records(settings.kafka, [state["name"] for state in states if state["name"] in roles])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -40,6 +41,20 @@ def _is_address_list(servers: str) -> str:
         if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
             raise ValueError(f"must be host:port, with commas between, not {server.strip()!r}")
     return servers
+
+
+def web_address(text: str, setting: str) -> str:
+    """An address as `https://host[:port]`; a host alone is meant so. Raises ValueError."""
+    url = text.strip().rstrip("/")
+    url = url if "://" in url else f"https://{url}"
+    try:
+        parts = urlsplit(url)
+        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or not url.startswith(("http://", "https://")) or parts.path or parts.query or parts.username:
+        raise ValueError(f"{setting}: must be addresses such as https://mastodon.social, not {text.strip()[:100]!r}")
+    return url
 
 
 ExistingFile = Annotated[FilePath, AfterValidator(_is_file)]

@@ -1,7 +1,7 @@
 """All settings: one frozen tree, read once at the start."""
 
+from streams.settings.networks import BlueskySettings, MastodonSettings, XSettings
 from streams.settings.sections import (
-    BlueskySettings,
     EnrichSettings,
     KafkaSettings,
     LakeSettings,
@@ -34,6 +34,7 @@ __all__ = [
     "KafkaSettings",
     "LakeSettings",
     "LogSettings",
+    "MastodonSettings",
     "MetricsSettings",
     "ModelSettings",
     "PostgresSettings",
@@ -43,6 +44,7 @@ __all__ = [
     "TopicsSettings",
     "Variable",
     "WorkerSettings",
+    "XSettings",
     "for_run",
     "load_settings",
     "variables",

@@ -25,8 +25,8 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from streams.errors import SettingsError
+from streams.settings.networks import BlueskySettings, MastodonSettings, XSettings
 from streams.settings.sections import (
-    BlueskySettings,
     EnrichSettings,
     KafkaSettings,
     LakeSettings,
@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     produce: ProduceSettings = ProduceSettings()
     privacy: PrivacySettings = PrivacySettings()
     bluesky: BlueskySettings = BlueskySettings()
+    mastodon: MastodonSettings = MastodonSettings()
+    x: XSettings = XSettings()
     worker: WorkerSettings = WorkerSettings()
     enrich: EnrichSettings = EnrichSettings()
     model: ModelSettings = ModelSettings()
@@ -158,7 +160,7 @@ def for_run(settings: Settings, run: str) -> Settings:
     if run == LIVE:
         return settings
     topics, kafka = settings.topics, settings.kafka
-    names = {role: f"{getattr(topics, role)}.{run}" for role in ("raw", "enriched", "dead")}
+    names = {role: f"{getattr(topics, role)}.{run}" for role in ("raw", "enriched", "dead", "gaps")}
     return settings.model_copy(
         update={
             "run": run,

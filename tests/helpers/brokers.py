@@ -32,7 +32,12 @@ def own_settings(bootstrap_servers: str, folder: Path, **sections: dict[str, Any
     name = uuid.uuid4().hex[:8]
     own: dict[str, dict[str, Any]] = {
         "kafka": {"bootstrap_servers": bootstrap_servers, "group_prefix": f"test-{name}"},
-        "topics": {"raw": f"raw-{name}", "enriched": f"enriched-{name}", "dead": f"dead-{name}"},
+        "topics": {
+            "raw": f"raw-{name}",
+            "enriched": f"enriched-{name}",
+            "dead": f"dead-{name}",
+            "gaps": f"gaps-{name}",
+        },
         "produce": {"state_path": folder / "state"},
         "lake": {"path": folder / "lake"},
         "metrics": {"port": 0},
