@@ -43,7 +43,7 @@ class BadAnswer(Exception):
 
     def reset_seconds(self, now: datetime) -> float:
         """How long the server asks us to wait; 0 when it does not say."""
-        for name in ("Retry-After", "X-RateLimit-Reset"):
+        for name in ("Retry-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
             at = _moment(self.headers.get(name, ""), now)
             if at is not None:
                 return min(max(0.0, (at - now).total_seconds()), _MAX_RESET_SECONDS)

@@ -131,6 +131,7 @@ def test_the_asyncapi_document_has_the_topics_and_who_uses_them(asyncapi: dict[s
         topics.raw: {"post", "deletion"},
         topics.enriched: {"enriched_post", "deletion"},
         topics.dead: {"dead_letter", "dead_letter_outcome"},
+        topics.gaps: {"gap"},
     }
     used = {operation["channel"]["$ref"] for operation in asyncapi["operations"].values()}
     assert used == {f"#/channels/{name}" for name in asyncapi["channels"]}
