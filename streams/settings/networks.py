@@ -10,16 +10,23 @@ from pydantic import Field, SecretStr, model_validator
 from streams.settings.sections import Section
 from streams.values import Positive, Seconds, web_address
 
+_JETSTREAMS = tuple(
+    f"wss://jetstream{number}.{place}.bsky.network/subscribe" for place in ("us-east", "us-west") for number in (2, 1)
+)
+
 
 class BlueskySettings(Section):
     """The Jetstream of Bluesky; no account is needed."""
 
     url: str = Field(
-        "wss://jetstream2.us-east.bsky.network/subscribe", pattern=r"^wss?://", description="of the Jetstream server"
+        _JETSTREAMS[0],
+        pattern=r"^wss?://",
+        description="of the Jetstream server: …/subscribe (v1) or …/xrpc/network.bsky.jetstream.subscribeEvents (v2)",
     )
-    urls: str = Field(
-        "wss://jetstream1.us-east.bsky.network/subscribe,wss://jetstream2.us-west.bsky.network/subscribe",
-        description="further servers, with commas between: each takes over when the one before it cannot be reached",
+    urls: str | None = Field(
+        None,
+        description="further servers, with commas between: each takes over when the one before it cannot be reached; "
+        "default: the other public ones, where URL is a public one",
     )
     reposts: bool = Field(True, description="whether reposts of the posts that were kept are kept as well")
     rewind_seconds: Seconds = Field(5.0, description="how far the saved cursor is set back at a reconnect")
@@ -39,6 +46,8 @@ class BlueskySettings(Section):
     @property
     def servers(self) -> tuple[str, ...]:
         """All addresses, the first choice first."""
+        if self.urls is None:
+            return tuple(dict.fromkeys([self.url, *_JETSTREAMS])) if self.url in _JETSTREAMS else (self.url,)
         return tuple(dict.fromkeys([self.url, *(url.strip() for url in self.urls.split(",") if url.strip())]))
 
 

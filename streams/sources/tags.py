@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from streams.contracts import normalise_hashtags
 
-_TAG_SIGNS = (b"#", "＃".encode(), b'"tags"')
+_WIDE_SIGN = "＃".encode()
 
 
 class Tags:
@@ -20,7 +20,7 @@ class Tags:
 
     def may_stand_in(self, frame: bytes) -> bool:
         """False only when no hashtag that is listened to can be in there, however it is written."""
-        if not any(sign in frame for sign in _TAG_SIGNS):
+        if b"#" not in frame and _WIDE_SIGN not in frame and b'"tags"' not in frame:
             return False
         if not self._tags:
             return True
