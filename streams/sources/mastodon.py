@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
@@ -22,12 +22,17 @@ from streams.sources import http
 from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.live import report_gap, show_behind
 from streams.sources.mastodon_instance import Instance, order
-from streams.sources.mastodon_status import SOURCE, UPDATE, MastodonParser
+from streams.sources.mastodon_status import DELETE, EDIT, SOURCE, UPDATE, MastodonParser
 from streams.sources.merged import Put, merged
+from streams.sources.recent import Recent
 from streams.sources.tags import Tags
+from streams.sources.untyped import time
 from streams.sources.wire import EventReader, TooLong, event_frame
 
 logger = logging.getLogger(__name__)
+
+_RECALLED = 200  # of each hashtag and instance: so many posts are looked at again after a cut
+_CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -133,6 +138,10 @@ class MastodonSource(Source):
         """Up to where a hashtag of an instance was read."""
         return self._places.get(_key(instance, tag))
 
+    def learn(self, instance: Instance, status: bytes) -> None:
+        """Takes a status as read in an earlier run."""
+        self._parser.learn(status, instance.domain)
+
     def gap(self, instance: Instance, reason: str, since: datetime | None) -> Gap:
         """Reports a gap."""
         return report_gap(SOURCE, instance.host, reason, since=since, now=self._now())
@@ -152,6 +161,8 @@ class _Feed:
         place = source.place(instance, tag)
         self._last = place.id if place else None
         self._last_at = place.at if place else None
+        self._ids = Recent[str, None](_RECALLED)
+        """Read by this process."""
 
     async def run(self, put: Put[_Step]) -> None:
         """Listens for ever. Raises Refused."""
@@ -171,6 +182,7 @@ class _Feed:
         step = partial(_Step, self._instance, self._tag)
         async with self._instance.listen(self._tag) as response:
             # the stream stands before the timeline is asked: what is posted meanwhile comes through one of them, or both
+            await self._recall(put)
             await self._fill(put)
             logger.info("listening to #%s on %s", self._tag, self._instance.host)
             events = EventReader(http.MAX_LINE_BYTES)
@@ -186,15 +198,36 @@ class _Feed:
                     if local_id:
                         self._read_up_to(local_id)
 
+    async def _recall(self, put: Put[_Step]) -> None:
+        """Looks again at the posts that were read last: the stream was away when they were edited or deleted."""
+        if self._last is None:
+            return
+        step = partial(_Step, self._instance, self._tag)
+        latest = await self._instance.latest(self._tag, self._last, _RECALLED)
+        for head, data in reversed(latest):
+            edited_at = time(head.edited_at)
+            if edited_at is not None and self._last_at is not None and edited_at > self._last_at - _CLOCKS_DIFFER:
+                await put(step(event_frame(EDIT, data)))
+            elif head.id not in self._ids:
+                self._source.learn(self._instance, data)
+        if not latest:
+            return
+        standing = {head.id for head, _ in latest}
+        oldest = min(map(order, standing))
+        for local_id in [found for found in self._ids if order(found) > oldest and found not in standing]:
+            # a timeline may leave out a post for other reasons
+            if await self._instance.is_gone(local_id):
+                await put(step(event_frame(DELETE, local_id.encode())))
+
     async def _fill(self, put: Put[_Step]) -> None:
         """Fetches what was posted since the last post that was read."""
         if self._last is None:
             return
         since, fetched = self._last_at, 0
         async for page in self._instance.missed(self._tag, self._last):
-            for local_id, status in page:
-                await put(_Step(self._instance, self._tag, event_frame(UPDATE, status), local_id))
-                self._read_up_to(local_id)
+            for head, status in page:
+                await put(_Step(self._instance, self._tag, event_frame(UPDATE, status), head.id))
+                self._read_up_to(head.id)
             fetched += len(page)
             if fetched >= self._settings.backfill_posts:
                 reason = (
@@ -206,6 +239,7 @@ class _Feed:
             logger.info("%s: fetched %d posts of #%s after a gap", self._instance.host, fetched, self._tag)
 
     def _read_up_to(self, local_id: str) -> None:
+        self._ids.add(local_id, None)
         if self._last is None or order(local_id) >= order(self._last):
             self._last, self._last_at = local_id, self._now()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -18,8 +18,18 @@ from streams.sources.untyped import mapping, string
 _PAGE = 40  # the most that Mastodon gives at once
 
 
-class _Head(msgspec.Struct):
+class Head(msgspec.Struct):
+    """What is to be known of a status before its parser reads it."""
+
     id: str
+    edited_at: Any = None
+
+
+class Status(NamedTuple):
+    """A status of a timeline, as it came."""
+
+    head: Head
+    data: bytes
 
 
 class _BadPage(aiohttp.ClientError):
@@ -66,24 +76,52 @@ class Instance:
         headers = self._headers(base) | {"Accept": "text/event-stream"}
         return http.listen(self._session, f"{base}/api/v1/streaming/hashtag", params={"tag": tag}, headers=headers)
 
-    async def missed(self, tag: str, after: str) -> AsyncIterator[list[tuple[str, bytes]]]:
-        """Pages of the hashtag's timeline behind the post `after`, oldest first: id and raw status of each post."""
+    async def missed(self, tag: str, after: str) -> AsyncIterator[list[Status]]:
+        """Pages of the hashtag's timeline behind the post `after`, oldest first."""
         while True:
-            page = await self._page(tag, after)
-            news = sorted((post for post in page if order(post[0]) > order(after)), key=lambda post: order(post[0]))
+            page = await self._page(tag, min_id=after)
+            news = sorted((post for post in page if _place(post) > order(after)), key=_place)
             if not news:
                 return
             yield news
-            after = news[-1][0]
+            after = news[-1].head.id
 
-    async def _page(self, tag: str, after: str) -> list[tuple[str, bytes]]:
+    async def latest(self, tag: str, until: str, count: int) -> list[Status]:
+        """The last posts of the hashtag's timeline up to the post `until`, newest first."""
+        below = str(int(until) + 1) if until.isascii() and until.isdigit() else until
+        found: list[Status] = []
+        while len(found) < count:
+            page = await self._page(tag, max_id=below)
+            older = sorted((post for post in page if _place(post) < order(below)), key=_place, reverse=True)
+            if not older:
+                break
+            found += older
+            below = older[-1].head.id
+        return found[:count]
+
+    async def is_gone(self, local_id: str) -> bool:
+        """Whether there is no such post any more."""
+        try:
+            await http.ask(
+                self._session,
+                "GET",
+                f"{self.url}/api/v1/statuses/{quote(local_id, safe='')}",
+                headers=self._headers(self.url),
+            )
+        except http.BadAnswer as error:
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                return True
+            raise
+        return False
+
+    async def _page(self, tag: str, **bounds: str) -> list[Status]:
         url = f"{self.url}/api/v1/timelines/tag/{quote(tag, safe='')}"
         answer = await http.ask(
-            self._session, "GET", url, params={"min_id": after, "limit": str(_PAGE)}, headers=self._headers(self.url)
+            self._session, "GET", url, params=bounds | {"limit": str(_PAGE)}, headers=self._headers(self.url)
         )
         try:
             statuses = msgspec.json.decode(answer, type=list[msgspec.Raw])
-            return [(msgspec.json.decode(status, type=_Head).id, bytes(status)) for status in statuses]
+            return [Status(msgspec.json.decode(status, type=Head), bytes(status)) for status in statuses]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _BadPage(f"{self.url} gave no list of posts: {error}") from None
 
@@ -101,6 +139,10 @@ class Instance:
             return None
         scheme = {"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme)
         return f"{scheme}://{parts.netloc}{parts.path}" if parts.netloc and scheme in ("http", "https") else None
+
+
+def _place(status: Status) -> tuple[int, str]:
+    return order(status.head.id)
 
 
 def order(local_id: str) -> tuple[int, str]:

@@ -100,6 +100,16 @@ class MastodonParser:
             return [Unreadable(origin, 0, frame, "malformed", str(error)[:_ERROR_CHARACTERS])]
         return self._keep(status, origin, now)
 
+    def learn(self, data: bytes, origin: str) -> None:
+        """Takes a status as read in an earlier run: its edits and its deletion will be understood."""
+        try:
+            status = _STATUS.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return
+        self._uris.add((origin, status.id), status.uri)
+        if status.visibility in _OPEN and status.uri not in self._versions:
+            self._versions.add(status.uri, time(status.edited_at) or _NEVER)
+
     def _keep(self, status: _Status, origin: str, now: datetime) -> list[Content]:
         uri, place = status.uri, (origin, status.id)
         self._uris.add(place, uri)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -25,6 +26,10 @@ class Recent(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """Its value; None when it was not seen, or long ago."""
         return self._values.get(key)
+
+    def __iter__(self) -> Iterator[K]:
+        """The oldest first, as they were when it began."""
+        return iter(list(self._values))
 
     def __contains__(self, key: K) -> bool:
         return key in self._values

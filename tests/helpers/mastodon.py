@@ -62,6 +62,8 @@ class Mastodon:
         self._opened = 0
         self.timeline = timeline or []
         """What the hashtag's timeline holds."""
+        self.hidden: list[dict[str, Any]] = []
+        """Posts that are there, but not in the timeline."""
         self.requests: list[Request] = []
         self.url = ""
         self.streaming_url: str | None = None
@@ -76,7 +78,7 @@ class Mastodon:
     @property
     def pages(self) -> list[str]:
         """The `min_id` of every page that was asked for."""
-        return [request.query["min_id"][0] for request in self.requests if "/timelines/" in request.path]
+        return [request.query["min_id"][0] for request in self.requests if "min_id" in request.query]
 
     async def handle(self, request: Request, connection: Connection) -> None:
         self.requests.append(request)
@@ -88,12 +90,18 @@ class Mastodon:
             about = {"domain": self.domain, "configuration": {"urls": urls}}
             await connection.answer(200, json.dumps(about).encode())
         elif request.path.startswith("/api/v1/timelines/tag/"):
-            after = int(request.query["min_id"][0])
             limit = int(request.query["limit"][0])
-            newer = sorted(
-                (post for post in self.timeline if int(post["id"]) > after), key=lambda post: int(post["id"])
-            )
-            await connection.answer(200, json.dumps(list(reversed(newer[:limit]))).encode())
+            ordered = sorted(self.timeline, key=lambda post: int(post["id"]))
+            if "min_id" in request.query:
+                after = int(request.query["min_id"][0])
+                page = [post for post in ordered if int(post["id"]) > after][:limit]
+            else:
+                below = int(request.query["max_id"][0])
+                page = [post for post in ordered if int(post["id"]) < below][-limit:]
+            await connection.answer(200, json.dumps(list(reversed(page))).encode())
+        elif request.path.startswith("/api/v1/statuses/"):
+            there = [post for post in self.timeline + self.hidden if post["id"] == request.path.rpartition("/")[2]]
+            await connection.answer(200 if there else 404, json.dumps(there[0]).encode() if there else b"{}")
         elif request.path == "/api/v1/streaming/hashtag":
             self._opened += 1
             acts = self._streams[min(self._opened, len(self._streams)) - 1]

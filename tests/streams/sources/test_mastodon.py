@@ -137,6 +137,36 @@ async def test_honours_edits_and_deletions_whatever_their_order() -> None:
     assert (contents[1].text, contents[1].edited_at) == ("better #poltwt", datetime(2026, 8, 1, 12, 30, tzinfo=UTC))
 
 
+async def test_what_was_edited_or_deleted_during_a_cut_is_noticed() -> None:
+    edited = status(1, text="better #poltwt", edited_at="2026-08-01T13:00:30.000Z")
+    streams = [send(*(update(number) for number in range(6))), cut], [send(update(9)), stay]
+    # of the posts that were read, 1 was edited, 2 deleted, and 3 is left out of the timeline for reasons of its own
+    timeline = [status(0), edited, status(4), status(5)]
+    async with mastodon(*streams, timeline=timeline) as server:
+        server.hidden = [status(3)]
+        contents, _ = await take(source(server), 9)
+    assert [(type(content), number) for content, number in zip(contents, numbers(contents), strict=True)] == [
+        *((Post, number) for number in range(6)), (Post, 1), (Deletion, 2), (Post, 9),
+    ]  # fmt: skip
+    assert isinstance(contents[6], Post)
+    assert contents[6].text == "better #poltwt"
+
+
+async def test_deletions_of_what_an_earlier_run_read_are_understood() -> None:
+    frames = [
+        event("delete", "1007"),
+        event("status.update", status(8, edited_at="2026-08-01T14:00:00.000Z")),
+        update(20),
+    ]
+    async with mastodon([send(*frames), stay], timeline=[status(number) for number in range(20)]) as server:
+        host = server.url.removeprefix("http://")
+        cursor = json.dumps({f"{host} poltwt": {"id": "1019", "at": "2026-08-01T12:30:00Z"}})
+        contents, _ = await take(source(server, cursor=cursor), 3)
+    assert [(type(content), number) for content, number in zip(contents, numbers(contents), strict=True)] == [
+        (Deletion, 7), (Post, 8), (Post, 20),
+    ]  # fmt: skip
+
+
 async def test_a_deletion_that_came_first_takes_away_what_another_instance_gave() -> None:
     async with mastodon([send(update(0)), stay]) as one, mastodon([]) as two:
         listening = source(one)
