@@ -44,6 +44,8 @@ class JetstreamParser:
         self._wants_reposts = reposts
         self._recent = Recent[str, None](_REMEMBERED)
         self._kept = Recent[str, Post](_REMEMBERED)
+        self._gone = Recent[str, datetime](_REMEMBERED)
+        """When a post was deleted."""
         self._reposts = Recent[str, str](_REMEMBERED)
         """The post of each repost."""
         self._reposts_of = Recent[str, list[str]](_REMEMBERED)
@@ -93,6 +95,9 @@ class JetstreamParser:
             return self._remove(post_id, commit.at)
         if commit.operation not in ("create", "update") or commit.record is None:
             return [invalid(frame, f"{commit.operation[:40]!r} without a record")]
+        gone_at = self._gone.get(post_id)
+        if gone_at is not None and commit.at <= gone_at:
+            return []
         edited_at = commit.at if commit.operation == "update" else None
         post = _post(commit.record, commit.did, commit.rkey, edited_at, now)
         if self._tags.match(post.hashtags) and not _is_labelled(commit.record):
@@ -102,6 +107,7 @@ class JetstreamParser:
 
     def _remove(self, post_id: str, at: datetime) -> list[Content]:
         """A deletion, and those of the reposts that hold its text."""
+        self._gone.add(post_id, at)
         reposts = self._reposts_of.get(post_id) or []
         return [Deletion(source=SOURCE, id=gone, deleted_at=at) for gone in [post_id, *reposts]]
 

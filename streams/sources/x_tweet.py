@@ -84,6 +84,7 @@ class XParser:
         self._posts = Recent[str, str](_REMEMBERED)
         """The post of each version."""
         self._gone = Recent[str, None](_REMEMBERED)
+        """Deleted, also before the post came: the streams are not in step."""
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
@@ -110,7 +111,10 @@ class XParser:
     def _keep(self, tweet: _Tweet, includes: dict[str, Any], now: datetime) -> list[Content]:
         first = next(filter(str.isdigit, strings(tweet.edit_history_tweet_ids)), tweet.id)[:20]
         last = self._newest.get(first)
-        if first in self._gone or (last is not None and int(tweet.id) <= int(last)):
+        if first in self._gone or tweet.id in self._gone:
+            self._filtered.inc()
+            return []
+        if last is not None and int(tweet.id) <= int(last):
             self._repeated.inc()
             return []
         self._newest.add(first, tweet.id)
@@ -123,8 +127,11 @@ class XParser:
         found: list[Content] = []
         for kind, event in mapping(line.data).items():
             tweet_id = string(mapping(mapping(event).get("tweet")).get("id"))
+            if kind not in _REMOVALS or not tweet_id or tweet_id in self._gone:
+                continue
             post_id = self._posts.get(tweet_id)
-            if kind in _REMOVALS and post_id is not None and post_id not in self._gone:
+            self._gone.add(tweet_id, None)
+            if post_id is not None:
                 self._gone.add(post_id, None)
                 deleted_at = time(mapping(event).get("event_at")) or now
                 found.append(Deletion(source=SOURCE, id=post_id, deleted_at=deleted_at))

@@ -21,7 +21,7 @@ def _with_topics(settings: Settings, **changes: object) -> Settings:
 
 
 def test_create_makes_what_is_missing_once(settings: Settings) -> None:
-    names = (settings.topics.raw, settings.topics.enriched, settings.topics.dead)
+    names = (settings.topics.raw, settings.topics.enriched, settings.topics.dead, settings.topics.gaps)
 
     first, second = topics.create(settings), topics.create(settings)
 
@@ -30,7 +30,7 @@ def test_create_makes_what_is_missing_once(settings: Settings) -> None:
     assert second.made == ()
     assert set(second.stood) == set(names)
     assert topics.check(settings).differences == ()
-    assert [set(end_offsets(settings.kafka, name)) for name in names] == [{0, 1, 2, 3}] * 3
+    assert [set(end_offsets(settings.kafka, name)) for name in names] == [{0, 1, 2, 3}] * 3 + [{0}]
 
 
 def test_create_fills_a_gap(settings: Settings) -> None:
@@ -83,9 +83,12 @@ def test_replicas_that_differ_are_found(apache_broker: Broker, settings_for: Set
 
 def test_a_broker_without_configurations_is_named(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
-    names = (settings.topics.raw, settings.topics.enriched, settings.topics.dead)
+    names = tuple(topic.name for topic in topics.planned(settings))
+    shapes = {
+        topic.name: {"num_partitions": topic.partitions, "replication_factor": 1} for topic in topics.planned(settings)
+    }
     admin = KafkaAdminClient(**connection.kafka_python(settings.kafka))
-    admin.create_topics({name: {"num_partitions": 4, "replication_factor": 1} for name in names})
+    admin.create_topics(shapes)
     admin.close()
 
     found = topics.check(settings)

@@ -209,6 +209,27 @@ async def test_a_permanent_refusal_ends_it_and_names_the_setting(network: Networ
     assert "canary" not in str(caught.value)
 
 
+def test_a_deletion_before_its_post_takes_it_away(network: Network) -> None:
+    parser = open_parser(network.name, Settings(), ["poltwt"])
+    frames = {
+        "bluesky": [jetstream.frame(1, operation="delete", at_us=jetstream.BEGIN_US + 900_000), jetstream.frame(1)],
+        "mastodon": [mastodon.event("delete", "1001").strip(), mastodon.update(1).strip()],
+        "x": [x.removal(1), x.line(1)],
+    }[network.name]
+    contents = [content for frame in frames for content in parser.read(frame, "server", NOW)]
+    assert not any(isinstance(content, Post) for content in contents)
+
+
+def test_wrong_clocks_change_nothing_but_the_time(network: Network) -> None:
+    for year in (b"1970", b"2199"):
+        parser = open_parser(network.name, Settings(), ["poltwt"])
+        frame = {"bluesky": jetstream.frame(1), "mastodon": mastodon.update(1).strip(), "x": x.line(1)}[network.name]
+        [found] = parser.read(frame.replace(b'"2026-', b'"' + year + b"-"), "server", NOW)
+        assert isinstance(found, Post)
+        assert found.created_at.year == int(year)
+        assert decode_raw(encode(found)) == found
+
+
 async def test_a_frame_that_cannot_be_read_is_told_and_the_connection_kept(network: Network) -> None:
     reconnects = counted(metrics.RECONNECTS, network.name)
     async with network.serve([0, network.junk, 1, STAY]) as url:
