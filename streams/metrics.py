@@ -24,6 +24,12 @@ RECEIVED = Counter(
 FILTERED = Counter(
     "tagpulse_source_filtered", "Messages without a hashtag of the campaign", ["source"], registry=REGISTRY
 )
+FRAMES_REPEATED = Counter(
+    "tagpulse_source_repeated",
+    "Messages that a source gave again, after a reconnect or through another server",
+    ["source"],
+    registry=REGISTRY,
+)
 MALFORMED = Counter(
     "tagpulse_source_malformed",
     "Frames and lines that could not be read and were passed over",
@@ -35,6 +41,21 @@ RECONNECTS = Counter(
 )
 GAPS = Counter(
     "tagpulse_source_gaps", "Stretches of the feed that could not be fetched again", ["source"], registry=REGISTRY
+)
+SOURCE_BEHIND = Gauge(
+    "tagpulse_source_behind_seconds",
+    "How long ago the network made the newest message that was read, by its own clock",
+    ["source"],
+    registry=REGISTRY,
+)
+QUOTA_USED = Gauge(
+    "tagpulse_source_quota_used",
+    "Posts read in this month, of those that the plan allows",
+    ["source"],
+    registry=REGISTRY,
+)
+QUOTA_LIMIT = Gauge(
+    "tagpulse_source_quota_limit", "Posts that the plan allows to be read in a month", ["source"], registry=REGISTRY
 )
 SOURCE_LAST_EVENT = Gauge(
     "tagpulse_source_last_event_timestamp_seconds",

@@ -14,7 +14,7 @@ import msgspec
 from kafka import errors as kafka_errors
 
 from streams import connection, metrics, topics
-from streams.contracts import HEADERS, DeadLetter, Deletion, encode, fit_dead_letter, record_time_ms, utc_now
+from streams.contracts import HEADERS, DeadLetter, Deletion, Gap, encode, fit_dead_letter, record_time_ms, utc_now
 from streams.errors import SettingsError, Unavailable
 from streams.outbox import Outbox, Record, Stopped
 from streams.privacy import pseudonymise
@@ -111,9 +111,9 @@ class Produce:
 
     async def _open(self) -> None:
         kafka, names = self._settings.kafka, self._settings.topics
-        await connection.probe(kafka, topics=[names.raw, names.dead])
+        await connection.probe(kafka, topics=[names.raw, names.dead, names.gaps])
         found = await asyncio.to_thread(topics.missing, self._settings)
-        missing = [name for name in found if name in (names.raw, names.dead)]
+        missing = [name for name in found if name in (names.raw, names.dead, names.gaps)]
         if missing:
             raise SettingsError(
                 f"{kafka.bootstrap_servers} has no topic {' and no topic '.join(missing)}: run `tagpulse topics create`"
@@ -163,6 +163,11 @@ class Produce:
             if isinstance(content, Unreadable):
                 received[self._source.name, "unreadable"] += 1
                 yield self._unreadable(content, now)
+                continue
+            if isinstance(content, Gap):
+                received[self._source.name, "gap"] += 1
+                gaps, key = self._settings.topics.gaps, content.key
+                yield Record(gaps, key, encode(content), _to_ms(now), self._source.name, "gap")
                 continue
             if self._author_key is not None:
                 content = pseudonymise(content, self._author_key)

@@ -25,6 +25,7 @@ from streams.contracts import (
     DeadLetterOutcome,
     Deletion,
     EnrichedPost,
+    Gap,
     Post,
     PulseMinute,
     Spike,
@@ -33,7 +34,7 @@ from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, Topi
 from streams.topics import ONE_PARTITION
 
 Messages = tuple[type[msgspec.Struct], ...]
-MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike)
+MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike, Gap)
 _MADE = "<!-- Made from the code by `make docs`: change it there. -->"
 
 
@@ -134,6 +135,7 @@ def asyncapi() -> dict[str, Any]:
             (PulseMinute,),
         ),
         "alerts": (names.alerts, "Spikes as they open, grow and close; one partition.", (Spike,)),
+        "gaps": (names.gaps, "Stretches that are missing in the feed of a source.", (Gap,)),
     }
     return {
         "asyncapi": "3.0.0",
@@ -165,6 +167,9 @@ def asyncapi() -> dict[str, Any]:
         },
         "operations": {
             "produce": _operation("send", "raw", (Post, Deletion), "tagpulse produce: a source into Kafka."),
+            "produceGaps": _operation(
+                "send", "gaps", (Gap,), "tagpulse produce: what a network could not give any more."
+            ),
             "enrichReads": _operation(
                 "receive", "raw", (Post, Deletion), "tagpulse worker enrich reads.", f"{kafka.group_prefix}.enrich"
             ),
@@ -244,6 +249,8 @@ def _message(message: type[msgspec.Struct]) -> dict[str, Any]:
         key = {"type": ["string", "null"], "description": "the key of the record that failed"}
     if message in (PulseMinute, Spike):
         key = {"type": "string", "description": "the hashtag"}
+    if message is Gap:
+        key = {"type": "string", "description": "source"}
     if message in (Post, Deletion, EnrichedPost):
         headers[ATTEMPTS_HEADER] = {
             "type": "string",

@@ -79,17 +79,17 @@ class Listing:
 
     name: str
     role: str
-    """`raw`, `enriched`, `dead`, `minutes` or `alerts` for those of the settings, else empty."""
+    """`raw`, `enriched`, `dead`, `minutes`, `alerts` or `gaps` for those of the settings, else empty."""
     partitions: int
     replication: int
     records: int | None
     """Kept now; None for a topic that is not of the settings."""
 
 
-ONE_PARTITION = ("minutes", "alerts")
+ONE_PARTITION = ("minutes", "alerts", "gaps")
 """Minutes of a whole day are few, and a detector that sees all of them in one order gives the same spikes every time."""
 
-_KEPT = ("dead", "alerts")
+_KEPT = ("dead", "alerts", "gaps")
 """Few records, that somebody may ask for much later."""
 
 

@@ -69,6 +69,22 @@ def _is_secret_address(address: SecretStr) -> SecretStr:
 HttpAddress = Annotated[str, AfterValidator(_is_http_address)]
 HttpAddresses = Annotated[str, AfterValidator(_are_http_addresses)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_is_secret_address)]
+
+
+def web_address(text: str, setting: str) -> str:
+    """An address as `https://host[:port]`; a host alone is meant so. Raises ValueError."""
+    url = text.strip().rstrip("/")
+    url = url if "://" in url else f"https://{url}"
+    try:
+        parts = urlsplit(url)
+        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or not url.startswith(("http://", "https://")) or parts.path or parts.query or parts.username:
+        raise ValueError(f"{setting}: must be addresses such as https://mastodon.social, not {text.strip()[:100]!r}")
+    return url
+
+
 ExistingFile = Annotated[FilePath, AfterValidator(_is_file)]
 Addresses = Annotated[str, AfterValidator(_is_address_list)]
 Hours = Annotated[float, AfterValidator(_is_limit)]

@@ -25,6 +25,7 @@ _COMMANDS = {
     "lake": "Merge the small files of the lake, remove its old days.",
     "produce": "Send posts of a source to Kafka.",
     "query": "Ask the lake in SQL.",
+    "record": "Record the raw frames of a live network.",
     "replay": "Play a day once more, under a name of its own.",
     "runs": "List, show and drop the runs.",
     "spikes": "Find what would have alerted in past minutes.",
@@ -35,7 +36,7 @@ _COMMANDS = {
 }
 
 # they run until they are stopped, which is no failure, also while they still start
-_UNTIL_STOPPED = ("broker", "produce", "up", "worker")
+_UNTIL_STOPPED = ("broker", "produce", "record", "up", "worker")
 
 
 def _end(*_: object) -> None:

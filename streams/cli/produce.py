@@ -1,4 +1,4 @@
-"""`tagpulse produce file` and `tagpulse produce bluesky`."""
+"""`tagpulse produce`: posts of files and of networks to Kafka."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streams import log
-from streams.campaign import load_campaign
+from streams.cli.networks import NETWORKS, hashtags_of, identity_of, open_parser, open_source, tag_option
 from streams.cli.options import Speed
-from streams.contracts import find_hashtags, normalise_hashtags
 from streams.health import Health
 from streams.produce import Produce, Summary
 from streams.settings import Settings, load_settings
 from streams.sources.base import Source
-from streams.sources.bluesky import BlueskySource
 from streams.sources.cursors import Cursor
 from streams.sources.file import FileSource
 from streams.sources.lines import STDIN
+from streams.sources.recording import RecordedSource
 from streams.sources.table import FIELDS, Columns
 
 _REFRESH_SECONDS = 0.2
@@ -42,6 +41,8 @@ def command() -> None:
       tagpulse produce file day.jsonl
       tagpulse produce file --speed 60 day.jsonl.gz
       tagpulse produce bluesky --tag poltwt
+      tagpulse produce mastodon --tag poltwt
+      tagpulse produce x --tag poltwt
     """
 
 
@@ -78,6 +79,13 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="The summary
 @click.option(
     "--speed", type=Speed(), default="max", show_default=True, help="Times as fast as the posts were written."
 )
+@click.option(
+    "--as",
+    "network",
+    type=click.Choice(NETWORKS),
+    help="Files of `tagpulse record`, or frames of this network, one a line.",
+)
+@click.option("--tag", "tags", multiple=True, metavar="HASHTAG", help="With --as: also keep this one.")
 @click.option("--resume", is_flag=True, help="Go on behind the last line that an earlier --resume confirmed.")
 @_json_option
 def file(
@@ -88,6 +96,8 @@ def file(
     times_from_tweet_ids: bool,
     source_name: str | None,
     speed: float,
+    network: str | None,
+    tags: tuple[str, ...],
     resume: bool,
     as_json: bool,
 ) -> int:
@@ -101,6 +111,7 @@ def file(
       tagpulse produce file day.jsonl
       zcat days/*.gz | tagpulse produce file -
       tagpulse produce file --speed 60 day.jsonl.zst
+      tagpulse produce file --as bluesky --tag poltwt recording.zst
       tagpulse produce file tweets.csv --source-name x --times-from-tweet-ids \\
           --column id="Tweet ID" --column text="Tweet Text"
     """
@@ -108,31 +119,40 @@ def file(
     log.configure(settings.log)
     if resume and STDIN in paths:
         raise click.UsageError("--resume needs files: standard input cannot be read again")
+    if tags and network is None:
+        raise click.UsageError("--tag is for --as NETWORK: files of posts are taken whole")
     mapping = dict(columns) | ({"created_at": created_at_column} if created_at_column else {})
     if mapping or times_from_tweet_ids or source_name:
-        if format == "jsonl":
+        if format == "jsonl" or network is not None:
             raise click.UsageError("columns, --times-from-tweet-ids and --source-name are for CSV and TSV")
         format = "csv"  # noqa: A001
     with contextlib.ExitStack() as stack:
         cursor = None
         if resume:
             cursor = stack.enter_context(closing(Cursor(settings.produce.state_path, "file", _identity(paths))))
-        source = FileSource(
-            paths,
-            max_line_bytes=settings.topics.max_message_bytes,
-            format=None if format is None else "jsonl" if format == "jsonl" else "table",
-            columns=Columns(mapping=mapping, source=source_name, times_from_tweet_ids=times_from_tweet_ids),
-            cursor=cursor.load() if cursor else None,
-            # a paced file is read for long: its cursor must keep up with every post
-            batch_size=500 if speed == inf else 1,
-        )
+        place = cursor.load() if cursor else None
+        # a paced file is read for long: its cursor must keep up with every post
+        batch_size = 500 if speed == inf else 1
+        source: Source
+        if network is not None:
+            parser = open_parser(network, settings, hashtags_of(settings, tags))
+            source = RecordedSource(paths, network, parser, cursor=place, batch_size=batch_size)
+        else:
+            source = FileSource(
+                paths,
+                max_line_bytes=settings.topics.max_message_bytes,
+                format=None if format is None else "jsonl" if format == "jsonl" else "table",
+                columns=Columns(mapping=mapping, source=source_name, times_from_tweet_ids=times_from_tweet_ids),
+                cursor=place,
+                batch_size=batch_size,
+            )
         summary = asyncio.run(_run(source, settings, cursor, speed))
     _show(summary, as_json)
     return 0
 
 
 @command.command()
-@click.option("--tag", "tags", multiple=True, metavar="HASHTAG", help="Also listen to this one, beside the campaign's.")
+@tag_option
 @_json_option
 def bluesky(tags: tuple[str, ...], as_json: bool) -> int:
     """Listen to hashtags on Bluesky until stopped; no account is needed.
@@ -145,14 +165,50 @@ def bluesky(tags: tuple[str, ...], as_json: bool) -> int:
       tagpulse produce bluesky --tag poltwt
       TAGPULSE_CAMPAIGN=poltwt.toml tagpulse produce bluesky
     """
+    return _listen("bluesky", tags, as_json)
+
+
+@command.command()
+@tag_option
+@_json_option
+def mastodon(tags: tuple[str, ...], as_json: bool) -> int:
+    """Listen to hashtags on one or more instances of Mastodon until stopped.
+
+    The hashtags are those of the campaign and of --tag. Most instances ask for a token (TAGPULSE_MASTODON__TOKENS) with
+    the right read:statuses. A restart fetches what was posted meanwhile.
+
+    \b
+    Examples:
+      TAGPULSE_MASTODON__TOKENS=… tagpulse produce mastodon --tag poltwt
+      TAGPULSE_MASTODON__INSTANCES=mastodon.social,chaos.social TAGPULSE_SECRETS_DIR=/run/secrets \\
+          tagpulse produce mastodon --tag poltwt
+    """
+    return _listen("mastodon", tags, as_json)
+
+
+@command.command()
+@tag_option
+@_json_option
+def x(tags: tuple[str, ...], as_json: bool) -> int:
+    """Listen to hashtags on X until stopped, by the filtered stream of its API v2.
+
+    The hashtags are those of the campaign and of --tag. X asks for the bearer token of an app (TAGPULSE_X__TOKEN) whose
+    plan has the filtered stream. Rules of others in the same project are left alone.
+
+    \b
+    Examples:
+      TAGPULSE_X__TOKEN=… tagpulse produce x --tag poltwt
+      TAGPULSE_X__BACKFILL_MINUTES=5 TAGPULSE_SECRETS_DIR=/run/secrets tagpulse produce x --tag poltwt
+    """
+    return _listen("x", tags, as_json)
+
+
+def _listen(network: str, tags: tuple[str, ...], as_json: bool) -> int:
     settings = load_settings()
     log.configure(settings.log)
-    if useless := [tag for tag in tags if find_hashtags(f"#{tag.strip().lstrip('#＃')}") != normalise_hashtags([tag])]:
-        raise click.BadParameter(f"no post can carry the hashtag {useless[0]!r}", param_hint="--tag")
-    hashtags = [*load_campaign(settings.campaign).hashtags, *tags]
-    identity = f"{settings.bluesky.url} to {settings.topics.raw}"
-    with closing(Cursor(settings.produce.state_path, BlueskySource.name, identity)) as cursor:
-        source = BlueskySource(settings.bluesky, hashtags, cursor=cursor.load())
+    hashtags = hashtags_of(settings, tags)
+    with closing(Cursor(settings.produce.state_path, network, identity_of(network, settings))) as cursor:
+        source = open_source(network, settings, hashtags, cursor.load())
         summary = asyncio.run(_run(source, settings, cursor))
     _show(summary, as_json)
     return 0

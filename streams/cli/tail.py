@@ -25,6 +25,7 @@ from streams.contracts import (
     DeadLetterOutcome,
     Deletion,
     EnrichedPost,
+    Gap,
     Message,
     Post,
     PulseMinute,
@@ -137,6 +138,10 @@ def _describe(message: Message) -> str:
         case Spike():
             since = f"{message.opened_at:%Y-%m-%d %H:%M}"
             return f"#{plain(message.hashtag)} {message.kind} {message.state} since {since}: {plain(message.explanation.summary)}"
+
+        case Gap(since=started):
+            began = f"{started:%Y-%m-%d %H:%M}" if started else "unknown"
+            return f"gap in the feed of {plain(message.origin)} since {began}: {plain(message.reason)}"
 
 
 def _author(post: Post) -> str:

@@ -13,11 +13,13 @@ from streams.contracts.codec import (
     decode_any,
     decode_dead,
     decode_enriched,
+    decode_gap,
     decode_minute,
     decode_raw,
     decode_spike,
     encode,
 )
+from streams.contracts.gaps import Gap
 from streams.contracts.hashtags import find_hashtags, normalise_hashtags
 from streams.contracts.letters import REASONS, DeadLetter, DeadLetterOutcome, DeadMessage, Reason, fit_dead_letter
 from streams.contracts.message import SENTIMENTS, SentimentLabel, utc_now
@@ -71,6 +73,7 @@ __all__ = [
     "Evidence",
     "Excerpt",
     "Explanation",
+    "Gap",
     "Headers",
     "Language",
     "Message",
@@ -89,6 +92,7 @@ __all__ = [
     "decode_any",
     "decode_dead",
     "decode_enriched",
+    "decode_gap",
     "decode_minute",
     "decode_raw",
     "decode_spike",

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from streams.contracts.gaps import Gap
 from streams.contracts.letters import DeadLetter, DeadLetterOutcome, DeadMessage
 from streams.contracts.places import Headers
 from streams.contracts.posts import Deletion, EnrichedMessage, EnrichedPost, Post, RawMessage
@@ -17,7 +18,7 @@ VERSION_HEADER = "tagpulse-schema"
 ATTEMPTS_HEADER = "tagpulse-attempts"
 HEADERS: tuple[tuple[str, bytes], ...] = ((VERSION_HEADER, str(SCHEMA_VERSION).encode()),)
 
-Message = Post | Deletion | EnrichedPost | DeadLetter | DeadLetterOutcome | PulseMinute | Spike
+Message = Post | Deletion | EnrichedPost | DeadLetter | DeadLetterOutcome | PulseMinute | Spike | Gap
 
 _DETAIL_LENGTH = 300
 
@@ -29,6 +30,7 @@ _ENRICHED: msgspec.json.Decoder[EnrichedMessage] = msgspec.json.Decoder(Enriched
 _DEAD: msgspec.json.Decoder[DeadMessage] = msgspec.json.Decoder(DeadMessage)
 _MINUTE: msgspec.json.Decoder[PulseMinute] = msgspec.json.Decoder(PulseMinute)
 _SPIKE: msgspec.json.Decoder[Spike] = msgspec.json.Decoder(Spike)
+_GAP: msgspec.json.Decoder[Gap] = msgspec.json.Decoder(Gap)
 _ANY: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
@@ -60,6 +62,11 @@ def decode_minute(value: bytes | None, headers: Headers = ()) -> PulseMinute:
 def decode_spike(value: bytes | None, headers: Headers = ()) -> Spike:
     """Reads a record of `alerts.spikes`. Raises BadMessage."""
     return _decode(_SPIKE, value, headers)
+
+
+def decode_gap(value: bytes | None, headers: Headers = ()) -> Gap:
+    """Reads a record of `feed.gaps`. Raises BadMessage."""
+    return _decode(_GAP, value, headers)
 
 
 def decode_any(value: bytes | None, headers: Headers = ()) -> Message:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import cast
 
-from streams.contracts import HEADERS, Deletion, Post, encode, record_time_ms, utc_now
+from streams.contracts import HEADERS, Deletion, Gap, Post, encode, record_time_ms, utc_now
 from streams.lossless import Record
 from streams.replay.reader import Bounds, Reader
 from streams.sources.base import Batch, Content, Unreadable
@@ -61,6 +61,8 @@ async def _next(batches: AsyncGenerator[Batch]) -> Batch | None:
 
 
 def _item(name: str, number: int, content: Content) -> Record:
+    if isinstance(content, Gap):
+        raise TypeError("only networks have gaps")
     if isinstance(content, Unreadable):
         # its bytes travel on, so that the run's own dead letters say what is wrong with them
         return Record(name, 0, number, int(utc_now().timestamp() * 1000), None, content.value, HEADERS)

@@ -1,9 +1,9 @@
 """All settings: one frozen tree, read once at the start."""
 
 from streams.settings.alerts import AlertsSettings, WebhookFormat, WebhookSettings
+from streams.settings.networks import BlueskySettings, MastodonSettings, XSettings
 from streams.settings.sections import (
     ROLES,
-    BlueskySettings,
     EnrichSettings,
     KafkaSettings,
     LakeSettings,
@@ -39,6 +39,7 @@ __all__ = [
     "KafkaSettings",
     "LakeSettings",
     "LogSettings",
+    "MastodonSettings",
     "MetricsSettings",
     "ModelSettings",
     "PostgresSettings",
@@ -51,6 +52,7 @@ __all__ = [
     "WebhookFormat",
     "WebhookSettings",
     "WorkerSettings",
+    "XSettings",
     "for_run",
     "load_settings",
     "variables",

@@ -22,7 +22,7 @@ from streams.values import (
     TopicName,
 )
 
-ROLES = ("raw", "enriched", "dead", "minutes", "alerts")
+ROLES = ("raw", "enriched", "dead", "minutes", "alerts", "gaps")
 """Of the topics, in the order in which a post travels."""
 
 
@@ -84,6 +84,9 @@ class TopicsSettings(Section):
     dead: TopicName = Field("posts.dead", description="records that could not be handled, with the reason")
     minutes: TopicName = Field("pulse.minutes", description="minutes of each hashtag; always one partition")
     alerts: TopicName = Field("alerts.spikes", description="spikes that open, grow and close; always one partition")
+    gaps: TopicName = Field(
+        "feed.gaps", description="stretches that are missing in the feed of a source; always one partition"
+    )
     partitions: Positive = Field(4, description="of each topic of posts: so many workers can share the work")
     replication: Positive = Field(1, description="brokers that hold each record; 3 where there are three")
     retention_hours: Hours = Field(-1.0, description="by record time, -1: none; with a limit, old posts vanish at once")
@@ -116,6 +119,7 @@ class TopicsSettings(Section):
             self.dead: self.dead_limit,
             self.minutes: self.max_message_bytes,
             self.alerts: self.max_message_bytes,
+            self.gaps: self.max_message_bytes,
         }
 
     @property
@@ -131,17 +135,6 @@ class ProduceSettings(Section):
     linger_ms: int = Field(20, ge=0, description="how long a batch waits to fill before it is sent")
     cursor_seconds: Seconds = Field(2.0, description="how often the cursor of a live source is saved")
     state_path: FilePath = Field(Path(".tagpulse"), description="folder of the saved cursors")
-
-
-class BlueskySettings(Section):
-    """The Jetstream of Bluesky; no account is needed."""
-
-    url: str = Field(
-        "wss://jetstream2.us-east.bsky.network/subscribe", pattern=r"^wss?://", description="of the Jetstream server"
-    )
-    rewind_seconds: Seconds = Field(5.0, description="how far the saved cursor is set back at a reconnect")
-    silence_seconds: Seconds = Field(30.0, description="without a frame for this long the connection is made anew")
-    max_backoff_seconds: Seconds = Field(60.0, description="the longest wait before a new connection")
 
 
 class EnrichSettings(Section):

@@ -26,8 +26,8 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 
 from streams.errors import SettingsError
 from streams.settings.alerts import AlertsSettings
+from streams.settings.networks import BlueskySettings, MastodonSettings, XSettings
 from streams.settings.sections import (
-    BlueskySettings,
     EnrichSettings,
     KafkaSettings,
     LakeSettings,
@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     produce: ProduceSettings = ProduceSettings()
     privacy: PrivacySettings = PrivacySettings()
     bluesky: BlueskySettings = BlueskySettings()
+    mastodon: MastodonSettings = MastodonSettings()
+    x: XSettings = XSettings()
     worker: WorkerSettings = WorkerSettings()
     enrich: EnrichSettings = EnrichSettings()
     model: ModelSettings = ModelSettings()

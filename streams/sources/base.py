@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
-from streams.contracts import Deletion, Post, Reason
+from streams.contracts import Deletion, Gap, Post, Reason
 
 
 class Unreadable(NamedTuple):
@@ -21,7 +22,17 @@ class Unreadable(NamedTuple):
     error: str
 
 
-Content = Post | Deletion | Unreadable
+Content = Post | Deletion | Unreadable | Gap
+
+Tape = Callable[[str, bytes], None]
+"""Takes where a raw frame came from, and the frame."""
+
+
+class Parser(Protocol):
+    """Makes contents of the raw frames of one network, the same from a live feed and from a recording of it."""
+
+    def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
+        """What a frame holds for us. `origin`: the server it came from; `now`: when it came. Raises nothing on any bytes."""
 
 
 class Batch(NamedTuple):
@@ -40,7 +51,7 @@ class Source(ABC):
       down, and drops nothing.
     - The cursor of a batch is saved only after Kafka has confirmed all contents up to it. A source that starts from a
       cursor may give again what stood shortly before it, and leaves nothing out; where the network itself has
-      forgotten a part, it counts a gap (`metrics.GAPS`) and logs it.
+      forgotten a part, it counts a gap (`metrics.GAPS`), logs it and gives it as a Gap.
     - Passing trouble is handled inside, for ever, with back-off and jitter. It raises Refused when the network says no
       for good, BadInput when a file cannot be used.
     - What it cannot read it gives as Unreadable or counts (`metrics.MALFORMED`); it never raises on it.
@@ -48,6 +59,9 @@ class Source(ABC):
 
     name: str
     """For metrics, the log and the saved cursor: short, the same for every run."""
+
+    tape: Tape | None = None
+    """Set before the first batch: gets every raw frame of a live source, as it came."""
 
     @abstractmethod
     def batches(self) -> AsyncIterator[Batch]:

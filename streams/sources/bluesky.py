@@ -7,9 +7,9 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
@@ -17,30 +17,31 @@ from websockets.frames import CloseCode
 
 from streams import metrics
 from streams.backoff import Backoff
-from streams.contracts import Deletion, Post, utc_now
-from streams.errors import Refused, SettingsError
+from streams.contracts import utc_now
+from streams.errors import Refused
 from streams.settings import BlueskySettings
-from streams.sources.base import Batch, Source, Unreadable
-from streams.sources.jetstream import COLLECTION, SOURCE, ServerError, Tags, parse, time_of
+from streams.sources.base import Batch, Content, Source
+from streams.sources.bluesky_posts import JetstreamParser
+from streams.sources.jetstream import SOURCE, Notice, Position, notice_of, position_of
+from streams.sources.jetstream_cursor import MAX_FRAME_BYTES, Cursor, Servers, connect_to, read_cursor
+from streams.sources.live import report_gap, show_behind
+from streams.sources.tags import Tags
 
 logger = logging.getLogger(__name__)
 
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-_MAX_FRAME_BYTES = 16 * 2**20
 _MAX_RETRY_AFTER_SECONDS = 300.0
-_CLOSE_SECONDS = 1.0
-_OPEN_SECONDS = 20.0
 _PROGRESS_SECONDS = 1.0
 _GAP_US = 60_000_000  # the network posts many times a second: a minute without a frame was cut out
-_RECENT = 50_000
 _US_PER_SECOND = 1_000_000
+_FAILOVER_REWIND_SECONDS = 30.0  # servers see a post at different times
 
 
 class BlueskySource(Source):
-    """Listens for ever.
+    """Listens for ever, to one server at a time.
 
-    The cursor is the server's time of a frame in microseconds, which every Jetstream understands; the sequence numbers
-    of newer servers are good for one server alone, and cannot be set back by seconds.
+    The cursor is the server's time of a frame in microseconds, which every Jetstream understands. Servers of version 2
+    number their frames besides: the number is used with the server it came from, the time with all others.
     """
 
     name = SOURCE
@@ -57,19 +58,19 @@ class BlueskySource(Source):
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`tags`: the hashtags to keep, none: every post with one. Raises SettingsError when the cursor is none."""
-        if cursor is not None and not cursor.isdigit():
-            raise SettingsError(
-                f"produce.state_path: {cursor!r} is no cursor of {settings.url}: remove it to start anew"
-            )
         self._settings = settings
-        self._tags = Tags(tags)
-        self._position = None if cursor is None else int(cursor)
+        self._parser = JetstreamParser(Tags(tags), reposts=settings.reposts)
+        self._position = None if cursor is None else read_cursor(cursor)
+        self._servers = Servers(settings.servers)
         self._now = now
         self._clock = clock
         self._sleep = sleep
         self._backoff = Backoff(settings.max_backoff_seconds, jitter)
-        self._recent: dict[str, None] = {}
+        self._pending: list[Content] = []
+        """Gaps that were found outside of a batch."""
         self._resumed_from: int | None = None
+        self._gap_told = False
+        """Of the connection that is being made: one loss is told once."""
         self._bytes = 0
 
     @property
@@ -77,116 +78,147 @@ class BlueskySource(Source):
         return self._bytes, None
 
     def describe(self, cursor: str) -> str:
-        return datetime.fromtimestamp(int(cursor) / _US_PER_SECOND, UTC).isoformat(timespec="seconds")
+        return read_cursor(cursor).made_at.isoformat(timespec="seconds")
 
     async def batches(self) -> AsyncIterator[Batch]:
         while True:
             try:
                 async with self._connect() as socket:
-                    logger.info("listening to %s", self._settings.url)
+                    logger.info("listening to %s", self._servers.current)
                     while True:
                         yield await self._next(socket)
             except InvalidStatus as error:
                 wait = self._judge(error)
             except InvalidURI as error:
                 raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
-            except ServerError as error:
-                if "Cursor" in error.name:
-                    self._gap(f"the server refuses the cursor ({error})")
-                wait = self._wait_after(error)
+            except Notice as notice:
+                if "Cursor" in notice.name:
+                    self._lose_cursor(str(notice))
+                wait = self._wait_after(notice)
             except ConnectionClosed as error:
                 if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
                     metrics.MALFORMED.labels(self.name).inc()
-                    self._gap(f"a frame above {_MAX_FRAME_BYTES} bytes cannot be passed")
+                    self._gap(f"a frame above {MAX_FRAME_BYTES} bytes cannot be passed")
+                    self._position = None
                 elif error.rcvd is not None and "Cursor" in error.rcvd.reason:
-                    self._gap(f"the server refuses the cursor ({error.rcvd.reason})")
+                    self._lose_cursor(error.rcvd.reason)
                 wait = self._wait_after(error)
             except (OSError, EOFError, WebSocketException) as error:  # TimeoutError is an OSError
                 wait = self._wait_after(error)
             metrics.RECONNECTS.labels(self.name).inc()
+            if self._pending:
+                pending, self._pending = self._pending, []
+                yield Batch(pending, self._cursor())
             await self._sleep(wait)
 
     def _connect(self) -> connect:
-        parts = urlsplit(self._settings.url)
-        query = [*parse_qsl(parts.query), ("wantedCollections", COLLECTION)]
+        position, resume = self._position, None
         self._resumed_from = None
-        if self._position is not None:
-            # what stood right at a cut is not always sent again from its own cursor on
-            rewind = int(self._settings.rewind_seconds * _US_PER_SECOND)
-            self._resumed_from = max(0, self._position - rewind)
-            query.append(("cursor", str(self._resumed_from)))
-        return connect(
-            urlunsplit(parts._replace(query=urlencode(query))),
-            open_timeout=_OPEN_SECONDS,
-            close_timeout=_CLOSE_SECONDS,
-            max_size=_MAX_FRAME_BYTES,
-            # while Kafka is away nothing is read, so no answer to a ping would be seen; silence is noticed in `_next`
-            ping_interval=None,
-        )
+        if position is not None:
+            resume = position.seq if position.host == self._servers.host else None
+            if resume is None:
+                # what stood right at a cut is not always sent again from its own cursor on
+                moved = self._servers.several and position.host != self._servers.host
+                rewind = max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS if moved else 0)
+                resume = max(0, position.time_us - int(rewind * _US_PER_SECOND))
+                self._resumed_from = resume
+        return connect_to(self._servers.current, resume, reposts=self._settings.reposts)
 
     async def _next(self, socket: ClientConnection) -> Batch:
         """What the next frame of interest holds, or now and then only how far the feed has come."""
         silence = self._settings.silence_seconds
         until = self._clock() + min(_PROGRESS_SECONDS, silence / 2)
-        filtered = 0
         try:
             async with asyncio.timeout(silence):
                 while True:
-                    frame = await socket.recv(decode=False)
-                    content = self._read(frame)
-                    if content is not None:
-                        return Batch([content], self._cursor())
-                    filtered += 1
-                    if self._clock() >= until:
-                        return Batch([], self._cursor())
+                    contents = self._read(await socket.recv(decode=False))
+                    if contents or self._clock() >= until:
+                        self._show_behind()
+                        return Batch(contents, self._cursor())
         except TimeoutError:
             raise TimeoutError(f"no frame within {silence:g} s") from None
-        finally:
-            metrics.FILTERED.labels(self.name).inc(filtered)
 
     def _cursor(self) -> str | None:
-        return None if self._position is None else str(self._position)
+        return None if self._position is None else self._position.text
 
-    def _read(self, frame: bytes) -> Post | Deletion | Unreadable | None:
+    def _read(self, frame: bytes) -> list[Content]:
+        """What a frame holds. Raises Notice when the server ends the connection."""
         self._bytes += len(frame)
-        content, signature = parse(frame, self._tags, self._now)
-        self._backoff.reset()
-        self._go_on(time_of(frame))
-        if signature:
-            if signature in self._recent:
-                return None
-            self._recent[signature] = None
-            if len(self._recent) > _RECENT:
-                del self._recent[next(iter(self._recent))]
-        return content
+        if self.tape is not None:
+            self.tape(self._servers.host, frame)
+        if (notice := notice_of(frame)) is not None:
+            self._heed(notice)
+        else:
+            contents = self._parser.read(frame, self._servers.host, self._now())
+            self._backoff.reset()
+            self._servers.works()
+            self._go_on(position_of(frame))
+            self._pending += contents
+        pending, self._pending = self._pending, []
+        return pending
 
-    def _go_on(self, time_us: int) -> None:
+    def _heed(self, notice: Notice) -> None:
+        if notice.name == "OutdatedCursor":
+            self._gap(str(notice))
+        elif notice.name == "FutureCursor" or notice.is_error:
+            raise notice
+        else:
+            logger.info("%s: %s", self._servers.host, notice)
+
+    def _go_on(self, position: Position) -> None:
+        time_us = position.time_us
         if not time_us:
             return
         resumed, self._resumed_from = self._resumed_from, None
         # servers that have forgotten the cursor's time begin with the oldest they know, and do not say so
-        if resumed is not None and time_us - resumed > _GAP_US + self._settings.rewind_seconds * _US_PER_SECOND:
-            self._gap(f"the first frame is of {self.describe(str(time_us))}")
-        self._position = max(self._position or 0, time_us)
+        if resumed is not None and time_us - resumed > _GAP_US + self._rewound_us:
+            self._gap(f"the first frame is of {Cursor(time_us).made_at.isoformat(timespec='seconds')}")
+        self._gap_told = False
+        newest = max(self._position.time_us if self._position else 0, time_us)
+        self._position = Cursor(newest, position.seq, self._servers.host)
+
+    @property
+    def _rewound_us(self) -> int:
+        return int(max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS) * _US_PER_SECOND)
+
+    def _lose_cursor(self, why: str) -> None:
+        """The server refuses the cursor: a number gives way to the time, a time to nothing."""
+        position = self._position
+        if position is not None and position.seq is not None:
+            if "Future" not in why:
+                self._gap(f"the server refuses the cursor ({why})")
+            self._position = Cursor(position.time_us)
+        else:
+            self._gap(f"the server refuses the cursor ({why})")
+            self._position = None
 
     def _gap(self, why: str) -> None:
-        metrics.GAPS.labels(self.name).inc()
-        since = "unknown" if self._position is None else self.describe(str(self._position))
-        logger.error("gap in the feed since %s: %s; what was posted meanwhile is missing", since, why)
-        self._position = None
+        if self._gap_told:
+            return
+        self._gap_told = True
+        since = None if self._position is None else self._position.made_at
+        self._pending.append(report_gap(SOURCE, self._servers.host, why, since=since, now=self._now()))
+
+    def _show_behind(self) -> None:
+        if self._position is not None:
+            show_behind(SOURCE, self._position.made_at, self._now())
 
     def _judge(self, error: InvalidStatus) -> float:
         """Seconds to wait after an HTTP answer that was no WebSocket. Raises Refused."""
         status = error.response.status_code
-        if status in _REFUSALS:
-            raise Refused(f"{self._settings.url} answers {status}: check TAGPULSE_BLUESKY__URL") from None
+        url = self._servers.current
+        if status in _REFUSALS and self._servers.refuses():
+            several = " and TAGPULSE_BLUESKY__URLS" if self._servers.several else ""
+            raise Refused(f"{url} answers {status}: check TAGPULSE_BLUESKY__URL{several}") from None
         if self._position is not None and b"Cursor" in (error.response.body or b""):
-            self._gap(f"the server refuses the cursor (HTTP {status})")
+            self._lose_cursor(f"HTTP {status}")
         wait = self._wait_after(error)
         asked = error.response.headers.get("Retry-After", "")
         return max(wait, min(float(asked), _MAX_RETRY_AFTER_SECONDS)) if asked.isdigit() else wait
 
     def _wait_after(self, error: Exception) -> float:
         wait = self._backoff.next()
-        logger.warning("%s: %s: connecting again in %.1f s", self._settings.url, str(error) or repr(error), wait)
+        host = urlsplit(self._servers.current).netloc
+        self._servers.fails()
+        logger.warning("%s: %s: connecting to %s in %.1f s", host, str(error) or repr(error), self._servers.host, wait)
         return wait

@@ -1,36 +1,29 @@
-"""Frames of Bluesky's Jetstream become Posts and Deletions.
-
-The server cannot filter by hashtag, so nearly every frame is refused: that is decided on the bytes wherever it can be.
-"""
+"""Frames of Bluesky's Jetstream, of both versions of its protocol: what they are, when they were made, what servers say."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from streams.contracts import Deletion, Post, find_hashtags, normalise_hashtags
 from streams.sources.base import Unreadable
-from streams.sources.times import parse_time
+from streams.sources.untyped import time
 
 SOURCE = "bluesky"
-COLLECTION = "app.bsky.feed.post"
+POSTS = "app.bsky.feed.post"
+REPOSTS = "app.bsky.feed.repost"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_TIME_US = 253_402_300_799_000_000  # the end of the year 9999
 _TIME_KEY = b'"time_us":'
 _TIME_KEY_WITHIN = 400  # it stands before everything that an author wrote
-_TAG_SIGNS = (b"#", "＃".encode(), b'"tags"')
-_ALWAYS_READ = (b'"delete"', b'"update"', b'"error"', b"\\u")
 _ERROR_CHARACTERS = 300
-_MEDIA = {"images": "image", "video": "video", "external": "link"}
-_TAG_FEATURE = "app.bsky.richtext.facet#tag"
+_NOTICE_BYTES = 4_000
+_INFO = "#info"
 
 
-class _Record(msgspec.Struct):
+class Record(msgspec.Struct):
     """Written by the author's client: only the text is taken at its word."""
 
     text: str = ""
@@ -40,6 +33,8 @@ class _Record(msgspec.Struct):
     tags: Any = None
     reply: Any = None
     embed: Any = None
+    labels: Any = None
+    subject: Any = None
 
 
 class _Commit(msgspec.Struct):
@@ -47,7 +42,24 @@ class _Commit(msgspec.Struct):
     collection: str
     rkey: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     rev: str = ""
-    record: _Record | None = None
+    record: Record | None = None
+
+
+class _Payload(msgspec.Struct, rename={"type": "$type"}):
+    """A message of version 2."""
+
+    type: str = ""
+    seq: Annotated[int, msgspec.Meta(ge=0, lt=10**15)] = 0
+    did: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    time: str = ""
+    witnessedAt: str = ""  # noqa: N815
+    operation: str = ""
+    collection: str = ""
+    rkey: Annotated[str, msgspec.Meta(max_length=512)] = ""
+    rev: str = ""
+    record: Record | None = None
+    name: str = ""
+    message: str = ""
 
 
 class _Frame(msgspec.Struct):
@@ -55,169 +67,125 @@ class _Frame(msgspec.Struct):
     did: Annotated[str, msgspec.Meta(max_length=300)] = ""
     time_us: Annotated[int, msgspec.Meta(ge=0, le=_MAX_TIME_US)] = 0
     commit: _Commit | None = None
+    payload: _Payload | None = None
     error: str = ""
     message: str = ""
 
 
+class _HeadPayload(msgspec.Struct):
+    seq: Annotated[int, msgspec.Meta(ge=0, lt=10**15)] = 0
+    time: str = ""
+    witnessedAt: str = ""  # noqa: N815
+
+
+class _Head(msgspec.Struct):
+    payload: _HeadPayload | None = None
+
+
 _FRAME: msgspec.json.Decoder[_Frame] = msgspec.json.Decoder(_Frame)
+_HEAD: msgspec.json.Decoder[_Head] = msgspec.json.Decoder(_Head)
 
 
-class ServerError(Exception):
-    """The server says why it ends the connection."""
+class Position(NamedTuple):
+    """Where a frame stands in the feed."""
 
-    def __init__(self, name: str, message: str) -> None:
+    time_us: int
+    """The server's time in microseconds, which every server understands; 0: unknown."""
+    seq: int | None = None
+    """The number of the frame, on servers of version 2: good for that server alone."""
+
+
+class Commit(NamedTuple):
+    """A change of a record, in either version of the protocol."""
+
+    did: str
+    collection: str
+    rkey: str
+    rev: str
+    operation: str
+    record: Record | None
+    at: datetime
+    """By the server's clock."""
+
+
+class Notice(Exception):
+    """The server speaks of itself: an error ends the connection."""
+
+    def __init__(self, name: str, message: str, *, is_error: bool) -> None:
         super().__init__(f"{name}: {message}" if message else name)
         self.name = name
+        self.is_error = is_error
 
 
-class Tags:
-    """The hashtags that are listened to; none: every post with a hashtag."""
-
-    def __init__(self, tags: Collection[str]) -> None:
-        self._tags = frozenset(normalise_hashtags(list(tags)))
-        self._needles = tuple(_fold(tag) for tag in self._tags)
-        self._ascii = tuple(needle.encode() for needle in self._needles if needle.isascii())
-
-    def may_stand_in(self, frame: bytes) -> bool:
-        """False only when no hashtag that is listened to can be in there, however it is written."""
-        if not any(sign in frame for sign in _TAG_SIGNS):
-            return False
-        if not self._tags:
-            return True
-        lower = frame.lower()
-        if any(needle in lower for needle in self._ascii):
-            return True
-        if frame.isascii():
-            return False
-        text = _fold(frame.decode("utf-8", "replace"))
-        return any(needle in text for needle in self._needles)
-
-    def match(self, hashtags: Iterable[str]) -> bool:
-        return not self._tags.isdisjoint(hashtags) if self._tags else any(hashtags)
-
-
-def _fold(text: str) -> str:
-    """As `normalise_hashtags` writes tags; the final sigma depends on what follows, so there is none."""
-    return unicodedata.normalize("NFKC", text).lower().replace("ς", "σ")
-
-
-def time_of(frame: bytes) -> int:
-    """The frame's time in microseconds, which is also its cursor; 0 when it is not found."""
+def position_of(frame: bytes) -> Position:
+    """Where a frame stands."""
     begin = frame.find(_TIME_KEY, 0, _TIME_KEY_WITHIN)
-    digits = frame[begin + len(_TIME_KEY) : begin + len(_TIME_KEY) + 18].split(b",")[0].strip() if begin >= 0 else b""
-    time = int(digits) if digits.isdigit() else 0
-    return time if time <= _MAX_TIME_US else 0
+    if begin < 0:
+        return _position_of_message(frame) if b'"payload"' in frame else Position(0)
+    digits = frame[begin + len(_TIME_KEY) : begin + len(_TIME_KEY) + 18].split(b",")[0].strip()
+    time_us = int(digits) if digits.isdigit() else 0
+    return Position(time_us if time_us <= _MAX_TIME_US else 0)
 
 
-def parse(frame: bytes, tags: Tags, now: Callable[[], datetime]) -> tuple[Post | Deletion | Unreadable | None, str]:
-    """Reads a frame: what it holds for us (None: nothing), and what tells its repetition from a new one.
+def _position_of_message(frame: bytes) -> Position:
+    try:
+        payload = _HEAD.decode(frame).payload
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Position(0)
+    if payload is None or not payload.seq:
+        return Position(0)
+    # cursors in time go by when the server saw the event, which an operator's import leaves as it was
+    at = time(payload.witnessedAt) or time(payload.time)
+    time_us = 0 if at is None or at < _EPOCH else (at - _EPOCH) // timedelta(microseconds=1)
+    return Position(time_us, payload.seq)
 
-    Every deletion of a post is passed on: it carries no hashtags, and which posts went on before (in earlier runs, or by
-    other processes) is known downstream alone. The cost is a few short records a second; what they delete is mostly
-    unknown there. An edit that takes the hashtag away comes as a Deletion too: the post left the campaign.
 
-    Raises ServerError when the server speaks of itself.
-    """
-    if not (any(mark in frame for mark in _ALWAYS_READ) or tags.may_stand_in(frame)):
-        # not JSON at all is worth a second look
-        return (
-            (None, "")
-            if frame.startswith(b"{") and frame.endswith((b"}", b"}\n"))
-            else (_malformed(frame, "no JSON object"), "")
-        )
+def notice_of(frame: bytes) -> Notice | None:
+    """What the server says of itself; None for every other frame."""
+    if len(frame) > _NOTICE_BYTES or not (b'"error"' in frame or _INFO.encode() in frame):
+        return None
     try:
         read = _FRAME.decode(frame)
-    except msgspec.ValidationError as error:
-        return _invalid(frame, str(error)), ""
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _malformed(frame, str(error)), ""
-    if read.error and not read.kind:
-        raise ServerError(read.error, read.message)
-    commit = read.commit
-    if commit is None or commit.collection != COLLECTION:
-        return None, ""
-    if not read.did or not read.time_us:
-        return _invalid(frame, "a commit without did or time_us"), ""
-    post_id = f"{read.did}/{commit.rkey}"
-    at = _EPOCH + timedelta(microseconds=read.time_us)
-    signature = f"{post_id} {commit.rev or read.time_us} {commit.operation}"
-    if commit.operation == "delete":
-        return Deletion(source=SOURCE, id=post_id, deleted_at=at), signature
-    if commit.operation not in ("create", "update") or commit.record is None:
-        return _invalid(frame, f"{commit.operation[:40]!r} without a record"), ""
-    edited_at = at if commit.operation == "update" else None
-    post = _post(commit.record, read.did, commit.rkey, edited_at, now())
-    if tags.match(post.hashtags):
-        return post, signature
-    return (Deletion(source=SOURCE, id=post_id, deleted_at=at) if edited_at else None), signature
-
-
-def _post(record: _Record, did: str, rkey: str, edited_at: datetime | None, now: datetime) -> Post:
-    created_at = _time(record.createdAt)
-    return Post(
-        source=SOURCE,
-        id=f"{did}/{rkey}",
-        text=record.text,
-        created_at=created_at or now,
-        created_at_is_estimate=created_at is None,
-        author=did,
-        hashtags=normalise_hashtags([*_tags(record), *find_hashtags(record.text)]),
-        language_hint=next(filter(None, _strings(record.langs)), None),
-        media=tuple(_media(record.embed)),
-        reply_to=_reply_to(record.reply),
-        url=f"https://bsky.app/profile/{did}/post/{rkey}",
-        edited_at=edited_at,
-        collected_at=now,
-    )
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        return parse_time(value) if isinstance(value, str) else None
-    except (ValueError, OverflowError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _tags(record: _Record) -> Iterator[str]:
-    yield from _strings(record.tags)
-    for facet in _dicts(record.facets):
-        for feature in _dicts(facet.get("features")):
-            if feature.get("$type") == _TAG_FEATURE:
-                yield from _strings([feature.get("tag")])
-
-
-def _media(embed: object) -> Iterator[str]:
-    for part in _dicts([embed]):
-        kind = part.get("$type")
-        name = kind.removeprefix("app.bsky.embed.") if isinstance(kind, str) else ""
-        if name in _MEDIA:
-            yield _MEDIA[name]
-        elif name == "recordWithMedia":
-            yield from _media(part.get("media"))
-
-
-def _reply_to(reply: object) -> str | None:
-    """The id of the post that is answered, from `at://DID/COLLECTION/RKEY`."""
-    for part in _dicts([reply]):
-        for parent in _dicts([part.get("parent")]):
-            uri = parent.get("uri")
-            pieces = uri.removeprefix("at://").split("/") if isinstance(uri, str) else []
-            if len(pieces) == 3:
-                return f"{pieces[0]}/{pieces[2]}"
+    if read.error and not read.kind and read.payload is None:
+        return Notice(read.error, read.message, is_error=True)
+    if read.payload is not None and read.payload.type.endswith(_INFO):
+        return Notice(read.payload.name, read.payload.message, is_error=False)
     return None
 
 
-def _dicts(values: object) -> Iterator[dict[str, Any]]:
-    return (value for value in values if isinstance(value, dict)) if isinstance(values, list) else iter(())
+def decode(frame: bytes) -> Commit | Unreadable | None:
+    """Reads a frame; None: it is no commit."""
+    try:
+        read = _FRAME.decode(frame)
+    except msgspec.ValidationError as error:
+        return invalid(frame, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return malformed(frame, str(error))
+    if (payload := read.payload) is not None:
+        if not payload.operation:
+            return None
+        at = time(payload.time) or time(payload.witnessedAt)
+        if not payload.did or not payload.rkey or at is None:
+            return invalid(frame, "a commit without did, rkey or time")
+        parts = payload.did, payload.collection, payload.rkey, payload.rev or str(payload.seq), payload.operation
+        return Commit(*parts, payload.record, at)
+    commit = read.commit
+    if commit is None:
+        return None
+    if not read.did or not read.time_us:
+        return invalid(frame, "a commit without did or time_us")
+    at = _EPOCH + timedelta(microseconds=read.time_us)
+    parts = read.did, commit.collection, commit.rkey, commit.rev or str(read.time_us), commit.operation
+    return Commit(*parts, commit.record, at)
 
 
-def _strings(values: object) -> Iterator[str]:
-    return (value for value in values if isinstance(value, str)) if isinstance(values, list) else iter(())
+def invalid(frame: bytes, error: str) -> Unreadable:
+    """JSON, but no frame."""
+    return Unreadable(SOURCE, position_of(frame).time_us, frame, "invalid", error[:_ERROR_CHARACTERS])
 
 
-def _invalid(frame: bytes, error: str) -> Unreadable:
-    return Unreadable(SOURCE, time_of(frame), frame, "invalid", error[:_ERROR_CHARACTERS])
-
-
-def _malformed(frame: bytes, error: str) -> Unreadable:
-    return Unreadable(SOURCE, time_of(frame), frame, "malformed", error[:_ERROR_CHARACTERS])
+def malformed(frame: bytes, error: str) -> Unreadable:
+    """No JSON."""
+    return Unreadable(SOURCE, position_of(frame).time_us, frame, "malformed", error[:_ERROR_CHARACTERS])

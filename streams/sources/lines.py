@@ -107,9 +107,11 @@ def _split(stream: IO[bytes], limit: int) -> Iterator[list[Line]]:
             else:
                 lines.append(Line(number, whole.removesuffix(b"\r")))
             rest, lost, first = b"", 0, piece
-        rest += first
-        if len(rest) > limit:
-            lost += len(rest) - limit
+        if lost:
+            lost += len(first)
+        else:
+            rest += first
+            lost = max(0, len(rest) - limit)
             rest = rest[:limit]
         if lines:
             yield lines

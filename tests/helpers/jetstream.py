@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,8 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
 Act = Callable[[ServerConnection], Awaitable[None]]
+Answer = list[Act] | HTTPStatus | tuple[HTTPStatus, str]
+"""What a server does with a connection: acts, or an HTTP status with or without a body."""
+
+VERSION_2 = "/xrpc/network.bsky.jetstream.subscribeEvents"
 
 BEGIN_US = 1_785_585_600_000_000
 
@@ -32,6 +38,20 @@ def frame(number: int, *, text: str = "#poltwt", operation: str = "create", at_u
     time_us = BEGIN_US + number * 100_000 if at_us is None else at_us
     whole = {"did": "did:plc:test", "time_us": time_us, "kind": "commit", "commit": commit}
     return json.dumps(whole, separators=(",", ":")).encode()
+
+
+def message(number: int, **fields: Any) -> bytes:
+    """The same as `frame`, in version 2 of the protocol: frame `number` of its server."""
+    whole = json.loads(frame(number, **fields))
+    at = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=whole["time_us"])).isoformat()
+    payload = {"seq": 100 + number, "did": whole["did"], "time": at, "witnessedAt": at} | whole["commit"]
+    return json.dumps({"$type": "message", "payload": payload}, separators=(",", ":")).encode()
+
+
+def info(name: str) -> bytes:
+    """What a server of version 2 says of a cursor."""
+    payload = {"$type": "network.bsky.jetstream.subscribeEvents#info", "name": name, "message": "so it is"}
+    return json.dumps({"$type": "message", "payload": payload}).encode()
 
 
 def send(*frames: bytes) -> Act:
@@ -59,41 +79,53 @@ async def stay(socket: ServerConnection) -> None:
 class Jetstream:
     """Does one list of acts for each connection, the last one again for all that follow."""
 
-    def __init__(self, *connections: list[Act] | HTTPStatus) -> None:
+    def __init__(self, *connections: Answer) -> None:
         self._connections = list(connections)
         self.queries: list[dict[str, list[str]]] = []
         self.url = ""
+        self.quiet = asyncio.Event()
+        """The last act of a connection has begun."""
 
     @property
     def cursors(self) -> list[int | None]:
         return [int(query["cursor"][0]) if "cursor" in query else None for query in self.queries]
 
-    def _current(self) -> list[Act] | HTTPStatus:
+    def _current(self) -> Answer:
         return self._connections[min(len(self.queries), len(self._connections)) - 1]
 
     def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         self.queries.append(parse_qs(urlsplit(request.path).query))
         current = self._current()
-        return connection.respond(current, "no") if isinstance(current, HTTPStatus) else None
+        if isinstance(current, HTTPStatus):
+            return connection.respond(current, "no")
+        return connection.respond(*current) if isinstance(current, tuple) else None
 
     async def handle(self, socket: ServerConnection) -> None:
         acts = self._current()
-        assert not isinstance(acts, HTTPStatus)
+        assert isinstance(acts, list)
         try:
             for act in acts:
+                if act is acts[-1]:
+                    self.quiet.set()
                 await act(socket)
         except ConnectionClosed:
             pass
 
 
 @asynccontextmanager
-async def jetstream(*connections: list[Act] | HTTPStatus) -> AsyncIterator[Jetstream]:
+async def jetstream(*connections: Answer, path: str = "/subscribe") -> AsyncIterator[Jetstream]:
     """The server on a free port, while the block runs."""
     server = Jetstream(*connections)
     # uncompressed, so that the buffers on the way fill up with what a test thinks it sends
     async with serve(
-        server.handle, "127.0.0.1", 0, process_request=server.process_request, compression=None
+        server.handle,
+        "127.0.0.1",
+        0,
+        process_request=server.process_request,
+        compression=None,
+        subprotocols=[Subprotocol("xrpc.v1.json")],
+        select_subprotocol=lambda _, offered: offered[0] if offered else None,
     ) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
-        server.url = f"ws://127.0.0.1:{port}/subscribe"
+        server.url = f"ws://127.0.0.1:{port}{path}"
         yield server

@@ -29,6 +29,7 @@ from streams.contracts import (
     Evidence,
     Excerpt,
     Explanation,
+    Gap,
     Headers,
     Language,
     Message,
@@ -42,6 +43,7 @@ from streams.contracts import (
     decode_any,
     decode_dead,
     decode_enriched,
+    decode_gap,
     decode_minute,
     decode_raw,
     decode_spike,
@@ -63,6 +65,7 @@ READERS = {
     "dead_letter_outcome": decode_dead,
     "pulse_minute": decode_minute,
     "spike": decode_spike,
+    "gap": decode_gap,
 }
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -171,6 +174,16 @@ spikes = st.builds(
     explanation=st.builds(Explanation, summary=texts, terms=st.lists(drivers, max_size=2).map(tuple)),
 )
 
+gaps = st.builds(
+    Gap,
+    source=sources,
+    origin=texts,
+    reason=texts,
+    found_at=times,
+    since=st.none() | times,
+    until=st.none() | times,
+)
+
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | texts,
@@ -191,7 +204,7 @@ def a_post(**fields: Any) -> Post:
     return Post(**wanted)
 
 
-@given(posts | deletions | enriched | dead_letters | outcomes | minutes | spikes)
+@given(posts | deletions | enriched | dead_letters | outcomes | minutes | spikes | gaps)
 def test_what_is_written_is_read(message: Message) -> None:
     reader = READERS[str(message.__struct_config__.tag)]
     assert reader(encode(message), HEADERS) == decode_any(encode(message)) == message

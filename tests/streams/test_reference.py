@@ -133,6 +133,7 @@ def test_the_asyncapi_document_has_the_topics_and_who_uses_them(asyncapi: dict[s
         topics.dead: {"dead_letter", "dead_letter_outcome"},
         topics.minutes: {"pulse_minute"},
         topics.alerts: {"spike"},
+        topics.gaps: {"gap"},
     }
     used = {operation["channel"]["$ref"] for operation in asyncapi["operations"].values()}
     assert used == {f"#/channels/{name}" for name in asyncapi["channels"]}

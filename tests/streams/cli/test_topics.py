@@ -34,7 +34,7 @@ def test_check_fails_on_differences(embedded_broker: Broker, settings_for: Setti
     as_json = run_tagpulse("topics", "check", "--json", settings=settings)
     assert (missing.returncode, as_json.returncode) == (1, 1)
     assert f"{settings.topics.dead}: topic is missing, wanted present" in missing.stdout
-    assert [difference["found"] for difference in json.loads(as_json.stdout)["differences"]] == ["missing"] * 5
+    assert {difference["found"] for difference in json.loads(as_json.stdout)["differences"]} == {"missing"}
 
 
 def test_a_closed_port_is_said_at_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -11,12 +12,24 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from streams import metrics
-from streams.contracts import Deletion, Post
+from streams.contracts import Deletion, Gap, Post
 from streams.errors import Refused
 from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Unreadable
 from streams.sources.bluesky import BlueskySource
-from tests.helpers.jetstream import BEGIN_US, Act, Jetstream, cut_in_mid_frame, frame, jetstream, send, stay
+from tests.helpers.jetstream import (
+    BEGIN_US,
+    VERSION_2,
+    Act,
+    Jetstream,
+    cut_in_mid_frame,
+    frame,
+    info,
+    jetstream,
+    message,
+    send,
+    stay,
+)
 
 REWIND_US = 5_000_000
 
@@ -27,7 +40,7 @@ async def no_sleep(seconds: float) -> None:
 
 def source(server: Jetstream, cursor: int | None = None, **settings: Any) -> BlueskySource:
     return BlueskySource(
-        BlueskySettings(url=server.url, **settings),
+        BlueskySettings(url=server.url, **({"urls": ""} | settings)),
         ["poltwt"],
         cursor=None if cursor is None else str(cursor),
         sleep=no_sleep,
@@ -43,7 +56,7 @@ async def take(listening: BlueskySource, count: int) -> tuple[list[Content], lis
         async for batch in reading:
             batches.append(batch)
             contents += batch.contents
-            if len(contents) >= count:
+            if len([content for content in contents if not isinstance(content, Gap)]) >= count:
                 break
     return contents, batches
 
@@ -65,7 +78,7 @@ async def test_asks_for_posts_alone_and_keeps_those_with_the_tag() -> None:
     frames = [frame(number, text="#poltwt" if number % 3 == 0 else "#other") for number in range(10)]
     async with jetstream([send(*frames), stay]) as server:
         contents, batches = await take(source(server), 4)
-        assert server.queries == [{"wantedCollections": ["app.bsky.feed.post"]}]
+        assert server.queries == [{"wantedCollections": ["app.bsky.feed.post", "app.bsky.feed.repost"]}]
     assert numbers(contents) == [0, 3, 6, 9]
     assert [batch.cursor for batch in batches] == [str(BEGIN_US + number * 100_000) for number in (0, 3, 6, 9)]
     assert counted(metrics.FILTERED) - before == 6
@@ -97,7 +110,8 @@ async def test_a_clamped_cursor_is_a_gap(caplog: pytest.LogCaptureFixture) -> No
         contents, _ = await take(source(server, BEGIN_US - 3_600_000_000), 2)
     assert numbers(contents) == [0, 1]
     assert counted(metrics.GAPS) - before == 1
-    assert "gap in the feed since 2026-08-01T11:00:00+00:00" in caplog.text
+    assert "since 2026-08-01T11:00:00+00:00" in caplog.text
+    assert [content.since for content in contents if isinstance(content, Gap)] == [datetime(2026, 8, 1, 11, tzinfo=UTC)]
 
 
 async def refuse_cursor(socket: ServerConnection) -> None:
@@ -234,3 +248,73 @@ async def test_waits_for_a_server_that_is_not_there_yet() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert waits == [0.25, 0.5, 1.0]
+
+
+def place(number: int, server: Jetstream) -> str:
+    return f"{BEGIN_US + number * 100_000} {100 + number} {server.url.split('/')[2]}"
+
+
+async def test_version_2_goes_on_from_the_number_of_the_last_frame() -> None:
+    gaps = counted(metrics.GAPS)
+    first, second = [message(0), message(1)], [message(1), message(2)]
+    async with jetstream([send(*first), close], [send(*second), stay], path=VERSION_2) as server:
+        contents, batches = await take(source(server), 3)
+        assert server.queries[0] == {"collections": ["app.bsky.feed.post", "app.bsky.feed.repost"], "kinds": ["commit"]}
+        assert server.cursors == [None, 101]
+        assert batches[-1].cursor == place(2, server)
+    assert numbers(contents) == [0, 1, 2]
+    assert counted(metrics.GAPS) == gaps
+
+
+async def test_version_2_tells_a_number_that_is_too_old_and_gives_what_it_still_has() -> None:
+    gaps = counted(metrics.GAPS)
+    refusal = (HTTPStatus.BAD_REQUEST, '{"error":"CursorTooOld","message":"floor is 5000"}')
+    async with jetstream(refusal, [send(info("OutdatedCursor"), message(5)), stay], path=VERSION_2) as server:
+        listening = BlueskySource(
+            BlueskySettings(url=server.url), ["poltwt"], cursor=place(0, server), sleep=no_sleep, jitter=lambda: 0.0
+        )
+        contents, _ = await take(listening, 1)
+        assert server.cursors == [100, BEGIN_US - REWIND_US]
+    assert [type(content) for content in contents] == [Gap, Post]
+    assert counted(metrics.GAPS) - gaps == 1
+
+
+async def test_version_2_of_another_archive_is_asked_by_the_time() -> None:
+    async with jetstream([send(info("FutureCursor"), message(9))], [send(message(1)), stay], path=VERSION_2) as server:
+        listening = BlueskySource(
+            BlueskySettings(url=server.url), ["poltwt"], cursor=place(0, server), sleep=no_sleep, jitter=lambda: 0.0
+        )
+        contents, _ = await take(listening, 1)
+        assert server.cursors == [100, BEGIN_US - REWIND_US]
+    assert numbers(contents) == [1]
+
+
+async def test_another_server_takes_over_by_the_time() -> None:
+    down = HTTPStatus.SERVICE_UNAVAILABLE
+    async with (
+        jetstream([send(message(0), message(1)), close], down, path=VERSION_2) as one,
+        jetstream([send(frame(1), frame(2)), close], [send(frame(3)), stay]) as two,
+    ):
+        settings = BlueskySettings(url=one.url, urls=two.url)
+        listening = BlueskySource(settings, ["poltwt"], sleep=no_sleep, jitter=lambda: 0.0)
+        contents, _ = await take(listening, 4)
+        # the first server got a second chance; the second one is asked for the time, with room for its delay
+        assert one.cursors == [None, 101]
+        assert two.cursors == [BEGIN_US + 100_000 - 30_000_000, BEGIN_US + 200_000 - REWIND_US]
+    assert numbers(contents) == [0, 1, 2, 3]
+
+
+async def test_only_a_refusal_of_all_servers_ends_it() -> None:
+    async with jetstream(HTTPStatus.NOT_FOUND) as one, jetstream(HTTPStatus.FORBIDDEN) as two:
+        settings = BlueskySettings(url=one.url, urls=two.url)
+        with pytest.raises(Refused, match="TAGPULSE_BLUESKY__URLS"):
+            await take(BlueskySource(settings, [], sleep=no_sleep), 1)
+        assert (len(one.queries), len(two.queries)) == (1, 1)
+
+
+def test_the_public_servers_stand_in_for_each_other_alone() -> None:
+    assert len(BlueskySettings().servers) == 4
+    assert BlueskySettings(url="wss://own.example/subscribe").servers == ("wss://own.example/subscribe",)
+    assert len(BlueskySettings(urls="").servers) == 1
+    with pytest.raises(ValueError, match="TAGPULSE_BLUESKY__URLS"):
+        BlueskySettings(urls="https://x")

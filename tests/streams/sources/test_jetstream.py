@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from streams.contracts import Deletion, Post, decode_raw, encode
 from streams.sources.base import Unreadable
-from streams.sources.jetstream import ServerError, Tags, parse, time_of
+from streams.sources.bluesky_posts import JetstreamParser
+from streams.sources.jetstream import notice_of, position_of
+from streams.sources.tags import Tags
 
 NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 TIME_US = 1_785_585_600_000_000 - 1_500_000
@@ -28,8 +30,44 @@ def frame(text: str = "Good dog #PolTWT", operation: str = "create", rkey: str =
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def frame_v2(text: str = "Good dog #PolTWT", operation: str = "create", **record: Any) -> bytes:
+    """The same as `frame`, in version 2 of the protocol."""
+    at = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=TIME_US)).isoformat().replace("+00:00", "Z")
+    payload: dict[str, Any] = {
+        "$type": "network.bsky.jetstream.subscribeEvents#commit",
+        "seq": 7,
+        "did": DID,
+        "time": at,
+    }
+    payload |= {
+        "witnessedAt": at,
+        "rev": "r1",
+        "operation": operation,
+        "collection": "app.bsky.feed.post",
+        "rkey": "3lk",
+    }
+    if operation != "delete":
+        payload["record"] = {
+            "$type": "app.bsky.feed.post",
+            "createdAt": "2026-08-01T11:59:58.5Z",
+            "text": text,
+        } | record
+    return json.dumps({"$type": "message", "payload": payload}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def repost(rkey: str, operation: str = "create") -> bytes:
+    commit: dict[str, Any] = {"rev": rkey, "operation": operation, "collection": "app.bsky.feed.repost", "rkey": rkey}
+    if operation != "delete":
+        subject = {"uri": f"at://{DID}/app.bsky.feed.post/3lk", "cid": "bafy"}
+        commit["record"] = {"$type": "app.bsky.feed.repost", "createdAt": "2026-08-01T12:00:00Z", "subject": subject}
+    whole = {"did": "did:plc:fan", "time_us": TIME_US, "kind": "commit", "commit": commit}
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
 def read(value: bytes, *tags: str) -> Post | Deletion | Unreadable | None:
-    return parse(value, Tags(tags or ("poltwt",)), lambda: NOW)[0]
+    contents = JetstreamParser(Tags(tags or ("poltwt",))).read(value, "server", NOW)
+    assert len(contents) <= 1
+    return contents[0] if contents else None  # type: ignore[return-value]
 
 
 def post(value: bytes, *tags: str) -> Post:
@@ -59,7 +97,7 @@ def test_a_post_with_all_it_holds() -> None:
         author=DID,
         hashtags=("polizei", "k9", "poltwt"),
         language_hint="de",
-        media=("image",),
+        media=("image", "quote"),
         reply_to="did:plc:other/3aa",
         url="https://bsky.app/profile/did:plc:abc/post/3lk",
         collected_at=NOW,
@@ -95,9 +133,9 @@ def test_leaves_out_what_has_no_such_tag(text: str) -> None:
 
 
 def test_without_tags_takes_every_post_with_one() -> None:
-    every = Tags(())
-    assert isinstance(parse(frame("#a"), every, lambda: NOW)[0], Post)
-    assert parse(frame("a"), every, lambda: NOW)[0] is None
+    parser = JetstreamParser(Tags(()))
+    assert [type(content) for content in parser.read(frame("#a"), "server", NOW)] == [Post]
+    assert parser.read(frame("a"), "server", NOW) == []
 
 
 def test_edits_win_and_those_that_drop_the_tag_take_the_post_away() -> None:
@@ -150,23 +188,67 @@ def test_leaves_out_other_kinds_of_frames() -> None:
 
 
 def test_tells_what_the_server_says_of_itself() -> None:
-    with pytest.raises(ServerError, match="CursorTooOld: too old"):
-        read(b'{"error":"CursorTooOld","message":"too old"}')
+    notice = notice_of(b'{"error":"CursorTooOld","message":"too old"}')
+    assert notice is not None
+    assert (str(notice), notice.is_error) == ("CursorTooOld: too old", True)
+    assert notice_of(frame("error", operation="create", error="x")) is None
+    assert notice_of(b'"error"') is None
 
 
 def test_time_is_read_without_decoding() -> None:
-    assert time_of(frame()) == TIME_US
-    assert time_of(b'{"time_us":12,"kind":""}') == 12
-    assert time_of(b'{"time_us":' + b"9" * 40) == 0
-    assert time_of(frame('"time_us":1')) == TIME_US
-    assert time_of(b"") == 0
+    assert position_of(frame()) == (TIME_US, None)
+    assert position_of(b'{"time_us":12,"kind":""}') == (12, None)
+    assert position_of(b'{"time_us":' + b"9" * 40) == (0, None)
+    assert position_of(frame('"time_us":1')) == (TIME_US, None)
+    assert position_of(b"") == (0, None)
+    assert position_of(b'{"payload":{"seq":"x"}}') == (0, None)
 
 
 def test_a_repetition_is_told_from_an_edit() -> None:
-    signatures = [
-        parse(value, Tags(["poltwt"]), lambda: NOW)[1] for value in (frame(), frame(), frame(operation="update"))
-    ]
-    assert signatures[0] == signatures[1] != signatures[2]
+    parser = JetstreamParser(Tags(["poltwt"]))
+    frames = frame(), frame(), frame(operation="update")
+    assert [len(parser.read(value, "server", NOW)) for value in frames] == [1, 0, 1]
+
+
+def test_both_versions_of_the_protocol_say_the_same() -> None:
+    fields: dict[str, Any] = {"langs": ["de"], "embed": {"$type": "app.bsky.embed.external"}}
+    assert read(frame_v2("Good dog #PolTWT", **fields)) == read(frame("Good dog #PolTWT", **fields))
+    assert read(frame_v2(operation="delete")) == read(frame(operation="delete"))
+    assert position_of(frame_v2()) == (TIME_US, 7)
+    notice = notice_of(b'{"$type":"message","payload":{"$type":"x#info","name":"OutdatedCursor","message":"from 5"}}')
+    assert notice is not None
+    assert (str(notice), notice.is_error) == ("OutdatedCursor: from 5", False)
+
+
+@pytest.mark.parametrize("label", ["!no-unauthenticated", "porn", "graphic-media"])
+def test_leaves_out_what_its_author_labelled(label: str) -> None:
+    labels = {"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": label}]}
+    assert read(frame(labels=labels)) is None
+    assert isinstance(read(frame(operation="update", labels=labels)), Deletion)
+    assert isinstance(read(frame(labels={"values": [{"val": "bot"}]})), Post)
+
+
+def test_a_quote_is_told() -> None:
+    assert post(frame(embed={"$type": "app.bsky.embed.record", "record": {}})).media == ("quote",)
+
+
+def test_reposts_of_what_was_kept_are_kept_and_go_with_it() -> None:
+    parser = JetstreamParser(Tags(["poltwt"]))
+
+    def read(value: bytes) -> list[Any]:
+        return parser.read(value, "server", NOW)
+
+    assert read(repost("r1")) == []  # of what was not read
+    [original] = read(frame())
+    [found] = read(repost("r2"))
+    assert (found.id, found.text, found.repost_of) == ("did:plc:fan/repost/r2", original.text, original.id)
+    assert (found.author, found.hashtags) == ("did:plc:fan", ("poltwt",))
+    assert [gone.id for gone in read(repost("r2", "delete"))] == ["did:plc:fan/repost/r2"]
+    assert read(repost("r9", "delete")) == []
+    read(repost("r3"))
+    gone = [deletion.id for deletion in read(frame(operation="delete"))]
+    assert gone == ["did:plc:abc/3lk", "did:plc:fan/repost/r2", "did:plc:fan/repost/r3"]
+    assert JetstreamParser(Tags(["poltwt"]), reposts=False).read(repost("r4"), "server", NOW) == []
 
 
 WORDS = st.sampled_from(
@@ -178,7 +260,7 @@ WORDS = st.sampled_from(
 def test_the_cheap_look_refuses_nothing_that_matches(text: str, tag: str) -> None:
     value = frame(text)
     tags = Tags([tag])
-    found = parse(value, Tags(()), lambda: NOW)[0]
+    found = read(value, "poltwt", tag)
     if isinstance(found, Post) and tags.match(found.hashtags):
         assert tags.may_stand_in(value)
 
@@ -209,9 +291,7 @@ def test_any_record_is_a_message_or_a_refusal(record: dict[str, Any], operation:
     | st.builds(lambda at, byte: frame()[:at] + byte + frame()[at + 1 :], st.integers(0, 300), st.binary(max_size=2))
 )
 def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
-    try:
-        content = read(value)
-    except ServerError:
-        return
+    notice_of(value)
+    content = read(value)
     if isinstance(content, Post | Deletion):
         assert decode_raw(encode(content)) == content

@@ -1,0 +1,74 @@
+"""`tagpulse record`: raw frames of a live network in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from contextlib import closing, suppress
+from pathlib import Path
+
+import click
+
+from streams import log
+from streams.cli.networks import NETWORKS, hashtags_of, open_source, tag_option
+from streams.settings import load_settings
+from streams.sources.base import Source
+from streams.sources.recording import Recorder
+
+
+@click.command("record")
+@click.argument("network", type=click.Choice(NETWORKS))
+@click.option("--to", "path", type=click.Path(path_type=Path), required=True, metavar="FILE.zst", help="A new file.")
+@tag_option
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), help="End after this long; default: when stopped."
+)
+@click.option("--json", "as_json", is_flag=True, help="The summary as a JSON object on standard output.")
+def command(network: str, path: Path, tags: tuple[str, ...], seconds: float | None, as_json: bool) -> int:
+    """Record the raw frames of a live network, to play them again: `tagpulse produce file --as NETWORK FILE.zst`.
+
+    No Kafka is needed. A recording holds posts as people wrote them, and no token: it can be sent with a bug report to
+    those who may read the posts.
+
+    \b
+    Examples:
+      tagpulse record bluesky --tag poltwt --to day.zst
+      tagpulse record mastodon --tag poltwt --seconds 600 --to day.zst
+      tagpulse produce file --as mastodon --tag poltwt day.zst
+    """
+    settings = load_settings()
+    log.configure(settings.log)
+    hashtags = hashtags_of(settings, tags)
+    source = open_source(network, settings, hashtags)
+    with closing(Recorder(path, network, hashtags)) as recorder:
+        source.tape = recorder
+        asyncio.run(_listen(source, seconds))
+    if as_json:
+        click.echo(
+            json.dumps({"network": network, "path": str(path), "frames": recorder.frames, "bytes": recorder.size})
+        )
+    else:
+        click.echo(f"{recorder.frames:,} frames of {network} in {path} ({recorder.size:,} bytes)")
+    return 0
+
+
+async def _listen(source: Source, seconds: float | None) -> None:
+    """Reads until stopped, or for some seconds."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+
+    async def read() -> None:
+        async for _ in source.batches():
+            pass
+
+    reading = asyncio.create_task(read())
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait({reading, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not reading.done():
+        reading.cancel()
+    with suppress(asyncio.CancelledError):
+        await reading

@@ -1,0 +1,215 @@
+"""Events of Mastodon's hashtag streams become Posts and Deletions.
+
+The same post has an id of its own on every instance, and one URI everywhere: by that it is kept, edited and deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from streams import metrics
+from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
+from streams.sources.base import Content, Unreadable
+from streams.sources.html import read_html
+from streams.sources.recent import Recent
+from streams.sources.tags import Tags
+from streams.sources.untyped import count, dicts, mapping, string, time
+from streams.sources.wire import Event, parse_event_frame
+
+SOURCE = "mastodon"
+UPDATE = "update"
+EDIT = "status.update"
+DELETE = "delete"
+
+_OPEN = ("public", "unlisted")
+_REMEMBERED = 100_000
+_ERROR_CHARACTERS = 300
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_MEDIA = {"image": "image", "video": "video", "gifv": "video", "audio": "audio"}
+
+LocalId = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+class _Account(msgspec.Struct, frozen=True):
+    acct: str = ""
+
+
+class _Status(msgspec.Struct):
+    """Only what a post cannot do without is taken at its word."""
+
+    id: LocalId
+    uri: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    content: str = ""
+    visibility: str = "public"
+    account: _Account = _Account()
+    spoiler_text: Any = None
+    created_at: Any = None
+    edited_at: Any = None
+    url: Any = None
+    language: Any = None
+    tags: Any = None
+    media_attachments: Any = None
+    card: Any = None
+    poll: Any = None
+    quote: Any = None
+    in_reply_to_id: Any = None
+    favourites_count: Any = None
+    reblogs_count: Any = None
+    replies_count: Any = None
+    reblog: _Status | None = None
+
+
+_STATUS: msgspec.json.Decoder[_Status] = msgspec.json.Decoder(_Status)
+
+
+class MastodonParser:
+    """Reads the frames of any number of instances: what one of them gave already is left out of the others'."""
+
+    def __init__(self, tags: Tags) -> None:
+        self._tags = tags
+        self._versions = Recent[str, datetime](_REMEMBERED)
+        """The newest edit of each URI that was passed on."""
+        self._uris = Recent[tuple[str, str], str](_REMEMBERED)
+        """By instance and the id there."""
+        self._gone = Recent[str, None](_REMEMBERED)
+        self._early = Recent[tuple[str, str], None](_REMEMBERED)
+        """Deleted before the post came."""
+        self._filtered = metrics.FILTERED.labels(SOURCE)
+        self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
+
+    def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
+        """`frame`: an event as it stands on the wire; `origin`: the name of the instance."""
+        event = parse_event_frame(frame)
+        if not isinstance(event, Event):
+            return [Unreadable(origin, 0, frame, "malformed", "no server-sent event")]
+        name, data = event
+        if name == DELETE:
+            return self._delete(data.decode("utf-8", "replace").strip(), origin, now)
+        if name not in (UPDATE, EDIT):
+            self._filtered.inc()
+            return []
+        try:
+            status = _STATUS.decode(data)
+        except msgspec.ValidationError as error:
+            return [Unreadable(origin, 0, frame, "invalid", str(error)[:_ERROR_CHARACTERS])]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return [Unreadable(origin, 0, frame, "malformed", str(error)[:_ERROR_CHARACTERS])]
+        return self._keep(status, origin, now)
+
+    def learn(self, data: bytes, origin: str) -> None:
+        """Takes a status as read in an earlier run: its edits and its deletion will be understood."""
+        try:
+            status = _STATUS.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return
+        self._uris.add((origin, status.id), status.uri)
+        if status.visibility in _OPEN and status.uri not in self._versions:
+            self._versions.add(status.uri, time(status.edited_at) or _NEVER)
+
+    def _keep(self, status: _Status, origin: str, now: datetime) -> list[Content]:
+        uri, place = status.uri, (origin, status.id)
+        self._uris.add(place, uri)
+        if uri in self._gone:
+            self._filtered.inc()
+            return []
+        if place in self._early:
+            return self._remove(uri, now)
+        if status.visibility not in _OPEN or (status.reblog and status.reblog.visibility not in _OPEN):
+            self._filtered.inc()
+            return []
+        edited_at = time(status.edited_at)
+        last = self._versions.get(uri)
+        if last is not None and (edited_at or _NEVER) <= last:
+            self._repeated.inc()
+            return []
+        post = self._post(status, origin, edited_at, now)
+        if not self._tags.match(post.hashtags):
+            self._filtered.inc()
+            # an edit took the hashtag away: the post left the campaign
+            return [] if last is None else [Deletion(source=SOURCE, id=uri, deleted_at=edited_at or now)]
+        self._versions.add(uri, edited_at or _NEVER)
+        return [post]
+
+    def _delete(self, local_id: str, origin: str, now: datetime) -> list[Content]:
+        uri = self._uris.get((origin, local_id))
+        if uri is None:
+            self._early.add((origin, local_id), None)
+            self._filtered.inc()
+            return []
+        return self._remove(uri, now)
+
+    def _remove(self, uri: str, now: datetime) -> list[Content]:
+        known = uri in self._versions
+        if uri in self._gone:
+            self._repeated.inc()
+            return []
+        self._gone.add(uri, None)
+        if not known:
+            self._filtered.inc()
+            return []
+        return [Deletion(source=SOURCE, id=uri, deleted_at=now)]
+
+    def _post(self, status: _Status, origin: str, edited_at: datetime | None, now: datetime) -> Post:
+        written = status.reblog or status
+        text = _text(written)
+        created_at = time(status.created_at)
+        return Post(
+            source=SOURCE,
+            id=status.uri,
+            text=text,
+            created_at=created_at or now,
+            created_at_is_estimate=created_at is None,
+            author=_author(status.account.acct, origin),
+            hashtags=normalise_hashtags([*_tag_names(written.tags), *find_hashtags(text)]),
+            language_hint=string(written.language) or None,
+            media=tuple(dict.fromkeys(_media(written))),
+            reply_to=self._reply_to(status.in_reply_to_id, origin),
+            repost_of=status.reblog.uri if status.reblog else None,
+            engagement=Engagement(
+                likes=count(status.favourites_count),
+                reposts=count(status.reblogs_count),
+                replies=count(status.replies_count),
+            ),
+            url=string(status.url) or None,
+            edited_at=edited_at,
+            collected_at=now,
+        )
+
+    def _reply_to(self, local_id: object, origin: str) -> str | None:
+        """The URI of the post that is answered where it is known, else its id on the instance."""
+        if not isinstance(local_id, str) or not local_id:
+            return None
+        return self._uris.get((origin, local_id)) or f"{origin}/{local_id}"
+
+
+def _author(acct: str, origin: str) -> str:
+    """`name@instance`, also for the accounts of the instance itself, which writes only their names."""
+    return acct if "@" in acct or not acct else f"{acct}@{origin}"
+
+
+def _text(status: _Status) -> str:
+    """What a person reads: the warning, the text, the options of the poll."""
+    options = (f"- {string(option.get('title'))}" for option in dicts(mapping(status.poll).get("options")))
+    parts = [string(status.spoiler_text).strip(), read_html(status.content), "\n".join(options)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _tag_names(tags: object) -> Iterator[str]:
+    return (string(tag.get("name")) for tag in dicts(tags))
+
+
+def _media(status: _Status) -> Iterator[str]:
+    for attachment in dicts(status.media_attachments):
+        kind = string(attachment.get("type"))
+        if kind in _MEDIA:
+            yield _MEDIA[kind]
+    if mapping(status.poll):
+        yield "poll"
+    if mapping(status.quote):
+        yield "quote"
+    if mapping(status.card):
+        yield "link"

@@ -1,0 +1,39 @@
+"""Several readers at once, as one feed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+Put = Callable[[T], Awaitable[None]]
+_WAITING = 64
+
+
+async def merged(readers: Sequence[Callable[[Put[T]], Awaitable[None]]]) -> AsyncIterator[T]:
+    """What the readers put, as it comes; they wait while nobody asks for more.
+
+    Ends when all have ended. What one of them raises ends the others and is raised here.
+    """
+    queue: asyncio.Queue[T] = asyncio.Queue(_WAITING)
+    running: set[asyncio.Future[None]] = {asyncio.ensure_future(reader(queue.put)) for reader in readers}
+    getting: asyncio.Future[T] | None = None
+    try:
+        while running or not queue.empty():
+            getting = asyncio.ensure_future(queue.get())
+            while not getting.done() and running:
+                waiting: list[asyncio.Future[Any]] = [getting, *running]
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in running if task in done]:
+                    running.discard(task)
+                    task.result()
+            if not getting.done() and queue.empty():
+                return
+            yield await getting
+    finally:
+        tasks: list[asyncio.Future[Any]] = [*running, *([getting] if getting is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

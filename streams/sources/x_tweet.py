@@ -1,0 +1,244 @@
+"""Lines of X's filtered stream and compliance streams become Posts and Deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from html import unescape
+from typing import Annotated, Any
+
+import msgspec
+
+from streams import metrics
+from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
+from streams.sources.base import Content, Unreadable
+from streams.sources.recent import Recent
+from streams.sources.times import tweet_time
+from streams.sources.untyped import count, dicts, mapping, string, strings, time
+
+SOURCE = "x"
+
+_REMEMBERED = 500_000
+_ERROR_CHARACTERS = 300
+_MEDIA = {"photo": "image", "video": "video", "animated_gif": "video"}
+_NO_LANGUAGE = ("und", "qam", "qct", "qht", "qme", "qst", "zxx")
+_REMOVALS = ("delete", "drop")
+
+TweetId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}$")]
+
+
+class _Tweet(msgspec.Struct):
+    """Only what a post cannot do without is taken at its word."""
+
+    id: TweetId
+    text: str = ""
+    author_id: Any = None
+    created_at: Any = None
+    lang: Any = None
+    note_tweet: Any = None
+    entities: Any = None
+    public_metrics: Any = None
+    referenced_tweets: Any = None
+    attachments: Any = None
+    edit_history_tweet_ids: Any = None
+    in_reply_to_user_id: Any = None
+
+
+class _Line(msgspec.Struct):
+    data: _Tweet | None = None
+    includes: Any = None
+    errors: Any = None
+    matching_rules: Any = None
+    title: Any = None
+    connection_issue: Any = None
+    detail: Any = None
+
+
+class _Compliance(msgspec.Struct):
+    data: dict[str, Any] | None = None
+    errors: Any = None
+
+
+_LINE: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
+_COMPLIANCE: msgspec.json.Decoder[_Compliance] = msgspec.json.Decoder(_Compliance)
+_COMPLIANCE_MARK = b'"tweet"'
+
+
+class StreamError(Exception):
+    """X says why it ends the stream."""
+
+    def __init__(self, titles: str) -> None:
+        super().__init__(titles)
+        self.is_cap = "UsageCap" in titles or "usage-cap" in titles
+        self.is_crowd = "TooManyConnections" in titles
+
+
+class XParser:
+    """Reads lines of the filtered stream, and of the compliance streams where the plan has them."""
+
+    def __init__(self, rule_tag: str) -> None:
+        """`rule_tag`: marks the rules that are ours; what matches none of them is left out."""
+        self._rule_tag = rule_tag
+        self._newest = Recent[str, str](_REMEMBERED)
+        """The newest version of each post that was passed on: an edit has an id of its own."""
+        self._posts = Recent[str, str](_REMEMBERED)
+        """The post of each version."""
+        self._gone = Recent[str, None](_REMEMBERED)
+        """Deleted, also before the post came: the streams are not in step."""
+        self._filtered = metrics.FILTERED.labels(SOURCE)
+        self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
+
+    def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
+        """`frame`: a line of a stream."""
+        try:
+            if frame.startswith(b'{"data":{"') and _COMPLIANCE_MARK in frame[:80]:
+                return self._comply(_COMPLIANCE.decode(frame), now)
+            line = _LINE.decode(frame)
+        except msgspec.ValidationError as error:
+            return [Unreadable(origin, 0, frame, "invalid", str(error)[:_ERROR_CHARACTERS])]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return [Unreadable(origin, 0, frame, "malformed", str(error)[:_ERROR_CHARACTERS])]
+        if line.data is None:
+            if ended(frame) is not None:
+                return []
+            return [Unreadable(origin, 0, frame, "invalid", "neither a post nor an error")]
+        rules = [string(rule.get("tag")) for rule in dicts(line.matching_rules)]
+        if rules and self._rule_tag not in rules:
+            self._filtered.inc()
+            return []
+        return self._keep(line.data, mapping(line.includes), now)
+
+    def _keep(self, tweet: _Tweet, includes: dict[str, Any], now: datetime) -> list[Content]:
+        first = next(filter(str.isdigit, strings(tweet.edit_history_tweet_ids)), tweet.id)[:20]
+        last = self._newest.get(first)
+        if first in self._gone or tweet.id in self._gone:
+            self._filtered.inc()
+            return []
+        if last is not None and int(tweet.id) <= int(last):
+            self._repeated.inc()
+            return []
+        self._newest.add(first, tweet.id)
+        self._posts.add(tweet.id, first)
+        self._posts.add(first, first)
+        return [_post(tweet, first, includes, now)]
+
+    def _comply(self, line: _Compliance, now: datetime) -> list[Content]:
+        """Deletions of posts that were kept: the streams carry those of the whole network."""
+        found: list[Content] = []
+        for kind, event in mapping(line.data).items():
+            tweet_id = string(mapping(mapping(event).get("tweet")).get("id"))
+            if kind not in _REMOVALS or not tweet_id or tweet_id in self._gone:
+                continue
+            post_id = self._posts.get(tweet_id)
+            self._gone.add(tweet_id, None)
+            if post_id is not None:
+                self._gone.add(post_id, None)
+                deleted_at = time(mapping(event).get("event_at")) or now
+                found.append(Deletion(source=SOURCE, id=post_id, deleted_at=deleted_at))
+        if not found:
+            self._filtered.inc()
+        return found
+
+
+def ended(frame: bytes) -> StreamError | None:
+    """What X says when it ends a stream; None for any other line."""
+    try:
+        line = _LINE.decode(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    problems = [
+        *dicts(line.errors),
+        {"title": line.title, "connection_issue": line.connection_issue, "detail": line.detail},
+    ]
+    said = [
+        " ".join(filter(None, (string(problem.get(key)) for key in ("title", "connection_issue", "detail"))))
+        for problem in problems
+    ]
+    titles = "; ".join(filter(None, said))[:_ERROR_CHARACTERS]
+    return StreamError(titles) if line.data is None and titles else None
+
+
+def made_at(tweet_id: str) -> datetime | None:
+    """When X made the id."""
+    try:
+        return tweet_time(tweet_id)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _post(tweet: _Tweet, first: str, includes: dict[str, Any], now: datetime) -> Post:
+    references = {
+        string(reference.get("type")): string(reference.get("id")) for reference in dicts(tweet.referenced_tweets)
+    }
+    original = _original(references.get("retweeted", ""), includes)
+    text = unescape(_text(original) if original else _text(msgspec.to_builtins(tweet)))
+    written_at = time(tweet.created_at) or made_at(tweet.id)
+    created_at = written_at if first == tweet.id else made_at(first) or written_at
+    author = _author(string(tweet.author_id), includes)
+    figures = mapping(tweet.public_metrics)
+    language = string(tweet.lang)
+    return Post(
+        source=SOURCE,
+        id=first,
+        text=text,
+        created_at=created_at or now,
+        created_at_is_estimate=created_at is None,
+        author=author,
+        hashtags=normalise_hashtags([*_hashtags(tweet, original), *find_hashtags(text)]),
+        language_hint=None if language in _NO_LANGUAGE else language or None,
+        media=tuple(dict.fromkeys(_media(tweet, references, includes))),
+        reply_to=references.get("replied_to") or None,
+        repost_of=references.get("retweeted") or None,
+        engagement=Engagement(
+            likes=count(figures.get("like_count")),
+            reposts=count(figures.get("retweet_count")),
+            replies=count(figures.get("reply_count")),
+        ),
+        url=f"https://x.com/{author or 'i'}/status/{tweet.id}",
+        edited_at=None if first == tweet.id else written_at or now,
+        collected_at=now,
+    )
+
+
+def _text(tweet: dict[str, Any]) -> str:
+    """The whole text, also of a long post."""
+    return string(mapping(tweet.get("note_tweet")).get("text")) or string(tweet.get("text"))
+
+
+def _original(tweet_id: str, includes: dict[str, Any]) -> dict[str, Any]:
+    """The post that is reposted, whose text stands in the repost only up to some length."""
+    return next((tweet for tweet in dicts(includes.get("tweets")) if tweet_id and tweet.get("id") == tweet_id), {})
+
+
+def _author(author_id: str, includes: dict[str, Any]) -> str:
+    users = (user for user in dicts(includes.get("users")) if user.get("id") == author_id)
+    return next((string(user.get("username")) for user in users), "") or author_id
+
+
+def _hashtags(tweet: _Tweet, original: dict[str, Any]) -> Iterator[str]:
+    for entities in (
+        mapping(tweet.entities),
+        mapping(original.get("entities")),
+        mapping(mapping(tweet.note_tweet).get("entities")),
+    ):
+        for hashtag in dicts(entities.get("hashtags")):
+            yield string(hashtag.get("tag"))
+
+
+def _media(tweet: _Tweet, references: dict[str, str], includes: dict[str, Any]) -> Iterator[str]:
+    attachments = mapping(tweet.attachments)
+    keys = set(strings(attachments.get("media_keys")))
+    for media in dicts(includes.get("media")):
+        kind = string(media.get("type"))
+        if media.get("media_key") in keys and kind in _MEDIA:
+            yield _MEDIA[kind]
+    if any(strings(attachments.get("poll_ids"))):
+        yield "poll"
+    if "quoted" in references:
+        yield "quote"
+    for url in dicts(mapping(tweet.entities).get("urls")):
+        # links to the post's own pictures, and to the quoted post, are no links of the author's
+        if not string(url.get("media_key")) and not string(url.get("expanded_url")).startswith(
+            ("https://x.com/", "https://twitter.com/")
+        ):
+            yield "link"

@@ -1,0 +1,38 @@
+"""Reading from a live source in a test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from streams.contracts import Deletion, Post
+from streams.sources.base import Batch, Content, Source
+
+
+async def no_sleep(seconds: float) -> None:
+    """A pause that takes no time."""
+    await asyncio.sleep(0)
+
+
+async def take(source: Source, count: int, seconds: float = 10) -> tuple[list[Content], list[Batch]]:
+    """Reads on until so many contents came."""
+    contents: list[Content] = []
+    batches: list[Batch] = []
+    async with asyncio.timeout(seconds), contextlib.aclosing(source.batches()) as reading:  # type: ignore[type-var]
+        async for batch in reading:
+            batches.append(batch)
+            contents += batch.contents
+            if len(contents) >= count:
+                break
+    return contents, batches
+
+
+def numbers(contents: list[Content]) -> list[int]:
+    """The numbers that end the ids of posts and deletions."""
+    return [int(content.id.rpartition("/")[2]) for content in contents if isinstance(content, Post | Deletion)]
+
+
+def counted(metric: Any, source: str) -> float:
+    """What a metric of a source stands at."""
+    return float(metric.labels(source)._value.get())

@@ -1,0 +1,126 @@
+"""An instance of Mastodon of the tests: it speaks the protocol, and does what real ones do on bad days."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.helpers.http_server import Connection, Request, http_server
+
+Act = Callable[[Connection], Awaitable[None]]
+TOKEN = "canary-mastodon-token"
+
+
+def status(number: int, *, text: str = "#poltwt", host: str = "example.social", **fields: Any) -> dict[str, Any]:
+    """Post `number`, written a second after the one before; on every instance it has another id and the same URI."""
+    minutes, seconds = divmod(number, 60)
+    written: dict[str, Any] = {
+        "id": str(1000 + number),
+        "uri": f"https://{host}/users/anna/statuses/{number}",
+        "url": f"https://{host}/@anna/{number}",
+        "content": f"<p>{text}</p>",
+        "created_at": f"2026-08-01T{12 + minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.000Z",
+        "visibility": "public",
+        "account": {"acct": "anna"},
+        "tags": [{"name": "poltwt", "url": ""}],
+    }
+    return written | fields
+
+
+def event(name: str, data: dict[str, Any] | str) -> bytes:
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    return f"event: {name}\ndata: {text}\n\n".encode()
+
+
+def update(number: int, **fields: Any) -> bytes:
+    return event("update", status(number, **fields))
+
+
+def send(*pieces: bytes) -> Act:
+    async def act(connection: Connection) -> None:
+        for piece in pieces:
+            await connection.chunk(piece)
+
+    return act
+
+
+async def stay(connection: Connection) -> None:
+    await connection.stay()
+
+
+async def cut(connection: Connection) -> None:
+    connection.cut()
+
+
+class Mastodon:
+    """Does one list of acts for each stream that is opened, the last one again for all that follow."""
+
+    def __init__(self, *streams: list[Act] | int, timeline: list[dict[str, Any]] | None = None) -> None:
+        self._streams = list(streams)
+        self._opened = 0
+        self.timeline = timeline or []
+        """What the hashtag's timeline holds."""
+        self.hidden: list[dict[str, Any]] = []
+        """Posts that are there, but not in the timeline."""
+        self.requests: list[Request] = []
+        self.url = ""
+        self.streaming_url: str | None = None
+        self.domain = "example.social"
+        self.failing: dict[str, list[tuple[int, dict[str, str]]]] = {}
+        """By path: answers that come first, each once."""
+
+    @property
+    def streams(self) -> list[Request]:
+        return [request for request in self.requests if request.path == "/api/v1/streaming/hashtag"]
+
+    @property
+    def pages(self) -> list[str]:
+        """The `min_id` of every page that was asked for."""
+        return [request.query["min_id"][0] for request in self.requests if "min_id" in request.query]
+
+    async def handle(self, request: Request, connection: Connection) -> None:
+        self.requests.append(request)
+        if failing := self.failing.get(request.path):
+            code, headers = failing.pop(0)
+            await connection.answer(code, b'{"error":"no"}', **headers)
+        elif request.path == "/api/v2/instance":
+            urls = {"streaming": (self.streaming_url or self.url).replace("http:", "ws:")}
+            about = {"domain": self.domain, "configuration": {"urls": urls}}
+            await connection.answer(200, json.dumps(about).encode())
+        elif request.path.startswith("/api/v1/timelines/tag/"):
+            limit = int(request.query["limit"][0])
+            ordered = sorted(self.timeline, key=lambda post: int(post["id"]))
+            if "min_id" in request.query:
+                after = int(request.query["min_id"][0])
+                page = [post for post in ordered if int(post["id"]) > after][:limit]
+            else:
+                below = int(request.query["max_id"][0])
+                page = [post for post in ordered if int(post["id"]) < below][-limit:]
+            await connection.answer(200, json.dumps(list(reversed(page))).encode())
+        elif request.path.startswith("/api/v1/statuses/"):
+            there = [post for post in self.timeline + self.hidden if post["id"] == request.path.rpartition("/")[2]]
+            await connection.answer(200 if there else 404, json.dumps(there[0]).encode() if there else b"{}")
+        elif request.path == "/api/v1/streaming/hashtag":
+            self._opened += 1
+            acts = self._streams[min(self._opened, len(self._streams)) - 1]
+            if isinstance(acts, int):
+                await connection.answer(acts, b'{"error":"no"}')
+                return
+            await connection.begin("text/event-stream")
+            await connection.chunk(b":)\n\n")
+            for act in acts:
+                await act(connection)
+            connection.cut()
+        else:
+            await connection.answer(404)
+
+
+@asynccontextmanager
+async def mastodon(*streams: list[Act] | int, **options: Any) -> AsyncIterator[Mastodon]:
+    """The instance on a free port, while the block runs."""
+    server = Mastodon(*streams, **options)
+    async with http_server(server.handle) as url:
+        server.url = url
+        yield server

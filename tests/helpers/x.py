@@ -1,0 +1,142 @@
+"""X's API of the tests: rules, filtered stream, compliance streams and usage, and what the real one does on bad days."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.helpers.http_server import Connection, Request, http_server
+
+Act = Callable[[Connection], Awaitable[None]]
+Failure = tuple[int, bytes, dict[str, str]]
+TOKEN = "canary-x-token"
+RULES = "/2/tweets/search/stream/rules"
+STREAM = "/2/tweets/search/stream"
+COMPLIANCE = "/2/tweets/compliance/stream"
+USAGE = "/2/usage/tweets"
+FIRST_ID = 1_900_000_000_000_000_000
+
+
+def tweet_id(number: int) -> str:
+    return str(FIRST_ID + number)
+
+
+def tweet(
+    number: int, *, text: str = "#poltwt", includes: dict[str, Any] | None = None, **fields: Any
+) -> dict[str, Any]:
+    """Line `number` of the stream."""
+    data: dict[str, Any] = {
+        "id": tweet_id(number),
+        "text": text,
+        "author_id": "7",
+        "created_at": "2026-08-01T12:00:00.000Z",
+        "edit_history_tweet_ids": [tweet_id(number)],
+        "entities": {"hashtags": [{"tag": "PolTwt"}]},
+    }
+    users = {"users": [{"id": "7", "username": "anna"}]}
+    return {
+        "data": data | fields,
+        "includes": users | (includes or {}),
+        "matching_rules": [{"id": "1", "tag": "tagpulse"}],
+    }
+
+
+def line(number: int, **fields: Any) -> bytes:
+    return json.dumps(tweet(number, **fields), ensure_ascii=False, separators=(",", ":")).encode() + b"\r\n"
+
+
+def removal(number: int, kind: str = "delete") -> bytes:
+    event = {"tweet": {"id": tweet_id(number), "author_id": "7"}, "event_at": "2026-08-01T12:30:00.000Z"}
+    return json.dumps({"data": {kind: event}}, separators=(",", ":")).encode() + b"\r\n"
+
+
+def send(*pieces: bytes) -> Act:
+    async def act(connection: Connection) -> None:
+        for piece in pieces:
+            await connection.chunk(piece)
+
+    return act
+
+
+async def stay(connection: Connection) -> None:
+    await connection.stay()
+
+
+async def cut(connection: Connection) -> None:
+    connection.cut()
+
+
+class X:
+    """Does one list of acts for each stream that is opened, the last one again for all that follow."""
+
+    def __init__(self, *streams: list[Act] | Failure, compliance: dict[int, list[Act]] | None = None) -> None:
+        self._streams = list(streams)
+        self._compliance = compliance or {}
+        self._opened = 0
+        self.rules: dict[str, dict[str, str]] = {}
+        """By id: `value` and `tag`."""
+        self.refused_rules: dict[str, str] = {}
+        """Titles of errors by value."""
+        self.usage: list[tuple[int, int]] = []
+        """Used and allowed posts, one for each time that it is asked; then it is not there."""
+        self.requests: list[Request] = []
+        self.url = ""
+
+    def asked(self, path: str) -> list[Request]:
+        return [request for request in self.requests if request.path == path]
+
+    async def handle(self, request: Request, connection: Connection) -> None:
+        self.requests.append(request)
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            await connection.answer(401, b'{"title":"Unauthorized"}')
+        elif request.path == RULES:
+            await self._answer_rules(request, connection)
+        elif request.path == USAGE and self.usage:
+            used, allowed = self.usage.pop(0)
+            data = {"project_usage": str(used), "project_cap": str(allowed), "cap_reset_day": 3}
+            await connection.answer(200, json.dumps({"data": data}).encode())
+        elif request.path == STREAM:
+            self._opened += 1
+            acts = self._streams[min(self._opened, len(self._streams)) - 1]
+            if isinstance(acts, tuple):
+                status, body, headers = acts
+                await connection.answer(status, body, **headers)
+            else:
+                await self._stream(acts, connection)
+        elif request.path == COMPLIANCE and self._compliance:
+            await self._stream(self._compliance.get(int(request.query["partition"][0]), [stay]), connection)
+        else:
+            await connection.answer(404 if request.path == USAGE else 403, b'{"title":"Client Forbidden"}')
+
+    async def _stream(self, acts: list[Act], connection: Connection) -> None:
+        await connection.begin("application/json")
+        for act in acts:
+            await act(connection)
+        connection.cut()
+
+    async def _answer_rules(self, request: Request, connection: Connection) -> None:
+        if request.method == "GET":
+            found = [{"id": rule_id, **rule} for rule_id, rule in self.rules.items()]
+            await connection.answer(200, json.dumps({"data": found} if found else {"meta": {}}).encode())
+            return
+        change = json.loads(request.body)
+        for rule_id in change.get("delete", {}).get("ids", []):
+            self.rules.pop(rule_id, None)
+        errors = []
+        for rule in change.get("add", []):
+            if title := self.refused_rules.get(rule["value"]):
+                errors.append({"title": title, "value": rule["value"], "detail": "no"})
+            else:
+                self.rules[str(100 + len(self.requests))] = rule
+        await connection.answer(201, json.dumps({"errors": errors} if errors else {"meta": {}}).encode())
+
+
+@asynccontextmanager
+async def x(*streams: list[Act] | Failure, **options: Any) -> AsyncIterator[X]:
+    """The API on a free port, while the block runs."""
+    server = X(*streams, **options)
+    async with http_server(server.handle) as url:
+        server.url = url
+        yield server
