@@ -60,7 +60,7 @@ def test_check_says_what_differs(apache_broker: Broker, settings_for: SettingsFa
     assert differences[dead, "max.message.bytes"] == ("4000000", "2097152")
     assert (dead, "retention.bytes") not in differences
     assert (settings.topics.minutes, "partitions") not in differences, "always one"
-    assert len(differences) == 16
+    assert len(differences) == 18
     assert topics.check(changed).without_configs == ()
 
 
