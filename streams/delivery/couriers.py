@@ -65,6 +65,9 @@ class WebhookCourier:
     async def run(self, inbox: Inbox) -> None:
         while not self._stopping.is_set():
             batch = await inbox.read(_READ_SECONDS)
+            if not inbox.is_current:
+                self._report.handed_over()
+                continue
             if batch.fresh and not await self._begin(batch, inbox):
                 continue
             for received in batch.spikes:
@@ -159,8 +162,11 @@ class AlertmanagerCourier:
                 self._over.clear()  # an Alertmanager that is new need not hear of all that ever was
             for received in batch.spikes:
                 self._take(received)
+            if not inbox.is_current:
+                self._report.handed_over()
+                continue
             # read to its end first: a spike that is over must not be told as open once more
-            if not inbox.is_current or not await inbox.is_at_end():
+            if not await inbox.is_at_end():
                 continue
             if self._clock() >= self._due or (self._news and not self._failing):
                 await self._tell(inbox)

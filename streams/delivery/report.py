@@ -41,6 +41,10 @@ class Report:
             logger.warning("%s (%s) takes alerts again", self._target, self._place)
             self._trouble = ""
 
+    def handed_over(self) -> None:
+        """Another worker has the topic: whether the target takes alerts is for its figures to say."""
+        metrics.ALERT_TARGET_FAILING.labels(self._target).set(0)
+
     def _tell(self, level: int, answer: Answer, what: str) -> None:
         if self._trouble != answer.outcome:
             self._trouble = answer.outcome

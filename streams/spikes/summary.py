@@ -13,6 +13,7 @@ _MUCH = 0.3
 _MANY_POSTS = 5
 _SOME = 0.08
 """A name with a smaller share is surely more frequent, and yet not what the spike is about."""
+_LEAST_RATE = 0.005
 _TERMS = 3
 _CAMPAIGN_TOPICS = 1
 _TOPICS = 2
@@ -52,7 +53,9 @@ def percent(share: float) -> str:
 
 
 def pace(rate: float) -> str:
-    """Posts a minute: 39, 3.9, 0.04."""
+    """Posts a minute: 39, 3.9, 0.04, 0."""
+    if rate < _LEAST_RATE:
+        return "0"
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
 
 

@@ -176,8 +176,11 @@ async def test_a_rebalance_repeats_nothing_and_takes_nothing_that_another_worker
             await eventually(lambda: topic.committed == 1)
             topic.spikes.append(spike(2))
             await eventually(lambda: len(server.requests) > 1)
+            failing = metrics.ALERT_TARGET_FAILING.labels("hook")
+            assert failing._value.get() == 1
             topic.is_current = False  # another worker has it now
             before = await _quiet(server)
+            assert failing._value.get() == 0
             topic.spikes.append(spike(3))
             await asyncio.sleep(0.2)
             assert len(server.requests) == before
