@@ -125,7 +125,10 @@ OUTPUT_RETRIES = Counter(
 
 # Sinks
 SINK_AWAY = Gauge(
-    "tagpulse_sink_unavailable", "1 while a sink does not answer and its worker waits for it", ["sink"], registry=REGISTRY
+    "tagpulse_sink_unavailable",
+    "1 while a sink does not answer and its worker waits for it",
+    ["sink"],
+    registry=REGISTRY,
 )
 STORED = Counter("tagpulse_sink_rows", "Rows that a sink made durable", ["sink"], registry=REGISTRY)
 REPEATED = Counter(
