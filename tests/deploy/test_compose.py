@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from pathlib import Path
@@ -143,6 +144,15 @@ def test_the_example_names_every_variable_and_no_other() -> None:
     asked = set(re.findall(r"\$\{(\w+)", files))
     named = set(re.findall(r"^(\w+)=", ENV_EXAMPLE.read_text(), re.MULTILINE))
     assert named == asked | {"COMPOSE_PROFILES"}
+
+
+def test_alerts_link_to_a_dashboard_that_exists() -> None:
+    url = SERVICES["watch"]["environment"]["TAGPULSE_ALERTS__DASHBOARD_URL"]
+    path = next(
+        volume["source"] for volume in SERVICES["grafana"]["volumes"] if volume["target"] == "/etc/grafana/dashboards"
+    )
+    uids = {json.loads(file.read_text(encoding="utf-8"))["uid"] for file in Path(path).glob("*.json")}
+    assert url.rpartition("/d/")[2] in uids
 
 
 def test_prometheus_looks_at_every_process() -> None:
