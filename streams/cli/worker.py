@@ -16,6 +16,7 @@ from streams.agents import watch as watching
 from streams.agents.enrich import WORKER, Enrich, EnrichedOutput
 from streams.agents.store import Store
 from streams.campaign import Campaign, load_campaign
+from streams.delivery.delivery import Delivery
 from streams.lossless import Pace
 from streams.model import load_enricher
 from streams.publisher import Publisher
@@ -196,6 +197,7 @@ async def _watch(settings: Settings, process_number: int, ends: Path | None) -> 
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,
         beside=(spikes_job,),
+        companions=(Delivery(settings),),
     )
     await run(job, settings, process_number)
 
