@@ -12,6 +12,7 @@ from streams.spikes.recent import Recent
 from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity, SensitivityName
 from streams.spikes.silence import SilenceWatch
 from streams.spikes.turns import Turn
+from streams.spikes.voices import Voices
 from streams.spikes.volume import VolumeWatch
 
 
@@ -77,10 +78,11 @@ class _HashtagWatch:
 
     def __init__(self, hashtag: str, first: int, sensitivity: Sensitivity) -> None:
         self._recent = Recent()
+        self._voices = Voices()
         self._kinds = [watch(hashtag, first, sensitivity) for watch in (NegativeWatch, SilenceWatch, VolumeWatch)]
 
     def step(self, number: int, counts: MinuteCounts) -> list[Turn]:
-        self._recent.add(counts)
+        self._recent.add(counts, *self._voices.of(number, counts))
         return [turn for kind in self._kinds for turn in kind.step(number, counts, self._recent)]
 
 

@@ -41,7 +41,7 @@ class NegativeWatch:
 
     def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
         """One minute, which `recent` already holds."""
-        n, k = counts.voices
+        _, _, n, k = recent.total.minus(recent.before(1))
         self._memory.add(number, n, k, in_spike=self._open is not None)
         if self._open is not None:
             return self._follow(self._open, number, n, k, recent)

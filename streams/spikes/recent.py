@@ -30,10 +30,10 @@ class Recent:
         self.total = Sums(0, 0, 0, 0)
         self._sums = deque([self.total], maxlen=KEPT_MINUTES + 1)
 
-    def add(self, counts: MinuteCounts) -> None:
-        """The next minute."""
+    def add(self, counts: MinuteCounts, n: int, k: int) -> None:
+        """The next minute, with its independent posts and the negative ones of them."""
         if counts.posts:
-            (posts, negative, voices, negative_voices), (n, k) = self.total, counts.voices
+            posts, negative, voices, negative_voices = self.total
             self.total = Sums(posts + counts.posts, negative + counts.negative, voices + n, negative_voices + k)
         self._sums.append(self.total)
 
