@@ -112,6 +112,27 @@ def test_silence_is_found_where_nothing_follows() -> None:
     assert opened(detector.advance(at(330)), "silence")
 
 
+def test_a_silence_ends_after_a_day_and_then_the_hashtag_sleeps() -> None:
+    detector = Detector()
+    turns_of(minutes(8.0, 0.2, 300), detector)
+    turns = detector.advance(at(10_000_000))
+    assert [turn.state for turn in turns] == ["open", "closed"]
+    assert turns[1].closed_at is not None
+    assert at(299 + DAY) <= turns[1].closed_at <= at(301 + DAY)
+    assert detector.fed_until == at(10_000_000)
+
+
+def test_a_hashtag_that_slept_still_knows_what_is_usual() -> None:
+    posts = np.full(3 * DAY, 20.0)
+    posts[DAY : 2 * DAY] = 0
+    share = np.full(3 * DAY, 0.3)
+    share[2 * DAY + 2 :] = 0.6
+    found = opened(turns_of(minutes(posts, share, 3 * DAY), Detector()), "negative")
+    assert found
+    assert at(2 * DAY + 2) < found[0].known_at <= at(2 * DAY + 10)
+    assert found[0].baseline == pytest.approx(0.3, abs=0.05)
+
+
 def test_a_night_is_no_silence() -> None:
     course = 10 * np.exp(3 * np.sin(np.arange(3 * DAY) / DAY * 2 * np.pi))
     turns = turns_of(minutes(np.minimum(course, 60), 0.2, 3 * DAY), Detector())
