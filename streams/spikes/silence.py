@@ -16,7 +16,7 @@ from streams.spikes.turns import Turn
 _MEAN_LIVES = (20.0, 60.0, 240.0)
 """Minutes over which the rate is taken; the least one counts, so that a fading hashtag is expected to fade on."""
 _LEAST_AGE = 60
-_LEAST_MINUTES, _MOST_MINUTES = 8, 180
+_LEAST_MINUTES, _MOST_MINUTES = 8, 60
 """A hashtag that must be silent for longer to be missed was not alive."""
 _GAPS = 2.0
 """Times the longest pause of the last day."""
