@@ -25,10 +25,10 @@ def raw_score(times: Sequence[str], windows: Sequence[Window], detected: Collect
     row_of = {time: row for row, time in enumerate(times)}
     first = probation_rows(len(times))
     spans = sorted((row_of[begin], row_of[end]) for begin, end in windows)
-    spans = [span for span in spans if span[1] >= first]
+    scored = [span for span in spans if span[1] >= first]
     rows = sorted(row_of[time] for time in detected if row_of[time] >= first)
     score = 0.0
-    for begin, end in spans:
+    for begin, end in scored:
         hits = [row for row in rows if begin <= row <= end]
         score += HIT * _sigmoid(-(end - hits[0] + 1) / (end - begin + 1)) / _sigmoid(-1) if hits else -MISS
     for row in rows:
@@ -37,7 +37,7 @@ def raw_score(times: Sequence[str], windows: Sequence[Window], detected: Collect
         before = [span for span in spans if span[1] < row]
         past = (row - before[-1][1]) / (before[-1][1] - before[-1][0]) if before else 3.0
         score += FALSE_ALARM * _sigmoid(past)
-    return score, len(spans)
+    return score, len(scored)
 
 
 def normalised(score: float, windows: int) -> float:

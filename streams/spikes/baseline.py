@@ -11,6 +11,7 @@ from streams.spikes.same_hour import DAY_MINUTES, SameHour
 BLOCK_MINUTES = 5
 _MEAN_LIVES = (120.0, 480.0, 1_440.0, 4_320.0)
 """Minutes."""
+_PRIOR_POSTS = 10.0
 _SAME_HOUR_POSTS = 30.0
 _TRUST_FORGETTING = exp(-BLOCK_MINUTES / DAY_MINUTES)
 _LEAST_TRUST = -6.0
@@ -56,7 +57,7 @@ class Baseline:
 
     def usual(self, number: int) -> Usual:
         """What is usual in a minute."""
-        told = [(n, (k + 0.5) / (n + 1)) for n, k in zip(self._posts, self._negative, strict=True)]
+        told = self._horizons()
         n, k = self._same_hour.around(number)
         known = n >= _SAME_HOUR_POSTS
         told.append((n, (k + 0.5) / (n + 1)) if known else told[-1])
@@ -70,9 +71,19 @@ class Baseline:
         spread = share * (1 - share)
         # horizons that contradict each other leave less that is sure
         variance = sum(
-            trust * (spread / (n + 1) + (each - share) ** 2) for trust, (n, each) in zip(trusts, told, strict=True)
+            trust * (spread / n + (each - share) ** 2) for trust, (n, each) in zip(trusts, told, strict=True)
         )
         return Usual(share, max(0.0, spread * whole / variance - 1), tuple(each for _, each in told))
+
+    def _horizons(self) -> list[tuple[float, float]]:
+        """Posts and share of each horizon. A short one without posts says what the next longer one says."""
+        found: list[tuple[float, float]] = []
+        prior, weight = 0.5, 1.0
+        for n, k in zip(reversed(self._posts), reversed(self._negative), strict=True):
+            prior, whole = (k + prior * weight) / (n + weight), n + weight
+            found.append((whole, prior))
+            weight = min(whole, _PRIOR_POSTS)
+        return found[::-1]
 
     def _judge(self, posts: int, negative: int, horizons: Sequence[float]) -> None:
         for index, share in enumerate(horizons):

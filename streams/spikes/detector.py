@@ -7,12 +7,9 @@ from datetime import datetime
 
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import EPOCH, MINUTE, time_of
-from streams.spikes.negative import NegativeWatch
-from streams.spikes.recent import Recent
+from streams.spikes.hashtag import HashtagWatch
 from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity, SensitivityName
-from streams.spikes.silence import SilenceWatch
 from streams.spikes.turns import Turn
-from streams.spikes.volume import VolumeWatch
 
 
 class Detector:
@@ -28,7 +25,8 @@ class Detector:
 
     def __init__(self, sensitivity: SensitivityName | Sensitivity = "middle") -> None:
         self.sensitivity = sensitivity if isinstance(sensitivity, Sensitivity) else SENSITIVITIES[sensitivity]
-        self._watches: dict[str, _HashtagWatch] = {}
+        self._watches: dict[str, HashtagWatch] = {}
+        self._awake: set[str] = set()
         self._next: int | None = None
 
     @property
@@ -54,34 +52,32 @@ class Detector:
         turns = self.advance(minute)
         for hashtag in fed:
             if hashtag not in self._watches:
-                self._watches[hashtag] = _HashtagWatch(hashtag, number, self.sensitivity)
+                self._watches[hashtag] = HashtagWatch(hashtag, number, self.sensitivity)
         return turns + self._step(number, fed)
 
     def advance(self, until: datetime) -> list[Turn]:
         """Every minute before `until` is complete: those that were not fed had no posts."""
-        if self._next is None:
-            return []
-        return [turn for number in range(self._next, _number(until)) for turn in self._step(number, {})]
+        turns: list[Turn] = []
+        end = _number(until)
+        while self._next is not None and self._next < end:
+            if not self._awake:
+                self._next = end
+                break
+            turns += self._step(self._next, {})
+        return turns
 
     def _step(self, number: int, fed: dict[str, MinuteCounts]) -> list[Turn]:
         self._next = number + 1
         none = MinuteCounts(time_of(number), "")
         turns: list[Turn] = []
-        for hashtag in sorted(self._watches):
-            turns += self._watches[hashtag].step(number, fed.get(hashtag, none))
+        for hashtag in sorted(self._awake | fed.keys()):
+            watch = self._watches[hashtag]
+            turns += watch.step(number, fed.get(hashtag, none))
+            if watch.is_awake:
+                self._awake.add(hashtag)
+            else:
+                self._awake.discard(hashtag)
         return turns
-
-
-class _HashtagWatch:
-    """All kinds of spikes of one hashtag."""
-
-    def __init__(self, hashtag: str, first: int, sensitivity: Sensitivity) -> None:
-        self._recent = Recent()
-        self._kinds = [watch(hashtag, first, sensitivity) for watch in (NegativeWatch, SilenceWatch, VolumeWatch)]
-
-    def step(self, number: int, counts: MinuteCounts) -> list[Turn]:
-        self._recent.add(counts)
-        return [turn for kind in self._kinds for turn in kind.step(number, counts, self._recent)]
 
 
 def _number(minute: datetime) -> int:

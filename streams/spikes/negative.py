@@ -39,9 +39,14 @@ class NegativeWatch:
         self._since = first
         self._rests_until = first
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a spike is open."""
+        return self._open is not None
+
     def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
         """One minute, which `recent` already holds."""
-        n, k = counts.voices
+        _, _, n, k = recent.total.minus(recent.before(1))
         self._memory.add(number, n, k, in_spike=self._open is not None)
         if self._open is not None:
             return self._follow(self._open, number, n, k, recent)
@@ -51,13 +56,14 @@ class NegativeWatch:
 
     def _look(self, number: int, recent: Recent) -> list[Turn]:
         (_, _, n_total, k_total), wanted, usual = recent.total, self._sensitivity, self._memory.usual
-        longest = min(number + 1 - self._since, self._memory.longest_window(number))
+        sums = recent.sums
+        longest = min(number + 1 - self._since, self._memory.longest_window(number), len(sums) - 1)
         least_share = usual.share + wanted.min_rise
         best, best_minutes = wanted.evidence, 0
         for minutes in _WINDOWS:
             if minutes > longest:
                 break
-            _, _, n_before, k_before = recent.before(minutes)
+            _, _, n_before, k_before = sums[-1 - minutes]
             n, k = n_total - n_before, k_total - k_before
             if k < n * least_share or n < wanted.min_posts:
                 continue

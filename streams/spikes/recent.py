@@ -28,20 +28,21 @@ class Recent:
 
     def __init__(self) -> None:
         self.total = Sums(0, 0, 0, 0)
-        self._sums = deque([self.total], maxlen=KEPT_MINUTES + 1)
+        self.sums = deque([self.total], maxlen=KEPT_MINUTES + 1)
+        """At the end of each minute, the newest last."""
 
-    def add(self, counts: MinuteCounts) -> None:
-        """The next minute."""
+    def add(self, counts: MinuteCounts, n: int, k: int) -> None:
+        """The next minute, with its independent posts and the negative ones of them."""
         if counts.posts:
-            (posts, negative, voices, negative_voices), (n, k) = self.total, counts.voices
+            posts, negative, voices, negative_voices = self.total
             self.total = Sums(posts + counts.posts, negative + counts.negative, voices + n, negative_voices + k)
-        self._sums.append(self.total)
+        self.sums.append(self.total)
 
     def before(self, minutes: int) -> Sums:
         """Everything up to `minutes` ago, or to the oldest minute that is kept."""
-        return self._sums[max(-1 - minutes, -len(self._sums))]
+        return self.sums[max(-1 - minutes, -len(self.sums))]
 
     def rate(self, minutes: int) -> float | None:
         """Posts a minute before `minutes` ago, as far as the minutes are kept; None when none is."""
-        known = len(self._sums) - 1 - minutes
-        return (self.before(minutes).posts - self._sums[0].posts) / known if known > 0 else None
+        known = len(self.sums) - 1 - minutes
+        return (self.before(minutes).posts - self.sums[0].posts) / known if known > 0 else None

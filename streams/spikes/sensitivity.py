@@ -46,7 +46,7 @@ SENSITIVITIES: dict[SensitivityName, Sensitivity] = {
     ),
     "middle": Sensitivity(
         name="middle",
-        evidence=9.5,
+        evidence=9.2,
         min_posts=8,
         min_rise=0.06,
         surge=3.3,

@@ -16,7 +16,7 @@ from streams.spikes.turns import Turn
 _MEAN_LIVES = (20.0, 60.0, 240.0)
 """Minutes over which the rate is taken; the least one counts, so that a fading hashtag is expected to fade on."""
 _LEAST_AGE = 60
-_LEAST_MINUTES, _MOST_MINUTES = 8, 180
+_LEAST_MINUTES, _MOST_MINUTES = 8, 60
 """A hashtag that must be silent for longer to be missed was not alive."""
 _GAPS = 2.0
 """Times the longest pause of the last day."""
@@ -44,6 +44,11 @@ class SilenceWatch:
         self._open: Episode | None = None
         self._rests_until = first
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a spike is open."""
+        return self._open is not None
+
     def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
         """One minute, which `recent` already holds."""
         for index, decay in enumerate(self._decays):
@@ -56,9 +61,10 @@ class SilenceWatch:
         usual = self._same_hour.rate(number)
         self._expected += self._rate if usual is None else min(usual, self._rate)
         pause = number - self._last
+        if self._open is not None:
+            return [self._close(self._open, number + 1)] if pause >= DAY_MINUTES else []
         if (
-            self._open is not None
-            or not _LEAST_MINUTES <= pause <= _MOST_MINUTES
+            not _LEAST_MINUTES <= pause <= _MOST_MINUTES
             or self._expected < self._wanted
             or self._last - self._first < _LEAST_AGE
             or number < self._rests_until
@@ -81,9 +87,13 @@ class SilenceWatch:
         self._rate = min(total / weight for total, weight in zip(self._sums, self._weights, strict=True))
         if spike is None:
             return []
+        return [self._close(spike, number)]
+
+    def _close(self, spike: Episode, number: int) -> Turn:
+        """Before a minute that ends it: with a post, or after a day, when nobody waits any more."""
         self._open = None
         self._rests_until = number + self._cool_down
-        return [spike.turn("closed", number, spike.start, number - 1)]
+        return spike.turn("closed", number, spike.start, number - 1)
 
     def _longest_pause(self, number: int) -> int:
         while self._gaps and self._gaps[0][0] < number - _GAP_DAYS * DAY_MINUTES:

@@ -23,6 +23,11 @@ class VolumeWatch:
         self._surge = Surge(limits_of(sensitivity))
         self._open: Episode | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a spike is open."""
+        return self._open is not None
+
     def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
         """One minute, which `recent` already holds."""
         if number < self._begins or (number + 1) % BIN_MINUTES:

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from math import log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.spikes.evidence import back, interval, rise
+
+
+def test_against_a_sure_baseline_it_is_the_divergence() -> None:
+    divergence = 0.5 * log(0.5 / 0.2) + 0.5 * log(0.5 / 0.8)
+    assert rise(20, 40, 0.2, 1e12) == pytest.approx(40 * divergence, rel=1e-3)
+
+
+@given(n=st.integers(1, 200), k=st.integers(0, 200), usual=st.floats(0.01, 0.99), weight=st.floats(1, 1e5))
+def test_it_is_never_negative_and_grows_with_what_is_known(n: int, k: int, usual: float, weight: float) -> None:
+    k = min(k, n)
+    found = rise(k, n, usual, weight)
+    assert found >= -1e-9
+    assert rise(k, n, usual, weight * 2) >= found - 1e-9
+    if k <= usual * n:
+        assert found == 0
+
+
+def test_the_way_back() -> None:
+    assert back(0, 10, 0.2, 0.5) > 0 > back(10, 10, 0.2, 0.5)
+
+
+def test_the_interval_by_hand() -> None:
+    assert interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert interval(0, 10)[0] == 0
+    assert interval(10, 10)[1] == pytest.approx(1)
