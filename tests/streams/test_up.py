@@ -244,7 +244,7 @@ def test_ctrl_c_ends_it_and_its_temporary_folders_are_gone(tmp_path: Path, tempo
         assert "kafka: 127.0.0.1:" in up.stdout
         assert "postgres: postgresql://" in up.stdout
         started = children(up.pid)
-        assert len(started) == 6  # the broker, the database, four of tagpulse's own
+        assert len(started) >= 6  # the broker, the database, four or more of our own
         up.interrupt()
         assert up.wait(40) == 0
         assert [pid for pid in started if is_alive(pid)] == []
