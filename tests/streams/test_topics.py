@@ -59,7 +59,7 @@ def test_check_says_what_differs(apache_broker: Broker, settings_for: SettingsFa
     assert differences[raw, "max.message.bytes"] == ("2000000", "1048576")
     assert differences[dead, "max.message.bytes"] == ("4000000", "2097152")
     assert (dead, "retention.bytes") not in differences
-    assert len(differences) == 11
+    assert len(differences) == 14
     assert topics.check(changed).without_configs == ()
 
 
