@@ -51,6 +51,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding(check="topics", status="warn", detail="not checked: the broker cannot be reached")
     else:
         yield check_topics(settings)
+    yield from check_tokens(settings)
     yield check_model(settings)
     yield check_port(settings)
     yield check_clock(settings, ask_broker=broker.status != "fail")
@@ -111,6 +112,25 @@ def check_topics(settings: Settings) -> Finding:
         )
     note = " (this broker tells no configurations)" if found.without_configs else ""
     return Finding(check="topics", status="ok", detail=f"{', '.join(t.name for t in topics.planned(settings))}{note}")
+
+
+def check_tokens(settings: Settings) -> Iterator[Finding]:
+    """Whether there are tokens for the networks that the campaign names; nothing is asked of the networks."""
+    networks = _campaign(settings).sources
+    if "x" in networks:
+        if settings.x.token is None:
+            advice = "set TAGPULSE_X__TOKEN: see docs/sources.md"
+            yield Finding(check="x", status="fail", detail="no token: X lets nobody listen without one", advice=advice)
+        else:
+            yield Finding(check="x", status="ok", detail=f"a token for {settings.x.url}")
+    if "mastodon" in networks:
+        without = [url for url, token in settings.mastodon.servers.items() if token is None]
+        if without:
+            advice = "set TAGPULSE_MASTODON__TOKENS: see docs/sources.md"
+            detail = f"no token for {', '.join(without)}: instances since 4.2 ask for one"
+            yield Finding(check="mastodon", status="warn", detail=detail, advice=advice)
+        else:
+            yield Finding(check="mastodon", status="ok", detail=f"a token for {', '.join(settings.mastodon.servers)}")
 
 
 def check_model(settings: Settings) -> Finding:

@@ -20,6 +20,8 @@ _BYTES = 16  # of the hash: 22 characters, and no two of a billion authors alike
 _PSEUDONYM = re.compile(r"~[A-Za-z0-9_-]{22}")
 _NAME_IN_ID = re.compile(r"(did:[^/]+)/(.+)", re.DOTALL)
 """Bluesky writes the account into the ids of its posts."""
+_URI = re.compile(r"https?://")
+"""Mastodon's ids are URIs, and most software writes the account into them."""
 
 
 def pseudonym(source: str, name: str, key: bytes) -> str:
@@ -29,7 +31,11 @@ def pseudonym(source: str, name: str, key: bytes) -> str:
     """
     if not name or is_pseudonym(name):
         return name
-    digest = hmac.digest(key, f"{source}:{_plain(name)}".encode(errors="backslashreplace"), hashlib.sha256)
+    return _hash(f"{source}:{_plain(name)}", key)
+
+
+def _hash(text: str, key: bytes) -> str:
+    digest = hmac.digest(key, text.encode(errors="backslashreplace"), hashlib.sha256)
     return "~" + base64.urlsafe_b64encode(digest[:_BYTES]).decode().rstrip("=")
 
 
@@ -39,7 +45,9 @@ def is_pseudonym(name: str) -> bool:
 
 
 def pseudonymised_id(source: str, post_id: str, key: bytes) -> str:
-    """The id of a post; the account that Bluesky writes into it becomes its pseudonym."""
+    """The id of a post: the account that Bluesky writes into it becomes its pseudonym, a URI becomes one as a whole."""
+    if _URI.match(post_id):
+        return _hash(f"{source}:{post_id}", key)
     found = _NAME_IN_ID.fullmatch(post_id)
     return f"{pseudonym(source, found[1], key)}/{found[2]}" if found else post_id
 

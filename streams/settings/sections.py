@@ -206,9 +206,10 @@ class PrivacySettings(Section):
     """What is kept of people.
 
     With a key, `tagpulse produce` writes a keyed hash in place of each author (`~` and 22 characters), also inside the ids
-    of Bluesky, and leaves out a url that contains the name. Names that stand in a text stay there, and so do lines that
-    could not be read, which the dead letters hold as they are. Set it before the first post and keep the key: with another
-    one the same person becomes another author, and without it `tagpulse forget` cannot find the posts of a name.
+    of Bluesky and in place of those of Mastodon, and leaves out a url that contains the name. Names that stand in a text
+    stay there, and so do lines that could not be read, which the dead letters hold as they are. Set it before the first
+    post and keep the key: with another one the same person becomes another author, and without it `tagpulse forget`
+    cannot find the posts of a name.
     """
 
     author_key: SecretStr | None = Field(

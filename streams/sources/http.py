@@ -67,6 +67,7 @@ def open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         headers={"User-Agent": f"tagpulse/{version('tagpulse')}", "Accept-Encoding": "identity"},
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_OPEN_SECONDS),
+        connector=aiohttp.TCPConnector(limit=0),  # a stream for each hashtag and instance
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         max_line_size=16_384,

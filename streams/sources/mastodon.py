@@ -32,6 +32,7 @@ from streams.sources.wire import EventReader, TooLong, event_frame
 logger = logging.getLogger(__name__)
 
 _RECALLED = 200  # of each hashtag and instance: so many posts are looked at again after a cut
+_MAX_ID = 100  # characters; the newest id stands in the cursor
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
 
@@ -266,9 +267,10 @@ def _key(instance: Instance, tag: str) -> str:
 
 def _local_id(status: bytes) -> str | None:
     try:
-        return _ID.decode(status).id or None
+        local_id = _ID.decode(status).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None  # the parser says what is wrong with it
+    return local_id if 0 < len(local_id) <= _MAX_ID else None
 
 
 def _read_cursor(cursor: str | None) -> _Places:

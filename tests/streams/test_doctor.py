@@ -182,3 +182,17 @@ def test_a_wrong_certificate_is_a_finding(tmp_path: Path) -> None:
     kafka = KafkaSettings(security_protocol="SSL", ssl_ca_file=path)
     finding = doctor.check_broker(Settings(kafka=kafka))
     assert (finding.status, "kafka.ssl_ca_file" in finding.detail) == ("fail", True)
+
+
+def test_tokens_of_the_campaigns_networks_are_looked_for(tmp_path: Path) -> None:
+    campaign = tmp_path / "campaign.toml"
+    campaign.write_text('sources = ["bluesky", "mastodon", "x"]')
+    servers = {"instances": "one.example,two.example", "tokens": "one.example=secret"}
+    found = {finding.check: finding for finding in doctor.check_tokens(Settings(campaign=campaign, mastodon=servers))}  # type: ignore[arg-type]
+    assert {check: finding.status for check, finding in found.items()} == {"x": "fail", "mastodon": "warn"}
+    assert "https://two.example" in found["mastodon"].detail
+    tokens = {"mastodon": servers | {"instances": "one.example"}, "x": {"token": "secret"}}
+    found = {finding.check: finding for finding in doctor.check_tokens(Settings(campaign=campaign, **tokens))}  # type: ignore[arg-type]
+    assert {finding.status for finding in found.values()} == {"ok"}
+    assert not any("secret" in finding.detail for finding in found.values())
+    assert list(doctor.check_tokens(Settings())) == []

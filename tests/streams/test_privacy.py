@@ -47,6 +47,20 @@ posts = st.builds(
 keys = st.binary(min_size=16, max_size=64)
 
 
+def test_the_ids_of_mastodon_are_hidden_whole() -> None:
+    uri = "https://example.social/users/anna/statuses/1"
+    post = Post(
+        source="mastodon", id=uri, text="", created_at=NOON, author="anna@example.social", url="https://example.social/@anna/1",
+        repost_of="https://b.example/users/bob/statuses/2", reply_to="example.social/17",
+    )  # fmt: skip
+    hidden = pseudonymise(post, KEY)
+    assert isinstance(hidden, Post)
+    assert not re.search(b"anna|bob", encode(hidden))
+    assert hidden.id == pseudonymised_id("mastodon", uri, KEY) != pseudonymised_id("mastodon", uri.upper(), KEY)
+    assert pseudonymise(Deletion(source="mastodon", id=uri, deleted_at=NOON), KEY).id == hidden.id
+    assert pseudonymise(hidden, KEY) == hidden
+
+
 @given(posts, keys)
 def test_twice_is_once_and_the_rest_is_left(post: Post, key: bytes) -> None:
     once = pseudonymise(post, key)

@@ -10,6 +10,7 @@ import pytest
 
 from streams import topics
 from streams.broker import Broker
+from streams.cli.tail import as_line
 from streams.contracts import Gap, Post, decode_gap, decode_raw
 from tests.conftest import SettingsFactory
 from tests.helpers import mastodon, records, x
@@ -63,6 +64,7 @@ async def test_a_gap_of_x_stands_in_its_topic(
     gap = decode_gap(record.value)
     assert isinstance(gap, Gap)
     assert (record.key, gap.source, gap.since is not None) == (b"x", "x", True)
+    assert f"gap in the feed of {gap.origin} since" in as_line(record)
     assert x.TOKEN.encode() not in everything_in(tmp_path)
 
 
