@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from streams.contracts import PulseMinute
+from streams.minutes.part import UNTOLD
 from streams.minutes.partition import END_OF_INPUT
 
 _MINUTE = timedelta(minutes=1)
@@ -33,7 +34,8 @@ class Merger:
         self._watermarks: dict[int, datetime | None] = dict.fromkeys(partitions)
         self._passed: dict[int, datetime] = {}
         self._parts: defaultdict[datetime, dict[tuple[str, int], PulseMinute]] = defaultdict(dict)
-        self._seen: datetime | None = None
+        self._last: datetime | None = None
+        """The last minute with posts."""
         self.until: datetime | None = None
         """All minutes before it were given away; None before the first."""
 
@@ -44,16 +46,22 @@ class Merger:
             self._parts[part.minute].setdefault((part.hashtag, part.partition), part)
         self._watermarks[part.partition] = part.watermark
         if part.moods.posts or part.watermark < END_OF_INPUT:
-            self._seen = max(part.minute, self._seen or part.minute)
-            self._passed[part.partition] = max(_floor(part.watermark), self._passed.get(part.partition, part.minute))
+            passed = self._passed.get(part.partition, part.minute)
+            told = part.minute if part.watermark == END_OF_INPUT else _floor(part.watermark)
+            self._passed[part.partition] = max(passed, told)
+        if part.moods.posts:
+            self._last = max(part.minute, self._last or part.minute)
         return self._whole()
 
     def _whole(self) -> list[Whole]:
         told = [watermark for watermark in self._watermarks.values() if watermark is not None]
-        if self._seen is None or len(told) < len(self._watermarks):
+        if len(told) < len(self._watermarks):
             return []
-        until = _floor(min(*told, self._seen + _MINUTE))
-        if self.until is not None and until <= self.until:
+        until = _floor(min(told))
+        if until == END_OF_INPUT:
+            # nothing comes any more: the time of the input ends with the last that any partition told
+            until = max([*self._passed.values(), self._last + _MINUTE if self._last else UNTOLD])
+        if until <= (self.until or UNTOLD):
             return []
         self.until = until
         return [self._take(minute) for minute in sorted(self._parts) if minute < until]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import settings as examples
@@ -283,7 +283,7 @@ def test_the_hashtags_that_are_chosen_are_the_same_after_kills(
     assert last_parts(broken.topic) == last_parts(whole.topic)
 
 
-def merged(topics: Sequence[Sequence[PulseMinute]], dice: random.Random) -> list[Whole]:
+def merged(topics: Sequence[Sequence[PulseMinute]], dice: random.Random) -> tuple[list[Whole], datetime | None]:
     """The topics of several partitions, mixed at will, put together."""
     merger, found = Merger(range(len(topics))), list[Whole]()
     left = [list(topic) for topic in topics]
@@ -293,11 +293,12 @@ def merged(topics: Sequence[Sequence[PulseMinute]], dice: random.Random) -> list
         found += merger.add(
             PulseMinute(**{name: getattr(part, name) for name in part.__struct_fields__} | {"partition": number})
         )
-    return found
+    return found, merger.until
 
 
-def seen(whole: Sequence[Whole]) -> list[tuple[object, ...]]:
-    return [
+def seen(found: tuple[Sequence[Whole], datetime | None]) -> list[tuple[object, ...]]:
+    whole, until = found
+    return [(until,)] + [
         (each.minute, hashtag, part.partition, part.moods, part.evidence)
         for each in whole
         for hashtag, parts in each.parts.items()
@@ -319,5 +320,5 @@ def test_the_minutes_that_are_watched_are_the_same_whatever_the_kills_and_the_or
         restless.append(killed.topic)
     wanted = seen(merged(quiet, dice))
     assert seen(merged(restless, dice)) == wanted
-    minutes_seen = [each[0] for each in wanted]
+    minutes_seen = [each[0] for each in wanted[1:]]
     assert minutes_seen == sorted(minutes_seen)
