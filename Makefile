@@ -35,8 +35,9 @@ format: $(TEST) ## Sort the imports and format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(DEMO) ## Write the reference pages, JSON Schemas and AsyncAPI document in docs/ anew from the code
+docs: $(TEST) ## Write reference pages, JSON Schemas, the AsyncAPI document and the dashboards anew from the code
 	$(BIN)/python -m streams.reference docs
+	$(BIN)/python -m deploy.grafana.boards
 
 # What stands in the lock stays unless pyproject.toml forbids it; UPGRADE=1 takes the newest versions.
 # CUDA's packages stay out: torch pins them itself, and builds of torch for other processors do without them.

@@ -15,6 +15,7 @@ from streams.agents import spikes
 from streams.agents import watch as watching
 from streams.agents.enrich import WORKER, Enrich, EnrichedOutput
 from streams.agents.store import Store
+from streams.agents.store_spikes import StoreSpikes
 from streams.campaign import Campaign, load_campaign
 from streams.delivery.delivery import Delivery
 from streams.lossless import Pace
@@ -166,11 +167,28 @@ async def _store(kind: type[Sink], settings: Settings, process_number: int) -> N
         pace=sink.pace,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away or store.is_waiting,
+        beside=_spikes_beside(sink, publisher, settings),
     )
     try:
         await run(job, settings, process_number)
     finally:
         await store.close()
+
+
+def _spikes_beside(sink: Sink, publisher: Publisher, settings: Settings) -> tuple[Job, ...]:
+    if not sink.keeps_spikes:
+        return ()
+    store = StoreSpikes(sink, publisher, settings, part="-spikes")
+    job = Job(
+        worker=store.worker,
+        topic=settings.topics.alerts,
+        process=store.read,
+        output=store,
+        pace=sink.pace,
+        publisher=publisher,
+        is_waiting=lambda: publisher.is_away or store.is_waiting,
+    )
+    return (job,)
 
 
 async def _watch(settings: Settings, process_number: int, ends: Path | None) -> None:

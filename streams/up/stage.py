@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 from streams import topics
@@ -111,10 +110,9 @@ class Up:
     def _workers(self) -> list[tuple[str, tuple[str, ...]]]:
         workers: list[tuple[str, tuple[str, ...]]] = [
             ("enrich", ("worker", "enrich")),
+            ("watch", ("worker", "watch")),
             ("store-parquet", ("worker", "store", "--sink", "parquet")),
         ]
-        if find_spec("streams.agents.watch"):
-            workers.insert(1, ("watch", ("worker", "watch")))
         if self.wanted.postgres:
             workers.append(("store-postgres", ("worker", "store", "--sink", "postgres")))
         return workers

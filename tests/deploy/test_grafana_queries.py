@@ -108,7 +108,7 @@ def filled(
     lines = day.read_bytes().splitlines(keepends=True)
     lines.insert(len(lines) // 2, b'{"cut off\n')
     day.write_bytes(b"".join(lines))
-    ports = [free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(4)]
     with ExitStack() as stack:
         campaign = stack.enter_context(as_file(files("streams.sample_day") / "poltwt.toml"))
         settings = own_settings(
@@ -128,6 +128,7 @@ def filled(
 
         start(ports[0], "worker", "enrich")
         start(ports[1], "worker", "store", "--sink", "postgres")
+        start(ports[3], "worker", "watch")
         wait_until(lambda: prometheus.now('tagpulse_build_info{role="enrich"}'), 60, "the worker enrich loads")
         produced = start(ports[2], "produce", "file", day, "--speed", str(SPEED))
         assert produced.wait(120) == 0

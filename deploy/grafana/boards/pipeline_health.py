@@ -51,6 +51,7 @@ def board() -> dashboard.Dashboard:
         ("Errors", _errors()),
         ("Duration", _durations()),
         ("Lag", _lags()),
+        ("Watch", _watch()),
         ("Saturation", _saturation()),
     ):
         made = made.with_row(dashboard.Row(title))
@@ -267,6 +268,45 @@ def _lags() -> list[AnyPanel]:
             ],
             PROMETHEUS,
             runbook="SourceSilent",
+        ),
+    ]
+
+
+def _watch() -> list[AnyPanel]:
+    return [
+        course(
+            "Parts of minutes",
+            "Parts of minutes a second that the watch told: closed, corrected by late posts, final.",
+            PER_SECOND,
+            [prom(f"sum by (state) (rate(tagpulse_watch_minutes_total{{{_RUN}}}{_RATE}))", "{{state}}")],
+            PROMETHEUS,
+        ),
+        course(
+            "Posts that came too late",
+            "In five minutes: posts whose minute was final. The sinks have them, the minutes do not.",
+            "short",
+            [
+                prom(
+                    f"sum by (source) (increase(tagpulse_watch_late_total{{{_RUN}}}[5m])) or on() vector(0)",
+                    "{{source}}",
+                )
+            ],
+            PROMETHEUS,
+            runbook="ConsumerLagHigh",
+        ),
+        course(
+            "Spikes",
+            "Open now, and told in five minutes by what was told.",
+            "short",
+            [
+                prom(f"sum(tagpulse_spikes_open{{{_RUN}}}) or vector(0)", "open"),
+                prom(
+                    f"sum by (state) (increase(tagpulse_spikes_total{{{_RUN}}}[5m])) or on() vector(0)",
+                    "told {{state}}",
+                    ref="B",
+                ),
+            ],
+            PROMETHEUS,
         ),
     ]
 

@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from streams import topics
 from streams.agents.store_spikes import StoreSpikes
+from streams.broker import Broker
 from streams.contracts import DeadLetter, Spike, decode_dead, encode
 from streams.errors import DeadLetterLimit, Unavailable
 from streams.lossless import Record
 from streams.publisher import Outgoing
 from streams.settings import Settings, WorkerSettings
+from tests.conftest import SettingsFactory
+from tests.helpers.processes import Tagpulse, wait_until
+from tests.helpers.records import produce
 from tests.streams.sinks.test_postgres_spikes import FULL
 
 
@@ -64,6 +70,24 @@ async def test_spikes_are_kept_and_the_unreadable_is_buried() -> None:
     letter = decode_dead(publisher.sent[0].value)
     assert isinstance(letter, DeadLetter)
     assert (letter.topic, letter.offset, letter.reason) == ("alerts.spikes", 1, "malformed")
+
+
+def test_the_store_worker_keeps_them_beside_the_posts(
+    embedded_broker: Broker, dsn: str, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    sections = {"kafka": {"session_timeout_seconds": 3.0, "heartbeat_seconds": 1.0}, "postgres": {"dsn": dsn}}
+    settings = settings_for(embedded_broker, **sections)
+    topics.create(settings)
+    produce(settings.kafka, settings.topics.alerts, [(FULL.key, encode(FULL))])
+    with Tagpulse("worker", "store", "--sink", "postgres", settings=settings, folder=tmp_path):
+        wait_until(lambda: _kept(dsn) == [FULL.id], 60, "the spike is kept")
+
+
+def _kept(dsn: str) -> list[str]:
+    with psycopg.connect(dsn) as connection:
+        if connection.execute("select to_regclass('spikes')").fetchone() == (None,):
+            return []
+        return [row[0] for row in connection.execute("select id from spikes").fetchall()]
 
 
 async def test_a_stream_of_rubbish_stops_it(tmp_path: Path) -> None:
