@@ -51,7 +51,8 @@ class SpikeWatch:
         """The turns that the next part makes known; each may be explained before the next one is asked for."""
         for whole in self._merger.add(part):
             self._remember(whole)
-            yield from self._detector.feed(whole.minute, [merge_parts(parts) for parts in whole.parts.values()])
+            watched = [merge_parts(parts) for hashtag, parts in whole.parts.items() if hashtag != metrics.OTHER]
+            yield from self._detector.feed(whole.minute, watched)
         if self._merger.until is not None:
             yield from self._detector.advance(self._merger.until)
 
