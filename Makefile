@@ -55,6 +55,7 @@ bench: $(TEST) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/query.py
 	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/spikes.py
 
 clean: ## Remove the virtual environment and what the tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
