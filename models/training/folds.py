@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sklearn.metrics import f1_score
 
 from models.training.data import Row
-from models.training.heads import best_threshold
+from models.training.heads import matching_threshold
 
 FOLDS = 5
 LEFT_OUT = 0
@@ -44,4 +44,6 @@ def score(logits: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> To
 
 
 def _thresholds(logits: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    return np.array([best_threshold(logits[:, each], present[:, each]) for each in range(present.shape[1])], np.float32)
+    return np.array(
+        [matching_threshold(logits[:, each], present[:, each]) for each in range(present.shape[1])], np.float32
+    )

@@ -8,6 +8,7 @@ from models.training.heads import (
     fit,
     least_likely,
     logits,
+    matching_threshold,
     regress,
     temperature,
 )
@@ -50,6 +51,12 @@ def test_temperature_undoes_overconfidence() -> None:
 def test_cooling_divides_the_logits() -> None:
     head = fit(FEATURES, LABELS, WEIGHTS, 1e-3)
     np.testing.assert_allclose(logits(cooled(head, 2), FEATURES), logits(head, FEATURES) / 2, rtol=1e-4, atol=1e-4)
+
+
+def test_as_many_rows_reach_the_threshold_as_have_the_label() -> None:
+    scores = np.array([0.9, 0.2, 0.7, 0.8], np.float32)
+    assert matching_threshold(scores, np.array([True, True, False, False])) == pytest.approx(0.8)
+    assert matching_threshold(scores, np.zeros(4, np.bool_)) == pytest.approx(0.9)
 
 
 def test_best_threshold_of_a_known_case() -> None:
