@@ -1,0 +1,96 @@
+"""The sample day at 60 ×, through every process: the mood turns, a real Alertmanager hears of it, and that it is over."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import time as clock
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic, sleep
+
+import click
+import pytest
+
+from streams import topics
+from streams.broker import Broker
+from streams.contracts import Post, Spike, decode_raw, decode_spike, encode
+from streams.sample_day import sample_day
+from streams.sample_day.script import on_the_day
+from streams.settings import Settings
+from tests.conftest import SettingsFactory
+from tests.helpers.alertmanager import Alertmanager
+from tests.helpers.processes import Tagpulse, wait_until
+from tests.helpers.records import read_all
+from tests.helpers.webhooks import WebhookServer
+
+SPEED = 60
+BEGIN, END = clock(14, 20), clock(16, 35)
+WITHIN_SECONDS = 90.0
+KILLS = 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_mood_turns_and_somebody_is_told(
+    embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = tmp_path / "day.jsonl"
+    posts = [post for post in sample_day() if isinstance(post, Post) and not post.edited_at]
+    posts = [post for post in posts if on_the_day(BEGIN) <= post.created_at < on_the_day(END)]
+    day.write_bytes(b"\n".join(map(encode, posts)))
+    with Alertmanager(tmp_path / "alertmanager") as alertmanager, WebhookServer() as shift:
+        settings = settings_for(
+            embedded_broker,
+            alerts={"alertmanager_url": alertmanager.url, "webhook_url": shift.url},
+            watch={"lateness_seconds": 120},
+        )
+        topics.create(settings)
+        watches = [Tagpulse("worker", "watch", settings=settings, folder=tmp_path) for _ in range(2)]
+        try:
+            with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path):
+                wait_until(lambda: all("reads" in watch.stderr for watch in watches), 60, "the watch is at work")
+                with Tagpulse("produce", "file", day, "--speed", str(SPEED), settings=settings, folder=tmp_path):
+                    raised, first_minute_closed = _raised(alertmanager, settings, posts[0], watches, tmp_path)
+                    assert raised - first_minute_closed < WITHIN_SECONDS
+                    wait_until(lambda: not alertmanager.alerts(alertname="NegativeSpike"), 240, "it is resolved")
+                told = [spike for spike in _spikes(settings) if spike.kind == "negative"]
+                wait_until(lambda: len(_negative(shift)) >= 2, 60, "the webhook heard of both")
+        finally:
+            for watch in watches:
+                watch.__exit__(None, None, None)
+    assert [spike.state for spike in told if spike.state != "growing"] == ["open", "closed"]
+    assert all(times == 1 for times in Counter((spike.id, spike.state, spike.at) for spike in told).values())
+    assert Counter(spike["state"] for spike in _negative(shift)) == {"open": 1, "closed": 1}
+    with capsys.disabled():
+        seconds = raised - first_minute_closed
+        click.echo(
+            f"\n  an alert {seconds:.1f} s after the first minute of the spike was over, at {SPEED} ×, {KILLS} kills"
+        )
+
+
+def _raised(
+    alertmanager: Alertmanager, settings: Settings, first: Post, watches: list[Tagpulse], folder: Path
+) -> tuple[float, float]:
+    """When the alert was there, and when the first minute of its spike was over; kills watch workers meanwhile."""
+    wait_until(lambda: read_all(settings.kafka, settings.topics.raw), 60, "the first post")
+    began, dice = monotonic(), random.Random(6)
+    first_at = decode_raw(encode(first)).created_at  # type: ignore[union-attr]
+    for _ in range(KILLS):
+        sleep(dice.uniform(10, 25))  # the moment of the kill is drawn, nothing is waited for
+        victim = dice.randrange(len(watches))
+        watches[victim].kill()
+        watches[victim] = Tagpulse("worker", "watch", settings=settings, folder=folder)
+    wait_until(lambda: alertmanager.alerts(alertname="NegativeSpike"), 240, "the alert")
+    raised = monotonic()
+    opened_at = next(spike.opened_at for spike in _spikes(settings) if spike.kind == "negative")
+    played = (opened_at + timedelta(minutes=1) - first_at).total_seconds() / SPEED
+    return raised, began + played
+
+
+def _spikes(settings: Settings) -> list[Spike]:
+    return [decode_spike(record.value) for record in read_all(settings.kafka, settings.topics.alerts)]
+
+
+def _negative(shift: WebhookServer) -> list[dict[str, str]]:
+    return [request.json["spike"] for request in shift.taken if request.json["spike"]["kind"] == "negative"]
