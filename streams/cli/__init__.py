@@ -32,7 +32,7 @@ _COMMANDS = {
     "tail": "Show the messages of a topic as they come.",
     "topics": "Create, check and list the Kafka topics.",
     "up": "Run the whole on this machine for a trial, without Docker.",
-    "worker": "Run a worker: enrich or store.",
+    "worker": "Run a worker: enrich, store or watch.",
 }
 
 # they run until they are stopped, which is no failure, also while they still start
@@ -78,6 +78,7 @@ def group() -> None:
       tagpulse produce bluesky --tag poltwt  listen to a hashtag
       tagpulse worker enrich                 language, sentiment and topic of every post
       tagpulse worker store --sink parquet   keep the results
+      tagpulse worker watch                  minutes, and the spikes found in them
       tagpulse query "select sentiment, count(*) from posts group by 1"
       tagpulse replay --from raw --run again   a day once more, apart from the live one
       tagpulse compare live again              what differs between two runs
