@@ -65,7 +65,7 @@ def test_a_replay_ends_with_all_minutes_final(
     assert sum(part.moods.posts for part in parts if part.final) == 1_000
     assert count(settings.kafka, settings.topics.minutes) == 0, "the live topic was written to"
     assert run_tagpulse("runs", "drop", "again", "--execute", settings=settings).returncode == 0
-    assert not {name for name in topics.names(settings.kafka) if name.endswith(".again")}
+    assert not set(run.topics.names.values()) & set(topics.names(settings.kafka))
 
 
 def test_a_spike_is_told_once_and_explained(
@@ -89,7 +89,8 @@ def test_a_spike_is_told_once_and_explained(
     negative = [spike for spike in spikes if spike.kind == "negative"]
     assert Counter(spike.state for spike in negative)["open"] == 1
     assert negative[-1].state == "closed"
-    assert "shame" in {driver.name for driver in negative[-1].explanation.terms}
+    (term,) = negative[-1].explanation.terms
+    assert term.name in {"shame", "police", "dogs"}, "one word of a text stands for all of it"
     with Tagpulse("worker", "watch", settings=settings, folder=tmp_path) as worker:
         before = count(settings.kafka, settings.topics.minutes)
         send(settings, [enriched(number, 10_900 + number, "neutral") for number in range(4_000, 4_400)])
