@@ -230,10 +230,10 @@ def test_the_marks_are_there_with_their_explanation(filled: Filled, path: Path) 
     for mark in marks:
         columns, found = filled.ask(mark["target"]["rawSql"], known)
         assert columns == ["time", "timeend", "text", "tags"]
-        assert found[0][0] == SPIKE[0]
-        assert found[0][1] == SPIKE[1]
-        assert "It is about rex" in found[0][2]
-        assert found[0][3] == "negative,closed,poltwt"
+        # the watch may have found a spike of its own in the day
+        kept = next(row for row in found if "It is about rex" in row[2])
+        assert kept[:2] == SPIKE
+        assert kept[3] == "negative,closed,poltwt"
 
 
 CASES = [(0, 1), (0, 40), (1, 3), (9, 41), (62, 120), (120, 120)]
