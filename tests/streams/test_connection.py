@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer
 from streams import connection
 from streams.broker import HOST, Broker, EmbeddedBroker, free_port
 from streams.errors import Refused, SettingsError, Unavailable
-from streams.settings import KafkaSettings, Settings, TopicsSettings
+from streams.settings import ROLES, KafkaSettings, Settings, TopicsSettings
 from tests.helpers.brokers import ROOT
 from tests.helpers.certificates import Authority
 from tests.helpers.processes import environment, run_tagpulse
@@ -77,12 +77,12 @@ async def test_every_client_reaches_a_secured_kafka(secured: Secured, kind: str,
 
 
 def test_commands_reach_a_secured_kafka_with_settings_from_the_environment(secured: Secured, tmp_path: Path) -> None:
-    topics = {name: f"{name}-{uuid.uuid4().hex[:8]}" for name in ("raw", "enriched", "dead")}
+    topics = {name: f"{name}-{uuid.uuid4().hex[:8]}" for name in ROLES}
     for listener in ("MUTUAL", "LOGIN"):
         settings = Settings(kafka=secured.settings(listener), topics=TopicsSettings(**topics))
         created = run_tagpulse("topics", "create", settings=settings)
         assert created.returncode == 0, created.stderr
-    assert created.stdout.count("stood already") == 3
+    assert created.stdout.count("stood already") == len(ROLES)
     wrong = run_tagpulse("topics", "create", settings=Settings(kafka=secured.settings("LOGIN", password="mistaken")))
     assert wrong.returncode == 77
     assert "the login of pulse failed" in wrong.stderr
