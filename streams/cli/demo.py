@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import as_file, files
@@ -17,8 +15,8 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from streams.broker import Kind
+from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
-from streams.errors import BadInput, TagpulseError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,7 +90,7 @@ def _run(
 
     console = Console(stderr=as_json)
     sample = files("streams.sample_day") / "poltwt.toml"
-    with _folder(keep) as folder, as_file(sample) as campaign:
+    with trial_folder(keep, "demo") as folder, as_file(sample) as campaign:
         with _shown(console, live=console.is_terminal and not no_view) as picture:
 
             def show(run: Play) -> None:
@@ -107,29 +105,6 @@ def _run(
 
             console.print(report(summary, keep))
     return 0 if summary.is_complete else 1
-
-
-@contextlib.contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """The folder of the demo; a temporary one stays only when the demo failed, for its logs."""
-    if keep is None:
-        folder = Path(tempfile.mkdtemp(prefix="tagpulse-demo-"))
-        try:
-            yield folder
-        except TagpulseError:
-            raise
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    try:
-        keep.mkdir(parents=True, exist_ok=True)
-        if next(keep.iterdir(), None) is not None:
-            raise BadInput(f"--keep {keep}: the folder is not empty: name a new one")
-    except OSError as error:
-        raise BadInput(f"--keep {keep}: cannot be used: {error}") from None
-    yield keep.resolve()
 
 
 @contextlib.contextmanager

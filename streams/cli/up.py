@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +13,9 @@ from pathlib import Path
 
 import click
 
+from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
-from streams.errors import BadInput, TagpulseError
+from streams.errors import BadInput
 from streams.up.stage import Up, Wanted
 
 _LOOK_SECONDS = 1.0
@@ -79,7 +78,7 @@ def command(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     pace = "max" if speed == float("inf") else f"{speed:g}"
-    with _campaign(source) as campaign, _folder(keep) as folder:
+    with _campaign(source) as campaign, trial_folder(keep, "up") as folder:
         wanted = Wanted(
             source=source, tags=tags, speed=pace, postgres=postgres, monitoring=monitoring, campaign=campaign
         )
@@ -140,26 +139,3 @@ def _campaign(source: str) -> Iterator[Path | None]:
         return
     with as_file(files("streams.sample_day") / "poltwt.toml") as path:
         yield path
-
-
-@contextlib.contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """The folder of the trial; a temporary one stays only when the trial failed, for its logs."""
-    if keep is None:
-        folder = Path(tempfile.mkdtemp(prefix="tagpulse-up-"))
-        try:
-            yield folder
-        except TagpulseError:
-            raise
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    try:
-        keep.mkdir(parents=True, exist_ok=True)
-        if next(keep.iterdir(), None) is not None:
-            raise BadInput(f"--keep {keep}: the folder is not empty: name a new one")
-    except OSError as error:
-        raise BadInput(f"--keep {keep}: cannot be used: {error}") from None
-    yield keep.resolve()
