@@ -33,7 +33,7 @@ MOST_BYTES = 400e6
 MOST_SECONDS = 3.0
 
 FLAGS = {"VNNI": ("avx512_vnni", "avx_vnni"), "bf16": ("avx512_bf16",), "AMX": ("amx_int8",), "AVX2": ("avx2",)}
-PACKAGES = ("openvino", "torch", "transformers", "tokenizers", "numpy")
+PACKAGES = ("openvino", "torch", "transformers", "sentencepiece", "numpy")
 
 
 class NotMeasured(Exception):

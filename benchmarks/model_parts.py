@@ -50,13 +50,12 @@ def serve(texts: list[str], started: float, backend: str = "auto", precision: st
 def usual(texts: list[str]) -> dict[str, object]:
     """Three classifiers on XLM-R base in PyTorch, a post at a time: random weights are as fast as trained ones."""
     import torch
-    from tokenizers import Tokenizer
     from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
     from models.artefact import open_artefact
+    from models.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(open_artefact().tokenizer))
-    tokenizer.enable_truncation(XLM_R_TOKENS)
+    tokenizer = Tokenizer(open_artefact().tokenizer)
     torch.set_num_threads(os.cpu_count() or 1)
     models = [
         XLMRobertaForSequenceClassification(
@@ -75,7 +74,7 @@ def usual(texts: list[str]) -> dict[str, object]:
     ]
 
     def classify(text: str) -> None:
-        ids = torch.tensor([tokenizer.encode(text).ids]).clamp(max=XLM_R_VOCABULARY - 1)
+        ids = torch.tensor(tokenizer.encode([text], XLM_R_TOKENS)).clamp(max=XLM_R_VOCABULARY - 1)
         for model in models:
             model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.softmax(dim=-1)
 
@@ -93,16 +92,15 @@ def limit(texts: list[str]) -> dict[str, object]:
     """The int8 operations a second that this machine reaches, and those that the model needs for a post."""
     import numpy as np
     import openvino as ov
-    from tokenizers import Tokenizer
 
     from models.artefact import open_artefact
     from models.backends.openvino import settings
     from models.text import prepare
+    from models.tokenizer import Tokenizer
 
     artefact = open_artefact()
-    tokenizer = Tokenizer.from_file(str(artefact.tokenizer))
-    encodings = tokenizer.encode_batch([artefact.labels.prefix + prepare(text) for text in texts])
-    tokens = sum(len(encoding.ids) for encoding in encodings)
+    encoded = Tokenizer(artefact.tokenizer).encode([artefact.labels.prefix + prepare(text) for text in texts])
+    tokens = sum(len(ids) for ids in encoded)
 
     threads = os.cpu_count() or 1
     compiled = ov.Core().compile_model(int8_products(), "CPU", settings(threads, "int8"))

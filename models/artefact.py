@@ -11,7 +11,7 @@ from models.text import QUERY_PREFIX
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODEL_FILE = "model.onnx"
-TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER_FILE = "tokenizer.model"
 LABELS_FILE = "labels.json"
 CHECKSUMS_FILE = "checksums.sha256"
 

@@ -9,7 +9,6 @@ from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
 from models.artefact import Artefact, Labels, open_artefact
 from models.backends import Backend, Outputs, Padded, Runtime
@@ -20,6 +19,7 @@ from models.campaign import CampaignMatcher, CampaignTopic
 from models.enrichment import Enrichment, Language, ModelInfo, Sentiment, TopicScore
 from models.probabilities import rounded, sigmoid, softmax
 from models.text import has_words, prepare
+from models.tokenizer import Tokenizer
 
 NO_LANGUAGE = "und"
 DEFAULT_CACHE_SIZE = 100_000
@@ -107,7 +107,7 @@ class Enricher(CachedEnricher):
         )
         super().__init__(model, runtime, cache_size)
         self._backend = backend
-        self._tokenizer = Tokenizer.from_file(str(artefact.tokenizer))
+        self._tokenizer = Tokenizer(artefact.tokenizer)
         self._campaign = CampaignMatcher(
             campaign_topics,
             [self.vectors(topic.texts) for topic in campaign_topics],
@@ -131,8 +131,6 @@ class Enricher(CachedEnricher):
             ArtefactError: the files are missing or damaged.
             BackendError: the back end or precision cannot be had here; MissingExtra, when an installation would mend it.
         """
-        # The tokenizer's own threads would come on top of ours, and complain after a fork.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         runtime = choose(backend, precision)
         artefact = open_artefact(path)
         opened = open_backend(artefact.model, runtime, threads or os.cpu_count() or 1)
@@ -171,8 +169,8 @@ class Enricher(CachedEnricher):
         ]
 
     def _run(self, prepared: Sequence[str]) -> Outputs:
-        encodings = self._tokenizer.encode_batch([self._labels.prefix + text for text in prepared])
-        batches = list(micro_batches([encoding.ids for encoding in encodings]))
+        encoded = self._tokenizer.encode([self._labels.prefix + text for text in prepared])
+        batches = list(micro_batches(encoded))
         results = self._backend.run([Padded(batch.ids, batch.mask) for batch in batches])
         order = np.argsort(np.concatenate([batch.rows for batch in batches]))
         texts = [len(batch.rows) for batch in batches]

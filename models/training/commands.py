@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
 
-from models.artefact import WEIGHTS
+from models.artefact import TOKENIZER_FILE, WEIGHTS
+from models.tokenizer import Tokenizer
 from models.training import corpus, encoder, export, folds, recipe, rounding, teacher, vectors, vocabulary
 from models.training.data import Row
 from models.training.encoder import EncoderConfig
@@ -37,7 +37,7 @@ class Work:
 
     @property
     def tokenizer(self) -> Path:
-        return self.folder / "tokenizer.json"
+        return self.folder / TOKENIZER_FILE
 
     @property
     def teacher(self) -> Path:
@@ -53,8 +53,8 @@ class Work:
 
     @cached_property
     def tokens(self) -> list[npt.NDArray[np.int32]]:
-        encodings = Tokenizer.from_file(str(self.tokenizer)).encode_batch([row.text for row in self.rows])
-        return [np.array(each.ids, np.int32) for each in encodings]
+        encoded = Tokenizer(self.tokenizer).encode([row.text for row in self.rows])
+        return [np.array(ids, np.int32) for ids in encoded]
 
     @cached_property
     def targets(self) -> Targets:
@@ -105,7 +105,7 @@ def encoder_step(work: Work) -> None:
 @click.pass_obj
 def vocabulary_step(work: Work, pieces: int) -> None:
     """Keep the pieces that the training texts use most."""
-    full = work.encoder / "tokenizer.json"
+    full = work.encoder / TOKENIZER_FILE
     texts = [(row.language or row.source, row.text) for row in work.rows if not corpus.is_held_out(row)]
     counts = vocabulary.count_pieces(full, texts)
     keep = vocabulary.choose(full, counts, pieces)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from tokenizers import Tokenizer
 
+from models.text import QUERY_PREFIX
+from models.tokenizer import Tokenizer
 from models.training.data import Row
 from models.training.mixture import pad
 from models.training.network import Network, mask_penalty, mean
@@ -16,9 +17,6 @@ _SAMPLES = {"lingua": 6_000, "semeval": 5_000, "afrisenti-train": 3_000}
 """Rows of the large sets; of the others, every one."""
 
 _WHOLE = frozenset({"x_topic", "crisis", "sib200", "umsab-train"})
-_PREFIX = "query: "
-"""What the E5 encoders expect before a text (Wang et al., 2024, "Multilingual E5 Text Embeddings")."""
-
 _AT_ONCE = 64
 
 
@@ -34,8 +32,7 @@ def sample(rows: Sequence[Row], seed: int) -> npt.NDArray[np.int64]:
 def mean_vectors(encoder: Network, tokenizer: Path, texts: Sequence[str]) -> npt.NDArray[np.float16]:
     """Return the mean over tokens of the frozen encoder's last layer (texts x width)."""
     encoder.eval()
-    encodings = Tokenizer.from_file(str(tokenizer)).encode_batch([_PREFIX + text for text in texts])
-    tokens = [np.array(each.ids, np.int32) for each in encodings]
+    tokens = [np.array(ids, np.int32) for ids in Tokenizer(tokenizer).encode([QUERY_PREFIX + text for text in texts])]
     order = sorted(range(len(tokens)), key=lambda place: len(tokens[place]))
     vectors = np.empty((len(texts), encoder.positions.shape[1]), np.float16)
     for start in range(0, len(order), _AT_ONCE):

@@ -28,7 +28,7 @@ def test_the_shipped_files_match_their_checksums() -> None:
 def test_the_shipped_files_stay_small_and_carry_no_pickle() -> None:
     files = list(WEIGHTS.iterdir())
     assert sum(file.stat().st_size for file in files) <= MOST_BYTES
-    assert {file.suffix for file in files} <= {".onnx", ".json", ".sha256", ".md", ".png"}
+    assert {file.suffix for file in files} <= {".onnx", ".model", ".json", ".sha256", ".md", ".png"}
     assert (WEIGHTS / "MODEL_CARD.md").is_file()
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 
 from models import Enricher
-from models.artefact import open_artefact
+from models.artefact import TOKENIZER_FILE, open_artefact
+from models.tokenizer import Tokenizer
 from models.train_cli import train
 from models.training import corpus, export, recipe, vectors
 from models.training.encoder import EncoderConfig
@@ -26,8 +26,8 @@ def work(tmp_path: Path, shipped_tokenizer: Path) -> Path:
     """A work folder with a tiny random encoder in the place of the downloaded one."""
     folder = tmp_path / "encoder"
     folder.mkdir()
-    shutil.copyfile(shipped_tokenizer, folder / "tokenizer.json")
-    pieces = Tokenizer.from_file(str(shipped_tokenizer)).get_vocab_size()
+    shutil.copyfile(shipped_tokenizer, folder / TOKENIZER_FILE)
+    pieces = Tokenizer(shipped_tokenizer).size
     config = EncoderConfig(32, 6, 2, 48, pieces, 130, 2, 1e-12, 1)
     settings = {name: getattr(config, name) for name in EncoderConfig.__slots__}
     (folder / "config.json").write_text(json.dumps(settings), "utf-8")

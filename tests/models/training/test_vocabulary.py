@@ -1,8 +1,8 @@
-import json
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
+from sentencepiece import SentencePieceProcessor
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
 from models.training.vocabulary import choose, count_pieces, write_tokenizer
 
@@ -11,33 +11,13 @@ PIECES = ["<s>", "<pad>", "</s>", "<unk>", "\u2581", "a", "b", "\u2581ab", "abba
 
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> Path:
-    special = [0, 1, 2, 3, 10]
-    document = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {"id": each, "content": PIECES[each], "single_word": False, "lstrip": False, "rstrip": False,
-             "normalized": False, "special": True}
-            for each in special
-        ],
-        "normalizer": None,
-        "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
-                       {"SpecialToken": {"id": "</s>", "type_id": 0}}],
-            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-            "special_tokens": {
-                "<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]},
-                "</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]},
-            },
-        },
-        "decoder": None,
-        "model": {"type": "Unigram", "unk_id": 3, "vocab": [[piece, -float(at)] for at, piece in enumerate(PIECES)]},
-    }  # fmt: skip
-    path = tmp_path / "tokenizer.json"
-    path.write_text(json.dumps(document), "utf-8")
+    model = ModelProto()
+    model.trainer_spec.model_type = model.trainer_spec.UNIGRAM
+    for place, piece in enumerate(PIECES):
+        entry = model.pieces.add(piece=piece, score=-place)
+        entry.type = entry.UNKNOWN if piece == "<unk>" else entry.CONTROL if piece.startswith("<") else entry.NORMAL
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(model.SerializeToString())
     return path
 
 
@@ -47,11 +27,10 @@ def test_frequent_pieces_stay_and_characters_always(tokenizer: Path, tmp_path: P
     assert counts["x"].total() == 2
     keep = choose(tokenizer, counts, 9)
     assert [PIECES[each] for each in keep] == [*PIECES[:7], "\u2581baba", "<mask>"]
-    write_tokenizer(tokenizer, keep, tmp_path / "pruned.json")
-    pruned = Tokenizer.from_file(str(tmp_path / "pruned.json"))
-    assert pruned.encode("baba ab").tokens == ["<s>", "\u2581baba", "\u2581", "a", "b", "</s>"]
-    assert pruned.token_to_id("<mask>") == 8
-    assert len(pruned.encode("a " * 500).ids) == 128
+    write_tokenizer(tokenizer, keep, tmp_path / "pruned.model")
+    pruned = SentencePieceProcessor(model_file=str(tmp_path / "pruned.model"))
+    assert pruned.encode("baba ab", out_type=str) == ["\u2581baba", "\u2581", "a", "b"]
+    assert pruned.piece_to_id("<mask>") == 8
 
 
 def test_too_few_pieces_are_refused(tokenizer: Path) -> None:
