@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from models.artefact import TOKENIZER_FILE, WEIGHTS
+from models.enricher import Enricher
 from models.tokenizer import Tokenizer
-from models.training import corpus, encoder, export, folds, recipe, rounding, teacher, vectors, vocabulary
+from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
 from models.training.data import Row
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
@@ -164,6 +165,16 @@ def export_step(work: Work, out: Path) -> None:
     export.write(model, work.tokenizer, labels, calibrated.scores, out)
     for name, value in calibrated.scores.items():
         click.echo(f"{name}: {value:.4f}")
+
+
+@steps.command("score")
+@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Folder of the artefact.")
+@click.pass_obj
+def score_step(work: Work, weights: Path) -> None:
+    """Score an artefact on the held-out rows that `python -m models eval` has no folder of."""
+    enricher = Enricher.load(weights)
+    for name, value in held_out.scores(enricher, work.rows, work.targets, work.data).items():
+        click.echo(f"{name}: {value}")
 
 
 @steps.command("all")

@@ -62,7 +62,7 @@ def build(data: Path, seed: int = 0) -> list[Row]:
         *_pieces([*lingua, *kept, *tweets], seed, "fragment"),
         *(_silent(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
         *sets.emosent(data),
-        *(Row("crisis", text) for text in sets.crisislex(data)),
+        *(replace(row, topics=None) for row in sets.crisislex(data)),
     ]
     return [*_once(train, {fingerprint(row.text) for row in held} - {""}), *held]
 

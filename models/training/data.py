@@ -5,7 +5,7 @@ Every function takes the data folder and yields the set's own labels; folders th
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,6 +34,8 @@ SIB_LANGUAGES = {
     "tel": "te", "tgl": "tl", "tha": "th", "tur": "tr", "ukr": "uk", "urd": "ur", "vie": "vi", "yor": "yo", "zho": "zh",
 }  # fmt: skip
 """FLORES language (without its script) to BCP-47."""
+
+_NO_TYPE = {"Not labeled", "Not applicable", "Other Useful Information"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,12 @@ def semeval(data: Path) -> Iterator[Row]:
             yield Row("semeval", prepare(text), "en", SENTIMENTS.index(label))
 
 
-def afrisenti(data: Path, split: Literal["train", "dev"]) -> Iterator[Row]:
+def afrisenti(
+    data: Path, split: Literal["train", "dev"], folders: Iterable[str] = AFRISENTI_LANGUAGES
+) -> Iterator[Row]:
     """Tweets in six African languages and Mozambican Portuguese; the romanised Arabic ones are `ar-Latn`."""
-    for folder, language in AFRISENTI_LANGUAGES.items():
+    for folder in folders:
+        language = AFRISENTI_LANGUAGES[folder]
         with (data / "afrisenti" / folder / f"{split}.tsv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 text = prepare(row["tweet"])
@@ -120,13 +125,13 @@ def lingua(data: Path) -> Iterator[Row]:
                 yield Row("lingua", prepare(line), path.stem)
 
 
-def crisislex(data: Path) -> Iterator[str]:
-    """Prepared texts of tweets of five disasters, for vocabulary and calibration of scales (labels unused)."""
+def crisislex(data: Path) -> Iterator[Row]:
+    """Tweets of five disasters; the topic is the type of information, where it has one."""
     for path in sorted((data / "crisislex_t26").glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.reader(file):
-                if len(row) > 1:
-                    yield prepare(row[1])
+                if len(row) > 3 and row[0].isdigit():
+                    yield Row("crisis", prepare(row[1]), topics=() if row[3] in _NO_TYPE else (row[3],))
 
 
 def _mostly_ascii_letters(text: str) -> bool:

@@ -39,8 +39,9 @@ _LANGUAGE_PENALTY = 1e-6
 _LANGUAGE_SOURCES = ("lingua", "sib200", "fragment", "umsab-train", "afrisenti-train", "x_topic", "undetermined")
 _VECTOR_PENALTY = 1e-2
 _VECTOR_ROWS = 15_000
-_MOST_OF_A_GROUP = 400
-"""Rows of a set and a language that the language head is fitted on."""
+_MOST_OF_A_GROUP = {"umsab-train": 2_000}
+_MOST_OF_OTHER_GROUPS = 400
+"""Rows of a set and a language that the language head is fitted on: of posts all, for only they have Hinglish."""
 
 Places = npt.NDArray[np.int64]
 
@@ -108,10 +109,10 @@ def _language(known: Rows, seed: int) -> tuple[Head, float, dict[str, float]]:
     labels = known.targets.language
     groups = []
     for source in _LANGUAGE_SOURCES:
-        places = known.of(source)
+        places, most = known.of(source), _MOST_OF_A_GROUP.get(source, _MOST_OF_OTHER_GROUPS)
         for label in np.unique(labels[places]):
             group = places[labels[places] == label]
-            groups.append(rng.choice(group, min(len(group), _MOST_OF_A_GROUP), replace=False))
+            groups.append(rng.choice(group, min(len(group), most), replace=False))
     weights = np.concatenate([np.full(len(group), len(group) ** -0.5, np.float32) for group in groups])
     train = np.concatenate(groups)
     head = heads.fit(known.answers(train).low.numpy(), labels[train], weights, _LANGUAGE_PENALTY)
@@ -120,8 +121,11 @@ def _language(known: Rows, seed: int) -> tuple[Head, float, dict[str, float]]:
     unseen = np.concatenate([held["lingua-held"], held["fragment-held"]])
     scored = np.concatenate([found["lingua-held"], found["fragment-held"]])
     warmth = heads.temperature(scored, labels[unseen])
-    threshold = heads.least_likely(
-        softmax((scored / warmth).astype(np.float32)).max(axis=1), scored.argmax(axis=1) == labels[unseen]
+    threshold = min(
+        heads.least_likely(
+            softmax((found[name] / warmth).astype(np.float32)).max(axis=1), found[name].argmax(axis=1) == labels[places]
+        )
+        for name, places in held.items()
     )
     scores = {
         f"language {name} accuracy": 100 * float(np.mean(found[name].argmax(axis=1) == labels[held[name]]))

@@ -87,7 +87,12 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "lingua_sentences" / f"{code}.txt").write_text("".join(lines), "utf-8")
     (root / "crisislex_t26").mkdir()
     with (root / "crisislex_t26" / "flood.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["id", "text"], *([i, text(i, "crisis", "x")] for i in range(20))])
+        csv.writer(file).writerows(
+            [
+                ["id", "text", "source", "type"],
+                *([i, text(i, "crisis", "x"), "press", ("Sympathy", "Advice")[i % 2]] for i in range(60)),
+            ]
+        )
     (root / "emosent").mkdir()
     rows = [{"Emoji": "\U0001f600", "Negative": 1, "Neutral": 2, "Positive": 9}]
     write_table(root / "emosent" / "Emoji_Sentiment_Data_v1.0.csv", rows, ",")

@@ -66,6 +66,10 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
     scores = json.loads((out / export.SCORES_FILE).read_text("utf-8"))
     assert set(scores) >= {"language lingua-held accuracy", "topics left-out fold macro-F1", "campaign AUC sib200-held"}
 
+    scored = dict(line.split(": ") for line in step("score", "--weights", str(out)).splitlines())
+    assert {"semeval-held macro recall", "lingua-held language accuracy", "crisis campaign AUC, frozen"} <= set(scored)
+    assert all(0 <= float(value) <= 100 for value in scored.values())
+
     labels = open_artefact(out).labels
     assert labels.version == recipe.VERSION
     assert {topic.name for topic in labels.topics} == {"music", "sports"}

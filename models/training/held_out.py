@@ -1,0 +1,77 @@
+"""How good a finished model is on the rows that no training saw, asked as the pipeline asks it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from models.enricher import NO_LANGUAGE, Enricher
+from models.evaluation.language import name_languages
+from models.evaluation.measures import fraction, percent
+from models.evaluation.sentiment import LabelledPosts, SentimentScore, score_sentiment
+from models.training import data as sets
+from models.training.data import Row
+from models.training.targets import Targets
+from models.training.vectors import Floats, trials
+
+
+def scores(enricher: Enricher, rows: Sequence[Row], targets: Targets, data: Path) -> dict[str, float]:
+    """Score what no other command does: F1, recall and accuracy in per cent, areas under ROC curves as fractions.
+
+    "Frozen" areas are those of the teacher's vectors on the same draws.
+    """
+    return _moods(enricher, rows, data) | _languages(enricher, rows) | _campaign(enricher, rows, targets, data)
+
+
+def _moods(enricher: Enricher, rows: Sequence[Row], data: Path) -> dict[str, float]:
+    african = [_mood(enricher, sets.afrisenti(data, "dev", [folder])) for folder in sets.AFRISENTI_LANGUAGES]
+    hinglish, english = (_mood(enricher, _of(rows, source)) for source in ("hinglish-held", "semeval-held"))
+    return {
+        "hinglish-held macro-F1": hinglish.macro_f1,
+        "semeval-held macro recall": english.macro_recall,
+        "afrisenti-dev mean weighted F1": round(fmean(each.weighted_f1 for each in african), 2),
+    }
+
+
+def _languages(enricher: Enricher, rows: Sequence[Row]) -> dict[str, float]:
+    found = {}
+    for source in ("umsab-val", "lingua-held", "fragment-held"):
+        held = list(_of(rows, source))
+        codes = name_languages(enricher, [row.text for row in held]).codes
+        right = np.array([code == row.language for code, row in zip(codes, held, strict=True)])
+        found[f"{source} language accuracy"] = percent(float(right.mean()))
+        found[f"{source} language {NO_LANGUAGE}"] = percent(codes.count(NO_LANGUAGE) / len(codes))
+    return found
+
+
+def _campaign(enricher: Enricher, rows: Sequence[Row], targets: Targets, data: Path) -> dict[str, float]:
+    types = {row.text: row.topics for row in sets.crisislex(data)}
+    found = {}
+    for source in ("crisis", "x_topic", "sib200-held"):
+        places = [place for place, row in enumerate(rows) if row.source == source]
+        held = [rows[place] for place in places]
+        topics = [(types[row.text] if source == "crisis" else row.topics) or () for row in held]
+        ours = np.concatenate([enricher.vectors([row.text for row in part]) for part in _parts(held)])
+        found[f"{source} campaign AUC"] = _area(topics, ours)
+        if targets.has_vector[places].all():
+            found[f"{source} campaign AUC, frozen"] = _area(topics, targets.vector[places].astype(np.float32))
+    return found
+
+
+def _area(topics: Sequence[Iterable[str]], vectors: Floats) -> float:
+    return fraction(fmean(trial.area for trial in trials(topics, vectors)))
+
+
+def _of(rows: Iterable[Row], source: str) -> Iterable[Row]:
+    return (row for row in rows if row.source == source)
+
+
+def _parts(rows: Sequence[Row], size: int = 512) -> Iterable[Sequence[Row]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _mood(enricher: Enricher, rows: Iterable[Row]) -> SentimentScore:
+    labelled = [(row.text, row.sentiment) for row in rows if row.sentiment is not None]
+    texts, labels = zip(*labelled, strict=True)
+    return score_sentiment(enricher, LabelledPosts(texts, np.array(labels)))
