@@ -19,6 +19,11 @@ from streams.sources.recent import Recent
 from streams.sources.tags import Tags
 from streams.sources.untyped import dicts, mapping, string, strings, time
 
+_OPERATION = b'"operation":"'
+_OPERATION_WITHIN = 1_000
+"""It stands before the record, which is the author's: the first one is the server's."""
+_ESCAPED_LETTER = re.compile(rb"\\u(?!003[ce]|0026)", re.IGNORECASE)
+"""Servers write `<`, `>` and `&` so, which stand in many links and in no hashtag."""
 _REPOST_MARK = REPOSTS.encode()
 _SUBJECT = re.compile(rb"at://(did:[^/\"\s]{1,290})/app\.bsky\.feed\.post/([^/\"\s]{1,512})")
 _MEDIA = {"images": "image", "video": "video", "external": "link", "record": "quote"}
@@ -79,7 +84,10 @@ class JetstreamParser:
 
     def _may_matter(self, frame: bytes) -> bool:
         # spelt out: nearly every frame of the network ends here
-        if b'"delete"' in frame or b'"update"' in frame or b"\\u" in frame:
+        begin = frame.find(_OPERATION, 0, _OPERATION_WITHIN)
+        if begin < 0 or not frame.startswith(b'create"', begin + len(_OPERATION)):
+            return True
+        if b"\\u" in frame and _ESCAPED_LETTER.search(frame):
             return True
         if _REPOST_MARK in frame:
             subject = _SUBJECT.search(frame) if self._wants_reposts else None

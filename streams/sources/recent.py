@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -14,14 +15,16 @@ class Recent(Generic[K, V]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._values: dict[K, V] = {}
+        self._values: OrderedDict[K, V] = (
+            OrderedDict()
+        )  # a plain dict is slow to find its first key when many went before it
 
     def add(self, key: K, value: V) -> None:
         """Makes it the newest one."""
-        self._values.pop(key, None)
         self._values[key] = value
+        self._values.move_to_end(key)
         if len(self._values) > self._limit:
-            del self._values[next(iter(self._values))]
+            self._values.popitem(last=False)
 
     def get(self, key: K) -> V | None:
         """Its value; None when it was not seen, or long ago."""
