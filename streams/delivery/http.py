@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from streams.safe_text import readable
+from streams.safe_text import readable, without_secrets
 
 Outcome = Literal["delivered", "refused", "failed"]
 
@@ -56,7 +56,9 @@ class Poster:
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 reply = await response.content.read(_REPLY_BYTES)
-                return self._answer(response, reply.decode(errors="replace"))
+                token = headers.get("Authorization", "").rpartition(" ")[2]
+                told = without_secrets(reply.decode(errors="replace"), token, url, response.url.raw_path_qs)
+                return self._answer(response, told)
         except TimeoutError:
             return Answer("failed", f"no answer within {self._timeout.total:g} s")
         except aiohttp.InvalidURL:

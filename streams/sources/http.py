@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 import aiohttp
 
+from streams.safe_text import without_secrets
 from streams.sources.wire import LineSplitter, TooLong
 
 REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
@@ -137,4 +138,6 @@ async def lines(response: aiohttp.ClientResponse, silence_seconds: float) -> Asy
 async def _check(response: aiohttp.ClientResponse) -> None:
     if response.status != HTTPStatus.OK and response.status != HTTPStatus.CREATED:
         body = await response.content.read(_EXCERPT_BYTES)
-        raise BadAnswer(response.status, response.headers, body)
+        token = response.request_info.headers.get("Authorization", "").rpartition(" ")[2]
+        told = without_secrets(body.decode("utf-8", "surrogateescape"), token).encode("utf-8", "surrogateescape")
+        raise BadAnswer(response.status, response.headers, told)
