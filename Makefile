@@ -15,7 +15,7 @@ DEMO := .venv/.installed-demo
 TEST := .venv/.installed-test$(if $(WITH_TORCH),-torch)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs lock bench clean
+.PHONY: help demo test lint format docs lock bench audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,15 @@ bench: $(TEST) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/query.py
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/spikes.py
+
+audit: $(TEST) ## Ask PyPI for known weaknesses of what is installed; what it knows nothing of is listed
+	$(BIN)/pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+sbom: $(TEST) ## Write build/sbom.json: what is installed, in the form of CycloneDX
+	$(BIN)/pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8'
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json
 
 clean: ## Remove the virtual environment and what the tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
