@@ -12,6 +12,7 @@ import faust
 from mode.supervisors import CrashingSupervisor
 
 from streams import connection
+from streams.faust_consumer import in_bulk
 from streams.lossless import Lossless, Pace
 from streams.settings import KafkaSettings
 
@@ -65,6 +66,7 @@ def build_app(
         topic_allow_declare=False,
         web_enabled=False,
     )
+    in_bulk(app)
     for reading in readings:
         channel = app.topic(
             reading.topic,

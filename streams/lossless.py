@@ -1,7 +1,7 @@
 """Batch and acknowledge so that nothing is lost: the only code of tagpulse that acknowledges.
 
-Faust by itself acknowledges what raised and what it only prefetched, so streams run with acknowledgements off and every
-record is acknowledged here, after all outputs of its batch are durable, in the order of reading. Three stages overlap:
+Faust by itself acknowledges what raised and what it only prefetched, so its streams are never iterated: their queues are read
+(`streams.batches`), and every record is acknowledged here, after all outputs of its batch are durable, in the order of reading. Three stages overlap:
 
     read a batch  →  process it (model, decoding)  →  write the result, make it durable, acknowledge
                      several batches at once           one batch at a time, in order
@@ -23,11 +23,12 @@ import os
 import sys
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from streams import metrics
+from streams.batches import take as take_events
 from streams.contracts import Headers, record_location
 from streams.errors import TagpulseError
 
@@ -114,8 +115,10 @@ class Lossless(Generic[R]):
         pace: Pace,
         clock: Callable[[], float] = time.monotonic,
         owned: Callable[[], Mapping[Place, bool]] = dict,
+        take: Callable[[Any, int, float], AsyncIterator[Sequence[Any]]] = take_events,
     ) -> None:
-        """`owned`: what a `HoldingOutput` is told of the partitions."""
+        """`owned`: what a `HoldingOutput` is told of the partitions; `take`: batches of at most so many events of a stream,
+        each complete after so many seconds."""
         self.acknowledged = 0
         self._worker = worker
         self._process = process
@@ -124,6 +127,7 @@ class Lossless(Generic[R]):
         self._pace = pace
         self._clock = clock
         self._owned = owned
+        self._take = take
         self._held: defaultdict[Place, deque[Any]] = defaultdict(deque)
         self._generation = -1
         self._batches: asyncio.Queue[tuple[Sequence[Any], asyncio.Task[R]]] = asyncio.Queue()
@@ -137,11 +141,9 @@ class Lossless(Generic[R]):
         """The body of the agent: reads for ever. `stream` is the agent's Faust stream."""
         finisher = asyncio.create_task(_or_exit(self._finish(stream)))
         try:
-            async for events in stream.noack().noack_take(self._pace.batch_size, within=self._pace.within_seconds):
+            async for events in self._take(stream, self._pace.batch_size, self._pace.within_seconds):
                 if self._draining.is_set():
                     continue
-                if self._holding:
-                    events = _newest_generation(events)
                 self._unfinished += 1
                 self._idle.clear()
                 await self._free.acquire()
@@ -239,12 +241,6 @@ class Lossless(Generic[R]):
         for (topic, partition), count in counts.items():
             metrics.ACKNOWLEDGED.labels(self._worker, topic, str(partition)).inc(count)
         metrics.LAST_EVENT.labels(self._worker).set(max(event.message.timestamp for event in events))
-
-
-def _newest_generation(events: Sequence[Any]) -> list[Any]:
-    """Without records that were read before the partitions were dealt anew, which stand beside those read after."""
-    newest = events[-1].message.generation_id
-    return [event for event in events if event.message.generation_id == newest]
 
 
 def _record(event: Any) -> Record:

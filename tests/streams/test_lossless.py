@@ -22,10 +22,7 @@ class FakeStream:
         self.batches: asyncio.Queue[list[Any]] = asyncio.Queue()
         self.acknowledged: list[int] = []
 
-    def noack(self) -> FakeStream:
-        return self
-
-    async def noack_take(self, _: int, within: float) -> AsyncIterator[list[Any]]:
+    async def take(self, size: int, within: float) -> AsyncIterator[list[Any]]:
         while True:
             yield await self.batches.get()
 
@@ -69,10 +66,14 @@ def _pace(**changes: Any) -> Pace:
     return Pace(**({"batch_size": 10, "within_seconds": 0.1, "batches_in_flight": 3} | changes))
 
 
+def _recipe(process: Any, output: Any, pace: Pace, **more: Any) -> Lossless[list[int]]:
+    return Lossless("test", process, output, pace, take=FakeStream.take, **more)
+
+
 async def test_nothing_is_acknowledged_before_it_is_durable() -> None:
     stream, output = FakeStream(), Collected()
     output.may_flush.clear()
-    running = asyncio.create_task(Lossless("test", _offsets, output, _pace()).run(stream))
+    running = asyncio.create_task(_recipe(_offsets, output, _pace()).run(stream))
     stream.put(0, 1)
     stream.put(2)
     await eventually(lambda: output.written == [0, 1])
@@ -92,7 +93,7 @@ async def test_a_later_batch_that_is_ready_first_waits_for_its_turn() -> None:
             await slow.wait()
         return [record.offset for record in records]
 
-    running = asyncio.create_task(Lossless("test", process, output, _pace()).run(stream))
+    running = asyncio.create_task(_recipe(process, output, _pace()).run(stream))
     stream.put(0)
     stream.put(1)
     await eventually(stream.batches.empty)
@@ -111,7 +112,7 @@ async def test_no_more_batches_are_in_flight_than_the_pace_allows() -> None:
         await gate.wait()
         return [record.offset for record in records]
 
-    running = asyncio.create_task(Lossless("test", process, output, _pace(batches_in_flight=2)).run(stream))
+    running = asyncio.create_task(_recipe(process, output, _pace(batches_in_flight=2)).run(stream))
     for offset in range(5):
         stream.put(offset)
     await eventually(lambda: len(started) == 2)
@@ -126,7 +127,7 @@ async def test_no_more_batches_are_in_flight_than_the_pace_allows() -> None:
 async def test_small_batches_are_flushed_together_when_the_pace_says_so() -> None:
     stream, output = FakeStream(), Collected()
     pace = _pace(flush_records=3, flush_seconds=3_600.0)
-    running = asyncio.create_task(Lossless("test", _offsets, output, pace).run(stream))
+    running = asyncio.create_task(_recipe(_offsets, output, pace).run(stream))
     stream.put(0)
     stream.put(1)
     await eventually(lambda: output.written == [0, 1])
@@ -138,7 +139,7 @@ async def test_small_batches_are_flushed_together_when_the_pace_says_so() -> Non
 
 async def test_a_drain_flushes_what_was_read_and_reads_no_more() -> None:
     stream, output = FakeStream(), Collected()
-    recipe = Lossless("test", _offsets, output, _pace(flush_records=100, flush_seconds=3_600.0))
+    recipe = _recipe(_offsets, output, _pace(flush_records=100, flush_seconds=3_600.0))
     running = asyncio.create_task(recipe.run(stream))
     stream.put(0, 1)
     await eventually(lambda: output.written == [0, 1])
@@ -153,7 +154,7 @@ async def test_a_drain_flushes_what_was_read_and_reads_no_more() -> None:
 async def test_a_drain_gives_up_on_an_output_that_is_away() -> None:
     stream, output = FakeStream(), Collected()
     output.may_flush.clear()
-    recipe = Lossless("test", _offsets, output, _pace())
+    recipe = _recipe(_offsets, output, _pace())
     running = asyncio.create_task(recipe.run(stream))
     stream.put(0)
     await eventually(lambda: output.written == [0])
@@ -179,7 +180,7 @@ async def test_any_error_ends_the_process_without_an_acknowledgement(
 
     monkeypatch.setattr(lossless, "exit_now", end)
     stream = FakeStream()
-    running = asyncio.create_task(Lossless("test", process, Collected(), _pace()).run(stream))
+    running = asyncio.create_task(_recipe(process, Collected(), _pace()).run(stream))
     stream.put(0)
     await eventually(lambda: ended == [code])
     assert stream.acknowledged == []
@@ -193,7 +194,7 @@ async def test_a_drain_waits_for_a_batch_that_waits_for_its_turn() -> None:
         await gate.wait()
         return [record.offset for record in records]
 
-    recipe = Lossless("test", process, output, _pace(batches_in_flight=1))
+    recipe = _recipe(process, output, _pace(batches_in_flight=1))
     running = asyncio.create_task(recipe.run(stream))
     stream.put(0)
     stream.put(1)
@@ -229,7 +230,7 @@ class Holding(Collected):
 
 
 def _held(output: Holding, owned: dict[Place, bool] | None = None) -> Lossless[Any]:
-    return Lossless("test", _offsets, output, _pace(tick_seconds=0.01), owned=lambda: owned or {})
+    return _recipe(_offsets, output, _pace(tick_seconds=0.01), owned=lambda: owned or {})
 
 
 async def test_what_is_held_is_acknowledged_once_it_is_released() -> None:
@@ -249,12 +250,12 @@ async def test_what_is_held_is_acknowledged_once_it_is_released() -> None:
     running.cancel()
 
 
-async def test_partitions_that_are_dealt_anew_start_again_without_what_was_read_before() -> None:
+async def test_partitions_that_are_dealt_anew_start_again_from_what_is_committed() -> None:
     stream, output = FakeStream(), Holding()
     running = asyncio.create_task(_held(output).run(stream))
     stream.put(0, 1)
     await eventually(lambda: output.written == [0, 1])
-    stream.batches.put_nowait([_event(2, 1), _event(3, 1), _event(0, 2), _event(1, 2)])
+    stream.put(0, 1, generation=2)
     await eventually(lambda: output.written == [0, 1, 0, 1])
     assert output.restarts == [[], [0, 1]], "one at the start, one before the first record of the new generation"
     output.until = 5
