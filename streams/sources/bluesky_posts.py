@@ -14,7 +14,17 @@ import msgspec
 from streams import metrics
 from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
 from streams.sources.base import Content, Unreadable
-from streams.sources.jetstream import POSTS, REPOSTS, SOURCE, Commit, Record, decode, invalid, malformed
+from streams.sources.jetstream import (
+    POSTS,
+    REPOSTS,
+    SOURCE,
+    AccountGone,
+    Commit,
+    Record,
+    decode,
+    invalid,
+    malformed,
+)
 from streams.sources.recent import Recent
 from streams.sources.tags import Tags
 from streams.sources.untyped import dicts, mapping, string, strings, time
@@ -41,7 +51,8 @@ class JetstreamParser:
     Every deletion of a post is passed on: it carries no hashtags, and which posts went on before (in earlier runs, or by
     other processes) is known downstream alone. The cost is a few short records a second; what they delete is mostly
     unknown there. An edit that takes the hashtag away, or labels the post, comes as a Deletion too: the post left the
-    campaign. Reposts carry no hashtag either: those of posts that were read lately are kept, with their text.
+    campaign. An account that is deleted or taken down takes its posts with it that were kept lately. Reposts carry no
+    hashtag either: those of posts that were read lately are kept, with their text.
     """
 
     def __init__(self, tags: Tags, *, reposts: bool = True) -> None:
@@ -68,6 +79,8 @@ class JetstreamParser:
         commit = decode(frame)
         if isinstance(commit, Unreadable):
             return [commit]
+        if isinstance(commit, AccountGone):
+            return self._forget(commit)
         if commit is None or commit.collection not in (POSTS, REPOSTS):
             self._filtered.inc()
             return []
@@ -118,6 +131,17 @@ class JetstreamParser:
         self._gone.add(post_id, at)
         reposts = self._reposts_of.get(post_id) or []
         return [Deletion(source=SOURCE, id=gone, deleted_at=at) for gone in [post_id, *reposts]]
+
+    def _forget(self, gone: AccountGone) -> list[Content]:
+        """Deletions of everything of the account that was kept lately."""
+        mine = f"{gone.did}/"
+        removed = [removal for kept in self._kept if kept.startswith(mine) for removal in self._remove(kept, gone.at)]
+        for repost in self._reposts:
+            if repost.startswith(mine):
+                removed.append(Deletion(source=SOURCE, id=repost, deleted_at=gone.at))
+        if not removed:
+            self._filtered.inc()
+        return removed
 
     def _repost(self, commit: Commit, now: datetime) -> list[Content]:
         repost_id = f"{commit.did}/repost/{commit.rkey}"

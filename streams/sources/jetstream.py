@@ -21,6 +21,9 @@ _TIME_KEY_WITHIN = 400  # it stands before everything that an author wrote
 _ERROR_CHARACTERS = 300
 _NOTICE_BYTES = 4_000
 _INFO = "#info"
+_ACCOUNT = "#account"
+_GONE = ("deleted", "takendown")
+"""An account that is deactivated or suspended may come back with its posts: these do not."""
 
 
 class Record(msgspec.Struct):
@@ -45,6 +48,10 @@ class _Commit(msgspec.Struct):
     record: Record | None = None
 
 
+class _Account(msgspec.Struct):
+    status: str = ""
+
+
 class _Payload(msgspec.Struct, rename={"type": "$type"}):
     """A message of version 2."""
 
@@ -58,6 +65,7 @@ class _Payload(msgspec.Struct, rename={"type": "$type"}):
     rkey: Annotated[str, msgspec.Meta(max_length=512)] = ""
     rev: str = ""
     record: Record | None = None
+    status: str = ""
     name: str = ""
     message: str = ""
 
@@ -67,6 +75,7 @@ class _Frame(msgspec.Struct):
     did: Annotated[str, msgspec.Meta(max_length=300)] = ""
     time_us: Annotated[int, msgspec.Meta(ge=0, le=_MAX_TIME_US)] = 0
     commit: _Commit | None = None
+    account: _Account | None = None
     payload: _Payload | None = None
     error: str = ""
     message: str = ""
@@ -104,6 +113,14 @@ class Commit(NamedTuple):
     rev: str
     operation: str
     record: Record | None
+    at: datetime
+    """By the server's clock."""
+
+
+class AccountGone(NamedTuple):
+    """An account was deleted, or taken down: its posts are not to be shown any more."""
+
+    did: str
     at: datetime
     """By the server's clock."""
 
@@ -155,8 +172,8 @@ def notice_of(frame: bytes) -> Notice | None:
     return None
 
 
-def decode(frame: bytes) -> Commit | Unreadable | None:
-    """Reads a frame; None: it is no commit."""
+def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
+    """Reads a frame; None: it is of another kind."""
     try:
         read = _FRAME.decode(frame)
     except msgspec.ValidationError as error:
@@ -164,19 +181,23 @@ def decode(frame: bytes) -> Commit | Unreadable | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return malformed(frame, str(error))
     if (payload := read.payload) is not None:
+        at = time(payload.time) or time(payload.witnessedAt)
+        if payload.type.endswith(_ACCOUNT):
+            return AccountGone(payload.did, at) if payload.did and at and payload.status in _GONE else None
         if not payload.operation:
             return None
-        at = time(payload.time) or time(payload.witnessedAt)
         if not payload.did or not payload.rkey or at is None:
             return invalid(frame, "a commit without did, rkey or time")
         parts = payload.did, payload.collection, payload.rkey, payload.rev or str(payload.seq), payload.operation
         return Commit(*parts, payload.record, at)
+    at = _EPOCH + timedelta(microseconds=read.time_us)
+    if read.account is not None:
+        return AccountGone(read.did, at) if read.did and read.time_us and read.account.status in _GONE else None
     commit = read.commit
     if commit is None:
         return None
     if not read.did or not read.time_us:
         return invalid(frame, "a commit without did or time_us")
-    at = _EPOCH + timedelta(microseconds=read.time_us)
     parts = read.did, commit.collection, commit.rkey, commit.rev or str(read.time_us), commit.operation
     return Commit(*parts, commit.record, at)
 

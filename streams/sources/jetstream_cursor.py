@@ -60,7 +60,7 @@ def connect_to(url: str, cursor: int | None, *, reposts: bool) -> connect_to_web
     name = "collections" if is_version_2 else "wantedCollections"
     query = [*parse_qsl(parts.query), *((name, collection) for collection in collections)]
     if is_version_2:
-        query.append(("kinds", "commit"))
+        query += [("kinds", "commit"), ("kinds", "account")]
     if cursor is not None:
         query.append(("cursor", str(cursor)))
     return connect_to_websocket(

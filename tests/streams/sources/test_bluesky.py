@@ -259,7 +259,10 @@ async def test_version_2_goes_on_from_the_number_of_the_last_frame() -> None:
     first, second = [message(0), message(1)], [message(1), message(2)]
     async with jetstream([send(*first), close], [send(*second), stay], path=VERSION_2) as server:
         contents, batches = await take(source(server), 3)
-        assert server.queries[0] == {"collections": ["app.bsky.feed.post", "app.bsky.feed.repost"], "kinds": ["commit"]}
+        assert server.queries[0] == {
+            "collections": ["app.bsky.feed.post", "app.bsky.feed.repost"],
+            "kinds": ["commit", "account"],
+        }
         assert server.cursors == [None, 101]
         assert batches[-1].cursor == place(2, server)
     assert numbers(contents) == [0, 1, 2]

@@ -251,6 +251,29 @@ def test_reposts_of_what_was_kept_are_kept_and_go_with_it() -> None:
     assert JetstreamParser(Tags(["poltwt"]), reposts=False).read(repost("r4"), "server", NOW) == []
 
 
+def _account_frames(status: str) -> list[bytes]:
+    """An account's change of state, in both versions of the protocol."""
+    state = {"did": "did:plc:abc", "active": False, "status": status, "seq": 8, "time": "2026-08-01T12:00:00Z"}
+    first = {"did": "did:plc:abc", "time_us": TIME_US, "kind": "account", "account": state}
+    payload = {"$type": "network.bsky.jetstream.subscribeEvents#account", **state}
+    return [json.dumps(whole).encode() for whole in (first, {"$type": "message", "payload": payload})]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_an_account_that_is_gone_takes_its_posts_with_it(version: int) -> None:
+    parser = JetstreamParser(Tags(["poltwt"]))
+
+    def read(value: bytes) -> list[Any]:
+        return parser.read(value, "server", NOW)
+
+    read(frame())
+    read(repost("r2"))
+    assert read(_account_frames("deactivated")[version]) == []
+    gone = read(_account_frames("takendown")[version])
+    assert [deletion.id for deletion in gone] == ["did:plc:abc/3lk", "did:plc:fan/repost/r2"]
+    assert JetstreamParser(Tags(["poltwt"])).read(_account_frames("deleted")[version], "server", NOW) == []
+
+
 WORDS = st.sampled_from(
     ["poltwt", "POLTWT", "ｐｏｌｔｗｔ", "#", "＃", " ", "σ", "Σ", "ΟΔΟΣ", "é", "\u0301", "K", "_", "x"]
 )
