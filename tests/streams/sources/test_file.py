@@ -8,6 +8,7 @@ import gzip
 import json
 import tempfile
 import threading
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,6 +108,34 @@ async def test_reads_compressed_files_by_their_content(tmp_path: Path, suffix: s
         path = tmp_path / name
         path.write_bytes(packed)
         assert ids(await read(path)) == [str(number) for number in range(5_000)]
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+async def test_a_small_file_that_unpacks_to_much_is_one_dead_letter_in_bounded_memory(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "bomb.jsonl"
+    unpacked = 64 * 2**20
+    path.write_bytes(compress(bytes(unpacked)))
+    assert path.stat().st_size < unpacked / 500
+    tracemalloc.start()
+    try:
+        [letter] = contents(await read(path))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(letter, Unreadable)
+    assert (letter.reason, len(letter.value)) == ("oversize", LIMIT)
+    assert peak < 8 * 2**20
+
+
+@pytest.mark.parametrize("value", [b"[" * 900, b'{"a":' * 150, b'{"source":"test","id":' + b"9" * 900 + b"}"])
+async def test_json_that_is_made_to_harm_is_a_dead_letter(tmp_path: Path, value: bytes) -> None:
+    path = tmp_path / "bomb.jsonl"
+    path.write_bytes(value + b"\n" + line("1"))
+    first, second = contents(await read(path))
+    assert isinstance(first, Unreadable)
+    assert isinstance(second, Post)
 
 
 async def test_says_that_a_file_is_cut_off_after_what_could_be_read(tmp_path: Path) -> None:
