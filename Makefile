@@ -52,6 +52,7 @@ lock: $(TEST) ## Write constraints.txt anew from pyproject.toml (UPGRADE=1: newe
 bench: $(TEST) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/sources.py
+	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/model.py
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/query.py

@@ -62,13 +62,18 @@ class Bench:
         return self._broker.bootstrap_servers
 
     def rate(
-        self, process: subprocess.Popen[bytes], topic: str, total: int, at: Callable[[float], None] = lambda _: None
+        self,
+        process: subprocess.Popen[bytes],
+        topic: str,
+        total: int,
+        at: Callable[[float], None] = lambda _: None,
+        last: float = LAST_SHARE,
     ) -> float:
-        """Records a second that `process` sends to a topic, between a tenth and the last fiftieth of `total`."""
+        """Records a second that `process` sends to a topic, between a tenth of `total` and the share `last` of it."""
         consumer = connect(KafkaSettings(bootstrap_servers=self.bootstrap))
         partitions = partitions_of(consumer, topic)
         marks: list[tuple[float, int]] = []
-        while not marks or marks[-1][1] < total * LAST_SHARE:
+        while not marks or marks[-1][1] < total * last:
             if process.poll() is not None:
                 raise SystemExit(f"the worker ended with {process.returncode} in the middle of the measurement")
             done = sum(end_offsets(consumer, partitions).values())
@@ -77,8 +82,8 @@ class Bench:
                 marks.append((time.perf_counter(), done))
             time.sleep(0.5)
         consumer.close()
-        (start, first), (end, last) = marks[0], marks[-1]
-        return (last - first) / (end - start)
+        (start, first), (end, done) = marks[0], marks[-1]
+        return (done - first) / (end - start)
 
 
 def main_environment(values: dict[str, str]) -> dict[str, str]:
@@ -102,7 +107,7 @@ def background(*arguments: str, env: dict[str, str]) -> Iterator[subprocess.Pope
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def write_posts(path: Path, number: int) -> Path:

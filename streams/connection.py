@@ -87,6 +87,7 @@ def faust_broker(kafka: KafkaSettings) -> dict[str, Any]:
 def _client(kafka: KafkaSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in kafka.bootstrap_servers.split(",")],
+        "metadata_max_age_ms": metadata_ms(kafka),
         "security_protocol": kafka.security_protocol,
         "ssl_context": ssl_context(kafka),
     }
@@ -97,6 +98,11 @@ def _client(kafka: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": kafka.password.get_secret_value(),
         }
     return options
+
+
+def metadata_ms(kafka: KafkaSettings) -> int:
+    """How old what a client knows of the cluster may be."""
+    return int(kafka.metadata_seconds * 1000)
 
 
 async def probe(kafka: KafkaSettings, timeout: float = _PROBE_SECONDS, topics: Sequence[str] = ()) -> None:

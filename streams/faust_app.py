@@ -50,6 +50,7 @@ def build_app(
         store="memory://",
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=kafka.instance_id,
+        consumer_metadata_max_age_ms=connection.metadata_ms(kafka),
         broker_commit_interval=_COMMIT_SECONDS,
         broker_max_poll_records=batch_size * 2,
         broker_session_timeout=kafka.session_timeout_seconds,

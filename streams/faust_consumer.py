@@ -18,6 +18,8 @@ _FETCH_SECONDS = 1.0
 
 
 class _Consumer(driver.Consumer):
+    logger = driver.logger
+
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):

@@ -54,6 +54,15 @@ class Created:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Growth:
+    """Partitions of a topic before and after `grow`."""
+
+    topic: str
+    before: int
+    now: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Difference:
     """Something about a topic that is not as the settings want it."""
 
@@ -145,6 +154,30 @@ def create(settings: Settings) -> Created:
             raise faults[0]
         admin.wait_for_topics(list(wanted), timeout_ms=_TIMEOUT_MS)
     return Created(made=tuple(made), stood=tuple(stood))
+
+
+def grow(settings: Settings) -> list[Growth]:
+    """Gives topics that have fewer partitions than the settings want the ones that are missing; nothing else changes.
+
+    Raises SettingsError when the cluster cannot do that, Refused or Unavailable.
+    """
+    wanted = {topic.name: topic.partitions for topic in planned(settings)}
+    with _admin(settings.kafka) as admin:
+        found = {
+            state["name"]: len(state["partitions"]) for state in admin.describe_topics(list(wanted)) if _exists(state)
+        }
+        grown = [
+            Growth(topic=name, before=found[name], now=count)
+            for name, count in wanted.items()
+            if found.get(name, count) < count
+        ]
+        if grown:
+            answer = admin.create_partitions({growth.topic: growth.now for growth in grown}, raise_errors=False)
+            for result in answer.results:
+                kind = kafka_errors.for_code(result.error_code)
+                if kind is not kafka_errors.NoError:
+                    raise _fault(kind, f"topic {result.name}: {result.error_message or kind.__name__}")
+    return grown
 
 
 def check(settings: Settings) -> Check:

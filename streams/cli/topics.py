@@ -1,4 +1,4 @@
-"""`tagpulse topics`: create, check and list the Kafka topics."""
+"""`tagpulse topics`: create, grow, check and list the Kafka topics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.settings import Settings, load_settings
 
 @click.group("topics")
 def command() -> None:
-    """Create, check and list the Kafka topics.
+    """Create, grow, check and list the Kafka topics.
 
     Names and shape come from the settings TAGPULSE_TOPICS__…; nothing else of tagpulse ever makes a topic.
 
@@ -45,6 +45,27 @@ def create(as_json: bool) -> None:
         click.echo(f"{name}: created")
     for name in created.stood:
         click.echo(f"{name}: stood already, left as it is (tagpulse topics check says whether it differs)")
+
+
+@command.command("grow")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each topic that grew, one a line.")
+def grow(as_json: bool) -> None:
+    """Add the partitions that TAGPULSE_TOPICS__PARTITIONS asks for, while everything runs; they are never taken away.
+
+    Workers and producers use them within TAGPULSE_KAFKA__METADATA_SECONDS. An edit or a deletion of a post from before may
+    come in another partition than the post: every sink puts that right, the minutes of the watch count it as unknown.
+
+    \b
+    Examples:
+      TAGPULSE_TOPICS__PARTITIONS=12 tagpulse topics grow
+    """
+    grown = topics.grow(_settings())
+    for growth in grown:
+        click.echo(
+            json.dumps(asdict(growth)) if as_json else f"{growth.topic}: {growth.before} → {growth.now} partitions"
+        )
+    if not grown and not as_json:
+        click.echo("no topic has fewer partitions than the settings want")
 
 
 @command.command("check")

@@ -60,6 +60,7 @@ class KafkaSettings(Section):
     heartbeat_seconds: Seconds = Field(2.0, description="how often a worker says that it lives")
     rebalance_timeout_seconds: Seconds = Field(3.0, description="how long a rebalance waits for every worker")
     request_timeout_seconds: Seconds = Field(10.0, description="an answer of the broker may take this long")
+    metadata_seconds: Seconds = Field(60.0, description="how often clients look for new partitions")
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
