@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from streams.broker import Broker
 from streams.contracts import DeadLetter, Deletion, EnrichedPost, Post, decode_dead, decode_enriched, encode
 from streams.errors import DeadLetterLimit
 from streams.lossless import Record
-from streams.publisher import Publisher
+from streams.publisher import Outgoing, Publisher
 from streams.settings import Settings, WorkerSettings
 from tests.conftest import SettingsFactory
 from tests.helpers.records import read_all
@@ -128,6 +129,33 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     assert all(isinstance(decode_enriched(record.value, record.headers), EnrichedPost) for record in sent)
     assert len(read_all(settings.kafka, settings.topics.dead)) == 1
     assert metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")._value.get() - before == 299
+
+
+async def test_the_feed_makes_no_series_without_end() -> None:
+    class Taken(Publisher):
+        async def publish(self, records: Sequence[Outgoing]) -> None: ...
+
+    settings = Settings()
+    publisher = Taken(settings.kafka, "test", settings.topics.limits)
+    output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
+    enrich = _enrich(settings=Settings(worker=WorkerSettings(dead_share=1.0)))
+    series = []
+    for number in range(100):
+        hostile = msgspec.structs.replace(
+            _post(str(number)),
+            source=f"source-{number}",
+            hashtags=(f"{number}", f'a"{{\n{number}'),
+            language_hint=f"x{number}",
+        )
+        deletion = Deletion(source=f"deleted-{number}", id="1", deleted_at=NOW)
+        values = encode(hostile), encode(deletion), b"%d{" % number
+        await output.write(await enrich.process([_record(0, value) for value in values]))
+        series.append(_series())
+    assert len(set(series[50:])) == 1
+
+
+def _series() -> int:
+    return sum(len(metric.samples) for metric in metrics.REGISTRY.collect())
 
 
 async def test_a_record_that_no_dead_letter_can_hold_is_cut_and_says_so(
