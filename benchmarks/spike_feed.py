@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,13 +43,26 @@ class Pool:
 
 @dataclass(frozen=True)
 class Feed:
-    """Counts by minute: all posts, negative ones, the same with each text of a minute once, and texts that are new."""
+    """Counts by minute: all posts, negative ones, the same without reposts and with each text of a minute once, and texts
+    that are new."""
 
     posts: Counts
     negative: Counts
     voices: Counts
     negative_voices: Counts
     fresh: Counts
+    said: Mapping[int, Mapping[str, bool]]
+    """By minute the texts that are copied without the sign of a repost, and whether they are negative."""
+
+
+class Storm(NamedTuple):
+    """One text, again and again over half an hour."""
+
+    at: int
+    posts: int
+    negative: bool
+    copied: bool
+    """By hand, so that nothing says that it is a repost."""
 
 
 def load_pool(data: Path | None, cache: Path, posts: int) -> Pool:
@@ -98,9 +113,9 @@ def make_feed(
     share: npt.NDArray[np.float64],
     pool: Pool,
     dice: Dice,
-    storms: Sequence[tuple[int, int, bool]] = (),
+    storms: Sequence[Storm] = (),
 ) -> Feed:
-    """Posts at a rate of which the model sees a share as negative; storms of one text: minute, reposts, negative."""
+    """Posts at a rate of which the model sees a share as negative."""
     minutes = len(rate)
     minute = np.repeat(np.arange(minutes), dice.poisson(rate / (1 + 2 * REPOSTED)))
     truth = np.array([pool.true_share(each) for each in np.unique(share)])[np.unique(share, return_inverse=True)[1]]
@@ -110,18 +125,27 @@ def make_feed(
     copies = np.where(dice.random(len(minute)) < REPOSTED, dice.geometric(0.5, len(minute)), 0)
     origin = np.repeat(text, copies)
     later = minute[origin] + dice.exponential(15, len(origin)).astype(int)
-    parts = [(minute, text, seen), (later, origin, seen[origin])]
-    for number, (at, reposts, negative) in enumerate(storms):
-        shared = at + dice.beta(1.2, 3, reposts) * STORM_MINUTES
-        parts.append((shared.astype(int), np.full(reposts, len(minute) + number), np.full(reposts, negative)))
-    when, which, negative_post = (np.concatenate(column) for column in zip(*parts, strict=True))
+    parts = [
+        (minute, text, seen, np.zeros(len(minute), bool)),
+        (later, origin, seen[origin], np.ones(len(origin), bool)),
+    ]
+    said: defaultdict[int, dict[str, bool]] = defaultdict(dict)
+    for number, storm in enumerate(storms):
+        shared = (storm.at + dice.beta(1.2, 3, storm.posts) * STORM_MINUTES).astype(int)
+        fill = (len(minute) + number, storm.negative, not storm.copied)
+        parts.append((shared, *(np.full(storm.posts, each) for each in fill)))
+        if storm.copied:
+            for at in shared.tolist():
+                said[at][f"storm {number}"] = storm.negative
+    when, which, negative_post, repost = (np.concatenate(column) for column in zip(*parts, strict=True))
     inside = when < minutes
-    when, which, negative_post = when[inside], which[inside], negative_post[inside]
-    _, first = np.unique(when * (which.max() + 1) + which, return_index=True)
+    when, which, negative_post, repost = when[inside], which[inside], negative_post[inside], repost[inside]
+    own = np.flatnonzero(~repost)
+    first = own[np.unique(when[own] * (which.max() + 1) + which[own], return_index=True)[1]]
 
     def count(of: npt.NDArray[np.int64]) -> Counts:
         return np.bincount(of, minlength=minutes)
 
     voice = when[first]
     counts = [count(each) for each in (when, when[negative_post], voice, voice[negative_post[first]], minute)]
-    return Feed(*counts)
+    return Feed(*counts, said)

@@ -20,9 +20,16 @@ def tagpulse(feed: Feed, sensitivity: SensitivityName = "middle") -> list[int]:
     """Minutes after whose end a negative spike is known."""
     detector, minute, found = Detector(sensitivity), BEGIN, []
     columns = (feed.posts, feed.negative, feed.voices, feed.negative_voices)
-    for posts, negative, voices, negative_voices in zip(*(column.tolist() for column in columns), strict=True):
+    for number, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        posts, negative, voices, negative_voices = row
         counts = MinuteCounts(
-            minute, "a", posts, negative, independent_posts=voices, independent_negative=negative_voices
+            minute,
+            "a",
+            posts,
+            negative,
+            independent_posts=voices,
+            independent_negative=negative_voices,
+            said=feed.said.get(number, {}),
         )
         for turn in detector.feed(minute, [counts] if posts else []):
             if turn.kind == "negative" and turn.state == "open":

@@ -19,7 +19,7 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from spike_feed import DAY, STORM_MINUTES, Feed, Pool, bursts, load_pool, make_feed, rhythm
+from spike_feed import DAY, STORM_MINUTES, Feed, Pool, Storm, bursts, load_pool, make_feed, rhythm
 from spike_rules import RULES
 
 from streams.spikes.sensitivity import SENSITIVITIES
@@ -96,9 +96,9 @@ def spike_series(
             rates[calm : calm + SURGE_MINUTES] *= SURGE
             surges.append((calm, calm + SURGE_MINUTES))
         else:
-            storms.append((calm, 40 + 6 * rate, bool(dice.random() < 0.5)))
+            storms.append(Storm(calm, 40 + 6 * rate, bool(dice.random() < 0.5), copied=number % 4 == 0))
     feed = make_feed(rates, share, pool, dice, storms)
-    return feed, spikes, (surges, [(at, at + STORM_MINUTES) for at, _, _ in storms])
+    return feed, spikes, (surges, [(storm.at, storm.at + STORM_MINUTES) for storm in storms])
 
 
 def quiet_series(pool: Pool, rate: int, days: int, seed: int) -> Feed:
@@ -106,7 +106,12 @@ def quiet_series(pool: Pool, rate: int, days: int, seed: int) -> Feed:
     dice = np.random.default_rng([seed, rate, 7])
     total = days * DAY
     storms = [
-        (day * DAY + int(dice.integers(0, DAY - STORM_MINUTES)), 40 + 6 * rate, bool(dice.random() < USUAL))
+        Storm(
+            day * DAY + int(dice.integers(0, DAY - STORM_MINUTES)),
+            40 + 6 * rate,
+            bool(dice.random() < USUAL),
+            copied=day % 2 == 0,
+        )
         for day in range(days)
     ]
     rates = rate * rhythm(total, 0.05) * bursts(total, dice)

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streams.campaign import load_campaign
 from streams.settings import load_settings
 from streams.settings.tree import LIVE
-from streams.spikes import SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, Turn
+from streams.spikes import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, Turn
 from streams.spikes.history import by_minute, read_file, read_lake, read_lines
 from streams.terminal import plain
 
@@ -30,18 +31,24 @@ _WIDTH = 140
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="A file with a JSON object a line: a minute of a hashtag, in order of time; - is standard input.",
 )
-@click.option("--sensitivity", type=click.Choice(SENSITIVITY_NAMES), default="middle", show_default=True)
+@click.option(
+    "--sensitivity",
+    type=click.Choice(SENSITIVITY_NAMES),
+    help="Default: of a run that of the settings or its campaign, else middle.",
+)
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each spike, one a line.")
-def command(run: str | None, path: Path | None, sensitivity: SensitivityName, as_json: bool) -> None:
+def command(run: str | None, path: Path | None, sensitivity: SensitivityName | None, as_json: bool) -> None:
     """What would have alerted? The detector of the live day, over past minutes.
 
-    Minutes come from the posts in the lake (--run, TAGPULSE_LAKE__PATH), with every late post, edit and deletion in its
-    place, or from a file. A minute without posts has no line in it:
+    Minutes come from the posts in the lake (--run, TAGPULSE_LAKE__PATH), or from a file. Of a run the hashtags of the
+    campaign are watched, as on the day; an edit or a deletion that came later counts from the start. A minute without posts
+    has no line in a file:
 
     \b
     {"minute": "2026-11-01T09:31:00Z", "hashtag": "poltwt", "posts": 41, "negative": 9, "neutral": 20, "positive": 12}
 
-    independent_posts and independent_negative may be added: the same with each text and each author counted once.
+    independent_posts and independent_negative may be added: the same without reposts, and with each text and each author
+    counted once.
 
     \b
     --json has the keys kind (negative, volume, silence), hashtag, opened_at, closed_at (null: still open), known_at (event
@@ -56,7 +63,14 @@ def command(run: str | None, path: Path | None, sensitivity: SensitivityName, as
     """
     if (run is None) == (path is None):
         raise click.UsageError("name a run (--run) or a file (--minutes)")
-    spikes = find_spikes(_minutes(run, path), sensitivity)
+    if path is None:
+        settings = load_settings()
+        campaign = load_campaign(settings.campaign)
+        minutes = read_lake(settings.lake.path, run or LIVE, campaign.hashtags)
+        sensitivity = sensitivity or settings.watch.sensitivity or campaign.sensitivity
+    else:
+        minutes = read_lines(sys.stdin.buffer, "standard input") if str(path) == "-" else read_file(path)
+    spikes = find_spikes(minutes, sensitivity or DEFAULT_SENSITIVITY)
     if as_json:
         for spike in spikes:
             click.echo(json.dumps(as_object(spike), ensure_ascii=False))
@@ -90,12 +104,6 @@ def as_object(spike: Turn) -> dict[str, str | int | float | None]:
         "rate": _rounded(spike.rate),
         "usual_rate": _rounded(spike.usual_rate),
     }
-
-
-def _minutes(run: str | None, path: Path | None) -> Iterable[MinuteCounts]:
-    if path is None:
-        return read_lake(load_settings().lake.path, run or LIVE)
-    return read_lines(sys.stdin.buffer, "standard input") if str(path) == "-" else read_file(path)
 
 
 def _show(spikes: list[Turn]) -> None:

@@ -24,13 +24,12 @@ from streams.publisher import Publisher
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Sink
 from streams.sinks.registry import find_sink
-from streams.spikes import SensitivityName
+from streams.spikes import DEFAULT_SENSITIVITY
 from streams.worker import Job, run
 
 logger = logging.getLogger(__name__)
 
 _WATCH_WITHIN_SECONDS = 0.2
-_SENSITIVITY: SensitivityName = "middle"
 
 
 @click.group()
@@ -200,7 +199,7 @@ async def _watch(settings: Settings, process_number: int, ends: Path | None) -> 
         topic=settings.topics.minutes,
         process=spikes.read_minutes,
         output=spikes.SpikesOutput(
-            publisher, settings, settings.watch.sensitivity or campaign.sensitivity or _SENSITIVITY
+            publisher, settings, settings.watch.sensitivity or campaign.sensitivity or DEFAULT_SENSITIVITY
         ),
         pace=pace,
         publisher=publisher,

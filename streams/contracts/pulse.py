@@ -46,7 +46,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Posts with a word or a hashtag (with its sign)."""
     authors: dict[str, Moods] = msgspec.field(default_factory=dict)
     texts: dict[str, Moods] = msgspec.field(default_factory=dict)
-    """Posts of one text that came more than once, by its first characters."""
+    """Posts of one text, by its first characters."""
     negative: tuple[Excerpt, ...] = ()
     """The most negative ones first."""
     shared: tuple[Excerpt, ...] = ()
@@ -71,7 +71,10 @@ class PulseMinute(MessageBase, frozen=True, kw_only=True, omit_defaults=True, ta
     """Nothing changes this part any more: the minute is older than the lateness of the settings."""
     moods: Moods = Moods()
     independent: Moods = Moods()
-    """The same with each text and each author counted once."""
+    """The same without reposts, and with each text and each author counted once."""
+    said: dict[str, bool] = msgspec.field(default_factory=dict)
+    """The texts of the independent posts, by a mark of each, and whether it is negative: another partition or another
+    minute may have the same ones. Cut to those that came most often."""
     probabilities: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Sums over the posts: negative, neutral, positive."""
     languages: dict[str, Moods] = msgspec.field(default_factory=dict)

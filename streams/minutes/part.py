@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from math import fsum
@@ -14,6 +14,7 @@ TERMS = 60
 AUTHORS = 20
 TEXTS = 10
 EXCERPTS = 5
+MARKS = 32
 
 NAMES = 50
 """Entries of each part of the evidence, and languages, topics or sources: a part stays small whatever the feed holds."""
@@ -26,6 +27,7 @@ UNTOLD = datetime.fromtimestamp(0, UTC)
 def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Kept]) -> PulseMinute:
     """The part of these posts, in whatever order they are given; its watermark is for the caller to fill in."""
     ordered = sorted(posts, key=lambda post: (post.created, post.key))
+    independent = _independent(ordered)
     languages, topics, campaign_topics, sources = _Tally(), _Tally(), _Tally(), _Tally()
     for post in ordered:
         languages.add(post.language, post)
@@ -43,14 +45,15 @@ def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Kept]) 
         partition=partition,
         watermark=UNTOLD,
         moods=_moods(ordered),
-        independent=_moods(_independent(ordered)),
+        independent=_moods(independent),
+        said=_said(independent, ordered),
         # exact sums: the order of the posts leaves no trace
         probabilities=(fsum(negative), fsum(neutral), fsum(positive)),
         languages=languages.moods(),
         topics=topics.moods(),
         campaign_topics=campaign_topics.moods(),
         sources=sources.moods(),
-        reposts=sum(post.repost_of is not None for post in ordered),
+        reposts=sum(post.is_repost for post in ordered),
         questions=sum(post.is_question for post in ordered),
         evidence=_evidence(ordered),
     )
@@ -65,10 +68,9 @@ class _Tally:
     def add(self, name: str, post: Kept) -> None:
         self._posts[name].append(post)
 
-    def moods(self, limit: int = NAMES, at_least: int = 1) -> dict[str, Moods]:
+    def moods(self, limit: int = NAMES) -> dict[str, Moods]:
         """The most frequent names first."""
-        found = ((name, posts) for name, posts in self._posts.items() if len(posts) >= at_least)
-        ranked = sorted(found, key=lambda item: (-len(item[1]), item[0]))
+        ranked = sorted(self._posts.items(), key=lambda item: (-len(item[1]), item[0]))
         return {name: _moods(posts) for name, posts in ranked[:limit]}
 
 
@@ -78,16 +80,24 @@ def _moods(posts: Sequence[Kept]) -> Moods:
 
 
 def _independent(posts: Sequence[Kept]) -> list[Kept]:
-    """The first post of each text, unless its author was counted before: a text shared a hundred times is one voice."""
+    """The first post of each text, unless its author was counted before; a repost adds no voice to that of its original."""
     texts, authors = set[str](), set[tuple[str, str]]()
     found = []
     for post in posts:
-        text, author = post.prepared.casefold(), (post.source, post.author)
-        if text not in texts and (not post.author or author not in authors):
+        author = post.source, post.author
+        if post.is_repost:
+            continue
+        if post.said not in texts and (not post.author or author not in authors):
             found.append(post)
-        texts.add(text)
+        texts.add(post.said)
         authors.add(author)
     return found
+
+
+def _said(independent: Sequence[Kept], posts: Sequence[Kept]) -> dict[str, bool]:
+    times = Counter(post.said for post in posts)
+    ranked = sorted(independent, key=lambda post: (-times[post.said], post.said))
+    return {post.said: post.label == "negative" for post in ranked[:MARKS]}
 
 
 def _evidence(posts: Sequence[Kept]) -> Evidence:
@@ -100,11 +110,11 @@ def _evidence(posts: Sequence[Kept]) -> Evidence:
             terms.add(f"#{tag}", post)
         if post.author:
             authors.add(post.author, post)
-        texts.add(first.setdefault(post.prepared.casefold(), post.prepared), post)
+        texts.add(first.setdefault(post.said, post.prepared), post)
     return Evidence(
         terms=terms.moods(TERMS),
         authors=authors.moods(AUTHORS),
-        texts=texts.moods(TEXTS, at_least=2),
+        texts=texts.moods(TEXTS),
         negative=_most_negative(posts),
         shared=_most_shared(posts),
     )
@@ -114,7 +124,7 @@ def _most_negative(posts: Sequence[Kept]) -> tuple[Excerpt, ...]:
     found: dict[str, Kept] = {}
     for post in sorted(posts, key=lambda post: -post.probabilities[0]):
         if post.label == "negative":
-            found.setdefault(post.prepared.casefold(), post)
+            found.setdefault(post.said, post)
     return tuple(_excerpt(post, post.id, post.reposts) for post in list(found.values())[:EXCERPTS])
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from models.text import prepare
 from streams.contracts import EnrichedPost, Post, SentimentLabel
-from streams.minutes.text import is_question, words
+from streams.minutes.text import is_question, is_repost, mark, original, words
 
 TEXT_CHARACTERS = 280
 """Of a text that is shown or told apart from others."""
@@ -52,6 +52,7 @@ class Kept:
     source: str
     id: str
     repost_of: str | None
+    is_repost: bool
     is_question: bool
     author: str
     hashtags: tuple[str, ...]
@@ -59,7 +60,10 @@ class Kept:
     text: str
     """Its first characters."""
     prepared: str
-    """The first characters of what the model read: the same for posts that differ in links and mentions only."""
+    """The first characters of what the model read, without the sign of a repost: the same for posts that differ in links
+    and mentions only."""
+    said: str
+    """The mark of the text, the same in all its copies."""
     url: str | None
     reposts: int
     """As its network counted."""
@@ -69,6 +73,7 @@ def keep(enriched: EnrichedPost, record_ms: int, offset: int) -> Kept:
     """What is counted of a post, whose record has this time and offset."""
     post, sentiment = enriched.post, enriched.sentiment
     prepared = prepare(post.text)
+    text = original(prepared)[:TEXT_CHARACTERS]
     written = post.edited_at or post.created_at
     return Kept(
         key=post.key,
@@ -83,12 +88,14 @@ def keep(enriched: EnrichedPost, record_ms: int, offset: int) -> Kept:
         source=post.source,
         id=post.id,
         repost_of=post.repost_of,
+        is_repost=post.repost_of is not None or is_repost(prepared),
         is_question=is_question(prepared),
         author=post.author[:_MAX_NAME],
         hashtags=tuple(tag[:_MAX_NAME] for tag in post.hashtags),
         words=words(prepared),
         text=post.text[:TEXT_CHARACTERS],
-        prepared=prepared[:TEXT_CHARACTERS],
+        prepared=text,
+        said=mark(text),
         url=post.url,
         reposts=post.engagement.reposts,
     )

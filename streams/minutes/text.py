@@ -5,6 +5,7 @@ Texts come as the model reads them (`models.text.prepare`): links and mentions a
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ _QUESTION_MARKS = re.compile(
 )
 _PLACEHOLDER = re.compile(r"@user\b|\bhttp\b")
 _HASHTAG = re.compile(r"[#\uff03][^\s#\uff03]+")
+_REPOST = re.compile(r"rt @\S+:? ", re.IGNORECASE)
+_MARK_BYTES = 6
 _INSIDE_A_WORD = "\u200c\u200d'\u2019"
 # scripts that put no space between words: there, neighbouring characters stand for words
 _UNSPACED = re.compile(
@@ -29,6 +32,26 @@ _STOP_WORDS = frozenset(files(__package__).joinpath("stop_words.txt").read_text(
 def is_question(prepared: str) -> bool:
     """Whether a question mark of any script stands outside the links."""
     return _QUESTION_MARKS.search(prepared) is not None
+
+
+def is_repost(text: str) -> bool:
+    """Whether it begins with the old-style sign of a repost (RT @somebody: …)."""
+    return _REPOST.match(text) is not None
+
+
+def original(text: str) -> str:
+    """Without that sign."""
+    return _REPOST.sub("", text, count=1)
+
+
+def same_text(text: str) -> str:
+    """What two posts of one text have in common: without case, spacing and the sign of a repost."""
+    return " ".join(original(text).casefold().split())
+
+
+def mark(text: str) -> str:
+    """A short name of a text, to find it again."""
+    return hashlib.blake2b(same_text(text).encode(errors="replace"), digest_size=_MARK_BYTES).hexdigest()
 
 
 def words(prepared: str) -> frozenset[str]:

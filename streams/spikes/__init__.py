@@ -2,10 +2,17 @@
 
 from streams.spikes.counts import MinuteCounts, merge_parts
 from streams.spikes.detector import Detector
-from streams.spikes.sensitivity import SENSITIVITIES, SENSITIVITY_NAMES, Sensitivity, SensitivityName
+from streams.spikes.sensitivity import (
+    DEFAULT_SENSITIVITY,
+    SENSITIVITIES,
+    SENSITIVITY_NAMES,
+    Sensitivity,
+    SensitivityName,
+)
 from streams.spikes.turns import Turn
 
 __all__ = [
+    "DEFAULT_SENSITIVITY",
     "SENSITIVITIES",
     "SENSITIVITY_NAMES",
     "Detector",

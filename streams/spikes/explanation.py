@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import msgspec
 
 from streams.contracts import Driver, Excerpt, Explanation, PulseMinute, SpikeKind
+from streams.minutes.text import same_text
 from streams.spikes.drivers import distinct, drivers, most_frequent
-from streams.spikes.piles import Pile, all_posts, excerpts, negative_posts, newest, pile, same_text
+from streams.spikes.piles import Pile, all_posts, excerpts, negative_posts, newest, pile
 from streams.spikes.summary import Figures, summarise
 
 _TERMS = 8
@@ -52,7 +53,7 @@ def explain(
     shown = before if kind == "silence" else now
     found = _usual(spike, earlier, hashtag) if kind == "silence" else _driving(spike, earlier, hashtag, _texts(now))
     author, author_share = _top(earlier if kind == "silence" else spike, "authors")
-    text, text_share = _top(earlier if kind == "silence" else spike, "texts")
+    text, text_share = _top(earlier if kind == "silence" else spike, "texts", at_least=2)
     explanation = Explanation(
         terms=tuple(found["terms"]),
         topics=tuple(found["topics"]),
@@ -113,11 +114,11 @@ def _texts(minutes: Sequence[PulseMinute]) -> set[str]:
     }
 
 
-def _top(of: Pile, part: str) -> tuple[str, float]:
+def _top(of: Pile, part: str, at_least: int = 1) -> tuple[str, float]:
     counts: Counter[str] = getattr(of, part)
-    if not counts or not of.posts:
+    name, posts = min(counts.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
+    if posts < at_least or not of.posts:
         return "", 0.0
-    name, posts = min(counts.items(), key=lambda item: (-item[1], item[0]))
     return name, min(posts / of.posts, 1.0)
 
 

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 
+from models.text import prepare
 from streams.contracts.message import Count, Time
 from streams.errors import BadInput
 from streams.lake_query import connect
+from streams.minutes.post import TEXT_CHARACTERS
+from streams.minutes.text import is_repost, mark, original
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import EPOCH
 
 _FETCHED_ROWS = 10_000
 
-# Of the posts of a minute, a text counts once and an author counts once, as in `PulseMinute.independent`.
+# Voices as in `PulseMinute`, which each partition counts by itself: of its posts a text and an author counts once.
 _LAKE_MINUTES = """
 with tagged as (
-    select date_trunc('minute', created_at) as minute, unnest(list_distinct(hashtags)) as hashtag, sentiment, text, author,
-        created_at, source, id
-    from posts where run = ?
+    select date_trunc('minute', least(created_at, coalesce(collected_at, created_at))) as minute,
+        unnest(list_distinct(hashtags)) as hashtag, kafka_partition as partition, sentiment,
+        if(repost_of is null, said(text), '') as mark, source, author, created_at, source || ':' || id as key
+    from posts where run = $1
 ), marked as (
-    select *,
-        row_number() over (partition by minute, hashtag, text order by created_at, source, id) = 1
-        and (coalesce(author, '') = ''
-            or row_number() over (partition by minute, hashtag, author order by created_at, source, id) = 1) as independent
-    from tagged
+    select *, mark <> ''
+        and row_number() over (partition by minute, hashtag, partition, mark order by created_at, key) = 1
+        and (coalesce(author, '') = '' or row_number() over (
+            partition by minute, hashtag, partition, source, author, mark = '' order by created_at, key
+        ) = 1) as independent
+    from tagged where len($2::varchar[]) = 0 or list_contains($2::varchar[], hashtag)
+), counted as (
+    select minute, hashtag, count(*) as posts, count(*) filter (sentiment = 'negative') as negative,
+        count(*) filter (sentiment = 'neutral') as neutral, count(*) filter (sentiment = 'positive') as positive,
+        coalesce(histogram(mark) filter (independent and sentiment = 'negative'), map()) as negative_marks,
+        coalesce(histogram(mark) filter (independent and sentiment <> 'negative'), map()) as other_marks
+    from marked group by minute, hashtag
 )
-select minute, hashtag, count(*), count(*) filter (sentiment = 'negative'), count(*) filter (sentiment = 'neutral'),
-    count(*) filter (sentiment = 'positive'), count(*) filter (independent),
-    count(*) filter (independent and sentiment = 'negative')
-from marked group by minute, hashtag order by minute, hashtag
+select minute, hashtag, posts, negative, neutral, positive, map_keys(negative_marks), map_keys(other_marks)
+from counted order by minute, hashtag
 """
 
 
@@ -82,17 +91,20 @@ def read_lines(lines: BinaryIO | Iterable[bytes], name: str) -> Iterator[MinuteC
         yield found
 
 
-def read_lake(lake: Path | str, run: str) -> Iterator[MinuteCounts]:
+def read_lake(lake: Path | str, run: str, hashtags: Sequence[str] = ()) -> Iterator[MinuteCounts]:
     """The minutes of the posts of a run as the lake holds them now: with late posts and edits, without deleted ones.
 
+    `hashtags`: those that are watched; all where none is named.
     Raises BadInput when it holds none, or cannot be read; Unavailable, Refused.
     """
-    cursor = connect(lake).execute(_LAKE_MINUTES, [run])
+    connection = connect(lake)
+    connection.create_function("said", _said, ["VARCHAR"], "VARCHAR")
+    cursor = connection.execute(_LAKE_MINUTES, [run, list(hashtags)])
     rows = cursor.fetchmany(_FETCHED_ROWS)
     if not rows:
         raise BadInput(f"the lake {lake} holds no posts of the run {run}: `tagpulse runs list` names its runs")
     while rows:
-        yield from (MinuteCounts(*row) for row in rows)
+        yield from map(_stored, rows)
         rows = cursor.fetchmany(_FETCHED_ROWS)
 
 
@@ -100,6 +112,18 @@ def by_minute(counts: Iterable[MinuteCounts]) -> Iterator[tuple[datetime, list[M
     """Each minute with the counts of its hashtags."""
     for minute, group in groupby(counts, key=lambda each: each.minute):
         yield minute, list(group)
+
+
+def _said(text: str) -> str:
+    """The mark of a text, empty for a repost."""
+    prepared = prepare(text)
+    return "" if is_repost(prepared) else mark(original(prepared)[:TEXT_CHARACTERS])
+
+
+def _stored(row: tuple[Any, ...]) -> MinuteCounts:
+    minute, hashtag, posts, negative, neutral, positive, negative_marks, other_marks = row
+    said = dict.fromkeys(other_marks, False) | dict.fromkeys(negative_marks, True)
+    return MinuteCounts(minute, hashtag, posts, negative, neutral, positive, len(said), sum(said.values()), said)
 
 
 def _counts(line: _Line) -> MinuteCounts:

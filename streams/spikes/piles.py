@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streams.contracts import Excerpt, Moods, PulseMinute
+from streams.minutes.text import same_text
 
 Count = Callable[[Moods], int]
 
@@ -86,11 +87,3 @@ def excerpts(minutes: Iterable[PulseMinute], part: Callable[[PulseMinute], Seque
             if known is None or (-known.shared, known.created_at) > (-excerpt.shared, excerpt.created_at):
                 best[text] = excerpt
     return list(best.values())
-
-
-def same_text(text: str) -> str:
-    """What two posts of one text have in common: without case, spacing and the mark of an old-style repost."""
-    words = text.casefold().split()
-    if len(words) > 2 and words[0] == "rt" and words[1].startswith("@"):
-        words = words[2:]
-    return " ".join(words)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 SensitivityName = Literal["low", "middle", "high"]
+DEFAULT_SENSITIVITY: SensitivityName = "middle"
 SENSITIVITY_NAMES: tuple[SensitivityName, ...] = get_args(SensitivityName)
 
 

@@ -1,4 +1,4 @@
-"""How many voices spoke in a minute: posts, of which copies of one text count little."""
+"""How many voices spoke in a minute: independent posts, of which a text that was said a while ago is none."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ _STORM_MINUTES = 30
 class Voices:
     """Of one hashtag, minute by minute.
 
-    Within a minute the counts say how many posts are independent. From minute to minute they cannot: where a text is copied for
-    half an hour, it would be one voice more in each. So the one that is copied counts only in the first minute of a storm.
+    Within a minute the counts say how many posts are independent. Where a text is copied for half an hour, it would be one
+    voice more in each: so it counts in the first minute of its storm alone.
     """
 
     def __init__(self) -> None:
-        self._last: dict[bool, int] = {}
+        self._said: dict[str, int] = {}
+        """The last minute of each text, oldest first."""
 
     def of(self, number: int, counts: MinuteCounts) -> tuple[int, int]:
         """Independent posts of a minute (its number since 1970), and the negative ones of them."""
+        while self._said and number - next(iter(self._said.values())) > _STORM_MINUTES:
+            del self._said[next(iter(self._said))]
         n, k = counts.voices
-        copies, negative_copies = counts.posts - n, counts.negative - k
-        if copies <= 0 or n == 0:
-            return n, k
-        negative = 2 * negative_copies > copies
-        told = number - self._last.get(negative, -_STORM_MINUTES - 1) <= _STORM_MINUTES
-        self._last[negative] = number
-        if not told:
-            return n, k
-        return (n - 1, max(0, k - 1)) if negative else (n - 1, min(k, n - 1))
+        for mark, negative in counts.said.items():
+            if self._said.pop(mark, None) is not None:
+                n, k = n - 1, k - negative
+            self._said[mark] = number
+        return n, k

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from streams.minutes.known import Known, KnownParts
 from streams.minutes.labels import Labels
 from streams.minutes.merge import Merger, Whole
 from streams.minutes.partition import END_OF_INPUT, PartitionMinutes, Told
+from streams.minutes.text import mark
 from tests.helpers.minutes import START, Item, content, deletion, enriched, fold, items, last_parts
 
 LATENESS = 180.0
@@ -69,22 +71,28 @@ def test_the_counts_are_those_of_the_posts() -> None:
         enriched(3, 3, "positive", text="well done", author="author 1"),
         enriched(4, 4, text="https://a.example/?q=1"),
         enriched(5, 5, text="nothing of the campaign", hashtags=("else",)),
+        enriched(6, 6, "negative", text="RT @somebody: where is Rex? https://t.co/c"),
     ]
     feed(partition, items(posts))
     parts = {told.part.hashtag: told.part for told in partition.end()}
     assert list(parts) == ["k9", "other", "poltwt"]
     part = parts["poltwt"]
-    assert part.moods == Moods(negative=2, neutral=1, positive=1)
-    assert part.independent == Moods(negative=1, neutral=1), "one text and one author count once"
-    assert (part.reposts, part.questions) == (1, 2)
-    assert part.probabilities == (1.75, 1.25, 1.0)
+    assert part.moods == Moods(negative=3, neutral=1, positive=1)
+    assert part.independent == Moods(negative=1, neutral=1), "no reposts, and one text and one author count once"
+    assert part.said == {mark("where is rex? http"): True, mark("http"): False}
+    assert (part.reposts, part.questions) == (2, 3)
+    assert part.probabilities == pytest.approx((2.55, 1.4, 1.05))
     assert part.languages == {"en": part.moods}
     assert part.topics == {"sports": part.moods}
     assert part.sources == {"test": part.moods}
-    assert part.evidence.terms["rex"] == Moods(negative=2)
+    assert part.evidence.terms["rex"] == Moods(negative=3)
     assert part.evidence.terms["#poltwt"] == part.moods
     assert "where" not in part.evidence.terms, "a stop-word"
-    assert part.evidence.texts == {"Where is Rex? http": Moods(negative=2)}
+    assert part.evidence.texts == {
+        "Where is Rex? http": Moods(negative=3),
+        "http": Moods(neutral=1),
+        "well done": Moods(positive=1),
+    }
     assert [(each.id, each.shared) for each in part.evidence.shared] == [("1", 1)]
     assert [each.text for each in part.evidence.negative] == ["Where is Rex? https://t.co/a"]
     assert all(part.final for part in parts.values())

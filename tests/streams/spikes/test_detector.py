@@ -88,6 +88,7 @@ def test_one_text_reposted_by_many_is_one_voice() -> None:
                 n - k,
                 independent_posts=n + bool(storm),
                 independent_negative=k + bool(storm),
+                said={"this one": True} if storm else {},
             )
         )
     assert not opened(turns_of(counts, Detector()), "negative")

@@ -1,0 +1,117 @@
+"""What `tagpulse spikes --run` finds in the lake is what the worker found that watched the day."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from streams.agents.spikes import SpikeWatch
+from streams.cli.spikes import find_spikes
+from streams.contracts import (
+    CampaignScore,
+    Deletion,
+    EnrichedMessage,
+    EnrichedPost,
+    Language,
+    ModelInfo,
+    Sentiment,
+    SentimentLabel,
+)
+from streams.lossless import Record
+from streams.minutes.known import Known
+from streams.minutes.labels import Labels
+from streams.minutes.partition import PartitionMinutes
+from streams.sample_day import END, compose
+from streams.settings import LakeSettings
+from streams.sinks.base import Row
+from streams.sinks.parquet import ParquetSink
+from streams.spikes import Turn
+from streams.spikes.history import read_lake
+
+PARTITIONS = 4
+HASHTAGS = ("poltwt", "poltwtfail", "policedog")
+_SCORES = {"negative": (0.8, 0.1, 0.1), "neutral": (0.1, 0.8, 0.1)}
+
+
+def sample_messages() -> list[EnrichedMessage]:
+    """The sample day: criticism and complaints are negative."""
+    messages: list[EnrichedMessage] = []
+    for line in compose():
+        if isinstance(line.message, Deletion):
+            messages.append(line.message)
+            continue
+        label: SentimentLabel = "negative" if line.scene in ("criticism", "complaint") else "neutral"
+        negative, neutral, positive = _SCORES[label]
+        messages.append(
+            EnrichedPost(
+                post=line.message,
+                language=Language(code="en", score=0.9),
+                sentiment=Sentiment(label=label, negative=negative, neutral=neutral, positive=positive),
+                topics=(),
+                campaign=CampaignScore(name=None, score=0.0),
+                model=ModelInfo(name="test", version="1"),
+                enriched_at=END,
+            )
+        )
+    return messages
+
+
+def records(messages: Sequence[EnrichedMessage]) -> list[Row]:
+    """As a topic deals them to its partitions."""
+    offsets: Counter[int] = Counter()
+    rows = []
+    for message in messages:
+        partition = zlib.crc32(message.key) % PARTITIONS
+        written = message.post.created_at if isinstance(message, EnrichedPost) else message.deleted_at
+        at = int(written.timestamp() * 1000)
+        rows.append(Row(Record("posts.enriched", partition, offsets[partition], at, message.key, b"", ()), message))
+        offsets[partition] += 1
+    return rows
+
+
+def watched(rows: Sequence[Row], hashtags: Sequence[str]) -> list[Turn]:
+    """Each spike as the worker tells it last."""
+    partitions = [
+        PartitionMinutes(number, Labels(hashtags, 20, {}), Known(), lateness_seconds=600, settle_seconds=10)
+        for number in range(PARTITIONS)
+    ]
+    watch, spikes = SpikeWatch(range(PARTITIONS), "high"), {}
+    told = [
+        each
+        for record, message in rows
+        for each in partitions[record.partition].add(message, record.timestamp_ms, record.offset)[1]
+    ]
+    told += [each for partition in partitions for each in partition.end()]
+    for each in told:
+        spikes |= {turn.id: turn for turn in watch.add(each.part)}
+    return sorted(spikes.values(), key=lambda spike: (spike.known_at, spike.hashtag, spike.kind))
+
+
+async def stored(rows: Sequence[Row], lake: Path) -> None:
+    sink = ParquetSink(LakeSettings(path=lake), "day")
+    await sink.open()
+    await sink.write(rows)
+    await sink.flush()
+    await sink.close()
+
+
+def told(spikes: Sequence[Turn]) -> list[tuple[object, ...]]:
+    return [(spike.id, spike.known_at) for spike in spikes]
+
+
+async def test_the_lake_has_the_spikes_of_the_day(tmp_path: Path) -> None:
+    """To the last figure where nothing is edited or deleted; what is, the lake knows from the start."""
+    rows = records(sample_messages())
+    as_written = [row for row in rows if isinstance(row.message, EnrichedPost) and row.message.post.edited_at is None]
+    await stored(rows, tmp_path / "whole")
+    await stored(as_written, tmp_path / "as written")
+    live = watched(as_written, HASHTAGS)
+    assert {spike.kind for spike in live} == {"negative", "volume"}
+    assert found(tmp_path / "as written") == live
+    assert told(found(tmp_path / "whole")) == told(watched(rows, HASHTAGS))
+
+
+def found(lake: Path) -> list[Turn]:
+    return find_spikes(read_lake(lake, "day", HASHTAGS), "high")
