@@ -66,7 +66,7 @@ def compact_command(run: str | None, older_than: timedelta, execute: bool, as_js
 @_execute
 @_as_json
 def prune_command(days: int | None, execute: bool, as_json: bool) -> None:
-    """Remove the days of event time that are older than so many days, of every run; deletions stay a week longer.
+    """Remove the days of event time that are older than so many days, of every run, spikes too; deletions stay a week longer.
 
     \b
     Examples:

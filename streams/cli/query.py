@@ -37,9 +37,15 @@ def command(sql: str, as_json: bool, limit: int) -> None:
     probabilities negative_sum, neutral_sum, positive_sum.
 
     \b
+    The view `spikes` has each spike by the last message about it: run, id, kind, hashtag, state, opened_at, known_at,
+    closed_at, posts, negative, share, low, high, baseline, rate, usual_rate, summary, typical and shared (posts),
+    explanation (JSON: terms, topics, languages, sources, the account and the text that came most).
+
+    \b
     Examples:
       tagpulse query "select sentiment, count(*) from posts group by 1"
       tagpulse query "select minute, posts, negative from minutes where hashtag = 'poltwt' order by minute"
+      tagpulse query "select opened_at, kind, summary from spikes where run = 'live' order by opened_at"
       tagpulse query --json "select created_at, text from posts where language = 'de' order by negative desc limit 10"
     """
     answer = ask(load_settings().lake.path, sql)

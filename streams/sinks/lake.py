@@ -19,6 +19,7 @@ from streams.sinks.base import Row
 POSTS = "posts"
 DELETIONS = "deletions"
 FORGOTTEN = "forgotten"
+SPIKES = "spikes"
 
 _TIME = pa.timestamp("us", tz="UTC")
 _STRINGS = pa.list_(pa.string())
@@ -84,8 +85,41 @@ DELETION_SCHEMA = pa.schema([(column.name, column.type) for column in _DELETION_
 FORGOTTEN_SCHEMA = pa.schema([("source", pa.string()), ("id", pa.string()), ("forgotten_at", _TIME)])
 """The posts that every run forgot, for good: one folder for all runs, which retention leaves alone."""
 
-FOLDERS = [("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]
-"""The columns that the folders of posts and deletions give."""
+_EXCERPTS = pa.list_(
+    pa.struct(
+        [
+            ("source", pa.string()),
+            ("id", pa.string()),
+            ("text", pa.string()),
+            ("created_at", _TIME),
+            ("negative", pa.float64()),
+            ("author", pa.string()),
+            ("url", pa.string()),
+            ("shared", pa.int64()),
+        ]
+    )
+)
+SPIKE_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "kind", "hashtag", "state", "sensitivity")),
+        *((name, _TIME) for name in ("opened_at", "known_at", "told_at", "closed_at")),
+        *((name, pa.int64()) for name in ("posts", "negative")),
+        *((name, pa.float64()) for name in ("share", "low", "high", "baseline", "rate", "usual_rate")),
+        ("summary", pa.string()),
+        ("explanation", pa.string()),
+        ("typical", _EXCERPTS),
+        ("shared", _EXCERPTS),
+    ]
+)
+"""A message about a spike; `explanation` is what else explains it, as JSON."""
+
+FOLDERS = {
+    POSTS: pa.schema([("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]),
+    DELETIONS: pa.schema([("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]),
+    SPIKES: pa.schema([("run", pa.string()), ("date", pa.date32())]),
+    FORGOTTEN: pa.schema([]),
+}
+"""The columns that the folders give."""
 
 _FILE_NAME = re.compile(
     r"(?P<topic>.+)-(?P<partition>\d+)-(?P<first>\d+)-(?P<last>\d+)(?:\.\d+|\.r[0-9a-f]{8})?\.parquet"
@@ -134,9 +168,12 @@ def _folder(kind: str, run: str, date: datetime.date, hour: int) -> str:
     return f"{kind}/run={run}/date={date:%Y-%m-%d}/hour={hour:02}"
 
 
+_SCHEMAS = {POSTS: POST_SCHEMA, DELETIONS: DELETION_SCHEMA, FORGOTTEN: FORGOTTEN_SCHEMA, SPIKES: SPIKE_SCHEMA}
+
+
 def schema_of(name: str) -> pa.Schema:
     """The schema of a folder of the lake, or of a file in it."""
-    return {POSTS: POST_SCHEMA, DELETIONS: DELETION_SCHEMA, FORGOTTEN: FORGOTTEN_SCHEMA}[name.partition("/")[0]]
+    return _SCHEMAS[name.partition("/")[0]]
 
 
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:

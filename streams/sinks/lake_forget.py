@@ -12,6 +12,7 @@ from streams.contracts import utc_now
 from streams.sinks.base import Author, PostKey, Wanted
 from streams.sinks.lake import FORGOTTEN, FORGOTTEN_SCHEMA, parse_file_name
 from streams.sinks.lake_files import base_name, describe, post_files, read_table, replace, write_table
+from streams.sinks.lake_spikes import forget_in_spikes
 from streams.sinks.storage import Storage
 
 
@@ -37,6 +38,7 @@ def forget(storage: Storage, wanted: Wanted) -> Sequence[PostKey]:
     # a compaction may carry a post into a new file while this one is being rewritten
     while found and _take_out(storage, found):
         pass
+    forget_in_spikes(storage, wanted, noted)
     return sorted(found)
 
 

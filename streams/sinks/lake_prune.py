@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from streams.sinks.lake import DELETIONS, POSTS
+from streams.sinks.lake import DELETIONS, POSTS, SPIKES
 from streams.sinks.storage import Storage
 
 # a post whose time is an estimate can be younger than its deletion, and must not come back for want of it
@@ -26,9 +26,9 @@ class Pruned:
 def prune(storage: Storage, *, days: int, today: date, execute: bool = False) -> Iterator[Pruned]:
     """The days of every run that lie more than `days` before `today`; removed with `execute`.
 
-    Deletions stay a week longer; what was forgotten stays noted for ever.
+    Spikes go with the day on which they opened. Deletions stay a week longer; what was forgotten stays noted for ever.
     """
-    for kind, extra in ((POSTS, timedelta()), (DELETIONS, _DELETIONS_KEPT)):
+    for kind, extra in ((POSTS, timedelta()), (DELETIONS, _DELETIONS_KEPT), (SPIKES, timedelta())):
         last = today - timedelta(days=days) - extra
         by_day: dict[str, list[str]] = defaultdict(list)
         for name in storage.files(kind):

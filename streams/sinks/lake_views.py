@@ -1,4 +1,4 @@
-"""The views of the lake in DuckDB: `posts` and `minutes`."""
+"""The views of the lake in DuckDB: `posts`, `minutes` and `spikes`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from streams.sinks.lake import (
-    DELETION_SCHEMA,
-    DELETIONS,
-    FOLDERS,
-    FORGOTTEN,
-    FORGOTTEN_SCHEMA,
-    POST_SCHEMA,
-    POSTS,
-    parse_file_name,
-)
+from streams.sinks.lake import DELETIONS, FOLDERS, POSTS, parse_file_name, schema_of
 from streams.sinks.lake_files import column_names, runs_of
 from streams.sinks.storage import LocalStorage, Storage
 
 _TRIES = 5
+_HIVE_TYPES = {pa.string(): "varchar", pa.date32(): "date"}
 
 NEWEST_FIRST = (
     "edited_at is null, coalesce(edited_at, created_at) desc, enriched_at desc, kafka_partition, kafka_offset desc"
@@ -68,6 +60,26 @@ from (
 group by run, minute, hashtag
 """
 
+# a post that was deleted or forgotten is shown no more, unless it came back
+_SPIKES_VIEW = """
+create view spikes as
+with last as (
+    select * from stored_spikes
+    qualify row_number() over (partition by run, id order by told_at desc, state = 'closed' desc) = 1
+), gone as (
+    select {run: run, source: source, id: id} as post from stored_deletions
+    union select {run: run, source: source, id: id} from stored_forgotten, runs
+    except select {run: run, source: source, id: id} from posts
+), listed as (
+    select coalesce(list(post), []) as posts from gone
+)
+select run, last.id, kind, hashtag, state, sensitivity, opened_at, known_at, told_at, closed_at, last.posts, negative,
+    share, low, high, baseline, rate, usual_rate, summary, explanation,
+    [one for one in typical if not list_contains(listed.posts, {run: run, source: one.source, id: one.id})] as typical,
+    [one for one in shared if not list_contains(listed.posts, {run: run, source: one.source, id: one.id})] as shared
+from last, listed
+"""
+
 
 def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
     """DuckDB with the views over the files as they are now.
@@ -78,14 +90,10 @@ def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
     connection.execute("set timezone = 'UTC'")
     runs = pa.table({"run": pa.array(runs_of(storage), pa.string())})
     connection.register("runs", runs)
-    for kind, schema, is_run in (
-        (POSTS, POST_SCHEMA, True),
-        (DELETIONS, DELETION_SCHEMA, True),
-        (FORGOTTEN, FORGOTTEN_SCHEMA, False),
-    ):
-        _create_stored_view(connection, storage, kind, schema, is_run)
-    connection.execute(_POSTS_VIEW)
-    connection.execute(_MINUTES_VIEW)
+    for kind, folders in FOLDERS.items():
+        _create_stored_view(connection, storage, kind, folders)
+    for view in (_POSTS_VIEW, _MINUTES_VIEW, _SPIKES_VIEW):
+        connection.execute(view)
     return connection
 
 
@@ -107,13 +115,10 @@ def posts_by_run(storage: Storage) -> dict[str, int]:
     return dict.fromkeys(runs_of(storage), 0) | {str(run): int(posts) for run, posts in counted}
 
 
-def _create_stored_view(
-    connection: duckdb.DuckDBPyConnection, storage: Storage, kind: str, schema: pa.Schema, is_run: bool
-) -> None:
+def _create_stored_view(connection: duckdb.DuckDBPyConnection, storage: Storage, kind: str, folders: pa.Schema) -> None:
     name = f"stored_{kind}"
-    folders = pa.schema(FOLDERS if is_run else [])
-    whole = pa.schema([*schema, *folders])
-    files = [file for file in storage.files(kind) if _is_ours(file, is_run)]
+    whole = pa.schema([*schema_of(kind), *folders])
+    files = [file for file in storage.files(kind) if _is_ours(file, kind)]
     if files and not isinstance(storage, LocalStorage):
         # without a network of its own DuckDB asks pyarrow
         connection.register(name, _dataset(storage, kind, files, whole, folders))
@@ -123,11 +128,9 @@ def _create_stored_view(
     view = f"create view {name} as select * from {name}_columns"  # noqa: S608
     for alike in _by_columns(storage, files):
         names = ", ".join("'" + storage.full(file).replace("'", "''") + "'" for file in alike)
-        types = "hive_partitioning = true, hive_types = {'run': varchar, 'date': date, 'hour': varchar}"
-        view += (
-            f" union all by name select * from "  # noqa: S608
-            f"read_parquet([{names}], {types if is_run else 'hive_partitioning = false'})"
-        )
+        types = ", ".join(f"'{field.name}': {_HIVE_TYPES[field.type]}" for field in folders)
+        hive = f"true, hive_types = {{{types}}}" if types else "false"
+        view += f" union all by name select * from read_parquet([{names}], hive_partitioning = {hive})"  # noqa: S608
     connection.execute(view)
 
 
@@ -153,5 +156,6 @@ def _dataset(storage: Storage, kind: str, files: list[str], schema: pa.Schema, f
     )
 
 
-def _is_ours(file: str, is_run: bool) -> bool:
-    return file.endswith(".parquet") and (not is_run or parse_file_name(file.rpartition("/")[2]) is not None)
+def _is_ours(file: str, kind: str) -> bool:
+    has_span = kind in (POSTS, DELETIONS)
+    return file.endswith(".parquet") and (not has_span or parse_file_name(file.rpartition("/")[2]) is not None)

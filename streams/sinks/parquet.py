@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from streams import metrics
-from streams.contracts import EnrichedPost
+from streams.contracts import EnrichedPost, Spike
 from streams.lossless import Pace
 from streams.settings import LIVE, LakeSettings, Settings
 from streams.sinks.base import Flushed, PostKey, Row, Sink, Wanted
-from streams.sinks.lake import DELETIONS, POSTS, Span, folder_of, schema_of, to_table
+from streams.sinks.lake import DELETIONS, POSTS, SPIKES, Span, folder_of, schema_of, to_table
 from streams.sinks.lake_files import Identity, held, write_table
 from streams.sinks.lake_forget import forget
+from streams.sinks.lake_spikes import keep_spikes
 from streams.sinks.lake_views import posts_by_run
 from streams.sinks.storage import open_storage
 
@@ -29,6 +30,7 @@ class ParquetSink(Sink):
     """Writes to `path`; columns and folders as in `lake.py`."""
 
     name: ClassVar[str] = "parquet"
+    keeps_spikes: ClassVar[bool] = True
 
     def __init__(self, settings: LakeSettings, run: str = LIVE) -> None:
         self._storage = open_storage(settings.path)
@@ -66,12 +68,15 @@ class ParquetSink(Sink):
     async def close(self) -> None:
         self._rows.clear()
 
+    async def keep_spikes(self, spikes: Sequence[Spike]) -> int:
+        return await asyncio.to_thread(keep_spikes, self._storage, self._run, spikes)
+
     async def runs(self) -> Mapping[str, int]:
         return await asyncio.to_thread(posts_by_run, self._storage)
 
     async def drop_run(self, run: str) -> int:
         posts = (await self.runs()).get(run, 0)
-        for kind in (POSTS, DELETIONS):
+        for kind in (POSTS, DELETIONS, SPIKES):
             await asyncio.to_thread(self._storage.delete_folder, f"{kind}/run={run}")
         return posts
 

@@ -9,8 +9,9 @@ import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
-from streams.contracts import Excerpt, Spike
+from streams.contracts import Spike
 from streams.sinks.base import PostKey, Wanted
+from streams.sinks.explanations import without
 from streams.sinks.postgres.upsert import lock_run
 
 _COLUMNS = (
@@ -47,9 +48,6 @@ select source, id from forgotten_posts
 where (source, id) in (select * from unnest(%s::text[], %s::text[]))
 """
 
-_REMOVED = ("summary", "top_author", "top_text")
-"""What may quote a post or name its author."""
-
 
 def upsert_spikes(connection: psycopg.Connection, run: str, spikes: Sequence[Spike]) -> int:
     """One transaction; answers how many messages changed what is stored."""
@@ -64,30 +62,14 @@ def upsert_spikes(connection: psycopg.Connection, run: str, spikes: Sequence[Spi
 
 
 def forget_in_spikes(connection: psycopg.Connection, wanted: Wanted, posts: Sequence[PostKey]) -> None:
-    """Takes the posts and authors out of every explanation; within the caller's transaction.
-
-    An explanation that showed one of them also loses its summary and what else may quote it.
-    """
+    """Takes the posts and authors out of every explanation; within the caller's transaction."""
     gone = wanted.posts | set(posts)
-    names = {author.name for author in wanted.authors}
-    authors = {(author.source, author.name) for author in wanted.authors}
     for run, spike_id, explanation in connection.execute("select run, id, explanation from stored_spikes").fetchall():
-        kept = {
-            name: [
-                excerpt
-                for excerpt in explanation.get(name, ())
-                if PostKey(excerpt["source"], excerpt["id"]) not in gone
-                and (excerpt["source"], excerpt.get("author", "")) not in authors
-            ]
-            for name in ("typical", "shared")
-        }
-        touched = any(len(kept[name]) < len(explanation.get(name, ())) for name in kept)
-        if not touched and explanation.get("top_author") not in names:
-            continue
-        rest = {name: value for name, value in explanation.items() if name not in _REMOVED} | kept
-        connection.execute(
-            "update stored_spikes set explanation = %s where run = %s and id = %s", [Jsonb(rest), run, spike_id]
-        )
+        rest = without(explanation, gone, wanted.authors)
+        if rest is not None:
+            connection.execute(
+                "update stored_spikes set explanation = %s where run = %s and id = %s", [Jsonb(rest), run, spike_id]
+            )
 
 
 def _forgotten(cursor: psycopg.Cursor, spikes: Sequence[Spike]) -> set[PostKey]:
@@ -97,16 +79,10 @@ def _forgotten(cursor: psycopg.Cursor, spikes: Sequence[Spike]) -> set[PostKey]:
 
 
 def _fields(spike: Spike, gone: set[PostKey]) -> dict[str, Any]:
-    def kept(excerpts: tuple[Excerpt, ...]) -> tuple[Excerpt, ...]:
-        return tuple(excerpt for excerpt in excerpts if PostKey(excerpt.source, excerpt.id) not in gone)
-
-    explanation = spike.explanation
-    typical, shared = kept(explanation.typical), kept(explanation.shared)
-    values = msgspec.to_builtins(msgspec.structs.replace(explanation, typical=typical, shared=shared))
-    if len(typical) + len(shared) < len(explanation.typical) + len(explanation.shared):
-        values = {name: value for name, value in values.items() if name not in _REMOVED}
+    explanation = msgspec.to_builtins(spike.explanation)
+    shown = without(explanation, gone) or explanation
     fields = {name: _storable(getattr(spike, name)) for name in _COLUMNS if name not in ("told_at", "explanation")}
-    return fields | {"told_at": spike.at, "explanation": Jsonb(_storable(values))}
+    return fields | {"told_at": spike.at, "explanation": Jsonb(_storable(shown))}
 
 
 def _storable(value: Any) -> Any:

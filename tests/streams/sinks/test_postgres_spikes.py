@@ -11,13 +11,10 @@ import psycopg
 import pytest
 
 from streams.contracts import Excerpt, Spike, decode_spike
-from streams.errors import Refused
 from streams.settings import PostgresSettings
 from streams.sinks.base import Author, PostKey, Wanted, opened
 from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.removal import drop_month, old_months
-from streams.sinks.registry import find_sink
-from tests.helpers.brokers import own_settings
 from tests.helpers.postgres import PostgresServer
 from tests.streams.sinks.test_parquet import START, enriched, row
 from tests.streams.sinks.test_postgres import changed, deletion
@@ -154,9 +151,3 @@ async def test_the_writer_keeps_them_and_the_reader_only_sees_the_view(postgres:
     assert stored(reader) == [("live", "closed", 120)]
     with psycopg.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("select * from stored_spikes")
-
-
-async def test_the_lake_says_that_it_keeps_none(tmp_path: Path) -> None:
-    lake = find_sink("parquet").from_settings(own_settings("127.0.0.1:1", tmp_path))
-    with pytest.raises(Refused, match="parquet keeps no spikes"):
-        await lake.keep_spikes([FULL])
