@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import aiohttp
+
 from streams.contracts import Spike
 from streams.delivery.alertmanager import PATH, alert_of
 from streams.delivery.http import Answer, Poster, place
@@ -46,9 +48,20 @@ class AlertmanagerTarget:
             )
             for spike in spikes
         ]
-        token = self.alerts.alertmanager_token
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-        return await poster.post(self.url.rstrip("/") + PATH, json.dumps(alerts, ensure_ascii=False).encode(), headers)
+        body = json.dumps(alerts, ensure_ascii=False).encode()
+        return await poster.post(self.url.rstrip("/") + PATH, body, self._login())
+
+    def _login(self) -> dict[str, str]:
+        token, user, password = (
+            self.alerts.alertmanager_token,
+            self.alerts.alertmanager_user,
+            self.alerts.alertmanager_password,
+        )
+        if token is not None:
+            return {"Authorization": f"Bearer {token.get_secret_value()}"}
+        if user is not None and password is not None:
+            return {"Authorization": aiohttp.BasicAuth(user, password.get_secret_value(), "utf-8").encode()}
+        return {}
 
 
 @dataclass(frozen=True)

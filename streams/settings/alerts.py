@@ -40,6 +40,10 @@ class AlertsSettings(Section):
         None, description="http://HOST:9093 of Alertmanager, several of a cluster with commas between"
     )
     alertmanager_token: SecretStr | None = Field(None, description="bearer token, where Alertmanager asks for one")
+    alertmanager_user: str | None = Field(
+        None, description="name, where Alertmanager asks for one (basic authentication)"
+    )
+    alertmanager_password: SecretStr | None = Field(None, description="the password that belongs to the name")
     webhook_url: SecretAddress | None = Field(None, description="address that gets a POST for each spike")
     webhook_format: WebhookFormat = Field("json", description="what is sent: a template by its name")
     webhook_secret: SecretStr | None = Field(
@@ -68,6 +72,10 @@ class AlertsSettings(Section):
 
     @model_validator(mode="after")
     def _targets(self) -> Self:
+        if (self.alertmanager_user is None) != (self.alertmanager_password is None):
+            raise ValueError("TAGPULSE_ALERTS__ALERTMANAGER_USER and __ALERTMANAGER_PASSWORD come together")
+        if self.alertmanager_user is not None and self.alertmanager_token is not None:
+            raise ValueError("TAGPULSE_ALERTS__ALERTMANAGER_TOKEN or __ALERTMANAGER_USER, not both")
         names = [webhook.name for webhook in self.all_webhooks]
         if len(set(names)) < len(names):
             raise ValueError(

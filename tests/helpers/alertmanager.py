@@ -8,6 +8,7 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,10 +40,17 @@ def alertmanager_program() -> str:
     pytest.skip("Alertmanager is not installed (Debian: prometheus-alertmanager)")
 
 
+LOGIN = ("shift", "a password of tests")
+_USERS = 'basic_auth_users: {shift: "$2b$04$abcdefghijklmnopqrstuuf6jy9oofv/1FTtdWDUJPpjhojBhQQ.S"}'
+"""With the bcrypt of the password."""
+
+
 class Alertmanager:
     """`with Alertmanager(folder) as alertmanager:`; what it sends to its receiver goes to `webhook`, when there is one."""
 
-    def __init__(self, folder: Path, webhook: str | None = None, group_wait: str = "0s") -> None:
+    def __init__(
+        self, folder: Path, webhook: str | None = None, group_wait: str = "0s", *, asks_for_login: bool = False
+    ) -> None:
         self._program = alertmanager_program()
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +59,7 @@ class Alertmanager:
         webhooks = f"{{url: '{webhook}', send_resolved: true}}" if webhook else ""
         configuration = _CONFIGURATION.format(webhooks=webhooks, group_wait=group_wait)
         (folder / "alertmanager.yml").write_text(configuration)
+        (folder / "web.yml").write_text(_USERS if asks_for_login else "")
 
     @property
     def url(self) -> str:
@@ -70,6 +79,7 @@ class Alertmanager:
                     f"--storage.path={self._folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self.port}",
                     "--cluster.listen-address=",
+                    f"--web.config.file={self._folder / 'web.yml'}",
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -100,6 +110,8 @@ class Alertmanager:
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
                 return bool(answer.status == 200)
+        except urllib.error.HTTPError as error:
+            return error.code == HTTPStatus.UNAUTHORIZED
         except (urllib.error.URLError, OSError):
             return False
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from streams import topics
 from streams.broker import Broker
 from streams.contracts import encode
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
-from tests.helpers.alertmanager import Alertmanager
+from tests.helpers.alertmanager import LOGIN, Alertmanager
 from tests.helpers.processes import run_tagpulse, wait_until
 from tests.helpers.records import produce
 from tests.helpers.spikes import hostile_spike, spike
@@ -49,6 +50,30 @@ def test_a_sample_and_its_end_reach_alertmanager_and_webhooks(tmp_path: Path) ->
     alert = receiver.requests[0].json["alerts"][0]
     assert alert["labels"]["test"] == "true"
     assert alert["annotations"]["summary"].startswith("A test of tagpulse, nothing happened. #poltwt: 52 % negative")
+
+
+def test_alertmanager_is_told_who_asks(tmp_path: Path) -> None:
+    user, password = LOGIN
+    with Alertmanager(tmp_path / "am", asks_for_login=True) as alertmanager:
+        login = {"alertmanager_url": alertmanager.url, "alertmanager_user": user}
+        wrong = run_tagpulse("alerts", "test", settings=_settings(**login, alertmanager_password="another"))
+        right = run_tagpulse("alerts", "test", settings=_settings(**login, alertmanager_password=password))
+    assert (wrong.returncode, right.returncode) == (1, 0), wrong.stdout + right.stdout
+    assert "refused for good" in wrong.stdout
+    assert "401" in wrong.stdout
+    assert right.stdout.count("was taken") == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"alertmanager_user": "shift"}, "come together"),
+        ({"alertmanager_user": "shift", "alertmanager_password": "p", "alertmanager_token": "t"}, "not both"),
+    ],
+)
+def test_one_whole_login_is_given(changes: dict[str, str], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        _settings(**changes)
 
 
 def test_a_refusal_is_told_and_ends_with_one() -> None:
