@@ -67,14 +67,16 @@ class Storm(NamedTuple):
 
 def load_pool(data: Path | None, cache: Path, posts: int) -> Pool:
     """Labels of the shipped model; computed once, then read from the cache."""
+    texts, is_negative, source = _labelled(data, posts)
+    enricher = Enricher.load()
+    made_of = f"{len(texts)} posts of {source}, {enricher.name} {enricher.version}"
     if cache.exists():
         with np.load(cache) as stored:
-            return Pool(stored["negative"], stored["others"], str(stored["source"]))
-    texts, is_negative, source = _labelled(data, posts)
-    found = Enricher.load().enrich(texts)
-    seen = np.array([each.sentiment.label == "negative" for each in found])
+            if str(stored["made_of"]) == made_of:
+                return Pool(stored["negative"], stored["others"], source)
+    seen = np.array([each.sentiment.label == "negative" for each in enricher.enrich(texts)])
     truth = seen if is_negative is None else np.array(is_negative)
-    np.savez(cache, negative=seen[truth], others=seen[~truth], source=source)
+    np.savez(cache, negative=seen[truth], others=seen[~truth], made_of=made_of)
     return Pool(seen[truth], seen[~truth], source)
 
 

@@ -228,9 +228,13 @@ def plot(found: list[Found], path: Path) -> None:
         right.scatter([each.limit for each in timed], [each.delay for each in timed], s=8, alpha=0.4, label=rule)
     left.axvline(2 * SENSITIVITIES["middle"].evidence, color="grey", linestyle=":", label="twice the threshold")
     left.set(xscale="log", xlabel="information of the spike (nats)", ylabel="recall", ylim=(-0.02, 1.02))
+    left.set_title("spikes that are found")
     limits = np.geomspace(0.1, 90, 50)
-    right.plot(limits, np.maximum(1, limits), color="black", label="limit, known at a minute's end")
+    right.plot(limits, np.maximum(1, limits), color="black", label="limit of the mean, at a minute's end")
     right.set(xscale="log", yscale="log", xlabel="Lorden's limit (minutes)", ylabel="delay (minutes)")
+    right.set_title("how soon: each dot is a spike")
+    for axis in (left.xaxis, right.xaxis, right.yaxis):
+        axis.set_major_formatter("{x:g}")
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
