@@ -16,6 +16,7 @@ from streams.settings import LogSettings
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _CLIENT_LOGGERS = ("aiokafka", "kafka", "faust", "mode")
 _CLIENT_QUIET_SECONDS = 10.0
+_BUSY_LOGGER = "kafka.net.selector"  # warns of every tenth of a second that a busy machine keeps it waiting
 
 
 class _Text(logging.Formatter):
@@ -74,3 +75,4 @@ def configure(settings: LogSettings) -> None:
     handler.addFilter(lambda record: not record.name.startswith(_CLIENT_LOGGERS) or limit.filter(record))
     for name in _CLIENT_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_BUSY_LOGGER).setLevel(logging.ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 
 _INVISIBLE = "\u200c\u200d\ufe0e\ufe0f"
 """Joiners and variation selectors: harmless, but terminals disagree on the width of what they join."""
@@ -20,3 +21,10 @@ def plain(text: str) -> str:
             continue
         shown.append(character if character.isprintable() else character.encode("unicode_escape", "replace").decode())
     return "".join(shown)
+
+
+def span(begin: datetime, end: datetime | None) -> tuple[str, str]:
+    """From when till when; the day once where it is the same."""
+    if end is None:
+        return f"{begin:%Y-%m-%d %H:%M}", "open"
+    return f"{begin:%Y-%m-%d %H:%M}", f"{end:%H:%M}" if end.date() == begin.date() else f"{end:%Y-%m-%d %H:%M}"

@@ -25,8 +25,7 @@ from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertman
 from streams.errors import BadMessage, SettingsError
 from streams.reader import read_topic
 from streams.settings import Settings, load_settings
-from streams.spikes.summary import percent
-from streams.terminal import plain
+from streams.terminal import plain, span
 
 _HASHTAG = "poltwt"
 _WIDTH = 200
@@ -119,11 +118,11 @@ def show(run: str | None, only_open: bool, as_json: bool) -> None:
     if not spikes:
         click.echo(f"{settings.topics.alerts} has no {'open ' if only_open else ''}spikes")
         return
-    table = Table("since", "until", "kind", "hashtag", "negative", Column("what it is about", overflow="fold"))
+    since, until, kind = (Column(name, no_wrap=True) for name in ("since", "until", "kind"))
+    hashtag, about = Column("hashtag", overflow="fold"), Column("what it is about", overflow="fold", ratio=1)
+    table = Table(since, until, kind, hashtag, about, show_lines=True)
     for spike in spikes:
-        until = f"{spike.closed_at:%Y-%m-%d %H:%M}" if spike.closed_at else "open"
-        share = "" if spike.share is None else percent(spike.share)
-        cells = [f"{spike.opened_at:%Y-%m-%d %H:%M}", until, spike.kind, f"#{plain(spike.hashtag)}", share]
+        cells = [*span(spike.opened_at, spike.closed_at), spike.kind, f"#{plain(spike.hashtag)}"]
         table.add_row(*map(Text, [*cells, plain(spike.explanation.summary)]))
     Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
 

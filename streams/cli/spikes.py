@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from streams.campaign import load_campaign
@@ -18,9 +18,11 @@ from streams.settings import load_settings
 from streams.settings.tree import LIVE
 from streams.spikes import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, Turn
 from streams.spikes.history import by_minute, read_file, read_lake, read_lines
-from streams.terminal import plain
+from streams.spikes.summary import pace, percent
+from streams.terminal import plain, span
 
 _WIDTH = 140
+_HASHTAG_WIDTH = 12
 
 
 @click.command()
@@ -110,18 +112,21 @@ def _show(spikes: list[Turn]) -> None:
     if not spikes:
         click.echo("nothing would have alerted")
         return
-    table = Table("kind", "hashtag", "opened", "known", "closed", "negative", "usually", "posts a minute", "usually")
+    kind, opened, known, closed = (Column(name, no_wrap=True) for name in ("kind", "opened", "known", "closed"))
+    hashtag = Column("hashtag", overflow="fold", min_width=_HASHTAG_WIDTH)
+    table = Table(kind, hashtag, opened, known, closed, "negative", "usually", "posts a minute", "usually")
     for spike in spikes:
+        since, until = span(spike.opened_at, spike.closed_at)
         cells = (
             spike.kind,
             f"#{plain(spike.hashtag)}",
-            f"{spike.opened_at:%Y-%m-%d %H:%M}",
+            since,
             f"{spike.known_at:%H:%M}",
-            "still open" if spike.closed_at is None else f"{spike.closed_at:%Y-%m-%d %H:%M}",
-            "" if spike.share is None else f"{spike.share:.0%} of {spike.posts}",
-            "" if spike.baseline is None else f"{spike.baseline:.0%}",
-            "" if spike.rate is None else f"{spike.rate:.1f}",
-            "" if spike.usual_rate is None else f"{spike.usual_rate:.1f}",
+            until,
+            "" if spike.share is None else f"{percent(spike.share)} of {spike.posts}",
+            "" if spike.baseline is None else percent(spike.baseline),
+            "" if spike.rate is None else pace(spike.rate),
+            "" if spike.usual_rate is None else pace(spike.usual_rate),
         )
         table.add_row(*map(Text, cells))
     Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)

@@ -102,7 +102,8 @@ def read_lake(lake: Path | str, run: str, hashtags: Sequence[str] = ()) -> Itera
     cursor = connection.execute(_LAKE_MINUTES, [run, list(hashtags)])
     rows = cursor.fetchmany(_FETCHED_ROWS)
     if not rows:
-        raise BadInput(f"the lake {lake} holds no posts of the run {run}: `tagpulse runs list` names its runs")
+        tags = f" with one of the campaign's hashtags ({', '.join(hashtags)})" if hashtags else ""
+        raise BadInput(f"the lake {lake} holds no posts of the run {run}{tags}: `tagpulse runs list` names its runs")
     while rows:
         yield from map(_stored, rows)
         rows = cursor.fetchmany(_FETCHED_ROWS)

@@ -24,6 +24,8 @@ from streams.supervisor import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, PERMA
 
 _ASK_SECONDS = 0.5
 _TAIL_BYTES = 4_096
+_LOGFMT = re.compile(r"""^ts=\S+ .*\blevel=(\w+) .*\bmsg="?((?<=")(?:[^"\\]|\\.)*|\S+)""")
+"""What Prometheus and Alertmanager write."""
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ +")
 
 State = Literal["waiting", "starting", "running", "again", "done"]
@@ -111,7 +113,10 @@ class Part:
                 lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
         except OSError:
             return ""
-        return _TIME.sub("", lines[-1].strip()) if lines else ""
+        if not lines:
+            return ""
+        told = _LOGFMT.search(lines[-1])
+        return " ".join(told.groups()) if told else _TIME.sub("", lines[-1].strip())
 
     def total(self, name: str) -> float:
         """The sum of a metric over its labels."""

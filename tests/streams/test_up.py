@@ -74,6 +74,21 @@ def test_a_part_is_asked_how_it_is(tmp_path: Path) -> None:
     assert one.pid is None
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("2026-11-27T22:19:08.379+00:00 info streams.worker: ready", "info streams.worker: ready"),
+        ('ts=2026-11-27T22:19:08.379Z caller=tls.go:2 level=info msg="TLS is off." http2=false', "info TLS is off."),
+        ("ts=2026-11-27T22:19:08.379Z caller=main.go:1 level=warn component=x msg=Listening at=1", "warn Listening"),
+        ("anything else", "anything else"),
+    ],
+)
+def test_the_last_line_of_a_log_is_what_it_says(tmp_path: Path, line: str, shown: str) -> None:
+    one = part(tmp_path, "")
+    one.log.write_text(f"before\n{line}\n\n")
+    assert one.last_line() == shown
+
+
 def test_a_part_that_dies_is_started_again_after_a_pause(tmp_path: Path) -> None:
     one = part(tmp_path, "raise SystemExit(1)")
     one.start()

@@ -66,7 +66,7 @@ def test_a_spike_that_goes_on_is_not_closed(tmp_path: Path, settings: Settings) 
     path.write_text("".join(lines().splitlines(keepends=True)[:312]))
     (found,) = objects("spikes", "--minutes", str(path), settings=settings)
     assert found["closed_at"] is None
-    assert "still open" in invoke("spikes", "--minutes", str(path), settings=settings).stdout
+    assert "│ open" in invoke("spikes", "--minutes", str(path), settings=settings).stdout
 
 
 def test_standard_input_and_hostile_hashtags() -> None:
@@ -129,6 +129,21 @@ async def test_a_run_in_the_lake(settings: Settings) -> None:
     assert f"{worst:%FT%TZ}" < found["known_at"] < f"{worst + timedelta(minutes=10):%FT%TZ}"
     kinds = {each["kind"] for each in objects("spikes", "--run", "storm", settings=settings)}
     assert "negative" not in kinds
+
+
+async def test_a_run_is_watched_as_its_campaign_says(settings: Settings, tmp_path: Path) -> None:
+    await write_run(settings.lake.path, "live", posts(storm=0))
+    found = {}
+    for sensitivity in ("low", "high"):
+        campaign = tmp_path / f"{sensitivity}.toml"
+        campaign.write_text(f'hashtags = ["k9"]\nsensitivity = "{sensitivity}"\n')
+        own = settings.model_copy(update={"campaign": campaign})
+        found[sensitivity] = objects("spikes", "--run", "live", settings=own)
+        assert found[sensitivity] == objects("spikes", "--run", "live", "--sensitivity", sensitivity, settings=settings)
+    assert found["low"] != found["high"]
+    campaign.write_text('hashtags = ["cats"]\n')
+    with pytest.raises(BadInput, match=r"no posts of the run live with one of the campaign's hashtags \(cats\)"):
+        invoke("spikes", "--run", "live", settings=own)
 
 
 async def test_a_run_that_is_not_there(settings: Settings) -> None:
