@@ -37,7 +37,7 @@ def test_live_minutes_are_those_of_the_fold(broker: Broker, settings_for: Settin
         for number in range(120)
     ]
     messages.insert(30, deletion(20, 110))
-    with Tagpulse("worker", "watch", settings=settings, folder=tmp_path) as worker:
+    with Tagpulse("worker", "watch", "--concurrency", "2", settings=settings, folder=tmp_path) as worker:
         send(settings, messages)
         records = topic_items(settings)
         wanted = content(fold(records, lateness_seconds=120))
@@ -71,7 +71,9 @@ def test_a_replay_ends_with_all_minutes_final(
 def test_a_spike_is_told_once_and_explained(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
-    settings = settings_for(embedded_broker, watch={"lateness_seconds": 60})
+    campaign = tmp_path / "campaign.toml"
+    campaign.write_text('hashtags = ["poltwt"]\nsensitivity = "low"\n')
+    settings = settings_for(embedded_broker, watch={"lateness_seconds": 60}).model_copy(update={"campaign": campaign})
     topics.create(settings)
     messages: list[EnrichedMessage] = []
     for number in range(3_600):
@@ -89,6 +91,7 @@ def test_a_spike_is_told_once_and_explained(
     negative = [spike for spike in spikes if spike.kind == "negative"]
     assert Counter(spike.state for spike in negative)["open"] == 1
     assert negative[-1].state == "closed"
+    assert {spike.sensitivity for spike in spikes} == {"low"}, "as the campaign says"
     (term,) = negative[-1].explanation.terms
     assert term.name in {"shame", "police", "dogs"}, "one word of a text stands for all of it"
     with Tagpulse("worker", "watch", settings=settings, folder=tmp_path) as worker:
