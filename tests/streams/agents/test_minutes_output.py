@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streams import metrics
 from streams.agents import watch
 from streams.agents.watch import MinutesOutput, Read, read_enriched
 from streams.contracts import PulseMinute, decode_minute, encode
@@ -139,3 +140,14 @@ async def test_a_record_that_cannot_be_read_is_passed_over() -> None:
     output = made(sent, Clock())
     await output.write(await read_enriched([Record(TOPIC, 0, 7, 0, None, b"{", ())]))
     assert (output.released((TOPIC, 0)), sent.parts) == (8, [])
+
+
+async def test_a_post_after_its_minute_was_final_is_counted_as_late_and_changes_nothing() -> None:
+    sent = Sent()
+    output = made(sent, Clock())
+    late = metrics.LATE.labels("test")._value
+    before = late.get()
+    await output.write([read(0, 0, 30), read(0, 1, 30 + 3_600)])
+    sent.take()
+    await output.write([read(0, 2, 40), read(0, 3, 50 + 3_600)])
+    assert (late.get() - before, sent.take()) == (1, [])
