@@ -100,7 +100,7 @@ class JetstreamParser:
         begin = frame.find(_OPERATION, 0, _OPERATION_WITHIN)
         if begin < 0 or not frame.startswith(b'create"', begin + len(_OPERATION)):
             return True
-        if b"\\u" in frame and _ESCAPED_LETTER.search(frame):
+        if b"\\" in frame and _ESCAPED_LETTER.search(frame):
             return True
         if _REPOST_MARK in frame:
             subject = _SUBJECT.search(frame) if self._wants_reposts else None
