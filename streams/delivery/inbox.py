@@ -63,7 +63,7 @@ class Inbox(ConsumerRebalanceListener):  # type: ignore[misc]
         self._look_back = look_back
         self._at = TopicPartition(self._topic, 0)
         self._consumer = AIOKafkaConsumer(
-            **connection.aiokafka(kafka),
+            **connection.aiokafka(kafka) | {"metadata_max_age_ms": _METADATA_MS},
             group_id=f"{kafka.group_prefix}.alerts-{target}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -72,7 +72,6 @@ class Inbox(ConsumerRebalanceListener):  # type: ignore[misc]
             rebalance_timeout_ms=int((kafka.rebalance_timeout_seconds + HAND_OVER_SECONDS) * 1000),
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
             request_timeout_ms=int(kafka.request_timeout_seconds * 1000),
-            metadata_max_age_ms=_METADATA_MS,
         )
         self._busy = asyncio.Lock()
         self._ready = False
