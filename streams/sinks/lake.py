@@ -179,8 +179,13 @@ def schema_of(name: str) -> pa.Schema:
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     """Rows of one kind as a table."""
     columns = _POST_COLUMNS if schema is POST_SCHEMA else _DELETION_COLUMNS
-    values = zip(*map(attrgetter(*(column.path for column in columns)), rows), strict=True)
-    arrays = [_array(column, each) for column, each in zip(columns, values, strict=True)]
+    paths = [column.path.rpartition(".") for column in columns]
+    # one column after the other: a tuple for each row would cost more than all else here
+    parts = {part: list(map(attrgetter(part), rows)) for part in {part for part, _, _ in paths}}
+    arrays = [
+        _array(column, list(map(attrgetter(attribute), parts[part])))
+        for column, (part, _, attribute) in zip(columns, paths, strict=True)
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

@@ -22,7 +22,7 @@ from streams.sinks.lake import POSTS, Span, parse_file_name, schema_of
 from streams.sinks.storage import Storage
 
 _ROW_GROUP = 100_000
-_LEVEL = 6
+_LEVEL = 3  # 6 takes almost twice the time, for files that are 2 % smaller
 _STATISTICS = ["created_at", "edited_at", "deleted_at", "language", "sentiment", "kafka_offset"]
 _ID = b"tagpulse.file"
 _REPLACES = b"tagpulse.replaces"

@@ -1,7 +1,7 @@
 """The Parquet lake as a sink: nothing lost and nothing twice, whatever crashes.
 
 Rows are kept by folder (kind, run, date, hour of event time). A flush writes one file for each folder and partition, named
-after the stretch of offsets it covers, and visible only as a whole. When a crash came between the files of a flush, the
+after the stretch of offsets it covers, and visible only as a whole. When a crash came among the files of a flush, the
 same records come again, in batches of other sizes: a folder whose files already cover an offset is read, and the rows it
 holds are left out.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, Self
 
 from streams import metrics
@@ -24,6 +25,9 @@ from streams.sinks.lake_forget import forget
 from streams.sinks.lake_spikes import keep_spikes
 from streams.sinks.lake_views import posts_by_run
 from streams.sinks.storage import open_storage
+
+_WRITERS = 4
+"""Files that are written at once."""
 
 
 class ParquetSink(Sink):
@@ -84,16 +88,17 @@ class ParquetSink(Sink):
         return await asyncio.to_thread(forget, self._storage, wanted)
 
     def _flush(self) -> int:
-        written = 0
+        files: list[tuple[str, Span, Mapping[Identity, Row]]] = []
         for (topic, partition), rows in self._rows.items():
             offsets = [offset for offset, _, _ in rows]
             span = Span(topic, partition, min(offsets), max(offsets))
             by_folder: dict[str, dict[Identity, Row]] = defaultdict(dict)
             for identity, row in rows.items():
                 by_folder[folder_of(row.message, self._run)][identity] = row
-            for folder, group in by_folder.items():
-                written += self._write_file(folder, span, group)
-        return written
+            files += [(folder, span, group) for folder, group in by_folder.items()]
+        # while one compresses or waits for the disk, another turns its rows into columns
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            return sum(writers.map(lambda file: self._write_file(*file), files))
 
     def _write_file(self, folder: str, span: Span, rows: Mapping[Identity, Row]) -> int:
         stored, copy = held(self._storage, folder, span)

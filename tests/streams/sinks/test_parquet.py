@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,15 +82,16 @@ class Crash(BaseException):
 @contextlib.contextmanager
 def crash_at(step: int | None) -> Iterator[None]:
     """Dies at that file operation of the block: before a sync (which is left out), a rename or a removal."""
-    left = step
+    left, counting = step, threading.Lock()
 
     def dying(call: Any) -> Any:
         def instead(*arguments: Any, **options: Any) -> Any:
             nonlocal left
-            if left == 0:
-                raise Crash
-            if left is not None:
-                left -= 1
+            with counting:
+                if left == 0:
+                    raise Crash
+                if left is not None:
+                    left -= 1
             return call(*arguments, **options)
 
         return instead
