@@ -1,57 +1,40 @@
-"""A sink of your own: posts and deletions as JSON lines, a file for each partition."""
+"""A sink of your own: of each post what stands, in SQLite, a file for each run; of a deleted one the key alone."""
 
-import fcntl
-import json
 import os
-from collections import defaultdict
-from pathlib import Path
+import sqlite3
 
-from streams.contracts import encode
+from streams.contracts import Deletion, encode
 from streams.errors import Unavailable
 from streams.sinks.base import Flushed, Sink
 
+KEEP = """insert into posts values (?, ?)
+on conflict do update set value = excluded.value where value is not excluded.value"""
 
-class JsonLines(Sink):
-    name = "jsonlines"
 
-    def __init__(self, folder):
-        self._folder = folder
-        self._rows = defaultdict(list)
+class Sqlite(Sink):
+    name = "sqlite"
 
     @classmethod
     def from_settings(cls, settings):
-        return cls(Path(os.environ.get("JSONLINES_PATH", "jsonlines")) / settings.run)
+        sink = cls()
+        sink.path = f"{os.environ.get('SQLITE_FOLDER', '.')}/{settings.run}.sqlite"
+        return sink
 
     async def open(self):
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.rows, self.file = [], sqlite3.connect(self.path)
+        self.file.execute("create table if not exists posts (key primary key, value)")
 
     async def write(self, rows):
-        for row in rows:
-            self._rows[f"{row.record.topic}-{row.record.partition}.jsonl"].append(row)
+        self.rows += [(post.key, None if isinstance(post, Deletion) else encode(post)) for _, post in rows]
 
     async def flush(self):
         try:
-            stored = sum(_append(self._folder / name, rows) for name, rows in self._rows.items())
-        except OSError as error:  # a full disk, say: the worker waits and calls flush again
+            with self.file:  # one transaction; what comes again after a crash ends as it was
+                stored = self.file.executemany(KEEP, self.rows).rowcount
+        except sqlite3.OperationalError as error:  # a full disk, say: the worker waits and calls flush again
             raise Unavailable(str(error)) from error
-        self._rows.clear()
+        self.rows.clear()
         return Flushed(stored)
 
     async def close(self):
-        self._rows.clear()
-
-
-def _append(path, rows):
-    """Writes the rows behind the last whole line: after a crash some come again, and half a line may stand there."""
-    with path.open("ab+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # for a moment two workers may believe that the partition is theirs
-        start = max(0, file.tell() - 2**22)
-        file.seek(start)
-        whole, newline, _ = file.read().rpartition(b"\n")
-        file.truncate(start + len(whole + newline))
-        last = json.loads(whole.rpartition(b"\n")[2])["offset"] if whole else -1
-        new = [(record, message) for record, message in rows if record.offset > last]
-        file.writelines(b'{"offset":%d,"message":%b}\n' % (record.offset, encode(message)) for record, message in new)
-        file.flush()
-        os.fsync(file.fileno())
-    return len(new)
+        self.file.close()

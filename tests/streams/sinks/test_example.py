@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from streams import topics
 from streams.broker import Broker
-from streams.contracts import decode_enriched, encode
-from streams.lossless import Record
-from streams.settings import Settings
-from streams.sinks.base import Row, Sink
+from streams.contracts import Deletion, EnrichedMessage, decode_enriched, encode
+from streams.errors import Unavailable
+from streams.sinks.base import Sink
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import ROOT, own_settings
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import produce
+from tests.streams.sinks.test_parquet import START, enriched, row
 
 EXAMPLE = ROOT / "docs" / "examples" / "sink.py"
-WRITTEN = ROOT / "tests" / "contracts" / "v1"
-POST = (WRITTEN / "enriched_post_minimal.json").read_bytes()
 POSTS = 300
 
 
@@ -30,11 +29,11 @@ POSTS = 300
 def site(tmp_path: Path) -> Path:
     """A folder of packages with the example in it, as `pip install` leaves them."""
     folder = tmp_path / "site"
-    about = folder / "jsonlines_sink-1.0.dist-info"
+    about = folder / "sqlite_sink-1.0.dist-info"
     about.mkdir(parents=True)
-    (folder / "jsonlines_sink.py").write_text(EXAMPLE.read_text())
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: jsonlines-sink\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[tagpulse.sinks]\njsonlines = jsonlines_sink:JsonLines\n")
+    (folder / "sqlite_sink.py").write_text(EXAMPLE.read_text())
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: sqlite-sink\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[tagpulse.sinks]\nsqlite = sqlite_sink:Sqlite\n")
     return folder
 
 
@@ -43,66 +42,73 @@ def kind(site: Path, monkeypatch: pytest.MonkeyPatch) -> type[Sink]:
     monkeypatch.syspath_prepend(site)
     from streams.sinks.registry import find_sink
 
-    return find_sink("jsonlines")
+    return find_sink("sqlite")
 
 
-def lines(path: Path) -> list[int]:
-    found = [json.loads(line) for line in path.read_bytes().splitlines()]
-    for each in found:
-        decode_enriched(json.dumps(each["message"]).encode())
-    return [each["offset"] for each in found]
-
-
-def rows(offsets: range) -> list[Row]:
-    message = decode_enriched(POST)
-    return [Row(Record("enriched", 0, offset, 0, b"k", encode(message), ()), message) for offset in offsets]
+def messages(folder: Path) -> dict[str, EnrichedMessage | None]:
+    """What stands in the file of the live day, by key; None for what was deleted."""
+    with closing(sqlite3.connect(folder / "live.sqlite")) as file:
+        found = file.execute("select key, value from posts").fetchall()
+    return {key.decode(): value and decode_enriched(value) for key, value in found}
 
 
 def test_it_is_as_short_as_the_guide_says() -> None:
-    code = [line for line in EXAMPLE.read_text().splitlines() if line.strip()]
-    assert len(code) < 50
+    assert len([line for line in EXAMPLE.read_text().splitlines() if line.strip()]) <= 30
 
 
-@pytest.mark.parametrize("torn", [0, 1, 20])
-async def test_rows_that_come_again_after_a_crash_are_there_once(
-    kind: type[Sink], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torn: int
+async def test_what_comes_again_after_a_crash_ends_as_it_was(
+    kind: type[Sink], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("JSONLINES_PATH", str(tmp_path))
-    settings = own_settings("127.0.0.1:1", tmp_path)
-    before = kind.from_settings(settings)
+    monkeypatch.setenv("SQLITE_FOLDER", str(tmp_path))
+    edit = enriched("1", text="edited", edited_at=START)
+    given = [enriched("1"), enriched("2"), edit, Deletion(source="test", id="2", deleted_at=START), enriched("3")]
+    rows = [row(offset, message) for offset, message in enumerate(given)]
+    before = kind.from_settings(own_settings("127.0.0.1:1", tmp_path))
     await before.open()
-    await before.write(rows(range(10)))
-    assert (await before.flush()).stored == 10
-    await before.write(rows(range(10, 12)))
-    path = tmp_path / "live" / "enriched-0.jsonl"
-    if torn:
-        with path.open("rb+") as file:
-            file.truncate(path.stat().st_size - torn)
+    await before.write(rows[:4])
+    assert (await before.flush()).stored == 4
+    await before.write(rows[4:])  # and here the process ends
 
-    after = kind.from_settings(settings)
+    after = kind.from_settings(own_settings("127.0.0.1:1", tmp_path))
     await after.open()
-    await after.write(rows(range(5, 15)))
-    assert (await after.flush()).stored == 5 + bool(torn)
+    await after.write(rows[2:])
+    assert (await after.flush()).stored == 1
     assert (await after.flush()).stored == 0
-    assert lines(path) == list(range(15))
     await after.close()
+    assert messages(tmp_path) == {"test:1": edit, "test:2": None, "test:3": given[4]}
+
+
+async def test_a_file_that_cannot_be_written_is_waited_for(
+    kind: type[Sink], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQLITE_FOLDER", str(tmp_path))
+    sink = kind.from_settings(own_settings("127.0.0.1:1", tmp_path))
+    await sink.open()
+    await sink.write([row(0, enriched("1"))])
+    with closing(sqlite3.connect(tmp_path / "live.sqlite", isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        with pytest.raises(Unavailable, match="locked"):
+            await sink.flush()
+    assert (await sink.flush()).stored == 1
+    await sink.close()
 
 
 def test_the_worker_finds_it_by_its_entry_point(
     embedded_broker: Broker, settings_for: SettingsFactory, site: Path, tmp_path: Path
 ) -> None:
-    settings: Settings = settings_for(embedded_broker, topics={"partitions": 2})
+    settings = settings_for(embedded_broker, topics={"partitions": 2})
     topics.create(settings)
-    pairs = [(f"file:{number}".encode(), POST) for number in range(POSTS)]
+    posts = [enriched(str(number)) for number in range(POSTS)]
+    pairs = [(post.key, encode(post)) for post in posts]
     produce(settings.kafka, settings.topics.enriched, pairs[: POSTS // 2])
-    env = {
-        "PYTHONPATH": os.pathsep.join([str(site), *filter(None, sys.path)]),
-        "JSONLINES_PATH": str(tmp_path / "out"),
-    }
-    store = ("worker", "store", "--sink", "jsonlines")
+    env = {"PYTHONPATH": os.pathsep.join([str(site), *filter(None, sys.path)]), "SQLITE_FOLDER": str(tmp_path)}
+    store = ("worker", "store", "--sink", "sqlite")
 
     def stored() -> int:
-        return sum(len(path.read_bytes().splitlines()) for path in (tmp_path / "out").glob("live/*.jsonl"))
+        try:
+            return len(messages(tmp_path))
+        except sqlite3.OperationalError:  # no table yet, or just being written
+            return 0
 
     with Tagpulse(*store, settings=settings, folder=tmp_path, env=env) as worker:
         wait_until(lambda: stored() >= POSTS // 2, 60, "the first half")
@@ -112,7 +118,4 @@ def test_the_worker_finds_it_by_its_entry_point(
         wait_until(lambda: stored() >= POSTS, 60, "the second half")
         worker.terminate()
         assert worker.wait() == 0
-    for path in (tmp_path / "out" / "live").iterdir():
-        offsets = lines(path)
-        assert offsets == list(range(len(offsets)))
-    assert stored() == POSTS
+    assert messages(tmp_path) == {post.key.decode(): post for post in posts}
