@@ -17,7 +17,14 @@ try:
 
     from streams.sinks.postgres import schema
     from streams.sinks.postgres.migrate import migrate as run_migrations
-    from streams.sinks.postgres.removal import Month, drop_month, old_months
+    from streams.sinks.postgres.removal import (
+        Month,
+        deletions_limit,
+        drop_deletions,
+        drop_month,
+        old_deletions,
+        old_months,
+    )
     from streams.sinks.postgres.session import connect
 except ImportError:
     raise MissingExtra("tagpulse postgres", "postgres") from None
@@ -82,10 +89,15 @@ def check(as_json: bool) -> int:
 @command.command("prune")
 @click.option("--execute", is_flag=True, help="Do it; without this only the plan is shown.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="A JSON object a month: table, until, posts, size_bytes, dropped."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="A JSON object a month: table, until, posts, size_bytes, dropped; one more: deletions, until, dropped.",
 )
 def prune(execute: bool, as_json: bool) -> None:
     """Drop the months whose posts are all older than TAGPULSE_POSTGRES__RETENTION_DAYS, of all runs.
+
+    The records of what was deleted go once no post of their time is kept, and a week later.
 
     \b
     Examples:
@@ -97,14 +109,22 @@ def prune(execute: bool, as_json: bool) -> None:
         raise SettingsError("TAGPULSE_POSTGRES__RETENTION_DAYS is needed to prune: how many days are kept")
     with _connected(settings) as connection:
         schema.require(schema.versions(connection, settings))
-        months = old_months(connection, settings.retention_days, utc_now())
+        now = utc_now()
+        months = old_months(connection, settings.retention_days, now)
         for month in months:
             if execute:
                 drop_month(connection, month)
             click.echo(_as_json(month, execute) if as_json else _as_text(month, execute))
-    if not as_json and not months:
+        limit = deletions_limit(settings.retention_days, now)
+        deletions = drop_deletions(connection, limit) if execute else old_deletions(connection, limit)
+    if as_json:
+        click.echo(json.dumps({"deletions": deletions, "until": limit.isoformat(), "dropped": execute}))
+        return
+    if deletions:
+        click.echo(f"{deletions} deletions until {limit:%Y-%m-%d}, {'dropped' if execute else 'to be dropped'}")
+    if not months:
         click.echo(f"no month is wholly older than {settings.retention_days} days")
-    elif not as_json and not execute:
+    if (months or deletions) and not execute:
         click.echo("nothing was dropped: --execute does it")
 
 

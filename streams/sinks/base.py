@@ -6,12 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar, NamedTuple, Self
 
 from streams.contracts import EnrichedMessage, Spike
 from streams.errors import Refused
 from streams.lossless import Pace, Record
 from streams.settings import Settings
+
+DELETIONS_KEPT = timedelta(days=7)
+"""How much longer than posts deletions are kept: a post whose time is an estimate can be younger than its deletion, and must
+not come back for want of it."""
 
 
 class Row(NamedTuple):

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from streams.sinks.base import DELETIONS_KEPT
 from streams.sinks.lake import DELETIONS, POSTS, SPIKES
 from streams.sinks.storage import Storage
-
-# a post whose time is an estimate can be younger than its deletion, and must not come back for want of it
-_DELETIONS_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ def prune(storage: Storage, *, days: int, today: date, execute: bool = False) ->
 
     Spikes go with the day on which they opened. Deletions stay a week longer; what was forgotten stays noted for ever.
     """
-    for kind, extra in ((POSTS, timedelta()), (DELETIONS, _DELETIONS_KEPT), (SPIKES, timedelta())):
+    for kind, extra in ((POSTS, timedelta()), (DELETIONS, DELETIONS_KEPT), (SPIKES, timedelta())):
         last = today - timedelta(days=days) - extra
         by_day: dict[str, list[str]] = defaultdict(list)
         for name in storage.files(kind):

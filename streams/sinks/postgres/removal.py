@@ -10,7 +10,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from streams.sinks.base import PostKey, Wanted
+from streams.sinks.base import DELETIONS_KEPT, PostKey, Wanted
 from streams.sinks.postgres.faults import told
 from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
 from streams.sinks.postgres.spikes import forget_in_spikes
@@ -48,6 +48,18 @@ where inhparent = 'stored_posts'::regclass
 order by 1
 """
 _FAR_OFF = "stored_posts_before_2000"
+
+_DROP_VERSIONS = """
+delete from stored_versions version using {} post
+where version.source = post.source and version.id = post.id and version.run = post.run and version.deleted_at is null
+"""
+_KEEP_DELETIONS = """
+update stored_versions version
+set created_at = null, edited_at = null, enriched_at = null, kafka_partition = null, kafka_offset = null
+from {} post where version.source = post.source and version.id = post.id and version.run = post.run
+"""
+_COUNT_DELETIONS = "select count(*) from stored_versions where created_at is null and deleted_at < %s"
+_DROP_DELETIONS = "delete from stored_versions where created_at is null and deleted_at < %s"
 _UPPER_BOUND = re.compile(r"TO \('([^']+)'\)")
 
 
@@ -115,12 +127,28 @@ def drop_month(connection: psycopg.Connection, month: Month) -> None:
     with told(), connection.transaction():
         connection.execute(_LOCK_ALL)
         table = sql.Identifier(month.table)
-        connection.execute(
-            sql.SQL(
-                "delete from stored_versions version using {} post where version.source = post.source "
-                "and version.id = post.id and version.run = post.run and version.deleted_at is null"
-            ).format(table)
-        )
+        for statement in (_DROP_VERSIONS, _KEEP_DELETIONS):
+            connection.execute(sql.SQL(statement).format(table))
         connection.execute("delete from stored_spikes where coalesce(closed_at, told_at) < %s", [month.until])
         removal = "truncate {}" if month.table == _FAR_OFF else "drop table {}"
         connection.execute(sql.SQL(removal).format(table))
+
+
+def deletions_limit(retention_days: int, now: datetime) -> datetime:
+    """Before it deletions have no post to keep away any more: its month would be dropped at once."""
+    month = (now - timedelta(days=retention_days)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return month - DELETIONS_KEPT
+
+
+def old_deletions(connection: psycopg.Connection, limit: datetime) -> int:
+    """How many deletions are older than the limit. Raises Unavailable and Refused."""
+    with told():
+        found = connection.execute(_COUNT_DELETIONS, [limit]).fetchone()
+    return found[0] if found else 0
+
+
+def drop_deletions(connection: psycopg.Connection, limit: datetime) -> int:
+    """Drops the deletions that are older than the limit, and answers how many. Raises Unavailable and Refused."""
+    with told(), connection.transaction():
+        connection.execute(_LOCK_ALL)
+        return connection.execute(_DROP_DELETIONS, [limit]).rowcount

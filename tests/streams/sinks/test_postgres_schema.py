@@ -15,6 +15,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from streams.contracts import Deletion
 from streams.errors import Refused, SettingsError
 from streams.settings import PostgresSettings
 from streams.sinks.base import PostKey, Wanted
@@ -200,7 +201,7 @@ async def test_prune_shows_its_plan_and_drops_whole_months_only_when_told(tmp_pa
     ]
     gone = changed(enriched("gone"), created_at=START - timedelta(days=9_000))
     rows = [row(offset, post) for offset, post in enumerate([*posts, gone])]
-    await store(settings_for(dsn), *rows, row(5, deletion("gone")))
+    await store(settings_for(dsn), *rows, row(5, Deletion(source="test", id="gone", deleted_at=now)))
 
     code, told = run(tmp_path, dsn, "prune")
     assert (code, "TAGPULSE_POSTGRES__RETENTION_DAYS" in told) == (78, True)
@@ -213,7 +214,7 @@ async def test_prune_shows_its_plan_and_drops_whole_months_only_when_told(tmp_pa
     code, told = run(tmp_path, dsn, "prune", "--execute", "--json", retention_days=60)
     dropped = [json.loads(line) for line in told.splitlines()]
     old = f"stored_posts_{posts[1].post.created_at:%Y_%m}"
-    assert [month["table"] for month in dropped if month["dropped"]] == ["stored_posts_2001_10", old]
+    assert [month["table"] for month in dropped if "table" in month] == ["stored_posts_2001_10", old]
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select id from posts").fetchall() == [("new",)]
         assert connection.execute("select id from stored_versions order by id").fetchall() == [("gone",), ("new",)]
@@ -227,3 +228,25 @@ async def test_prune_shows_its_plan_and_drops_whole_months_only_when_told(tmp_pa
         code, told = run(tmp_path, dsn, "prune", "--execute", retention_days=60)
     assert (code, told) == (0, "no month is wholly older than 60 days\n")
     await store(settings_for(dsn), row(7, changed(enriched("ancient"), created_at=datetime(1, 1, 1, tzinfo=UTC))))
+
+
+async def test_deletions_go_when_no_post_of_their_time_is_kept(tmp_path: Path, dsn: str) -> None:
+    now = datetime.now(UTC)
+    long_ago, lately = now - timedelta(days=200), now - timedelta(days=65)
+    deleted = [Deletion(source="test", id=name, deleted_at=at) for name, at in [("old", long_ago), ("new", lately)]]
+    # the post was written again after its deletion: its row goes with its month, and the deletion with the others
+    back = changed(enriched("old"), created_at=long_ago, edited_at=long_ago + timedelta(hours=1))
+    await store(settings_for(dsn), *[row(offset, each) for offset, each in enumerate([*deleted, back])])
+    assert run(tmp_path, dsn, "prune", retention_days=60)[1].count("dropped") == 2
+
+    code, told = run(tmp_path, dsn, "prune", "--execute", "--json", retention_days=60)
+    assert code == 0
+    month, rest = (json.loads(line) for line in told.splitlines())
+    assert (month["posts"], rest["deletions"], rest["dropped"]) == (1, 1, True)
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("select id from stored_versions").fetchall() == [("new",)]
+    # what was read again is not kept for longer than its month
+    await store(settings_for(dsn), row(0, changed(enriched("old"), created_at=long_ago)))
+    run(tmp_path, dsn, "prune", "--execute", retention_days=60)
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("select count(*) from posts").fetchone() == (0,)
