@@ -177,9 +177,17 @@ class ApacheBroker(Broker):
     """
 
     def __init__(
-        self, folder: Path, port: int | None = None, *, home: Path, config: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        home: Path,
+        config: Mapping[str, str] | None = None,
+        cluster_id: str | None = None,
     ) -> None:
+        """`cluster_id`: that of the cluster to which it belongs, where it is not alone."""
         super().__init__(folder, port)
+        self._cluster_id = cluster_id or new_cluster_id()
         self._home = home
         self._config = dict(config or {})
         self._controller_port = free_port()
@@ -192,12 +200,11 @@ class ApacheBroker(Broker):
         return [str(self._script("kafka-server-start.sh")), str(properties)]
 
     def _format(self, properties: Path) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "a")
         command = [
             str(self._script("kafka-storage.sh")),
             "format",
             "--cluster-id",
-            cluster,
+            self._cluster_id,
             "--config",
             str(properties),
         ]
@@ -240,6 +247,11 @@ class ApacheBroker(Broker):
             "transaction.state.log.min.isr": "1",
             **self._config,
         }
+
+
+def new_cluster_id() -> str:
+    """As Apache Kafka wants them."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "a")
 
 
 def build_broker(kind: Kind, folder: Path, port: int | None = None) -> Broker:

@@ -110,7 +110,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
 
     if not await _kafka_is_ready(settings, stopping):
         health.stop()
-        logger.info("worker %s ended before Kafka was ready", job.worker)
+        logger.info("worker %s was told to stop before Kafka was ready", job.worker)
         return
     starting = asyncio.create_task(_start(app, started))
     company = [asyncio.create_task(companion.run()) for companion in job.companions]
@@ -128,9 +128,8 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     await app.stop()
     await job.publisher.close()
     health.stop()
-    logger.info(
-        "worker %s ended: %d records acknowledged", job.worker, sum(recipe.acknowledged for recipe in recipes.values())
-    )
+    acknowledged = sum(recipe.acknowledged for recipe in recipes.values())
+    logger.info("worker %s was told to stop and ended: %d records acknowledged", job.worker, acknowledged)
 
 
 def _end_at_last() -> None:

@@ -39,8 +39,12 @@ _COMMANDS = {
 _UNTIL_STOPPED = ("broker", "produce", "record", "up", "worker")
 
 
+class _ToldToStop(SystemExit):
+    """SIGTERM or Ctrl-C came before the command had handlers of its own."""
+
+
 def _end(*_: object) -> None:
-    sys.exit(0)
+    raise _ToldToStop
 
 
 class _LazyGroup(click.Group):
@@ -92,6 +96,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs a command and ends the process with its exit code; an error of ours is one line on standard error."""
     try:
         code: Any = group.main(args=arguments, prog_name="tagpulse", standalone_mode=False)
+    except _ToldToStop:
+        click.echo("tagpulse: was told to stop while it started", err=True)
+        sys.exit(0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
