@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -39,12 +40,10 @@ _COMMANDS = {
 _UNTIL_STOPPED = ("broker", "produce", "record", "up", "worker")
 
 
-class _ToldToStop(SystemExit):
-    """SIGTERM or Ctrl-C came before the command had handlers of its own."""
-
-
 def _end(*_: object) -> None:
-    raise _ToldToStop
+    # an exception could be lost in whatever code the signal came upon, and nothing has begun that would need an end
+    os.write(sys.stderr.fileno(), b"tagpulse: was told to stop while it started\n")
+    os._exit(0)
 
 
 class _LazyGroup(click.Group):
@@ -56,9 +55,6 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        if cmd_name in _UNTIL_STOPPED:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, _end)
         command: click.Command = importlib.import_module(f"streams.cli.{cmd_name}").command
         return command
 
@@ -94,11 +90,12 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and ends the process with its exit code; an error of ours is one line on standard error."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in _UNTIL_STOPPED:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end)
     try:
         code: Any = group.main(args=arguments, prog_name="tagpulse", standalone_mode=False)
-    except _ToldToStop:
-        click.echo("tagpulse: was told to stop while it started", err=True)
-        sys.exit(0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
