@@ -15,7 +15,7 @@ DEMO := .venv/.installed-demo
 TEST := .venv/.installed-test$(if $(WITH_TORCH),-torch)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs lock bench audit sbom clean
+.PHONY: help demo test lint format docs lock bench proofs audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ bench: $(TEST) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/query.py
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/spikes.py
+
+proofs: $(TEST) ## Bring about every fault in full (an hour and a half) and write docs/proofs.md
+	rm -f tests/faults/proofs.jsonl
+	$(BIN)/pytest tests/faults --full-proofs --proofs tests/faults/proofs.jsonl $(PYTEST_ARGS)
+	$(BIN)/python -m tests.faults.proofs
 
 audit: $(TEST) ## Ask PyPI for known weaknesses of what is installed; what it knows nothing of is listed
 	$(BIN)/pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'

@@ -20,6 +20,14 @@ from tests.helpers.postgres import PostgresServer
 hypothesis.settings.register_profile("default", deadline=None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("proofs of tests/faults")
+    group.addoption("--full-proofs", action="store_true", help="these alone, as large as docs/proofs.md tells of")
+    group.addoption("--kills", type=int, default=100, metavar="N", help="of --full-proofs, each with 1,000 posts")
+    group.addoption("--soak-minutes", type=float, default=30.0, metavar="N", help="of --full-proofs")
+    group.addoption("--proofs", type=Path, metavar="FILE", help="add what the proofs found to this file, a line each")
+
+
 class SettingsFactory(Protocol):
     """Settings for a broker with topics, groups and folders of this test; keywords are sections, as dictionaries."""
 

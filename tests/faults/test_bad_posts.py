@@ -13,6 +13,7 @@ from streams.contracts import VERSION_HEADER, decode_dead
 from streams.errors import DeadLetterLimit
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
+from tests.faults.conftest import Tell
 from tests.helpers.brokers import ROOT
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, environment, run_module, wait_until
@@ -32,7 +33,7 @@ def _handled(settings: Settings) -> int:
 
 
 def test_a_batch_of_poison_goes_to_the_dead_letters_with_its_bytes(
-    broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+    broker: Broker, settings_for: SettingsFactory, tmp_path: Path, tell: Tell
 ) -> None:
     settings = _settings(broker, settings_for)
     topics.create(settings)
@@ -60,7 +61,17 @@ def test_a_batch_of_poison_goes_to_the_dead_letters_with_its_bytes(
         worker.terminate()
         assert worker.wait() == 0
 
-    assert set(outcome(settings).enriched) == {key for key, _ in raw_posts(range(GOOD))}
+    result = outcome(settings)
+    assert set(result.enriched) <= {key for key, _ in raw_posts(range(GOOD))}
+    lost = GOOD - len(result.enriched)
+    tell(
+        fault="a batch of poison in the feed",
+        times=bad,
+        posts=GOOD,
+        lost=lost,
+        twice=result.repeated,
+        note="the poison is in the dead letters, with its bytes and the reason",
+    )
     letters = [decode_dead(record.value) for record in read_all(settings.kafka, settings.topics.dead)]
     sent = {record.offset: record for record in read_all(settings.kafka, settings.topics.raw)}
     assert len(letters) == bad

@@ -16,9 +16,10 @@ from streams.settings import Settings
 from streams.sinks.storage import open_storage
 from tests.conftest import SettingsFactory
 from tests.helpers.lake import expected_rows, view_rows
+from tests.helpers.line import Line
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import committed, end_offsets, produce, read_all
-from tests.helpers.s3 import Line, local_bucket
+from tests.helpers.s3 import local_bucket
 from tests.streams.sinks.test_parquet import START, enriched
 
 MESSAGES = 50_000

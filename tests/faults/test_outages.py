@@ -2,65 +2,110 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+from collections.abc import Callable
 
-import click
 import pytest
 
-from streams import topics
 from streams.broker import Broker
-from tests.conftest import SettingsFactory
-from tests.helpers.lake import lake_rows, posts_in_view
-from tests.helpers.posts import outcome, raw_posts
-from tests.helpers.processes import Tagpulse, wait_until
-from tests.helpers.records import count
+from tests.faults.conftest import Tell
+from tests.helpers.brokers import kafka_home
+from tests.helpers.cluster import START_SECONDS, Cluster
+from tests.helpers.pipeline import NOTHING, Pipeline
 
-POSTS = 9_600
-OUTAGE_SECONDS = 30
-SPEED = 60  # 9,600 posts at four a second of event time take 40 s
+# longer than Kafka's clients try by themselves (120 s)
+LONG_SECONDS = 300.0
+
+
+def _stop(broker: Broker) -> None:
+    broker.stop()
+
+
+def _kill(broker: Broker) -> None:
+    broker.kill()
+
+
+def _freeze(broker: Broker) -> None:
+    broker.suspend()
+
+
+def _back(broker: Broker) -> None:
+    if broker.running:
+        broker.resume()
+    else:
+        broker.start(START_SECONDS)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_a_broker_that_stops_for_half_a_minute_costs_no_post(
-    fresh_apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.timeout(1_800)
+def test_a_broker_that_is_away_costs_no_post(
+    fresh_apache_broker: Broker, pipeline: Callable[..., Pipeline], tell: Tell, full: bool
 ) -> None:
-    settings = settings_for(fresh_apache_broker, model={"backend": "constant"}, lake={"flush_seconds": 1.0})
-    topics.create(settings)
-    pairs = raw_posts(range(POSTS))
-    file = tmp_path / "posts.jsonl"
-    file.write_bytes(b"".join((value or b"") + b"\n" for _, value in pairs))
+    broker = fresh_apache_broker
+    faults = {"broker killed": _kill, "broker stopped": _stop, "broker frozen": _freeze}
+    outages = [(name, bring, 60.0 if full else 4.0 if bring is not _freeze else 12.0) for name, bring in faults.items()]
+    if full:
+        outages.append(("an outage of 5 minutes", _stop, LONG_SECONDS))
+    before = NOTHING
+    with pipeline(broker, rate=50.0) as running:
+        for name, bring, seconds in outages:
+            # enough for the time before, during and after it
+            running.feed(int(50 * (seconds + 30)))
+            running.moving()
+            bring(broker)
+            running.during(seconds)
+            _back(broker)
+            recovered = running.recovered()
+            running.hurry()
+            running.settle()
+            verdict = running.verdict()
+            found = verdict - before
+            before = verdict
+            tell(
+                fault=name if seconds == LONG_SECONDS else f"{name} for 60 s",
+                times=1,
+                posts=found.posts,
+                lost=found.lost,
+                twice=found.twice,
+                recovered=recovered,
+                size="" if full else f"for {seconds:g} s",
+            )
+            assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
+            assert not verdict.dead
+        endings = running.end()
+    assert [ending for ending in endings if ending.code or not ending.is_told] == []
 
-    with (
-        Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as enrich,
-        Tagpulse("worker", "store", "--sink", "parquet", settings=settings, folder=tmp_path) as store,
-        Tagpulse("produce", "file", file, "--speed", str(SPEED), settings=settings, folder=tmp_path) as produce,
-    ):
-        wait_until(lambda: count(settings.kafka, settings.topics.enriched) > 500, 60, "the first posts")
-        fresh_apache_broker.stop()
-        assert produce.running, "the outage was to come before the end of the file"
-        time.sleep(OUTAGE_SECONDS)  # the outage itself
-        assert all(process.running for process in (enrich, store, produce)), "an outage is waited out"
-        fresh_apache_broker.start()
-        back = time.monotonic()
-        assert produce.wait(90) == 0
-        wait_until(lambda: len(outcome(settings).enriched) == POSTS, 90, "everything enriched")
-        recovered = time.monotonic() - back
-        on_topic = count(settings.kafka, settings.topics.enriched)
-        wait_until(lambda: len(lake_rows(settings.lake.path)) == on_topic, 60, "everything stored")
-        for worker in (enrich, store):
-            worker.terminate()
-        assert [enrich.wait(), store.wait()] == [0, 0]
 
-    result = outcome(settings)
-    assert set(result.enriched) == {key for key, _ in pairs}
-    assert not result.dead
-    rows = lake_rows(settings.lake.path)
-    assert len(set(rows)) == len(rows) == sum(result.enriched.values())
-    assert posts_in_view(settings) == POSTS
-    with capsys.disabled():
-        click.echo(
-            f"\n  broker away for {OUTAGE_SECONDS} s: {POSTS} posts, 0 lost, {result.repeated} twice on the topic, "
-            f"all enriched {recovered:.0f} s after it was back"
-        )
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_three_brokers_killed_in_turn(
+    tmp_path_factory: pytest.TempPathFactory, pipeline: Callable[..., Pipeline], tell: Tell, full: bool
+) -> None:
+    rounds, seconds = (2, 20.0) if full else (1, 2.0)
+    longest = 0.0
+    with Cluster(tmp_path_factory.mktemp("cluster"), kafka_home()) as cluster:
+        replicated = {"replication": 3, "min_insync_replicas": 2}
+        with pipeline(cluster, rate=50.0, topics=replicated) as running:
+            running.feed(50 * rounds * 3 * (40 if full else 15))
+            running.moving()
+            for node in cluster.nodes * rounds:
+                node.kill()
+                running.during(seconds)
+                node.start(START_SECONDS)
+                longest = max(longest, running.recovered())
+                cluster.wait_until_in_sync(running.settings)
+            running.hurry()
+            running.settle()
+            endings = running.end()
+            verdict = running.verdict()
+    tell(
+        fault="three brokers killed in turn, `min.insync.replicas=2`",
+        times=3 * rounds,
+        posts=verdict.posts,
+        lost=verdict.lost,
+        twice=verdict.twice,
+        recovered=longest,
+        size="" if full else f"each away for {seconds:g} s",
+    )
+    assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
+    assert not verdict.dead
+    assert [ending for ending in endings if ending.code or not ending.is_told] == []

@@ -8,15 +8,18 @@ from streams import topics
 from streams.broker import Broker
 from streams.errors import Stalled
 from tests.conftest import SettingsFactory
+from tests.faults.conftest import Tell
 from tests.helpers.posts import outcome, raw_posts
-from tests.helpers.processes import Tagpulse, run_module
+from tests.helpers.processes import Tagpulse, run_module, wait_until
 from tests.helpers.records import produce
 
+POSTS = 1_000
 
-def test_a_model_that_never_answers(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
-    settings = settings_for(embedded_broker, worker={"stall_seconds": 15})
+
+def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactory, tmp_path: Path, tell: Tell) -> None:
+    settings = settings_for(broker, model={"backend": "constant"}, worker={"stall_seconds": 15})
     topics.create(settings)
-    frozen = raw_posts(range(10))
+    frozen = raw_posts(range(POSTS))
     frozen[5] = (frozen[5][0], (frozen[5][1] or b"").replace(b"a fine day", b"freeze"))
     produce(settings.kafka, settings.topics.raw, frozen)
     worker = run_module("tests.faults.faulty_model", settings=settings)
@@ -25,6 +28,21 @@ def test_a_model_that_never_answers(embedded_broker: Broker, settings_for: Setti
     assert "has records to read, but made no progress for 15 s" in log.strip().splitlines()[-1]
     assert "faulty_model.py" in log, "the stacks show where it hangs"
     assert not outcome(settings).dead
+    # a model that answers reads the same posts again
+    with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as healthy:
+        wait_until(lambda: len(outcome(settings).enriched) == POSTS, 60, "everything enriched")
+        healthy.terminate()
+        assert healthy.wait() == 0
+    result = outcome(settings)
+    tell(
+        fault="a model that hangs",
+        times=1,
+        posts=POSTS,
+        lost=POSTS - len(result.enriched),
+        twice=result.repeated,
+        note="exit 75 after `TAGPULSE_WORKER__STALL_SECONDS`, and a worker whose model answers goes on",
+    )
+    assert not result.dead
 
 
 def test_a_group_that_cannot_be_joined(apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path) -> None:

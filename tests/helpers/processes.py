@@ -155,6 +155,10 @@ class Tagpulse:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+        return self._process.poll()
+
     @property
     def stdout(self) -> str:
         """What it has written so far."""

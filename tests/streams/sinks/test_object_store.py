@@ -19,7 +19,8 @@ from streams.sinks.lake_prune import prune
 from streams.sinks.object_store import ObjectStorage
 from streams.sinks.parquet import ParquetSink
 from tests.helpers.lake import expected_rows, view_rows
-from tests.helpers.s3 import Bucket, Line, local_bucket
+from tests.helpers.line import Line
+from tests.helpers.s3 import Bucket, local_bucket
 from tests.streams.sinks.test_parquet import START, enriched, row, write
 
 

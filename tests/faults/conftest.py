@@ -1,0 +1,76 @@
+"""How large the proofs are, and where they say what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+import pytest
+
+from streams import topics
+from streams.broker import Broker
+from tests.conftest import SettingsFactory
+from tests.faults.proofs import Proof
+from tests.helpers.pipeline import SMALL_STEPS, Pipeline
+
+
+class Tell(Protocol):
+    """`tell(fault=…, times=…, …)` says what was found, and fails when a post is lost."""
+
+    def __call__(self, **fields: Any) -> None: ...
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In full, the proofs of the report run alone, and on Apache Kafka."""
+    if not config.getoption("--full-proofs"):
+        return
+
+    def is_proof(item: pytest.Item) -> bool:
+        chosen = item.callspec.params.get("broker") if hasattr(item, "callspec") else None
+        return "tell" in getattr(item, "fixturenames", ()) and chosen != "embedded"
+
+    config.hook.pytest_deselected(items=[item for item in items if not is_proof(item)])
+    items[:] = filter(is_proof, items)
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether the proofs are to be as large as the report says."""
+    return bool(request.config.getoption("--full-proofs"))
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest, full: bool, capsys: pytest.CaptureFixture[str]) -> Tell:
+    path: Path | None = request.config.getoption("--proofs")
+
+    def write(**fields: Any) -> None:
+        proof = Proof(**fields, on=datetime.now(UTC).date().isoformat())
+        if path is not None:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{proof.line}\n")
+        with capsys.disabled():
+            recovered = "" if proof.recovered is None else f", recovered within {proof.recovered:.1f} s"
+            click.echo(
+                f"\n  {proof.fault}, {proof.times} times: {proof.posts} posts, {proof.lost} lost, "
+                f"{proof.twice} twice on the topic{recovered} {proof.note}"
+            )
+        assert proof.lost == 0
+
+    return write
+
+
+@pytest.fixture
+def pipeline(settings_for: SettingsFactory, tmp_path: Path) -> Callable[..., Pipeline]:
+    """`pipeline(broker, rate=…)` creates topics and starts everything but the producer; to be used with `with`."""
+
+    def start(broker: Broker, *, rate: float, **options: Any) -> Pipeline:
+        sections = {name: options.pop(name) for name in ("kafka", "topics", "lake") if name in options}
+        merged = {name: SMALL_STEPS.get(name, {}) | sections.get(name, {}) for name in SMALL_STEPS | sections}
+        settings = settings_for(broker, **merged)
+        topics.create(settings)
+        return Pipeline(settings, tmp_path, rate=rate, **options)
+
+    return start

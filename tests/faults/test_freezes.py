@@ -1,0 +1,57 @@
+"""SIGSTOP of a process for longer than its session: others take over, and what it does afterwards harms nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from streams.broker import Broker
+from streams.errors import Stalled
+from tests.faults.conftest import Tell
+from tests.helpers.pipeline import Pipeline
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_process_that_stands_still_for_longer_than_its_session_costs_no_post(
+    apache_broker: Broker, pipeline: Callable[..., Pipeline], tell: Tell, full: bool
+) -> None:
+    seconds, times = (20.0, 5) if full else (9.0, 1)
+    longest = 0.0
+    # two stores, so that a second one writes what the frozen one holds
+    with pipeline(apache_broker, rate=50.0, stores=2) as running:
+        running.feed(int(50 * times * (seconds + 30)))
+        running.moving()
+        for _ in range(times):
+            frozen = [running.enrich[0], running.store[0]]
+            for part in frozen:
+                part.process.send_signal(signal.SIGSTOP)
+            running.during(seconds)
+            for part in frozen:
+                part.process.send_signal(signal.SIGCONT)
+            longest = max(longest, running.partitions_move())
+        running.hurry()
+        running.settle()
+        endings = running.end()
+        verdict = running.verdict()
+        # a store that stood still between looking for a row and writing it writes it all the same
+        assert running.compact() == 0
+        after = running.verdict()
+    stalled = sum(ending.code == Stalled.exit_code for ending in endings)
+    tell(
+        fault="SIGSTOP of an enrich and a store worker for longer than their session (6 s)",
+        times=times,
+        posts=verdict.posts,
+        lost=verdict.lost,
+        twice=verdict.twice,
+        recovered=longest,
+        note=f"for {seconds:g} s each, recovered once each partition had commits again; {stalled} processes whose client never "
+        f"came back were ended by the watchdog (exit 75) and started again; {verdict.rows_twice} rows stood twice in the files "
+        "until `tagpulse lake compact`, and the lake showed each once",
+    )
+    assert not verdict.shown_twice
+    assert not after.rows_twice
+    assert not verdict.dead
+    assert [ending for ending in endings if ending.code not in (0, Stalled.exit_code) or not ending.is_told] == []

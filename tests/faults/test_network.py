@@ -1,0 +1,73 @@
+"""The network between the processes and the broker is cut, silent and slow: everything waits, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from streams.broker import HOST, ApacheBroker, free_port
+from tests.faults.conftest import Tell
+from tests.helpers.line import Line
+from tests.helpers.pipeline import NOTHING, Pipeline
+
+
+@contextmanager
+def _broker_behind(folder: Path, home: Path) -> Iterator[tuple[ApacheBroker, Line]]:
+    """A broker with a second listener, whose clients all go through a line."""
+    port, controller, behind = free_port(), free_port(), free_port()
+    line = Line(behind)
+    every = {"PLAINTEXT": port, "LINE": behind, "CONTROLLER": controller}
+    config = {
+        "listeners": ",".join(f"{name}://{HOST}:{number}" for name, number in every.items()),
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},LINE://{HOST}:{line.port}",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in every),
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+    }
+    with ApacheBroker(folder, port, home=home, config=config) as broker:
+        yield broker, line
+        line.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_network_that_fails_costs_no_post(
+    apache_home: Path, tmp_path: Path, pipeline: Callable[..., Pipeline], tell: Tell, full: bool
+) -> None:
+    before = NOTHING
+    with _broker_behind(tmp_path / "broker", apache_home) as (broker, line):
+        faults: dict[str, tuple[Callable[[], None], float]] = {
+            "network cut": (line.cut, 60.0 if full else 3.0),
+            "network silent, connections open": (line.silence, 60.0 if full else 12.0),
+            # a quarter of what the posts take
+            "network slow (20 kB/s, 0.2 s late)": (lambda: line.slow(20_000, 0.2), 60.0 if full else 6.0),
+        }
+        through = {"TAGPULSE_KAFKA__BOOTSTRAP_SERVERS": f"{HOST}:{line.port}"}
+        with pipeline(broker, rate=50.0, env=through) as running:
+            for name, (bring, seconds) in faults.items():
+                running.feed(int(50 * (seconds + 30)))
+                running.moving()
+                bring()
+                running.during(seconds)
+                line.mend()
+                recovered = running.recovered()
+                running.hurry()
+                running.settle()
+                verdict = running.verdict()
+                found = verdict - before
+                before = verdict
+                tell(
+                    fault=f"{name} for 60 s",
+                    times=1,
+                    posts=found.posts,
+                    lost=found.lost,
+                    twice=found.twice,
+                    recovered=recovered,
+                    size="" if full else f"for {seconds:g} s",
+                )
+                assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
+                assert not verdict.dead
+            endings = running.end()
+    assert [ending for ending in endings if ending.code or not ending.is_told] == []

@@ -1,0 +1,84 @@
+"""At most of the load that this machine carries, with a kill every minute: memory, threads and file handles stay flat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import cycle
+
+import pytest
+
+from streams.broker import Broker
+from tests.faults.conftest import Tell
+from tests.helpers.pipeline import Pipeline
+from tests.helpers.usage import Usage, growth, usage
+
+FULL_MINUTES = 30.0
+LOAD = 0.7
+PROBE_POSTS = 4_000
+SAMPLE_SECONDS = 1.0
+# of a process of about 120 MiB; what Python's and Arrow's allocators give back late
+MOST_GROWTH_MIB = 10.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+def test_a_long_run_with_kills_holds_on_to_nothing(
+    apache_broker: Broker, pipeline: Callable[..., Pipeline], tell: Tell, full: bool, pytestconfig: pytest.Config
+) -> None:
+    minutes = pytestconfig.getoption("--soak-minutes") if full else 0.25
+    pause = 60.0 if full else 5.0
+    with pipeline(apache_broker, rate=1_000_000.0, stores=2) as running:
+        running.feed(1_000, go_on=False)
+        running.settle()
+        rate = _capacity(running) * LOAD
+        running.rate = rate
+        # one of each stays, so that it can be watched; the others and the producer are killed in turn
+        watched = [running.enrich[1], running.store[1]]
+        samples: dict[str, list[Usage]] = {part.name: [] for part in watched}
+        running.feed(int(rate * 60 * minutes))
+        running.moving()
+        victims = cycle(["produce", running.enrich[0].name, running.store[0].name])
+        end, next_kill, kills = time.monotonic() + 60 * minutes, time.monotonic() + pause, 0
+        while time.monotonic() < end:
+            running.during(SAMPLE_SECONDS)
+            for part in watched:
+                samples[part.name].append(usage(part.process.pid))
+            if time.monotonic() >= next_kill:
+                name = next(victims)
+                next(part for part in running.parts if part.name == name).kill()
+                next_kill, kills = next_kill + pause, kills + 1
+        running.hurry()
+        running.settle(300)
+        endings = running.end()
+        verdict = running.verdict()
+    grown = {name: growth(each) for name, each in samples.items()}
+    told = ", ".join(
+        f"{name} {samples[name][-1].memory_mib:.0f} MiB ({each.memory_mib:+.1f}), {samples[name][-1].threads} threads "
+        f"({each.threads:+d}), {samples[name][-1].handles} handles ({each.handles:+d})"
+        for name, each in grown.items()
+    )
+    tell(
+        fault="soak at 70 % load with a kill every minute",
+        times=kills,
+        posts=verdict.posts,
+        lost=verdict.lost,
+        twice=verdict.twice,
+        size="" if minutes >= FULL_MINUTES else f"{minutes:g} minutes of {FULL_MINUTES:g}",
+        note=f"{rate:.0f} posts/s; of the workers never killed, at the end (and the last third against the middle one): {told}",
+    )
+    assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
+    assert not verdict.dead
+    assert [ending for ending in endings if ending.code or not ending.is_told] == []
+    if full:
+        for name, each in grown.items():
+            assert each.memory_mib < MOST_GROWTH_MIB, (name, samples[name])
+            assert (abs(each.threads), abs(each.handles)) <= (2, 10), (name, samples[name])
+
+
+def _capacity(running: Pipeline) -> float:
+    """Posts a second from the file into the lake, as fast as it goes."""
+    began = time.monotonic()
+    running.feed(PROBE_POSTS, go_on=False)
+    running.settle()
+    return PROBE_POSTS / (time.monotonic() - began)

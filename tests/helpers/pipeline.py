@@ -1,0 +1,311 @@
+"""The whole pipeline as processes that a test may kill, and the ledger by which it is judged."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from kafka.errors import KafkaError
+
+from streams.broker import free_port
+from streams.lake_query import ask
+from streams.settings import Settings
+from streams.supervisor import PERMANENT
+from tests.helpers.lake import lake_rows
+from tests.helpers.posts import outcome, raw_posts
+from tests.helpers.processes import Tagpulse
+from tests.helpers.records import committed, count, end_offsets
+
+T = TypeVar("T")
+
+# small batches and frequent commits, so that a kill often comes between two steps
+SMALL_STEPS = {
+    "model": {"backend": "constant"},
+    "produce": {"cursor_seconds": 0.5},
+    "enrich": {"batch_size": 64, "within_seconds": 0.05},
+    "lake": {"batch_size": 200, "flush_rows": 400, "flush_seconds": 0.5},
+}
+
+_EVENT_POSTS_PER_SECOND = 4  # of `raw_posts`
+_POLL_SECONDS = 0.2
+_SETTLE_POLL_SECONDS = 1.0  # each look makes clients of its own
+_MORE_SECONDS = 10.0
+_RESTART_SECONDS = 1.0
+_COUNTERS = ("tagpulse_acknowledged_total", "tagpulse_produced_total")
+# what the last line of a process may say: our own words for an end, and the code of an end that was not asked for
+_REASON = re.compile(r"was told to stop|sent and confirmed|stopped|\(exit \d+\)$|^tagpulse: ")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a process ended that nobody killed."""
+
+    part: str
+    code: int
+    last_line: str
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the last line says why."""
+        return bool(_REASON.search(self.last_line))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of the posts that were sent."""
+
+    posts: int
+    lost: int
+    twice: int
+    """Records on `posts.enriched` beyond the first of their post."""
+    shown_twice: int
+    """Posts that the lake shows more than once."""
+    rows_twice: int
+    """Records that its files hold more than once."""
+    dead: int
+
+    def __sub__(self, before: Verdict) -> Verdict:
+        """What was added since."""
+        return Verdict(
+            posts=self.posts - before.posts,
+            lost=self.lost - before.lost,
+            twice=self.twice - before.twice,
+            shown_twice=self.shown_twice - before.shown_twice,
+            rows_twice=self.rows_twice - before.rows_twice,
+            dead=self.dead - before.dead,
+        )
+
+
+NOTHING = Verdict(posts=0, lost=0, twice=0, shown_twice=0, rows_twice=0, dead=0)
+
+
+class Part:
+    """One process of the pipeline: `.process`, the one that runs now or ran last."""
+
+    def __init__(
+        self, name: str, words: Sequence[str | Path], settings: Settings, folder: Path, env: Mapping[str, str]
+    ) -> None:
+        self.name = name
+        self._words = words
+        self._settings = settings
+        self._folder = folder
+        self._port = free_port()
+        self._env = {"TAGPULSE_METRICS__PORT": str(self._port), "TAGPULSE_KAFKA__INSTANCE_ID": name} | dict(env)
+        self.process: Tagpulse
+        self.start()
+
+    def start(self) -> None:
+        self.process = Tagpulse(*self._words, settings=self._settings, folder=self._folder, env=self._env)
+
+    def kill(self) -> None:
+        """`kill -9`, and started again at once."""
+        self.process.kill()
+        self.start()
+
+    def handled(self) -> float:
+        """Records that this process has sent or acknowledged since its start; 0 while it cannot be asked."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=2) as answer:
+                lines = answer.read().decode().splitlines()
+        except OSError:
+            return 0.0
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(_COUNTERS))
+
+    def ending(self, code: int) -> Ending:
+        said = self.process.stderr + self.process.stdout
+        return Ending(self.name, code, (said.strip().splitlines() or [""])[-1])
+
+
+class Pipeline:
+    """`tagpulse produce`, two `worker enrich` and one or more `worker store --sink parquet`.
+
+    What ends by itself is started again, as a supervisor does; what fails for good fails the test.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: Path, *, rate: float, stores: int = 1, env: Mapping[str, str] | None = None
+    ) -> None:
+        """`rate`: posts a second that the producer plays; `env`: what the processes see besides the settings."""
+        self.settings = settings
+        self.rate = rate
+        self.endings: list[Ending] = []
+        self.sent = 0
+        self._more = 0
+        self._folder = folder
+        self._env = dict(env or {})
+        enrich, store = ("worker", "enrich"), ("worker", "store", "--sink", "parquet")
+        self.enrich = [self._part(f"enrich-{number}", enrich) for number in range(2)]
+        self.store = [self._part(f"store-{number}", store) for number in range(stores)]
+        self.produce: Part | None = None
+        self._down: dict[str, float] = {}
+
+    def _part(self, name: str, words: Sequence[str | Path]) -> Part:
+        return Part(name, words, self.settings, self._folder, self._env)
+
+    @property
+    def parts(self) -> list[Part]:
+        return [*([self.produce] if self.produce else []), *self.enrich, *self.store]
+
+    def feed(self, posts: int, *, bad_lines: int = 0, go_on: bool = True) -> None:
+        """Starts a producer that plays so many new posts from a file; `bad_lines` of rubbish stand in the middle.
+
+        With `go_on` more posts follow when it has come to the end before `hurry`, so that no process waits for want of
+        them.
+        """
+        assert self.produce is None, "the producer before is still at work"
+        self._more = int(self.rate * _MORE_SECONDS) if go_on else 0
+        lines = [value or b"" for _, value in raw_posts(range(self.sent, self.sent + posts))]
+        self._file = self._folder / f"posts-{self.sent}.jsonl"
+        rubbish = [b"{\xff rubbish %d" % number for number in range(bad_lines)]
+        self._file.write_bytes(b"\n".join([*lines[: posts // 2], *rubbish, *lines[posts // 2 :]]) + b"\n")
+        self.sent += posts
+        self._start_produce(str(self.rate / _EVENT_POSTS_PER_SECOND))
+
+    def hurry(self) -> None:
+        """Lets the producer send the rest of its file as fast as it goes, and no more."""
+        self._more = 0
+        if self.produce is not None:
+            self.produce.process.terminate()
+            self._note(self.produce, self.produce.process.wait())
+            self._start_produce("max")
+
+    def _start_produce(self, speed: str) -> None:
+        self._down.pop("produce", None)
+        self.produce = self._part("produce", ("produce", "file", self._file, "--resume", "--speed", speed))
+
+    def wait(self, condition: Callable[[], T], seconds: float, what: str, poll: float = _POLL_SECONDS) -> T:
+        """Waits for a condition, and starts again meanwhile what ended by itself."""
+        deadline = time.monotonic() + seconds
+        while not (result := condition()):
+            self.tend()
+            if time.monotonic() > deadline:
+                told = "".join(f"\n{part.name}: {part.process.stderr[-1500:]}" for part in self.parts)
+                raise AssertionError(f"not within {seconds:g} s: {what}, {self.endings}{told}")
+            time.sleep(poll)
+        return result
+
+    def during(self, seconds: float) -> None:
+        """Lets a fault last for so long."""
+        end = time.monotonic() + seconds
+        self.wait(lambda: time.monotonic() >= end, seconds + 1, "the end of the fault")
+
+    def recovered(self, seconds: float = 240.0, parts: Sequence[Part] | None = None) -> float:
+        """How many seconds it takes from now until each process has handled a record again."""
+        began = time.monotonic()
+        before = {part: part.handled() for part in parts or self.parts}
+        waiting = set(before)
+
+        def all_moved() -> bool:
+            moved = [part for part in waiting if part.handled() not in (0.0, before[part])]
+            waiting.difference_update(moved)
+            # a producer may have come to its end meanwhile
+            waiting.intersection_update(self.parts)
+            return not waiting
+
+        self.wait(all_moved, seconds, "every process handles records again")
+        return time.monotonic() - began
+
+    def partitions_move(self, seconds: float = 240.0) -> float:
+        """How many seconds it takes from now until there are commits for each partition: what a process still held when
+        its group went on without it counts nothing."""
+        began = time.monotonic()
+        topics = self.settings.topics
+        groups = {"enrich": topics.raw, "store-parquet": topics.enriched}
+        before = {group: self._committed(group, topic) for group, topic in groups.items()}
+
+        def all_moved() -> bool:
+            now = {group: self._committed(group, topic) for group, topic in groups.items()}
+            return all(now[group].get(at, 0) > offset for group in groups for at, offset in before[group].items())
+
+        self.wait(all_moved, seconds, "commits of every partition", _SETTLE_POLL_SECONDS)
+        return time.monotonic() - began
+
+    def _committed(self, worker: str, topic: str) -> dict[int, int]:
+        return committed(self.settings.kafka, f"{self.settings.kafka.group_prefix}.{worker}", topic)
+
+    def moving(self) -> None:
+        """Returns once every process has handled a record."""
+        self.wait(lambda: all(part.handled() for part in self.parts), 120, "every process handles records")
+
+    def tend(self) -> None:
+        """Notes what ended by itself, and starts it again."""
+        for part in self.parts:
+            code = part.process.poll()
+            if code is None:
+                continue
+            if part.name not in self._down:
+                self._note(part, code)
+                if part is self.produce and code == 0:
+                    self.produce = None
+                    if self._more:
+                        self.feed(self._more)
+                    continue
+                assert code not in PERMANENT, f"{part.name} failed for good: {self.endings[-1]}"
+                self._down[part.name] = time.monotonic()
+            elif time.monotonic() - self._down[part.name] > _RESTART_SECONDS:
+                del self._down[part.name]
+                part.start()
+
+    def _note(self, part: Part, code: int) -> None:
+        self.endings.append(part.ending(code))
+
+    def settle(self, seconds: float = 180.0) -> None:
+        """Returns once all that was fed is sent, enriched and stored."""
+        self.wait(lambda: self.produce is None, seconds, "everything is sent")
+        topics = self.settings.topics
+        for worker, topic in (("enrich", topics.raw), ("store-parquet", topics.enriched)):
+            is_read = functools.partial(self._is_read, worker, topic)
+            self.wait(is_read, seconds, f"{worker} has read everything", _SETTLE_POLL_SECONDS)
+
+    def _is_read(self, worker: str, topic: str) -> bool:
+        with contextlib.suppress(KafkaError):
+            ends = {partition: end for partition, end in end_offsets(self.settings.kafka, topic).items() if end}
+            return self._committed(worker, topic) == ends
+        return False
+
+    def verdict(self) -> Verdict:
+        """Counts what stands in the lake and on the topics, of all that was fed since the beginning."""
+        shown = Counter(post for (post,) in ask(self.settings.lake.path, "select id from posts").rows)
+        rows = lake_rows(self.settings.lake.path)
+        on_topic = outcome(self.settings)
+        unknown = shown.keys() - {str(number) for number in range(self.sent)}
+        assert not unknown, f"the lake has posts that nobody sent: {sorted(unknown)[:5]}"
+        return Verdict(
+            posts=self.sent,
+            lost=self.sent - len(shown),
+            twice=on_topic.repeated,
+            shown_twice=sum(shown.values()) - len(shown),
+            rows_twice=len(rows) - len(set(rows)),
+            dead=count(self.settings.kafka, self.settings.topics.dead),
+        )
+
+    def compact(self) -> int:
+        """`tagpulse lake compact`; its exit code."""
+        with Tagpulse("lake", "compact", "--execute", settings=self.settings, folder=self._folder) as compacting:
+            return compacting.wait(120)
+
+    def end(self) -> list[Ending]:
+        """SIGTERM to every process; all endings that nobody forced since the beginning, these included."""
+        for part in self.parts:
+            part.process.terminate()
+        for part in self.parts:
+            self._note(part, part.process.wait())
+        return self.endings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for part in self.parts:
+            part.process.__exit__(kind, error, traceback)

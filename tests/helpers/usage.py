@@ -1,0 +1,33 @@
+"""What a process holds: memory, threads, file handles."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of one process at one moment."""
+
+    memory_mib: float
+    threads: int
+    handles: int
+
+
+def usage(pid: int) -> Usage:
+    """What a running process holds now."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    kib, threads = (int(re.search(rf"^{name}:\s+(\d+)", status, re.M)[1]) for name in ("VmRSS", "Threads"))  # type: ignore[index]
+    return Usage(kib / 1024, threads, len(list(Path(f"/proc/{pid}/fd").iterdir())))
+
+
+def growth(samples: list[Usage]) -> Usage:
+    """How much the medians of the last third are above those of the middle third: the first one warms up."""
+    third = len(samples) // 3
+    middle, last = samples[third : 2 * third], samples[-third:]
+    names = ("memory_mib", "threads", "handles")
+    before, after = ([median(getattr(each, name) for each in part) for name in names] for part in (middle, last))
+    return Usage(after[0] - before[0], int(after[1] - before[1]), int(after[2] - before[2]))
