@@ -26,7 +26,7 @@ MOST_GROWTH_MIB = 10.0
 def test_a_long_run_with_kills_holds_on_to_nothing(
     apache_broker: Broker, pipeline: Callable[..., Pipeline], tell: Tell, full: bool, pytestconfig: pytest.Config
 ) -> None:
-    minutes = pytestconfig.getoption("--soak-minutes") if full else 0.25
+    minutes = pytestconfig.getoption("--soak-minutes") if full else 0.2
     pause = 60.0 if full else 5.0
     with pipeline(apache_broker, rate=1_000_000.0, stores=2) as running:
         running.feed(1_000, go_on=False)
