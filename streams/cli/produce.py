@@ -258,11 +258,11 @@ def _show(summary: Summary, as_json: bool) -> None:
         click.echo(json.dumps(dataclasses.asdict(summary)))
         return
     rate = summary.sent / summary.seconds if summary.seconds else 0.0
-    click.echo(f"{summary.sent:,} posts and deletions sent and confirmed in {summary.seconds:.1f} s ({rate:,.0f}/s)")
     if summary.dead:
         click.echo(
             f"{summary.dead:,} went to the dead letters, {summary.malformed:,} of them lines that cannot be read"
         )
+    click.echo(f"{summary.sent:,} posts and deletions sent and confirmed in {summary.seconds:.1f} s ({rate:,.0f}/s)")
     if summary.stopped:
         place = f" after {summary.place}" if summary.place else ""
         click.echo(f"stopped{place}; {summary.unconfirmed:,} behind it were sent but not confirmed")
