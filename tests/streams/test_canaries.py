@@ -26,6 +26,9 @@ SHAPES = {
 }
 """Of secrets that are more than a word."""
 
+TOKEN, USER, PASSWORD = (f"TAGPULSE_ALERTS__ALERTMANAGER_{name}" for name in ("TOKEN", "USER", "PASSWORD"))
+"""A token, or a user with a password."""
+
 COMMANDS = {
     "config show": 0,
     "config show --json": 0,
@@ -73,7 +76,9 @@ def _environment(settings: Settings, address: str, **more: str) -> dict[str, str
         "TAGPULSE_ALERTS__ALERTMANAGER_URL": address,
         "TAGPULSE_LOG__LEVEL": "DEBUG",
     }
-    return environment(settings, own | _canaries(int(address.rpartition(":")[2])) | more)
+    canaries = _canaries(int(address.rpartition(":")[2]))
+    del canaries[TOKEN if USER in more else PASSWORD]
+    return environment(settings, own | canaries | more)
 
 
 @pytest.mark.slow
@@ -87,7 +92,9 @@ async def test_no_process_shows_a_secret(embedded_broker: Broker, settings_for: 
             "TAGPULSE_KAFKA__USERNAME": "tagpulse",
         }
         wrong = env | {name: value + " \n" for name, value in _canaries(1).items()}
+        by_password = _environment(settings, address, **{USER: "tagpulse"})
         runs = [(command, code, _run(command, env)) for command, code in COMMANDS.items()]
+        runs += [("alerts test", 1, _run("alerts test", by_password))]
         runs += [("worker enrich", 77, _run("worker enrich", refused)), ("wrong", 78, _run("config validate", wrong))]
         outcomes = await asyncio.wait_for(asyncio.gather(*(run for *_, run in runs)), 200)
     planted = [_canary(name) for name in _canaries(1)]
