@@ -1,7 +1,8 @@
 """Batch and acknowledge so that nothing is lost: the only code of tagpulse that acknowledges.
 
 Faust by itself acknowledges what raised and what it only prefetched, so its streams are never iterated: their queues are read
-(`streams.batches`), and every record is acknowledged here, after all outputs of its batch are durable, in the order of reading. Three stages overlap:
+(`streams.batches`), and every record is acknowledged here, after all outputs of its batch are durable, in the order of
+reading. Three stages overlap:
 
     read a batch  →  process it (model, decoding)  →  write the result, make it durable, acknowledge
                      several batches at once           one batch at a time, in order

@@ -15,9 +15,8 @@ class Recent(Generic[K, V]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._values: OrderedDict[K, V] = (
-            OrderedDict()
-        )  # a plain dict is slow to find its first key when many went before it
+        # a plain dict is slow to find its first key when many went before it
+        self._values: OrderedDict[K, V] = OrderedDict()
 
     def add(self, key: K, value: V) -> None:
         """Makes it the newest one."""
