@@ -14,13 +14,31 @@ from streams import topics
 from streams.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.faults.proofs import Proof
-from tests.helpers.pipeline import SMALL_STEPS, Pipeline
+from tests.helpers.pipeline import SMALL_STEPS, Pipeline, Verdict
 
 
 class Tell(Protocol):
     """`tell(fault=…, times=…, …)` says what was found, and fails when a post is lost."""
 
     def __call__(self, **fields: Any) -> None: ...
+
+
+def told(tell: Tell, running: Pipeline, before: Verdict, fault: str, recovered: float, size: str) -> Verdict:
+    """Tells what a fault did to the posts since `before`, which it returns anew."""
+    verdict = running.verdict()
+    found = verdict - before
+    tell(
+        fault=fault,
+        times=1,
+        posts=found.posts,
+        lost=found.lost,
+        twice=found.twice,
+        recovered=recovered,
+        size=size,
+    )
+    assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
+    assert not verdict.dead
+    return verdict
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

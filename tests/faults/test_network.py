@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.broker import HOST, ApacheBroker, free_port
-from tests.faults.conftest import Tell
+from tests.faults.conftest import Tell, told
 from tests.helpers.line import Line
 from tests.helpers.pipeline import NOTHING, Pipeline
 
@@ -47,27 +47,9 @@ def test_a_network_that_fails_costs_no_post(
         through = {"TAGPULSE_KAFKA__BOOTSTRAP_SERVERS": f"{HOST}:{line.port}"}
         with pipeline(broker, rate=50.0, env=through) as running:
             for name, (bring, seconds) in faults.items():
-                running.feed(int(50 * (seconds + 30)))
-                running.moving()
-                bring()
-                running.during(seconds)
-                line.mend()
-                recovered = running.recovered()
-                running.hurry()
-                running.settle()
-                verdict = running.verdict()
-                found = verdict - before
-                before = verdict
-                tell(
-                    fault=f"{name} for 60 s",
-                    times=1,
-                    posts=found.posts,
-                    lost=found.lost,
-                    twice=found.twice,
-                    recovered=recovered,
-                    size="" if full else f"for {seconds:g} s",
+                recovered = running.through(bring, seconds, line.mend)
+                before = told(
+                    tell, running, before, f"{name} for 60 s", recovered, "" if full else f"for {seconds:g} s"
                 )
-                assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
-                assert not verdict.dead
             endings = running.end()
     assert [ending for ending in endings if ending.code or not ending.is_told] == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from streams.broker import Broker
-from tests.faults.conftest import Tell
+from tests.faults.conftest import Tell, told
 from tests.helpers.brokers import kafka_home
 from tests.helpers.cluster import START_SECONDS, Cluster
 from tests.helpers.pipeline import NOTHING, Pipeline
@@ -48,29 +49,9 @@ def test_a_broker_that_is_away_costs_no_post(
     before = NOTHING
     with pipeline(broker, rate=50.0) as running:
         for name, bring, seconds in outages:
-            # enough for the time before, during and after it
-            running.feed(int(50 * (seconds + 30)))
-            running.moving()
-            bring(broker)
-            running.during(seconds)
-            _back(broker)
-            recovered = running.recovered()
-            running.hurry()
-            running.settle()
-            verdict = running.verdict()
-            found = verdict - before
-            before = verdict
-            tell(
-                fault=name if seconds == LONG_SECONDS else f"{name} for 60 s",
-                times=1,
-                posts=found.posts,
-                lost=found.lost,
-                twice=found.twice,
-                recovered=recovered,
-                size="" if full else f"for {seconds:g} s",
-            )
-            assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
-            assert not verdict.dead
+            recovered = running.through(partial(bring, broker), seconds, partial(_back, broker))
+            fault = name if seconds == LONG_SECONDS else f"{name} for 60 s"
+            before = told(tell, running, before, fault, recovered, "" if full else f"for {seconds:g} s")
         endings = running.end()
     assert [ending for ending in endings if ending.code or not ending.is_told] == []
 

@@ -198,6 +198,18 @@ class Pipeline:
         end = time.monotonic() + seconds
         self.wait(lambda: time.monotonic() >= end, seconds + 1, "the end of the fault")
 
+    def through(self, bring: Callable[[], None], seconds: float, mend: Callable[[], None]) -> float:
+        """Feeds posts for the time before, during and after a fault, and gives the seconds to recover from it."""
+        self.feed(int(self.rate * (seconds + 30)))
+        self.moving()
+        bring()
+        self.during(seconds)
+        mend()
+        recovered = self.recovered()
+        self.hurry()
+        self.settle()
+        return recovered
+
     def recovered(self, seconds: float = 240.0, parts: Sequence[Part] | None = None) -> float:
         """How many seconds it takes from now until each process has handled a record again."""
         began = time.monotonic()
