@@ -12,7 +12,7 @@ import faulthandler
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from kafka import KafkaConsumer, TopicPartition
@@ -68,11 +68,12 @@ class Watchdog:
         assigned: Callable[[], set[Place] | None],
         waiting: Callable[[], bool],
         handled: Callable[[], Mapping[Place, int]] = dict,
+        describe: Callable[[], Sequence[str]] = tuple,
         end: Callable[[int, str], NoReturn] = exit_now,
     ) -> None:
         """`workers`: the worker's name in metrics by topic, the first one names it; `assigned`: None before it has joined
         its group; `waiting`: an output is away, standing still is right; `handled`: the offset up to which records were
-        handled, where they are acknowledged only later."""
+        handled, where they are acknowledged only later; `describe`: what the worker does, for whoever looks into a stall."""
         self._workers = workers
         self._worker = next(iter(workers.values()))
         self._group = group
@@ -82,6 +83,7 @@ class Watchdog:
         self._assigned = assigned
         self._waiting = waiting
         self._handled = handled
+        self._describe = describe
         self._end = end
         self._labelled: set[Place] = set()
         self._stopping = threading.Event()
@@ -145,4 +147,8 @@ class Watchdog:
         metrics.STALLED.labels(self._worker).set(1)
         faulthandler.dump_traceback(all_threads=True)
         reason = f"worker {self._worker} {why}, but made no progress for {self._stall_seconds:.0f} s"
-        self._end(Stalled.exit_code, f"{reason}; the stacks of all threads stand above")
+        try:
+            for line in self._describe():
+                logger.error("%s", line)
+        finally:
+            self._end(Stalled.exit_code, f"{reason}; the stacks of all threads and tasks stand above")

@@ -19,6 +19,7 @@ from streams.health import Health
 from streams.lossless import HoldingOutput, Lossless, Output, Pace, Place, Record, exit_now
 from streams.publisher import Publisher
 from streams.settings import Settings
+from streams.waiting import waiting
 from streams.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,11 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         holding = (each.output for each in jobs.values() if isinstance(each.output, HoldingOutput))
         return {place: offset for output in holding for place, offset in output.handled().items()}
 
+    loop = asyncio.get_running_loop()
+
+    def describe() -> list[str]:
+        return [*(app.consumer.standing() if started.is_set() else ["Faust has not started"]), *waiting(loop)]
+
     watchdog = Watchdog(
         {each.topic: each.worker for each in jobs.values()},
         group,
@@ -90,6 +96,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         assigned,
         job.is_waiting,
         handled,
+        describe,
     )
 
     def not_ready() -> str | None:
@@ -104,7 +111,6 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     health = Health(settings.metrics, job.worker, not_ready, settings.run)
     health.start(process_number)
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
 

@@ -27,6 +27,8 @@ def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactor
     assert worker.returncode == Stalled.exit_code, log
     assert "has records to read, but made no progress for 15 s" in log.strip().splitlines()[-1]
     assert "faulty_model.py" in log, "the stacks show where it hangs"
+    assert f"{settings.topics.raw}[0] read to " in log, "what the consumer believes"
+    assert "Lossless._finish" in log, "what the tasks wait for"
     assert not outcome(settings).dead
     # a model that answers reads the same posts again
     with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as healthy:
