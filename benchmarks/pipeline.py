@@ -95,9 +95,15 @@ def run(*arguments: str, env: dict[str, str]) -> str:
     return subprocess.run(command, env=main_environment(env), check=True, capture_output=True, text=True).stdout
 
 
+def peers_at_once(number: int, *arguments: str) -> list[float]:
+    """What each of so many processes of a peer reaches while the others run."""
+    command = [sys.executable, PEERS, *arguments]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(number)]
+    return [float(process.communicate()[0]) for process in processes]
+
+
 def peer(*arguments: str) -> float:
-    output = subprocess.run([sys.executable, PEERS, *arguments], check=True, capture_output=True, text=True).stdout
-    return float(output)
+    return peers_at_once(1, *arguments)[0]
 
 
 @contextmanager

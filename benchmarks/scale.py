@@ -20,7 +20,7 @@ from pathlib import Path
 
 import click
 import msgspec
-from pipeline import Bench, background, run, write_posts
+from pipeline import Bench, background, peers_at_once, run, write_posts
 from rows import Row, show
 
 from streams.broker import build_broker, free_port
@@ -96,7 +96,11 @@ def measure_two(bench: Bench, posts: Path) -> list[Row]:
             stack.enter_context(background("produce", "file", str(posts), env=env))
             rates.append(bench.rate(workers[0].process, env[f"{PREFIX}TOPICS__ENRICHED"], POSTS, last=LAST_SHARE))
     one, two = rates
-    return [Row("two workers with a thread each", two, "posts/s", "one of them", one, two / one)]
+    alone, pair = (sum(peers_at_once(number, "enrich", str(posts), "1")) for number in (1, 2))
+    return [
+        Row("two workers with a thread each", two, "posts/s", "one of them", one, two / one),
+        Row("two Enrichers with a thread each, without Kafka", pair, "posts/s", "one of them", alone, pair / alone),
+    ]
 
 
 def measure_latency(bench: Bench, posts: Path) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,15 +12,19 @@ import pytest
 
 from streams import topics
 from streams.broker import Broker
+from streams.errors import Stalled
 from tests.conftest import SettingsFactory
 from tests.faults.proofs import Proof
-from tests.helpers.pipeline import SMALL_STEPS, Pipeline, Verdict
+from tests.helpers.pipeline import SMALL_STEPS, Ending, Pipeline, Verdict
 
 
 class Tell(Protocol):
     """`tell(fault=…, times=…, …)` says what was found, and fails when a post is lost."""
 
     def __call__(self, **fields: Any) -> None: ...
+
+
+Stalls = Callable[[Sequence[Ending]], list[Ending]]
 
 
 def told(tell: Tell, running: Pipeline, before: Verdict, fault: str, recovered: float, size: str) -> Verdict:
@@ -81,11 +85,27 @@ def tell(request: pytest.FixtureRequest, full: bool, capsys: pytest.CaptureFixtu
 
 
 @pytest.fixture
+def stalled(capsys: pytest.CaptureFixture[str]) -> Stalls:
+    """`stalled(endings)` are those that the watchdog ended, for a supervisor to start them again; it shows where they stood,
+    and fails if another ended otherwise than it was told to, or did not say why."""
+
+    def check(endings: Sequence[Ending]) -> list[Ending]:
+        assert [ending for ending in endings if ending.code not in (0, Stalled.exit_code) or not ending.is_told] == []
+        found = [ending for ending in endings if ending.code]
+        with capsys.disabled():
+            for ending in found:
+                click.echo(f"\n  {ending.part} stalled:\n{ending.log[-20_000:]}")
+        return found
+
+    return check
+
+
+@pytest.fixture
 def pipeline(settings_for: SettingsFactory, tmp_path: Path) -> Callable[..., Pipeline]:
     """`pipeline(broker, rate=…)` creates topics and starts everything but the producer; to be used with `with`."""
 
     def start(broker: Broker, *, rate: float, **options: Any) -> Pipeline:
-        sections = {name: options.pop(name) for name in ("kafka", "topics", "lake") if name in options}
+        sections = {name: options.pop(name) for name in ("kafka", "topics", "lake", "model") if name in options}
         merged = {name: SMALL_STEPS.get(name, {}) | sections.get(name, {}) for name in SMALL_STEPS | sections}
         settings = settings_for(broker, **merged)
         topics.create(settings)

@@ -43,8 +43,8 @@ def read(path: Path = PROOFS) -> list[Proof]:
 _HEAD = """\
 # Proofs
 
-What the pipeline is put through, with real processes on Apache Kafka: a producer, two enrich workers (the constant model) and
-the Parquet lake. Every post that was sent is looked up in the lake afterwards.
+What the pipeline is put through, with real processes on Apache Kafka: a producer, two enrich workers (of a constant
+model unless a note says otherwise) and the Parquet lake. Every post that was sent is looked up in the lake afterwards.
 
 - **Lost**: posts that the lake has not.
 - **Twice**: records that stand on `posts.enriched` more than once, as at-least-once allows. The lake showed each post once in

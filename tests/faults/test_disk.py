@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streams.broker import Broker
-from tests.faults.conftest import Tell
+from tests.faults.conftest import Stalls, Tell
 from tests.helpers.pipeline import Pipeline
 
 
@@ -32,7 +32,7 @@ def _small_disk(at: Path, size: str) -> Iterator[Callable[[str], None]]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_full_disk_is_waited_for(
-    apache_broker: Broker, tmp_path: Path, pipeline: Callable[..., Pipeline], tell: Tell, full: bool
+    apache_broker: Broker, tmp_path: Path, pipeline: Callable[..., Pipeline], tell: Tell, stalled: Stalls, full: bool
 ) -> None:
     seconds = 60.0 if full else 3.0
     with (
@@ -62,4 +62,4 @@ def test_a_full_disk_is_waited_for(
     )
     assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
     assert not verdict.dead
-    assert [ending for ending in endings if ending.code or not ending.is_told] == []
+    assert stalled(endings) == []

@@ -13,7 +13,7 @@ from streams import topics
 from streams.broker import ApacheBroker, Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
-from tests.faults.conftest import Tell
+from tests.faults.conftest import Stalls, Tell
 from tests.helpers.pipeline import SMALL_STEPS, Pipeline
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, wait_until
@@ -26,7 +26,12 @@ FULL_KILLS = 100
 @pytest.mark.slow
 @pytest.mark.timeout(7_200)
 def test_kills_of_any_process_lose_nothing(
-    broker: Broker, pipeline: Callable[..., Pipeline], tell: Tell, full: bool, pytestconfig: pytest.Config
+    broker: Broker,
+    pipeline: Callable[..., Pipeline],
+    tell: Tell,
+    stalled: Stalls,
+    full: bool,
+    pytestconfig: pytest.Config,
 ) -> None:
     # a process takes longer to join its group on the embedded broker
     kills = pytestconfig.getoption("--kills") if full else 4 if isinstance(broker, ApacheBroker) else 2
@@ -58,7 +63,7 @@ def test_kills_of_any_process_lose_nothing(
     )
     assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
     assert not verdict.dead
-    assert [ending for ending in endings if ending.code or not ending.is_told] == []
+    assert stalled(endings) == []
 
 
 def test_sigterm_in_mid_batch_ends_cleanly_and_repeats_nothing(

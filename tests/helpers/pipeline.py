@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -52,6 +52,7 @@ class Ending:
     part: str
     code: int
     last_line: str
+    log: str = field(repr=False)
 
     @property
     def is_told(self) -> bool:
@@ -122,7 +123,7 @@ class Part:
 
     def ending(self, code: int) -> Ending:
         said = self.process.stderr + self.process.stdout
-        return Ending(self.name, code, (said.strip().splitlines() or [""])[-1])
+        return Ending(self.name, code, (said.strip().splitlines() or [""])[-1], said)
 
 
 class Pipeline:
