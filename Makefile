@@ -23,8 +23,8 @@ help: ## Show this list
 demo: $(DEMO) ## Play a sample day through the whole pipeline, live in this terminal (DEMO_ARGS=…)
 	$(BIN)/tagpulse demo $(DEMO_ARGS)
 
-test: lint ## Lint, type-check and run every test (PYTEST_ARGS=…, WITH_TORCH=1)
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: lint ## Lint, type-check and run every test, on two processes (PYTEST_ARGS=…, WITH_TORCH=1)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(TEST) ## Lint and type-check
 	$(BIN)/ruff check
