@@ -22,6 +22,8 @@ from typing import Any
 import click
 from rows import Row, show
 
+from models.artefact import WEIGHTS
+
 PARTS = Path(__file__).with_name("model_parts.py")
 DATA = Path(__file__).parents[2] / "shared" / "data" / "umsab"
 POSTS = 4_096
@@ -59,9 +61,9 @@ def invented_posts(number: int) -> list[str]:
     raise AssertionError
 
 
-def measure(part: str, texts: Path, posts: int) -> dict[str, Any]:
-    """What a part found out about the first `posts` of the texts."""
-    command = [sys.executable, PARTS, part, texts, str(posts), repr(time.monotonic())]
+def measure(part: str, texts: Path, posts: int, weights: Path = WEIGHTS) -> dict[str, Any]:
+    """What a part found out about the first `posts` of the texts with the model in the folder `weights`."""
+    command = [sys.executable, PARTS, part, texts, str(posts), repr(time.monotonic()), weights]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise NotMeasured(f"{part}: {(result.stderr.strip().splitlines() or [str(result.returncode)])[-1]}")
@@ -127,7 +129,10 @@ def compare(found: dict[str, dict[str, Any]]) -> list[Row]:
     type=click.Path(path_type=Path),
     help="Folder in the form of UMSAB; invented posts where there is none.",
 )
-def main(as_json: bool, number: int, data: Path) -> None:
+@click.option(
+    "--weights", default=WEIGHTS, type=click.Path(path_type=Path), help="Folder of a model.  [default: the shipped one]"
+)
+def main(as_json: bool, number: int, data: Path, weights: Path) -> None:
     """Measure the model and its peers, and print the ratios."""
     texts = real_posts(data, number)
     origin = f"{len(texts):,} posts of {data.name}"
@@ -139,7 +144,7 @@ def main(as_json: bool, number: int, data: Path) -> None:
         path.write_text(json.dumps(texts), "utf-8")
         for part, most in (("serve", number), ("torch", TORCH_POSTS), ("usual", USUAL_POSTS), ("limit", number)):
             try:
-                found[part] = measure(part, path, min(most, len(texts)))
+                found[part] = measure(part, path, min(most, len(texts)), weights)
             except NotMeasured as error:
                 click.echo(f"Not measured: {error}", err=True)
     if "serve" not in found:

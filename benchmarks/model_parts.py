@@ -27,11 +27,13 @@ SIDE, PRODUCTS, ROUNDS = 2_048, 8, 7
 """A chain of products of square int8 matrices: large enough that the products are nearly all of the work."""
 
 
-def serve(texts: list[str], started: float, backend: str = "auto", precision: str = "auto") -> dict[str, object]:
-    """The shipped model as the worker uses it; `started` is when the process was, on the monotonic clock."""
+def serve(
+    texts: list[str], started: float, weights: Path, backend: str = "auto", precision: str = "auto"
+) -> dict[str, object]:
+    """A model as the worker uses it; `started` is when the process was, on the monotonic clock."""
     from models.enricher import Enricher
 
-    enricher = Enricher.load(backend=backend, precision=precision)
+    enricher = Enricher.load(weights, backend=backend, precision=precision)
     enricher.enrich(["the first answer takes no part in the speed"])
     first_answer = time.monotonic() - started
     begun = time.perf_counter()
@@ -47,7 +49,7 @@ def serve(texts: list[str], started: float, backend: str = "auto", precision: st
     }
 
 
-def usual(texts: list[str]) -> dict[str, object]:
+def usual(texts: list[str], weights: Path) -> dict[str, object]:
     """Three classifiers on XLM-R base in PyTorch, a post at a time: random weights are as fast as trained ones."""
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
@@ -55,7 +57,7 @@ def usual(texts: list[str]) -> dict[str, object]:
     from models.artefact import open_artefact
     from models.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer(open_artefact().tokenizer)
+    tokenizer = Tokenizer(open_artefact(weights).tokenizer)
     torch.set_num_threads(os.cpu_count() or 1)
     models = [
         XLMRobertaForSequenceClassification(
@@ -88,7 +90,7 @@ def usual(texts: list[str]) -> dict[str, object]:
     return {"posts_per_second": len(texts) / seconds, **memory()}
 
 
-def limit(texts: list[str]) -> dict[str, object]:
+def limit(texts: list[str], weights: Path) -> dict[str, object]:
     """The int8 operations a second that this machine reaches, and those that the model needs for a post."""
     import numpy as np
     import openvino as ov
@@ -98,7 +100,7 @@ def limit(texts: list[str]) -> dict[str, object]:
     from models.text import prepare
     from models.tokenizer import Tokenizer
 
-    artefact = open_artefact()
+    artefact = open_artefact(weights)
     encoded = Tokenizer(artefact.tokenizer).encode([artefact.labels.prefix + prepare(text) for text in texts])
     tokens = sum(len(ids) for ids in encoded)
 
@@ -174,17 +176,18 @@ def memory() -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    part, path, posts, started = sys.argv[1:]
+    part, path, posts, started, folder = sys.argv[1:]
+    weights = Path(folder)
     chosen = json.loads(Path(path).read_text("utf-8"))[: int(posts)]
     match part:
         case "serve":
-            found = serve(chosen, float(started))
+            found = serve(chosen, float(started), weights)
         case "torch":
-            found = serve(chosen, float(started), "torch", "f32")
+            found = serve(chosen, float(started), weights, "torch", "f32")
         case "usual":
-            found = usual(chosen)
+            found = usual(chosen, weights)
         case "limit":
-            found = limit(chosen)
+            found = limit(chosen, weights)
         case _:
             sys.exit(__doc__)
     print(json.dumps(found))

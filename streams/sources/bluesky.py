@@ -22,6 +22,7 @@ from streams.errors import Refused
 from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Source
 from streams.sources.bluesky_posts import JetstreamParser
+from streams.sources.http import BadAnswer
 from streams.sources.jetstream import SOURCE, Notice, Position, notice_of, position_of
 from streams.sources.jetstream_cursor import MAX_FRAME_BYTES, Cursor, Servers, connect_to, read_cursor
 from streams.sources.live import report_gap, show_behind
@@ -34,6 +35,7 @@ _MAX_RETRY_AFTER_SECONDS = 300.0
 _PROGRESS_SECONDS = 1.0
 _GAP_US = 60_000_000  # the network posts many times a second: a minute without a frame was cut out
 _US_PER_SECOND = 1_000_000
+_AHEAD_US = 3_600 * _US_PER_SECOND
 _FAILOVER_REWIND_SECONDS = 30.0  # servers see a post at different times
 
 
@@ -69,6 +71,7 @@ class BlueskySource(Source):
         self._pending: list[Content] = []
         """Gaps that were found outside of a batch."""
         self._resumed_from: int | None = None
+        self._seen_us = 0
         self._gap_told = False
         """Of the connection that is being made: one loss is told once."""
         self._bytes = 0
@@ -90,7 +93,9 @@ class BlueskySource(Source):
             except InvalidStatus as error:
                 wait = self._judge(error)
             except InvalidURI as error:
-                raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
+                if error.uri == self._servers.current:
+                    raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
+                wait = self._wait_after(error)  # where a redirect leads is the server's fault
             except Notice as notice:
                 if "Cursor" in notice.name:
                     self._lose_cursor(str(notice))
@@ -116,7 +121,10 @@ class BlueskySource(Source):
         self._resumed_from = None
         if position is not None:
             resume = position.seq if position.host == self._servers.host else None
-            if resume is None:
+            if resume is None and position.time_us > self._ahead_us:
+                self._gap("the cursor lies in the future")
+                self._position = None
+            elif resume is None:
                 # what stood right at a cut is not always sent again from its own cursor on
                 moved = self._servers.several and position.host != self._servers.host
                 rewind = max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS if moved else 0)
@@ -169,6 +177,9 @@ class BlueskySource(Source):
         time_us = position.time_us
         if not time_us:
             return
+        before, self._seen_us = self._seen_us, time_us
+        if time_us > self._ahead_us and abs(time_us - before) > _AHEAD_US:
+            return  # a single frame of a wrong clock; where all frames agree, ours may be the wrong one
         resumed, self._resumed_from = self._resumed_from, None
         # servers that have forgotten the cursor's time begin with the oldest they know, and do not say so
         if resumed is not None and time_us - resumed > _GAP_US + self._rewound_us:
@@ -176,6 +187,11 @@ class BlueskySource(Source):
         self._gap_told = False
         newest = max(self._position.time_us if self._position else 0, time_us)
         self._position = Cursor(newest, position.seq, self._servers.host)
+
+    @property
+    def _ahead_us(self) -> int:
+        """From here on times lie in the future."""
+        return int(self._now().timestamp() * _US_PER_SECOND) + _AHEAD_US
 
     @property
     def _rewound_us(self) -> int:
@@ -212,9 +228,10 @@ class BlueskySource(Source):
             raise Refused(f"{url} answers {status}: check TAGPULSE_BLUESKY__URL{several}") from None
         if self._position is not None and b"Cursor" in (error.response.body or b""):
             self._lose_cursor(f"HTTP {status}")
+        asked = BadAnswer(status, error.response.headers, b"").reset_seconds(self._now())
         wait = self._wait_after(error)
-        asked = error.response.headers.get("Retry-After", "")
-        return max(wait, min(float(asked), _MAX_RETRY_AFTER_SECONDS)) if asked.isdigit() else wait
+        # another server has not asked for anything
+        return wait if self._servers.several else max(wait, min(asked, _MAX_RETRY_AFTER_SECONDS))
 
     def _wait_after(self, error: Exception) -> float:
         wait = self._backoff.next()

@@ -17,8 +17,8 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 Act = Callable[[ServerConnection], Awaitable[None]]
-Answer = list[Act] | HTTPStatus | tuple[HTTPStatus, str]
-"""What a server does with a connection: acts, or an HTTP status with or without a body."""
+Answer = list[Act] | HTTPStatus | tuple[HTTPStatus, str] | tuple[HTTPStatus, str, dict[str, str]]
+"""What a server does with a connection: acts, or an HTTP status with or without a body and headers."""
 
 VERSION_2 = "/xrpc/network.bsky.jetstream.subscribeEvents"
 
@@ -98,7 +98,13 @@ class Jetstream:
         current = self._current()
         if isinstance(current, HTTPStatus):
             return connection.respond(current, "no")
-        return connection.respond(*current) if isinstance(current, tuple) else None
+        if not isinstance(current, tuple):
+            return None
+        status, body, *more = current
+        response = connection.respond(status, body)
+        for headers in more:
+            response.headers.update(headers)
+        return response
 
     async def handle(self, socket: ServerConnection) -> None:
         acts = self._current()

@@ -230,6 +230,62 @@ async def test_passing_trouble_is_waited_out_with_growing_pauses() -> None:
     assert counted(metrics.RECONNECTS) - reconnects == 6
 
 
+async def test_a_limit_is_waited_for_until_its_reset_and_another_server_is_asked_at_once() -> None:
+    now = datetime(2026, 8, 1, 12, tzinfo=UTC)
+    limit = (HTTPStatus.TOO_MANY_REQUESTS, "slowly", {"Retry-After": "Sat, 01 Aug 2026 12:01:30 GMT"})
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    def listening(url: str, urls: str = "") -> BlueskySource:
+        settings = BlueskySettings(url=url, urls=urls)
+        return BlueskySource(settings, ["poltwt"], sleep=sleep, jitter=lambda: 0.0, now=lambda: now)
+
+    async with jetstream(limit, [send(frame(0)), stay]) as one:
+        await take(listening(one.url), 1)
+    assert waits == [90]
+    async with jetstream(limit) as one, jetstream([send(frame(0)), stay]) as two:
+        await take(listening(one.url, two.url), 1)
+    assert waits[1:] == [0.25]
+
+
+async def test_a_redirect_to_what_is_no_websocket_passes() -> None:
+    redirect = (HTTPStatus.MOVED_PERMANENTLY, "", {"Location": "https://login.example/"})
+    async with jetstream(redirect, [send(frame(0)), stay]) as server:
+        contents, _ = await take(source(server), 1)
+    assert numbers(contents) == [0]
+
+
+IN_2199_US = 7_226_582_400_000_000
+
+
+async def test_a_frame_of_a_wrong_clock_does_not_move_the_cursor() -> None:
+    frames = [frame(0), frame(1, at_us=IN_2199_US), frame(2)]
+    async with jetstream([send(*frames), close], [send(frame(3)), stay]) as server:
+        contents, batches = await take(source(server), 4)
+        assert server.cursors == [None, BEGIN_US + 2 * 100_000 - REWIND_US]
+    assert numbers(contents) == [0, 1, 2, 3]
+    assert [batch.cursor for batch in batches] == [str(BEGIN_US + number * 100_000) for number in (0, 0, 2, 3)]
+
+
+async def test_where_all_frames_agree_our_clock_may_be_the_wrong_one() -> None:
+    async with jetstream([send(frame(0), frame(1), frame(2)), stay]) as server:
+        listening = BlueskySource(
+            BlueskySettings(url=server.url), ["poltwt"], now=lambda: datetime(2009, 1, 1, tzinfo=UTC)
+        )
+        _, batches = await take(listening, 3)
+    assert [batch.cursor for batch in batches] == [None, str(BEGIN_US + 100_000), str(BEGIN_US + 200_000)]
+
+
+async def test_a_saved_cursor_in_the_future_is_a_gap() -> None:
+    async with jetstream([send(frame(0)), stay]) as server:
+        contents, batches = await take(source(server, IN_2199_US), 1)
+        assert server.cursors == [None]
+    assert [type(content) for content in contents] == [Gap, Post]
+    assert batches[-1].cursor == str(BEGIN_US)
+
+
 async def test_waits_for_a_server_that_is_not_there_yet() -> None:
     async with jetstream([stay]) as gone:
         url = gone.url

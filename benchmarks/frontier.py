@@ -1,0 +1,94 @@
+"""What a layer costs: `python benchmarks/frontier.py --work FOLDER [--layers 12 --layers 9 …] [--json]`.
+
+Models of several depths are built from the encoder in the work folder of a training (`python -m models train encoder`, then
+`vocabulary`), with untrained heads: neither speed nor size depends on what a model has learnt. Run it on an idle machine.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import click
+import numpy as np
+from model import DATA, POSTS, measure, real_posts
+from rows import Row, show
+
+from models.artefact import CampaignCalibration
+from models.training import export, recipe, rounding
+from models.training.commands import Work
+from models.training.export import Calibrated
+from models.training.graph import Head
+from models.training.network import LANGUAGE_LAYERS
+from models.training.targets import language_names, topic_names
+
+LAYERS = (12, 9, 6)
+WARM_UP_TEXTS = 256
+
+
+def untrained(work: Work) -> Calibrated:
+    """Heads of the right sizes."""
+    rng, width = np.random.default_rng(0), work.config.hidden_size
+    low = width * len(LANGUAGE_LAYERS)
+    queries = work.network((max(LANGUAGE_LAYERS),)).heads[str(max(LANGUAGE_LAYERS))]
+    sizes = {
+        "language": (len(language_names(work.rows)), low),
+        "sentiment": tuple(queries.sentiment.linear.weight.shape),
+        "topics": tuple(queries.topics.linear.weight.shape),
+        "vector": (width, low + width),
+    }
+    heads = {
+        name: Head(rng.normal(size=size).astype(np.float32), np.zeros(size[0], np.float32))
+        for name, size in sizes.items()
+    }
+    thresholds = np.zeros(len(topic_names(work.rows)), np.float32)
+    return Calibrated(heads, 0.0, thresholds, CampaignCalibration(slope=1.0, intercept=0.0), {})
+
+
+def build(work: Work, depth: int, calibrated: Calibrated, folder: Path) -> int:
+    """Write a model of so many layers; its bytes."""
+    network = work.network((depth,))
+    texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED)[:WARM_UP_TEXTS].tolist()]
+    model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
+    labels = export.labels(work.rows, recipe.NAME, f"{depth} layers, untrained", calibrated)
+    export.write(model, work.tokenizer, labels, {}, folder)
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+@click.command()
+@click.option("--work", "folder", required=True, type=click.Path(path_type=Path, exists=True), help="Of a training.")
+@click.option("--data", default=DATA.parent, type=click.Path(path_type=Path), help="The data sets of the training.")
+@click.option(
+    "--layers", multiple=True, type=click.IntRange(max(LANGUAGE_LAYERS), 12), default=LAYERS, show_default=True
+)
+@click.option("--posts", "number", default=POSTS, show_default=True, type=click.IntRange(min=1), help="Posts to serve.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+def main(folder: Path, data: Path, layers: tuple[int, ...], number: int, as_json: bool) -> None:
+    """Measure posts a second and megabytes of models of several depths; the ratio is that to the first."""
+    work = Work(data, folder)
+    calibrated = untrained(work)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        texts = Path(name) / "texts.json"
+        texts.write_text(json.dumps(real_posts(data / DATA.name, number)), "utf-8")
+        for depth in layers:
+            weights = Path(name) / str(depth)
+            size = build(work, depth, calibrated, weights)
+            speed = measure("serve", texts, number, weights)["posts_per_second"]
+            first = rows[0].ours if rows else speed
+            rows.append(
+                Row(
+                    f"{depth} layers, {size / 1e6:.1f} MB",
+                    speed,
+                    "posts/s",
+                    f"{layers[0]} layers",
+                    first,
+                    speed / first,
+                )
+            )
+    show(rows, "layers × posts/s × MB", as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()
