@@ -9,7 +9,10 @@ import numpy.typing as npt
 from models.backends.base import Padded
 
 MICRO_BATCH = 32
-BUCKET = 16
+MICRO_BATCH_TOKENS = 1_024
+"""Of all texts of a batch: more are no faster, and take the more memory."""
+
+BUCKET = 8
 PAD = 1
 """The id of `<pad>` in the vocabulary of the XLM-R family."""
 
@@ -35,14 +38,20 @@ def micro_batches(encoded: Sequence[Sequence[int]], pad: int = PAD) -> Iterator[
     lengths = np.array([-(-len(ids) // BUCKET) * BUCKET for ids in encoded])
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        for start in range(0, len(rows), MICRO_BATCH):
-            batch = rows[start : start + MICRO_BATCH]
+        most = min(MICRO_BATCH, _power_of_two(MICRO_BATCH_TOKENS // int(length)))
+        for start in range(0, len(rows), most):
+            batch = rows[start : start + most]
             ids = np.full((len(batch), length), pad, np.int64)
             mask = np.zeros_like(ids)
             for place, row in enumerate(batch):
                 ids[place, : len(encoded[row])] = encoded[row]
                 mask[place, : len(encoded[row])] = 1
             yield MicroBatch(batch, *filled(Padded(ids, mask), 1 << (len(batch) - 1).bit_length(), pad))
+
+
+def _power_of_two(number: int) -> int:
+    """The largest that is not above `number`, and at least 1."""
+    return 1 << max(0, number.bit_length() - 1)
 
 
 def filled(batch: Padded, rows: int, pad: int = PAD) -> Padded:

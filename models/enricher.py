@@ -17,6 +17,7 @@ from models.batching import micro_batches
 from models.cache import CacheInfo, LruCache
 from models.campaign import CampaignMatcher, CampaignTopic
 from models.enrichment import Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.memory import give_memory_back
 from models.probabilities import rounded, sigmoid, softmax
 from models.text import has_words, prepare
 from models.tokenizer import Tokenizer
@@ -134,7 +135,9 @@ class Enricher(CachedEnricher):
         runtime = choose(backend, precision)
         artefact = open_artefact(path)
         opened = open_backend(artefact.model, runtime, threads or os.cpu_count() or 1)
-        return cls(artefact, opened, runtime=runtime, cache_size=cache_size, campaign_topics=campaign_topics)
+        enricher = cls(artefact, opened, runtime=runtime, cache_size=cache_size, campaign_topics=campaign_topics)
+        give_memory_back()
+        return enricher
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the processor can do with int8."""
+"""What the processor can do with small numbers."""
 
 import platform
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 _CPUINFO = Path("/proc/cpuinfo")
 _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 _ARM_DOT_PRODUCTS = "asimddp"
+_TILES = "amx_bf16"
 _SYSCTL = ("/usr/sbin/sysctl", "-n", "hw.optional.arm.FEAT_DotProd")
 
 
@@ -33,6 +34,14 @@ def from_cpuinfo(text: str) -> str | None:
     if all(core & _VNNI for core in cores):
         return "VNNI"
     return "int8 dot products" if all(_ARM_DOT_PRODUCTS in core for core in cores) else None
+
+
+def has_bf16_tiles() -> bool:
+    """Tell whether the processor multiplies matrices of bf16 in tiles (AMX): no slower than int8, and more exact."""
+    try:
+        return _TILES in _CPUINFO.read_text("utf-8", "replace").split()
+    except OSError:
+        return False
 
 
 def _mac_has_dot_products() -> bool:

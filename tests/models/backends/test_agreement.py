@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models import Enrichment
-from models.backends import choice
+from models import Enricher, Enrichment
+from models.backends import choice, openvino
 from tests.models.backends.conftest import Opened
 
 FULL = [("openvino", "f32"), ("onnx", "f32")]
@@ -43,6 +43,20 @@ def test_both_runtimes_of_the_int8_file_agree(opened: Opened, invented: list[str
     one, other = opened("openvino", "int8").enrich(invented), opened("onnx", "int8").enrich(invented)
     assert share_equal(one, other) >= 0.97
     assert np.mean([a.language.code == b.language.code for a, b in zip(one, other, strict=True)]) >= 0.97
+
+
+@pytest.mark.parametrize("has_tiles", [True, False])
+def test_int8_with_and_without_tiles_of_bf16(
+    monkeypatch: pytest.MonkeyPatch, opened: Opened, invented: list[str], has_tiles: bool
+) -> None:
+    monkeypatch.setattr(openvino, "has_bf16_tiles", lambda: has_tiles)
+    one, several = (Enricher.load(backend="openvino", precision="int8", threads=threads) for threads in (1, 3))
+    alone = one.vectors(invented)
+    for _ in range(3):
+        assert np.abs(several.vectors(invented) - alone).max() < 1e-5, "threads do not disturb each other"
+    full = opened("openvino", "f32")
+    assert np.abs(alone - full.vectors(invented)).max() < 0.1
+    assert share_equal(one.enrich(invented), full.enrich(invented)) >= 0.97
 
 
 @pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32")])

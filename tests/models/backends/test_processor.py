@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from models.backends import processor
-from models.backends.processor import from_cpuinfo, int8_instructions
+from models.backends.processor import from_cpuinfo, has_bf16_tiles, int8_instructions
 
 
 def cores(*flags: str, key: str = "flags\t\t") -> str:
@@ -56,3 +56,11 @@ def test_a_mac_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     monkeypatch.setattr(subprocess, "run", fails)
     assert int8_instructions() is None
+
+
+@pytest.mark.parametrize(("flags", "has"), [("avx512_vnni amx_bf16 amx_tile", True), ("avx512_bf16 amx_tile", False)])
+def test_tiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, has: bool) -> None:
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
+    assert not has_bf16_tiles()
+    (tmp_path / "cpuinfo").write_text(cores(flags))
+    assert has_bf16_tiles() == has

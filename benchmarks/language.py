@@ -1,0 +1,107 @@
+"""The language head beside well-kept detectors: `python benchmarks/language.py [--json]`.
+
+On sentences and fragments that no training saw, and on UMSAB's validation posts. The detectors are no dependencies: `pip
+install eld py3langid` first; what is missing is left out. "Vote": where the head is unsure, the detector decides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+from model import DATA
+from rows import Row, show
+
+from models.artefact import WEIGHTS
+from models.enricher import Enricher
+from models.training import corpus, recipe
+from models.training.data import Row as Text
+
+SETS = {"lingua-held": "sentences", "fragment-held": "2 to 6 words", "umsab-val": "posts"}
+UNSURE = 0.9
+BATCH = 512
+
+Named = list[tuple[str, float]]
+"""A code for each text, and how sure it is."""
+
+
+def head(weights: Path) -> Callable[[Sequence[str]], Named]:
+    enricher = Enricher.load(weights, cache_size=0)
+
+    def detect(texts: Sequence[str]) -> Named:
+        found = []
+        for start in range(0, len(texts), BATCH):
+            found += [answer.language for answer in enricher.enrich(texts[start : start + BATCH])]
+        return [(each.code, each.score) for each in found]
+
+    return detect
+
+
+def eld() -> Callable[[Sequence[str]], Named]:
+    detector = import_module("eld").LanguageDetector()
+    return lambda texts: [(detector.detect(text).language or "und", 1.0) for text in texts]
+
+
+def py3langid() -> Callable[[Sequence[str]], Named]:
+    classify = import_module("py3langid").classify
+    return lambda texts: [(classify(text)[0], 1.0) for text in texts]
+
+
+def timed(detect: Callable[[Sequence[str]], Named], texts: Sequence[str]) -> tuple[Named, float]:
+    """What was named, and the microseconds that a text took."""
+    began = time.perf_counter()
+    named = detect(texts)
+    return named, 1e6 * (time.perf_counter() - began) / len(texts)
+
+
+def same(code: str, language: str) -> bool:
+    """Detectors know one Norwegian and no script."""
+    return code == language or (code == "no" and language == "nb") or (code == "nb" and language == "no")
+
+
+def accuracy(named: Named, texts: Sequence[Text]) -> float:
+    right = sum(same(code, text.language or "") for (code, _), text in zip(named, texts, strict=True))
+    return 100 * right / len(texts)
+
+
+@click.command()
+@click.option("--data", default=DATA.parent, type=click.Path(path_type=Path), help="The data sets of the training.")
+@click.option("--weights", default=WEIGHTS, type=click.Path(path_type=Path), help="Folder of a model.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+def main(data: Path, weights: Path, as_json: bool) -> None:
+    """Accuracy in per cent and microseconds a text; the ratio is that of the accuracies."""
+    held = corpus.build(data, recipe.SEED)
+    detect = head(weights)
+    rows: list[Row] = []
+    peers: dict[str, Callable[[Sequence[str]], Named]] = {}
+    for load in (eld, py3langid):
+        try:
+            peers[load.__name__] = load()
+        except ImportError as error:
+            click.echo(f"Not measured: {error}", err=True)
+    for source, what in SETS.items():
+        texts = [row for row in held if row.source == source]
+        written = [row.text for row in texts]
+        ours, cost = timed(detect, written)
+        score = accuracy(ours, texts)
+        for name, peer in peers.items():
+            theirs, price = timed(peer, written)
+            other = accuracy(theirs, texts)
+            rows.append(
+                Row(
+                    f"{what}: the model ({cost:,.0f} µs)", score, "%", f"{name} ({price:,.0f} µs)", other, score / other
+                )
+            )
+            vote = [mine if mine[1] >= UNSURE else its for mine, its in zip(ours, theirs, strict=True)]
+            both = accuracy(vote, texts)
+            rows.append(
+                Row(f"{what}: {name} where the model is below {UNSURE}", both, "%", "the model", score, both / score)
+            )
+    show(rows, "languages", as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()
