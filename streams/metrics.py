@@ -22,7 +22,23 @@ RECEIVED = Counter(
     registry=REGISTRY,
 )
 FILTERED = Counter(
-    "tagpulse_source_filtered", "Messages without a hashtag of the campaign", ["source"], registry=REGISTRY
+    "tagpulse_source_filtered",
+    "Messages without a hashtag of the campaign, and posts that are not to be shown",
+    ["source"],
+    registry=REGISTRY,
+)
+LOOKUPS = Counter(
+    "tagpulse_source_lookups",
+    "Requests for the labels on authors, by what came of them: `answered`, `failed` (and made again); "
+    "`given_up`: authors that nothing is asked about any more, because too many wait",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
+UNSCREENED = Counter(
+    "tagpulse_source_unscreened",
+    "Posts passed on before the labels on their authors were known: is the server of profiles away?",
+    ["source"],
+    registry=REGISTRY,
 )
 FRAMES_REPEATED = Counter(
     "tagpulse_source_repeated",

@@ -29,6 +29,17 @@ class BlueskySettings(Section):
         "default: the other public ones, where URL is a public one",
     )
     reposts: bool = Field(True, description="whether reposts of the posts that were kept are kept as well")
+    profiles: bool = Field(
+        True, description="whether posts are left out whose authors' profiles say that they are not to be shown"
+    )
+    profiles_url: str = Field(
+        "https://public.api.bsky.app",
+        pattern=r"^https?://[^/\s]+$",
+        description="of the server that is asked for the labels on profiles",
+    )
+    profiles_seconds: Seconds = Field(
+        2.0, description="a post waits no longer for the answer: it is passed on, and deleted later if need be"
+    )
     rewind_seconds: Seconds = Field(5.0, description="how far the saved cursor is set back at a reconnect")
     silence_seconds: Seconds = Field(30.0, description="without a frame for this long the connection is made anew")
     max_backoff_seconds: Seconds = Field(60.0, description="the longest wait before a new connection")

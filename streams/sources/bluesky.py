@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -22,8 +23,9 @@ from streams.errors import Refused
 from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Source
 from streams.sources.bluesky_posts import JetstreamParser
+from streams.sources.bluesky_profiles import Profiles
 from streams.sources.http import BadAnswer
-from streams.sources.jetstream import SOURCE, Notice, Position, notice_of, position_of
+from streams.sources.jetstream import SOURCE, AccountGone, Notice, Position, notice_of, position_of
 from streams.sources.jetstream_cursor import MAX_FRAME_BYTES, Cursor, Servers, connect_to, read_cursor
 from streams.sources.live import report_gap, show_behind
 from streams.sources.tags import Tags
@@ -37,6 +39,8 @@ _GAP_US = 60_000_000  # the network posts many times a second: a minute without 
 _US_PER_SECOND = 1_000_000
 _AHEAD_US = 3_600 * _US_PER_SECOND
 _FAILOVER_REWIND_SECONDS = 30.0  # servers see a post at different times
+_GATHER_SECONDS = 0.1
+_GATHERED = 25  # authors that fit into one request
 
 
 class BlueskySource(Source):
@@ -68,8 +72,13 @@ class BlueskySource(Source):
         self._clock = clock
         self._sleep = sleep
         self._backoff = Backoff(settings.max_backoff_seconds, jitter)
+        self._profiles = (
+            Profiles(settings, self._hide, now=now, clock=clock, sleep=sleep, jitter=jitter)
+            if settings.profiles
+            else None
+        )
         self._pending: list[Content] = []
-        """Gaps that were found outside of a batch."""
+        """What is to be in the next batch."""
         self._resumed_from: int | None = None
         self._seen_us = 0
         self._gap_told = False
@@ -84,37 +93,39 @@ class BlueskySource(Source):
         return read_cursor(cursor).made_at.isoformat(timespec="seconds")
 
     async def batches(self) -> AsyncIterator[Batch]:
-        while True:
-            try:
-                async with self._connect() as socket:
-                    logger.info("listening to %s", self._servers.current)
-                    while True:
-                        yield await self._next(socket)
-            except InvalidStatus as error:
-                wait = self._judge(error)
-            except InvalidURI as error:
-                if error.uri == self._servers.current:
-                    raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
-                wait = self._wait_after(error)  # where a redirect leads is the server's fault
-            except Notice as notice:
-                if "Cursor" in notice.name:
-                    self._lose_cursor(str(notice))
-                wait = self._wait_after(notice)
-            except ConnectionClosed as error:
-                if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
-                    metrics.MALFORMED.labels(self.name).inc()
-                    self._gap(f"a frame above {MAX_FRAME_BYTES} bytes cannot be passed")
-                    self._position = None
-                elif error.rcvd is not None and "Cursor" in error.rcvd.reason:
-                    self._lose_cursor(error.rcvd.reason)
-                wait = self._wait_after(error)
-            except (OSError, EOFError, WebSocketException) as error:  # TimeoutError is an OSError
-                wait = self._wait_after(error)
-            metrics.RECONNECTS.labels(self.name).inc()
-            if self._pending:
-                pending, self._pending = self._pending, []
-                yield Batch(pending, self._cursor())
-            await self._sleep(wait)
+        if self.tape is not None:
+            self._profiles = None  # a recording is of frames alone
+        async with self._profiles or contextlib.nullcontext():
+            while True:
+                try:
+                    async with self._connect() as socket:
+                        logger.info("listening to %s", self._servers.current)
+                        while True:
+                            yield await self._next(socket)
+                except InvalidStatus as error:
+                    wait = self._judge(error)
+                except InvalidURI as error:
+                    if error.uri == self._servers.current:
+                        raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
+                    wait = self._wait_after(error)  # where a redirect leads is the server's fault
+                except Notice as notice:
+                    if "Cursor" in notice.name:
+                        self._lose_cursor(str(notice))
+                    wait = self._wait_after(notice)
+                except ConnectionClosed as error:
+                    if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
+                        metrics.MALFORMED.labels(self.name).inc()
+                        self._gap(f"a frame above {MAX_FRAME_BYTES} bytes cannot be passed")
+                        self._position = None
+                    elif error.rcvd is not None and "Cursor" in error.rcvd.reason:
+                        self._lose_cursor(error.rcvd.reason)
+                    wait = self._wait_after(error)
+                except (OSError, EOFError, WebSocketException) as error:  # TimeoutError is an OSError
+                    wait = self._wait_after(error)
+                metrics.RECONNECTS.labels(self.name).inc()
+                if self._pending:
+                    yield await self._batch()
+                await self._sleep(wait)
 
     def _connect(self) -> connect:
         position, resume = self._position, None
@@ -133,24 +144,40 @@ class BlueskySource(Source):
         return connect_to(self._servers.current, resume, reposts=self._settings.reposts)
 
     async def _next(self, socket: ClientConnection) -> Batch:
-        """What the next frame of interest holds, or now and then only how far the feed has come."""
+        """What the next frames of interest hold, or now and then only how far the feed has come."""
         silence = self._settings.silence_seconds
         until = self._clock() + min(_PROGRESS_SECONDS, silence / 2)
         try:
             async with asyncio.timeout(silence):
-                while True:
-                    contents = self._read(await socket.recv(decode=False))
-                    if contents or self._clock() >= until:
-                        self._show_behind()
-                        return Batch(contents, self._cursor())
+                while not self._pending and self._clock() < until:
+                    self._read(await socket.recv(decode=False))
         except TimeoutError:
             raise TimeoutError(f"no frame within {silence:g} s") from None
+        if self._profiles is not None and self._profiles.would_wait(self._pending):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GATHER_SECONDS):
+                    while len(self._pending) < _GATHERED:
+                        self._read(await socket.recv(decode=False))
+        self._show_behind()
+        return await self._batch()
+
+    async def _batch(self) -> Batch:
+        contents, self._pending = self._pending, []
+        if self._profiles is not None:
+            contents = await self._profiles.screen(contents)
+        return Batch(contents, self._cursor())
+
+    def _hide(self, did: str) -> None:
+        """Posts of theirs were passed on before it was known that they are hidden."""
+        # by the clock of the feed, which is also that of the edits
+        at = self._now() if self._position is None else self._position.made_at
+        self._pending += self._parser.forget(AccountGone(did, at))
 
     def _cursor(self) -> str | None:
         return None if self._position is None else self._position.text
 
-    def _read(self, frame: bytes) -> list[Content]:
-        """What a frame holds. Raises Notice when the server ends the connection."""
+    def _read(self, frame: bytes) -> None:
+        """Takes in what a frame holds. Raises Notice when the server ends the connection."""
         self._bytes += len(frame)
         if self.tape is not None:
             self.tape(self._servers.host, frame)
@@ -162,8 +189,6 @@ class BlueskySource(Source):
             self._servers.works()
             self._go_on(position_of(frame))
             self._pending += contents
-        pending, self._pending = self._pending, []
-        return pending
 
     def _heed(self, notice: Notice) -> None:
         if notice.name == "OutdatedCursor":

@@ -38,7 +38,7 @@ _REPOST_MARK = REPOSTS.encode()
 _SUBJECT = re.compile(rb"at://(did:[^/\"\s]{1,290})/app\.bsky\.feed\.post/([^/\"\s]{1,512})")
 _MEDIA = {"images": "image", "video": "video", "external": "link", "record": "quote"}
 _TAG_FEATURE = "app.bsky.richtext.facet#tag"
-_NOT_FOR_US = {"!no-unauthenticated", "porn", "sexual", "nudity", "graphic-media", "gore"}
+NOT_FOR_US = {"!no-unauthenticated", "porn", "sexual", "nudity", "graphic-media", "gore"}
 """Labels that authors put on their own posts: not to be shown to those who are not signed in, or to adults alone."""
 
 _REMEMBERED = 50_000
@@ -80,7 +80,10 @@ class JetstreamParser:
         if isinstance(commit, Unreadable):
             return [commit]
         if isinstance(commit, AccountGone):
-            return self._forget(commit)
+            removed = self.forget(commit)
+            if not removed:
+                self._filtered.inc()
+            return removed
         if commit is None or commit.collection not in (POSTS, REPOSTS):
             self._filtered.inc()
             return []
@@ -132,15 +135,13 @@ class JetstreamParser:
         reposts = self._reposts_of.get(post_id) or []
         return [Deletion(source=SOURCE, id=gone, deleted_at=at) for gone in [post_id, *reposts]]
 
-    def _forget(self, gone: AccountGone) -> list[Content]:
+    def forget(self, gone: AccountGone) -> list[Content]:
         """Deletions of everything of the account that was kept lately."""
         mine = f"{gone.did}/"
         removed = [removal for kept in self._kept if kept.startswith(mine) for removal in self._remove(kept, gone.at)]
         for repost in self._reposts:
             if repost.startswith(mine):
                 removed.append(Deletion(source=SOURCE, id=repost, deleted_at=gone.at))
-        if not removed:
-            self._filtered.inc()
         return removed
 
     def _repost(self, commit: Commit, now: datetime) -> list[Content]:
@@ -211,7 +212,7 @@ def _media(embed: object) -> Iterator[str]:
 
 def _is_labelled(record: Record) -> bool:
     labels = dicts(mapping(record.labels).get("values"))
-    return any(string(label.get("val")) in _NOT_FOR_US for label in labels)
+    return any(string(label.get("val")) in NOT_FOR_US for label in labels)
 
 
 def _post_id(uri: str) -> str | None:

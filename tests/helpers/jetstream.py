@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -25,7 +26,14 @@ VERSION_2 = "/xrpc/network.bsky.jetstream.subscribeEvents"
 BEGIN_US = 1_785_585_600_000_000
 
 
-def frame(number: int, *, text: str = "#poltwt", operation: str = "create", at_us: int | None = None) -> bytes:
+def frame(
+    number: int,
+    *,
+    text: str = "#poltwt",
+    operation: str = "create",
+    at_us: int | None = None,
+    did: str = "did:plc:test",
+) -> bytes:
     """Post `number`, a tenth of a second after the one before."""
     commit: dict[str, Any] = {
         "rev": f"rev-{number}-{operation}",
@@ -36,7 +44,7 @@ def frame(number: int, *, text: str = "#poltwt", operation: str = "create", at_u
     if operation != "delete":
         commit["record"] = {"text": text, "createdAt": "2026-08-01T12:00:00Z", "langs": ["de"]}
     time_us = BEGIN_US + number * 100_000 if at_us is None else at_us
-    whole = {"did": "did:plc:test", "time_us": time_us, "kind": "commit", "commit": commit}
+    whole = {"did": did, "time_us": time_us, "kind": "commit", "commit": commit}
     return json.dumps(whole, separators=(",", ":")).encode()
 
 
@@ -54,6 +62,15 @@ def info(name: str) -> bytes:
     return json.dumps({"$type": "message", "payload": payload}).encode()
 
 
+def repost(number: int, of: int, *, did: str, by: str) -> bytes:
+    """Repost `number`, by the account `by`, of post `of` of the account `did`."""
+    whole = json.loads(frame(number, did=by))
+    uri = f"at://{did}/app.bsky.feed.post/{of:013d}"
+    record = {"subject": {"uri": uri, "cid": "bafy"}, "createdAt": "2026-08-01T12:00:00Z"}
+    whole["commit"] |= {"collection": "app.bsky.feed.repost", "record": record}
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
 def send(*frames: bytes) -> Act:
     async def act(socket: ServerConnection) -> None:
         for data in frames:
@@ -69,6 +86,13 @@ async def cut_in_mid_frame(socket: ServerConnection) -> None:
     socket.transport.write(b"\x81\x7e" + len(whole).to_bytes(2, "big") + whole[: len(whole) // 2])
     await asyncio.sleep(0.05)
     socket.transport.abort()
+
+
+async def murmur(socket: ServerConnection) -> None:
+    """Frames without the hashtag, for ever: the network is never silent."""
+    for number in itertools.count(10_000):
+        await socket.send(frame(number, text="#other"), text=True)
+        await asyncio.sleep(0.005)
 
 
 async def stay(socket: ServerConnection) -> None:

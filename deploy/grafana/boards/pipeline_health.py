@@ -177,12 +177,14 @@ def _errors() -> list[AnyPanel]:
         ),
         course(
             "Troubles of the sources",
-            "In five minutes: lines that could not be read, connections made anew, stretches that were lost.",
+            "In five minutes: lines that could not be read, connections made anew, stretches that were lost, posts passed on "
+            "before the labels on their authors were known.",
             "short",
             [
                 prom(or_none("tagpulse_source_malformed_total", "source"), "unreadable {{source}}"),
                 prom(or_none("tagpulse_source_reconnects_total", "source"), "reconnects {{source}}", ref="B"),
                 prom(or_none("tagpulse_source_gaps_total", "source"), "gaps {{source}}", ref="C"),
+                prom(or_none("tagpulse_source_unscreened_total", "source"), "labels unknown {{source}}", ref="D"),
             ],
             PROMETHEUS,
             runbook="SourceGap",

@@ -99,7 +99,7 @@ async def test_a_recording_is_played_through_the_same_parser(
     path = tmp_path / "day.zst"
     frames = [frame(number, text="#other" if number % 2 else "#poltwt") for number in range(100)]
     async with jetstream([send(*frames), stay]) as server:
-        settings = settings_for(embedded_broker, bluesky={"url": server.url})
+        settings = settings_for(embedded_broker, bluesky={"url": server.url, "profiles": False})
         topics.create(settings)
         arguments = ("record", "bluesky", "--tag", "poltwt", "--to", path, "--seconds", "60", "--json")
         with Tagpulse(*arguments, settings=settings, folder=tmp_path) as recording:

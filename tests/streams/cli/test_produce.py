@@ -16,6 +16,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers import records
 from tests.helpers.jetstream import frame, jetstream, send, stay
 from tests.helpers.processes import Tagpulse, eventually, run_tagpulse, wait_until
+from tests.helpers.profiles import profiles
 
 LINE = {"source": "test", "text": "hello", "created_at": "2026-08-01T12:00:00Z"}
 
@@ -130,9 +131,11 @@ async def test_listens_to_bluesky_until_stopped_and_goes_on_from_its_cursor(
 ) -> None:
     first = [frame(number, text="#other" if number % 2 else "#poltwt") for number in range(100)]
     second = [frame(number) for number in range(50, 120)]
-    async with jetstream([send(*first), stay], [send(*second), stay]) as server:
+    async with profiles() as lookups, jetstream([send(*first), stay], [send(*second), stay]) as server:
         settings = settings_for(
-            embedded_broker, bluesky={"url": server.url}, produce={"state_path": tmp_path / "state"}
+            embedded_broker,
+            bluesky={"url": server.url, "profiles_url": lookups.url},
+            produce={"state_path": tmp_path / "state"},
         )
         topics.create(settings)
         for connection, wanted in enumerate((50, 120), 1):
@@ -145,6 +148,7 @@ async def test_listens_to_bluesky_until_stopped_and_goes_on_from_its_cursor(
                 await eventually(lambda: not produce.running, 5, "the end")
                 assert produce.wait(1) == 0
             assert len(server.queries) == connection
+            assert len(lookups.asked) == connection
     assert server.cursors[0] is None
     assert server.cursors[1] is not None
     keys = records.by_key(records.read_all(settings.kafka, settings.topics.raw))

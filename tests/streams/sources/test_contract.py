@@ -94,7 +94,9 @@ async def serve_x(*connections: Connection) -> AsyncIterator[str]:
 
 
 def bluesky_source(url: str, silence: float, **options: Any) -> Source:
-    return BlueskySource(BlueskySettings(url=url, urls="", silence_seconds=silence), ["poltwt"], **options)
+    return BlueskySource(
+        BlueskySettings(url=url, urls="", profiles=False, silence_seconds=silence), ["poltwt"], **options
+    )
 
 
 def mastodon_source(url: str, silence: float, **options: Any) -> Source:
