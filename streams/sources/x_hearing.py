@@ -14,6 +14,9 @@ from streams.sources.x_tweet import SOURCE, time_of
 
 _OPENING = timedelta(seconds=30)  # X counts its minutes back from when it takes the connection
 _CATCHING_UP = timedelta(minutes=1)
+_STALL = timedelta(minutes=1)
+_LATE = timedelta(minutes=1)
+_TOO_LATE = timedelta(days=1)  # then a clock is wrong
 
 
 class Step(NamedTuple):
@@ -41,7 +44,8 @@ class Hearing:
     """One stream, over its connections.
 
     What X sends again comes before what is new. Until all of that came the old time stands, so that after a second cut,
-    or a crash, it is asked for once more.
+    or a crash, it is asked for once more. What is read is as old as its posts: when Kafka is slow, or the process stood,
+    the lines that wait for us may end long before now.
     """
 
     def __init__(self, what: str, backfill_minutes: int, whole_until: datetime | None) -> None:
@@ -50,7 +54,10 @@ class Hearing:
         self._what = what
         self._most = timedelta(minutes=backfill_minutes)
         self._opened_at = datetime.min.replace(tzinfo=UTC)
+        self._read_at = self._opened_at
         self._catches_up = False
+        self._silence_is_new = True
+        self._late = timedelta()
         self._missed: Missed | None = None
 
     def backfill(self, now: datetime) -> dict[str, str]:
@@ -64,7 +71,8 @@ class Hearing:
 
     def opened(self, now: datetime) -> None:
         """X took the connection."""
-        self._opened_at = now
+        self._opened_at = self._read_at = now
+        self._silence_is_new, self._late = True, timedelta()
         self._missed = self._beyond_backfill(now)
 
     def heard(self, line: bytes | TooLong, now: datetime) -> Missed | None:
@@ -72,12 +80,17 @@ class Hearing:
         missed, self._missed = self._missed, None
         if missed is not None:
             self.whole_until = self._opened_at - self._most
+        if now - self._read_at > _STALL:
+            self._catches_up, self._opened_at, self._silence_is_new = True, now, False
+        self._read_at = now
+        made = None if isinstance(line, TooLong) or not line else time_of(line)
+        if made is not None:
+            self._late = now - made if _LATE < now - made < _TOO_LATE else timedelta()
         if self._catches_up:
-            made = None if isinstance(line, TooLong) else time_of(line)
-            is_new = not line or (made is not None and made >= self._opened_at)
+            is_new = made >= self._opened_at if made else not line and self._silence_is_new
             self._catches_up = not is_new and now - self._opened_at < _CATCHING_UP
         if not self._catches_up:
-            self.whole_until = now
+            self.whole_until = now - self._late
         return missed
 
     def _beyond_backfill(self, now: datetime) -> Missed | None:

@@ -220,14 +220,11 @@ def _events(frame: bytes) -> dict[str, dict[str, Any]]:
 
 
 def time_of(frame: bytes) -> datetime | None:
-    """When X made what a line tells; None when that is not known."""
+    """When X made the post of a line; None when it holds none, or does not tell."""
     try:
-        data = mapping(mapping(msgspec.json.decode(frame)).get("data"))
+        return made_at(string(mapping(mapping(msgspec.json.decode(frame)).get("data")).get("id")))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if "id" in data:
-        return made_at(string(data["id"]))
-    return max(filter(None, (time(mapping(event).get("event_at")) for event in data.values())), default=None)
 
 
 def made_at(tweet_id: str) -> datetime | None:

@@ -36,6 +36,7 @@ from tests.helpers.x import (
     removal,
     send,
     stay,
+    tweet_id_of,
     x,
 )
 
@@ -334,6 +335,18 @@ async def test_our_own_limit_holds_over_restarts_until_the_month_ends() -> None:
     assert time.now.month == 9
     assert isinstance(contents[1], Gap)
     assert "TAGPULSE_X__MONTHLY_POSTS" in contents[1].reason
+
+
+async def test_a_cut_behind_lines_that_waited_for_us_is_asked_for_from_the_last_of_them_on() -> None:
+    time = Time()
+
+    async def a_stall(connection: Connection) -> None:
+        time.now += timedelta(seconds=200)
+        await connection.chunk(line(1, id=tweet_id_of(NOW + timedelta(seconds=10))))
+
+    async with x([send(line(0)), a_stall, a_stall, cut], [send(line(2)), stay]) as server:
+        await take(source(server, time=time, backfill_minutes=5), 3)
+        assert [request.query.get("backfill_minutes") for request in server.asked(STREAM)] == [None, ["5"]]
 
 
 @pytest.mark.parametrize("usage", [[], [(7, 99)] * 9])

@@ -84,6 +84,35 @@ def test_behind_a_gap_the_rest_is_asked_for_until_it_came() -> None:
     assert listening.backfill(NOW) == {"backfill_minutes": "5"}
 
 
+def test_what_is_read_late_was_heard_when_it_was_made() -> None:
+    listening = hearing(None)
+    listening.opened(NOW)
+    listening.heard(line(1, id=tweet_id_of(NOW)), NOW)
+    for minutes, made, until in ((1, 0.5, 1), (2, 0.5, 0.5), (3, None, 1.5), (4, 1, 1), (4, 3.5, 4), (5, -(10**6), 5)):
+        now = NOW + timedelta(minutes=minutes)
+        frame = b"" if made is None else line(1, id=tweet_id_of(NOW + timedelta(minutes=made)))
+        assert listening.heard(frame, now) is None
+        assert listening.whole_until == NOW + timedelta(minutes=until)
+
+
+def test_after_a_stall_of_ours_the_old_time_stands_until_something_new_came() -> None:
+    """The lines were waiting for us, and the stream may have ended meanwhile."""
+    listening = hearing(None, 0)
+    listening.opened(NOW)
+    listening.heard(b"", NOW)
+    for seconds, frame, until in (
+        (300, b"", 0),
+        (300, b"", 0),
+        (310, b"", 0),
+        (311, line(1, id=tweet_id_of(NOW + 310 * SECOND)), 311),
+        (600, b"", 311),
+        (655, b"", 311),
+        (661, b"", 661),
+    ):
+        listening.heard(frame, NOW + seconds * SECOND)
+        assert listening.whole_until == NOW + until * SECOND
+
+
 def test_a_connection_without_a_line_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     listening = hearing(10, 0)
     with caplog.at_level(logging.ERROR):
