@@ -43,12 +43,12 @@ def open_source(network: str, settings: Settings, hashtags: list[str], cursor: s
 
 
 def open_parser(network: str, settings: Settings, hashtags: list[str]) -> Parser:
-    """What reads the frames of a network, live or recorded."""
+    """What reads the frames of a network as they were recorded, by whomever."""
     if network == BLUESKY:
         return JetstreamParser(Tags(hashtags), reposts=settings.bluesky.reposts)
     if network == MASTODON:
         return MastodonParser(Tags(hashtags))
-    return XParser(settings.x.rule_tag)
+    return XParser(tags=Tags(hashtags))
 
 
 def identity_of(network: str, settings: Settings) -> str:

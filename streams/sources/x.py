@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,6 +24,8 @@ from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.live import report_gap, show_behind
 from streams.sources.merged import Put, merged
 from streams.sources.wire import TooLong
+from streams.sources.x_compliance import STREAMS, Compliance
+from streams.sources.x_hearing import Hearing, Step
 from streams.sources.x_pauses import Pauses
 from streams.sources.x_quota import Quota
 from streams.sources.x_rules import synchronise, wanted_rules
@@ -33,8 +33,7 @@ from streams.sources.x_tweet import SOURCE, StreamError, XParser, ended
 
 logger = logging.getLogger(__name__)
 
-_PARTITIONS = (1, 2, 3, 4)
-_COMPLIANCE_BACKFILL = timedelta(minutes=5)
+_STREAM = "/2/tweets/search/stream"
 _QUOTA_SECONDS = 900.0
 _FIELDS = {
     "tweet.fields": "attachments,author_id,created_at,edit_history_tweet_ids,entities,lang,note_tweet,public_metrics,referenced_tweets",
@@ -45,19 +44,11 @@ _FIELDS = {
 _CAPPED = (b"UsageCap", b"usage-cap", b"CreditsDepleted")
 
 
-class _Cursor(msgspec.Struct):
+class _Cursor(msgspec.Struct, omit_defaults=True):
     at: datetime
     month: str = ""
     read: int = 0
-
-
-class _Step(NamedTuple):
-    """A line of a stream, or a finished content; neither: the feed is alive."""
-
-    frame: bytes | None = None
-    content: Content | None = None
-    at: datetime | None = None
-    """Up to here the feed is whole, or its gap reported."""
+    deletions_at: datetime | None = None
 
 
 _CURSOR: msgspec.json.Decoder[_Cursor] = msgspec.json.Decoder(_Cursor)
@@ -67,7 +58,7 @@ class XSource(Source):
     """Listens for ever.
 
     The stream has no cursor: a cut is filled by `backfill_minutes` where the plan has it, and a gap otherwise. What is
-    saved is the time up to which the feed was whole, and how many posts were read in the month.
+    saved is the time up to which the feed was whole, the same of the deletions, and how many posts were read in the month.
     """
 
     name = SOURCE
@@ -95,17 +86,21 @@ class XSource(Source):
         self._tags = tags
         self._parser = XParser(settings.rule_tag)
         self._quota = Quota(settings.monthly_posts, clock, now)
-        self._whole_until: datetime | None = None
-        self._given_until: datetime | None = None
-        """The same, without what is still on its way to the reader of the batches."""
-        if cursor is not None:
-            saved = _read_cursor(cursor)
-            self._whole_until = saved.at
-            self._quota.restore(saved.month, saved.read)
         self._now = now
         self._sleep = sleep
-        self._jitter = jitter
+        saved = _Cursor(now()) if cursor is None else _read_cursor(cursor)
+        self._quota.restore(saved.month, saved.read)
+        self._hearing = Hearing("posts", settings.backfill_minutes, None if cursor is None else saved.at)
+        self._compliance: Compliance | None = None
+        self._given: dict[str, datetime] = {}
+        """Up to when each stream was heard, without what is still on its way to the reader of the batches."""
+        if settings.compliance:
+            since = saved.deletions_at or saved.at
+            self._given = dict.fromkeys((stream.name for stream in STREAMS), since)
+            self._compliance = Compliance(settings, self._headers, since, now=now, sleep=sleep, jitter=jitter)
         self._pauses = Pauses(jitter)
+        self._alive = asyncio.Event()
+        self._limit_told = False
         self._bytes = 0
 
     @property
@@ -117,9 +112,9 @@ class XSource(Source):
 
     async def batches(self) -> AsyncIterator[Batch]:
         async with http.open_session() as session:
-            readers = [partial(self._run, session)]
-            if self._settings.compliance:
-                readers += [partial(self._run_compliance, session, partition) for partition in _PARTITIONS]
+            readers = [partial(self._run, session), partial(self._watch_quota, session)]
+            if self._compliance is not None:
+                readers += [partial(self._compliance.run, session, stream) for stream in STREAMS]
             steps = merged(readers)
             try:
                 async for step in steps:
@@ -127,25 +122,34 @@ class XSource(Source):
             finally:
                 await steps.aclose()  # type: ignore[attr-defined]
 
-    def _take(self, step: _Step) -> Batch:
+    def _take(self, step: Step) -> Batch:
         now = self._now()
         contents: list[Content] = [] if step.content is None else [step.content]
-        if step.frame is not None:
-            self._bytes += len(step.frame)
-            if self.tape is not None:
-                self.tape(self._host, step.frame)
-            contents += self._parser.read(step.frame, self._host, now)
+        if step.line is not None:
+            contents += self._read(step.line, now)
         for content in contents:
             if isinstance(content, Post):
                 show_behind(SOURCE, content.edited_at or content.created_at, now)
-        self._given_until = step.at or self._given_until
-        if self._given_until is None:
+        if step.whole_until is not None:
+            self._given[step.stream] = step.whole_until
+        at = self._given.get(_STREAM)
+        if at is None:
             return Batch(contents, None)
-        month, read = self._quota.state
-        cursor = msgspec.json.encode(_Cursor(self._given_until, month, read)).decode()
+        deletions_at = min((until for stream, until in self._given.items() if stream != _STREAM), default=None)
+        cursor = msgspec.json.encode(_Cursor(at, *self._quota.state, deletions_at)).decode()
         return Batch(contents, cursor)
 
-    async def _run(self, session: aiohttp.ClientSession, put: Put[_Step]) -> None:
+    def _read(self, line: bytes | TooLong, now: datetime) -> list[Content]:
+        frame = line.begin if isinstance(line, TooLong) else line
+        self._bytes += len(frame)
+        if self.tape is not None:
+            self.tape(self._host, frame)
+        if isinstance(line, TooLong):
+            error = f"a line of {line.size} bytes, cut to {len(frame)}"
+            return [Unreadable(self._host, 0, frame, "oversize", error)]
+        return self._parser.read(frame, self._host, now)
+
+    async def _run(self, session: aiohttp.ClientSession, put: Put[Step]) -> None:
         while True:
             try:
                 await self._wait_for_quota(session, put)
@@ -155,7 +159,7 @@ class XSource(Source):
                 wait = 0.0
             except StreamError as error:
                 if error.is_cap:
-                    self._quota.exhaust()
+                    self._quota.refuse(str(error))
                 wait = self._pauses.after_limit(0) if error.is_crowd else self._pauses.after_http_error()
                 self._tell(error, wait)
             except http.BadAnswer as error:
@@ -166,73 +170,53 @@ class XSource(Source):
             metrics.RECONNECTS.labels(SOURCE).inc()
             await self._sleep(wait)
 
-    async def _wait_for_quota(self, session: aiohttp.ClientSession, put: Put[_Step]) -> None:
+    async def _wait_for_quota(self, session: aiohttp.ClientSession, put: Put[Step]) -> None:
         """Returns when posts may be read."""
-        told = False
         await self._quota.ask(session, self._settings.url, self._headers)
         while (why := self._quota.exhausted) is not None:
-            if not told:
-                told = True
-                await put(self._gap(why))
+            if not self._limit_told:
+                self._limit_told = True
+                now = self._now()
+                gap = report_gap(SOURCE, self._host, why, since=self._hearing.whole_until, now=now)
+                self._hearing.whole_until = None  # the gap lasts until something is heard again
+                await put(Step(_STREAM, content=gap, whole_until=now))
                 logger.error("%s: nothing is read until the next month, or until X allows more", why)
             await self._sleep(_QUOTA_SECONDS)
             await self._quota.ask(session, self._settings.url, self._headers)
 
-    async def _listen(self, session: aiohttp.ClientSession, put: Put[_Step]) -> None:
+    async def _watch_quota(self, session: aiohttp.ClientSession, put: Put[Step]) -> None:
+        """Asks while the stream stands, beside it: a slow answer must not hold up the posts."""
+        while await self._alive.wait():
+            self._alive.clear()
+            await self._quota.ask(session, self._settings.url, self._headers)
+
+    async def _listen(self, session: aiohttp.ClientSession, put: Put[Step]) -> None:
         """Returns when the posts of this month are read."""
-        url = f"{self._settings.url}/2/tweets/search/stream"
-        away = self._away()
-        params = dict(_FIELDS)
-        if away and self._settings.backfill_minutes:
-            params["backfill_minutes"] = str(
-                min(self._settings.backfill_minutes, 1 + math.floor(away.total_seconds() / 60))
-            )
-        async with http.listen(session, url, params=params, headers=self._headers) as response:
+        params = _FIELDS | self._hearing.backfill(self._now())
+        async with http.listen(session, self._settings.url + _STREAM, params=params, headers=self._headers) as response:
             logger.info("listening to %s on %s", " ".join(f"#{tag}" for tag in self._tags), self._host)
-            if (gap := self._gap_after_cut()) is not None:
-                await put(gap)
+            self._hearing.opened(self._now())
             async for line in http.lines(response, self._settings.silence_seconds):
                 now = self._now()
-                if isinstance(line, TooLong):
-                    error = f"a line of {line.size} bytes, cut to {len(line.begin)}"
-                    await put(_Step(content=Unreadable(self._host, 0, line.begin, "oversize", error), at=now))
-                elif line:
-                    if (stop := ended(line)) is not None:
-                        raise stop
-                    await put(_Step(line, at=now))
+                if not isinstance(line, TooLong) and (stop := ended(line)) is not None:
+                    raise stop
+                if (missed := self._hearing.heard(line, now)) is not None:
+                    await put(Step(_STREAM, content=missed.gap(self._host, now)))
+                await put(Step(_STREAM, line or None, whole_until=self._hearing.whole_until))
+                if line:
                     self._quota.count()
-                else:
-                    await put(_Step(at=now))
-                self._whole_until = now
+                self._limit_told = False
+                self._alive.set()
                 self._pauses.reset()
                 if self._quota.exhausted is not None:
                     return
-
-    def _away(self) -> timedelta | None:
-        """For how long nothing was heard; None before the first time."""
-        return None if self._whole_until is None else max(timedelta(), self._now() - self._whole_until)
-
-    def _gap_after_cut(self) -> _Step | None:
-        """What the stream does not send again after a cut."""
-        away, backfill = self._away(), timedelta(minutes=self._settings.backfill_minutes)
-        if away is None or away <= backfill:
-            return None
-        if not backfill:
-            return self._gap("the connection was cut, and without TAGPULSE_X__BACKFILL_MINUTES nothing is sent again")
-        return self._gap(f"the connection was cut for {away}, X sends {backfill} again")
-
-    def _gap(self, why: str) -> _Step:
-        now = self._now()
-        gap = report_gap(SOURCE, self._host, why, since=self._whole_until, now=now)
-        self._whole_until = None  # told once
-        return _Step(content=gap, at=now)
 
     def _judge(self, error: http.BadAnswer) -> float:
         """Seconds to wait after an answer that was no success. Raises Refused."""
         capped = error.status == HTTPStatus.PAYMENT_REQUIRED or any(mark in error.body for mark in _CAPPED)
         if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.PAYMENT_REQUIRED) or capped:
             if capped:
-                self._quota.exhaust()
+                self._quota.refuse(str(error))
             wait = self._pauses.after_limit(error.reset_seconds(self._now()))
             self._tell(error, wait)
             return wait
@@ -251,39 +235,6 @@ class XSource(Source):
         wait = max(self._pauses.after_http_error(), error.reset_seconds(self._now()))
         self._tell(error, wait)
         return wait
-
-    async def _run_compliance(self, session: aiohttp.ClientSession, partition: int, put: Put[_Step]) -> None:
-        """Deletions: a quarter of those of the whole network."""
-        url = f"{self._settings.url}/2/tweets/compliance/stream"
-        pauses = Pauses(self._jitter)
-        heard_at: datetime | None = None
-        while True:
-            params = {"partition": str(partition)} | ({"backfill_minutes": "5"} if heard_at else {})
-            try:
-                async with http.listen(session, url, params=params, headers=self._headers) as response:
-                    if heard_at and self._now() - heard_at > _COMPLIANCE_BACKFILL:
-                        why = f"deletions were not heard for more than {_COMPLIANCE_BACKFILL} (partition {partition})"
-                        gap = report_gap(SOURCE, self._host, why, since=heard_at, now=self._now())
-                        await put(_Step(content=gap))
-                    async for line in http.lines(response, self._settings.silence_seconds):
-                        heard_at = self._now()
-                        pauses.reset()
-                        if line and not isinstance(line, TooLong):
-                            await put(_Step(line))
-            except http.BadAnswer as error:
-                if error.status in http.REFUSALS:
-                    raise Refused(
-                        f"{url}: {error}: check TAGPULSE_X__COMPLIANCE: the plan may have no compliance streams"
-                    ) from None
-                limited = error.status == HTTPStatus.TOO_MANY_REQUESTS
-                reset = error.reset_seconds(self._now())
-                wait = pauses.after_limit(reset) if limited else max(pauses.after_http_error(), reset)
-                self._tell(error, wait)
-            except http.TROUBLE as error:
-                wait = pauses.after_network_error()
-                self._tell(error, wait)
-            metrics.RECONNECTS.labels(SOURCE).inc()
-            await self._sleep(wait)
 
     def _tell(self, error: Exception, wait: float) -> None:
         logger.warning("%s: %s: connecting again in %.1f s", self._host, str(error) or repr(error), wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -34,6 +35,9 @@ class Quota:
         """Posts read since then."""
         self._month = ""
         self._read = 0
+        self._refusal: str | None = None
+        """X's words when it gave no more, until it says otherwise."""
+        self._asking = asyncio.Lock()
 
     @property
     def state(self) -> tuple[str, int]:
@@ -59,17 +63,21 @@ class Quota:
             return f"{self._read} posts were read in {self._month}: the limit is TAGPULSE_X__MONTHLY_POSTS"
         if self._answered is not None and self._answered[0] + self._since >= self._answered[1]:
             return f"the plan's {self._answered[1]} posts of this month are read"
-        return None
+        return None if self._refusal is None else f"the plan has no posts left in this month, X says: {self._refusal}"
 
-    def exhaust(self) -> None:
+    def refuse(self, words: str) -> None:
         """X says that there are no more."""
-        self._answered = (1, 1) if self._answered is None else (self._answered[1], self._answered[1])
+        self._refusal = words
 
     async def ask(self, session: aiohttp.ClientSession, base: str, headers: dict[str, str]) -> None:
         """Asks X, unless it was asked shortly before. What it cannot tell is no trouble: the stream will."""
-        if self._asked_at is not None and self._clock() - self._asked_at < _ASK_SECONDS:
-            return
-        self._asked_at = self._clock()
+        async with self._asking:
+            if self._asked_at is None or self._clock() - self._asked_at >= _ASK_SECONDS:
+                self._asked_at = self._clock()
+                await self._ask(session, base, headers)
+
+    async def _ask(self, session: aiohttp.ClientSession, base: str, headers: dict[str, str]) -> None:
+        self._refusal = None  # without an answer only the stream can tell whether it still holds
         try:
             answer = mapping(
                 msgspec.json.decode(await http.ask(session, "GET", f"{base}/2/usage/tweets", headers=headers))
@@ -87,7 +95,7 @@ class Quota:
     def _turn(self) -> None:
         month = f"{self._now():%Y-%m}"
         if month != self._month:
-            self._month, self._read = month, 0
+            self._month, self._read, self._refusal = month, 0, None
 
     def _show(self) -> None:
         used = self._read if self._answered is None else self._answered[0] + self._since

@@ -13,6 +13,7 @@ from streams import metrics
 from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
 from streams.sources.base import Content, Unreadable
 from streams.sources.recent import Recent
+from streams.sources.tags import Tags
 from streams.sources.times import tweet_time
 from streams.sources.untyped import count, dicts, mapping, string, strings, time
 
@@ -23,6 +24,8 @@ _ERROR_CHARACTERS = 300
 _MEDIA = {"photo": "image", "video": "video", "animated_gif": "video"}
 _NO_LANGUAGE = ("und", "qam", "qct", "qht", "qme", "qst", "zxx")
 _REMOVALS = ("delete", "drop")
+_REMOVED_ACCOUNTS = ("user_delete", "user_suspend", "user_protect")
+_POSTS_OF_ONE = 1_000  # posts of an account, or reposts of a post: they go when it goes
 
 TweetId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}$")]
 
@@ -55,13 +58,13 @@ class _Line(msgspec.Struct):
 
 
 class _Compliance(msgspec.Struct):
-    data: dict[str, Any] | None = None
-    errors: Any = None
+    """What has data without the id of a post."""
+
+    data: dict[str, dict[str, Any]]
 
 
 _LINE: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
 _COMPLIANCE: msgspec.json.Decoder[_Compliance] = msgspec.json.Decoder(_Compliance)
-_COMPLIANCE_MARK = b'"tweet"'
 
 
 class StreamError(Exception):
@@ -74,36 +77,50 @@ class StreamError(Exception):
 
 
 class XParser:
-    """Reads lines of the filtered stream, and of the compliance streams where the plan has them."""
+    """Reads lines of the filtered stream, and of the compliance streams where the plan has them.
 
-    def __init__(self, rule_tag: str) -> None:
-        """`rule_tag`: marks the rules that are ours; what matches none of them is left out."""
+    Those carry the deletions of the whole network: only what concerns posts that were read here is passed on. With a post
+    go the reposts that hold its text, with an account its posts and what reposts them.
+    """
+
+    def __init__(self, rule_tag: str | None = None, tags: Tags | None = None) -> None:
+        """`rule_tag`: marks the rules that are ours, what matches none of them is left out; None: whoever made the rules.
+
+        `tags`: what carries none of these is left out, for frames that were asked for with other rules.
+        """
         self._rule_tag = rule_tag
+        self._tags = tags
         self._newest = Recent[str, str](_REMEMBERED)
         """The newest version of each post that was passed on: an edit has an id of its own."""
         self._posts = Recent[str, str](_REMEMBERED)
         """The post of each version."""
-        self._gone = Recent[str, None](_REMEMBERED)
-        """Deleted, also before the post came: the streams are not in step."""
+        self._reposts_of = Recent[str, list[str]](_REMEMBERED)
+        self._posts_of = Recent[str, list[str]](_REMEMBERED)
+        """Posts and reposts by the account that wrote them or their originals."""
+        self._gone = Recent[str, datetime](_REMEMBERED)
+        """When it was deleted, also before the post came: the streams are not in step."""
+        self._accounts_gone = Recent[str, datetime](_REMEMBERED)
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
     def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
         """`frame`: a line of a stream."""
         try:
-            if frame.startswith(b'{"data":{"') and _COMPLIANCE_MARK in frame[:80]:
-                return self._comply(_COMPLIANCE.decode(frame), now)
             line = _LINE.decode(frame)
         except msgspec.ValidationError as error:
-            return [Unreadable(origin, 0, frame, "invalid", str(error)[:_ERROR_CHARACTERS])]
+            events = _events(frame)
+            if not events:
+                return [Unreadable(origin, 0, frame, "invalid", str(error)[:_ERROR_CHARACTERS])]
+            return self._comply(events, now)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return [Unreadable(origin, 0, frame, "malformed", str(error)[:_ERROR_CHARACTERS])]
         if line.data is None:
-            if ended(frame) is not None:
-                return []
-            return [Unreadable(origin, 0, frame, "invalid", "neither a post nor an error")]
+            if ended(frame) is None:
+                return [Unreadable(origin, 0, frame, "invalid", "neither a post nor an error")]
+            self._filtered.inc()
+            return []
         rules = [string(rule.get("tag")) for rule in dicts(line.matching_rules)]
-        if rules and self._rule_tag not in rules:
+        if rules and self._rule_tag is not None and self._rule_tag not in rules:
             self._filtered.inc()
             return []
         return self._keep(line.data, mapping(line.includes), now)
@@ -111,33 +128,68 @@ class XParser:
     def _keep(self, tweet: _Tweet, includes: dict[str, Any], now: datetime) -> list[Content]:
         first = next(filter(str.isdigit, strings(tweet.edit_history_tweet_ids)), tweet.id)[:20]
         last = self._newest.get(first)
-        if first in self._gone or tweet.id in self._gone:
-            self._filtered.inc()
-            return []
         if last is not None and int(tweet.id) <= int(last):
             self._repeated.inc()
             return []
+        post = _post(tweet, first, includes, now)
+        original = _original(post.repost_of or "", includes)
+        accounts = [*filter(None, dict.fromkeys((string(tweet.author_id), string(original.get("author_id")))))]
+        gone_at = self._gone_at(post, tweet.id, accounts)
+        if (gone_at is not None and last is not None) or (self._tags and not self._tags.match(post.hashtags)):
+            self._filtered.inc()
+            return []
         self._newest.add(first, tweet.id)
+        if gone_at is not None:  # an earlier run may have read it
+            return [Deletion(source=SOURCE, id=first, deleted_at=gone_at)]
         self._posts.add(tweet.id, first)
         self._posts.add(first, first)
-        return [_post(tweet, first, includes, now)]
+        if last is None:
+            for account in accounts:
+                _append(self._posts_of, account, first)
+            if post.repost_of:
+                _append(self._reposts_of, post.repost_of, first)
+        return [post]
 
-    def _comply(self, line: _Compliance, now: datetime) -> list[Content]:
-        """Deletions of posts that were kept: the streams carry those of the whole network."""
-        found: list[Content] = []
-        for kind, event in mapping(line.data).items():
-            tweet_id = string(mapping(mapping(event).get("tweet")).get("id"))
-            if kind not in _REMOVALS or not tweet_id or tweet_id in self._gone:
-                continue
-            post_id = self._posts.get(tweet_id)
-            self._gone.add(tweet_id, None)
-            if post_id is not None:
-                self._gone.add(post_id, None)
-                deleted_at = time(mapping(event).get("event_at")) or now
-                found.append(Deletion(source=SOURCE, id=post_id, deleted_at=deleted_at))
-        if not found:
+    def _gone_at(self, post: Post, version: str, accounts: list[str]) -> datetime | None:
+        """When the post, what it reposts, or an account that wrote it went; a later post shows that the account is back."""
+        for tweet_id in filter(None, (post.id, version, post.repost_of)):
+            if (at := self._gone.get(tweet_id)) is not None:
+                return at
+        for account in accounts:
+            at = self._accounts_gone.get(account)
+            if at is not None and (post.edited_at or post.created_at) <= at:
+                return at
+        return None
+
+    def _comply(self, events: dict[str, dict[str, Any]], now: datetime) -> list[Content]:
+        removed: list[Content] = []
+        for kind, event in events.items():
+            at = time(event.get("event_at")) or now
+            tweet_id = string(mapping(event.get("tweet")).get("id"))
+            account = string(mapping(event.get("user")).get("id"))
+            if tweet_id and kind in _REMOVALS:
+                removed += self._remove(tweet_id, at)
+            elif account and kind in _REMOVED_ACCOUNTS:
+                self._accounts_gone.add(account, at)
+                for post_id in self._posts_of.get(account) or []:
+                    removed += self._remove(post_id, at)
+        if not removed:
             self._filtered.inc()
-        return found
+        return removed
+
+    def _remove(self, tweet_id: str, at: datetime) -> Iterator[Content]:
+        """Deletions of what was kept of it, each once."""
+        post_id = self._posts.get(tweet_id) or tweet_id
+        reposts = [*(self._reposts_of.get(tweet_id) or []), *(self._reposts_of.get(post_id) or [])]
+        for gone in dict.fromkeys([post_id, *reposts]):
+            if gone in self._posts and gone not in self._gone:
+                yield Deletion(source=SOURCE, id=gone, deleted_at=at)
+            self._gone.add(gone, at)
+        self._gone.add(tweet_id, at)
+
+
+def _append(values: Recent[str, list[str]], key: str, value: str) -> None:
+    values.add(key, [*(values.get(key) or [])[-_POSTS_OF_ONE + 1 :], value])
 
 
 def ended(frame: bytes) -> StreamError | None:
@@ -156,6 +208,23 @@ def ended(frame: bytes) -> StreamError | None:
     ]
     titles = "; ".join(filter(None, said))[:_ERROR_CHARACTERS]
     return StreamError(titles) if line.data is None and titles else None
+
+
+def _events(frame: bytes) -> dict[str, dict[str, Any]]:
+    """What a line of a compliance stream tells, by kind; nothing when it is none."""
+    try:
+        events = _COMPLIANCE.decode(frame).data
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return {kind: event for kind, event in events.items() if "tweet" in event or "user" in event}
+
+
+def time_of(frame: bytes) -> datetime | None:
+    """When X made the post of a line; None when it holds none, or does not tell."""
+    try:
+        return made_at(string(mapping(mapping(msgspec.json.decode(frame)).get("data")).get("id")))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def made_at(tweet_id: str) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from tests.helpers.http_server import Connection, Request, http_server
@@ -15,12 +16,18 @@ TOKEN = "canary-x-token"
 RULES = "/2/tweets/search/stream/rules"
 STREAM = "/2/tweets/search/stream"
 COMPLIANCE = "/2/tweets/compliance/stream"
+ACCOUNTS = "/2/users/compliance/stream"
 USAGE = "/2/usage/tweets"
 FIRST_ID = 1_900_000_000_000_000_000
 
 
 def tweet_id(number: int) -> str:
     return str(FIRST_ID + number)
+
+
+def tweet_id_of(moment: datetime) -> str:
+    """The id of what X makes at a time."""
+    return str(int(moment.timestamp() * 1_000) - 1_288_834_974_657 << 22)
 
 
 def tweet(
@@ -52,6 +59,11 @@ def removal(number: int, kind: str = "delete") -> bytes:
     return json.dumps({"data": {kind: event}}, separators=(",", ":")).encode() + b"\r\n"
 
 
+def account_gone(author_id: str, kind: str = "user_delete") -> bytes:
+    event = {"event_at": "2026-08-01T12:30:00.000Z", "user": {"id": author_id}}
+    return json.dumps({"data": {kind: event}}, separators=(",", ":")).encode() + b"\r\n"
+
+
 def send(*pieces: bytes) -> Act:
     async def act(connection: Connection) -> None:
         for piece in pieces:
@@ -71,9 +83,16 @@ async def cut(connection: Connection) -> None:
 class X:
     """Does one list of acts for each stream that is opened, the last one again for all that follow."""
 
-    def __init__(self, *streams: list[Act] | Failure, compliance: dict[int, list[Act]] | None = None) -> None:
+    def __init__(
+        self,
+        *streams: list[Act] | Failure,
+        compliance: dict[int, list[Act]] | None = None,
+        accounts: dict[int, list[Act]] | None = None,
+    ) -> None:
+        """`compliance` and `accounts`: acts by partition; without any the plan has no compliance streams."""
         self._streams = list(streams)
-        self._compliance = compliance or {}
+        has_plan = compliance is not None or accounts is not None
+        self._compliance = {COMPLIANCE: compliance or {}, ACCOUNTS: accounts or {}} if has_plan else {}
         self._opened = 0
         self.rules: dict[str, dict[str, str]] = {}
         """By id: `value` and `tag`."""
@@ -105,8 +124,8 @@ class X:
                 await connection.answer(status, body, **headers)
             else:
                 await self._stream(acts, connection)
-        elif request.path == COMPLIANCE and self._compliance:
-            await self._stream(self._compliance.get(int(request.query["partition"][0]), [stay]), connection)
+        elif (acts_by_partition := self._compliance.get(request.path)) is not None:
+            await self._stream(acts_by_partition.get(int(request.query["partition"][0]), [stay]), connection)
         else:
             await connection.answer(404 if request.path == USAGE else 403, b'{"title":"Client Forbidden"}')
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +18,10 @@ from streams.sources.base import Unreadable
 from streams.sources.x import XSource
 from streams.sources.x_rules import wanted_rules
 from tests.helpers.feeds import counted, no_sleep, numbers, take
-from tests.helpers.http_server import Connection
+from tests.helpers.http_server import Connection, Request, http_server
+from tests.helpers.processes import eventually
 from tests.helpers.x import (
+    ACCOUNTS,
     COMPLIANCE,
     FIRST_ID,
     RULES,
@@ -26,11 +30,13 @@ from tests.helpers.x import (
     USAGE,
     Act,
     X,
+    account_gone,
     cut,
     line,
     removal,
     send,
     stay,
+    tweet_id_of,
     x,
 )
 
@@ -157,8 +163,35 @@ async def test_goes_on_from_a_saved_cursor_and_reports_what_is_lost() -> None:
     [gap] = [content for content in contents if isinstance(content, Gap)]
     assert gap.since == datetime(2026, 8, 1, 12, 50, tzinfo=UTC)
     assert batches[-1].cursor is not None
-    assert json.loads(batches[-1].cursor) == {"at": "2026-08-01T13:00:00Z", "month": "2026-08", "read": 42}
-    assert listening.describe(batches[-1].cursor) == "2026-08-01T13:00:00+00:00"
+    # what is sent again may still be on its way
+    assert json.loads(batches[-1].cursor) == {"at": "2026-08-01T12:55:00Z", "month": "2026-08", "read": 42}
+    assert listening.describe(batches[-1].cursor) == "2026-08-01T12:55:00+00:00"
+
+
+@pytest.mark.parametrize("backfill_minutes", [0, 5])
+async def test_a_time_that_is_still_to_come_is_a_gap(backfill_minutes: int) -> None:
+    saved = json.dumps({"at": "2031-01-01T00:00:00Z"})
+    async with x([send(b"\r\n", line(0)), stay]) as server:
+        contents, batches = await take(source(server, cursor=saved, backfill_minutes=backfill_minutes), 2)
+        asked = server.asked(STREAM)[0].query.get("backfill_minutes")
+    assert asked == (["5"] if backfill_minutes else None)
+    assert [type(content) for content in contents] == [Gap, Post]
+    assert isinstance(contents[0], Gap)
+    assert (contents[0].since, "set back" in contents[0].reason) == (None, True)
+    assert batches[-1].cursor is not None
+    assert json.loads(batches[-1].cursor)["at"] == "2026-08-01T13:00:00Z"
+
+
+async def test_a_cut_while_posts_are_sent_again_is_made_good() -> None:
+    time = Time()
+    away: list[Any] = [(503, b"", {})] * 5
+    async with x([send(line(0)), cut], *away, [send(line(1)), cut], [send(line(1), line(2)), stay]) as server:
+        contents, batches = await take(source(server, time=time, backfill_minutes=5), 3)
+        assert [request.query.get("backfill_minutes") for request in server.asked(STREAM)][-2:] == [["4"], ["4"]]
+        assert ids(contents) == [0, 1, 2]
+        again, _ = await take(source(server, time=time, backfill_minutes=5, cursor=batches[-1].cursor), 2)
+        assert server.asked(STREAM)[-1].query["backfill_minutes"] == ["4"]
+    assert ids(again) == [1, 2]
 
 
 async def test_keep_alives_carry_the_cursor_on() -> None:
@@ -189,6 +222,60 @@ async def test_a_refusal_for_good_ends_it(status: int, setting: str) -> None:
         with pytest.raises(Refused, match=f"HTTP {status}.*{setting}") as caught:
             await take(source(server), 1)
     assert TOKEN not in str(caught.value)
+
+
+async def test_redirects_are_followed_within_the_host() -> None:
+    async with x((307, b"", {"location": STREAM}), [send(line(0)), stay]) as server:
+        contents, _ = await take(source(server), 1)
+        assert len(server.asked(STREAM)) == 2
+    assert ids(contents) == [0]
+
+
+@pytest.mark.parametrize("target", [STREAM, "ftp://127.0.0.1/", "http://[", "//:0/"])
+async def test_a_redirect_that_leads_nowhere_is_trouble_that_passes(target: str) -> None:
+    time = Time()
+    hops: list[Any] = [(302, b"", {"location": target})] * (4 if target == STREAM else 1)
+    async with x(*hops, [send(line(0)), stay]) as server:
+        contents, _ = await take(source(server, time=time), 1)
+    assert ids(contents) == [0]
+    assert time.waits == [0.25]
+
+
+async def test_another_host_gets_no_token() -> None:
+    seen: list[Request] = []
+
+    async def elsewhere(request: Request, connection: Connection) -> None:
+        seen.append(request)
+        await connection.begin("application/json")
+        await connection.chunk(line(0))
+        await connection.stay()
+
+    async with http_server(elsewhere) as other, x((302, b"", {"location": other + STREAM})) as server:
+        await take(source(server), 1)
+    assert [request.path for request in seen] == [STREAM]
+    assert TOKEN not in repr(seen)
+
+
+async def test_a_slow_reader_slows_x_down_and_loses_nothing() -> None:
+    sent = 0
+
+    async def flood(connection: Connection) -> None:
+        nonlocal sent
+        for number in range(700):
+            await connection.chunk(line(number, text="#poltwt " + "x" * 20_000))
+            sent = number + 1
+
+    async with x([flood, stay]) as server:
+        batches = source(server).batches()
+        found = list((await anext(batches)).contents)
+        await asyncio.sleep(0.5)
+        assert sent < 650
+        async for batch in batches:
+            found += batch.contents
+            if len(found) == 700:
+                break
+        await batches.aclose()  # type: ignore[attr-defined]
+    assert ids(found) == list(range(700))
 
 
 async def test_a_wrong_token_is_said_at_once() -> None:
@@ -250,12 +337,48 @@ async def test_our_own_limit_holds_over_restarts_until_the_month_ends() -> None:
     assert "TAGPULSE_X__MONTHLY_POSTS" in contents[1].reason
 
 
-async def test_a_cap_that_x_names_is_waited_out() -> None:
+async def test_a_cut_behind_lines_that_waited_for_us_is_asked_for_from_the_last_of_them_on() -> None:
+    time = Time()
+
+    async def a_stall(connection: Connection) -> None:
+        time.now += timedelta(seconds=200)
+        await connection.chunk(line(1, id=tweet_id_of(NOW + timedelta(seconds=10))))
+
+    async with x([send(line(0)), a_stall, a_stall, cut], [send(line(2)), stay]) as server:
+        await take(source(server, time=time, backfill_minutes=5), 3)
+        assert [request.query.get("backfill_minutes") for request in server.asked(STREAM)] == [None, ["5"]]
+
+
+@pytest.mark.parametrize("usage", [[], [(7, 99)] * 9])
+async def test_a_cap_that_x_names_is_waited_out_and_told_once(usage: list[tuple[int, int]]) -> None:
+    """Also where X does not tell how many posts were read, or says that some are left."""
     time = Time()
     capped = (429, b'{"title":"UsageCapExceeded","period":"Monthly"}', {})
-    async with x(capped, [send(line(0)), stay]) as server:
+    ends = [send(b'{"errors":[{"title":"usage-cap-exceeded"}]}\r\n'), cut]
+    async with x(capped, capped, ends, [send(line(0)), stay]) as server:
+        server.usage = usage
         contents, _ = await take(source(server, time=time), 2)
     assert [type(content) for content in contents] == [Gap, Post]
+    assert isinstance(contents[0], Gap)
+    assert "UsageCapExceeded" in contents[0].reason
+    assert [wait for wait in time.waits if wait == 900] == [900] * 3
+
+
+async def test_x_is_asked_for_the_months_use_while_the_stream_stands() -> None:
+    time = Time()
+
+    async def a_quarter_of_an_hour_later(connection: Connection) -> None:
+        time.now += timedelta(seconds=901)
+        await connection.chunk(b"\r\n")
+        await eventually(lambda: counted(metrics.QUOTA_USED, "x") == 50, 10, "the answer is shown")
+        await connection.chunk(line(1))
+
+    async with x([send(line(0)), a_quarter_of_an_hour_later, stay]) as server:
+        server.usage = [(5, 99), (50, 99)]
+        contents, _ = await take(source(server, time=time), 2)
+        assert (len(server.asked(USAGE)), len(server.asked(STREAM))) == (2, 1)
+    assert ids(contents) == [0, 1]
+    assert counted(metrics.QUOTA_USED, "x") == 51
 
 
 async def test_deletions_of_what_was_kept_are_honoured() -> None:
@@ -284,6 +407,84 @@ async def test_deletions_of_what_was_kept_are_honoured() -> None:
     assert found[3].deleted_at == datetime(2026, 8, 1, 12, 30, tzinfo=UTC)
 
 
+async def test_an_account_that_goes_takes_its_posts_with_it() -> None:
+    seen: list[Any] = []
+
+    async def after_the_posts(connection: Connection) -> None:
+        while len(seen) < 2:
+            await no_sleep(0)
+        await connection.chunk(account_gone("7"))
+
+    async with x([send(line(0), line(1, author_id="8")), stay], accounts={2: [after_the_posts, stay]}) as server:
+        async with asyncio.timeout(10), contextlib.aclosing(source(server, compliance=True).batches()) as batches:  # type: ignore[type-var]
+            async for batch in batches:
+                seen += batch.contents
+                if len(seen) == 3:
+                    break
+        assert sorted(request.query["partition"][0] for request in server.asked(ACCOUNTS)) == ["1", "2", "3", "4"]
+    assert [(type(content), number) for content, number in zip(seen, ids(seen), strict=True)] == [
+        (Post, 0), (Post, 1), (Deletion, 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("saved", "minutes", "since"),
+    [
+        ({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:50:00Z"}, "5", (12, 50)),
+        ({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:58:00Z"}, "3", None),
+        ({"at": "2026-08-01T12:50:00Z"}, "5", (12, 50)),  # of an earlier version
+        ({"at": "2026-08-01T12:58:00Z"}, "3", None),
+    ],
+)
+async def test_deletions_are_asked_for_again_after_a_restart(
+    saved: dict[str, str], minutes: str, since: tuple[int, int] | None
+) -> None:
+    alive = {partition: [send(b"\r\n"), stay] for partition in (1, 2, 3, 4)}
+    gaps = counted(metrics.GAPS, "x")
+    found: list[Any] = []
+    async with x([send(b"\r\n"), stay], compliance=alive, accounts=alive) as server:
+        listening = source(server, cursor=json.dumps(saved), compliance=True)
+        async with asyncio.timeout(10), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
+            async for batch in batches:
+                found += batch.contents
+                cursor = json.loads(batch.cursor) if batch.cursor else {}
+                if cursor.get("deletions_at") == "2026-08-01T13:00:00Z":
+                    break
+        asked = [*server.asked(COMPLIANCE), *server.asked(ACCOUNTS)]
+        assert [request.query["backfill_minutes"] for request in asked] == [[minutes]] * 8
+    told = [gap for gap in found if isinstance(gap, Gap) and gap.reason.startswith("deletions")]
+    assert [gap.since for gap in told] == ([NOW.replace(hour=since[0], minute=since[1])] if since else [])
+    assert counted(metrics.GAPS, "x") - gaps == len(found)
+
+
+async def test_deletions_that_are_still_on_their_way_hold_the_cursor() -> None:
+    saved = json.dumps({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:58:00Z"})
+    alive = {partition: [send(b"\r\n"), stay] for partition in (1, 2, 3, 4)}
+    again = alive | {4: [send(removal(7)), stay]}
+    async with x([send(b"\r\n"), stay], compliance=again, accounts=alive) as server:
+        listening = source(server, cursor=saved, compliance=True, backfill_minutes=5)
+        async with asyncio.timeout(10), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
+            cursors = [(await anext(batches)).cursor for _ in range(9)]
+    assert json.loads(cursors[-1] or "") == {
+        "at": "2026-08-01T13:00:00Z", "month": "2026-08", "deletions_at": "2026-08-01T12:58:00Z",
+    }  # fmt: skip
+
+
+async def test_a_compliance_stream_that_says_why_it_ends_is_opened_again() -> None:
+    time = Time()
+    streams = iter([[send(b'{"title":"ConnectionException","connection_issue":"TooManyConnections"}\r\n'), cut]])
+
+    async def first_refused(connection: Connection) -> None:
+        for act in next(streams, [send(b"x" * (5 * 2**20) + b"\r\n"), stay]):
+            await act(connection)
+
+    async with x([stay], compliance={1: [first_refused]}) as server:
+        [content], _ = await take(source(server, time=time, compliance=True), 1)
+    assert isinstance(content, Unreadable)
+    assert content.reason == "oversize"
+    assert time.waits == [60]
+
+
 async def test_a_plan_without_compliance_streams_is_told() -> None:
     async with x([stay]) as server:
         with pytest.raises(Refused, match="TAGPULSE_X__COMPLIANCE"):
@@ -299,9 +500,17 @@ async def test_survives_what_cannot_be_read() -> None:
         b"x" * (10 * 2**20) + b"\r\n",
         line(1),
     ]
+    taped: list[bytes] = []
     async with x([send(*frames), stay]) as server:
-        contents, _ = await take(source(server), 6)
+        listening = source(server)
+        listening.tape = lambda origin, frame: taped.append(frame)
+        contents, _ = await take(listening, 6)
         assert len(server.asked(STREAM)) == 1
+    assert [frame for frame in taped if frame] == [
+        *(frame.strip() for frame in frames[:4]),
+        b"x" * 4 * 2**20,
+        line(1).strip(),
+    ]
     reasons = [content.reason for content in contents if isinstance(content, Unreadable)]
     assert reasons == ["malformed", "malformed", "invalid", "invalid", "oversize"]
     assert ids(contents) == [1]
