@@ -15,13 +15,16 @@ from pydantic import SecretStr
 from streams.sources import http
 from streams.sources.untyped import mapping, string
 
-_PAGE = 40  # the most that Mastodon gives at once
+PAGE = 40  # the most posts that Mastodon gives at once
+BEFORE_ALL = (0, "")
+"""Before the order of every id."""
 
 
 class Head(msgspec.Struct):
     """What is to be known of a status before its parser reads it."""
 
     id: str
+    created_at: Any = None
     edited_at: Any = None
 
 
@@ -86,13 +89,17 @@ class Instance:
             yield news
             after = news[-1].head.id
 
-    async def latest(self, tag: str, until: str, count: int) -> list[Status]:
-        """The last posts of the hashtag's timeline up to the post `until`, newest first."""
+    async def newest(self, tag: str) -> list[Status]:
+        """The last page of the hashtag's timeline, newest first."""
+        return sorted(await self._page(tag), key=_place, reverse=True)
+
+    async def latest(self, tag: str, until: str, count: int, floor: tuple[int, str]) -> list[Status]:
+        """The last posts of the hashtag's timeline from the order `floor` up to the post `until`, newest first."""
         below = str(int(until) + 1) if until.isascii() and until.isdigit() else until
         found: list[Status] = []
         while len(found) < count:
             page = await self._page(tag, max_id=below)
-            older = sorted((post for post in page if _place(post) < order(below)), key=_place, reverse=True)
+            older = sorted((post for post in page if floor <= _place(post) < order(below)), key=_place, reverse=True)
             if not older:
                 break
             found += older
@@ -117,7 +124,7 @@ class Instance:
     async def _page(self, tag: str, **bounds: str) -> list[Status]:
         url = f"{self.url}/api/v1/timelines/tag/{quote(tag, safe='')}"
         answer = await http.ask(
-            self._session, "GET", url, params=bounds | {"limit": str(_PAGE)}, headers=self._headers(self.url)
+            self._session, "GET", url, params=bounds | {"limit": str(PAGE)}, headers=self._headers(self.url)
         )
         try:
             statuses = msgspec.json.decode(answer, type=list[msgspec.Raw])

@@ -44,7 +44,7 @@ class _Status(msgspec.Struct):
     id: LocalId
     uri: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
     content: str = ""
-    visibility: str = "public"
+    visibility: str = ""
     account: _Account = _Account()
     spoiler_text: Any = None
     created_at: Any = None

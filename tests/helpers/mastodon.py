@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
+from streams.settings import MastodonSettings
+from streams.sources.mastodon import MastodonSource
+from tests.helpers.feeds import no_sleep
 from tests.helpers.http_server import Connection, Request, http_server
 
 Act = Callable[[Connection], Awaitable[None]]
 TOKEN = "canary-mastodon-token"
+NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
+"""An hour behind the first post."""
 
 
 def status(number: int, *, text: str = "#poltwt", host: str = "example.social", **fields: Any) -> dict[str, Any]:
@@ -57,11 +64,20 @@ async def cut(connection: Connection) -> None:
 class Mastodon:
     """Does one list of acts for each stream that is opened, the last one again for all that follow."""
 
-    def __init__(self, *streams: list[Act] | int, timeline: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        *streams: list[Act] | int,
+        timeline: Sequence[dict[str, Any]] = (),
+        missed: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """`missed`: what the timeline holds besides when the second stream is opened."""
         self._streams = list(streams)
         self._opened = 0
-        self.timeline = timeline or []
+        self._heard = 0
+        self._filled = asyncio.Event()
+        self.timeline = list(timeline)
         """What the hashtag's timeline holds."""
+        self._missed = missed
         self.hidden: list[dict[str, Any]] = []
         """Posts that are there, but not in the timeline."""
         self.requests: list[Request] = []
@@ -96,9 +112,11 @@ class Mastodon:
                 after = int(request.query["min_id"][0])
                 page = [post for post in ordered if int(post["id"]) > after][:limit]
             else:
-                below = int(request.query["max_id"][0])
+                below = int(request.query.get("max_id", ["9" * 20])[0])
                 page = [post for post in ordered if int(post["id"]) < below][-limit:]
             await connection.answer(200, json.dumps(list(reversed(page))).encode())
+            if "min_id" in request.query and not page:
+                self._filled.set()
         elif request.path.startswith("/api/v1/statuses/"):
             there = [post for post in self.timeline + self.hidden if post["id"] == request.path.rpartition("/")[2]]
             await connection.answer(200 if there else 404, json.dumps(there[0]).encode() if there else b"{}")
@@ -108,8 +126,15 @@ class Mastodon:
             if isinstance(acts, int):
                 await connection.answer(acts, b'{"error":"no"}')
                 return
+            self._heard += 1
+            if self._heard == 2:
+                self.timeline += self._missed
+            self._filled.clear()
             await connection.begin("text/event-stream")
             await connection.chunk(b":)\n\n")
+            if acts and acts[-1] is not stay:
+                # what stands unread when the connection breaks is lost with it
+                await self._filled.wait()
             for act in acts:
                 await act(connection)
             connection.cut()
@@ -124,3 +149,18 @@ async def mastodon(*streams: list[Act] | int, **options: Any) -> AsyncIterator[M
     async with http_server(server.handle) as url:
         server.url = url
         yield server
+
+
+def source(
+    *servers: Mastodon, tags: tuple[str, ...] = ("poltwt",), cursor: str | None = None, **settings: Any
+) -> MastodonSource:
+    hosts = ",".join(server.url for server in servers)
+    tokens = ",".join(f"{server.url.removeprefix('http://')}={TOKEN}" for server in servers)
+    return MastodonSource(
+        MastodonSettings(instances=hosts, tokens=tokens, **settings),
+        tags,
+        cursor=cursor,
+        now=lambda: NOW,
+        sleep=no_sleep,
+        jitter=lambda: 0.0,
+    )

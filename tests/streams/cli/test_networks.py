@@ -31,7 +31,7 @@ async def test_listens_to_mastodon_and_fetches_what_it_missed(
 ) -> None:
     timeline = [mastodon.status(number) for number in range(30)]
     first, second = [mastodon.send(*map(mastodon.update, range(10))), mastodon.stay], [mastodon.stay]
-    async with mastodon.mastodon(first, second, timeline=timeline) as server:
+    async with mastodon.mastodon(first, second, missed=timeline) as server:
         settings = settings_for(embedded_broker, mastodon={"instances": server.url, "tokens": mastodon.TOKEN})
         topics.create(settings)
         for wanted in (10, 30):
