@@ -28,7 +28,7 @@ from streams.settings import PREFIX, KafkaSettings
 
 PEERS = Path(__file__).with_name("peers.py")
 PLUMBING_POSTS = 200_000
-MODEL_POSTS = 10_000
+MODEL_POSTS = 30_000
 FIRST_SHARE, LAST_SHARE = 0.1, 0.98
 
 

@@ -52,7 +52,7 @@ async def take(listening: BlueskySource, count: int) -> tuple[list[Content], lis
     """Reads on until so many contents came."""
     contents: list[Content] = []
     batches: list[Batch] = []
-    async with asyncio.timeout(10), contextlib.aclosing(listening.batches()) as reading:  # type: ignore[type-var]
+    async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as reading:  # type: ignore[type-var]
         async for batch in reading:
             batches.append(batch)
             contents += batch.contents
@@ -181,7 +181,7 @@ async def test_a_slow_reader_slows_the_server_down_and_loses_nothing() -> None:
 
     async with jetstream([flood, stay]) as server:
         contents: list[Content] = []
-        async with asyncio.timeout(30), contextlib.aclosing(source(server).batches()) as reading:  # type: ignore[type-var]
+        async with asyncio.timeout(60), contextlib.aclosing(source(server).batches()) as reading:  # type: ignore[type-var]
             contents += (await anext(reading)).contents
             await asyncio.sleep(0.5)
             assert sent < 15_000

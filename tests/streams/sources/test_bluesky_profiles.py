@@ -41,7 +41,7 @@ def source(server: Jetstream, lookups: Profiles, **options: Any) -> BlueskySourc
 @asynccontextmanager
 async def reading(listening: BlueskySource) -> AsyncIterator[Callable[[int], Any]]:
     """Gives a function that reads on until so many contents came, and returns them."""
-    async with asyncio.timeout(20), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
+    async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
 
         async def read(count: int) -> list[Content]:
             contents: list[Content] = []

@@ -416,7 +416,7 @@ async def test_an_account_that_goes_takes_its_posts_with_it() -> None:
         await connection.chunk(account_gone("7"))
 
     async with x([send(line(0), line(1, author_id="8")), stay], accounts={2: [after_the_posts, stay]}) as server:
-        async with asyncio.timeout(10), contextlib.aclosing(source(server, compliance=True).batches()) as batches:  # type: ignore[type-var]
+        async with asyncio.timeout(60), contextlib.aclosing(source(server, compliance=True).batches()) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 seen += batch.contents
                 if len(seen) == 3:
@@ -444,7 +444,7 @@ async def test_deletions_are_asked_for_again_after_a_restart(
     found: list[Any] = []
     async with x([send(b"\r\n"), stay], compliance=alive, accounts=alive) as server:
         listening = source(server, cursor=json.dumps(saved), compliance=True)
-        async with asyncio.timeout(10), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
+        async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 found += batch.contents
                 cursor = json.loads(batch.cursor) if batch.cursor else {}
@@ -463,7 +463,7 @@ async def test_deletions_that_are_still_on_their_way_hold_the_cursor() -> None:
     again = alive | {4: [send(removal(7)), stay]}
     async with x([send(b"\r\n"), stay], compliance=again, accounts=alive) as server:
         listening = source(server, cursor=saved, compliance=True, backfill_minutes=5)
-        async with asyncio.timeout(10), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
+        async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
             cursors = [(await anext(batches)).cursor for _ in range(9)]
     assert json.loads(cursors[-1] or "") == {
         "at": "2026-08-01T13:00:00Z", "month": "2026-08", "deletions_at": "2026-08-01T12:58:00Z",
