@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -83,6 +84,16 @@ def web_address(text: str, setting: str) -> str:
     if not sound or not url.startswith(("http://", "https://")) or parts.path or parts.query or parts.username:
         raise ValueError(f"{setting}: must be addresses such as https://mastodon.social, not {text.strip()[:100]!r}")
     return url
+
+
+def is_local(host: str) -> bool:
+    """Whether what is sent to this host stays on this machine; the folder of a socket is a host, too."""
+    if host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 ExistingFile = Annotated[FilePath, AfterValidator(_is_file)]
