@@ -67,6 +67,12 @@ def test_no_command_writes_json_in_another_way() -> None:
     assert found == []
 
 
+def test_nothing_writes_csv() -> None:
+    writes = re.compile(r"csv\.(writer|DictWriter)|(to|write)_csv|format csv|\(.*'csv'", re.IGNORECASE)
+    sources = [path for package in ("streams", "models") for path in (ROOT / package).rglob("*.py")]
+    assert [path.name for path in sources if writes.search(path.read_text())] == []
+
+
 @pytest.fixture
 async def settings(tmp_path: Path) -> Settings:
     settings = own_settings("127.0.0.1:1", tmp_path)
