@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import os
 import shutil
 import socket
@@ -19,8 +18,9 @@ from models.errors import ArtefactError
 from streams import clock, connection, topics
 from streams.campaign import Campaign, load_campaign
 from streams.errors import SettingsError, TagpulseError
-from streams.settings import KafkaSettings, LakeSettings, Settings
+from streams.settings import LakeSettings, Settings
 from streams.sinks.storage import open_storage
+from streams.values import is_local
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -82,7 +82,7 @@ def check_broker(settings: Settings) -> Finding:
     except TagpulseError as error:
         return Finding(check="broker", status="fail", detail=str(error))
     detail = f"{kafka.bootstrap_servers} answers ({kafka.security_protocol})"
-    if not kafka.security_protocol.endswith("SSL") and not _all_local(kafka):
+    if not kafka.security_protocol.endswith("SSL") and not all(is_local(host) for host, _ in connection.servers(kafka)):
         return Finding(
             check="broker",
             status="warn",
@@ -241,14 +241,3 @@ def check_disk(check: str, path: Path, variable: str) -> Finding:
         return Finding(check=check, status="ok", detail=detail)
     advice = f"make room, or set {variable} to another disk"
     return Finding(check=check, status="fail" if free < _FULL_BYTES else "warn", detail=detail, advice=advice)
-
-
-def _all_local(kafka: KafkaSettings) -> bool:
-    return all(host == "localhost" or _is_loopback(host) for host, _ in connection.servers(kafka))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

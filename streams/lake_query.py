@@ -14,6 +14,8 @@ from streams.sinks.lake_views import select
 from streams.sinks.storage import open_storage
 
 _FETCHED_ROWS = 10_000
+_MAX_WORDS = 500
+"""Characters."""
 
 
 class Answer(NamedTuple):
@@ -31,7 +33,7 @@ def ask(lake: Path | str, sql: str) -> Answer:
     try:
         cursor = select(open_storage(lake), sql)
     except duckdb.Error as error:
-        raise BadInput(f"the query failed: {error}") from None
+        raise _failed(error) from None
     return Answer([column[0] for column in cursor.description or ()], _rows(cursor))
 
 
@@ -51,4 +53,10 @@ def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         while rows := cursor.fetchmany(_FETCHED_ROWS):
             yield from rows
     except duckdb.Error as error:
-        raise BadInput(f"the query failed: {error}") from None
+        raise _failed(error) from None
+
+
+def _failed(error: duckdb.Error) -> BadInput:
+    """In DuckDB's words, without its copy of the query below them, and without all of a long text that it repeats."""
+    words = " ".join(str(error).partition("\n\nLINE ")[0].split())
+    return BadInput(f"the query failed: {words if len(words) <= _MAX_WORDS else words[:_MAX_WORDS] + '…'}")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from streams.settings import LogSettings
+from streams.terminal import json_text, one_line
 
-# Controls, line separators and what turns the direction of writing: never from a post into a terminal.
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _CLIENT_LOGGERS = ("aiokafka", "kafka", "faust", "mode")
 _CLIENT_QUIET_SECONDS = 10.0
 _BUSY_LOGGER = "kafka.net.selector"  # warns of every tenth of a second that a busy machine keeps it waiting
@@ -21,19 +18,15 @@ _BUSY_LOGGER = "kafka.net.selector"  # warns of every tenth of a second that a b
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time(record)} {record.levelname.lower():<7} {record.name}: {_one_line(record.getMessage())}"
+        line = f"{_time(record)} {record.levelname.lower():<7} {record.name}: {one_line(record.getMessage())}"
         if not record.exc_info:
             return line
         # Indented, so that no line of an error's text can pass for one of the log.
-        return "\n    ".join([line, *map(_one_line, self.formatException(record.exc_info).splitlines())])
+        return "\n    ".join([line, *map(one_line, self.formatException(record.exc_info).splitlines())])
 
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-
-
-def _one_line(text: str) -> str:
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class _Json(logging.Formatter):
@@ -46,7 +39,7 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, ensure_ascii=False)
+        return json_text(fields)
 
 
 class RateLimit(logging.Filter):

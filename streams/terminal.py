@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from datetime import datetime
+from typing import Any
 
+import msgspec
+
+# Controls, line separators, what turns the direction of writing, and halves of surrogate pairs; a tab does no harm.
+_STEERING = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _INVISIBLE = "\u200c\u200d\ufe0e\ufe0f"
 """Joiners and variation selectors: harmless, but terminals disagree on the width of what they join."""
 _MARKS_IN_A_ROW = 3
@@ -21,6 +28,22 @@ def plain(text: str) -> str:
             continue
         shown.append(character if character.isprintable() else character.encode("unicode_escape", "replace").decode())
     return "".join(shown)
+
+
+def one_line(text: str) -> str:
+    """The text as it is, but for line breaks and what steers a terminal: these are written as escapes."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON that can be shown: what cannot be printed stands in it as escapes, which change no value.
+
+    Takes what `json` takes, and structs, dataclasses and times.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=msgspec.to_builtins, indent=indent)
+    if text.isprintable():
+        return text
+    return "".join(shown if shown.isprintable() or shown == "\n" else json.dumps(shown)[1:-1] for shown in text)
 
 
 def span(begin: datetime, end: datetime | None) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ LakePlace = Annotated[
     Path | str, BeforeValidator(lambda value: value if "://" in str(value) else Path(str(value)).expanduser())
 ]
 """A folder, or the address of an object store, which stays a string."""
+
+_LOGIN = "no user and no password may stand in an address, which is no secret"
 
 
 def _is_file(path: Path) -> Path:
@@ -66,13 +69,26 @@ def _is_secret_address(address: SecretStr) -> SecretStr:
     return address
 
 
-HttpAddress = Annotated[str, AfterValidator(_is_http_address)]
-HttpAddresses = Annotated[str, AfterValidator(_are_http_addresses)]
+def _is_without_login(addresses: str) -> str:
+    if any(urlsplit(address).username is not None for address in addresses.split(",")):
+        raise ValueError(_LOGIN)
+    return addresses
+
+
+HttpAddress = Annotated[str, AfterValidator(_is_http_address), AfterValidator(_is_without_login)]
+HttpAddresses = Annotated[str, AfterValidator(_are_http_addresses), AfterValidator(_is_without_login)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_is_secret_address)]
+
+
+def without_login(address: str, setting: str) -> None:
+    """Raises ValueError for an address with a user or a password, which the log would show; so does not repeat it."""
+    if "@" in address:
+        raise ValueError(f"{setting}: {_LOGIN}")
 
 
 def web_address(text: str, setting: str) -> str:
     """An address as `https://host[:port]`; a host alone is meant so. Raises ValueError."""
+    without_login(text, setting)
     url = text.strip().rstrip("/")
     url = url if "://" in url else f"https://{url}"
     try:
@@ -80,9 +96,19 @@ def web_address(text: str, setting: str) -> str:
         sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         sound = False
-    if not sound or not url.startswith(("http://", "https://")) or parts.path or parts.query or parts.username:
+    if not sound or not url.startswith(("http://", "https://")) or parts.path or parts.query:
         raise ValueError(f"{setting}: must be addresses such as https://mastodon.social, not {text.strip()[:100]!r}")
     return url
+
+
+def is_local(host: str) -> bool:
+    """Whether what is sent to this host stays on this machine; the folder of a socket is a host, too."""
+    if host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 ExistingFile = Annotated[FilePath, AfterValidator(_is_file)]

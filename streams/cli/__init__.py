@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from streams.errors import TagpulseError
+from streams.terminal import one_line, plain
 
 _COMMANDS = {
     "alerts": "Try the way that alerts take, list spikes.",
@@ -102,10 +103,11 @@ def main(arguments: list[str] | None = None) -> None:
     except click.Abort:
         sys.exit(130)
     except TagpulseError as error:
-        click.echo(f"tagpulse: {error}", err=True)
+        click.echo(f"tagpulse: {plain(str(error))}", err=True)
         sys.exit(error.exit_code)
     except Exception:
-        traceback.print_exc()
+        for line in traceback.format_exc().rstrip("\n").split("\n"):
+            click.echo(one_line(line), err=True)
         click.echo("tagpulse: a fault of tagpulse, see the traceback above", err=True)
         sys.exit(TagpulseError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)

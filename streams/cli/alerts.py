@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -25,7 +23,7 @@ from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertman
 from streams.errors import BadMessage, SettingsError
 from streams.reader import read_topic
 from streams.settings import Settings, load_settings
-from streams.terminal import plain, span
+from streams.terminal import json_text, plain, span
 
 _HASHTAG = "poltwt"
 _WIDTH = 200
@@ -113,7 +111,7 @@ def show(run: str | None, only_open: bool, as_json: bool) -> None:
     spikes = [spike for spike in _last_told(settings) if not only_open or spike.state != "closed"]
     if as_json:
         for spike in spikes:
-            click.echo(json.dumps(msgspec.to_builtins(spike)))
+            click.echo(json_text(spike))
         return
     if not spikes:
         click.echo(f"{settings.topics.alerts} has no {'open ' if only_open else ''}spikes")
@@ -197,7 +195,7 @@ def _as_object(told: _Told, seconds: float) -> str:
         "detail": told.answer.detail,
         "seconds": round(seconds, 3),
     }
-    return json.dumps(found)
+    return json_text(found)
 
 
 def _last_told(settings: Settings) -> list[Spike]:

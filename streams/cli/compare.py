@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 
 from streams.cli.options import Moment
@@ -17,6 +16,7 @@ from streams.compare.terminal import as_tables
 from streams.contracts import normalise_hashtags
 from streams.errors import BadInput
 from streams.settings import load_settings
+from streams.terminal import json_text
 
 _WIDTH = 160  # of a table in a file
 
@@ -65,7 +65,7 @@ def command(
         except OSError as error:
             raise BadInput(f"the page cannot be written to {html_path}: {error.strerror}") from None
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        click.echo(json_text(found))
     else:
         Console(width=None if sys.stdout.isatty() else _WIDTH).print(as_tables(found, limit))
 

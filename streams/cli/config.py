@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pydantic_core import to_jsonable_python
 from streams.campaign import Campaign, load_campaign
 from streams.errors import SettingsError
 from streams.settings import Settings, load_settings, variables
+from streams.terminal import json_text
 
 _CAMPAIGN_OPTION = click.option(
     "--campaign",
@@ -51,11 +51,11 @@ def show(path: Path | None, as_json: bool) -> None:
     campaign = load_campaign(path or settings.campaign)
     if as_json:
         shown = {"settings": _settings(settings), "campaign": to_jsonable_python(campaign)}
-        click.echo(json.dumps(shown, ensure_ascii=False))
+        click.echo(json_text(shown))
         return
     for name, setting in _settings(settings).items():
         value = "" if setting["value"] is None else setting["value"]
-        line = f"{name}={json.dumps(value) if isinstance(value, bool | list) else value}"
+        line = f"{name}={json_text(value) if isinstance(value, bool | list) else value}"
         click.echo(f"{line:<64}  # ({setting['origin']}) {setting['description']}")
     click.echo("\n" + "\n".join(_campaign_lines(campaign)))
 
@@ -109,7 +109,7 @@ def validate(path: Path | None, as_json: bool) -> int:
     except SettingsError as error:
         faults += error.faults
     if as_json:
-        click.echo(json.dumps({"faults": faults}, ensure_ascii=False))
+        click.echo(json_text({"faults": faults}))
     elif faults:
         click.echo("\n".join(faults), err=True)
     else:

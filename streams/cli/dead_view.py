@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,7 @@ import msgspec
 
 from streams.dead_letters import Found
 from streams.dead_outcomes import Done, Plan
-from streams.terminal import plain
+from streams.terminal import json_text, plain
 
 
 def as_object(found: Found, *, whole: bool = False) -> str:
@@ -36,7 +35,7 @@ def as_object(found: Found, *, whole: bool = False) -> str:
             "headers": [[name, _text(value)] for name, value in letter.headers],
             "value_base64": None if letter.value is None else base64.b64encode(letter.value).decode(),
         }
-    return json.dumps(fields)
+    return json_text(fields)
 
 
 def as_detail(found: Found) -> str:
@@ -84,7 +83,7 @@ def plan_object(plan: Plan, missing: Sequence[str]) -> str:
         "left_out": plan.left_out,
         "missing": missing,
     }
-    return json.dumps({"plan": fields})
+    return json_text({"plan": fields})
 
 
 def done_line(done: Done) -> str:
@@ -105,7 +104,7 @@ def done_object(done: Done) -> str:
         "sent_to": done.detail if done.result == "retried" else None,
         "error": done.detail if done.result in ("failed", "left out") else None,
     }
-    return json.dumps(fields)
+    return json_text(fields)
 
 
 def _counted(counts: Mapping[str, int]) -> str:

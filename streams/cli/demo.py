@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import click
 from streams.broker import Kind
 from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
+from streams.terminal import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,7 +99,7 @@ def _run(
 
             summary = play(folder, kind=kind, campaign=campaign, speed=speed, show=show, started=_STARTED)
         if as_json:
-            click.echo(json.dumps(summary.to_json(), ensure_ascii=False))
+            click.echo(json_text(summary.to_json()))
         else:
             from streams.demo.report import report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ import click
 from streams import log
 from streams.doctor import examine
 from streams.settings import load_settings
+from streams.terminal import json_text, plain
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -35,10 +35,10 @@ def command(as_json: bool) -> int:
         findings.append(finding)
         if not as_json:
             status = click.style(f"{finding.status:<5}", fg=_COLOURS[finding.status])
-            click.echo(f"{status} {finding.check:<13} {finding.detail}")
+            click.echo(f"{status} {finding.check:<13} {plain(finding.detail)}")
             if finding.advice:
-                click.echo(f"{'':<19} → {finding.advice}")
+                click.echo(f"{'':<19} → {plain(finding.advice)}")
     healthy = all(finding.status != "fail" for finding in findings)
     if as_json:
-        click.echo(json.dumps({"ok": healthy, "findings": [asdict(finding) for finding in findings]}))
+        click.echo(json_text({"ok": healthy, "findings": [asdict(finding) for finding in findings]}))
     return 0 if healthy else 1

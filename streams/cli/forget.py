@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from streams.forget import Removal, forget, wanted_of
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Author, PostKey, Sink, Wanted
 from streams.sinks.registry import find_sink, sink_names
-from streams.terminal import plain
+from streams.terminal import json_text, plain
 
 
 class _OfSource(click.ParamType):
@@ -81,13 +80,13 @@ def command(
     if report is not None:
         _write(report, "")  # before anything is removed: a report that cannot be written must not be the last word
     removals = asyncio.run(forget(sinks, wanted))
-    text = json.dumps(_report(asked_authors, asked_posts, removals), indent=2, ensure_ascii=False)
+    text = json_text(_report(asked_authors, asked_posts, removals), indent=2)
     if report is None:
         click.echo(text)
     else:
         _write(report, text + "\n")
     for removal in removals:
-        said = f"failed: {removal.error}" if removal.error else f"{len(removal.removed)} posts removed"
+        said = f"failed: {plain(str(removal.error))}" if removal.error else f"{len(removal.removed)} posts removed"
         click.echo(f"{removal.sink}: {said}", err=True)
     return int(any(removal.error for removal in removals))
 

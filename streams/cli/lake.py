@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
@@ -17,6 +16,7 @@ from streams.settings import load_settings
 from streams.sinks.lake_compact import Compacted, compact
 from streams.sinks.lake_prune import Pruned, prune
 from streams.sinks.storage import open_storage
+from streams.terminal import json_text
 
 Folder = TypeVar("Folder", Compacted, Pruned)
 
@@ -88,7 +88,7 @@ def prune_command(days: int | None, execute: bool, as_json: bool) -> None:
 def _told(folders: Iterable[Folder], as_json: bool) -> Iterator[Folder]:
     for each in folders:
         if as_json:
-            click.echo(json.dumps(asdict(each)))
+            click.echo(json_text(asdict(each)))
         elif isinstance(each, Compacted):
             rows = each.rows - each.rows_after
             click.echo(f"{each.folder}: {each.files} files become {each.files_after}, {rows} of {each.rows} rows go")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +10,7 @@ import click
 from streams.contracts import utc_now
 from streams.errors import MissingExtra, SettingsError
 from streams.settings import PostgresSettings, load_settings
+from streams.terminal import json_text
 
 try:
     import psycopg
@@ -56,7 +56,7 @@ def migrate(as_json: bool) -> None:
     """
     before, now = run_migrations(load_settings().postgres)
     if as_json:
-        click.echo(json.dumps({"before": before, "now": now}))
+        click.echo(json_text({"before": before, "now": now}))
     elif before == now:
         click.echo(f"the tables have version {now} already")
     else:
@@ -76,7 +76,7 @@ def check(as_json: bool) -> int:
     with _connected(settings) as connection:
         found = schema.versions(connection, settings)
     if as_json:
-        click.echo(json.dumps(found._asdict()))
+        click.echo(json_text(found._asdict()))
     elif found.found == found.needed:
         click.echo(f"the tables have version {found.needed}, as needed")
     else:
@@ -118,7 +118,7 @@ def prune(execute: bool, as_json: bool) -> None:
         limit = deletions_limit(settings.retention_days, now)
         deletions = drop_deletions(connection, limit) if execute else old_deletions(connection, limit)
     if as_json:
-        click.echo(json.dumps({"deletions": deletions, "until": limit.isoformat(), "dropped": execute}))
+        click.echo(json_text({"deletions": deletions, "until": limit.isoformat(), "dropped": execute}))
         return
     if deletions:
         click.echo(f"{deletions} deletions until {limit:%Y-%m-%d}, {'dropped' if execute else 'to be dropped'}")
@@ -129,7 +129,7 @@ def prune(execute: bool, as_json: bool) -> None:
 
 
 def _as_json(month: Month, dropped: bool) -> str:
-    return json.dumps(month._asdict() | {"until": month.until.isoformat(), "dropped": dropped})
+    return json_text(month._asdict() | {"until": month.until.isoformat(), "dropped": dropped})
 
 
 def _as_text(month: Month, dropped: bool) -> str:

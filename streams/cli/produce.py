@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import json
 import signal
 import sys
 from contextlib import closing
@@ -28,6 +27,7 @@ from streams.sources.file import FileSource
 from streams.sources.lines import STDIN
 from streams.sources.recording import RecordedSource
 from streams.sources.table import FIELDS, Columns
+from streams.terminal import json_text
 
 _REFRESH_SECONDS = 0.2
 
@@ -255,7 +255,7 @@ async def _show_progress(source: Source, summary: Summary) -> None:
 
 def _show(summary: Summary, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(summary)))
+        click.echo(json_text(dataclasses.asdict(summary)))
         return
     rate = summary.sent / summary.seconds if summary.seconds else 0.0
     if summary.dead:

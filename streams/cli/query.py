@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from streams.lake_query import Answer, ask
 from streams.settings import load_settings
-from streams.terminal import plain
+from streams.terminal import json_text, plain
 
 
 @click.command()
@@ -52,13 +51,13 @@ def command(sql: str, as_json: bool, limit: int) -> None:
     if as_json:
         for row in answer.rows:
             fields = dict(zip(answer.columns, map(_plain, row), strict=True))
-            click.echo(json.dumps(fields, ensure_ascii=False, allow_nan=False))
+            click.echo(json_text(fields))
     else:
         _show(answer, limit)
 
 
 def _show(answer: Answer, limit: int) -> None:
-    table = Table(*map(escape, answer.columns))
+    table = Table(*(escape(plain(column)) for column in answer.columns))
     rows = list(islice(answer.rows, limit + 1))
     for row in rows[:limit]:
         table.add_row(*(_cell(value) for value in row))
@@ -70,9 +69,7 @@ def _show(answer: Answer, limit: int) -> None:
 
 def _cell(value: Any) -> Text:
     shown = _plain(value)
-    return Text(
-        "" if shown is None else plain(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False))
-    )
+    return Text("" if shown is None else plain(shown if isinstance(shown, str) else json_text(shown)))
 
 
 def _plain(value: Any) -> Any:

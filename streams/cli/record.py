@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from contextlib import closing, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from streams.cli.networks import NETWORKS, hashtags_of, open_source, tag_option
 from streams.settings import load_settings
 from streams.sources.base import Source
 from streams.sources.recording import Recorder
+from streams.terminal import json_text
 
 
 @click.command("record")
@@ -46,7 +46,7 @@ def command(network: str, path: Path, tags: tuple[str, ...], seconds: float | No
         asyncio.run(_listen(source, seconds))
     if as_json:
         click.echo(
-            json.dumps({"network": network, "path": str(path), "frames": recorder.frames, "bytes": recorder.size})
+            json_text({"network": network, "path": str(path), "frames": recorder.frames, "bytes": recorder.size})
         )
     else:
         click.echo(f"{recorder.frames:,} frames of {network} in {path} ({recorder.size:,} bytes)")

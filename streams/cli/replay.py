@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +34,7 @@ from streams.replay.selection import Selection
 from streams.replay.state import Order
 from streams.settings import LIVE, Settings, load_settings
 from streams.sinks.registry import find_sink
+from streams.terminal import json_text
 
 _STOPPED = 130
 RAW, LAKE = "raw", "lake"
@@ -146,7 +146,7 @@ def command(
     if found is None:
         click.echo(f"stopped: the same command goes on from here; `tagpulse runs drop {run}` removes it", err=True)
         return _STOPPED
-    text = msgspec.json.format(msgspec.json.encode(found)).decode()
+    text = json_text(found, indent=2)
     if manifest is not None:
         manifest.write_text(text + "\n", encoding="utf-8")
     click.echo(text if as_json else _summary(found))
@@ -214,7 +214,7 @@ class _Bars:
 
 def _show_plan(plan: Plan, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(plan) | {"chosen": plan.chosen}))
+        click.echo(json_text(_as_object(plan)))
         return
     table = Table("partition", "read", "chosen", "first", "last")
     for part in plan.parts:
@@ -226,6 +226,11 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
     )
     if plan.unreadable:
         click.echo(f"{plan.unreadable:,} cannot be read for their hashtag or source, and are left out")
+
+
+def _as_object(plan: Plan) -> dict[str, Any]:
+    seconds = None if plan.seconds == inf else plan.seconds
+    return {**msgspec.to_builtins(plan), "chosen": plan.chosen, "seconds": seconds}
 
 
 def _summary(manifest: Manifest) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from streams.errors import BadInput
 from streams.replay.runs import Run, drop, list_runs
 from streams.settings import Settings, load_settings
+from streams.terminal import json_text
 
 _sink_option = click.option(
     "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Sinks to look into."
@@ -43,7 +43,7 @@ def list_(sinks: tuple[str, ...], as_json: bool) -> None:
     runs = list_runs(load_settings(), sinks)
     if as_json:
         for run in runs:
-            click.echo(msgspec.json.encode(run).decode())
+            click.echo(json_text(run))
         return
     table = Table("run", "state", "topics", *(f"posts in {sink}" for sink in sinks), "read", "enriched", "dead")
     for run in runs:
@@ -64,7 +64,7 @@ def show(name: str, sinks: tuple[str, ...]) -> None:
     Examples:
       tagpulse runs show again | jq .manifest.hashtags
     """
-    click.echo(msgspec.json.format(msgspec.json.encode(_find(load_settings(), name, sinks))).decode())
+    click.echo(json_text(_find(load_settings(), name, sinks), indent=2))
 
 
 @command.command("drop")

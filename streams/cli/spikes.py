@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,7 +18,7 @@ from streams.settings.tree import LIVE
 from streams.spikes import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, Turn
 from streams.spikes.history import by_minute, read_file, read_lake, read_lines
 from streams.spikes.summary import pace, percent
-from streams.terminal import plain, span
+from streams.terminal import json_text, plain, span
 
 _WIDTH = 140
 _HASHTAG_WIDTH = 12
@@ -75,7 +74,7 @@ def command(run: str | None, path: Path | None, sensitivity: SensitivityName | N
     spikes = find_spikes(minutes, sensitivity or DEFAULT_SENSITIVITY)
     if as_json:
         for spike in spikes:
-            click.echo(json.dumps(as_object(spike), ensure_ascii=False))
+            click.echo(json_text(as_object(spike)))
     else:
         _show(spikes)
 

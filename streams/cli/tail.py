@@ -6,7 +6,6 @@ import asyncio
 import base64
 import heapq
 import itertools
-import json
 import os
 import signal
 import sys
@@ -36,7 +35,7 @@ from streams.contracts import (
 from streams.errors import BadInput, BadMessage
 from streams.reader import end_offsets, open_reader, partitions_of, read_until
 from streams.settings import load_settings
-from streams.terminal import plain
+from streams.terminal import json_text, plain
 
 _DEFAULT_COUNT = 10
 _POLL_MS = 500
@@ -109,7 +108,7 @@ def as_object(record: ConsumerRecord) -> str:
     except BadMessage as error:
         found["error"] = str(error)
         found["value_base64"] = None if record.value is None else base64.b64encode(record.value).decode()
-    return json.dumps(found)
+    return json_text(found)
 
 
 def _describe(message: Message) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict
 
 import click
@@ -12,6 +11,7 @@ from rich.table import Column, Table
 
 from streams import connection, topics
 from streams.settings import Settings, load_settings
+from streams.terminal import json_text
 
 
 @click.group("topics")
@@ -39,7 +39,7 @@ def create(as_json: bool) -> None:
     """
     created = topics.create(_settings())
     if as_json:
-        click.echo(json.dumps(asdict(created)))
+        click.echo(json_text(asdict(created)))
         return
     for name in created.made:
         click.echo(f"{name}: created")
@@ -62,7 +62,7 @@ def grow(as_json: bool) -> None:
     grown = topics.grow(_settings())
     for growth in grown:
         click.echo(
-            json.dumps(asdict(growth)) if as_json else f"{growth.topic}: {growth.before} → {growth.now} partitions"
+            json_text(asdict(growth)) if as_json else f"{growth.topic}: {growth.before} → {growth.now} partitions"
         )
     if not grown and not as_json:
         click.echo("no topic has fewer partitions than the settings want")
@@ -80,7 +80,7 @@ def check(as_json: bool) -> int:
     """
     found = topics.check(_settings())
     if as_json:
-        click.echo(json.dumps(asdict(found)))
+        click.echo(json_text(asdict(found)))
         return int(bool(found.differences))
     for difference in found.differences:
         click.echo(f"{difference.topic}: {difference.what} is {difference.found}, wanted {difference.wanted}")
@@ -104,7 +104,7 @@ def listing(as_json: bool) -> None:
     found = topics.listing(_settings())
     if as_json:
         for topic in found:
-            click.echo(json.dumps(asdict(topic)))
+            click.echo(json_text(asdict(topic)))
         return
     table = Table(Column("topic", overflow="fold"), "role", box=None)
     for name in ("partitions", "replication", "records"):

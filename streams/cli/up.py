@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import threading
 import time
@@ -16,6 +15,7 @@ import click
 from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
 from streams.errors import BadInput
+from streams.terminal import json_text
 from streams.up.stage import Up, Wanted
 
 _LOOK_SECONDS = 1.0
@@ -105,7 +105,7 @@ def _shown(up: Up, *, as_json: bool) -> Iterator[Callable[[], None]]:
 
     console = Console()
     if as_json:
-        yield lambda: click.echo(json.dumps(status(up), ensure_ascii=False))
+        yield lambda: click.echo(json_text(status(up)))
     elif console.is_terminal:
         from rich.live import Live
 

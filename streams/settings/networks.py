@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from streams.settings.sections import Section
-from streams.values import Positive, Seconds, web_address
+from streams.values import Positive, Seconds, web_address, without_login
 
 _JETSTREAMS = tuple(
     f"wss://jetstream{number}.{place}.bsky.network/subscribe" for place in ("us-east", "us-west") for number in (2, 1)
@@ -47,6 +47,7 @@ class BlueskySettings(Section):
     @model_validator(mode="after")
     def _addresses(self) -> Self:
         for url in self.servers:
+            without_login(url, "TAGPULSE_BLUESKY__URL and TAGPULSE_BLUESKY__URLS")
             parts = urlsplit(url)
             if parts.scheme not in ("ws", "wss") or not parts.hostname:
                 raise ValueError(
@@ -120,7 +121,7 @@ def _pair(part: str) -> tuple[str, str]:
 class XSettings(Section):
     """The filtered stream of X's API v2."""
 
-    url: str = Field("https://api.x.com", pattern=r"^https?://[^/]+$", description="of the API")
+    url: str = Field("https://api.x.com", pattern=r"^https?://[^/@]+$", description="of the API")
     token: SecretStr | None = Field(None, description="the app's bearer token")
     rule_tag: str = Field(
         "tagpulse",

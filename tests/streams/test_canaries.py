@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from streams import topics
 from streams.broker import Broker
-from streams.settings import Settings
-from streams.settings.tree import variables
+from streams.contracts import decode_any, encode
+from streams.delivery.sample import sample_spikes
+from streams.settings import ROLES, Settings
 from tests.conftest import SettingsFactory
+from tests.helpers import records, x
+from tests.helpers.canaries import canaries, canary, leaked, shown_by, written
 from tests.helpers.http_server import Connection, Request, http_server
-from tests.helpers.processes import environment
-
-SHAPES = {
-    "TAGPULSE_MASTODON__TOKENS": "127.0.0.1:{port}={canary}",
-    "TAGPULSE_POSTGRES__DSN": "postgresql://tagpulse:{canary}@127.0.0.1:{port}/tagpulse?connect_timeout=2",
-    "TAGPULSE_ALERTS__WEBHOOK_URL": "http://127.0.0.1:{port}/{canary}",
-    "TAGPULSE_ALERTS__WEBHOOKS": '[{{"name": "a", "url": "http://127.0.0.1:{port}/{canary}", "secret": "{canary}"}}]',
-}
-"""Of secrets that are more than a word."""
+from tests.helpers.processes import Tagpulse, environment, eventually
 
 TOKEN, USER, PASSWORD = (f"TAGPULSE_ALERTS__ALERTMANAGER_{name}" for name in ("TOKEN", "USER", "PASSWORD"))
 """A token, or a user with a password."""
@@ -42,16 +41,6 @@ COMMANDS = {
 """And how each ends when the server says no."""
 
 
-def _canaries(port: int) -> dict[str, str]:
-    names = [name for name, variable in variables().items() if "SecretStr" in str(variable.field.annotation)]
-    shapes = dict.fromkeys(names, "{canary}") | SHAPES
-    return {name: shape.format(port=port, canary=_canary(name)) for name, shape in shapes.items()}
-
-
-def _canary(name: str) -> str:
-    return "canary-" + name.removeprefix("TAGPULSE_").replace("__", "-").lower()
-
-
 async def _run(command: str, env: Mapping[str, str]) -> tuple[int, str]:
     """The exit code, and everything that it wrote or that a list of processes shows of it."""
     process = await asyncio.create_subprocess_exec(
@@ -59,8 +48,8 @@ async def _run(command: str, env: Mapping[str, str]) -> tuple[int, str]:
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     shown = Path(f"/proc/{process.pid}/cmdline").read_text()
-    written, _ = await process.communicate()
-    return process.returncode or 0, shown + written.decode(errors="replace")
+    told, _ = await process.communicate()
+    return process.returncode or 0, shown + told.decode(errors="replace")
 
 
 async def _refuse(request: Request, connection: Connection) -> None:
@@ -76,9 +65,9 @@ def _environment(settings: Settings, address: str, **more: str) -> dict[str, str
         "TAGPULSE_ALERTS__ALERTMANAGER_URL": address,
         "TAGPULSE_LOG__LEVEL": "DEBUG",
     }
-    canaries = _canaries(int(address.rpartition(":")[2]))
-    del canaries[TOKEN if USER in more else PASSWORD]
-    return environment(settings, own | canaries | more)
+    planted = canaries(int(address.rpartition(":")[2]))
+    del planted[TOKEN if USER in more else PASSWORD]
+    return environment(settings, own | planted | more)
 
 
 @pytest.mark.slow
@@ -91,15 +80,87 @@ async def test_no_process_shows_a_secret(embedded_broker: Broker, settings_for: 
             "TAGPULSE_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
             "TAGPULSE_KAFKA__USERNAME": "tagpulse",
         }
-        wrong = env | {name: value + " \n" for name, value in _canaries(1).items()}
+        wrong = env | {name: value + " \n" for name, value in canaries(1).items()}
         by_password = _environment(settings, address, **{USER: "tagpulse"})
         runs = [(command, code, _run(command, env)) for command, code in COMMANDS.items()]
         runs += [("alerts test", 1, _run("alerts test", by_password))]
         runs += [("worker enrich", 77, _run("worker enrich", refused)), ("wrong", 78, _run("config validate", wrong))]
         outcomes = await asyncio.wait_for(asyncio.gather(*(run for *_, run in runs)), 200)
-    planted = [_canary(name) for name in _canaries(1)]
-    for (command, code, _), (found, written) in zip(runs, outcomes, strict=True):
-        assert written.strip(), command
-        leaked = [canary for canary in planted if canary in written]
-        assert not leaked, f"{command}: {written}"
-        assert found == code, f"{command}: {written}"
+    for (command, code, _), (found, told) in zip(runs, outcomes, strict=True):
+        assert told.strip(), command
+        assert not leaked(told), f"{command}: {told}"
+        assert found == code, f"{command}: {told}"
+
+
+PIPELINE = {
+    "produce": ("produce", "x", "--tag", "poltwt"),
+    "enrich": ("worker", "enrich"),
+    "store": ("worker", "store", "--sink", "parquet", "--sink", "postgres"),
+    "watch": ("worker", "watch"),
+}
+
+
+@pytest.mark.slow
+async def test_no_running_process_leaves_a_secret_anywhere(
+    embedded_broker: Broker, settings_for: SettingsFactory, dsn: str, tmp_path: Path
+) -> None:
+    settings = settings_for(
+        embedded_broker, model={"backend": "constant"}, lake={"flush_seconds": 0.5}, produce={"cursor_seconds": 0.5}
+    )
+    topics.create(settings)
+    alert, _ = sample_spikes("negative", "poltwt", datetime.now(UTC))
+    # the producer is cut off, then the recorder
+    streams: list[list[x.Act]] = [
+        [x.send(x.line(0), b"{junk\r\n"), x.cut],
+        [x.send(x.line(1)), x.stay],
+        [x.send(x.line(2)), x.cut],
+        [x.stay],
+    ]
+    async with x.x(*streams) as network, http_server(_refuse) as address:
+        env = _environment(settings, address) | {
+            "TAGPULSE_X__URL": network.url,
+            "TAGPULSE_X__TOKEN": x.TOKEN,
+            "TAGPULSE_X__SILENCE_SECONDS": "600",
+            "TAGPULSE_POSTGRES__DSN": dsn.replace("postgres@", f"postgres:{canary('TAGPULSE_POSTGRES__DSN')}@"),
+        }
+        with contextlib.ExitStack() as stack:
+
+            def start(*arguments: str | Path) -> Tagpulse:
+                return stack.enter_context(Tagpulse(*arguments, settings=settings, folder=tmp_path, env=env))
+
+            running = {name: start(*arguments) for name, arguments in PIPELINE.items()}
+            await _until(lambda: records.count(settings.kafka, settings.topics.gaps), "a gap")
+            running["record"] = start("record", "x", "--tag", "poltwt", "--to", tmp_path / "day.zst")
+            records.produce(settings.kafka, settings.topics.alerts, [(alert.key, encode(alert))])
+            await _until(lambda: records.count(settings.kafka, settings.topics.dead), "a dead letter")
+            await _until(lambda: list((tmp_path / "lake").rglob("*.parquet")), "posts in the lake")
+            await _until(lambda: _rows(dsn), "posts in PostgreSQL")
+            await _until(lambda: "refuses alerts" in running["watch"].stderr, "an alert that nobody takes")
+            await _until(lambda: "connecting again" in running["record"].stderr, "a recorded frame")
+            shown = dict(shown_by(running.values()))
+            for process in running.values():
+                process.terminate()
+            for name, process in running.items():
+                assert await asyncio.to_thread(process.wait) == 0, f"{name}: {process.stderr}"
+    shown |= dict(written(tmp_path)) | {"PostgreSQL": _rows(dsn)}
+    for role in ROLES:
+        found = records.read_all(settings.kafka, getattr(settings.topics, role))
+        shown[role] = str([(record.key, decode_any(record.value, record.headers)) for record in found])
+    assert [what for what in ("raw", "enriched", "day.zst", "PostgreSQL") if "#poltwt" not in shown[what]] == []
+    assert "{junk" in shown["dead"]
+    assert {what: text for what, text in shown.items() if leaked(text)} == {}
+
+
+async def _until(condition: Callable[[], object], what: str) -> None:
+    await eventually(condition, 60, what)
+
+
+def _rows(dsn: str) -> str:
+    """All rows of all tables, empty while there is no post."""
+    with psycopg.connect(dsn) as connection:
+        named = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+        rows = {
+            name: connection.execute(sql.SQL("select * from {}").format(sql.Identifier(name))).fetchall()
+            for (name,) in named
+        }
+    return str(rows) if rows.get("stored_posts") else ""

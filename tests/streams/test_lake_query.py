@@ -158,3 +158,10 @@ def test_a_wrong_query_ends_with_65(tmp_path: Path) -> None:
     done = run_tagpulse("query", "selec 1", settings=own_settings("127.0.0.1:1", tmp_path))
     assert (done.returncode, done.stdout) == (65, "")
     assert "the query failed" in done.stderr
+
+
+def test_a_wrong_query_is_told_in_one_line_without_the_query(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r'Referenced column "colour" not found') as raised:
+        ask(tmp_path, "select colour from posts")
+    assert "\n" not in str(raised.value)
+    assert "LINE 1" not in str(raised.value)

@@ -47,6 +47,13 @@ def test_what_could_forge_a_line_is_escaped_and_the_rest_kept() -> None:
     assert written(record, "text").endswith(r"Grüße\n2024-06-03 INFO forged\r\x1b[2J\u2028\u202eevil\x9b")
 
 
+def test_json_escapes_it_too_and_keeps_the_message() -> None:
+    message = "Grüße\n\x85forged \x9b31m\u2028\u202eevil"
+    shown = written(a_record(message), "json")
+    assert r"Grüße\n\u0085forged \u009b31m\u2028\u202eevil" in shown
+    assert json.loads(shown)["message"] == message
+
+
 @given(st.text())
 def test_a_message_is_one_line(message: str) -> None:
     # `%` would be read as a place for an argument.
@@ -54,7 +61,7 @@ def test_a_message_is_one_line(message: str) -> None:
     record.args = (message,)
     assert len(written(record, "text").splitlines()) == 1
     as_json = written(record, "json")
-    assert "\n" not in as_json
+    assert len(as_json.splitlines()) == 1
     assert json.loads(as_json)["message"] == message
 
 

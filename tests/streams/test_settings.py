@@ -138,6 +138,26 @@ def test_secrets_are_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [
+        ("BLUESKY__URL", "wss"),
+        ("BLUESKY__URLS", "wss"),
+        ("MASTODON__INSTANCES", "https"),
+        ("X__URL", "https"),
+        ("ALERTS__ALERTMANAGER_URL", "http"),
+        ("ALERTS__DASHBOARD_URL", "https"),
+    ],
+)
+def test_an_address_holds_no_password_and_an_error_does_not_repeat_it(
+    name: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"TAGPULSE_{name}", f"{scheme}://user:canary@example.org")
+    with pytest.raises(SettingsError, match=f"TAGPULSE_{name}") as raised:
+        load_settings()
+    assert "canary" not in str(raised.value)
+
+
 def test_the_tree_is_frozen() -> None:
     settings = load_settings()
     with pytest.raises(ValidationError, match="frozen"):

@@ -27,6 +27,7 @@ from streams.up.sample import write_recent_day
 from streams.up.stage import Up, Wanted
 from streams.up.view import line, screen
 from tests.helpers.brokers import own_settings
+from tests.helpers.canaries import canaries, leaked, shown_by, written
 from tests.helpers.grafana import program
 from tests.helpers.lake import view_rows
 from tests.helpers.posts import raw_posts
@@ -204,7 +205,9 @@ def test_a_killed_worker_comes_back_and_at_the_end_nothing_is_left(tmp_path: Pat
     day, keep = tmp_path / "day.jsonl", tmp_path / "kept"
     day.write_bytes(b"".join(value + b"\n" for _, value in raw_posts(range(POSTS))))
     arguments = ("--source", day, "--speed", "max", "--no-monitoring", "--keep", keep, "--json")
-    with Tagpulse("up", *arguments, settings=settings, folder=tmp_path) as up:
+    planted = {name: value for name, value in canaries(1).items() if "ALERTMANAGER" not in name}
+    env = planted | {"TAGPULSE_MASTODON__INSTANCES": "http://127.0.0.1:1"}
+    with Tagpulse("up", *arguments, settings=settings, folder=tmp_path, env=env) as up:
         wait_until(lambda: _statuses(up), 60, "it says how it is")
         store = wait_until(_running(up, "store-parquet"), 60, "the store runs")
         os.kill(store["pid"], signal.SIGKILL)
@@ -216,10 +219,13 @@ def test_a_killed_worker_comes_back_and_at_the_end_nothing_is_left(tmp_path: Pat
         assert _process(up, "produce")["state"] == "done"
         pids = [up.pid, *_pids(up)]
         assert all(map(is_alive, pids[:2]))
+        shown = dict(shown_by([up]))
         up.terminate()
         assert up.wait(40) == 0
         assert [pid for pid in pids if is_alive(pid)] == []
     assert _stored(keep) == {str(number) for number in range(POSTS)}
+    shown |= dict(written(tmp_path))
+    assert {what: text for what, text in shown.items() if leaked(text)} == {}
 
 
 def _stored(keep: Path) -> set[str]:

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from streams.errors import Refused, SettingsError
 from streams.settings import PostgresSettings
 from streams.sinks.postgres.faults import told
+from streams.values import is_local
 
 logger = logging.getLogger(__name__)
 
@@ -72,4 +73,11 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
     if encoding != "UTF8":
         connection.close()
         raise Refused(f"the database {connection.info.dbname} has the encoding {encoding}: posts need UTF8")
+    if not connection.pgconn.ssl_in_use and not is_local(connection.info.host):
+        logger.warning(
+            "PostgreSQL on %s is reached without TLS, so that posts cross the network unencrypted: "
+            "sslmode=verify-full in %s demands it (docs/postgres.md)",
+            connection.info.host,
+            _VARIABLE,
+        )
     return connection

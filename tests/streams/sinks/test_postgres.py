@@ -18,6 +18,7 @@ from streams.settings import LakeSettings, PostgresSettings, Settings
 from streams.sinks.base import Author, Flushed, PostKey, Row, Wanted
 from streams.sinks.parquet import ParquetSink
 from streams.sinks.postgres import PostgresSink
+from streams.sinks.postgres.session import connect
 from streams.sinks.registry import find_sink
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.replayed import fields_of, lake_posts, postgres_posts, standing
@@ -330,6 +331,17 @@ async def test_a_wrong_password_is_refused(fresh_postgres: PostgresServer) -> No
     for user in ("locked", "locked:wrong"):
         with pytest.raises(Refused, match="refuses the login"):
             await sink_for(fresh_postgres.dsn(user=user)).open()
+
+
+@pytest.mark.parametrize(("host", "warned"), [("db.example.org", True), ("127.0.0.1", False), ("localhost", False)])
+def test_a_server_elsewhere_without_tls_is_warned_of(
+    postgres: PostgresServer, caplog: pytest.LogCaptureFixture, host: str, warned: bool
+) -> None:
+    # the name is what the operator wrote, the address where the test's server is
+    dsn = f"host={host} hostaddr=127.0.0.1 port={postgres.port} user=postgres password=canary dbname=postgres"
+    connect(PostgresSettings(dsn=dsn)).close()
+    assert (f"PostgreSQL on {host} is reached without TLS" in caplog.text) == warned
+    assert "canary" not in caplog.text
 
 
 @pytest.mark.parametrize("dsn", [None, "host secret-word"])

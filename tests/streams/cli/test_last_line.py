@@ -1,0 +1,78 @@
+"""The last line of a command that failed: it says why, whatever strangers put into the error."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+import pytest
+
+from streams import cli
+from streams.errors import Unavailable
+from streams.settings import Settings
+from tests.helpers import x
+from tests.helpers.brokers import own_settings
+from tests.helpers.processes import run_tagpulse
+from tests.streams.compare.two_runs import enriched, write_run
+from tests.streams.test_terminal import HOSTILE, STEERING
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return own_settings("127.0.0.1:1", tmp_path)
+
+
+def _end(error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """How a command ends that raises the error: its exit code, and what it wrote."""
+
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "group", failing)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    return ended.value.code, capsys.readouterr().err
+
+
+def test_an_error_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, written = _end(Unavailable(f"the server says\n{HOSTILE}\ntagpulse: forged"), monkeypatch, capsys)
+    assert code == 69
+    assert written.endswith("\n")
+    (line,) = written.splitlines()
+    assert line.startswith(r"tagpulse: the server says \x1b[2J \x07\x7f forged \x9b31m \u202etxt\u2066")
+    assert not STEERING.search(written)
+
+
+def test_a_traceback_steers_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, written = _end(ValueError(f"cannot read {HOSTILE}"), monkeypatch, capsys)
+    assert code == 70
+    assert not STEERING.search(written)
+    *trace, last = written.splitlines()
+    assert trace[0] == "Traceback (most recent call last):"
+    assert trace[-1] == r"ValueError: cannot read \x1b[2J \x07\x7f \x85forged \x9b31m \u2028\u202etxt\u2066"
+    assert last == "tagpulse: a fault of tagpulse, see the traceback above"
+
+
+async def test_a_query_that_fails_at_a_post(settings: Settings, tmp_path: Path) -> None:
+    await write_run(tmp_path / "lake", "live", [enriched("1", "neutral", text=f"{HOSTILE}\n\nLINE 1: x" + "y" * 2_000)])
+    done = run_tagpulse("query", "select text::int from posts", settings=settings)
+    assert done.returncode == 65
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tagpulse: the query failed: Conversion Error: Could not convert string")
+    assert len(line) < 700
+    assert not STEERING.search(line)
+
+
+async def test_what_a_server_says(settings: Settings, tmp_path: Path) -> None:
+    async with x.x((403, HOSTILE.encode(), {})) as server:
+        arguments = ("record", "x", "--tag", "poltwt", "--to", tmp_path / "day.zst")
+        env = {"TAGPULSE_X__URL": server.url, "TAGPULSE_X__TOKEN": x.TOKEN}
+        done = await asyncio.to_thread(run_tagpulse, *arguments, settings=settings, env=env)
+    assert done.returncode == 77
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("tagpulse: ")
+    assert "403" in last
+    assert r"\x1b[2J" in last
+    assert not STEERING.search(done.stderr)
