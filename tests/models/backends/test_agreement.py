@@ -1,5 +1,11 @@
 """The back ends say the same: to the fourth decimal in full precision, nearly always in int8."""
 
+import json
+import os
+import platform
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -35,6 +41,26 @@ def test_int8_rounds_a_little(opened: Opened, invented: list[str], backend: str,
     small, full = opened(backend, precision), opened(backend, "f32")
     assert 1e-4 < np.abs(small.vectors(invented) - full.vectors(invented)).max() < 0.1
     assert share_equal(small.enrich(invented), full.enrich(invented)) >= 0.95
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="AVX2 is an instruction set of x86")
+def test_int8_is_safe_without_vnni(opened: Opened, invented: list[str]) -> None:
+    command = [sys.executable, "-m", "models", "enrich", "--backend", "openvino", "--precision", "int8"]
+    lines = [" ".join(text.split()) for text in invented]
+    result = subprocess.run(
+        command,
+        input="\n".join(lines).encode(),
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert answers[0]["model"]["precision"] == "int8"
+    full = opened("openvino", "f32").enrich(lines)
+    same = [one["sentiment"]["label"] == other.sentiment.label for one, other in zip(answers, full, strict=True)]
+    assert np.mean(same) >= 0.95
 
 
 def test_both_runtimes_of_the_int8_file_agree(opened: Opened, invented: list[str]) -> None:
