@@ -43,6 +43,12 @@ def test_int8_rounds_a_little(opened: Opened, invented: list[str], backend: str,
     assert share_equal(small.enrich(invented), full.enrich(invented)) >= 0.95
 
 
+def test_halves_on_a_gpu_round_less(opened: Opened, invented: list[str]) -> None:
+    small, full = opened("torch", "f16"), opened("torch", "f32")
+    assert 0 < np.abs(small.vectors(invented) - full.vectors(invented)).max() < 0.02
+    assert share_equal(small.enrich(invented), full.enrich(invented)) >= 0.98
+
+
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="AVX2 is an instruction set of x86")
 def test_int8_is_safe_without_vnni(opened: Opened, invented: list[str]) -> None:
     command = [sys.executable, "-m", "models", "enrich", "--backend", "openvino", "--precision", "int8"]
@@ -85,7 +91,7 @@ def test_int8_with_and_without_tiles_of_bf16(
     assert share_equal(one.enrich(invented), full.enrich(invented)) >= 0.97
 
 
-@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32")])
+@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32"), ("torch", "f16")])
 def test_neighbours_do_not_matter(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
     enricher = opened(backend, precision)
     texts = invented[:40]
@@ -96,7 +102,7 @@ def test_neighbours_do_not_matter(opened: Opened, invented: list[str], backend: 
         assert np.abs(enricher.vectors([texts[place]])[0] - together[place]).max() < 1e-5
 
 
-@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32")])
+@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32"), ("torch", "f16")])
 def test_the_same_call_gives_the_same_bits(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
     enricher = opened(backend, precision)
     assert np.array_equal(enricher.vectors(invented[:40]), enricher.vectors(invented[:40]))
