@@ -52,9 +52,10 @@ def agreement_tables(report: AgreementReport) -> list[RenderableType]:
         "language",
         "topics",
         "topic labels",
-        "largest difference",
+        "most apart",
         "posts",
     )
+    table.columns[0].no_wrap = True
     precise = f"{report.reference.runtime} {report.reference.precision}"
     for name, each in ((escape(precise), report.exact), ("itself, alone", report.alone)):
         cells = (
