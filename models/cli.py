@@ -7,10 +7,8 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from models.backends.choice import WantedBackend, WantedPrecision
 from models.campaign import read_topics
-from models.cli_common import backend_option, failing, precision_option, threads_option
-from models.enricher import Enricher
+from models.cli_common import Load, failing, model_options
 from models.eval_cli import evaluate
 from models.train_cli import train
 
@@ -37,10 +35,8 @@ main.add_command(train)
     type=click.Path(path_type=Path),
     help="Campaign file (TOML) whose [[topics]] tables are scored as well.",
 )
-@backend_option
-@precision_option
-@threads_option
-def enrich(topics_file: Path | None, backend: WantedBackend, precision: WantedPrecision, threads: int | None) -> None:
+@model_options
+def enrich(topics_file: Path | None, load: Load) -> None:
     """Read one text a line from standard input, write one JSON object a line, in order.
 
     \b
@@ -48,12 +44,13 @@ def enrich(topics_file: Path | None, backend: WantedBackend, precision: WantedPr
       echo "What a lovely dog!" | python -m models enrich
       python -m models enrich --topics campaign.toml < posts.txt > enriched.jsonl
       python -m models enrich --backend torch --precision f32 < posts.txt
+      python -m models enrich --backend hub --hub-sentiment ./my-classifier < posts.txt
 
     Bytes that are not UTF-8 are replaced; an empty line gets an answer like any other.
     """
     with failing():
         topics = read_topics(topics_file) if topics_file else ()
-        enricher = Enricher.load(backend=backend, precision=precision, threads=threads, campaign_topics=topics)
+        enricher = load(campaign_topics=topics)
     output = click.get_binary_stream("stdout")
     encoder = msgspec.json.Encoder()
     for texts in _lines(click.get_binary_stream("stdin")):

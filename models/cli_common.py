@@ -1,14 +1,18 @@
 """What the commands of `python -m models` share: options, exit codes, and how an error ends them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn, get_args
+from functools import wraps
+from typing import Literal, NoReturn, Protocol, get_args
 
 import click
 
 from models.backends.choice import WantedBackend, WantedPrecision
-from models.errors import ArtefactError, BackendError, ModelError, PlotsMissingError
+from models.campaign import CampaignTopic
+from models.enricher import DEFAULT_CACHE_SIZE, CachedEnricher, Enricher
+from models.errors import ArtefactError, BackendError, HubModelError, ModelError, PlotsMissingError
+from models.hub import TOPIC_THRESHOLD, HubEnricher
 
 BAD_DATA = 65
 """Exit code for input that cannot be read (EX_DATAERR of sysexits.h)."""
@@ -19,26 +23,90 @@ BROKEN_INSTALL = 70
 CANNOT_WRITE = 73
 """Exit code for results that cannot be written (EX_CANTCREAT)."""
 
-backend_option = click.option(
-    "--backend",
-    type=click.Choice(get_args(WantedBackend)),
-    default="auto",
-    show_default=True,
-    help="What computes; auto takes the fastest that is installed.",
-)
-precision_option = click.option(
-    "--precision",
-    type=click.Choice(get_args(WantedPrecision)),
-    default="auto",
-    show_default=True,
-    help="Numbers it computes in; auto takes what is fast and exact on this processor.",
-)
-threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to compute on.  [default: all]")
+_OF_HUB = "a text classifier with safetensors, a folder or NAME or NAME@REVISION on the Hugging Face hub."
+
+
+class Load(Protocol):
+    """Loads the model that the options name; it forgets its answers where `cache_size` is 0."""
+
+    def __call__(
+        self, *, campaign_topics: Sequence[CampaignTopic] = (), cache_size: int = DEFAULT_CACHE_SIZE
+    ) -> CachedEnricher: ...
+
+
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which model computes, and how; they become one argument, `load`."""
+
+    @click.option(
+        "--backend",
+        type=click.Choice([*get_args(WantedBackend), "hub"]),
+        default="auto",
+        show_default=True,
+        help="What computes; auto takes the fastest that is installed, hub models by others.",
+    )
+    @click.option(
+        "--precision",
+        type=click.Choice(get_args(WantedPrecision)),
+        default="auto",
+        show_default=True,
+        help="Numbers it computes in; auto takes what is fast and exact on this processor.",
+    )
+    @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute on.  [default: all]")
+    @click.option("--hub-sentiment", metavar="MODEL", help=f"With --backend hub: {_OF_HUB}")
+    @click.option("--hub-language", metavar="MODEL", help="The same for languages.")
+    @click.option("--hub-topic", metavar="MODEL", help="The same for topics.")
+    @click.option(
+        "--hub-topic-threshold",
+        type=click.FloatRange(0, 1),
+        default=TOPIC_THRESHOLD,
+        show_default=True,
+        help="Score from which a post has a topic, where that model may give it several.",
+    )
+    @wraps(command)
+    def with_options(
+        *,
+        backend: WantedBackend | Literal["hub"],
+        precision: WantedPrecision,
+        threads: int | None,
+        hub_sentiment: str | None,
+        hub_language: str | None,
+        hub_topic: str | None,
+        hub_topic_threshold: float,
+        **others: object,
+    ) -> None:
+        if backend != "hub" and (hub_sentiment or hub_language or hub_topic):
+            raise click.UsageError("a model by others is named, but --backend is not hub")
+
+        def load(
+            *, campaign_topics: Sequence[CampaignTopic] = (), cache_size: int = DEFAULT_CACHE_SIZE
+        ) -> CachedEnricher:
+            if backend != "hub":
+                return Enricher.load(
+                    backend=backend,
+                    precision=precision,
+                    threads=threads,
+                    cache_size=cache_size,
+                    campaign_topics=campaign_topics,
+                )
+            return HubEnricher.load(
+                sentiment=hub_sentiment,
+                language=hub_language,
+                topic=hub_topic,
+                topic_threshold=hub_topic_threshold,
+                precision=precision,
+                threads=threads,
+                cache_size=cache_size,
+                campaign_topics=campaign_topics,
+            )
+
+        command(load=load, **others)
+
+    return with_options
 
 
 def fail(error: ModelError) -> NoReturn:
     """End with the message and the exit code of an error."""
-    if isinstance(error, BackendError | PlotsMissingError):
+    if isinstance(error, BackendError | HubModelError | PlotsMissingError):
         raise click.UsageError(str(error)) from error
     click.echo(f"Error: {error}", err=True)
     sys.exit(BROKEN_INSTALL if isinstance(error, ArtefactError) else BAD_DATA)

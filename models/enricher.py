@@ -68,6 +68,11 @@ class CachedEnricher(ABC):
         """What computes here."""
         return self._runtime
 
+    @property
+    @abstractmethod
+    def topics(self) -> tuple[str, ...]:
+        """Topics the model can answer."""
+
     def cache_info(self) -> CacheInfo:
         """Return the counters of the cache of identical texts."""
         return self._cache.info()

@@ -7,6 +7,7 @@ ModelError
 ├── HubModelError       a model named for `hub` cannot be loaded or used: name another, or mend its files
 ├── TopicsFileError     a file of campaign topics cannot be read: mend it
 ├── EvaluationDataError labelled posts cannot be read: mend them
+├── TrainingDataError   what a training step reads is missing: get the set, or run the step that makes it
 ├── RatesFileError      a file of error rates cannot be read: write it again
 └── PlotsMissingError   what draws plots is not installed: the text has the line for pip
 """
@@ -48,6 +49,10 @@ class TopicsFileError(ModelError):
 
 class EvaluationDataError(ModelError):
     """Labelled posts cannot be read."""
+
+
+class TrainingDataError(ModelError):
+    """What a training step reads is missing: a data set, or what an earlier step leaves."""
 
 
 class RatesFileError(ModelError):

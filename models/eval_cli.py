@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, cast
 
 import click
 import msgspec
@@ -13,9 +13,8 @@ from msgspec import Struct
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from models.backends.choice import WantedBackend, WantedPrecision
-from models.campaign import CampaignTopic, read_topics
-from models.cli_common import backend_option, failing, precision_option, threads_option, writing
+from models.campaign import read_topics
+from models.cli_common import Load, failing, model_options, writing
 from models.enricher import Enricher
 from models.errors import TopicsFileError
 from models.evaluation import (
@@ -41,26 +40,15 @@ from models.evaluation.plots import require_matplotlib, write_plots
 from models.rates import write_rates
 
 
-class Load(Protocol):
-    """Loads the model as the options say."""
-
-    def __call__(self, *, campaign_topics: Sequence[CampaignTopic] = ()) -> Enricher: ...
-
-
 def _task(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that every task has; those of the model become one argument, `load`."""
+    """Add the options that every task has; the model forgets its answers, so that every text is computed."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-    @backend_option
-    @precision_option
-    @threads_option
+    @model_options
     @wraps(command)
-    def with_options(
-        *, backend: WantedBackend, precision: WantedPrecision, threads: int | None, **others: object
-    ) -> None:
-        load = partial(Enricher.load, backend=backend, precision=precision, threads=threads, cache_size=0)
+    def with_options(*, load: Load, **others: object) -> None:
         with failing():
-            command(load=load, **others)
+            command(load=partial(load, cache_size=0), **others)
 
     return with_options
 
@@ -80,6 +68,7 @@ def evaluate() -> None:
       python -m models eval topic --data x_topic
       python -m models eval agreement --data umsab
       python -m models eval campaign --data posts.csv --text-column text --label-column topic --topics campaign.toml
+      python -m models eval sentiment --data umsab --backend hub --hub-sentiment ./my-classifier
     """
 
 
@@ -187,7 +176,7 @@ def campaign(data: Path, text_column: str, label_column: str, topics_file: Path,
     topics = read_topics(topics_file)
     if not topics:
         raise TopicsFileError(f"{topics_file}: no [[topics]] to score")
-    enricher = load(campaign_topics=topics)
+    enricher = cast("Enricher", load(campaign_topics=topics))  # hub refuses topics of a campaign
     with _progress(len(posts.texts)) as advance:
         answers = match_topics(enricher, topics, posts.texts, advance)
     report = campaign_report([topic.name for topic in topics], posts.labels, answers, model_of(enricher))
@@ -208,7 +197,7 @@ def campaign(data: Path, text_column: str, label_column: str, topics_file: Path,
 def agreement(
     data: Path, split: str, reference: Literal["openvino", "onnx", "torch"], as_json: bool, load: Load
 ) -> None:
-    """Share of posts (0 to 1) that get the same labels as in full precision, and as when they are asked for alone.
+    """Share of posts (0 to 1) with the same labels as from the shipped model in full precision, and as when asked alone.
 
     \b
     Examples:

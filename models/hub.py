@@ -98,6 +98,12 @@ class HubEnricher(CachedEnricher):
         }
         return cls(classifiers, runtime=runtime, topic_threshold=topic_threshold, cache_size=cache_size)
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics the model can answer: its labels, as they are."""
+        classifier = self._classifiers.get("topic")
+        return classifier.labels if classifier else ()
+
     def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
         logits = {task: classifier.logits(prepared) for task, classifier in self._classifiers.items()}
         nothing: list[None] = [None] * len(prepared)

@@ -9,7 +9,7 @@ from openvino import opset13 as ops
 from openvino.passes import ConstantFolding, Manager
 
 from models.backends.base import Outputs, Padded, Precision, Scores
-from models.backends.processor import has_bf16_tiles
+from models.backends.processor import has_bf16_tiles, int8_instructions
 from models.errors import ArtefactError
 
 _GROUP = 128
@@ -26,7 +26,8 @@ def settings(threads: int, precision: Precision) -> dict[str, object]:
         # What is not int8 stays in full precision: in bf16 one answer in a hundred would be another.
         "INFERENCE_PRECISION_HINT": "f32",
         # Products whose input the file does not round do it for each row by itself: nothing depends on a post's neighbours.
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if precision == "int8" else 0,
+        # Where the processor has no instructions for int8 sums, OpenVINO may have no such products and then fails.
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if precision == "int8" and int8_instructions() else 0,
     }
 
 

@@ -1,5 +1,6 @@
 """What the processor can do with small numbers."""
 
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -8,6 +9,17 @@ _CPUINFO = Path("/proc/cpuinfo")
 _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 _ARM_DOT_PRODUCTS = "asimddp"
 _TILES = "amx_bf16"
+_LIMIT = "ONEDNN_MAX_CPU_ISA"
+"""Names the newest instructions that OpenVINO may use: a way to see how a processor without the newer ones fares."""
+
+_LIMITS_WITHOUT_VNNI = frozenset({"SSE41", "AVX", "AVX2", "AVX512_CORE"})
+_LIMITS_WITHOUT_TILES = _LIMITS_WITHOUT_VNNI | {
+    "AVX2_VNNI",
+    "AVX2_VNNI_2",
+    "AVX512_CORE_VNNI",
+    "AVX512_CORE_BF16",
+    "AVX512_CORE_FP16",
+}
 _SYSCTL = ("/usr/sbin/sysctl", "-n", "hw.optional.arm.FEAT_DotProd")
 
 
@@ -16,6 +28,8 @@ def int8_instructions() -> str | None:
 
     Without them int8 is slower than f32 and, where such sums saturate, less exact.
     """
+    if _limit() in _LIMITS_WITHOUT_VNNI:
+        return None
     if platform.system() == "Darwin":
         return "int8 dot products" if platform.machine() == "arm64" and _mac_has_dot_products() else None
     try:
@@ -38,10 +52,16 @@ def from_cpuinfo(text: str) -> str | None:
 
 def has_bf16_tiles() -> bool:
     """Tell whether the processor multiplies matrices of bf16 in tiles (AMX): no slower than int8, and more exact."""
+    if _limit() in _LIMITS_WITHOUT_TILES:
+        return False
     try:
         return _TILES in _CPUINFO.read_text("utf-8", "replace").split()
     except OSError:
         return False
+
+
+def _limit() -> str:
+    return os.environ.get(_LIMIT, "").upper()
 
 
 def _mac_has_dot_products() -> bool:

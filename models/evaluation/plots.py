@@ -52,9 +52,13 @@ def write_plots(folder: Path, judged: JudgedPosts, model: ModelInfo, data: str) 
             CONFUSION_FILE: _matrix(Figure((6.5, 6), layout="constrained"), judged.confusion),
         }
         for name, picture in pictures.items():
-            picture.suptitle(f"{model.name} {model.version}\n{data}, n = {judged.posts:,}", fontsize=13)
+            picture.suptitle(f"{_named(model)}\n{data}, n = {judged.posts:,}", fontsize=13)
             picture.savefig(folder / name, dpi=_DOTS_PER_INCH)
     return [folder / name for name in pictures]
+
+
+def _named(model: ModelInfo) -> str:
+    return " ".join(part for part in (model.name, model.version, model.runtime, model.precision) if part)
 
 
 def _reliability(figure: "Figure", bins: Calibration) -> "Figure":

@@ -44,10 +44,24 @@ def language_tables(report: LanguageReport) -> list[RenderableType]:
 
 def agreement_tables(report: AgreementReport) -> list[RenderableType]:
     """Shares of equal labels."""
-    table = _table("Agreement", report.model, "with", "sentiment", "language", "topics", "largest difference", "posts")
+    table = _table(
+        "Agreement",
+        report.model,
+        "with",
+        "sentiment",
+        "language",
+        "topics",
+        "topic labels",
+        "most apart",
+        "posts",
+    )
+    table.columns[0].no_wrap = True
     precise = f"{report.reference.runtime} {report.reference.precision}"
     for name, each in ((escape(precise), report.exact), ("itself, alone", report.alone)):
-        cells = (f"{value:.4f}" for value in (each.sentiment, each.language, each.topics, each.largest_difference))
+        cells = (
+            f"{value:.4f}"
+            for value in (each.sentiment, each.language, each.topics, each.topic_labels, each.largest_difference)
+        )
         table.add_row(name, *cells, f"{report.posts:,}")
     return [table]
 

@@ -12,6 +12,12 @@ from safetensors.torch import load_file
 
 from models.artefact import TOKENIZER_FILE, WEIGHTS
 from models.enricher import Enricher
+from models.errors import TrainingDataError
+from models.evaluation import judge, pooled, read_sentiment
+from models.evaluation.answers import model_of
+from models.evaluation.error_rates import error_rates
+from models.evaluation.plots import write_plots
+from models.rates import write_rates
 from models.tokenizer import Tokenizer
 from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
 from models.training.data import Row
@@ -19,6 +25,8 @@ from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
 from models.training.network import Network, Sizes, from_bert
 from models.training.targets import Targets, encode, language_names, topic_names
+
+RATES_FILE = "rates.json"
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,11 @@ class Work:
     @property
     def encoder(self) -> Path:
         return self.folder / "encoder"
+
+    @property
+    def full_tokenizer(self) -> Path:
+        """The encoder's own, which is the last file that its step writes."""
+        return self.encoder / TOKENIZER_FILE
 
     @property
     def kept(self) -> Path:
@@ -54,21 +67,18 @@ class Work:
 
     @cached_property
     def tokens(self) -> list[npt.NDArray[np.int32]]:
-        encoded = Tokenizer(self.tokenizer).encode([row.text for row in self.rows])
+        encoded = Tokenizer(made_by("vocabulary", self.tokenizer)).encode([row.text for row in self.rows])
         return [np.array(ids, np.int32) for ids in encoded]
 
     @cached_property
     def targets(self) -> Targets:
-        kept = np.load(self.teacher)
-        learnt = np.zeros((len(self.rows), kept["vectors"].shape[1]), np.float16)
-        has_vector = np.zeros(len(self.rows), np.bool_)
-        learnt[kept["places"]], has_vector[kept["places"]] = kept["vectors"], True
-        return encode(self.rows, learnt, has_vector)
+        return encode(self.rows, *teacher.read(made_by("teacher", self.teacher), self.rows))
 
     @cached_property
     def config(self) -> EncoderConfig:
+        made_by("encoder", self.full_tokenizer)
         config = encoder.read_config(self.encoder)
-        return replace(config, vocab_size=len(np.load(self.kept)))
+        return replace(config, vocab_size=len(np.load(made_by("vocabulary", self.kept))))
 
     def network(self, exits: tuple[int, ...]) -> Network:
         """Return the frozen encoder with fresh heads."""
@@ -81,6 +91,17 @@ class Work:
         if unknown := [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key.startswith("layers"))]:
             raise click.ClickException(f"{self.encoder} is no such encoder: {', '.join(unknown[:3])}")
         return network
+
+
+def made_by(step: str, path: Path) -> Path:
+    """Return a path that an earlier step made.
+
+    Raises:
+        TrainingDataError: it has not.
+    """
+    if not path.exists():
+        raise TrainingDataError(f"{path} is missing: run the step `{step}` first, with the same --work")
+    return path
 
 
 def open_work(data: Path, folder: Path, threads: int) -> Work:
@@ -106,7 +127,7 @@ def encoder_step(work: Work) -> None:
 @click.pass_obj
 def vocabulary_step(work: Work, pieces: int) -> None:
     """Keep the pieces that the training texts use most."""
-    full = work.encoder / TOKENIZER_FILE
+    full = made_by("encoder", work.full_tokenizer)
     texts = [(row.language or row.source, row.text) for row in work.rows if not corpus.is_held_out(row)]
     counts = vocabulary.count_pieces(full, texts)
     keep = vocabulary.choose(full, counts, pieces)
@@ -124,12 +145,13 @@ def vocabulary_step(work: Work, pieces: int) -> None:
 @click.pass_obj
 def teacher_step(work: Work) -> None:
     """Let the frozen encoder say what texts are about."""
+    tokenizer = made_by("vocabulary", work.tokenizer)
     places = teacher.sample(work.rows, recipe.SEED)
     rows = [work.rows[place] for place in places]
     frozen = work.network((work.config.num_hidden_layers,))
-    means = teacher.mean_vectors(frozen, work.tokenizer, [row.text for row in rows])
+    means = teacher.mean_vectors(frozen, tokenizer, [row.text for row in rows])
     said = vectors.unit(vectors.translations_together(rows, means)(means))
-    np.savez(work.teacher, places=places, vectors=said.astype(np.float16))
+    teacher.write(work.teacher, work.rows, places, said.astype(np.float16))
     click.echo(f"wrote {work.teacher} ({len(places)} texts)")
 
 
@@ -151,13 +173,28 @@ def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
         click.echo(f"wrote {folder}")
 
 
+_out = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=WEIGHTS,
+    help="Folder of the artefact.  [default: the shipped one]",
+)
+_weights = click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    default=WEIGHTS,
+    help="Folder of the artefact.  [default: the shipped one]",
+)
+
+
 @steps.command("export")
-@click.option("--out", type=click.Path(path_type=Path), default=WEIGHTS, help="Folder of the artefact.")
+@_out
 @click.pass_obj
 def export_step(work: Work, out: Path) -> None:
     """Average the members, calibrate the heads, and write the artefact."""
     network = work.network(recipe.EXITS)
-    load_average(network, *(work.member(seed) / f"{recipe.FIT[-1].name}.pt" for seed in recipe.MEMBERS))
+    ends = [work.member(seed) / f"{recipe.FIT[-1].name}.pt" for seed in recipe.MEMBERS]
+    load_average(network, *(made_by("fit", end) for end in ends))
     calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)
     labels = export.labels(work.rows, recipe.NAME, recipe.VERSION, calibrated)
     texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED).tolist()]
@@ -167,19 +204,54 @@ def export_step(work: Work, out: Path) -> None:
         click.echo(f"{name}: {value:.4f}")
 
 
+@steps.command("report")
+@_weights
+@click.pass_obj
+def report_step(work: Work, weights: Path) -> None:
+    """Write an artefact's error rates and plots beside it, of the UMSAB validation posts."""
+    folders = read_sentiment(work.data / "umsab", "val")
+    enricher = Enricher.load(weights, cache_size=0)
+    judged = {name: judge(enricher, posts) for name, posts in folders.items()}
+    model = model_of(enricher)
+    write_rates(error_rates(judged, model), weights / RATES_FILE)
+    pictures = write_plots(weights, pooled(judged.values()), model, "umsab, val")
+    click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, *pictures))}")
+
+
 @steps.command("score")
-@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Folder of the artefact.")
+@_weights
 @click.pass_obj
 def score_step(work: Work, weights: Path) -> None:
-    """Score an artefact on the held-out rows that `python -m models eval` has no folder of."""
+    """Score an artefact on the held-out rows that `python -m models eval` has no folder of.
+
+    Needs the data sets and, for the figures of the frozen encoder, what the step `teacher` left.
+    """
     enricher = Enricher.load(weights)
-    for name, value in held_out.scores(enricher, work.rows, work.targets, work.data).items():
+    said = teacher.read(work.teacher, work.rows) if work.teacher.exists() else teacher.nothing(work.rows)
+    for name, value in held_out.scores(enricher, work.rows, said, work.data).items():
         click.echo(f"{name}: {value}")
+    if not work.teacher.exists():
+        click.echo(f"without the frozen encoder: {work.teacher} is missing, which the step `teacher` makes", err=True)
 
 
 @steps.command("all")
+@_out
 @click.pass_context
-def all_steps(context: click.Context) -> None:
-    """Run every step in order: about two hours on two cores with bf16."""
-    for step in (encoder_step, vocabulary_step, teacher_step, fit_step, export_step):
-        context.invoke(step)
+def all_steps(context: click.Context, out: Path) -> None:
+    """Run every step in order, but those that are done, up to the artefact with its error rates and plots.
+
+    About two hours on two cores with bf16.
+    """
+    work: Work = context.obj
+    for step, last in (
+        (encoder_step, work.full_tokenizer),
+        (vocabulary_step, work.tokenizer),
+        (teacher_step, work.teacher),
+    ):
+        if last.exists():
+            click.echo(f"{step.name} is done: {last}")
+        else:
+            context.invoke(step)
+    context.invoke(fit_step)
+    context.invoke(export_step, out=out)
+    context.invoke(report_step, weights=out)

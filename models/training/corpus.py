@@ -4,7 +4,7 @@ import random
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,10 +25,11 @@ _PLACEHOLDERS = re.compile(r"@user|http|\W")
 
 
 def build(data: Path, seed: int = 0) -> list[Row]:
-    """Return all rows, in a fixed order, each text once.
+    """Return all rows, in a fixed order, each text once. Texts that `fingerprint` does not tell apart are one text.
 
-    Sources that end in `-val`, `-dev` or `-held` are never trained on, nor is a text that differs from one of theirs
-    only in mentions, links, case or punctuation.
+    Sources that end in `-val`, `-dev` or `-held` are never trained on, nor is any text of theirs. A text of several sets
+    counts for the first of them alone, so that UMSAB's label stands where SemEval's differs; one that a set labels in two
+    ways is left out. `umsab-val` and `afrisenti-dev` are whole, as they were published.
     """
     rng = random.Random(seed)
     semeval, semeval_held = _split(sets.semeval(data), SEMEVAL_HELD_OUT, "semeval-held")
@@ -40,31 +41,31 @@ def build(data: Path, seed: int = 0) -> list[Row]:
     parallel = list(sets.sib200(data))
     chosen = set(rng.sample(sorted({str(row.sentence) for row in parallel}), SIB_SENTENCES))
     undetermined = without_language(_WITHOUT_LANGUAGE + LINGUA_HELD_OUT, seed)
-    held = [
-        *sets.umsab(data, "val"),
+    published = [*sets.umsab(data, "val"), *sets.afrisenti(data, "dev")]
+    drawn = [
         *hinglish_held,
         *semeval_held,
-        *sets.afrisenti(data, "dev"),
         *lingua_held,
         *_pieces(lingua_held, seed, "fragment-held"),
         *(replace(row, source="sib200-held") for row in parallel if row.sentence not in chosen),
         *(Row("undetermined-held", text, "und") for text in undetermined[_WITHOUT_LANGUAGE:]),
     ]
+    held = [*published, *_once(drawn, {_key(row) for row in published})]
     kept = [row for row in parallel if row.sentence in chosen]
+    seen_tweets = [*(row for row in tweets if row.language != "hi-Latn"), *hinglish]
     train = [
-        *(row for row in tweets if row.language != "hi-Latn"),
-        *hinglish,
+        *seen_tweets,
         *semeval,
         *sets.afrisenti(data, "train"),
         *sets.x_topic(data),
         *kept,
         *lingua,
-        *_pieces([*lingua, *kept, *tweets], seed, "fragment"),
-        *(_silent(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
-        *sets.emosent(data),
         *(replace(row, topics=None) for row in sets.crisislex(data)),
+        *_pieces([*lingua, *kept, *seen_tweets], seed, "fragment"),
+        *sets.emosent(data),
+        *(_silent(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
     ]
-    return [*_once(train, {fingerprint(row.text) for row in held} - {""}), *held]
+    return [*_once(train, {_key(row) for row in held}), *held]
 
 
 def is_held_out(row: Row) -> bool:
@@ -77,17 +78,27 @@ def fingerprint(text: str) -> str:
     return _PLACEHOLDERS.sub("", text.lower())
 
 
-def _once(rows: Iterable[Row], seen: set[str]) -> list[Row]:
-    """Leave out texts that were seen, in the held-out parts or in an earlier row of a set."""
-    kept: list[Row] = []
-    met: dict[str, set[tuple[str, str | None]]] = defaultdict(set)
+def _key(row: Row) -> str:
+    return fingerprint(row.text) or row.text
+
+
+def _once(rows: Sequence[Row], seen: Container[str]) -> list[Row]:
+    """Leave out texts that were seen, that an earlier set has, or that their own set labels in two ways.
+
+    A set may have the same text in two languages.
+    """
+    labels: dict[tuple[str, str, str | None], set[tuple[int | None, tuple[str, ...] | None]]] = defaultdict(set)
     for row in rows:
-        key = fingerprint(row.text) or row.text
-        short = row.source in {"fragment", "undetermined", "emosent"}
-        if (key in seen and not short) or (key, row.language) in met[row.source]:
-            continue
-        met[row.source].add((key, row.language))
-        kept.append(row)
+        labels[row.source, _key(row), row.language].add((row.sentiment, row.topics))
+    kept: list[Row] = []
+    owners: dict[str, str] = {}
+    met: set[tuple[str, str | None]] = set()
+    for row in rows:
+        key = _key(row)
+        repeated = key in seen or owners.setdefault(key, row.source) != row.source or (key, row.language) in met
+        met.add((key, row.language))
+        if not repeated and len(labels[row.source, key, row.language]) == 1:
+            kept.append(row)
     return kept
 
 

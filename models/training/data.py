@@ -1,6 +1,7 @@
 """Readers: one function for each labelled data set, all texts prepared as in serving.
 
-Every function takes the data folder and yields the set's own labels; folders that are absent raise `FileNotFoundError`.
+Every function takes the data folder and yields the set's own labels; where files are absent, it raises
+`TrainingDataError`. `docs/training.md` says where each set comes from and how its folder is laid out.
 """
 
 import csv
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.enrichment import SENTIMENTS
+from models.errors import TrainingDataError
 from models.evaluation.error_rates import UMSAB_LANGUAGES
 from models.text import prepare
 
@@ -54,15 +56,15 @@ class Row:
 def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[Row]:
     """Tweets in eight languages, balanced over the three sentiments."""
     for folder, language in UMSAB_LANGUAGES.items():
-        texts = (data / "umsab" / folder / f"{split}_text.txt").read_text("utf-8").splitlines()
-        labels = (data / "umsab" / folder / f"{split}_labels.txt").read_text("utf-8").split()
+        texts = _file(data, "umsab", folder, f"{split}_text.txt").read_text("utf-8").splitlines()
+        labels = _file(data, "umsab", folder, f"{split}_labels.txt").read_text("utf-8").split()
         for text, label in zip(texts, labels, strict=True):
             yield Row(f"umsab-{split}", prepare(text), language, int(label))
 
 
 def semeval(data: Path) -> Iterator[Row]:
     """English tweets of SemEval 2013 to 2016, task A; the sarcasm part is left out (its labels follow other rules)."""
-    for path in sorted((data / "semeval2017_4a").glob("*.tsv")):
+    for path in _files(data, "semeval2017_4a", "*.tsv"):
         if "sarcasm" in path.name:
             continue
         for line in path.read_text("utf-8").splitlines():
@@ -77,7 +79,7 @@ def afrisenti(
     """Tweets in six African languages and Mozambican Portuguese; the romanised Arabic ones are `ar-Latn`."""
     for folder in folders:
         language = AFRISENTI_LANGUAGES[folder]
-        with (data / "afrisenti" / folder / f"{split}.tsv").open(encoding="utf-8", newline="") as file:
+        with _file(data, "afrisenti", folder, f"{split}.tsv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 text = prepare(row["tweet"])
                 spoken = "ar-Latn" if language == "ar" and _mostly_ascii_letters(text) else language
@@ -87,7 +89,7 @@ def afrisenti(
 def x_topic(data: Path) -> Iterator[Row]:
     """Tweets in English, Spanish, Greek and Japanese with one or more of 19 topics."""
     for code, language in X_TOPIC_LANGUAGES.items():
-        with (data / "x_topic" / f"{code}_1000.jsonl").open(encoding="utf-8") as file:
+        with _file(data, "x_topic", f"{code}_1000.jsonl").open(encoding="utf-8") as file:
             for line in file:
                 post = json.loads(line)
                 topics = tuple(name for name in topic_names(post) if post[name])
@@ -101,7 +103,7 @@ def topic_names(post: dict[str, object]) -> tuple[str, ...]:
 
 def sib200(data: Path) -> Iterator[Row]:
     """Sentences of encyclopaedia and news with one of 7 topics, the same sentences in 45 languages."""
-    for path in sorted((data / "sib200").glob("*.tsv")):
+    for path in _files(data, "sib200", "*.tsv"):
         language = SIB_LANGUAGES[path.name.split("_")[0]]
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -111,7 +113,7 @@ def sib200(data: Path) -> Iterator[Row]:
 
 def emosent(data: Path) -> Iterator[Row]:
     """Emoji with the sentiment that most posts had in which they stood (Kralj Novak et al., 2015)."""
-    with (data / "emosent" / "Emoji_Sentiment_Data_v1.0.csv").open(encoding="utf-8", newline="") as file:
+    with _file(data, "emosent", "Emoji_Sentiment_Data_v1.0.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             counts = [int(row[label.capitalize()]) for label in SENTIMENTS]
             yield Row("emosent", prepare(row["Emoji"]), sentiment=counts.index(max(counts)))
@@ -119,7 +121,7 @@ def emosent(data: Path) -> Iterator[Row]:
 
 def lingua(data: Path) -> Iterator[Row]:
     """Sentences from the web in 75 languages, the test data of lingua-py."""
-    for path in sorted((data / "lingua_sentences").glob("??.txt")):
+    for path in _files(data, "lingua_sentences", "??.txt"):
         for line in path.read_text("utf-8").splitlines():
             if line.strip():
                 yield Row("lingua", prepare(line), path.stem)
@@ -127,11 +129,29 @@ def lingua(data: Path) -> Iterator[Row]:
 
 def crisislex(data: Path) -> Iterator[Row]:
     """Tweets of five disasters; the topic is the type of information, where it has one."""
-    for path in sorted((data / "crisislex_t26").glob("*.csv")):
+    for path in _files(data, "crisislex_t26", "*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.reader(file):
                 if len(row) > 3 and row[0].isdigit():
                     yield Row("crisis", prepare(row[1]), topics=() if row[3] in _NO_TYPE else (row[3],))
+
+
+def _file(data: Path, name: str, *parts: str) -> Path:
+    path = data.joinpath(name, *parts)
+    if not path.is_file():
+        raise _missing(name, path)
+    return path
+
+
+def _files(data: Path, name: str, pattern: str) -> list[Path]:
+    found = sorted((data / name).glob(pattern))
+    if not found:
+        raise _missing(name, data / name / pattern)
+    return found
+
+
+def _missing(name: str, path: Path) -> TrainingDataError:
+    return TrainingDataError(f"the data set {name}: {path} is missing; docs/training.md says where to get it")
 
 
 def _mostly_ascii_letters(text: str) -> bool:

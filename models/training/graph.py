@@ -2,8 +2,9 @@
 
 Inputs `ids` and `mask` (int64, posts x tokens); the outputs are those that `models.backends.Outputs` names. Word
 embeddings stay in 4 bits (Q4_0: blocks of 32 weights with one half-precision scale) and are decoded with arithmetic that
-every runtime has. The encoder's matrices are int8 with one scale an output; activations are float in the file, and a
-runtime may quantise each row of them by itself, so that an answer never depends on a post's neighbours.
+every runtime has. The encoder's matrices are int8 with one scale an output. Activations are rounded by fixed scales
+(`models.training.rounding`) or, behind the GELU, float in the file, and a runtime may quantise each row of them by itself:
+an answer never depends on a post's neighbours.
 """
 
 import math

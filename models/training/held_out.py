@@ -12,16 +12,16 @@ from models.evaluation.measures import fraction, percent
 from models.evaluation.sentiment import LabelledPosts, SentimentScore, score_sentiment
 from models.training import data as sets
 from models.training.data import Row
-from models.training.targets import Targets
+from models.training.teacher import Said
 from models.training.vectors import Floats, trials
 
 
-def scores(enricher: Enricher, rows: Sequence[Row], targets: Targets, data: Path) -> dict[str, float]:
+def scores(enricher: Enricher, rows: Sequence[Row], said: Said, data: Path) -> dict[str, float]:
     """Score what no other command does: F1, recall and accuracy in per cent, areas under ROC curves as fractions.
 
-    "Frozen" areas are those of the teacher's vectors on the same draws.
+    "Frozen" areas are those of the teacher's vectors on the same draws, where it has said something of all rows.
     """
-    return _moods(enricher, rows, data) | _languages(enricher, rows) | _campaign(enricher, rows, targets, data)
+    return _moods(enricher, rows, data) | _languages(enricher, rows) | _campaign(enricher, rows, said, data)
 
 
 def _moods(enricher: Enricher, rows: Sequence[Row], data: Path) -> dict[str, float]:
@@ -45,7 +45,7 @@ def _languages(enricher: Enricher, rows: Sequence[Row]) -> dict[str, float]:
     return found
 
 
-def _campaign(enricher: Enricher, rows: Sequence[Row], targets: Targets, data: Path) -> dict[str, float]:
+def _campaign(enricher: Enricher, rows: Sequence[Row], said: Said, data: Path) -> dict[str, float]:
     types = {row.text: row.topics for row in sets.crisislex(data)}
     found = {}
     for source in ("crisis", "x_topic", "sib200-held"):
@@ -54,8 +54,8 @@ def _campaign(enricher: Enricher, rows: Sequence[Row], targets: Targets, data: P
         topics = [(types[row.text] if source == "crisis" else row.topics) or () for row in held]
         ours = np.concatenate([enricher.vectors([row.text for row in part]) for part in _parts(held)])
         found[f"{source} campaign AUC"] = _area(topics, ours)
-        if targets.has_vector[places].all():
-            found[f"{source} campaign AUC, frozen"] = _area(topics, targets.vector[places].astype(np.float32))
+        if said.has_vector[places].all():
+            found[f"{source} campaign AUC, frozen"] = _area(topics, said.vector[places].astype(np.float32))
     return found
 
 

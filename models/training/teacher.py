@@ -1,12 +1,15 @@
 """What the frozen encoder says of a sample of the texts: the vectors that the network learns to keep."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from models.errors import TrainingDataError
 from models.text import QUERY_PREFIX
 from models.tokenizer import Tokenizer
 from models.training.data import Row
@@ -18,6 +21,45 @@ _SAMPLES = {"lingua": 6_000, "semeval": 5_000, "afrisenti-train": 3_000}
 
 _WHOLE = frozenset({"x_topic", "crisis", "sib200", "umsab-train"})
 _AT_ONCE = 64
+
+
+class Said(NamedTuple):
+    """What the teacher said of rows: unit vectors (rows x width), and which rows have one."""
+
+    vector: npt.NDArray[np.float16]
+    has_vector: npt.NDArray[np.bool_]
+
+
+def nothing(rows: Sequence[Row]) -> Said:
+    """Return what a teacher that was never asked has said."""
+    return Said(np.zeros((len(rows), 0), np.float16), np.zeros(len(rows), np.bool_))
+
+
+def write(path: Path, rows: Sequence[Row], places: npt.NDArray[np.int64], vectors: npt.NDArray[np.float16]) -> None:
+    """Write the vectors of the rows at `places` to a file that `read` reads."""
+    fresh = path.with_suffix(".new")
+    with fresh.open("wb") as file:
+        np.savez(file, places=places, vectors=vectors, rows=_checksum(rows))
+    fresh.replace(path)
+
+
+def read(path: Path, rows: Sequence[Row]) -> Said:
+    """Read what `write` wrote of the same rows.
+
+    Raises:
+        TrainingDataError: the rows are others.
+    """
+    kept = np.load(path)
+    if "rows" not in kept or kept["rows"] != _checksum(rows):
+        raise TrainingDataError(f"{path} was made from other texts: delete it and run the step `teacher` again")
+    vector = np.zeros((len(rows), kept["vectors"].shape[1]), np.float16)
+    has_vector = np.zeros(len(rows), np.bool_)
+    vector[kept["places"]], has_vector[kept["places"]] = kept["vectors"], True
+    return Said(vector, has_vector)
+
+
+def _checksum(rows: Sequence[Row]) -> int:
+    return zlib.crc32("\0".join(row.text for row in rows).encode("utf-8", "surrogatepass"))
 
 
 def sample(rows: Sequence[Row], seed: int) -> npt.NDArray[np.int64]:

@@ -1,6 +1,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models import ArtefactError, Enricher
@@ -15,8 +16,12 @@ from models.artefact import (
     read_checksums,
     write_checksums,
 )
+from models.evaluation.error_rates import UMSAB_LANGUAGES
+from models.rates import read_rates
 
 MOST_BYTES = 64_000_000
+UMSAB_POSTS = 324
+"""Of each language in the validation part."""
 
 
 def test_the_shipped_files_match_their_checksums() -> None:
@@ -34,11 +39,21 @@ def test_the_shipped_files_stay_small_and_carry_no_pickle() -> None:
 
 def test_the_labels_hold_what_the_contract_promises() -> None:
     labels = open_artefact().labels
-    assert len(labels.languages) >= 70
+    assert len(set(labels.languages) - {"und"}) >= 75
     assert {"hi", "hi-Latn", "en", "und"} <= set(labels.languages)
     assert labels.sentiments == ("negative", "neutral", "positive")
     assert len(labels.topics) == 19
     assert all(0 < topic.threshold < 1 for topic in labels.topics)
+
+
+def test_the_shipped_rates_are_of_the_shipped_model() -> None:
+    labels = open_artefact().labels
+    rates = read_rates(WEIGHTS / "rates.json")
+    assert (rates.model.name, rates.model.version) == (labels.name, labels.version)
+    assert set(rates.languages) == set(UMSAB_LANGUAGES.values()) <= set(labels.languages)
+    counts = {code: np.array(each.counts) for code, each in rates.languages.items()}
+    assert {code: int(each.sum()) for code, each in counts.items()} == dict.fromkeys(counts, UMSAB_POSTS)
+    assert np.array_equal(sum(counts.values()), rates.together.counts)
 
 
 @pytest.fixture

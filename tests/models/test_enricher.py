@@ -1,12 +1,16 @@
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from models import Enricher, Enrichment, TextEnricher
+from models.artefact import LABELS_FILE, MODEL_FILE, TOKENIZER_FILE, WEIGHTS, open_artefact, write_checksums
 from models.text import MAX_TOKENS
 
 POSTS = (
@@ -109,6 +113,35 @@ def test_without_words_there_is_no_language(enricher: Enricher, text: str) -> No
     answer = enricher.enrich([text])[0]
     check(answer, enricher)
     assert answer.language.code == "und"
+
+
+def test_below_the_threshold_there_is_no_language(enricher: Enricher, tmp_path: Path) -> None:
+    told = [answer.language for answer in enricher.enrich(POSTS) if answer.language.code != "und"]
+    threshold = sorted(language.score for language in told)[len(told) // 2]
+    for name in (MODEL_FILE, TOKENIZER_FILE):
+        (tmp_path / name).symlink_to(WEIGHTS / name)
+    labels = replace(open_artefact().labels, language_threshold=threshold - 1e-4)
+    (tmp_path / LABELS_FILE).write_bytes(msgspec.json.encode(labels))
+    write_checksums(tmp_path)
+    strict = Enricher.load(tmp_path, threads=1, cache_size=0).enrich(POSTS)
+    for before, after in zip(enricher.enrich(POSTS), strict, strict=True):
+        is_told = before.language.code != "und" and before.language.score >= threshold
+        assert after.language.code == (before.language.code if is_told else "und")
+        assert after.language.score == before.language.score
+    assert {"und"} < {answer.language.code for answer in strict}
+
+
+def test_a_post_in_two_languages_gets_one_of_them(enricher: Enricher) -> None:
+    halves = ("The dogs of the mounted police were wonderful today.", "Die Hunde der Polizei waren heute wunderbar.")
+    mixed, english, german = (answer.language for answer in enricher.enrich([" ".join(halves), *halves]))
+    assert (english.code, german.code) == ("en", "de")
+    assert mixed.code in {"en", "de", "und"}
+    assert mixed.score < min(english.score, german.score)
+
+
+@pytest.mark.parametrize("text", ["ok", "hm", "?", "a", "\u4f60"])
+def test_very_short_posts_get_an_answer(enricher: Enricher, text: str) -> None:
+    check(enricher.enrich([text])[0], enricher)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from models import BackendError, CampaignTopic, HubEnricher, HubModelError, MissingExtra, TextEnricher
 from models.backends import choice
 from models.cache import CacheInfo
+from models.cli import main
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -211,6 +213,39 @@ def test_a_model_without_a_trained_head_is_refused(make_model: MakeModel) -> Non
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     fails("topic", tmp_path / "none", r"the topic model '.*none' cannot be loaded")
     fails("language", "nobody/nothing-at-all@v1", "nobody/nothing-at-all@v1.*@REVISION")
+
+
+def ask(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(main, [*arguments, "--threads", "1"], input=stdin)
+
+
+def test_the_commands_take_it(make_model: MakeModel, tmp_path: Path) -> None:
+    moods, themes = str(make_model("moods", ["NEG", "POS"])), str(make_model("themes", ["sports", "music"]))
+    hub = ("--backend", "hub", "--hub-sentiment", moods, "--hub-topic", themes)
+    enriched = ask("enrich", *hub, stdin="a lovely day\n")
+    assert json.loads(enriched.stdout)["model"]["name"] == "moods + themes"
+    (tmp_path / "val_text.txt").write_text("a lovely day\nreally awful\n", "utf-8")
+    (tmp_path / "val_labels.txt").write_text("2\n0\n", "utf-8")
+    (tmp_path / "en.jsonl").write_text('{"text": "a dog", "music": 1, "sports": 0}\n', "utf-8")
+    scored = json.loads(ask("eval", "sentiment", "--data", str(tmp_path), "--json", *hub).stdout)
+    assert sum(map(sum, scored["confusion"])) == 2
+    assert scored["model"]["name"] == "moods + themes"
+    assert json.loads(ask("eval", "topic", "--data", str(tmp_path), "--json", *hub).stdout)["task"] == "topic"
+
+
+def test_the_commands_say_what_it_needs(make_model: MakeModel, tmp_path: Path) -> None:
+    moods = str(make_model("moods", ["NEG", "POS"]))
+    (tmp_path / "dogs.toml").write_text('[[topics]]\nname = "dogs"\n', "utf-8")
+    topics = ("--topics", str(tmp_path / "dogs.toml"))
+    for options, reason in [
+        (("--hub-sentiment", moods), "--backend is not hub"),
+        (("--backend", "hub"), "hub needs a model"),
+        (("--backend", "hub", "--hub-topic", str(tmp_path / "none")), "cannot be loaded"),
+        (("--backend", "hub", "--hub-sentiment", moods, *topics), "campaign topics"),
+    ]:
+        result = ask("enrich", *options)
+        assert result.exit_code == 2
+        assert reason in result.stderr
 
 
 def test_what_the_hub_back_end_cannot_do_is_said(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from models import Enricher
-from models.backends.choice import PACKAGES
+from models.backends.choice import PACKAGES, has_cuda
 from streams.contracts import Post
 from streams.sample_day import sample_day
 
@@ -17,13 +17,15 @@ Opened = Callable[[str, str], Enricher]
 
 @pytest.fixture(scope="session")
 def opened() -> Opened:
-    """Loads a back end without a cache. Skips where its packages are not installed."""
+    """Loads a back end without a cache. Skips where its packages, or the GPU, are not there."""
 
     @cache
     def load(backend: str, precision: str) -> Enricher:
         for package in PACKAGES[backend]:
             if importlib.util.find_spec(package) is None:
                 pytest.skip(f"{package} is not installed: pip install 'tagpulse[{backend}]'")
+        if precision == "f16" and not has_cuda():
+            pytest.skip("f16 needs a CUDA device, and there is none")
         return Enricher.load(backend=backend, precision=precision, threads=2, cache_size=0)  # type: ignore[arg-type]
 
     return load

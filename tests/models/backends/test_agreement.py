@@ -1,5 +1,11 @@
 """The back ends say the same: to the fourth decimal in full precision, nearly always in int8."""
 
+import json
+import os
+import platform
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -37,6 +43,32 @@ def test_int8_rounds_a_little(opened: Opened, invented: list[str], backend: str,
     assert share_equal(small.enrich(invented), full.enrich(invented)) >= 0.95
 
 
+def test_halves_on_a_gpu_round_less(opened: Opened, invented: list[str]) -> None:
+    small, full = opened("torch", "f16"), opened("torch", "f32")
+    assert 0 < np.abs(small.vectors(invented) - full.vectors(invented)).max() < 0.02
+    assert share_equal(small.enrich(invented), full.enrich(invented)) >= 0.98
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="AVX2 is an instruction set of x86")
+def test_int8_is_safe_without_vnni(opened: Opened, invented: list[str]) -> None:
+    command = [sys.executable, "-m", "models", "enrich", "--backend", "openvino", "--precision", "int8"]
+    lines = [" ".join(text.split()) for text in invented]
+    result = subprocess.run(
+        command,
+        input="\n".join(lines).encode(),
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert answers[0]["model"]["precision"] == "int8"
+    full = opened("openvino", "f32").enrich(lines)
+    same = [one["sentiment"]["label"] == other.sentiment.label for one, other in zip(answers, full, strict=True)]
+    assert np.mean(same) >= 0.95
+
+
 def test_both_runtimes_of_the_int8_file_agree(opened: Opened, invented: list[str]) -> None:
     if choice.int8_instructions() is None:
         pytest.skip("without VNNI int8 sums may saturate, differently in each runtime")
@@ -59,7 +91,7 @@ def test_int8_with_and_without_tiles_of_bf16(
     assert share_equal(one.enrich(invented), full.enrich(invented)) >= 0.97
 
 
-@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32")])
+@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32"), ("torch", "f16")])
 def test_neighbours_do_not_matter(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
     enricher = opened(backend, precision)
     texts = invented[:40]
@@ -70,7 +102,7 @@ def test_neighbours_do_not_matter(opened: Opened, invented: list[str], backend: 
         assert np.abs(enricher.vectors([texts[place]])[0] - together[place]).max() < 1e-5
 
 
-@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32")])
+@pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32"), ("torch", "f16")])
 def test_the_same_call_gives_the_same_bits(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
     enricher = opened(backend, precision)
     assert np.array_equal(enricher.vectors(invented[:40]), enricher.vectors(invented[:40]))

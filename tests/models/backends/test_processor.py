@@ -31,6 +31,27 @@ def test_flags_of_linux(text: str, found: str | None) -> None:
     assert from_cpuinfo(text) == found
 
 
+@pytest.mark.parametrize(
+    ("limit", "found", "tiles"),
+    [
+        ("AVX2", None, False),
+        ("avx512_core", None, False),
+        ("AVX512_CORE_VNNI", "VNNI", False),
+        ("AVX512_CORE_AMX", "VNNI", True),
+        ("DEFAULT", "VNNI", True),
+    ],
+)
+def test_openvino_may_be_held_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str, found: str | None, tiles: bool
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(cores("avx2 avx512f avx512_vnni amx_bf16"), "utf-8")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert int8_instructions() == found
+    assert has_bf16_tiles() == tiles
+
+
 def test_without_a_file_nothing_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "none")

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.enrichment import ModelInfo
 from models.errors import PlotsMissingError
-from models.evaluation import JudgedPosts
+from models.evaluation import JudgedPosts, plots
 from models.evaluation.plots import CALIBRATION_FILE, CONFUSION_FILE, write_plots
 from tests.helpers.scripted_model import MODEL
 
@@ -21,6 +22,12 @@ def test_draws_both_pictures(tmp_path: Path) -> None:
     paths = write_plots(tmp_path / "new" / "folder", JUDGED, MODEL, "umsab, val")
     assert [path.name for path in paths] == [CALIBRATION_FILE, CONFUSION_FILE]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_the_title_says_what_computed() -> None:
+    assert plots._named(MODEL) == "scripted 1.2.3"
+    computed = ModelInfo(name="ours", version="2", runtime="openvino", precision="int8")
+    assert plots._named(computed) == "ours 2 openvino int8"
 
 
 def test_missing_matplotlib_is_answered_with_the_line_that_installs_it(

@@ -9,7 +9,7 @@ from models.evaluation.answers import CHUNK, ask
 from models.evaluation.error_rates import error_rates
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer
 
-LEAST_MACRO_F1 = 63
+LEAST_MACRO_F1 = 69
 """Mean over the seven languages of UMSAB whose validation labels are sound; its Hindi ones are close to noise."""
 
 MODEL_SAYS = ScriptedEnricher(

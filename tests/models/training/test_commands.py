@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 
 from models import Enricher
 from models.artefact import TOKENIZER_FILE, open_artefact
+from models.rates import read_rates
 from models.tokenizer import Tokenizer
 from models.train_cli import train
-from models.training import corpus, export, recipe, vectors
+from models.training import commands, corpus, export, recipe, vectors
 from models.training.encoder import EncoderConfig
 from models.training.mixture import BATCH
 
@@ -51,6 +52,15 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_small")
+def test_the_shipped_weights_are_scored_without_any_training(tmp_path: Path, tiny_data: Path) -> None:
+    result = CliRunner().invoke(train, ["--data", str(tiny_data), "--work", str(tmp_path / "fresh"), "score"])
+    assert result.exit_code == 0, result.output
+    assert "crisis campaign AUC: " in result.stdout
+    assert "frozen" not in result.stdout
+    assert "step `teacher`" in result.stderr
+
+
+@pytest.mark.usefixtures("_small")
 def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path) -> None:
     def step(*arguments: str) -> str:
         command = ["--data", str(tiny_data), "--work", str(work), "--threads", "1", *arguments]
@@ -60,9 +70,12 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
 
     assert "kept 30000 pieces" in step("vocabulary", "--pieces", "30000")
     step("teacher")
-    step("fit")
     out = work / "artefact"
-    assert "language lingua-held" in step("export", "--out", str(out))
+    said = step("all", "--out", str(out))
+    assert [name for name in ("encoder", "vocabulary", "teacher") if f"{name} is done" not in said] == []
+    assert "language lingua-held" in said
+    assert read_rates(out / commands.RATES_FILE).model.version == recipe.VERSION
+    assert {"calibration.png", "confusion.png"} <= {path.name for path in out.iterdir()}
     scores = json.loads((out / export.SCORES_FILE).read_text("utf-8"))
     assert set(scores) >= {"language lingua-held accuracy", "topics left-out fold macro-F1", "campaign AUC sib200-held"}
 

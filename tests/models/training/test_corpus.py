@@ -1,4 +1,4 @@
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,8 @@ def test_no_text_stands_on_both_sides(tiny_data: Path, monkeypatch: pytest.Monke
         rows = corpus.build(tiny_data)
     finally:
         (path / "train_text.txt").write_text(before, "utf-8")
-    held = {corpus.fingerprint(row.text) for row in rows if corpus.is_held_out(row)} - {""}
-    whole = [row for row in rows if not corpus.is_held_out(row) and row.source not in {"fragment", "undetermined"}]
-    assert not [row for row in whole if corpus.fingerprint(row.text) in held]
+    held = {corpus._key(row) for row in rows if corpus.is_held_out(row)}
+    assert not [row for row in rows if not corpus.is_held_out(row) and corpus._key(row) in held]
     counts = Counter(row.source for row in rows)
     assert counts["umsab-train"] == 8 * 30 - 6 - 1
     assert counts["hinglish-held"] == 6
@@ -31,6 +30,38 @@ def test_no_text_stands_on_both_sides(tiny_data: Path, monkeypatch: pytest.Monke
     assert counts["lingua-held"] == 200
     assert counts["sib200"] == 600
     assert counts["sib200-held"] == 200
+
+
+def test_the_first_set_keeps_a_text_that_another_has_too() -> None:
+    rows = [
+        Row("umsab-train", "Great day", "en", 2),
+        Row("semeval", "@user great DAY!", "en", 1),
+        Row("semeval", "of its own", "en", 1),
+    ]
+    assert corpus._once(rows, set()) == [rows[0], rows[2]]
+    assert corpus._once(rows, {"greatday"}) == [rows[2]]
+
+
+def test_a_text_that_a_set_labels_in_two_ways_is_left_out() -> None:
+    doubtful = [Row("semeval", "great day", "en", 2), Row("semeval", "Great day", "en", 1)]
+    assert corpus._once([*doubtful, Row("crisis", "great day")], set()) == []
+    assert corpus._once([doubtful[0]] * 2, set()) == [doubtful[0]]
+
+
+def test_a_set_may_have_a_text_in_two_languages() -> None:
+    rows = [Row("lingua", "hotel", "ms"), Row("lingua", "hotel", "id")]
+    assert corpus._once(rows, set()) == rows
+
+
+@pytest.mark.slow
+def test_the_real_sets_share_no_text(shared_data: Path) -> None:
+    rows = corpus.build(shared_data)
+    owners: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        owners[corpus._key(row)].add(row.source)
+    assert [sources for sources in owners.values() if len(sources) > 1] == []
+    counts = Counter(row.source for row in rows)
+    assert (counts["umsab-val"], counts["x_topic"]) == (2_592, 4_000)
 
 
 def test_the_split_is_the_same_whatever_the_order() -> None:
