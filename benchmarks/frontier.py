@@ -20,22 +20,22 @@ from models.training import export, recipe, rounding
 from models.training.commands import Work
 from models.training.export import Calibrated
 from models.training.graph import Head
-from models.training.network import LANGUAGE_LAYERS
+from models.training.network import LANGUAGE_LAYERS, Network
 from models.training.targets import language_names, topic_names
 
 LAYERS = (12, 9, 6)
 WARM_UP_TEXTS = 256
 
 
-def untrained(work: Work) -> Calibrated:
-    """Heads of the right sizes."""
+def untrained(work: Work, network: Network) -> Calibrated:
+    """Heads of the sizes that a network's own have."""
     rng, width = np.random.default_rng(0), work.config.hidden_size
     low = width * len(LANGUAGE_LAYERS)
-    queries = work.network((max(LANGUAGE_LAYERS),)).heads[str(max(LANGUAGE_LAYERS))]
+    exits = network.heads[str(max(network.sizes.exits))]
     sizes = {
         "language": (len(language_names(work.rows)), low),
-        "sentiment": tuple(queries.sentiment.linear.weight.shape),
-        "topics": tuple(queries.topics.linear.weight.shape),
+        "sentiment": tuple(exits.sentiment.linear.weight.shape),
+        "topics": tuple(exits.topics.linear.weight.shape),
         "vector": (width, low + width),
     }
     heads = {
@@ -46,9 +46,10 @@ def untrained(work: Work) -> Calibrated:
     return Calibrated(heads, 0.0, thresholds, CampaignCalibration(slope=1.0, intercept=0.0), {})
 
 
-def build(work: Work, depth: int, calibrated: Calibrated, folder: Path) -> int:
+def build(work: Work, depth: int, folder: Path) -> int:
     """Write a model of so many layers; its bytes."""
     network = work.network((depth,))
+    calibrated = untrained(work, network)
     texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED)[:WARM_UP_TEXTS].tolist()]
     model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
     labels = export.labels(work.rows, recipe.NAME, f"{depth} layers, untrained", calibrated)
@@ -67,14 +68,13 @@ def build(work: Work, depth: int, calibrated: Calibrated, folder: Path) -> int:
 def main(folder: Path, data: Path, layers: tuple[int, ...], number: int, as_json: bool) -> None:
     """Measure posts a second and megabytes of models of several depths; the ratio is that to the first."""
     work = Work(data, folder)
-    calibrated = untrained(work)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         texts = Path(name) / "texts.json"
         texts.write_text(json.dumps(real_posts(data / DATA.name, number)), "utf-8")
         for depth in layers:
             weights = Path(name) / str(depth)
-            size = build(work, depth, calibrated, weights)
+            size = build(work, depth, weights)
             speed = measure("serve", texts, number, weights)["posts_per_second"]
             first = rows[0].ours if rows else speed
             rows.append(

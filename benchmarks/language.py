@@ -8,53 +8,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from model import DATA
 from rows import Row, show
 
 from models.artefact import WEIGHTS
-from models.enricher import Enricher
+from models.enricher import NO_LANGUAGE, Enricher
+from models.evaluation.language import name_languages
 from models.training import corpus, recipe
 from models.training.data import Row as Text
 
 SETS = {"lingua-held": "sentences", "fragment-held": "2 to 6 words", "umsab-val": "posts"}
 UNSURE = 0.9
-BATCH = 512
 
-Named = list[tuple[str, float]]
-"""A code for each text, and how sure it is."""
-
-
-def head(weights: Path) -> Callable[[Sequence[str]], Named]:
-    enricher = Enricher.load(weights, cache_size=0)
-
-    def detect(texts: Sequence[str]) -> Named:
-        found = []
-        for start in range(0, len(texts), BATCH):
-            found += [answer.language for answer in enricher.enrich(texts[start : start + BATCH])]
-        return [(each.code, each.score) for each in found]
-
-    return detect
+T = TypeVar("T")
+Detect = Callable[[Sequence[str]], Sequence[str]]
+"""The code of the language of each text."""
 
 
-def eld() -> Callable[[Sequence[str]], Named]:
+def eld() -> Detect:
     detector = import_module("eld").LanguageDetector()
-    return lambda texts: [(detector.detect(text).language or "und", 1.0) for text in texts]
+    return lambda texts: [detector.detect(text).language or NO_LANGUAGE for text in texts]
 
 
-def py3langid() -> Callable[[Sequence[str]], Named]:
+def py3langid() -> Detect:
     classify = import_module("py3langid").classify
-    return lambda texts: [(classify(text)[0], 1.0) for text in texts]
+    return lambda texts: [classify(text)[0] for text in texts]
 
 
-def timed(detect: Callable[[Sequence[str]], Named], texts: Sequence[str]) -> tuple[Named, float]:
-    """What was named, and the microseconds that a text took."""
+def timed(detect: Callable[[Sequence[str]], T], texts: Sequence[str]) -> tuple[T, float]:
+    """What was found, and the microseconds that a text took."""
     began = time.perf_counter()
-    named = detect(texts)
-    return named, 1e6 * (time.perf_counter() - began) / len(texts)
+    found = detect(texts)
+    return found, 1e6 * (time.perf_counter() - began) / len(texts)
 
 
 def same(code: str, language: str) -> bool:
@@ -62,8 +53,8 @@ def same(code: str, language: str) -> bool:
     return code == language or (code == "no" and language == "nb") or (code == "nb" and language == "no")
 
 
-def accuracy(named: Named, texts: Sequence[Text]) -> float:
-    right = sum(same(code, text.language or "") for (code, _), text in zip(named, texts, strict=True))
+def accuracy(codes: Sequence[str], texts: Sequence[Text]) -> float:
+    right = sum(same(code, text.language or "") for code, text in zip(codes, texts, strict=True))
     return 100 * right / len(texts)
 
 
@@ -74,9 +65,9 @@ def accuracy(named: Named, texts: Sequence[Text]) -> float:
 def main(data: Path, weights: Path, as_json: bool) -> None:
     """Accuracy in per cent and microseconds a text; the ratio is that of the accuracies."""
     held = corpus.build(data, recipe.SEED)
-    detect = head(weights)
+    enricher = Enricher.load(weights, cache_size=0)
     rows: list[Row] = []
-    peers: dict[str, Callable[[Sequence[str]], Named]] = {}
+    peers: dict[str, Detect] = {}
     for load in (eld, py3langid):
         try:
             peers[load.__name__] = load()
@@ -85,8 +76,8 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
     for source, what in SETS.items():
         texts = [row for row in held if row.source == source]
         written = [row.text for row in texts]
-        ours, cost = timed(detect, written)
-        score = accuracy(ours, texts)
+        ours, cost = timed(partial(name_languages, enricher), written)
+        score = accuracy(ours.codes, texts)
         for name, peer in peers.items():
             theirs, price = timed(peer, written)
             other = accuracy(theirs, texts)
@@ -95,7 +86,9 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
                     f"{what}: the model ({cost:,.0f} µs)", score, "%", f"{name} ({price:,.0f} µs)", other, score / other
                 )
             )
-            vote = [mine if mine[1] >= UNSURE else its for mine, its in zip(ours, theirs, strict=True)]
+            vote = [
+                mine if sure >= UNSURE else its for mine, sure, its in zip(ours.codes, ours.scores, theirs, strict=True)
+            ]
             both = accuracy(vote, texts)
             rows.append(
                 Row(f"{what}: {name} where the model is below {UNSURE}", both, "%", "the model", score, both / score)

@@ -78,11 +78,16 @@ def multiply_in_bf16(graph: ov.Model) -> None:
 def _folded(value: ov.Output) -> Scores:
     """The numbers of a tensor that is made of constants alone."""
     model = ov.Model([value.get_node()], [])
-    passes = Manager()
-    passes.register_pass(ConstantFolding())
-    passes.run_passes(model)
+    _fold(model)
     numbers: Scores = model.output(0).get_node().input_value(0).get_node().data.copy()
     return numbers
+
+
+def _fold(graph: ov.Model) -> None:
+    """Compute what is made of constants alone, in place."""
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(graph)
 
 
 def _is_integral(value: ov.Output) -> bool:
@@ -103,9 +108,7 @@ def take_quantisers_out(graph: ov.Model) -> None:
         for rounded in _dequantised(quantiser):
             rounded.output(0).replace(value)
     # Weights left in int8 would let the runtime round activations again ("dynamic quantisation"), by the batch.
-    passes = Manager()
-    passes.register_pass(ConstantFolding())
-    passes.run_passes(graph)
+    _fold(graph)
 
 
 def _dequantised(quantiser: ov.Node) -> Iterator[ov.Node]:

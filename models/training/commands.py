@@ -173,17 +173,14 @@ def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
         click.echo(f"wrote {folder}")
 
 
-_out = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=WEIGHTS,
-    help="Folder of the artefact.  [default: the shipped one]",
-)
-_weights = click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    default=WEIGHTS,
-    help="Folder of the artefact.  [default: the shipped one]",
+_out, _weights = (
+    click.option(
+        name,
+        type=click.Path(path_type=Path),
+        default=WEIGHTS,
+        help="Folder of the artefact.  [default: the shipped one]",
+    )
+    for name in ("--out", "--weights")
 )
 
 
