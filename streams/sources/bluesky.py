@@ -13,7 +13,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import CloseCode
 
 from streams import metrics
@@ -98,7 +98,7 @@ class BlueskySource(Source):
         async with self._profiles or contextlib.nullcontext():
             while True:
                 try:
-                    async with self._connect() as socket:
+                    async with await self._open() as socket:
                         logger.info("listening to %s", self._servers.current)
                         while True:
                             yield await self._next(socket)
@@ -126,6 +126,12 @@ class BlueskySource(Source):
                 if self._pending:
                     yield await self._batch()
                 await self._sleep(wait)
+
+    async def _open(self) -> ClientConnection:
+        try:
+            return await self._connect()
+        except ValueError as error:  # of urllib.parse
+            raise InvalidHandshake(f"a redirect leads nowhere: {error}") from None
 
     def _connect(self) -> connect:
         position, resume = self._position, None

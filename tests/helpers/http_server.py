@@ -47,6 +47,12 @@ class Connection:
         """A piece of the body."""
         await self.send(b"%x\r\n" % len(data) + data + b"\r\n")
 
+    async def drip(self, data: bytes) -> None:
+        """A piece of the body, a byte at a time."""
+        for byte in data:
+            await self.chunk(bytes([byte]))
+            await asyncio.sleep(0.02)
+
     async def end(self) -> None:
         """The body ends as it should."""
         await self.send(b"0\r\n\r\n")

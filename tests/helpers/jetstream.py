@@ -45,7 +45,7 @@ def frame(
         commit["record"] = {"text": text, "createdAt": "2026-08-01T12:00:00Z", "langs": ["de"]}
     time_us = BEGIN_US + number * 100_000 if at_us is None else at_us
     whole = {"did": did, "time_us": time_us, "kind": "commit", "commit": commit}
-    return json.dumps(whole, separators=(",", ":")).encode()
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def message(number: int, **fields: Any) -> bytes:
@@ -79,13 +79,38 @@ def send(*frames: bytes) -> Act:
     return act
 
 
-async def cut_in_mid_frame(socket: ServerConnection) -> None:
-    """Half a frame, then the connection is gone."""
-    whole = frame(999)
+def _text_frame(data: bytes) -> bytes:
+    """Of 126 to 65,535 bytes, as a server sends it (RFC 6455, 5.2)."""
+    return b"\x81\x7e" + len(data).to_bytes(2, "big") + data
+
+
+async def _cut_behind(start: bytes, socket: ServerConnection) -> None:
     await asyncio.sleep(0.05)  # what was sent before must have left
-    socket.transport.write(b"\x81\x7e" + len(whole).to_bytes(2, "big") + whole[: len(whole) // 2])
+    socket.transport.write(start)
     await asyncio.sleep(0.05)
     socket.transport.abort()
+
+
+async def cut_in_mid_frame(socket: ServerConnection) -> None:
+    """Half a frame, then the connection is gone."""
+    whole = _text_frame(frame(999))
+    await _cut_behind(whole[: len(whole) // 2], socket)
+
+
+async def cut_in_mid_character(socket: ServerConnection) -> None:
+    """A message in two fragments; behind the first, which ends with half a character, the connection is gone."""
+    whole = frame(999, text="#poltwt \N{POLICE CAR}")
+    start = whole[: whole.index(b"#poltwt") + 10]
+    await _cut_behind(bytes([0x01, 0x7E]) + len(start).to_bytes(2, "big") + start, socket)
+
+
+async def drip(socket: ServerConnection) -> None:
+    """A frame, a byte at a time."""
+    for byte in _text_frame(frame(999)):
+        if socket.transport.is_closing():
+            return
+        socket.transport.write(bytes([byte]))
+        await asyncio.sleep(0.02)
 
 
 async def murmur(socket: ServerConnection) -> None:

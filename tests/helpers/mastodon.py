@@ -61,12 +61,15 @@ async def cut(connection: Connection) -> None:
     connection.cut()
 
 
+Failure = tuple[int, dict[str, str]]
+
+
 class Mastodon:
     """Does one list of acts for each stream that is opened, the last one again for all that follow."""
 
     def __init__(
         self,
-        *streams: list[Act] | int,
+        *streams: list[Act] | int | Failure,
         timeline: Sequence[dict[str, Any]] = (),
         missed: Sequence[dict[str, Any]] = (),
     ) -> None:
@@ -84,7 +87,7 @@ class Mastodon:
         self.url = ""
         self.streaming_url: str | None = None
         self.domain = "example.social"
-        self.failing: dict[str, list[tuple[int, dict[str, str]]]] = {}
+        self.failing: dict[str, list[Failure]] = {}
         """By path: answers that come first, each once."""
 
     @property
@@ -123,8 +126,9 @@ class Mastodon:
         elif request.path == "/api/v1/streaming/hashtag":
             self._opened += 1
             acts = self._streams[min(self._opened, len(self._streams)) - 1]
-            if isinstance(acts, int):
-                await connection.answer(acts, b'{"error":"no"}')
+            if not isinstance(acts, list):
+                code, headers = acts if isinstance(acts, tuple) else (acts, {})
+                await connection.answer(code, b'{"error":"no"}', **headers)
                 return
             self._heard += 1
             if self._heard == 2:
@@ -143,7 +147,7 @@ class Mastodon:
 
 
 @asynccontextmanager
-async def mastodon(*streams: list[Act] | int, **options: Any) -> AsyncIterator[Mastodon]:
+async def mastodon(*streams: list[Act] | int | Failure, **options: Any) -> AsyncIterator[Mastodon]:
     """The instance on a free port, while the block runs."""
     server = Mastodon(*streams, **options)
     async with http_server(server.handle) as url:

@@ -163,35 +163,6 @@ async def test_honours_deletions_and_updates() -> None:
     assert contents[2].edited_at is not None
 
 
-async def test_a_silent_connection_is_made_anew() -> None:
-    async with jetstream([send(frame(0)), stay], [send(frame(1)), stay]) as server:
-        contents, _ = await take(source(server, silence_seconds=0.2), 2)
-        assert len(server.queries) == 2
-    assert numbers(contents) == [0, 1]
-
-
-async def test_a_slow_reader_slows_the_server_down_and_loses_nothing() -> None:
-    sent = 0
-
-    async def flood(socket: ServerConnection) -> None:
-        nonlocal sent
-        for number in range(20_000):
-            await socket.send(frame(number, text="#poltwt " + "x" * 1_000), text=True)
-            sent = number + 1
-
-    async with jetstream([flood, stay]) as server:
-        contents: list[Content] = []
-        async with asyncio.timeout(60), contextlib.aclosing(source(server).batches()) as reading:  # type: ignore[type-var]
-            contents += (await anext(reading)).contents
-            await asyncio.sleep(0.5)
-            assert sent < 15_000
-            async for batch in reading:
-                contents += batch.contents
-                if len(contents) == 20_000:
-                    break
-    assert numbers(contents) == list(range(20_000))
-
-
 async def test_tells_how_far_the_feed_is_while_nothing_matches() -> None:
     async def others(socket: ServerConnection) -> None:
         for number in range(1_000):
@@ -248,13 +219,6 @@ async def test_a_limit_is_waited_for_until_its_reset_and_another_server_is_asked
     async with jetstream(limit) as one, jetstream([send(frame(0)), stay]) as two:
         await take(listening(one.url, two.url), 1)
     assert waits[1:] == [0.25]
-
-
-async def test_a_redirect_to_what_is_no_websocket_passes() -> None:
-    redirect = (HTTPStatus.MOVED_PERMANENTLY, "", {"Location": "https://login.example/"})
-    async with jetstream(redirect, [send(frame(0)), stay]) as server:
-        contents, _ = await take(source(server), 1)
-    assert numbers(contents) == [0]
 
 
 IN_2199_US = 7_226_582_400_000_000

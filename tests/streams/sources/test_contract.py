@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,13 +28,29 @@ from streams.sources.recording import RecordedSource, Recorder
 from streams.sources.x import XSource
 from tests.helpers import jetstream, mastodon, x
 from tests.helpers.feeds import counted, numbers, take
+from tests.helpers.http_server import Connection as HttpConnection
 from tests.helpers.processes import eventually
 
 NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 CUT = "cut"
+CUT_IN_MID_CHARACTER = "cut in mid-character"
+DRIP = "a byte at a time"
 STAY = "stay"
-Connection = Sequence[int | bytes | str] | HTTPStatus
-"""Posts by their numbers, frames as they are, `cut` and `stay`; or a refusal."""
+Step = int | bytes | str | Callable[[], bytes]
+"""A post by its number, a frame as it is or as it is then, or one of the four above."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An HTTP status instead of a stream."""
+
+    status: HTTPStatus
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Connection = Sequence[Step] | Refusal
+Frame = Callable[[int, str], bytes]
+"""Makes a frame of a post's number and its text."""
 
 
 @dataclass
@@ -41,34 +60,85 @@ class Network:
     name: str
     serve: Callable[..., AbstractAsyncContextManager[str]]
     make: Callable[..., Source]
+    frame: Frame
     junk: bytes
     """A frame that is none."""
     setting: str
     """What a refusal names."""
-    options: dict[str, Any] = field(default_factory=dict)
+    limit: dict[str, str]
+    """Headers of a limit that ends 90 s after `NOW`."""
+
+
+POLICE_CAR = "#poltwt \N{POLICE CAR}"
+IN_MID_CHARACTER = len("#poltwt ") + 2
+
+
+def acts(steps: Sequence[Step], server: ModuleType, frame: Frame, named: dict[str, Any]) -> list[Any]:
+    """What the test server of a network does."""
+
+    def act(step: Step) -> Any:
+        if isinstance(step, str):
+            return named[step]
+        if not callable(step):
+            return server.send(frame(step, "#poltwt") if isinstance(step, int) else step)
+
+        async def send_what_is_then(connection: Any) -> None:
+            await server.send(step())(connection)
+
+        return send_what_is_then
+
+    return [act(step) for step in steps]
+
+
+def over_http(server: ModuleType, frame: bytes) -> dict[str, Any]:
+    """The acts with a name of a network that streams over HTTP."""
+
+    async def cut_in_mid_character(connection: HttpConnection) -> None:
+        await connection.chunk(frame[: frame.index(b"#poltwt") + IN_MID_CHARACTER])
+        connection.cut()
+
+    async def drip(connection: HttpConnection) -> None:
+        await connection.drip(frame)
+
+    return {CUT: server.cut, CUT_IN_MID_CHARACTER: cut_in_mid_character, DRIP: drip, STAY: server.stay}
+
+
+def bluesky_frame(number: int, text: str) -> bytes:
+    return jetstream.frame(number, text=text)
+
+
+def mastodon_frame(number: int, text: str) -> bytes:
+    return mastodon.update(number, text=text)
+
+
+def x_frame(number: int, text: str) -> bytes:
+    return x.line(number, text=text)
 
 
 @asynccontextmanager
 async def serve_bluesky(*connections: Connection) -> AsyncIterator[str]:
-    def act(step: int | bytes | str) -> jetstream.Act:
-        if isinstance(step, str):
-            return jetstream.cut_in_mid_frame if step == CUT else jetstream.stay
-        return jetstream.send(jetstream.frame(step) if isinstance(step, int) else step)
-
-    plans = [plan if isinstance(plan, HTTPStatus) else [act(step) for step in plan] for plan in connections]
+    named = {
+        CUT: jetstream.cut_in_mid_frame,
+        CUT_IN_MID_CHARACTER: jetstream.cut_in_mid_character,
+        DRIP: jetstream.drip,
+        STAY: jetstream.stay,
+    }
+    plans: list[Any] = [
+        (plan.status, "", plan.headers) if isinstance(plan, Refusal) else acts(plan, jetstream, bluesky_frame, named)
+        for plan in connections
+    ]
     async with jetstream.jetstream(*plans) as server:
         yield server.url
 
 
 @asynccontextmanager
 async def serve_mastodon(*connections: Connection) -> AsyncIterator[str]:
-    def act(step: int | bytes | str) -> mastodon.Act:
-        if isinstance(step, str):
-            return mastodon.cut if step == CUT else mastodon.stay
-        return mastodon.send(mastodon.update(step) if isinstance(step, int) else step + b"\n\n")
-
-    plans = [int(plan) if isinstance(plan, HTTPStatus) else [act(step) for step in plan] for plan in connections]
-    heard = [plan for plan in connections if not isinstance(plan, HTTPStatus)]
+    named = over_http(mastodon, mastodon_frame(999, POLICE_CAR))
+    plans: list[Any] = [
+        (int(plan.status), plan.headers) if isinstance(plan, Refusal) else acts(plan, mastodon, mastodon_frame, named)
+        for plan in connections
+    ]
+    heard = [plan for plan in connections if not isinstance(plan, Refusal)]
     posted = {step: mastodon.status(step) for plan in heard[:-1] for step in plan if isinstance(step, int)}
     async with mastodon.mastodon(*plans, missed=list(posted.values())) as server:
         yield server.url
@@ -76,13 +146,10 @@ async def serve_mastodon(*connections: Connection) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def serve_x(*connections: Connection) -> AsyncIterator[str]:
-    def act(step: int | bytes | str) -> x.Act:
-        if isinstance(step, str):
-            return x.cut if step == CUT else x.stay
-        return x.send(x.line(step) if isinstance(step, int) else step + b"\n")
-
+    named = over_http(x, x_frame(999, POLICE_CAR))
     plans: list[Any] = [
-        (int(plan), b"{}", {}) if isinstance(plan, HTTPStatus) else [act(step) for step in plan] for plan in connections
+        (int(plan.status), b"{}", plan.headers) if isinstance(plan, Refusal) else acts(plan, x, x_frame, named)
+        for plan in connections
     ]
     async with x.x(*plans) as server:
         yield server.url
@@ -104,10 +171,35 @@ def x_source(url: str, silence: float, **options: Any) -> Source:
     return XSource(settings, ["poltwt"], **options)
 
 
+RESET = NOW + timedelta(seconds=90)
 ALL = [
-    Network("bluesky", serve_bluesky, bluesky_source, b"{junk #poltwt}", "TAGPULSE_BLUESKY__URL"),
-    Network("mastodon", serve_mastodon, mastodon_source, b"event: update\ndata: {junk", "TAGPULSE_MASTODON__"),
-    Network("x", serve_x, x_source, b"{junk", "TAGPULSE_X__"),
+    Network(
+        "bluesky",
+        serve_bluesky,
+        bluesky_source,
+        bluesky_frame,
+        junk=b"{junk #poltwt}",
+        setting="TAGPULSE_BLUESKY__URL",
+        limit={"Retry-After": "90"},
+    ),
+    Network(
+        "mastodon",
+        serve_mastodon,
+        mastodon_source,
+        mastodon_frame,
+        junk=b"event: update\ndata: {junk\n\n",
+        setting="TAGPULSE_MASTODON__",
+        limit={"X_RateLimit_Reset": RESET.isoformat()},
+    ),
+    Network(
+        "x",
+        serve_x,
+        x_source,
+        x_frame,
+        junk=b"{junk\n",
+        setting="TAGPULSE_X__",
+        limit={"X_Rate_Limit_Reset": str(int(RESET.timestamp()))},
+    ),
 ]
 
 
@@ -161,9 +253,10 @@ async def test_what_it_gives_can_travel_and_says_where_it_is_from(network: Netwo
     assert source.progress[0] > 0
 
 
-async def test_after_a_cut_nothing_is_lost_and_nothing_comes_twice(network: Network) -> None:
+@pytest.mark.parametrize("cut", [CUT, CUT_IN_MID_CHARACTER])
+async def test_after_a_cut_nothing_is_lost_and_nothing_comes_twice(network: Network, cut: str) -> None:
     gaps, reconnects = counted(metrics.GAPS, network.name), counted(metrics.RECONNECTS, network.name)
-    async with network.serve([0, 1, 2, CUT], [1, 2, 3, CUT], [3, 4, STAY]) as url:
+    async with network.serve([0, 1, 2, cut], [1, 2, 3, cut], [3, 4, STAY]) as url:
         contents, _ = await take(make(network, url), 5)
     assert sorted(posts(contents)) == [0, 1, 2, 3, 4]
     assert counted(metrics.GAPS, network.name) == gaps
@@ -180,7 +273,7 @@ async def test_a_cursor_leaves_nothing_out(network: Network) -> None:
 
 async def test_reconnects_for_ever_with_growing_pauses_and_jitter(network: Network) -> None:
     pauses = Pauses()
-    async with network.serve(*[HTTPStatus.SERVICE_UNAVAILABLE] * 12, [0, STAY]) as url:
+    async with network.serve(*[Refusal(HTTPStatus.SERVICE_UNAVAILABLE)] * 12, [0, STAY]) as url:
         contents, _ = await take(make(network, url, pauses=pauses), 1)
     assert posts(contents) == [0]
     assert len(pauses.seconds) == 12
@@ -200,7 +293,7 @@ async def test_waits_for_a_server_that_is_not_there(network: Network) -> None:
 
 @pytest.mark.parametrize("status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND])
 async def test_a_permanent_refusal_ends_it_and_names_the_setting(network: Network, status: HTTPStatus) -> None:
-    async with network.serve(status) as url:
+    async with network.serve(Refusal(status)) as url:
         with pytest.raises(Refused, match=network.setting) as caught:
             await take(make(network, url), 1)
     assert str(status.value) in str(caught.value)
@@ -221,7 +314,7 @@ def test_a_deletion_before_its_post_takes_it_away(network: Network) -> None:
 def test_wrong_clocks_change_nothing_but_the_time(network: Network) -> None:
     for year in (b"1970", b"2199"):
         parser = open_parser(network.name, Settings(), ["poltwt"])
-        frame = {"bluesky": jetstream.frame(1), "mastodon": mastodon.update(1).strip(), "x": x.line(1)}[network.name]
+        frame = network.frame(1, "#poltwt").strip()
         [found] = parser.read(frame.replace(b'"2026-', b'"' + year + b"-"), "server", NOW)
         assert isinstance(found, Post)
         assert found.created_at.year == int(year)
@@ -236,10 +329,62 @@ async def test_a_frame_that_cannot_be_read_is_told_and_the_connection_kept(netwo
     assert counted(metrics.RECONNECTS, network.name) == reconnects
 
 
-async def test_a_silent_socket_is_given_up(network: Network) -> None:
-    async with network.serve([0, STAY], [0, 1, STAY]) as url:
+@pytest.mark.parametrize("how", [STAY, DRIP])
+async def test_a_silent_and_a_dripping_socket_are_given_up(network: Network, how: str) -> None:
+    async with network.serve([0, how, STAY], [0, 1, STAY]) as url:
         contents, _ = await take(make(network, url, silence=0.3), 2)
     assert posts(contents) == [0, 1]
+
+
+async def test_a_frame_of_ten_megabytes_costs_no_other_post(network: Network) -> None:
+    huge = network.frame(1, "#poltwt " + "x" * 10_000_000)
+    async with network.serve([0, huge, 2, STAY]) as url:
+        contents, _ = await take(make(network, url), 3)
+    assert [number for number in posts(contents) if number != 1] == [0, 2]
+
+
+async def test_the_order_of_the_network_is_kept_whatever_it_is(network: Network) -> None:
+    async with network.serve([2, 0, 3, 1, STAY]) as url:
+        contents, _ = await take(make(network, url), 4)
+    assert posts(contents) == [2, 0, 3, 1]
+
+
+async def test_a_limit_is_waited_for_until_its_reset(network: Network) -> None:
+    pauses = Pauses()
+    async with network.serve(Refusal(HTTPStatus.TOO_MANY_REQUESTS, network.limit), [0, STAY]) as url:
+        contents, _ = await take(make(network, url, pauses=pauses), 1)
+    assert posts(contents) == [0]
+    [seconds] = pauses.seconds
+    assert 90 <= seconds < 100
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:9/", "ftp://127.0.0.1/", "http://[", "//:0/"])
+async def test_a_redirect_that_leads_nowhere_passes(network: Network, target: str) -> None:
+    pauses = Pauses()
+    async with network.serve(Refusal(HTTPStatus.FOUND, {"Location": target}), [0, STAY]) as url:
+        contents, _ = await take(make(network, url, pauses=pauses), 1)
+    assert posts(contents) == [0]
+    assert len(pauses.seconds) == 1
+
+
+async def test_a_slow_reader_slows_the_server_down_and_loses_nothing(network: Network) -> None:
+    sent: list[int] = []
+
+    def flood(number: int) -> bytes:
+        sent.append(number)
+        return network.frame(number, "#poltwt " + "x" * 20_000)
+
+    async with network.serve([*(partial(flood, number) for number in range(700)), STAY]) as url:
+        contents: list[Content] = []
+        async with asyncio.timeout(60), contextlib.aclosing(make(network, url).batches()) as reading:  # type: ignore[type-var]
+            contents += (await anext(reading)).contents
+            await asyncio.sleep(0.5)
+            assert len(sent) < 650
+            async for batch in reading:
+                contents += batch.contents
+                if len(contents) == 700:
+                    break
+    assert posts(contents) == list(range(700))
 
 
 async def test_tells_how_far_it_is_behind(network: Network) -> None:
@@ -251,7 +396,7 @@ async def test_tells_how_far_it_is_behind(network: Network) -> None:
 
 async def test_a_recording_gives_the_same_when_it_is_played(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "day.zst"
-    async with network.serve([0, network.junk, b"\xff\xfe", 1, 1, 2, STAY]) as url:
+    async with network.serve([0, network.junk, b"\xff\xfe\n\n", 1, 1, 2, STAY]) as url:
         source = make(network, url)
         recorder = Recorder(path, network.name, ["poltwt"], now=lambda: NOW)
         source.tape = recorder

@@ -241,43 +241,6 @@ async def test_headers_that_never_end_are_given_up(path: str, pause: float, monk
     assert numbers(contents) == [0]
 
 
-@pytest.mark.parametrize("how", ["silent", "slow_loris"])
-async def test_a_silent_socket_is_given_up(how: str) -> None:
-    async def slow_loris(connection: Connection) -> None:
-        for _ in range(1_000):
-            await connection.chunk(b"d")
-            await asyncio.sleep(0.02)
-
-    act: Act = slow_loris if how == "slow_loris" else stay
-    async with mastodon([send(update(0)), act], [send(update(1)), stay]) as server:
-        contents, _ = await take(source(server, silence_seconds=0.3), 2)
-        assert len(server.streams) == 2
-    assert numbers(contents) == [0, 1]
-
-
-async def test_a_slow_reader_slows_the_server_down_and_loses_nothing() -> None:
-    sent = 0
-
-    async def flood(connection: Connection) -> None:
-        nonlocal sent
-        for number in range(700):
-            await connection.chunk(update(number, note="x" * 20_000))
-            sent = number + 1
-
-    async with mastodon([flood, stay]) as server:
-        listening = source(server)
-        batches = listening.batches()
-        found = list((await anext(batches)).contents)
-        await asyncio.sleep(0.5)
-        assert sent < 650
-        async for batch in batches:
-            found += batch.contents
-            if len(found) == 700:
-                break
-        await batches.aclose()  # type: ignore[attr-defined]
-    assert numbers(found) == list(range(700))
-
-
 async def test_our_own_clock_may_be_wrong_by_years_and_be_set_right() -> None:
     clock = datetime(2199, 1, 1, tzinfo=UTC)
     was_read = asyncio.Event()

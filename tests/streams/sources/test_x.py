@@ -201,18 +201,6 @@ async def test_keep_alives_carry_the_cursor_on() -> None:
     assert [bool(batch.cursor) for batch in batches] == [True] * 3
 
 
-@pytest.mark.parametrize("slow", [False, True])
-async def test_a_silent_stream_is_given_up(slow: bool) -> None:
-    async def slow_loris(connection: Connection) -> None:
-        for _ in range(1_000):
-            await connection.chunk(b"{")
-            await no_sleep(0)
-
-    async with x([send(line(0)), slow_loris if slow else stay, stay], [send(line(1)), stay]) as server:
-        contents, _ = await take(source(server, silence_seconds=0.3, backfill_minutes=1), 2)
-    assert ids(contents) == [0, 1]
-
-
 @pytest.mark.parametrize(
     ("status", "setting"),
     [(400, "BACKFILL_MINUTES"), (401, "TAGPULSE_X__TOKEN"), (403, "TAGPULSE_X__TOKEN"), (404, "TAGPULSE_X__URL")],
@@ -231,11 +219,9 @@ async def test_redirects_are_followed_within_the_host() -> None:
     assert ids(contents) == [0]
 
 
-@pytest.mark.parametrize("target", [STREAM, "ftp://127.0.0.1/", "http://[", "//:0/"])
-async def test_a_redirect_that_leads_nowhere_is_trouble_that_passes(target: str) -> None:
+async def test_a_redirect_in_a_circle_is_trouble_that_passes() -> None:
     time = Time()
-    hops: list[Any] = [(302, b"", {"location": target})] * (4 if target == STREAM else 1)
-    async with x(*hops, [send(line(0)), stay]) as server:
+    async with x(*[(302, b"", {"location": STREAM})] * 4, [send(line(0)), stay]) as server:
         contents, _ = await take(source(server, time=time), 1)
     assert ids(contents) == [0]
     assert time.waits == [0.25]
@@ -254,28 +240,6 @@ async def test_another_host_gets_no_token() -> None:
         await take(source(server), 1)
     assert [request.path for request in seen] == [STREAM]
     assert TOKEN not in repr(seen)
-
-
-async def test_a_slow_reader_slows_x_down_and_loses_nothing() -> None:
-    sent = 0
-
-    async def flood(connection: Connection) -> None:
-        nonlocal sent
-        for number in range(700):
-            await connection.chunk(line(number, text="#poltwt " + "x" * 20_000))
-            sent = number + 1
-
-    async with x([flood, stay]) as server:
-        batches = source(server).batches()
-        found = list((await anext(batches)).contents)
-        await asyncio.sleep(0.5)
-        assert sent < 650
-        async for batch in batches:
-            found += batch.contents
-            if len(found) == 700:
-                break
-        await batches.aclose()  # type: ignore[attr-defined]
-    assert ids(found) == list(range(700))
 
 
 async def test_a_wrong_token_is_said_at_once() -> None:
