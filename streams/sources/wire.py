@@ -1,4 +1,7 @@
-"""Bytes of an HTTP response become lines, and lines become events; nothing a server sends grows without bound."""
+"""Bytes of an HTTP response become lines, and lines become events; nothing a server sends grows without bound.
+
+httpx-sse keeps a line, and an event, of any size in memory until it ends: hence a reader of our own.
+"""
 
 from __future__ import annotations
 
