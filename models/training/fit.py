@@ -122,6 +122,7 @@ class Trainer:
                         scores = held_out_scores(self.network, self._rows, self._tokens, self._targets)
                     self._log({"texts": self._done * BATCH, "texts a second": round(rate, 1), **scores})
                     self._keep(f"{phase.name}.pt" if ended else None)
+                    self._seed_dropout()
                     began, texts = time.monotonic(), 0
         _Swapped(self._trained, self._average).swap()
 
@@ -129,11 +130,13 @@ class Trainer:
         return list(accumulate(phase.texts // BATCH for phase in self._phases))
 
     def _batches(self) -> Iterator[tuple[Phase, npt.NDArray[np.int64], Tensor, Tensor]]:
+        begin = 0
         for number, (phase, end) in enumerate(zip(self._phases, self._ends(), strict=True)):
+            begin, before = end, begin
             if self._done >= end:
                 continue
-            mixture = Mixture(self._rows, self._tokens, phase.shares, [self._seed, number, self._done])
-            for batch in mixture.batches():
+            mixture = Mixture(self._rows, self._tokens, phase.shares, [self._seed, number])
+            for batch in mixture.batches(self._done - before):
                 yield phase, batch.rows, torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
                 if self._done >= end:
                     break
@@ -179,6 +182,10 @@ class Trainer:
             self._average = [state["average"][name] for name in names]
             self._optimiser.load_state_dict(state["optimiser"])
             self._done = state["done"]
+        self._seed_dropout()
+
+    def _seed_dropout(self) -> None:
+        """Where a checkpoint is kept, so that what goes on from it loses the same as what was not stopped."""
         torch.manual_seed(self._seed + self._done)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -38,18 +39,24 @@ class Mixture:
         seed: Sequence[int],
     ) -> None:
         self._tokens = tokens
-        self._random = np.random.default_rng(seed)
+        self._seed = seed
         self._weights = _weights(rows, shares)
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield batches of `BATCH` rows."""
-        while True:
-            drawn = self._random.choice(len(self._weights), BATCH * _POOL, p=self._weights)
-            texts = [self._tokens[row] for row in drawn]
-            order = np.argsort([len(text) for text in texts], kind="stable")
-            for place in self._random.permutation(_POOL):
-                chosen = order[place * BATCH : (place + 1) * BATCH]
-                yield pad(drawn[chosen], [texts[each] for each in chosen])
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """Yield batches of `BATCH` rows, from the one numbered `start` on."""
+        pool, skipped = divmod(start, _POOL)
+        yield from islice(self._pool(pool), skipped, None)
+        for following in count(pool + 1):
+            yield from self._pool(following)
+
+    def _pool(self, number: int) -> Iterator[Batch]:
+        random = np.random.default_rng([*self._seed, number])
+        drawn = random.choice(len(self._weights), BATCH * _POOL, p=self._weights)
+        texts = [self._tokens[row] for row in drawn]
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        for place in random.permutation(_POOL):
+            chosen = order[place * BATCH : (place + 1) * BATCH]
+            yield pad(drawn[chosen], [texts[each] for each in chosen])
 
 
 def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> Batch:

@@ -44,13 +44,13 @@ def targets() -> Targets:
     return encode(ROWS, np.ones((len(ROWS), 8), np.float16), np.arange(len(ROWS)) % 2 == 0)
 
 
-def fresh() -> Network:
+def fresh(dropout: float = 0.0) -> Network:
     torch.manual_seed(0)
-    return Network(CONFIG, Sizes(languages=2, topics=2, vector=8, exits=(4, 6)), dropout=0.0)
+    return Network(CONFIG, Sizes(languages=2, topics=2, vector=8, exits=(4, 6)), dropout=dropout)
 
 
-def trainer(folder: Path, phases: list[Phase] = PHASES, rate: float = 1e-3) -> Trainer:
-    return Trainer(fresh(), ROWS, TOKENS, targets(), phases, folder, rate=rate, seed=0)
+def trainer(folder: Path, phases: list[Phase] = PHASES, rate: float = 1e-3, dropout: float = 0.0) -> Trainer:
+    return Trainer(fresh(dropout), ROWS, TOKENS, targets(), phases, folder, rate=rate, seed=0)
 
 
 def test_training_learns_and_keeps_a_log(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_training_learns_and_keeps_a_log(tmp_path: Path) -> None:
 
 
 def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = trainer(tmp_path / "whole")
+    whole = trainer(tmp_path / "whole", dropout=0.1)
     whole.run(4 * BATCH)
     steps = 0
     step = Trainer._step
@@ -77,11 +77,14 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Trainer, "_step", stopping)
     with pytest.raises(KeyboardInterrupt):
-        trainer(tmp_path / "parts").run(4 * BATCH)
+        trainer(tmp_path / "parts", dropout=0.1).run(4 * BATCH)
     monkeypatch.setattr(Trainer, "_step", step)
-    resumed = trainer(tmp_path / "parts")
+    resumed = trainer(tmp_path / "parts", dropout=0.1)
     resumed.run(4 * BATCH)
     assert resumed._done == whole._done == 16
+    assert all(
+        torch.equal(*pair) for pair in zip(resumed.network.parameters(), whole.network.parameters(), strict=True)
+    )
     assert {path.name for path in (tmp_path / "parts").iterdir()} == {fit.CHECKPOINT, fit.LOG, "first.pt", "second.pt"}
     log = [json.loads(line)["texts"] for line in (tmp_path / "parts" / fit.LOG).read_text("utf-8").splitlines()]
     assert log == [4 * BATCH, 8 * BATCH, 12 * BATCH, 16 * BATCH]

@@ -45,6 +45,13 @@ def test_the_same_seed_draws_the_same() -> None:
     assert not all(np.array_equal(*pair) for pair in zip(drawn(30), drawn(30, seed=1), strict=True))
 
 
+def test_goes_on_where_it_is_told() -> None:
+    whole = drawn(60)
+    for start in (7, 24, 31):
+        rest = islice(Mixture(ROWS, TOKENS, SHARES, [0]).batches(start), 60 - start)
+        assert all(np.array_equal(batch.rows, rows) for batch, rows in zip(rest, whole[start:], strict=True))
+
+
 def test_padding_is_masked() -> None:
     batch = pad(np.array([4, 2]), [np.array([0, 2], np.int32), np.array([0, 9, 2], np.int32)])
     assert batch.ids.tolist() == [[0, 2, 1], [0, 9, 2]]
