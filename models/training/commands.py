@@ -1,5 +1,8 @@
 """The steps of `python -m models train`: from two wheels and the data folder to the shipped artefact, step by step."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +11,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 import torch
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from safetensors.torch import load_file
 
 from models.artefact import TOKENIZER_FILE, WEIGHTS
@@ -111,6 +116,16 @@ def open_work(data: Path, folder: Path, threads: int) -> Work:
     return Work(data, folder)
 
 
+@contextmanager
+def _working(on: str) -> Iterator[None]:
+    """Show, on a terminal, what takes minutes and for how long it has."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        progress.add_task(on, total=None)
+        yield
+
+
 steps = click.Group("steps")
 
 
@@ -129,11 +144,12 @@ def vocabulary_step(work: Work, pieces: int) -> None:
     """Keep the pieces that the training texts use most."""
     full = made_by("encoder", work.full_tokenizer)
     texts = [(row.language or row.source, row.text) for row in work.rows if not corpus.is_held_out(row)]
-    counts = vocabulary.count_pieces(full, texts)
-    keep = vocabulary.choose(full, counts, pieces)
-    np.save(work.kept, keep)
-    vocabulary.write_tokenizer(full, keep, work.tokenizer)
-    pruned = vocabulary.count_pieces(work.tokenizer, texts)
+    with _working("counting pieces"):
+        counts = vocabulary.count_pieces(full, texts)
+        keep = vocabulary.choose(full, counts, pieces)
+        np.save(work.kept, keep)
+        vocabulary.write_tokenizer(full, keep, work.tokenizer)
+        pruned = vocabulary.count_pieces(work.tokenizer, texts)
     growth = {group: pruned[group].total() / counts[group].total() - 1 for group in counts}
     worst = sorted(growth, key=lambda group: -growth[group])[:5]
     click.echo(
@@ -149,7 +165,8 @@ def teacher_step(work: Work) -> None:
     places = teacher.sample(work.rows, recipe.SEED)
     rows = [work.rows[place] for place in places]
     frozen = work.network((work.config.num_hidden_layers,))
-    means = teacher.mean_vectors(frozen, tokenizer, [row.text for row in rows])
+    with _working(f"asking the frozen encoder about {len(rows)} texts"):
+        means = teacher.mean_vectors(frozen, tokenizer, [row.text for row in rows])
     said = vectors.unit(vectors.translations_together(rows, means)(means))
     teacher.write(work.teacher, work.rows, places, said.astype(np.float16))
     click.echo(f"wrote {work.teacher} ({len(places)} texts)")
@@ -192,10 +209,12 @@ def export_step(work: Work, out: Path) -> None:
     network = work.network(recipe.EXITS)
     ends = [work.member(seed) / f"{recipe.FIT[-1].name}.pt" for seed in recipe.MEMBERS]
     load_average(network, *(made_by("fit", end) for end in ends))
-    calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)
+    with _working("fitting and calibrating the heads"):
+        calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)
     labels = export.labels(work.rows, recipe.NAME, recipe.VERSION, calibrated)
     texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED).tolist()]
-    model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
+    with _working("rounding"):
+        model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
     export.write(model, work.tokenizer, labels, calibrated.scores, out)
     for name, value in calibrated.scores.items():
         click.echo(f"{name}: {value:.4f}")
@@ -208,7 +227,8 @@ def report_step(work: Work, weights: Path) -> None:
     """Write an artefact's error rates and plots beside it, of the UMSAB validation posts."""
     folders = read_sentiment(work.data / "umsab", "val")
     enricher = Enricher.load(weights, cache_size=0)
-    judged = {name: judge(enricher, posts) for name, posts in folders.items()}
+    with _working("asking the model"):
+        judged = {name: judge(enricher, posts) for name, posts in folders.items()}
     model = model_of(enricher)
     write_rates(error_rates(judged, model), weights / RATES_FILE)
     pictures = write_plots(weights, pooled(judged.values()), model, "umsab, val")
@@ -225,7 +245,9 @@ def score_step(work: Work, weights: Path) -> None:
     """
     enricher = Enricher.load(weights)
     said = teacher.read(work.teacher, work.rows) if work.teacher.exists() else teacher.nothing(work.rows)
-    for name, value in held_out.scores(enricher, work.rows, said, work.data).items():
+    with _working("asking the model"):
+        scores = held_out.scores(enricher, work.rows, said, work.data)
+    for name, value in scores.items():
         click.echo(f"{name}: {value}")
     if not work.teacher.exists():
         click.echo(f"without the frozen encoder: {work.teacher} is missing, which the step `teacher` makes", err=True)
