@@ -54,6 +54,7 @@ bench: $(TEST) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/sources.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/model.py
+	$(BIN)/python benchmarks/topics.py
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/query.py
 	$(BIN)/python benchmarks/replay.py

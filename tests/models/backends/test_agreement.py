@@ -5,16 +5,19 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models import Enricher, Enrichment
 from models.backends import choice, openvino
+from models.evaluation import read_sentiment
 from tests.models.backends.conftest import Opened
 
 FULL = [("openvino", "f32"), ("onnx", "f32")]
 SMALL = [("openvino", "int8"), ("onnx", "int8")]
+LEAST_AGREEMENT = 0.99
 
 
 def probabilities(answers: list[Enrichment]) -> np.ndarray:
@@ -41,6 +44,27 @@ def test_int8_rounds_a_little(opened: Opened, invented: list[str], backend: str,
     small, full = opened(backend, precision), opened(backend, "f32")
     assert 1e-4 < np.abs(small.vectors(invented) - full.vectors(invented)).max() < 0.1
     assert share_equal(small.enrich(invented), full.enrich(invented)) >= 0.95
+
+
+@pytest.fixture(scope="module")
+def real(opened: Opened, shared_data: Path) -> tuple[list[str], list[Enrichment]]:
+    """UMSAB's validation posts, and what full precision says of them."""
+    folders = read_sentiment(shared_data / "umsab", "val").values()
+    texts = [text for posts in folders for text in posts.texts]
+    return texts, opened("openvino", "f32").enrich(texts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "precision"), SMALL)
+def test_int8_keeps_the_moods_of_real_posts(
+    opened: Opened, real: tuple[list[str], list[Enrichment]], backend: str, precision: str
+) -> None:
+    if choice.int8_instructions() is None:
+        pytest.skip("without VNNI full precision is chosen")
+    texts, full = real
+    small = opened(backend, precision).enrich(texts)
+    assert share_equal(small, full) >= LEAST_AGREEMENT
+    assert np.mean([a.language.code == b.language.code for a, b in zip(small, full, strict=True)]) >= LEAST_AGREEMENT
 
 
 def test_halves_on_a_gpu_round_less(opened: Opened, invented: list[str]) -> None:
