@@ -1,6 +1,7 @@
 """How good a finished model is on the rows that no training saw, asked as the pipeline asks it."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from models.enricher import NO_LANGUAGE, Enricher
 from models.evaluation.language import name_languages
-from models.evaluation.measures import fraction, percent
+from models.evaluation.measures import calibration, fraction, percent
 from models.evaluation.sentiment import LabelledPosts, SentimentScore, score_sentiment
 from models.training import data as sets
 from models.training.data import Row
@@ -38,11 +39,26 @@ def _languages(enricher: Enricher, rows: Sequence[Row]) -> dict[str, float]:
     found = {}
     for source in ("umsab-val", "lingua-held", "fragment-held"):
         held = list(_of(rows, source))
-        codes = name_languages(enricher, [row.text for row in held]).codes
-        right = np.array([code == row.language for code, row in zip(codes, held, strict=True)])
+        named = name_languages(enricher, [row.text for row in held])
+        right = np.array([code == row.language for code, row in zip(named.codes, held, strict=True)])
         found[f"{source} language accuracy"] = percent(float(right.mean()))
-        found[f"{source} language {NO_LANGUAGE}"] = percent(codes.count(NO_LANGUAGE) / len(codes))
-    return found
+        found[f"{source} language {NO_LANGUAGE}"] = percent(named.codes.count(NO_LANGUAGE) / len(held))
+        found[f"{source} language calibration error"] = fraction(calibration(np.array(named.scores), right).error)
+    return found | _mixed(enricher, list(_of(rows, "lingua-held")))
+
+
+def _mixed(enricher: Enricher, rows: Sequence[Row]) -> dict[str, float]:
+    """How it fares with texts whose halves are in two languages: whether it names one of them, and how sure it is."""
+    order = np.random.default_rng(0).permutation(len(rows)).tolist()
+    pairs = [(rows[one], rows[other]) for one, other in pairwise(order) if rows[one].language != rows[other].language]
+    texts = [f"{one.text[: len(one.text) // 2]} {other.text[len(other.text) // 2 :]}" for one, other in pairs]
+    named = name_languages(enricher, texts)
+    either = [code in {one.language, other.language} for code, (one, other) in zip(named.codes, pairs, strict=True)]
+    return {
+        "halves of two languages, one of them named": percent(float(np.mean(either))),
+        f"halves of two languages, {NO_LANGUAGE}": percent(named.codes.count(NO_LANGUAGE) / len(texts)),
+        "halves of two languages, mean score": fraction(fmean(named.scores)),
+    }
 
 
 def _campaign(enricher: Enricher, rows: Sequence[Row], said: Said, data: Path) -> dict[str, float]:

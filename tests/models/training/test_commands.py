@@ -81,6 +81,7 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
 
     scored = dict(line.split(": ") for line in step("score", "--weights", str(out)).splitlines())
     assert {"semeval-held macro recall", "lingua-held language accuracy", "crisis campaign AUC, frozen"} <= set(scored)
+    assert "halves of two languages, one of them named" in scored
     assert all(0 <= float(value) <= 100 for value in scored.values())
 
     labels = open_artefact(out).labels
