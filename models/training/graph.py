@@ -118,8 +118,9 @@ def build(
 ) -> onnx.ModelProto:
     """Build the model of one depth.
 
-    `weights` have the names of `Network`; `heads` has `language`, `sentiment` and `topics`, which read what the network's
-    own heads read, and `vector`, which reads the means that the language is read from and the last layer's;
+    `weights` have the names of `Network`; `heads` has `language` and `sentiment`, which read what the network's own heads
+    read, `topics`, which reads the mean of the last layer besides, and `vector`, which reads the means that the language is
+    read from and the last layer's;
     `rounding` names how the input of each product is rounded; those without stay as they are; `positions` bounds the
     tokens of a text.
     """
@@ -131,11 +132,14 @@ def build(
     count = _token_count(graph)
     low = [_mean(graph, f"mean_{layer}", hidden[layer], count) for layer in shape.language_layers]
     graph.head("language", graph.node("Concat", "low", *low, axis=-1), heads["language"])
-    for name in ("sentiment", "topics"):
-        queries = weights[f"heads.{shape.depth}.{name}.pooling.queries"]
-        graph.head(name, _pooled(graph, f"{name}/pooled", hidden[-1], queries), heads[name])
-    means = graph.node("Concat", "means", "low", _mean(graph, "mean_last", hidden[-1], count), axis=-1)
-    direction = graph.head("vector/mapped", means, heads["vector"])
+    last = _mean(graph, "mean_last", hidden[-1], count)
+    moods, topics = (
+        _pooled(graph, f"{name}/pooled", hidden[-1], weights[f"heads.{shape.depth}.{name}.pooling.queries"])
+        for name in ("sentiment", "topics")
+    )
+    graph.head("sentiment", moods, heads["sentiment"])
+    graph.head("topics", graph.node("Concat", "topics/means", topics, last, axis=-1), heads["topics"])
+    direction = graph.head("vector/mapped", graph.node("Concat", "means", "low", last, axis=-1), heads["vector"])
     length = graph.node("ReduceL2", "vector/length", direction, axes=[1], keepdims=1)
     graph.node("Div", "vector", direction, length)
     return _model(graph, {name: len(head.bias) for name, head in heads.items()})

@@ -5,6 +5,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
@@ -52,6 +54,26 @@ def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, pen
     optimiser.step(closure)
     weight = (slope.detach().numpy() / deviation).astype(np.float32)
     return Head(weight, (offset.detach().numpy() - weight @ mean).astype(np.float32))
+
+
+def fit_each(features: npt.NDArray[np.floating], present: npt.NDArray[np.bool_], strength: float) -> Head:
+    """Fit a logistic regression for each label (column of `present`) on standardised features.
+
+    `strength` is the inverse of the penalty, as of scikit-learn's `C`.
+    """
+    scaler = StandardScaler().fit(features)
+    values = scaler.transform(features)
+    fits = [LogisticRegression(C=strength, max_iter=1_000).fit(values, column) for column in present.T]
+    weight = np.concatenate([each.coef_ for each in fits]) / scaler.scale_
+    bias = np.concatenate([each.intercept_ for each in fits]) - weight @ scaler.mean_
+    return Head(weight.astype(np.float32), bias.astype(np.float32))
+
+
+def side_by_side(first: Head, second: Head, share: float) -> Head:
+    """Return a head that reads the features of both: its logits are a mean of theirs, `share` of the second's."""
+    own, other = np.float32(1 - share), np.float32(share)
+    weight = np.concatenate([first.weight * own, second.weight * other], axis=1)
+    return Head(weight, first.bias * own + second.bias * other)
 
 
 def regress(features: npt.NDArray[np.floating], targets: npt.NDArray[np.floating], penalty: float) -> Head:

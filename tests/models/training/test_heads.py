@@ -6,10 +6,12 @@ from models.training.heads import (
     cooled,
     cross_entropy,
     fit,
+    fit_each,
     least_likely,
     logits,
     matching_threshold,
     regress,
+    side_by_side,
     temperature,
 )
 
@@ -30,6 +32,20 @@ def test_regression_finds_a_linear_map() -> None:
     weight, bias = RNG.normal(size=(4, 8)), RNG.normal(size=4)
     head = regress(FEATURES, FEATURES @ weight.T + bias, 1e-6)
     np.testing.assert_allclose(logits(head, FEATURES), FEATURES @ weight.T + bias, atol=1e-2)
+
+
+def test_each_label_gets_a_regression_of_its_own() -> None:
+    present = np.stack([LABELS == 0, LABELS != 1], axis=1)
+    found = logits(fit_each(FEATURES, present, 1.0), FEATURES) > 0
+    assert np.mean(found == present) > 0.95
+
+
+def test_two_heads_side_by_side_give_the_mean_of_their_logits() -> None:
+    one, other = fit(FEATURES, LABELS, WEIGHTS, 1e-3), fit(FEATURES[:, :4], LABELS, WEIGHTS, 1e-3)
+    both = logits(side_by_side(one, other, 0.25), np.concatenate([FEATURES, FEATURES[:, :4]], axis=1))
+    np.testing.assert_allclose(
+        both, 0.75 * logits(one, FEATURES) + 0.25 * logits(other, FEATURES[:, :4]), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_answers_below_the_threshold_are_mostly_wrong() -> None:
