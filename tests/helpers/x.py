@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from streams.settings import XSettings
+from streams.sources.x import XSource
+from tests.helpers.feeds import numbers
 from tests.helpers.http_server import Connection, Request, http_server
 
 Act = Callable[[Connection], Awaitable[None]]
@@ -18,6 +21,7 @@ STREAM = "/2/tweets/search/stream"
 COMPLIANCE = "/2/tweets/compliance/stream"
 ACCOUNTS = "/2/users/compliance/stream"
 USAGE = "/2/usage/tweets"
+NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 FIRST_ID = 1_900_000_000_000_000_000
 
 
@@ -159,3 +163,35 @@ async def x(*streams: list[Act] | Failure, **options: Any) -> AsyncIterator[X]:
     async with http_server(server.handle) as url:
         server.url = url
         yield server
+
+
+class Time:
+    """A clock that a pause sets on."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.waits: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
+    def clock(self) -> float:
+        return self.now.timestamp()
+
+
+def source(server: X, *tags: str, time: Time | None = None, cursor: str | None = None, **settings: Any) -> XSource:
+    time = time or Time()
+    return XSource(
+        XSettings(url=server.url, token=TOKEN, **settings),  # type: ignore[arg-type]
+        tags or ("poltwt",),
+        cursor=cursor,
+        now=lambda: time.now,
+        clock=time.clock,
+        sleep=time.sleep,
+        jitter=lambda: 0.0,
+    )
+
+
+def ids(contents: list[Any]) -> list[int]:
+    return [number - FIRST_ID for number in numbers(contents)]

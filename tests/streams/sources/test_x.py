@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,68 +9,30 @@ from typing import Any
 import pytest
 
 from streams import metrics
-from streams.contracts import Deletion, Gap, Post
+from streams.contracts import Gap, Post
 from streams.errors import Refused, SettingsError
 from streams.settings import XSettings
 from streams.sources.base import Unreadable
 from streams.sources.x import XSource
 from streams.sources.x_rules import wanted_rules
-from tests.helpers.feeds import counted, no_sleep, numbers, take
+from tests.helpers.feeds import counted, no_sleep, take
 from tests.helpers.http_server import Connection, Request, http_server
-from tests.helpers.processes import eventually
 from tests.helpers.x import (
-    ACCOUNTS,
-    COMPLIANCE,
-    FIRST_ID,
+    NOW,
     RULES,
     STREAM,
     TOKEN,
-    USAGE,
     Act,
-    X,
-    account_gone,
+    Time,
     cut,
+    ids,
     line,
-    removal,
     send,
+    source,
     stay,
     tweet_id_of,
     x,
 )
-
-NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
-
-
-class Time:
-    """A clock that a pause sets on."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-        self.waits: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += timedelta(seconds=seconds)
-
-    def clock(self) -> float:
-        return self.now.timestamp()
-
-
-def source(server: X, *tags: str, time: Time | None = None, cursor: str | None = None, **settings: Any) -> XSource:
-    time = time or Time()
-    return XSource(
-        XSettings(url=server.url, token=TOKEN, **settings),  # type: ignore[arg-type]
-        tags or ("poltwt",),
-        cursor=cursor,
-        now=lambda: time.now,
-        clock=time.clock,
-        sleep=time.sleep,
-        jitter=lambda: 0.0,
-    )
-
-
-def ids(contents: list[Any]) -> list[int]:
-    return [number - FIRST_ID for number in numbers(contents)]
 
 
 async def test_makes_the_rules_of_the_campaign_and_listens() -> None:
@@ -273,34 +233,6 @@ async def test_each_kind_of_trouble_has_its_own_ladder() -> None:
     assert time.waits[6:] == [900, 480, 5]
 
 
-async def test_the_plans_limit_is_shown_and_respected() -> None:
-    time = Time()
-    async with x([send(line(0), line(1), line(2)), stay], [send(line(5)), stay]) as server:
-        server.usage = [(97, 99), (99, 99), (0, 99)]
-        contents, _ = await take(source(server, time=time), 4)
-        assert len(server.asked(USAGE)) == 3
-    # two posts were left; then nothing is read until X allows more
-    assert [type(content) for content in contents] == [Post, Post, Gap, Post]
-    assert ids(contents) == [0, 1, 5]
-    assert time.waits == [0, 900, 900]
-    assert counted(metrics.QUOTA_LIMIT, "x") == 99
-    gap = contents[2]
-    assert isinstance(gap, Gap)
-    assert "99 posts of this month" in gap.reason
-
-
-async def test_our_own_limit_holds_over_restarts_until_the_month_ends() -> None:
-    time = Time()
-    time.now = datetime(2026, 8, 31, 23, 40, tzinfo=UTC)
-    saved = json.dumps({"at": "2026-08-31T23:40:00Z", "month": "2026-08", "read": 9})
-    async with x([send(line(0), line(1)), stay], [send(line(2)), stay]) as server:
-        contents, _ = await take(source(server, time=time, cursor=saved, monthly_posts=10, backfill_minutes=5), 3)
-    assert [type(content) for content in contents] == [Post, Gap, Post]
-    assert time.now.month == 9
-    assert isinstance(contents[1], Gap)
-    assert "TAGPULSE_X__MONTHLY_POSTS" in contents[1].reason
-
-
 async def test_a_cut_behind_lines_that_waited_for_us_is_asked_for_from_the_last_of_them_on() -> None:
     time = Time()
 
@@ -311,148 +243,6 @@ async def test_a_cut_behind_lines_that_waited_for_us_is_asked_for_from_the_last_
     async with x([send(line(0)), a_stall, a_stall, cut], [send(line(2)), stay]) as server:
         await take(source(server, time=time, backfill_minutes=5), 3)
         assert [request.query.get("backfill_minutes") for request in server.asked(STREAM)] == [None, ["5"]]
-
-
-@pytest.mark.parametrize("usage", [[], [(7, 99)] * 9])
-async def test_a_cap_that_x_names_is_waited_out_and_told_once(usage: list[tuple[int, int]]) -> None:
-    """Also where X does not tell how many posts were read, or says that some are left."""
-    time = Time()
-    capped = (429, b'{"title":"UsageCapExceeded","period":"Monthly"}', {})
-    ends = [send(b'{"errors":[{"title":"usage-cap-exceeded"}]}\r\n'), cut]
-    async with x(capped, capped, ends, [send(line(0)), stay]) as server:
-        server.usage = usage
-        contents, _ = await take(source(server, time=time), 2)
-    assert [type(content) for content in contents] == [Gap, Post]
-    assert isinstance(contents[0], Gap)
-    assert "UsageCapExceeded" in contents[0].reason
-    assert [wait for wait in time.waits if wait == 900] == [900] * 3
-
-
-async def test_x_is_asked_for_the_months_use_while_the_stream_stands() -> None:
-    time = Time()
-
-    async def a_quarter_of_an_hour_later(connection: Connection) -> None:
-        time.now += timedelta(seconds=901)
-        await connection.chunk(b"\r\n")
-        await eventually(lambda: counted(metrics.QUOTA_USED, "x") == 50, 10, "the answer is shown")
-        await connection.chunk(line(1))
-
-    async with x([send(line(0)), a_quarter_of_an_hour_later, stay]) as server:
-        server.usage = [(5, 99), (50, 99)]
-        contents, _ = await take(source(server, time=time), 2)
-        assert (len(server.asked(USAGE)), len(server.asked(STREAM))) == (2, 1)
-    assert ids(contents) == [0, 1]
-    assert counted(metrics.QUOTA_USED, "x") == 51
-
-
-async def test_deletions_of_what_was_kept_are_honoured() -> None:
-    removals = send(removal(1), removal(9), removal(0, "drop"), removal(2, "undrop"), removal(1))
-    seen = []
-
-    async def after_the_posts(connection: Connection) -> None:
-        while len(seen) < 3:
-            await no_sleep(0)
-        await removals(connection)
-
-    async with x([send(line(0), line(1), line(2)), stay], compliance={3: [after_the_posts, stay]}) as server:
-        found = []
-        batches = source(server, compliance=True).batches()
-        async for batch in batches:
-            found += batch.contents
-            seen += batch.contents
-            if len(found) == 5:
-                break
-        await batches.aclose()  # type: ignore[attr-defined]
-        assert sorted(request.query["partition"][0] for request in server.asked(COMPLIANCE)) == ["1", "2", "3", "4"]
-    assert [(type(content), number) for content, number in zip(found, ids(found), strict=True)] == [
-        (Post, 0), (Post, 1), (Post, 2), (Deletion, 1), (Deletion, 0),
-    ]  # fmt: skip
-    assert isinstance(found[3], Deletion)
-    assert found[3].deleted_at == datetime(2026, 8, 1, 12, 30, tzinfo=UTC)
-
-
-async def test_an_account_that_goes_takes_its_posts_with_it() -> None:
-    seen: list[Any] = []
-
-    async def after_the_posts(connection: Connection) -> None:
-        while len(seen) < 2:
-            await no_sleep(0)
-        await connection.chunk(account_gone("7"))
-
-    async with x([send(line(0), line(1, author_id="8")), stay], accounts={2: [after_the_posts, stay]}) as server:
-        async with asyncio.timeout(60), contextlib.aclosing(source(server, compliance=True).batches()) as batches:  # type: ignore[type-var]
-            async for batch in batches:
-                seen += batch.contents
-                if len(seen) == 3:
-                    break
-        assert sorted(request.query["partition"][0] for request in server.asked(ACCOUNTS)) == ["1", "2", "3", "4"]
-    assert [(type(content), number) for content, number in zip(seen, ids(seen), strict=True)] == [
-        (Post, 0), (Post, 1), (Deletion, 0),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("saved", "minutes", "since"),
-    [
-        ({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:50:00Z"}, "5", (12, 50)),
-        ({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:58:00Z"}, "3", None),
-        ({"at": "2026-08-01T12:50:00Z"}, "5", (12, 50)),  # of an earlier version
-        ({"at": "2026-08-01T12:58:00Z"}, "3", None),
-    ],
-)
-async def test_deletions_are_asked_for_again_after_a_restart(
-    saved: dict[str, str], minutes: str, since: tuple[int, int] | None
-) -> None:
-    alive = {partition: [send(b"\r\n"), stay] for partition in (1, 2, 3, 4)}
-    gaps = counted(metrics.GAPS, "x")
-    found: list[Any] = []
-    async with x([send(b"\r\n"), stay], compliance=alive, accounts=alive) as server:
-        listening = source(server, cursor=json.dumps(saved), compliance=True)
-        async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
-            async for batch in batches:
-                found += batch.contents
-                cursor = json.loads(batch.cursor) if batch.cursor else {}
-                if cursor.get("deletions_at") == "2026-08-01T13:00:00Z":
-                    break
-        asked = [*server.asked(COMPLIANCE), *server.asked(ACCOUNTS)]
-        assert [request.query["backfill_minutes"] for request in asked] == [[minutes]] * 8
-    told = [gap for gap in found if isinstance(gap, Gap) and gap.reason.startswith("deletions")]
-    assert [gap.since for gap in told] == ([NOW.replace(hour=since[0], minute=since[1])] if since else [])
-    assert counted(metrics.GAPS, "x") - gaps == len(found)
-
-
-async def test_deletions_that_are_still_on_their_way_hold_the_cursor() -> None:
-    saved = json.dumps({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:58:00Z"})
-    alive = {partition: [send(b"\r\n"), stay] for partition in (1, 2, 3, 4)}
-    again = alive | {4: [send(removal(7)), stay]}
-    async with x([send(b"\r\n"), stay], compliance=again, accounts=alive) as server:
-        listening = source(server, cursor=saved, compliance=True, backfill_minutes=5)
-        async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
-            cursors = [(await anext(batches)).cursor for _ in range(9)]
-    assert json.loads(cursors[-1] or "") == {
-        "at": "2026-08-01T13:00:00Z", "month": "2026-08", "deletions_at": "2026-08-01T12:58:00Z",
-    }  # fmt: skip
-
-
-async def test_a_compliance_stream_that_says_why_it_ends_is_opened_again() -> None:
-    time = Time()
-    streams = iter([[send(b'{"title":"ConnectionException","connection_issue":"TooManyConnections"}\r\n'), cut]])
-
-    async def first_refused(connection: Connection) -> None:
-        for act in next(streams, [send(b"x" * (5 * 2**20) + b"\r\n"), stay]):
-            await act(connection)
-
-    async with x([stay], compliance={1: [first_refused]}) as server:
-        [content], _ = await take(source(server, time=time, compliance=True), 1)
-    assert isinstance(content, Unreadable)
-    assert content.reason == "oversize"
-    assert time.waits == [60]
-
-
-async def test_a_plan_without_compliance_streams_is_told() -> None:
-    async with x([stay]) as server:
-        with pytest.raises(Refused, match="TAGPULSE_X__COMPLIANCE"):
-            await take(source(server, compliance=True), 1)
 
 
 async def test_survives_what_cannot_be_read() -> None:
