@@ -1,7 +1,5 @@
 """Linear heads and their calibration; every figure comes from rows that the fit has not seen."""
 
-from itertools import pairwise
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -87,16 +85,11 @@ def regress(features: npt.NDArray[np.floating], targets: npt.NDArray[np.floating
     return Head(weight.astype(np.float32), (centre - weight @ mean).astype(np.float32))
 
 
-def least_likely(probabilities: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]) -> float:
-    """Return the highest probability, in steps of 0.05 up to 0.5, up to which most answers of every step are wrong.
-
-    Withholding what is below it loses fewer right answers than wrong ones, whatever the step.
-    """
-    for low, high in pairwise(np.linspace(0, 0.5, 11)):
-        answers = right[(probabilities >= low) & (probabilities < high)]
-        if len(answers) and answers.mean() >= 0.5:
-            return round(float(low), 2)
-    return 0.5
+def least_likely(probabilities: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], most_lost: float) -> float:
+    """Return the highest probability, in steps of 0.05 up to 0.5, below which no more than a share `most_lost` is right."""
+    limits = np.arange(0.05, 0.51, 0.05)
+    fits = [limit for limit in limits if np.mean(right & (probabilities < limit)) <= most_lost]
+    return round(float(max(fits, default=0.0)), 2)
 
 
 def temperature(logits: Floats, labels: Labels) -> float:

@@ -48,12 +48,13 @@ def test_two_heads_side_by_side_give_the_mean_of_their_logits() -> None:
     )
 
 
-def test_answers_below_the_threshold_are_mostly_wrong() -> None:
-    probabilities = np.repeat([0.22, 0.27, 0.33, 0.42], 100)
-    right = np.concatenate([np.arange(100) < share for share in (10, 40, 50, 20)])
-    assert least_likely(probabilities, right) == 0.3
-    assert least_likely(probabilities[:200], right[:200]) == 0.5
-    assert least_likely(probabilities, np.ones(400, np.bool_)) == 0.2
+def test_the_threshold_withholds_few_right_answers() -> None:
+    probabilities = np.repeat([0.12, 0.27, 0.33, 0.9], [20, 20, 20, 940])
+    right = np.concatenate([np.arange(20) < 2, np.arange(20) < 3, np.arange(20) < 10, np.ones(940, np.bool_)])
+    assert least_likely(probabilities, right, 0.002) == 0.25
+    assert least_likely(probabilities, right, 0.005) == 0.3
+    assert least_likely(probabilities, right, 0.015) == 0.5
+    assert least_likely(np.full(10, 0.01), np.ones(10, np.bool_), 0.1) == 0
 
 
 def test_temperature_undoes_overconfidence() -> None:
