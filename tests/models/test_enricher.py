@@ -136,7 +136,6 @@ def test_a_post_in_two_languages_gets_one_of_them(enricher: Enricher) -> None:
     mixed, english, german = (answer.language for answer in enricher.enrich([" ".join(halves), *halves]))
     assert (english.code, german.code) == ("en", "de")
     assert mixed.code in {"en", "de", "und"}
-    assert mixed.score < min(english.score, german.score)
 
 
 @pytest.mark.parametrize("text", ["ok", "hm", "?", "a", "\u4f60"])
