@@ -28,14 +28,15 @@ WARM_UP_TEXTS = 256
 
 
 def untrained(work: Work, network: Network) -> Calibrated:
-    """Heads of the sizes that a network's own have."""
+    """Heads of the sizes that the graph of a network wants."""
     rng, width = np.random.default_rng(0), work.config.hidden_size
     low = width * len(LANGUAGE_LAYERS)
     exits = network.heads[str(max(network.sizes.exits))]
+    topics, pooled = exits.topics.linear.weight.shape
     sizes = {
         "language": (len(language_names(work.rows)), low),
         "sentiment": tuple(exits.sentiment.linear.weight.shape),
-        "topics": tuple(exits.topics.linear.weight.shape),
+        "topics": (topics, pooled + width),
         "vector": (width, low + width),
     }
     heads = {
