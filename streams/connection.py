@@ -9,15 +9,18 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from aiokafka import errors as kafka_errors
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.metadata import MetadataRequest
+from kafka.net.compat import KafkaNetClient
 
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
 from streams.settings import KafkaSettings
+
+Client = TypeVar("Client")
 
 _PROBE_SECONDS = 10.0
 _GOODBYE_SECONDS = 0.2
@@ -57,6 +60,25 @@ def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
 def kafka_python(kafka: KafkaSettings) -> dict[str, Any]:
     """Options for `KafkaProducer`, `KafkaConsumer` and `KafkaAdminClient`. Raises SettingsError."""
     return _client(kafka)
+
+
+def open_client(kind: Callable[..., Client], kafka: KafkaSettings, **options: Any) -> Client:
+    """A client of kafka-python. One that cannot connect is closed: its constructor would leave a thread and sockets behind.
+
+    Raises SettingsError, and what the constructor raises.
+    """
+    begun: list[KafkaNetClient] = []
+
+    def network(**config: Any) -> KafkaNetClient:
+        begun.append(KafkaNetClient(**config))
+        return begun[-1]
+
+    try:
+        return kind(**kafka_python(kafka), **options, kafka_client=network)
+    except BaseException:
+        for each in begun:
+            each.close()
+        raise
 
 
 def aiokafka(kafka: KafkaSettings) -> dict[str, Any]:

@@ -161,8 +161,9 @@ class Outbox:
 
     def _connect(self, timeout_ms: int = _CONNECT_MS) -> Any:
         kafka = self._settings.kafka
-        return KafkaProducer(
-            **connection.kafka_python(kafka),
+        return connection.open_client(
+            KafkaProducer,
+            kafka,
             acks="all",
             enable_idempotence=True,
             compression_type=None if kafka.compression == "none" else kafka.compression,

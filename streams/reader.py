@@ -21,8 +21,9 @@ _SILENT_SECONDS = 30.0
 
 def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
     """A consumer for `end_offsets`; with a group's name it can read what that group committed, and never joins it."""
-    return KafkaConsumer(
-        **connection.kafka_python(kafka),
+    return connection.open_client(
+        KafkaConsumer,
+        kafka,
         group_id=group,
         enable_auto_commit=False,
         allow_auto_create_topics=False,

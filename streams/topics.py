@@ -264,8 +264,8 @@ def _count_records(kafka: KafkaSettings, names: Sequence[str]) -> dict[str, int]
 @contextlib.contextmanager
 def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
     try:
-        admin = KafkaAdminClient(
-            **connection.kafka_python(kafka), request_timeout_ms=_TIMEOUT_MS, bootstrap_timeout_ms=_TIMEOUT_MS
+        admin = connection.open_client(
+            KafkaAdminClient, kafka, request_timeout_ms=_TIMEOUT_MS, bootstrap_timeout_ms=_TIMEOUT_MS
         )
     except kafka_errors.KafkaError as error:
         raise Unavailable(f"{kafka.bootstrap_servers}: {error}: `tagpulse doctor` says why") from error

@@ -35,7 +35,7 @@ class Spoiler:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topics.raw
-        self._producer = KafkaProducer(**connection.kafka_python(settings.kafka))
+        self._producer = connection.open_client(KafkaProducer, settings.kafka)
         self.sent = 0
 
     def send_until(self, progress: float) -> None:
@@ -55,8 +55,9 @@ class Audience:
     def __init__(self, settings: Settings, tally: Tally) -> None:
         self._tally = tally
         self._topics = settings.topics
-        self._consumer = KafkaConsumer(
-            **connection.kafka_python(settings.kafka),
+        self._consumer = connection.open_client(
+            KafkaConsumer,
+            settings.kafka,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             max_poll_records=_POLL_RECORDS,

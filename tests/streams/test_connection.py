@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, Literal
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaTimeoutError
 
 from streams import connection
 from streams.broker import HOST, Broker, EmbeddedBroker, free_port
@@ -38,6 +41,15 @@ KINDS = {
 def secured(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     with secured_broker(tmp_path_factory.mktemp("secured"), apache_home) as running:
         yield running
+
+
+@pytest.mark.parametrize("kind", [KafkaAdminClient, KafkaConsumer, KafkaProducer])
+def test_a_client_that_cannot_connect_leaves_no_thread(kind: type) -> None:
+    kafka = KafkaSettings(bootstrap_servers=f"{HOST}:{free_port()}")
+    before = set(threading.enumerate())
+    with pytest.raises(KafkaTimeoutError):
+        connection.open_client(kind, kafka, bootstrap_timeout_ms=200)
+    assert set(threading.enumerate()) == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
