@@ -20,12 +20,12 @@ from models.enricher import Enricher
 from models.errors import TrainingDataError
 from models.evaluation import judge, pooled, read_sentiment
 from models.evaluation.answers import model_of
-from models.evaluation.error_rates import error_rates
+from models.evaluation.error_rates import UMSAB_LANGUAGES, error_rates
 from models.evaluation.plots import write_plots
 from models.rates import write_rates
 from models.tokenizer import Tokenizer
 from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
-from models.training.data import Row
+from models.training.data import NOISY, Row
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
 from models.training.network import Network, Sizes, from_bert
@@ -62,6 +62,10 @@ class Work:
     def teacher(self) -> Path:
         return self.folder / "teacher.npz"
 
+    @property
+    def moods(self) -> Path:
+        return self.folder / "moods.npz"
+
     def member(self, seed: int) -> Path:
         """Return the folder of a training."""
         return self.folder / f"member{seed}"
@@ -77,7 +81,8 @@ class Work:
 
     @cached_property
     def targets(self) -> Targets:
-        return encode(self.rows, *teacher.read(made_by("teacher", self.teacher), self.rows))
+        said = (("teacher", self.teacher), ("moods", self.moods))
+        return encode(self.rows, *(teacher.read(made_by(*each), self.rows) for each in said))
 
     @cached_property
     def config(self) -> EncoderConfig:
@@ -128,6 +133,16 @@ def _working(on: str) -> Iterator[None]:
 
 steps = click.Group("steps")
 
+_out, _weights = (
+    click.option(
+        name,
+        type=click.Path(path_type=Path),
+        default=WEIGHTS,
+        help="Folder of the artefact.  [default: the shipped one]",
+    )
+    for name in ("--out", "--weights")
+)
+
 
 @steps.command("encoder")
 @click.pass_obj
@@ -172,6 +187,19 @@ def teacher_step(work: Work) -> None:
     click.echo(f"wrote {work.teacher} ({len(places)} texts)")
 
 
+@steps.command("moods")
+@_weights
+@click.pass_obj
+def moods_step(work: Work, weights: Path) -> None:
+    """Let an earlier model say how the training posts feel."""
+    places = teacher.posts(work.rows)
+    enricher = Enricher.load(weights, cache_size=0)
+    with _working(f"asking {model_of(enricher).version} about {len(places)} posts"):
+        said = teacher.moods(enricher, [work.rows[place].text for place in places])
+    teacher.write(work.moods, work.rows, places, said)
+    click.echo(f"wrote {work.moods} ({len(places)} posts)")
+
+
 @steps.command("fit")
 @click.option("--member", "seeds", type=int, multiple=True, help="Only the members of these seeds.  [default: all]")
 @click.pass_obj
@@ -188,17 +216,6 @@ def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
             recipe.EPOCH
         )
         click.echo(f"wrote {folder}")
-
-
-_out, _weights = (
-    click.option(
-        name,
-        type=click.Path(path_type=Path),
-        default=WEIGHTS,
-        help="Folder of the artefact.  [default: the shipped one]",
-    )
-    for name in ("--out", "--weights")
-)
 
 
 @steps.command("export")
@@ -224,14 +241,18 @@ def export_step(work: Work, out: Path) -> None:
 @_weights
 @click.pass_obj
 def report_step(work: Work, weights: Path) -> None:
-    """Write an artefact's error rates and plots beside it, of the UMSAB validation posts."""
-    folders = read_sentiment(work.data / "umsab", "val")
+    """Write an artefact's error rates and plots beside it, of the UMSAB validation posts whose labels hold."""
+    folders = {
+        name: posts
+        for name, posts in read_sentiment(work.data / "umsab", "val").items()
+        if UMSAB_LANGUAGES[name] != NOISY
+    }
     enricher = Enricher.load(weights, cache_size=0)
     with _working("asking the model"):
         judged = {name: judge(enricher, posts) for name, posts in folders.items()}
     model = model_of(enricher)
     write_rates(error_rates(judged, model), weights / RATES_FILE)
-    pictures = write_plots(weights, pooled(judged.values()), model, "umsab, val")
+    pictures = write_plots(weights, pooled(judged.values()), model, "umsab, val, without hindi")
     click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, *pictures))}")
 
 
@@ -266,6 +287,7 @@ def all_steps(context: click.Context, out: Path) -> None:
         (encoder_step, work.full_tokenizer),
         (vocabulary_step, work.tokenizer),
         (teacher_step, work.teacher),
+        (moods_step, work.moods),
     ):
         if last.exists():
             click.echo(f"{step.name} is done: {last}")

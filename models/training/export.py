@@ -24,12 +24,12 @@ from models.enrichment import SENTIMENTS
 from models.probabilities import sigmoid, softmax
 from models.text import MAX_TOKENS
 from models.training import folds, graph, heads, vectors
-from models.training.data import Row
+from models.training.data import NOISY, Row
 from models.training.encoder import EncoderConfig
 from models.training.folds import TopicScores
 from models.training.graph import Head, Matrix
 from models.training.network import LANGUAGE_LAYERS, Answers, Network
-from models.training.prediction import NOISY, Tokens, predict
+from models.training.prediction import Tokens, predict
 from models.training.rounding import Rounding
 from models.training.targets import Targets, language_names, topic_names
 

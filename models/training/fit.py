@@ -24,7 +24,6 @@ from models.training.targets import SILENT, Targets
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 
-_SMOOTHING = 0.05
 _LANGUAGE_WEIGHT = 0.2
 _TOPIC_WEIGHT = 0.5
 _VECTOR_WEIGHT = 0.1
@@ -56,7 +55,8 @@ class Phase:
 
 def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Tensor:
     """Weighted sum of the tasks' losses over the rows of a batch that have an answer, divided by all rows."""
-    sentiment, language = torch.from_numpy(targets.sentiment[rows]), torch.from_numpy(targets.language[rows])
+    mood, has_mood = torch.from_numpy(targets.mood[rows]), torch.from_numpy(targets.has_mood[rows])
+    language = torch.from_numpy(targets.language[rows])
     present, has_topics = torch.from_numpy(targets.topics[rows]), torch.from_numpy(targets.has_topics[rows])
     vector = torch.from_numpy(targets.vector[rows].astype(np.float32))
     has_vector = torch.from_numpy(targets.has_vector[rows])
@@ -65,9 +65,7 @@ def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Ten
     )
     deepest = max(answers.exits)
     for depth, out in answers.exits.items():
-        part = functional.cross_entropy(
-            out.sentiment, sentiment, ignore_index=SILENT, label_smoothing=_SMOOTHING, reduction="sum"
-        )
+        part = (functional.cross_entropy(out.sentiment, mood, reduction="none") * has_mood).sum()
         part = part + _VECTOR_WEIGHT * ((1 - functional.cosine_similarity(out.vector, vector)) * has_vector).sum()
         entropy = functional.binary_cross_entropy_with_logits(out.topics, present, reduction="none").sum(1)
         part = part + _TOPIC_WEIGHT * (entropy * has_topics).sum()

@@ -29,7 +29,7 @@ def _moods(enricher: Enricher, rows: Sequence[Row], data: Path) -> dict[str, flo
     african = [_mood(enricher, sets.afrisenti(data, "dev", [folder])) for folder in sets.AFRISENTI_LANGUAGES]
     hinglish, english = (_mood(enricher, _of(rows, source)) for source in ("hinglish-held", "semeval-held"))
     return {
-        "hinglish-held macro-F1": hinglish.macro_f1,
+        "hinglish-held macro recall of negative and positive": hinglish.macro_recall,
         "semeval-held macro recall": english.macro_recall,
         "afrisenti-dev mean weighted F1": round(fmean(each.weighted_f1 for each in african), 2),
     }
@@ -70,8 +70,8 @@ def _campaign(enricher: Enricher, rows: Sequence[Row], said: Said, data: Path) -
         topics = [(types[row.text] if source == "crisis" else row.topics) or () for row in held]
         ours = np.concatenate([enricher.vectors([row.text for row in part]) for part in _parts(held)])
         found[f"{source} campaign AUC"] = _area(topics, ours)
-        if said.has_vector[places].all():
-            found[f"{source} campaign AUC, frozen"] = _area(topics, said.vector[places].astype(np.float32))
+        if said.known[places].all():
+            found[f"{source} campaign AUC, frozen"] = _area(topics, said.values[places].astype(np.float32))
     return found
 
 

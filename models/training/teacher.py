@@ -1,4 +1,4 @@
-"""What the frozen encoder says of a sample of the texts: the vectors that the network learns to keep."""
+"""What the frozen encoder and an earlier model say of texts: vectors that the network learns to keep, and sentiment."""
 
 import zlib
 from collections.abc import Sequence
@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from models.enricher import TextEnricher
 from models.errors import TrainingDataError
+from models.evaluation.answers import ask
 from models.text import QUERY_PREFIX
 from models.tokenizer import Tokenizer
 from models.training.data import Row
@@ -20,26 +22,27 @@ _SAMPLES = {"lingua": 6_000, "semeval": 5_000, "afrisenti-train": 3_000}
 """Rows of the large sets; of the others, every one."""
 
 _WHOLE = frozenset({"x_topic", "crisis", "sib200", "umsab-train"})
+_POSTS = frozenset({"umsab-train", "semeval", "afrisenti-train", "x_topic", "crisis"})
 _AT_ONCE = 64
 
 
 class Said(NamedTuple):
-    """What the teacher said of rows: unit vectors (rows x width), and which rows have one."""
+    """What a teacher said of rows (rows x width), and of which."""
 
-    vector: npt.NDArray[np.float16]
-    has_vector: npt.NDArray[np.bool_]
+    values: npt.NDArray[np.float16]
+    known: npt.NDArray[np.bool_]
 
 
-def nothing(rows: Sequence[Row]) -> Said:
+def nothing(rows: Sequence[Row], width: int = 0) -> Said:
     """Return what a teacher that was never asked has said."""
-    return Said(np.zeros((len(rows), 0), np.float16), np.zeros(len(rows), np.bool_))
+    return Said(np.zeros((len(rows), width), np.float16), np.zeros(len(rows), np.bool_))
 
 
-def write(path: Path, rows: Sequence[Row], places: npt.NDArray[np.int64], vectors: npt.NDArray[np.float16]) -> None:
-    """Write the vectors of the rows at `places` to a file that `read` reads."""
+def write(path: Path, rows: Sequence[Row], places: npt.NDArray[np.int64], values: npt.NDArray[np.floating]) -> None:
+    """Write what was said of the rows at `places` to a file that `read` reads."""
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
-        np.savez(file, places=places, vectors=vectors, rows=_checksum(rows))
+        np.savez(file, places=places, values=values.astype(np.float16), rows=_checksum(rows))
     fresh.replace(path)
 
 
@@ -51,11 +54,10 @@ def read(path: Path, rows: Sequence[Row]) -> Said:
     """
     kept = np.load(path)
     if "rows" not in kept or kept["rows"] != _checksum(rows):
-        raise TrainingDataError(f"{path} was made from other texts: delete it and run the step `teacher` again")
-    vector = np.zeros((len(rows), kept["vectors"].shape[1]), np.float16)
-    has_vector = np.zeros(len(rows), np.bool_)
-    vector[kept["places"]], has_vector[kept["places"]] = kept["vectors"], True
-    return Said(vector, has_vector)
+        raise TrainingDataError(f"{path} was made from other texts: delete it and run the step `{path.stem}` again")
+    said = nothing(rows, kept["values"].shape[1])
+    said.values[kept["places"]], said.known[kept["places"]] = kept["values"], True
+    return said
 
 
 def _checksum(rows: Sequence[Row]) -> int:
@@ -69,6 +71,17 @@ def sample(rows: Sequence[Row], seed: int) -> npt.NDArray[np.int64]:
     parts = [np.flatnonzero(np.isin(sources, list(_WHOLE)))]
     parts += [rng.choice(np.flatnonzero(sources == name), size, replace=False) for name, size in _SAMPLES.items()]
     return np.sort(np.concatenate(parts))
+
+
+def posts(rows: Sequence[Row]) -> npt.NDArray[np.int64]:
+    """Return the places of the rows whose sentiment an earlier model is asked for."""
+    return np.flatnonzero([row.source in _POSTS for row in rows])
+
+
+def moods(enricher: TextEnricher, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return the probabilities that a model gives to the sentiments (texts x 3)."""
+    said = (answer.sentiment for answer in ask(enricher, texts))
+    return np.array([(mood.negative, mood.neutral, mood.positive) for mood in said], np.float32)
 
 
 def mean_vectors(encoder: Network, tokenizer: Path, texts: Sequence[str]) -> npt.NDArray[np.float16]:

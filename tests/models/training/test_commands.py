@@ -44,6 +44,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "SEMEVAL_HELD_OUT", 8)
     monkeypatch.setattr(corpus, "HINGLISH_HELD_OUT", 6)
     monkeypatch.setattr(corpus, "LINGUA_HELD_OUT", 48)
+    monkeypatch.setattr("models.training.data._HINDI_HOLDS_FROM", {0: 0, 2: 0})
     monkeypatch.setattr(vectors, "_FEWEST_POSTS", 20)
     monkeypatch.setattr(recipe, "EXITS", (4, 6))
     monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
@@ -70,9 +71,10 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
 
     assert "kept 30000 pieces" in step("vocabulary", "--pieces", "30000")
     step("teacher")
+    step("moods")
     out = work / "artefact"
     said = step("all", "--out", str(out))
-    assert [name for name in ("encoder", "vocabulary", "teacher") if f"{name} is done" not in said] == []
+    assert [name for name in ("encoder", "vocabulary", "teacher", "moods") if f"{name} is done" not in said] == []
     assert "language lingua-held" in said
     assert read_rates(out / commands.RATES_FILE).model.version == recipe.VERSION
     assert {"calibration.png", "confusion.png"} <= {path.name for path in out.iterdir()}

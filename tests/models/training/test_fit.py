@@ -12,6 +12,7 @@ from models.training.mixture import BATCH
 from models.training.network import Dropout, Network, Sizes
 from models.training.prediction import predict
 from models.training.targets import Targets, encode
+from models.training.teacher import Said, nothing
 from tests.models.training.conftest import CONFIG
 
 MOODS = 3
@@ -41,7 +42,8 @@ PHASES = [
 
 
 def targets() -> Targets:
-    return encode(ROWS, np.ones((len(ROWS), 8), np.float16), np.arange(len(ROWS)) % 2 == 0)
+    vectors = Said(np.ones((len(ROWS), 8), np.float16), np.arange(len(ROWS)) % 2 == 0)
+    return encode(ROWS, vectors, nothing(ROWS, MOODS))
 
 
 def fresh(dropout: float = 0.0) -> Network:

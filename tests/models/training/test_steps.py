@@ -59,8 +59,8 @@ def test_what_the_teacher_said_of_other_texts_is_refused(tmp_path: Path) -> None
     path = tmp_path / "teacher.npz"
     teacher.write(path, rows, np.array([0, 2]), np.ones((2, 4), np.float16))
     said = teacher.read(path, rows)
-    assert said.has_vector.tolist() == [True, False, True]
-    assert said.vector[:, 0].tolist() == [1, 0, 1]
+    assert said.known.tolist() == [True, False, True]
+    assert said.values[:, 0].tolist() == [1, 0, 1]
     with pytest.raises(TrainingDataError, match=r"teacher\.npz was made from other texts"):
         teacher.read(path, rows[::-1])
 
