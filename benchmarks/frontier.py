@@ -35,8 +35,8 @@ def untrained(work: Work, network: Network) -> Calibrated:
     topics, pooled = exits.topics.linear.weight.shape
     sizes = {
         "language": (len(language_names(work.rows)), low),
-        "sentiment": tuple(exits.sentiment.linear.weight.shape),
-        "topics": (topics, pooled + width),
+        "sentiment": (3, pooled + low),
+        "topics": (topics, pooled + low + width),
         "vector": (width, low + width),
     }
     heads = {

@@ -40,6 +40,10 @@ _LANGUAGE_SOURCES = ("lingua", "sib200", "fragment", "umsab-train", "afrisenti-t
 _MOST_LANGUAGES_LOST = 0.001
 """Of posts: rightly told languages that the threshold withholds, so that it withholds wrong ones."""
 
+_MOOD_PENALTY = 0.05
+_MOOD_SHARE = 0.4
+"""Of the head beside the trained one, in the logits of sentiment."""
+
 _TOPIC_STRENGTH = 3e-3
 _TOPIC_SHARE = 0.3
 """Of the head beside the trained one, in the logits of topics."""
@@ -85,9 +89,12 @@ class Rows:
 
     def means(self, places: Places) -> npt.NDArray[np.float32]:
         """Return what the vectors are made of: the means of the language's layers and of the last."""
-        answers = self.answers(places)
-        last = answers.exits[max(answers.exits)].mean
-        return np.concatenate([answers.low.numpy(), last.numpy()], axis=1)
+        return _means(self.answers(places))
+
+
+def _means(answers: Answers) -> npt.NDArray[np.float32]:
+    last = answers.exits[max(answers.exits)].mean
+    return np.concatenate([answers.low.numpy(), last.numpy()], axis=1)
 
 
 def calibrate(network: Network, rows: Sequence[Row], tokens: Tokens, targets: Targets, seed: int) -> Calibrated:
@@ -145,21 +152,32 @@ def _topics(known: Rows, trained: Head, seed: int) -> tuple[Head, TopicScores]:
     """Put a head beside the trained one that is fitted on the means of the averaged network: both together are better."""
     places, fold = folds.places_and_folds(known.rows, seed)
     present = known.targets.topics[places] > 0
-    answers = known.answers(places).exits[max(known.network.sizes.exits)]
-    means, logits = answers.mean.numpy(), answers.topics.numpy()
+    answers = known.answers(places)
+    means, logits = _means(answers), answers.exits[max(known.network.sizes.exits)].topics.numpy()
     left_out = fold == folds.LEFT_OUT
     beside = heads.fit_each(means[~left_out], present[~left_out], _TOPIC_STRENGTH)
     mixed = (1 - _TOPIC_SHARE) * logits[left_out] + _TOPIC_SHARE * heads.logits(beside, means[left_out])
     return heads.side_by_side(trained, beside, _TOPIC_SHARE), folds.score(mixed, present[left_out])
 
 
-def _sentiment(known: Rows, head: Head) -> tuple[Head, dict[str, float]]:
-    """Cool the head by one number, fitted on UMSAB's validation rows without the noisy language."""
+def _sentiment(known: Rows, trained: Head) -> tuple[Head, dict[str, float]]:
+    """Put a head on what the language is read from beside the trained one: words that the deep layers lost count again.
+
+    Both are cooled by one number, fitted on UMSAB's validation rows without the noisy language.
+    """
     noisy = language_names(known.rows).index(NOISY)
+    taught = known.of("umsab-train")
+    taught = taught[known.targets.language[taught] != noisy]
+    equal = np.ones(len(taught), np.float32)
+    low, moods = known.answers(taught).low.numpy(), known.targets.sentiment[taught]
+    beside = heads.fit(low, moods, equal, _MOOD_PENALTY)
     places = known.of("umsab-val")
     places = places[known.targets.language[places] != noisy]
-    moods = known.answers(places).exits[max(known.network.sizes.exits)].sentiment.numpy()
-    warmth = heads.temperature(moods, known.targets.sentiment[places])
+    answers = known.answers(places)
+    own = answers.exits[max(known.network.sizes.exits)].sentiment.numpy()
+    mixed = (1 - _MOOD_SHARE) * own + _MOOD_SHARE * heads.logits(beside, answers.low.numpy())
+    warmth = heads.temperature(mixed, known.targets.sentiment[places])
+    head = heads.side_by_side(trained, beside, _MOOD_SHARE)
     return heads.cooled(head, warmth), {"sentiment temperature": warmth}
 
 

@@ -118,9 +118,9 @@ def build(
 ) -> onnx.ModelProto:
     """Build the model of one depth.
 
-    `weights` have the names of `Network`; `heads` has `language` and `sentiment`, which read what the network's own heads
-    read, `topics`, which reads the mean of the last layer besides, and `vector`, which reads the means that the language is
-    read from and the last layer's;
+    `weights` have the names of `Network`; `heads` has `language`, which reads what the network's own head reads, `vector`,
+    which reads the same and the mean of the last layer, `sentiment` and `topics`, which read what the network's own heads
+    read and then what `language` or `vector` reads;
     `rounding` names how the input of each product is rounded; those without stay as they are; `positions` bounds the
     tokens of a text.
     """
@@ -137,9 +137,10 @@ def build(
         _pooled(graph, f"{name}/pooled", hidden[-1], weights[f"heads.{shape.depth}.{name}.pooling.queries"])
         for name in ("sentiment", "topics")
     )
-    graph.head("sentiment", moods, heads["sentiment"])
-    graph.head("topics", graph.node("Concat", "topics/means", topics, last, axis=-1), heads["topics"])
-    direction = graph.head("vector/mapped", graph.node("Concat", "means", "low", last, axis=-1), heads["vector"])
+    graph.head("sentiment", graph.node("Concat", "sentiment/means", moods, "low", axis=-1), heads["sentiment"])
+    means = graph.node("Concat", "means", "low", last, axis=-1)
+    graph.head("topics", graph.node("Concat", "topics/means", topics, means, axis=-1), heads["topics"])
+    direction = graph.head("vector/mapped", means, heads["vector"])
     length = graph.node("ReduceL2", "vector/length", direction, axes=[1], keepdims=1)
     graph.node("Div", "vector", direction, length)
     return _model(graph, {name: len(head.bias) for name, head in heads.items()})

@@ -13,7 +13,8 @@ from tests.models.training.conftest import CONFIG
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
 MASK = (IDS != 1).astype(np.int64)
 _RNG = np.random.default_rng(0)
-BESIDE = Head(_RNG.normal(size=(3, 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
+BESIDE = Head(_RNG.normal(size=(3, 3 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
+LOW = Head(_RNG.normal(size=(3, 2 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
 VECTOR = Head(_RNG.normal(size=(16, 3 * 64)).astype(np.float32), _RNG.normal(size=16).astype(np.float32))
 
 
@@ -25,7 +26,11 @@ def heads_of(network: Network, depth: int) -> dict[str, Head]:
         "topics": exits.topics.linear,
     }
     heads = {name: Head(each.weight.detach().numpy(), each.bias.detach().numpy()) for name, each in linears.items()}
-    return heads | {"topics": side_by_side(heads["topics"], BESIDE, 0.25), "vector": VECTOR}
+    return heads | {
+        "sentiment": side_by_side(heads["sentiment"], LOW, 0.25),
+        "topics": side_by_side(heads["topics"], BESIDE, 0.25),
+        "vector": VECTOR,
+    }
 
 
 def rounded(network: Network) -> Network:
@@ -53,10 +58,12 @@ def test_the_graph_computes_what_the_network_computes(network: Network) -> None:
         expected = network(torch.from_numpy(IDS), torch.from_numpy(MASK))
     deepest = expected.exits[6]
     np.testing.assert_allclose(found["language"], expected.language, atol=1e-4)
-    np.testing.assert_allclose(found["sentiment"], deepest.sentiment, atol=1e-4)
-    topics = 0.75 * deepest.topics.numpy() + 0.25 * logits(BESIDE, deepest.mean.numpy())
+    moods = 0.75 * deepest.sentiment.numpy() + 0.25 * logits(LOW, expected.low.numpy())
+    np.testing.assert_allclose(found["sentiment"], moods, atol=1e-4)
+    means = np.concatenate([expected.low, deepest.mean], axis=1)
+    topics = 0.75 * deepest.topics.numpy() + 0.25 * logits(BESIDE, means)
     np.testing.assert_allclose(found["topics"], topics, atol=1e-4)
-    vector = logits(VECTOR, np.concatenate([expected.low, deepest.mean], axis=1))
+    vector = logits(VECTOR, means)
     np.testing.assert_allclose(found["vector"], vector / np.linalg.norm(vector, axis=1, keepdims=True), atol=1e-4)
 
 
