@@ -280,7 +280,7 @@ def score_step(work: Work, weights: Path) -> None:
 def all_steps(context: click.Context, out: Path) -> None:
     """Run every step in order, but those that are done, up to the artefact with its error rates and plots.
 
-    About two hours on two cores with bf16.
+    About an hour and a half on two cores with bf16.
     """
     work: Work = context.obj
     for step, last in (
