@@ -11,7 +11,7 @@ from torch import Tensor
 from models.training.data import NOISY, Row
 from models.training.mixture import pad
 from models.training.network import Answers, Exit, Network
-from models.training.targets import Targets
+from models.training.targets import SILENT, Targets
 
 Tokens = Sequence[npt.NDArray[np.int32]]
 Places = npt.NDArray[np.int64]
@@ -66,7 +66,7 @@ def held_out_scores(network: Network, rows: Sequence[Row], tokens: Tokens, targe
         f"umsab {depth}": mean_macro_f1(truth, mood, spoken, found == "umsab-val") for depth, mood in moods.items()
     }
     hinglish, semeval, african = (found == name for name in ("hinglish-held", "semeval-held", "afrisenti-dev"))
-    hinglish &= truth >= 0
+    hinglish &= truth != SILENT
     scores["hinglish recall"] = float(
         recall_score(truth[hinglish], deepest[hinglish], average="macro", zero_division=0)
     )
