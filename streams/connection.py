@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from aiokafka import errors as kafka_errors
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.metadata import MetadataRequest
-from kafka.net.compat import KafkaNetClient
 
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
 from streams.settings import KafkaSettings
@@ -67,6 +66,8 @@ def open_client(kind: Callable[..., Client], kafka: KafkaSettings, **options: An
 
     Raises SettingsError, and what the constructor raises.
     """
+    from kafka.net.compat import KafkaNetClient  # slow to import, and who names a kind has it
+
     begun: list[KafkaNetClient] = []
 
     def network(**config: Any) -> KafkaNetClient:
