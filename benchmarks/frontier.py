@@ -16,6 +16,7 @@ from model import DATA, POSTS, measure, real_posts
 from rows import Row, show
 
 from models.artefact import CampaignCalibration
+from models.enrichment import SENTIMENTS
 from models.training import export, recipe, rounding
 from models.training.commands import Work
 from models.training.export import Calibrated
@@ -35,7 +36,7 @@ def untrained(work: Work, network: Network) -> Calibrated:
     topics, pooled = exits.topics.linear.weight.shape
     sizes = {
         "language": (len(language_names(work.rows)), low),
-        "sentiment": (3, pooled + low),
+        "sentiment": (len(SENTIMENTS), pooled + low),
         "topics": (topics, pooled + low + width),
         "vector": (width, low + width),
     }

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from models.enricher import TextEnricher
-from models.enrichment import SENTIMENTS, ModelInfo
+from models.enrichment import SENTIMENTS, ModelInfo, Sentiment
 from models.errors import EvaluationDataError
 from models.evaluation.answers import Advance, ask, silent
 from models.evaluation.measures import (
@@ -112,8 +112,13 @@ def judge(enricher: TextEnricher, posts: LabelledPosts, advance: Advance = silen
     return JudgedPosts(
         posts.labels,
         np.array([SENTIMENTS.index(mood.label) for mood in moods], np.int64),
-        np.array([(mood.negative, mood.neutral, mood.positive) for mood in moods], np.float64),
+        probabilities(moods),
     )
+
+
+def probabilities(moods: Iterable[Sentiment]) -> Floats:
+    """Return what the model gives to each sentiment (posts x 3), in the order of `SENTIMENTS`."""
+    return np.array([(mood.negative, mood.neutral, mood.positive) for mood in moods], np.float64)
 
 
 def pooled(folders: Iterable[JudgedPosts]) -> JudgedPosts:

@@ -19,9 +19,10 @@ from models.artefact import TOKENIZER_FILE, WEIGHTS
 from models.enricher import Enricher
 from models.errors import TrainingDataError
 from models.evaluation import judge, pooled, read_sentiment
-from models.evaluation.answers import model_of
+from models.evaluation.answers import ask, model_of
 from models.evaluation.error_rates import UMSAB_LANGUAGES, error_rates
 from models.evaluation.plots import write_plots
+from models.evaluation.sentiment import probabilities
 from models.rates import write_rates
 from models.tokenizer import Tokenizer
 from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
@@ -195,7 +196,8 @@ def moods_step(work: Work, weights: Path) -> None:
     places = teacher.posts(work.rows)
     enricher = Enricher.load(weights, cache_size=0)
     with _working(f"asking {model_of(enricher).version} about {len(places)} posts"):
-        said = teacher.moods(enricher, [work.rows[place].text for place in places])
+        answers = ask(enricher, [work.rows[place].text for place in places])
+    said = probabilities([answer.sentiment for answer in answers])
     teacher.write(work.moods, work.rows, places, said)
     click.echo(f"wrote {work.moods} ({len(places)} posts)")
 

@@ -87,12 +87,9 @@ class Rows:
         answers: Answers = predict(self.network, self._tokens, places)
         return answers
 
-    def means(self, places: Places) -> npt.NDArray[np.float32]:
-        """Return what the vectors are made of: the means of the language's layers and of the last."""
-        return _means(self.answers(places))
-
 
 def _means(answers: Answers) -> npt.NDArray[np.float32]:
+    """What the vectors are made of: the means of the language's layers and of the last."""
     last = answers.exits[max(answers.exits)].mean
     return np.concatenate([answers.low.numpy(), last.numpy()], axis=1)
 
@@ -185,7 +182,7 @@ def _vector(known: Rows, seed: int) -> tuple[Head, CampaignCalibration, dict[str
     """Fit what the teacher said on the means that the network left, then the map and the curve of campaign topics."""
     said = np.flatnonzero(known.targets.has_vector)
     said = np.random.default_rng(seed).permutation(said)[:_VECTOR_ROWS]
-    means = known.means(said)
+    means = _means(known.answers(said))
     head = heads.regress(means, known.targets.vector[said], _VECTOR_PENALTY)
     apart = vectors.posts_apart([known.rows[place] for place in said.tolist()], heads.logits(head, means))
     head = apart.after(head)
@@ -193,7 +190,7 @@ def _vector(known: Rows, seed: int) -> tuple[Head, CampaignCalibration, dict[str
     for source in ("x_topic", "sib200-held"):
         places = known.of(source)
         labels = [known.rows[place].topics or () for place in places.tolist()]
-        trials[source] = vectors.trials(labels, vectors.unit(heads.logits(head, known.means(places))))
+        trials[source] = vectors.trials(labels, vectors.unit(heads.logits(head, _means(known.answers(places)))))
     scores = {f"campaign AUC {name}": float(np.mean([trial.area for trial in each])) for name, each in trials.items()}
     return head, vectors.calibrate([trial for each in trials.values() for trial in each]), scores
 

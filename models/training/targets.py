@@ -59,9 +59,10 @@ def encode(rows: Sequence[Row], vectors: Said, moods: Said) -> Targets:
     for place in np.flatnonzero(has_topics).tolist():
         for name in rows[place].topics or ():
             present[place, topics[name]] = 1
-    mood, has_mood = _moods(rows, moods)
+    sentiment = np.array([SILENT if row.sentiment is None else row.sentiment for row in rows])
+    mood, has_mood = _moods(rows, sentiment, moods)
     return Targets(
-        sentiment=np.array([SILENT if row.sentiment is None else row.sentiment for row in rows]),
+        sentiment=sentiment,
         mood=mood,
         has_mood=has_mood,
         language=np.array(
@@ -74,12 +75,13 @@ def encode(rows: Sequence[Row], vectors: Said, moods: Said) -> Targets:
     )
 
 
-def _moods(rows: Sequence[Row], said: Said) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+def _moods(
+    rows: Sequence[Row], labels: npt.NDArray[np.int64], said: Said
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Mix labels with what the earlier model said, which tells doubtful posts from clear ones (Furlanello et al., 2018).
 
     Where no neutral label can be trusted, a label tells only the side, and the earlier model how neutral the post is.
     """
-    labels = np.array([SILENT if row.sentiment is None else row.sentiment for row in rows])
     labelled = labels != SILENT
     own = np.eye(len(SENTIMENTS), dtype=np.float32)[labels]
     theirs = said.values.astype(np.float32)

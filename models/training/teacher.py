@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.enricher import TextEnricher
 from models.errors import TrainingDataError
-from models.evaluation.answers import ask
 from models.text import QUERY_PREFIX
 from models.tokenizer import Tokenizer
 from models.training.data import Row
@@ -76,12 +74,6 @@ def sample(rows: Sequence[Row], seed: int) -> npt.NDArray[np.int64]:
 def posts(rows: Sequence[Row]) -> npt.NDArray[np.int64]:
     """Return the places of the rows whose sentiment an earlier model is asked for."""
     return np.flatnonzero([row.source in _POSTS for row in rows])
-
-
-def moods(enricher: TextEnricher, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Return the probabilities that a model gives to the sentiments (texts x 3)."""
-    said = (answer.sentiment for answer in ask(enricher, texts))
-    return np.array([(mood.negative, mood.neutral, mood.positive) for mood in said], np.float32)
 
 
 def mean_vectors(encoder: Network, tokenizer: Path, texts: Sequence[str]) -> npt.NDArray[np.float16]:
