@@ -16,8 +16,8 @@ from streams.cli.networks import NETWORKS
 from tests.helpers import mastodon, x
 from tests.helpers.brokers import own_settings
 from tests.helpers.certificates import Authority, Certificate
+from tests.helpers.networks import ALL, Network, Pauses, make
 from tests.helpers.processes import Tagpulse, eventually
-from tests.streams.sources.test_contract import ALL, Network, Pauses, make
 
 
 @asynccontextmanager
