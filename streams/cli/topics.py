@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import asdict
 
 import click
@@ -10,8 +11,12 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from streams import connection, topics
-from streams.settings import Settings, load_settings
+from streams.backoff import Backoff
+from streams.errors import Unavailable
+from streams.settings import KafkaSettings, Settings, load_settings
 from streams.terminal import json_text
+
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 @click.group("topics")
@@ -29,15 +34,24 @@ def command() -> None:
 
 
 @command.command("create")
+@click.option(
+    "--wait",
+    "seconds",
+    type=click.FloatRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seconds in which a broker that is being started may come up.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: made, stood.")
-def create(as_json: bool) -> None:
+def create(seconds: float, as_json: bool) -> None:
     """Make the topics that are missing; those that stand are left as they are.
 
     \b
     Examples:
       tagpulse topics create
+      tagpulse broker & tagpulse topics create --wait 30
     """
-    created = topics.create(_settings())
+    created = topics.create(_settings(seconds))
     if as_json:
         click.echo(json_text(asdict(created)))
         return
@@ -115,8 +129,24 @@ def listing(as_json: bool) -> None:
     Console().print(table)
 
 
-def _settings() -> Settings:
-    """The settings, once the broker is known to answer: the admin client would only say that it could not connect."""
+def _settings(wait: float = 0) -> Settings:
+    """The settings, once the broker is known to answer: the admin client would only say that it could not connect.
+
+    Raises Unavailable when nothing answers within `wait` seconds, and what `connection.probe` raises.
+    """
     settings = load_settings()
-    asyncio.run(connection.probe(settings.kafka))
+    asyncio.run(_answering(settings.kafka, time.monotonic() + wait))
     return settings
+
+
+async def _answering(kafka: KafkaSettings, deadline: float) -> None:
+    backoff = Backoff(_LONGEST_PAUSE_SECONDS)
+    while True:
+        try:
+            return await connection.probe(kafka)
+        except Unavailable as error:
+            pause = backoff.next()
+            if time.monotonic() + pause > deadline:
+                raise
+            click.echo(f"{error}; waiting", err=True)
+            await asyncio.sleep(pause)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from streams.broker import Broker, free_port
+from streams.broker import Broker, build_broker, free_port
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import own_settings
-from tests.helpers.processes import run_tagpulse
+from tests.helpers.processes import Tagpulse, run_tagpulse, wait_until
 
 
 def test_create_check_and_list(settings: Settings) -> None:
@@ -43,3 +43,13 @@ def test_a_closed_port_is_said_at_once(tmp_path: Path) -> None:
     assert done.returncode == 69
     assert done.stderr.startswith("tagpulse: 127.0.0.1:")
     assert "nothing listens there" in done.stderr
+
+
+def test_waits_for_a_broker_that_is_being_started(tmp_path: Path) -> None:
+    port = free_port()
+    settings = own_settings(f"127.0.0.1:{port}", tmp_path)
+    with Tagpulse("topics", "create", "--wait", "60", settings=settings, folder=tmp_path) as creating:
+        wait_until(lambda: "nothing listens there" in creating.stderr, 30, "it has tried in vain")
+        with build_broker("embedded", tmp_path / "broker", port):
+            assert creating.wait(60) == 0
+    assert f"{settings.topics.raw}: created" in creating.stdout
