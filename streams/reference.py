@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from prometheus_client.metrics import MetricWrapperBase
+from pydantic import BaseModel
 
 from streams import metrics
 from streams.contracts import (
@@ -73,7 +74,8 @@ def settings() -> str:
 
 def _section_text(section: str) -> list[str]:
     kind = Settings.model_fields[section].annotation
-    return [inspect.cleandoc(kind.__doc__), ""] if isinstance(kind, type) and kind.__doc__ else []
+    told = isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__doc__
+    return [inspect.cleandoc(told), ""] if told else []
 
 
 def _default(variable: Variable) -> str:
@@ -96,7 +98,7 @@ def metrics_page() -> str:
     ]
     intro = [
         "Every process serves its metrics on `/metrics` of the address in `TAGPULSE_METRICS__HOST` and "
-        "`TAGPULSE_METRICS__PORT`. Counters add up over any number of workers. Where a label could grow with the feed, "
+        "`TAGPULSE_METRICS__PORT`, each with the label `run` (`live`, or the name of a replay) beside those below. Counters add up over any number of workers. Where a label could grow with the feed, "
         f"only bounded names have a value of their own and the rest are `{metrics.OTHER}`.",
     ]
     return "\n".join(

@@ -92,7 +92,9 @@ class TopicsSettings(Section):
     replication: Positive = Field(1, description="brokers that hold each record; 3 where there are three")
     retention_hours: Hours = Field(-1.0, description="by record time, -1: none; with a limit, old posts vanish at once")
     retention_bytes: Bytes = Field(20 * 2**30, description="for each partition, -1: none")
-    dead_retention_bytes: Bytes = Field(-1, description="for each partition of the dead letters, -1: none")
+    dead_retention_bytes: Bytes = Field(
+        -1, description="for each partition of the dead letters, spikes and gaps, -1: none"
+    )
     max_message_bytes: Positive = Field(1_048_576, description="the largest record that a topic takes")
     min_insync_replicas: Positive = Field(
         1, description="brokers that must hold a record before it counts as sent; 2 where there are three"
