@@ -45,7 +45,7 @@ def _loaded() -> click.Group:
     type=click.Path(path_type=Path),
     default=Path("build/models"),
     show_default=True,
-    help="Folder for what the steps leave to each other: 2 GB in the end.",
+    help="Folder for what the steps leave to each other: 3 GB in the end.",
 )
 @click.option(
     "--threads",

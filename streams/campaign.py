@@ -49,11 +49,11 @@ class Campaign(BaseModel):
     hashtags: tuple[Hashtag, ...] = ()
     """Lower case, without the sign; empty: every hashtag counts."""
     accounts: tuple[Name, ...] = ()
-    """The accounts that speak for the campaign (e.g. the police forces taking part)."""
+    """The accounts that speak for the campaign (e.g. the police forces taking part): told, not used."""
     languages: tuple[LanguageCode, ...] = ()
-    """BCP-47 codes that the dashboards show first; every language is read all the same."""
+    """BCP-47 codes of the languages in which it speaks: told, not used; every language is read."""
     sources: tuple[Name, ...] = ()
-    """The networks that are listened to (`bluesky`, `mastodon`, …)."""
+    """The networks whose tokens the doctor asks for (`bluesky`, `mastodon`, …)."""
     topics: tuple[CampaignTopic, ...] = ()
     sensitivity: Literal["low", "middle", "high"] | None = None
     """How much it takes to raise a spike; TAGPULSE_WATCH__SENSITIVITY comes before it, and without both it is middle."""

@@ -24,7 +24,7 @@ from streams.terminal import json_text, plain
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a row.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Rows shown in a table.")
 def command(sql: str, as_json: bool, limit: int) -> None:
-    """Ask the lake in SQL (DuckDB). The view `posts` holds each post once, its newest edit, without deleted ones.
+    """Ask the lake in SQL (DuckDB). The view `posts` holds each post of a run once: its newest edit, without deleted ones.
 
     \b
     Columns: run, source, id, created_at, text, author, hashtags, language, language_score, sentiment, negative,
@@ -42,10 +42,10 @@ def command(sql: str, as_json: bool, limit: int) -> None:
 
     \b
     Examples:
-      tagpulse query "select sentiment, count(*) from posts group by 1"
-      tagpulse query "select minute, posts, negative from minutes where hashtag = 'poltwt' order by minute"
+      tagpulse query "select sentiment, count(*) from posts where run = 'live' group by 1"
+      tagpulse query "select minute, posts, negative from minutes where run = 'live' and hashtag = 'poltwt' order by 1"
       tagpulse query "select opened_at, kind, summary from spikes where run = 'live' order by opened_at"
-      tagpulse query --json "select created_at, text from posts where language = 'de' order by negative desc limit 10"
+      tagpulse query --json "select created_at, text from posts where language = 'de' and run = 'live' order by negative desc limit 10"
     """
     answer = ask(load_settings().lake.path, sql)
     if as_json:
