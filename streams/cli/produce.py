@@ -71,7 +71,11 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="The summary
     help="Default: by the name, and csv where columns are given.",
 )
 @click.option(
-    "--column", "columns", type=_Column(), multiple=True, help='CSV: which column a field is, text="Tweet Text".'
+    "--column",
+    "columns",
+    type=_Column(),
+    multiple=True,
+    help=f'CSV: which column a field is, text="Tweet Text"; the fields: {", ".join(FIELDS)}.',
 )
 @click.option("--created-at-column", metavar="NAME", help="CSV: short for --column created_at=NAME.")
 @click.option("--times-from-tweet-ids", is_flag=True, help="CSV: the time is read out of the tweet's id.")
