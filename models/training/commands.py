@@ -25,7 +25,7 @@ from models.evaluation.plots import write_plots
 from models.evaluation.sentiment import probabilities
 from models.rates import write_rates
 from models.tokenizer import Tokenizer
-from models.training import corpus, encoder, export, held_out, recipe, rounding, teacher, vectors, vocabulary
+from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
 from models.training.data import NOISY, Row
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
@@ -67,9 +67,9 @@ class Work:
     def moods(self) -> Path:
         return self.folder / "moods.npz"
 
-    def member(self, number: int) -> Path:
+    def member(self, seed: int) -> Path:
         """Return the folder of a training."""
-        return self.folder / f"member{number}"
+        return self.folder / f"member{seed}"
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -83,8 +83,7 @@ class Work:
     @cached_property
     def targets(self) -> Targets:
         said = (("teacher", self.teacher), ("moods", self.moods))
-        vectors_of, moods = (teacher.read(made_by(*each), self.rows) for each in said)
-        return encode(self.rows, vectors_of, moods, recipe.SEED)
+        return encode(self.rows, *(teacher.read(made_by(*each), self.rows) for each in said))
 
     @cached_property
     def config(self) -> EncoderConfig:
@@ -204,23 +203,20 @@ def moods_step(work: Work, weights: Path) -> None:
 
 
 @steps.command("fit")
-@click.option(
-    "--member",
-    "numbers",
-    type=click.IntRange(0, len(recipe.MEMBERS) - 1),
-    multiple=True,
-    help="Only these members of the recipe, from 0 on.  [default: all]",
-)
+@click.option("--member", "seeds", type=int, multiple=True, help="Only the members of these seeds.  [default: all]")
 @click.pass_obj
-def fit_step(work: Work, numbers: tuple[int, ...]) -> None:
+def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
     """Train all layers on all tasks, once for each member of the recipe; goes on where it was stopped."""
-    for number in numbers or range(len(recipe.MEMBERS)):
-        folder, member = work.member(number), recipe.MEMBERS[number]
+    places, fold = folds.places_and_folds(work.rows, recipe.SEED)
+    seen = np.ones(len(work.rows), np.bool_)
+    seen[places[fold == folds.LEFT_OUT]] = False
+    targets = work.targets.with_topics_of(seen)
+    for seed in seeds or recipe.MEMBERS:
+        folder = work.member(seed)
         network = work.network(recipe.EXITS)
-        learner = Trainer(
-            network, work.rows, work.tokens, work.targets, recipe.FIT, folder, rate=recipe.RATE, member=member
+        Trainer(network, work.rows, work.tokens, targets, recipe.FIT, folder, rate=recipe.RATE, seed=seed).run(
+            recipe.EPOCH
         )
-        learner.run(recipe.EPOCH)
         click.echo(f"wrote {folder}")
 
 
@@ -230,7 +226,7 @@ def fit_step(work: Work, numbers: tuple[int, ...]) -> None:
 def export_step(work: Work, out: Path) -> None:
     """Average the members, calibrate the heads, and write the artefact."""
     network = work.network(recipe.EXITS)
-    ends = [work.member(number) / f"{recipe.FIT[-1].name}.pt" for number in range(len(recipe.MEMBERS))]
+    ends = [work.member(seed) / f"{recipe.FIT[-1].name}.pt" for seed in recipe.MEMBERS]
     load_average(network, *(made_by("fit", end) for end in ends))
     with _working("fitting and calibrating the heads"):
         calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)

@@ -44,8 +44,8 @@ _MOOD_PENALTY = 0.05
 _MOOD_SHARE = 0.4
 """Of the head beside the trained one, in the logits of sentiment."""
 
-_TOPIC_STRENGTH = 1e-2
-_TOPIC_SHARE = 0.2
+_TOPIC_STRENGTH = 3e-3
+_TOPIC_SHARE = 0.3
 """Of the head beside the trained one, in the logits of topics."""
 
 _VECTOR_PENALTY = 1e-2

@@ -53,22 +53,11 @@ class Phase:
     shares: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A training: what its random numbers begin with, and the share of tokens that a step does not look at.
-
-    Without some of the words of a post no mood hangs on one of them (word dropout; Iyyer et al., 2015).
-    """
-
-    seed: int
-    tokens_lost: float = 0.0
-
-
 def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Tensor:
     """Weighted sum of the tasks' losses over the rows of a batch that have an answer, divided by all rows."""
     mood, has_mood = torch.from_numpy(targets.mood[rows]), torch.from_numpy(targets.has_mood[rows])
     language = torch.from_numpy(targets.language[rows])
-    subjects, weight = torch.from_numpy(targets.subjects[rows]), torch.from_numpy(targets.subject_weight[rows])
+    present, has_topics = torch.from_numpy(targets.topics[rows]), torch.from_numpy(targets.has_topics[rows])
     vector = torch.from_numpy(targets.vector[rows].astype(np.float32))
     has_vector = torch.from_numpy(targets.has_vector[rows])
     total = _LANGUAGE_WEIGHT * functional.cross_entropy(
@@ -78,8 +67,8 @@ def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Ten
     for depth, out in answers.exits.items():
         part = (functional.cross_entropy(out.sentiment, mood, reduction="none") * has_mood).sum()
         part = part + _VECTOR_WEIGHT * ((1 - functional.cosine_similarity(out.vector, vector)) * has_vector).sum()
-        entropy = functional.binary_cross_entropy_with_logits(out.topics, subjects, reduction="none").sum(1)
-        part = part + _TOPIC_WEIGHT * (entropy * weight).sum()
+        entropy = functional.binary_cross_entropy_with_logits(out.topics, present, reduction="none").sum(1)
+        part = part + _TOPIC_WEIGHT * (entropy * has_topics).sum()
         total = total + part * (1 if depth == deepest else _SHALLOW_WEIGHT)
     return total / len(rows)
 
@@ -97,10 +86,10 @@ class Trainer:
         folder: Path,
         *,
         rate: float,
-        member: Member,
+        seed: int,
     ) -> None:
         self.network, self._rows, self._tokens, self._targets = network, rows, tokens, targets
-        self._phases, self._folder, self._member = phases, folder, member
+        self._phases, self._folder, self._seed = phases, folder, seed
         self._steps = sum(phase.texts // BATCH for phase in phases)
         self._optimiser = torch.optim.AdamW(_groups(network, rate), lr=rate, betas=(0.9, 0.98), fused=True)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
@@ -144,7 +133,7 @@ class Trainer:
             begin, before = end, begin
             if self._done >= end:
                 continue
-            mixture = Mixture(self._rows, self._tokens, phase.shares, [self._member.seed, number])
+            mixture = Mixture(self._rows, self._tokens, phase.shares, [self._seed, number])
             for batch in mixture.batches(self._done - before):
                 yield phase, batch.rows, torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
                 if self._done >= end:
@@ -156,8 +145,6 @@ class Trainer:
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * scale
         self.network.train()
-        if self._member.tokens_lost:
-            mask = _without_some_tokens(mask, self._member.tokens_lost)
         with torch.autocast("cpu", torch.bfloat16):
             answers = self.network(ids, mask)
         loss(answers, self._targets, rows).backward()
@@ -197,14 +184,7 @@ class Trainer:
 
     def _seed_dropout(self) -> None:
         """Where a checkpoint is kept, so that what goes on from it loses the same as what was not stopped."""
-        torch.manual_seed(self._member.seed + self._done)
-
-
-def _without_some_tokens(mask: Tensor, share: float) -> Tensor:
-    """Take a share of the tokens out of a mask (posts x tokens), at random, but never the first of a post."""
-    kept = torch.rand(mask.shape) >= share
-    kept[:, 0] = True
-    return mask * kept
+        torch.manual_seed(self._seed + self._done)
 
 
 def trained_state(network: Network) -> dict[str, Tensor]:

@@ -1,13 +1,12 @@
 """What each row should be answered with, as arrays in the order of the rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from models.enrichment import SENTIMENTS
-from models.training import folds, subjects
 from models.training.data import NOISY, Row
 from models.training.teacher import Said
 
@@ -19,29 +18,26 @@ _OTHER_LANGUAGES = "semeval"
 
 _SMOOTHING = 0.05
 _OWN_SHARE = 0.5
-"""How much a row's own label counts beside what a teacher says of it."""
-
-_UNLABELLED = 0.2
-"""How much a row without topics of its own counts in their loss, where the teacher has some for it."""
+"""How much a row's own label counts beside what the earlier model says of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Labels (rows), true topics (rows x topics, 0 or 1), and what is to be learnt of sentiment (rows x 3) and of topics
-    (rows x topics), both probabilities, and unit vectors (rows x width).
-
-    The masks tell who has them, the weights (0 to 1) also how much they count.
-    """
+    """Labels (rows), what is to be learnt of sentiment (rows x 3, probabilities), topics (rows x topics, 0 or 1) and unit
+    vectors (rows x width); the masks tell who has them."""
 
     sentiment: npt.NDArray[np.int64]
     mood: npt.NDArray[np.float32]
     has_mood: npt.NDArray[np.bool_]
     language: npt.NDArray[np.int64]
     topics: npt.NDArray[np.float32]
-    subjects: npt.NDArray[np.float32]
-    subject_weight: npt.NDArray[np.float32]
+    has_topics: npt.NDArray[np.bool_]
     vector: npt.NDArray[np.float16]
     has_vector: npt.NDArray[np.bool_]
+
+    def with_topics_of(self, rows: npt.NDArray[np.bool_]) -> "Targets":
+        """Keep topics to the rows that are true."""
+        return replace(self, has_topics=self.has_topics & rows)
 
 
 def language_names(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -54,23 +50,17 @@ def topic_names(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(sorted({name for row in rows if row.source == "x_topic" for name in row.topics or ()}))
 
 
-def encode(rows: Sequence[Row], vectors: Said, moods: Said, seed: int) -> Targets:
-    """Turn what the rows know into arrays, with what the frozen encoder and an earlier model said of them.
-
-    `seed` draws the posts whose topics no training sees.
-    """
+def encode(rows: Sequence[Row], vectors: Said, moods: Said) -> Targets:
+    """Turn what the rows know into arrays, with what the frozen encoder and an earlier model said of them."""
     languages = {name: place for place, name in enumerate(language_names(rows))}
     topics = {name: place for place, name in enumerate(topic_names(rows))}
     present = np.zeros((len(rows), len(topics)), np.float32)
-    labelled = np.array([row.source in {"x_topic", "undetermined"} and row.topics is not None for row in rows])
-    for place in np.flatnonzero(labelled).tolist():
+    has_topics = np.array([row.source in {"x_topic", "undetermined"} and row.topics is not None for row in rows])
+    for place in np.flatnonzero(has_topics).tolist():
         for name in rows[place].topics or ():
             present[place, topics[name]] = 1
     sentiment = np.array([SILENT if row.sentiment is None else row.sentiment for row in rows])
     mood, has_mood = _moods(rows, sentiment, moods)
-    places, fold = folds.places_and_folds(rows, seed)
-    guessed = subjects.guess(vectors, present, places, fold)
-    labelled[places[fold == folds.LEFT_OUT]] = False
     return Targets(
         sentiment=sentiment,
         mood=mood,
@@ -79,8 +69,7 @@ def encode(rows: Sequence[Row], vectors: Said, moods: Said, seed: int) -> Target
             [SILENT if not row.language or row.source == _OTHER_LANGUAGES else languages[row.language] for row in rows]
         ),
         topics=present,
-        subjects=_subjects(present, labelled, guessed),
-        subject_weight=np.where(labelled, 1, _UNLABELLED * guessed.known).astype(np.float32),
+        has_topics=has_topics,
         vector=vectors.values,
         has_vector=vectors.known,
     )
@@ -105,13 +94,3 @@ def _moods(
     )
     mood = np.select([when[:, None] for when, _ in cases], [then for _, then in cases], theirs)
     return mood.astype(np.float32), labelled | said.known
-
-
-def _subjects(
-    present: npt.NDArray[np.float32], labelled: npt.NDArray[np.bool_], guessed: Said
-) -> npt.NDArray[np.float32]:
-    """Mix true topics with those that the frozen encoder's vectors tell."""
-    theirs = guessed.values.astype(np.float32)
-    both = labelled & guessed.known
-    mixed = _OWN_SHARE * present + (1 - _OWN_SHARE) * theirs
-    return np.where(both[:, None], mixed, np.where(labelled[:, None], present, theirs))

@@ -48,7 +48,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectors, "_FEWEST_POSTS", 20)
     monkeypatch.setattr(recipe, "EXITS", (4, 6))
     monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
-    monkeypatch.setattr(recipe, "MEMBERS", recipe.MEMBERS[:2])
+    monkeypatch.setattr(recipe, "MEMBERS", (0, 1))
     monkeypatch.setattr("models.training.teacher._SAMPLES", {"lingua": 20, "semeval": 10, "afrisenti-train": 10})
 
 

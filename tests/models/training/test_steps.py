@@ -46,7 +46,7 @@ def test_a_missing_set_ends_a_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("vocabulary", "encoder"), ("teacher", "vocabulary"), ("fit", "encoder"), ("export", "encoder")],
+    [("vocabulary", "encoder"), ("teacher", "vocabulary"), ("fit", "teacher"), ("export", "encoder")],
 )
 def test_a_step_names_the_one_before_it(name: str, first: str, tmp_path: Path, tiny_data: Path) -> None:
     result = step(tmp_path, tiny_data, name)
