@@ -45,6 +45,8 @@ def test_partitions_are_raised_while_everything_runs(
         kafka={"metadata_seconds": 1},
         model={"backend": "constant"},
         lake={"flush_seconds": 0.3},
+        # if the new partitions are not read, the log says where everything stood
+        worker={"stall_seconds": START_SECONDS / 2},
     )
     after = before.model_copy(update={"topics": before.topics.model_copy(update={"partitions": 3})})
     topics.create(before)
