@@ -98,7 +98,8 @@ def metrics_page() -> str:
     ]
     intro = [
         "Every process serves its metrics on `/metrics` of the address in `TAGPULSE_METRICS__HOST` and "
-        "`TAGPULSE_METRICS__PORT`, each with the label `run` (`live`, or the name of a replay) beside those below. Counters add up over any number of workers. Where a label could grow with the feed, "
+        "`TAGPULSE_METRICS__PORT`, each with the label `run` (`live`, or the name of a replay) beside those below. "
+        "Counters add up over any number of workers. Where a label could grow with the feed, "
         f"only bounded names have a value of their own and the rest are `{metrics.OTHER}`.",
     ]
     return "\n".join(

@@ -19,7 +19,7 @@ from streams.settings import Settings
 from tests.helpers.brokers import ROOT
 from tests.helpers.compose import compose, secret_files
 from tests.helpers.postgres import PostgresServer, binaries
-from tests.helpers.processes import run_tagpulse
+from tests.helpers.processes import run_tagpulse, wait_until
 
 INIT = ROOT / "deploy" / "docker" / "postgres-init.sh"
 PASSWORDS = ("postgres_writer_password", "grafana_postgres_password")
@@ -65,8 +65,9 @@ def test_kafka_starts_with_its_settings_and_takes_the_topics(apache_home: Path, 
             start_new_session=True,
         )
     try:
-        created = run_tagpulse("topics", "create", "--wait", "60", settings=settings, timeout=90)
-        assert created.returncode == 0, created.stderr
+        wait_until(
+            lambda: run_tagpulse("topics", "create", settings=settings).returncode == 0, 60, "the topics are made"
+        )
         assert topics.check(settings).differences == ()
     finally:
         server.kill()
