@@ -13,13 +13,12 @@ async def take(
 ) -> AsyncIterator[list[Any]]:
     """The events of an agent's stream in batches of at most `size`, each complete `within` seconds of its first event.
 
-    Faust's own `noack_take` takes several turns of the event loop for each event. As there, what was read before the
-    partitions were dealt anew is left out, and whoever takes the events acknowledges them with `stream.ack`. It ends when
-    Faust stops the stream.
+    Faust's own `noack_take` takes several turns of the event loop for each event. As there, what was read before a rebalance
+    is left out, and whoever takes the events acknowledges them with `stream.ack`. It ends when Faust stops the stream.
     """
     queue = aiter(stream.channel).queue
     while events := await _batch(queue, size, within, clock):
-        current = _of_this_generation(stream.app, events)
+        current = _current(stream.app, events)
         if current:
             yield current
 
@@ -45,8 +44,5 @@ async def _batch(queue: Any, size: int, within: float, clock: Callable[[], float
     return events
 
 
-def _of_this_generation(app: Any, events: Sequence[Any]) -> list[Any]:
-    if not app.flow_control.is_active():
-        return []
-    generation = app.consumer_generation_id
-    return [event for event in events if event.message.generation_id == generation]
+def _current(app: Any, events: Sequence[Any]) -> list[Any]:
+    return [event for event in events if app.consumer.is_current(event.message)]

@@ -185,6 +185,8 @@ async def _probe_server(
             f"{at}: {kafka.username or 'our certificate'} may not use the topics {', '.join(hidden)}: give it the rights"
             " to describe, read and write them"
         )
+    if not metadata.brokers:
+        raise Unavailable(f"{at}: it answers, but knows of no broker yet, as in the first moments after a start")
     await _reach_advertised(at, [(broker[1], broker[2]) for broker in metadata.brokers], timeout)
 
 

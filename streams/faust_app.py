@@ -12,8 +12,9 @@ import faust
 from mode.supervisors import CrashingSupervisor
 
 from streams import connection
-from streams.faust_consumer import in_bulk
+from streams.faust_consumer import ReportExpired, lose_nothing
 from streams.lossless import Lossless, Pace
+from streams.offset_gaps import examiner
 from streams.settings import KafkaSettings
 
 _BUFFERED_BATCHES = 4
@@ -37,9 +38,13 @@ def build_app(
     lossless: Lossless[Any],
     pace: Pace,
     kafka: KafkaSettings,
+    report: ReportExpired,
     beside: Sequence[Reading] = (),
 ) -> faust.App:
-    """One application: a consumer group of its own that reads `topic` through `lossless`, and more topics beside it."""
+    """One application: a consumer group of its own that reads `topic` through `lossless`, and more topics beside it.
+
+    `report` is told of records that retention deleted before they were read.
+    """
     readings = (Reading(topic=topic, lossless=lossless, pace=pace), *beside)
     batch_size = max(reading.pace.batch_size for reading in readings)
     app = faust.App(
@@ -67,7 +72,7 @@ def build_app(
         topic_allow_declare=False,
         web_enabled=False,
     )
-    in_bulk(app)
+    lose_nothing(app, examiner(kafka), report)
     for reading in readings:
         channel = app.topic(
             reading.topic,

@@ -1,39 +1,233 @@
-"""Faust's consumer, handing over many records at a time (by itself it makes four tasks for each of them), and sure of what
-it committed.
+"""Faust's consumer, made to lose nothing: whatever it takes out of aiokafka is handed over or given back.
 
-What it does around a rebalance stays: nothing is handed over while the flow is suspended, and a record that was read before
-is not handed over again.
+Faust runs aiokafka in a thread of its own and the streams in the main thread. By itself it takes records while its flow is
+stopped or for partitions that are paused, drops them, and relies on seeking back to what was committed; a partition without
+a commit stays behind the dropped records, which are then lost. Here the steps of a rebalance guarantee this:
+
+    revoke    `on_partitions_revoked`: the flow stops, and nothing of the old assignment is handed over, acknowledged or
+              committed from now on. aiokafka waits for it before it joins the group again.
+    assign    aiokafka makes an `Assignment` in which each partition starts at its committed offset, else at the first one
+              that Kafka keeps. `on_partitions_assigned` takes note of it; the flow is still stopped.
+    resume    `resume_flow`, which Faust may call early, takes effect once the streams know the new partitions. Faust's own
+              seek to the committed offsets is left out: the positions stand there already, and nobody has moved them.
+    take      only aiokafka's thread moves a position, and only for the assignment that the main thread knows of. Records
+              that come when the flow has stopped or the assignment has changed are given back there, at once.
+    deliver   the main thread hands over record by record, in the order of the offsets. What it could not hand over, for
+              whatever reason, it gives back: the position returns to the first record that was not handed over.
+    account   before anything is handed over, the offsets between the last record and this one are accounted for
+              (`offset_gaps`), and so is every move of a position that brought no record.
+    ack       a record is acknowledged in its turn and only for the assignment that it was read for (`progress`).
+    commit    only offsets before which everything is acknowledged, of partitions of this assignment. A refused commit is
+              not booked. One that is delayed beyond a rebalance can only repeat work: all before it is durable.
+    close     nothing is committed that was not acknowledged; what was read besides comes again at the next start.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import faust
+from aiokafka.client import ConnectionGroup
+from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.protocol.admin import DescribeGroupsRequest
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
+from streams.backoff import Backoff
+from streams.contracts import record_location
+from streams.offset_gaps import Examine, Expired, expired
+from streams.progress import OutOfOrder, Progress
 from streams.waiting import waiting
 
-_AT_ONCE = 100
+logger = logging.getLogger(__name__)
+
 _FETCH_SECONDS = 1.0
+_IDLE_SECONDS = 0.1
+_MAX_BACKOFF_SECONDS = 5.0
+_ADOPT_SECONDS = 5.0
+
+ReportExpired = Callable[[Expired], Awaitable[None]]
+"""Tells people of records that retention deleted before they were read; returns once they can know."""
+
+
+class _Taken(NamedTuple):
+    """Records that aiokafka has given out, and where it now stands."""
+
+    records: Mapping[TP, Sequence[Any]]
+    positions: Mapping[TP, int]
+    """The next offset that it will read, of each partition of the assignment that has one."""
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    """What happens in the thread of aiokafka."""
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
+        consumer = super()._create_consumer(loop)
+        consumer._isolation_level = "read_committed"  # Faust offers it only together with its own transactions
+        return consumer
+
+    def current_assignment(self) -> Any:
+        """aiokafka's object, another one after every rebalance; None before the first."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        return subscription and subscription.assignment
+
+    async def starts(self, assignment: Any) -> dict[TP, Progress]:
+        """Where aiokafka starts to read each partition, held against what is committed, else what Kafka keeps.
+
+        These are asked for after aiokafka has asked: a commit that arrives meanwhile only moves them forward.
+        """
+        consumer = self._ensure_consumer()
+        partitions = list(assignment.tps)
+        positions = dict(zip(partitions, await asyncio.gather(*map(consumer.position, partitions)), strict=True))
+        found = await consumer._coordinator.fetch_committed_offsets(partitions)
+        committed = {at: each.offset for at, each in found.items() if each.offset >= 0}
+        known = committed | await consumer.beginning_offsets([at for at in partitions if at not in committed])
+        return {TP(*at): Progress(min(position, known[at]), known[at]) for at, position in positions.items()}
+
+    async def take(self, assignment: Any, wanted: Collection[TP], limit: int) -> _Taken:
+        """At most `limit` records of the `wanted` partitions, as soon as there are any, or none after a while.
+
+        Raises KafkaError when aiokafka cannot go on.
+        """
+        consumer = self._ensure_consumer()
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        consumer._coordinator.check_errors()
+        with fetcher._subscriptions.fetch_context():
+            records = await fetcher.fetched_records(wanted, timeout=_FETCH_SECONDS, max_records=limit)
+        # no turn of the event loop between aiokafka's last step and these
+        for at in records:
+            if at in fetcher._records:
+                fetcher._records.move_to_end(at)  # the other partitions come first next time
+        if self.current_assignment() is not assignment or not self.consumer.flow_active:
+            self._rewind(self.current_assignment(), {at: batch[0].offset for at, batch in records.items()})
+            records = {}
+        states = {at: assignment.state_value(at) for at in assignment.tps}
+        positions = {TP(*at): state.position for at, state in states.items() if state.has_valid_position}
+        return _Taken({TP(*at): batch for at, batch in records.items()}, positions)
+
+    async def give_back(self, assignment: Any, offsets: Mapping[TP, int]) -> None:
+        """Lets each partition be read again from its offset on; a later assignment does so by itself."""
+        if self.current_assignment() is assignment:
+            self._rewind(assignment, offsets)
+
+    def _rewind(self, assignment: Any, offsets: Mapping[Any, int]) -> None:
+        for at, offset in offsets.items():
+            state = assignment.state_value(at)
+            if state.has_valid_position and offset < state.position:
+                self._ensure_consumer()._fetcher.seek_to(driver.TopicPartition(*at), offset)
+
+    def dead_tasks(self) -> list[str]:
+        """Tasks that have ended and without which aiokafka stands still for ever, and silently."""
+        consumer = self._consumer
+        if consumer is None or consumer._closed:
+            return []
+        tasks = {
+            "coordination": consumer._coordinator._coordination_task,
+            "fetching": consumer._fetcher._fetch_task,
+            "metadata": consumer._client._sync_task,
+        }
+        return [f"{name}: {_outcome(task)}" for name, task in tasks.items() if task is not None and task.done()]
+
+    async def unassigned(self) -> frozenset[TP]:
+        """The partitions of our topics that no member of the group has; none while the group is rebalancing.
+
+        aiokafka watches for new partitions only in the member that leads the group, and a static member that comes back is
+        not told that it leads.
+        """
+        consumer = self._ensure_consumer()
+        client, coordinator = consumer._client, consumer._coordinator
+        await coordinator.ensure_coordinator_known()
+        request = DescribeGroupsRequest([coordinator.group_id])
+        answer = await client.send(coordinator.coordinator_id, request, group=ConnectionGroup.COORDINATION)
+        _, _, state, _, _, members = answer.groups[0][:6]
+        if state != "Stable":
+            return frozenset()
+        await client.force_metadata_update()
+        partitions = {
+            TP(topic, number)
+            for topic in consumer.subscription()
+            for number in client.cluster.partitions_for_topic(topic) or ()
+        }
+        assigned = (ConsumerProtocol.ASSIGNMENT.decode(member[4]).partitions() for member in members if member[4])
+        return frozenset(partitions.difference(*assigned))
+
+    async def rejoin(self) -> None:
+        """Joins the group again: if this member leads it, all partitions that there are now are assigned."""
+        self._ensure_consumer()._coordinator.request_rejoin()
 
 
 class _Consumer(driver.Consumer):
     logger = driver.logger
+    _thread: _Thread
+
+    def __init__(self, transport: _Transport, *args: Any, **kwargs: Any) -> None:
+        super().__init__(transport, *args, **kwargs)
+        self._examine, self._report = transport.examine, transport.report
+        self._limit = self.app.conf.broker_max_poll_records
+        self._assignment: Any = None
+        self._epoch = 0
+        self._progress: dict[TP, Progress] = {}
+        self._rebalancing = False
+        self._resume_due = False
+        self.unassigned: frozenset[TP] = frozenset()
+        """Partitions that no member of the group had when it was last asked."""
+
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    def beyond(self, place: tuple[str, int], handled: int) -> int:
+        """The offset up to which nothing is left to read once every record before `handled` is handled."""
+        progress = self._progress.get(TP(*place))
+        return progress.beyond(handled) if progress else handled
+
+    def is_current(self, message: Any) -> bool:
+        """Whether a message was read for the assignment that holds now."""
+        return self._assignment is not None and bool(message.generation_id == self._epoch)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._rebalancing, self._resume_due = True, False
+        self.stop_flow()  # Faust lets it run where nothing was assigned before
+        self._assignment = None
+        self._progress = {}
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._assignment = self._thread.current_assignment()
+        self._epoch += 1
+        self._progress = {}
+        try:
+            await super().on_partitions_assigned(assigned, generation_id)
+        finally:
+            self._rebalancing = False
+            if self._resume_due:
+                self.resume_flow()
+
+    def resume_flow(self) -> None:
+        if self._rebalancing:
+            self._resume_due = True
+        else:
+            super().resume_flow()
+
+    async def perform_seek(self) -> None:
+        """Left out: a new assignment starts where it must, and Faust's seek passes over partitions without a commit."""
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
-                await self.sleep(0)  # a fetch that has its answer gives the event loop no turn
-                messages: list[tuple[Any, Any]] = []
-                async for message in self.getmany(timeout=_FETCH_SECONDS):
-                    messages.append(message)
-                    if len(messages) == _AT_ONCE:
-                        await self._hand_over(messages)
-                        messages = []
-                await self._hand_over(messages)
+                await self.sleep(0)  # a take that has its answer gives the event loop no turn
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)
+                elif wanted := frozenset(self._get_active_partitions()):
+                    await self._read(wanted)
+                else:
+                    await self.sleep(_IDLE_SECONDS)
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
                 raise
@@ -41,37 +235,126 @@ class _Consumer(driver.Consumer):
             if not self.transport.app.should_stop:
                 raise
 
-    async def _hand_over(self, messages: Sequence[tuple[Any, Any]]) -> None:
-        if messages:
-            await self.wait_first(self._deliver(messages), self.suspend_flow.wait())
+    async def _read(self, wanted: Collection[TP]) -> None:
+        assignment = self._assignment
+        if not self._progress:
+            await self.wait_first(self._begin(assignment), self.suspend_flow.wait())
+        if assignment is not self._assignment or not self._progress:
+            return
+        taken = await self._thread.call_thread(self._thread.take, assignment, wanted, self._limit)
+        try:
+            if self._may_deliver(assignment):
+                await self.wait_first(self._deliver(assignment, self._progress, taken), self.suspend_flow.wait())
+        finally:
+            await self._give_back(assignment, taken)
 
-    async def _deliver(self, messages: Sequence[tuple[Any, Any]]) -> None:
-        for place, message in messages:
-            read, offset = self._read_offset[place], message.offset
-            if read is not None and offset < read:
-                continue
-            if read and offset - read > 1 and self.app.topics.acks_enabled_for(message.topic):
-                await self._add_gap(place, read + 1, offset)
-            await self.callback(message)
-            self._read_offset[place] = offset
+    async def _begin(self, assignment: Any) -> None:
+        progress = await self._while_away(lambda: self._thread.call_thread(self._thread.starts, assignment))
+        if assignment is self._assignment:
+            self._progress = progress
 
-    async def _commit_offsets(self, offsets: Mapping[Any, int], start_new_transaction: bool = True) -> bool:
+    def _may_deliver(self, assignment: Any) -> bool:
+        return self.flow_active and assignment is self._assignment
+
+    async def _deliver(self, assignment: Any, all_progress: Mapping[TP, Progress], taken: _Taken) -> None:
+        for at, position in taken.positions.items():
+            records, progress = taken.records.get(at, ()), all_progress[at]
+            offsets = [record.offset for record in records]
+            end = offsets[-1] + 1 if offsets else position
+            if offsets and offsets[0] < progress.next:
+                raise OutOfOrder(
+                    f"{record_location(at.topic, at.partition, offsets[0])} came after offset {progress.next - 1}: the topic was "
+                    "truncated or created anew; the next start reads it from there"
+                )
+            if end > progress.next and not progress.is_complete(offsets, end):
+                await self._account(at, progress.next, end, offsets)
+            for record in records:
+                if not self._may_deliver(assignment):
+                    return
+                message = self._to_message(at, record)
+                message.generation_id = self._epoch
+                progress.hand_over(record.offset)
+                await self.callback(message)
+            progress.pass_over(end)
+
+    async def _account(self, at: TP, start: int, end: int, offsets: Collection[int]) -> None:
+        """Makes sure that no record from `start` to `end` is missing among `offsets`. Raises RecordsSkipped."""
+        found = await self._while_away(lambda: self._examine(at.topic, at.partition, start, end))
+        gone = expired(at.topic, at.partition, start, end, offsets, found)
+        if gone is not None:
+            await self._report(gone)
+
+    async def _give_back(self, assignment: Any, taken: _Taken) -> None:
+        """Lets everything be read again that was taken and not handed over."""
+        progress = self._progress if assignment is self._assignment else {}
+        rest = {
+            at: progress[at].next if at in progress else records[0].offset
+            for at, records in taken.records.items()
+            if at not in progress or progress[at].next <= records[-1].offset
+        }
+        if rest:
+            await self._thread.call_thread(self._thread.give_back, assignment, rest)
+
+    async def _while_away(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer to a question, asked again with back-off while Kafka is away."""
+        backoff = Backoff(_MAX_BACKOFF_SECONDS)
+        while True:
+            try:
+                return await ask()
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.warning("Kafka does not say where the partitions stand: %r; waiting", error)
+                await asyncio.sleep(backoff.next())
+
+    def ack(self, message: Any) -> bool:
+        """Takes note that a record is done; of an earlier assignment, the record will be read again."""
+        if message.acked or not self.is_current(message):
+            return False
+        message.acked = True
+        self._progress[message.tp].acknowledge(message.offset)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterable[TP]:
+        return [at for at in self._progress if topics is None or at in topics or at.topic in topics]
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
         """Faust books a commit that the group refused as done: if the partition has come back meanwhile, what is read
         again would never be committed, unless more follows."""
         assigned = self.assignment()
-        offsets = {place: offset for place, offset in offsets.items() if place in assigned}
+        progress = {at: self._progress[at] for at in tps if at in assigned}
+        offsets = {at: each.acknowledged for at, each in progress.items() if each.acknowledged > each.committed}
         if not offsets or not await self._commit(offsets):
             return False
-        self._committed_offset.update(offsets)
+        for at, offset in offsets.items():
+            progress[at].committed = offset
         return True
+
+    async def adopt(self) -> None:
+        """Joins the group again, for ever, whenever it has left a partition to nobody for two looks in a row."""
+        while True:
+            await asyncio.sleep(_ADOPT_SECONDS)
+            before = self.unassigned
+            try:
+                self.unassigned = await self._in_thread(self._thread.unassigned())
+                if left := self.unassigned & before:
+                    logger.warning(
+                        "no worker has %s: joining the group again",
+                        ", ".join(f"{at.topic}[{at.partition}]" for at in sorted(left)),
+                    )
+                    await self._in_thread(self._thread.rejoin())
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.debug("Kafka does not say who has which partition: %r", error)
+                self.unassigned = frozenset()
+
+    async def _in_thread(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Beside Faust's queue of calls, of which only two are answered at a time."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop))
 
     def standing(self) -> list[str]:
         """What it believes of each partition, and what its thread waits for: for whoever looks into a stall."""
         partitions = [
-            f"{place.topic}[{place.partition}] read to {self._read_offset[place]}, committed {self._committed_offset[place]}, "
-            f"{len(self._acked[place])} acknowledged from {min(self._acked[place], default=None)}, "
-            f"{'fetched' if place in self._active_partitions else 'not fetched'}"
-            for place in sorted(self.assignment())
+            f"{at.topic}[{at.partition}] read to {each.next}, committed {each.committed}, {each.pending} not acknowledged "
+            f"from {each.acknowledged}, {'fetched' if at in self._active_partitions else 'not fetched'}"
+            for at, each in sorted(self._progress.items())
         ]
         return [f"flow {'active' if self.flow_active else 'stopped'}", *partitions, *waiting(self._thread.thread_loop)]
 
@@ -79,7 +362,24 @@ class _Consumer(driver.Consumer):
 class _Transport(driver.Transport):
     Consumer = _Consumer
 
+    def __init__(self, app: faust.App, examine: Examine, report: ReportExpired) -> None:
+        super().__init__(app.conf.broker_consumer, app)
+        self.examine = examine
+        self.report = report
 
-def in_bulk(app: faust.App) -> None:
-    """Lets the application read so."""
-    app.transport = _Transport(app.conf.broker_consumer, app)
+
+def lose_nothing(app: faust.App, examine: Examine, report: ReportExpired) -> None:
+    """Lets the application read so; `examine` and `report` are for offsets without a record."""
+    app.transport = _Transport(app, examine, report)
+
+
+def dead_tasks(app: faust.App) -> list[str]:
+    """Tasks of aiokafka that have ended and must not; may be asked at any time."""
+    consumer = app._consumer  # the property would make one before Faust does
+    return [] if consumer is None else consumer._thread.dead_tasks()
+
+
+def _outcome(task: asyncio.Task[Any]) -> str:
+    with contextlib.suppress(asyncio.CancelledError):
+        return repr(task.exception())
+    return "cancelled"

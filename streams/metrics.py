@@ -153,6 +153,18 @@ STALLED = Gauge(
     ["worker"],
     registry=REGISTRY,
 )
+UNASSIGNED = Gauge(
+    "tagpulse_unassigned_partitions",
+    "Partitions of the topics that a worker reads which no member of its group has: nobody reads them",
+    ["worker"],
+    registry=REGISTRY,
+)
+EXPIRED = Counter(
+    "tagpulse_records_expired",
+    "Records that retention deleted before the worker had read them: they are missing downstream",
+    ["worker", "topic"],
+    registry=REGISTRY,
+)
 OUTPUT_RETRIES = Counter(
     "tagpulse_output_retries",
     "Outputs that failed and were tried again: is Kafka or a disk away?",

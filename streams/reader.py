@@ -27,6 +27,7 @@ def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
         group_id=group,
         enable_auto_commit=False,
         allow_auto_create_topics=False,
+        isolation_level="read_committed",
         enable_incremental_fetch_sessions=False,  # they leave out partitions in which nothing changed, with their ends
     )
 

@@ -1,9 +1,9 @@
 """Notices when a worker silently stands still: Faust's consumers can stall for ever without an error.
 
-From a thread of its own, with a client of its own, it asks Kafka how far the topic goes and what the worker's group has
-committed. Lag without a commit for too long means a stall: a metric, the stacks of all threads, readiness off, and the end
-of the process, so that a supervisor starts it again. While Kafka itself does not answer, or refuses the outputs, the
-worker is waiting rather than stalled.
+From a thread of its own, with a client of its own, it asks Kafka how far each partition goes and what the worker's group
+has committed of it. Lag of a partition without a commit for too long means a stall, whatever the other partitions do: a
+metric, the stacks of all threads, readiness off, and the end of the process, so that a supervisor starts it again. While
+Kafka itself does not answer, or refuses the outputs, the worker is waiting rather than stalled.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import faulthandler
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from kafka import KafkaConsumer, TopicPartition
@@ -30,30 +30,31 @@ _FIRST_PERIOD_SECONDS = 1.0
 
 
 class Standing(NamedTuple):
-    """How far a worker is: what it still has to do, and a number that moves whenever it does something."""
+    """How far a partition is: what is still to be done, and a number that moves whenever something is done."""
 
     lag: int
     done: int
 
 
 # to join the group is work that should get done
-_JOINING = Standing(lag=1, done=-1)
+_JOINING = {("", 0): Standing(lag=1, done=-1)}
 
 
 class StallDetector:
-    """Decides from how far the worker is; pure, the clock is passed in."""
+    """Decides from how far each partition is; pure, the clock is passed in."""
 
     def __init__(self, stall_seconds: float) -> None:
         self._stall_seconds = stall_seconds
-        self._done: int | None = None
-        self._since = 0.0
+        self._since: dict[Place, tuple[int, float]] = {}
 
-    def is_stalled(self, standing: Standing | None, now: float) -> bool:
-        """Whether there has been lag and no progress for too long; `standing` None: not known, or rightly waiting."""
-        if standing is None or not standing.lag or standing.done != self._done:
-            self._done = standing.done if standing and standing.lag else None
-            self._since = now
-        return now - self._since > self._stall_seconds
+    def stalled(self, standings: Mapping[Place, Standing] | None, now: float) -> list[Place]:
+        """Partitions with lag and no progress for too long; `standings` None: not known, or rightly waiting."""
+        before, self._since = self._since, {}
+        for place, standing in (standings or {}).items():
+            if standing.lag:
+                done, since = before.get(place, (standing.done, now))
+                self._since[place] = (standing.done, since if done == standing.done else now)
+        return [place for place, (_, since) in self._since.items() if now - since > self._stall_seconds]
 
 
 class Watchdog:
@@ -68,12 +69,14 @@ class Watchdog:
         assigned: Callable[[], set[Place] | None],
         waiting: Callable[[], bool],
         handled: Callable[[], Mapping[Place, int]] = dict,
+        unassigned: Callable[[], Collection[Place]] = frozenset,
         describe: Callable[[], Sequence[str]] = tuple,
         end: Callable[[int, str], NoReturn] = exit_now,
     ) -> None:
         """`workers`: the worker's name in metrics by topic, the first one names it; `assigned`: None before it has joined
         its group; `waiting`: an output is away, standing still is right; `handled`: the offset up to which records were
-        handled, where they are acknowledged only later; `describe`: what the worker does, for whoever looks into a stall."""
+        handled, where they are acknowledged only later; `unassigned`: partitions that no worker of the group has;
+        `describe`: what the worker does, for whoever looks into a stall."""
         self._workers = workers
         self._worker = next(iter(workers.values()))
         self._group = group
@@ -83,6 +86,7 @@ class Watchdog:
         self._assigned = assigned
         self._waiting = waiting
         self._handled = handled
+        self._unassigned = unassigned
         self._describe = describe
         self._end = end
         self._labelled: set[Place] = set()
@@ -104,49 +108,54 @@ class Watchdog:
     def _watch(self) -> None:
         consumer: KafkaConsumer | None = None
         while not self._stopping.wait(_PERIOD_SECONDS if self.broker_answers else _FIRST_PERIOD_SECONDS):
-            standing = None
+            standings = None
             try:
                 consumer = consumer or connect(self._kafka, self._group)
                 assigned = self._assigned()
-                standing = _JOINING if assigned is None else self._measure(consumer, assigned)
+                standings = _JOINING if assigned is None else self._measure(consumer, assigned)
             except Exception as error:
                 # whatever the client raises while the broker is away or a segment is being deleted: the watch goes on
                 logger.debug("the watchdog cannot see the topic: %r", error)
                 if consumer is not None:
                     consumer.close()
                     consumer = None
-            self.broker_answers = standing is not None
-            if standing is None:
+            self.broker_answers = standings is not None
+            if standings is None:
                 self.read_up = {}
-            if self._detector.is_stalled(None if self._waiting() else standing, time.monotonic()):
-                self._stall("could not join its consumer group" if standing is _JOINING else "has records to read")
+            stalled = self._detector.stalled(None if self._waiting() else standings, time.monotonic())
+            if stalled and standings is _JOINING:
+                self._stall("could not join its consumer group")
+            elif stalled:
+                places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(stalled))
+                self._stall(f"has records of {places} to read, but made no progress with them")
         if consumer is not None:
             consumer.close()
 
-    def _measure(self, consumer: KafkaConsumer, assigned: set[Place]) -> Standing:
-        partitions = [TopicPartition(*place) for place in sorted(assigned)]
+    def _measure(self, consumer: KafkaConsumer, assigned: set[Place]) -> dict[Place, Standing]:
+        nobodys = {place for place in self._unassigned() if place[0] in self._workers}
+        metrics.UNASSIGNED.labels(self._worker).set(len(nobodys))
+        watched = assigned | nobodys
+        partitions = [TopicPartition(*place) for place in sorted(watched)]
         ends = end_offsets(consumer, partitions)
         starts = consumer.beginning_offsets(partitions)
         handled = self._handled()
-        total = Standing(0, 0)
-        read_up = {}
+        standings = {}
         for at in partitions:
             done = max(consumer.committed(at) or 0, starts[at], handled.get(at, 0))
             lag = max(0, ends[at] - done)
             metrics.LAG.labels(self._workers[at.topic], at.topic, str(at.partition)).set(lag)
-            total = Standing(total.lag + lag, total.done + done)
-            read_up[at.topic, at.partition] = lag == 0
-        for topic, partition in self._labelled - assigned:
+            standings[at.topic, at.partition] = Standing(lag, done)
+        for topic, partition in self._labelled - watched:
             metrics.LAG.remove(self._workers[topic], topic, str(partition))
-        self._labelled = assigned
-        self.read_up = read_up
-        return total
+        self._labelled = watched
+        self.read_up = {place: not standings[place].lag for place in assigned}
+        return standings
 
     def _stall(self, why: str) -> None:
         self.stalled = True
         metrics.STALLED.labels(self._worker).set(1)
         faulthandler.dump_traceback(all_threads=True)
-        reason = f"worker {self._worker} {why}, but made no progress for {self._stall_seconds:.0f} s"
+        reason = f"worker {self._worker} {why} for {self._stall_seconds:.0f} s"
         try:
             for line in self._describe():
                 logger.error("%s", line)

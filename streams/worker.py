@@ -7,18 +7,21 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from streams import connection, metrics, topics
 from streams.backoff import Backoff
-from streams.errors import TagpulseError, Unavailable
+from streams.contracts import Gap, encode, utc_now
+from streams.errors import Stalled, TagpulseError, Unavailable
 from streams.faust_app import Reading, build_app
+from streams.faust_consumer import ReportExpired, dead_tasks
 from streams.health import Health
 from streams.lossless import HoldingOutput, Lossless, Output, Pace, Place, Record, exit_now
-from streams.publisher import Publisher
-from streams.settings import Settings
+from streams.offset_gaps import Expired
+from streams.publisher import Outgoing, Publisher
+from streams.settings import LIVE, Settings
 from streams.waiting import waiting
 from streams.watchdog import Watchdog
 
@@ -26,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
 _STOP_SECONDS = 5.0
+_GUARD_SECONDS = 1.0
 _MAX_BACKOFF_SECONDS = 10.0
 
 
@@ -65,7 +69,8 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         for each in jobs.values()
     }
     beside = [Reading(topic=each.topic, lossless=recipes[each.topic], pace=each.pace) for each in job.beside]
-    app = build_app(group, job.topic, recipes[job.topic], job.pace, settings.kafka, beside)
+    report = _reporter(jobs, job.publisher, settings)
+    app = build_app(group, job.topic, recipes[job.topic], job.pace, settings.kafka, report, beside)
 
     started = asyncio.Event()
 
@@ -80,7 +85,11 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
 
     def handled() -> dict[Place, int]:
         holding = (each.output for each in jobs.values() if isinstance(each.output, HoldingOutput))
-        return {place: offset for output in holding for place, offset in output.handled().items()}
+        offsets = {place: offset for output in holding for place, offset in output.handled().items()}
+        return {place: app.consumer.beyond(place, offset) for place, offset in offsets.items()}
+
+    def unassigned() -> set[Place]:
+        return {(at.topic, at.partition) for at in app.consumer.unassigned} if started.is_set() else set()
 
     loop = asyncio.get_running_loop()
 
@@ -96,6 +105,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         assigned,
         job.is_waiting,
         handled,
+        unassigned,
         describe,
     )
 
@@ -106,7 +116,9 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
             return "Kafka does not answer"
         if job.is_waiting():
             return "an output is away"
-        return "it has not joined its consumer group yet" if assigned() is None else None
+        if assigned() is None:
+            return "it has not joined its consumer group yet"
+        return f"{len(unassigned())} partitions are assigned to no worker" if unassigned() else None
 
     health = Health(settings.metrics, job.worker, not_ready, settings.run)
     health.start(process_number)
@@ -120,6 +132,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         return
     starting = asyncio.create_task(_start(app, started))
     company = [asyncio.create_task(companion.run()) for companion in job.companions]
+    company += [asyncio.create_task(_guard(app)), asyncio.create_task(_adopt(app, started))]
     watchdog.start()
     logger.info("worker %s reads %s as group %s", job.worker, ", ".join(jobs), group)
     if (await app.wait(stopping)).stopped:
@@ -136,6 +149,40 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     health.stop()
     acknowledged = sum(recipe.acknowledged for recipe in recipes.values())
     logger.info("worker %s was told to stop and ended: %d records acknowledged", job.worker, acknowledged)
+
+
+async def _guard(app: Any) -> None:
+    """Ends the process when something in Kafka's client has ended: it would stand still for ever, and nobody would be told."""
+    while True:
+        if dead := dead_tasks(app):
+            exit_now(
+                Stalled.exit_code, f"a part of Kafka's client has ended ({'; '.join(dead)}); the next start goes on"
+            )
+        await asyncio.sleep(_GUARD_SECONDS)
+
+
+async def _adopt(app: Any, started: asyncio.Event) -> None:
+    await started.wait()
+    await app.consumer.adopt()
+
+
+def _reporter(jobs: Mapping[str, Job], publisher: Publisher, settings: Settings) -> ReportExpired:
+    """Tells the log, the metrics and, on the live day, `feed.gaps` of records that were deleted before they were read."""
+    for topic, job in jobs.items():
+        metrics.EXPIRED.labels(job.worker, topic)
+
+    async def report(gone: Expired) -> None:
+        worker, count = jobs[gone.topic].worker, gone.end - gone.start
+        reason = f"{count} records were deleted by retention before worker {worker} had read them: {gone.location}"
+        logger.error("%s", reason)
+        metrics.EXPIRED.labels(worker, gone.topic).inc(count)
+        if settings.run == LIVE:
+            found_at = utc_now()
+            gap = Gap(source="kafka", origin=gone.location, reason=reason, found_at=found_at)
+            record = Outgoing(settings.topics.gaps, gap.key, encode(gap), int(found_at.timestamp() * 1000))
+            await publisher.publish([record])
+
+    return report
 
 
 def _end_at_last() -> None:

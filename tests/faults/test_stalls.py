@@ -25,7 +25,9 @@ def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactor
     worker = run_module("tests.faults.faulty_model", settings=settings)
     log = worker.stderr
     assert worker.returncode == Stalled.exit_code, log
-    assert "has records to read, but made no progress for 15 s" in log.strip().splitlines()[-1]
+    last = log.strip().splitlines()[-1]
+    assert f"has records of {settings.topics.raw}[" in last
+    assert "to read, but made no progress with them for 15 s" in last
     assert "faulty_model.py" in log, "the stacks show where it hangs"
     assert f"{settings.topics.raw}[0] read to " in log, "what the consumer believes"
     assert "Lossless._finish" in log, "what the tasks wait for"

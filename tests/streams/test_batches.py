@@ -26,15 +26,16 @@ class Channel:
 
 
 class Stream:
-    """Of an application that is in generation 2 of its group."""
+    """Of an application whose consumer reads for its second assignment."""
 
     def __init__(self, *generations: int) -> None:
         self.channel = Channel()
         self.is_active = True
-        self.app = SimpleNamespace(
-            consumer_generation_id=2, flow_control=SimpleNamespace(is_active=lambda: self.is_active)
-        )
+        self.app = SimpleNamespace(consumer=self)
         self.put(*generations)
+
+    def is_current(self, message: Any) -> bool:
+        return self.is_active and bool(message.generation_id == 2)
 
     def put(self, *generations: int) -> None:
         for generation in generations:

@@ -11,10 +11,13 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.metadata import MetadataRequest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
@@ -50,6 +53,24 @@ def test_a_client_that_cannot_connect_leaves_no_thread(kind: type) -> None:
     with pytest.raises(KafkaTimeoutError):
         connection.open_client(kind, kafka, bootstrap_timeout_ms=200)
     assert set(threading.enumerate()) == before
+
+
+async def test_a_broker_that_knows_of_no_broker_is_away(
+    embedded_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that was frozen, in its first moments: aiokafka would take it for a cluster, and its coordination would die."""
+
+    send = AIOKafkaConnection.send
+
+    async def no_brokers() -> Any:
+        return SimpleNamespace(brokers=[], topics=[])
+
+    def answer(self: AIOKafkaConnection, request: Any) -> Any:
+        return no_brokers() if isinstance(request, MetadataRequest) else send(self, request)
+
+    monkeypatch.setattr(AIOKafkaConnection, "send", answer)
+    with pytest.raises(Unavailable, match="knows of no broker yet"):
+        await connection.probe(KafkaSettings(bootstrap_servers=embedded_broker.bootstrap_servers))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,28 @@
+"""`tagpulse worker enrich` in which aiokafka's coordination ends once it has joined its group: run as a module."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from streams import worker
+from streams.cli import main
+from streams.faust_app import build_app
+from tests.helpers.processes import eventually
+
+
+def _build(*arguments: Any) -> Any:
+    app = build_app(*arguments)
+
+    async def die() -> None:
+        await eventually(lambda: app._consumer is not None and app._consumer._progress, 60)
+        thread = app.consumer._thread
+        thread.thread_loop.call_soon_threadsafe(thread._consumer._coordinator._coordination_task.cancel)
+
+    asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(die()))
+    return app
+
+
+if __name__ == "__main__":
+    worker.build_app = _build
+    main(["worker", "enrich"])

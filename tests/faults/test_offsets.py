@@ -1,0 +1,163 @@
+"""Offsets that hold no record, and partitions that nobody reads: neither stops a worker, and neither is passed over in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaAdminClient, TopicPartition
+
+from streams import connection, topics
+from streams.broker import Broker, free_port
+from streams.contracts import decode_gap
+from streams.errors import Stalled
+from streams.settings import Settings
+from tests.conftest import SettingsFactory
+from tests.helpers.posts import outcome, raw_posts
+from tests.helpers.processes import Tagpulse, run_module, wait_until
+from tests.helpers.records import committed, count, end_offsets, produce, read_all
+
+SECONDS = 60
+
+
+def _metric(port: int, start: str) -> float | None:
+    """The sum of the series whose name and labels begin so; None while there is none."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return None
+    found = [float(line.rpartition(" ")[2]) for line in lines if line.startswith(start)]
+    return sum(found) if found else None
+
+
+async def _transactions(settings: Settings) -> None:
+    """Posts 0 to 9 committed, 10 to 19 aborted, 20 to 29 committed: each time a marker follows."""
+    producer = AIOKafkaProducer(**connection.aiokafka(settings.kafka), transactional_id=settings.topics.raw)
+    await producer.start()
+    try:
+        for first, commits in ((0, True), (10, False), (20, True)):
+            await producer.begin_transaction()
+            for key, value in raw_posts(range(first, first + 10)):
+                await producer.send_and_wait(settings.topics.raw, value, key, partition=0)
+            await (producer.commit_transaction() if commits else producer.abort_transaction())
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "worker", [("enrich",), ("store", "--sink", "parquet"), ("watch",)], ids=lambda words: words[0]
+)
+def test_transactions_are_read_once_committed_and_leave_no_lag(
+    apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path, worker: tuple[str, ...]
+) -> None:
+    settings = settings_for(
+        apache_broker,
+        topics={"partitions": 1},
+        model={"backend": "constant"},
+        lake={"flush_seconds": 0.3},
+        metrics={"port": free_port()},
+        worker={"stall_seconds": 15},
+    )
+    topics.create(settings)
+    asyncio.run(_transactions(settings))
+    topic = settings.topics.raw
+    assert end_offsets(settings.kafka, topic) == {0: 33}
+    with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as enrich:
+        wait_until(lambda: _metric(settings.metrics.port, "tagpulse_consumer_lag") == 0, SECONDS, "no lag is left")
+        enrich.terminate()
+        assert enrich.wait() == 0
+    group = f"{settings.kafka.group_prefix}.enrich"
+    assert committed(settings.kafka, group, topic) == {0: 33}, "the last marker is passed"
+    result = outcome(settings)
+    expected = {key: 1 for key, _ in [*raw_posts(range(10)), *raw_posts(range(20, 30))]}
+    assert result.enriched == expected, "what was aborted is not enriched"
+    assert not result.dead
+    if worker == ("enrich",):
+        return
+    # the other workers meet the same on the topic that they read
+    asyncio.run(_markers(settings))
+    with Tagpulse("worker", *worker, settings=settings, folder=tmp_path) as running:
+        wait_until(lambda: _metric(settings.metrics.port, "tagpulse_consumer_lag") == 0, SECONDS, "no lag is left")
+        running.terminate()
+        assert running.wait() == 0
+
+
+async def _markers(settings: Settings) -> None:
+    producer = AIOKafkaProducer(**connection.aiokafka(settings.kafka), transactional_id=settings.topics.enriched)
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        await producer.send_and_wait(settings.topics.enriched, b"aborted", partition=0)
+        await producer.abort_transaction()
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.slow
+def test_what_retention_deleted_before_it_was_read_is_told(
+    apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = settings_for(
+        apache_broker, topics={"partitions": 1}, model={"backend": "constant"}, metrics={"port": free_port()}
+    )
+    topics.create(settings)
+    posts, topic = raw_posts(range(100)), settings.topics.raw
+    produce(settings.kafka, topic, posts[:20])
+    with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as worker:
+        wait_until(lambda: count(settings.kafka, settings.topics.enriched) == 20, SECONDS, "the first are enriched")
+        worker.terminate()
+        assert worker.wait() == 0
+    produce(settings.kafka, topic, posts[20:])
+    admin = KafkaAdminClient(**connection.kafka_python(settings.kafka))
+    admin.delete_records({TopicPartition(topic, 0): 60})
+    admin.close()
+    with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as worker:
+        wait_until(lambda: count(settings.kafka, settings.topics.enriched) == 60, SECONDS, "the rest is enriched")
+        assert _metric(settings.metrics.port, "tagpulse_records_expired_total") == 40
+        worker.terminate()
+        assert worker.wait() == 0
+        assert "40 records were deleted by retention before worker enrich had read them" in worker.stderr
+    assert outcome(settings).enriched == {key: 1 for key, _ in posts[:20] + posts[60:]}
+    [gap] = [decode_gap(record.value, record.headers) for record in read_all(settings.kafka, settings.topics.gaps)]
+    assert gap.origin == f"{topic}[0]@20 to 59"
+
+
+@pytest.mark.slow
+def test_partitions_that_are_added_after_a_static_leader_came_back_are_read(
+    apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    before = settings_for(
+        apache_broker,
+        topics={"partitions": 2},
+        kafka={"metadata_seconds": 1, "instance_id": "one"},
+        model={"backend": "constant"},
+    )
+    topics.create(before)
+    posts = raw_posts(range(400))
+    with Tagpulse("worker", "enrich", settings=before, folder=tmp_path) as worker:
+        produce(before.kafka, before.topics.raw, posts[:100])
+        wait_until(lambda: count(before.kafka, before.topics.enriched) >= 100, SECONDS, "it reads")
+        worker.kill()
+    with Tagpulse("worker", "enrich", settings=before, folder=tmp_path) as worker:
+        produce(before.kafka, before.topics.raw, posts[100:200])
+        wait_until(lambda: count(before.kafka, before.topics.enriched) >= 200, SECONDS, "it reads again")
+        topics.grow(before.model_copy(update={"topics": before.topics.model_copy(update={"partitions": 4})}))
+        wait_until(lambda: len(end_offsets(before.kafka, before.topics.raw)) == 4, SECONDS, "the partitions are known")
+        produce(before.kafka, before.topics.raw, posts[200:])
+        wait_until(lambda: count(before.kafka, before.topics.enriched) >= 400, SECONDS, "it reads the new partitions")
+        worker.terminate()
+        assert worker.wait() == 0
+    assert set(outcome(before).enriched) == {key for key, _ in posts}
+
+
+def test_a_part_of_the_client_that_has_ended_ends_the_worker(broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(broker, model={"backend": "constant"})
+    topics.create(settings)
+    worker = run_module("tests.faults.dying_client", settings=settings)
+    assert worker.returncode == Stalled.exit_code, worker.stderr
+    assert "coordination: cancelled" in worker.stderr.strip().splitlines()[-1]

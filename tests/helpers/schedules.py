@@ -1,0 +1,176 @@
+"""Schedules drawn from seeds: workers come, go and die while partitions are added and the broker freezes.
+
+`PYTHONHASHSEED=0 python -m tests.helpers.schedules --count 1000` says which of so many lost a post or ended a worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import random
+import time
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+from unittest import mock
+
+import click
+from aiokafka.consumer import consumer as aiokafka_consumer
+
+from streams import faust_consumer, lossless
+from tests.helpers import simulated_worker
+from tests.helpers.simulated_worker import SimulatedWorker, Store
+from tests.helpers.simulation import Cluster, Lateness, SimulatedLoop, client_of
+
+TOPIC = "posts.raw"
+_SETTLE_LOOKS = 240
+_LOOK_SECONDS = 0.5
+
+
+class Outcome(NamedTuple):
+    """What a schedule ended with."""
+
+    lost: list[tuple[int, int]]
+    ended: list[str]
+    plan: list[str]
+
+
+async def _play(cluster: Cluster, dice: random.Random) -> Outcome:
+    store = Store(cluster)
+    watching = asyncio.create_task(cluster.group.watch())
+    workers: list[SimulatedWorker] = []
+    gone: list[SimulatedWorker] = []
+    plan: list[str] = []
+    static = dice.random() < 0.3
+    posts = iter(range(10**6))
+    loop = asyncio.get_running_loop()
+
+    def join(name: str) -> None:
+        workers.append(SimulatedWorker(name, cluster, store, static=static))
+
+    async def feed(count: int) -> None:
+        for _ in range(count):
+            cluster.append(dice.randrange(len(cluster.partitions)), str(next(posts)).encode())
+            await asyncio.sleep(dice.expovariate(20))
+
+    async def act() -> None:
+        choice = dice.choice(["grow", "grow", "join", "leave", "kill", "restart", "freeze", "hole"])
+        plan.append(f"{loop.time():.2f} {choice}")
+        match choice:
+            case "grow":
+                cluster.grow(dice.randint(1, 3))
+            case "join" if len(workers) < 3:
+                join(f"worker-{loop.time():.3f}")
+            case "leave" if len(workers) > 1:
+                worker = workers.pop(dice.randrange(len(workers)))
+                gone.append(worker)
+                with contextlib.suppress(asyncio.CancelledError):
+                    await worker.leave()
+            case "kill" | "restart":
+                number = dice.randrange(len(workers))
+                workers[number].kill()
+                gone.append(workers[number])
+                name = f"worker-{number}" if choice == "restart" else f"worker-{loop.time():.3f}"
+                workers[number] = SimulatedWorker(name, cluster, store, static=static)
+            case "freeze":
+                cluster.freeze()
+                await asyncio.sleep(dice.uniform(0, 9))
+                cluster.thaw()
+            case "hole":
+                dice.choice(cluster.partitions).skip(dice.randint(1, 3))
+
+    for number in range(dice.randint(1, 2)):
+        join(f"worker-{number}")
+    for _ in range(dice.randint(1, 3)):
+        feeding = asyncio.create_task(feed(dice.randint(5, 20)))
+        await asyncio.sleep(dice.uniform(0, 3))
+        await act()
+        await feeding
+    expected = {(n, offset) for n, log in enumerate(cluster.partitions) for offset in log.records}
+    for _ in range(_SETTLE_LOOKS):
+        if not expected - store.rows.keys() or not all(worker.alive for worker in workers):
+            break
+        await asyncio.sleep(_LOOK_SECONDS)
+    for worker in workers:
+        worker.kill()
+        gone.append(worker)
+    watching.cancel()
+    return Outcome(sorted(expected - store.rows.keys()), [reason for worker in gone for reason in worker.reasons], plan)
+
+
+def run(seed: int) -> Outcome:
+    """Plays the schedule of a seed."""
+    dice = random.Random(seed)
+    lateness = Lateness(
+        chance=dice.choice([0.0, 0.05, 0.3]),
+        step=dice.choice([0.005, 0.1, 1.0]),
+        request=dice.choice([0.002, 0.05, 0.5]),
+    )
+    loop = SimulatedLoop(lateness, dice)
+    loop.set_task_factory(simulated_worker.task_factory)
+
+    async def main() -> Outcome:
+        cluster = Cluster(TOPIC, dice.randint(1, 3), lateness, dice)
+        client = client_of(cluster, simulated_worker.is_connected)
+        with mock.patch.object(aiokafka_consumer, "AIOKafkaClient", client):
+            try:
+                return await _play(cluster, dice)
+            finally:
+                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                    task.cancel()
+                await asyncio.sleep(5)
+
+    with (
+        mock.patch.object(time, "monotonic", loop.time),
+        mock.patch.object(faust_consumer, "_Thread", simulated_worker._Thread),
+        mock.patch.object(lossless, "exit_now", simulated_worker.exit_now),
+    ):
+        asyncio.set_event_loop(loop)
+        try:
+            return loop.run_until_complete(main())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+@contextlib.contextmanager
+def without(parts: Collection[str]) -> Iterator[None]:
+    """Takes out what closes the hole, so that the schedules can show that they find it."""
+
+    def keep(thread: Any, assignment: Any, offsets: Any) -> None:
+        """Leaves the position behind what was dropped, as Faust does of a partition without a commit."""
+
+    async def trust(consumer: Any, at: Any, start: int, end: int, offsets: Any) -> None:
+        """Takes every gap for a harmless one."""
+
+    with contextlib.ExitStack() as patches:
+        if "give-back" in parts:
+            patches.enter_context(mock.patch.object(faust_consumer._Thread, "_rewind", keep))
+        if "account" in parts:
+            patches.enter_context(mock.patch.object(faust_consumer._Consumer, "_account", trust))
+        yield
+
+
+@click.command()
+@click.option("--first", default=0, help="The first seed.")
+@click.option("--count", default=1_000, help="How many.")
+@click.option("--without", "parts", default="", help="What to take out: give-back, account.")
+@click.option("--first-only", is_flag=True, help="End at the first bad outcome.")
+def main(first: int, count: int, parts: str, first_only: bool) -> None:
+    """Plays the schedules of many seeds, and writes each bad outcome as a line of JSON."""
+    logging.disable(logging.CRITICAL)
+    gc.disable()  # what a dead worker leaves behind is cleared between the schedules, not in the middle of one
+    with without(parts.split(",")):
+        for seed in range(first, first + count):
+            outcome = run(seed)
+            gc.collect()
+            if outcome.lost or outcome.ended:
+                click.echo(json.dumps({"seed": seed} | outcome._asdict()))
+                if first_only:
+                    break
+
+
+if __name__ == "__main__":
+    main()

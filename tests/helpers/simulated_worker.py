@@ -1,0 +1,172 @@
+"""A worker of `simulation`: its recipe, its consumer and what Faust and aiokafka do for them, without the rest of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+from collections.abc import Coroutine, Sequence
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+from mode.utils.futures import notify
+
+from streams import batches, faust_consumer
+from streams.faust_app import build_app
+from streams.lossless import Lossless, Pace, Record
+from streams.offset_gaps import Expired, Stretch
+from streams.settings import KafkaSettings
+from tests.helpers.simulation import Cluster
+
+_PACE = Pace(batch_size=4, within_seconds=0.05, batches_in_flight=2)
+_running: contextvars.ContextVar[SimulatedWorker | None] = contextvars.ContextVar("running", default=None)
+
+
+class _Thread(faust_consumer._Thread):
+    """aiokafka's thread, on the loop of the simulation; the queues between the threads are the real ones."""
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, thread_loop=asyncio.get_running_loop(), **options)
+
+
+class Store:
+    """What is durable: where the posts of all workers end up. Slow by chance."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.rows: dict[tuple[int, int], bytes | None] = {}
+        self.gaps: list[Expired] = []
+
+    async def write(self, result: Sequence[Record]) -> None:
+        await self._cluster.late()
+        self.rows |= {(record.partition, record.offset): record.value for record in result}
+
+    async def flush(self) -> None:
+        """A write is durable."""
+
+
+class SimulatedWorker:
+    """One process; `reasons` says why it ended by itself."""
+
+    def __init__(self, name: str, cluster: Cluster, store: Store, *, static: bool) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._kafka = KafkaSettings(
+            instance_id=name if static else None,
+            session_timeout_seconds=6.0,
+            request_timeout_seconds=8.0,
+            heartbeat_seconds=1.0,
+            rebalance_timeout_seconds=10.0,
+            metadata_seconds=2.0,
+        )
+        self.alive = True
+        self.reasons: list[str] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._drain: asyncio.Task[Any] | None = None
+        self._app: Any = None
+        token = _running.set(self)
+        self._spawn(self._run())
+        _running.reset(token)
+
+    def own(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task whose failure ends the process, as that of a service of Faust does."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._note)
+        return task
+
+    def _note(self, task: asyncio.Task[Any]) -> None:
+        if self.alive and not task.cancelled() and (error := task.exception()) is not None:
+            self.end(repr(error))
+
+    def end(self, reason: str) -> None:
+        if self.alive:
+            self.reasons.append(reason)
+            self.kill()
+
+    def kill(self) -> None:
+        """As `kill -9`: nothing it still does reaches anybody."""
+        self.alive = False
+        if self._app is not None and self._app.consumer._thread._consumer is not None:
+            self._app.consumer._thread._consumer._closed = True  # or it complains that nobody closed it
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def leave(self) -> None:
+        """As SIGTERM does: what was read is finished and committed, and the group is left."""
+        if self._drain is not None:
+            await self.recipe.drain(5.0)
+            await self._app.consumer.commit()
+        self._app._stopped.set()
+        await self._app.consumer._thread._consumer.stop()
+        self.kill()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        take = functools.partial(batches.take, clock=loop.time)
+        self.recipe: Lossless[Any] = Lossless("enrich", self._process, self._store, _PACE, clock=loop.time, take=take)
+        app = self._app = build_app("group", self._cluster.topic, self.recipe, _PACE, self._kafka, self._report)
+        app.transport.examine = self._examine
+        app.__dict__["_fetcher"] = SimpleNamespace(maybe_start=self._start_reading, should_stop=False)
+        consumer = app.consumer
+        stream = next(iter(app.agents.values())).stream()
+        aiter(stream.channel)
+        await consumer._method_queue.start()
+        await consumer._thread.method_queue.start()
+        await consumer._thread.on_start()
+        recovery = app.tables.recovery
+        self._spawn(type(recovery)._restart_recovery(recovery))
+        self._spawn(self.recipe.run(stream))
+        self._spawn(self._commit())
+        self._spawn(consumer.adopt())
+        await consumer.subscribe(await app.topics._update_indices())
+        notify(app.topics._subscription_done)
+
+    async def _start_reading(self) -> None:
+        if self._drain is None:
+            self._drain = self._spawn(self._app.consumer._drain_messages(self._app._fetcher))
+
+    async def _commit(self) -> None:
+        while True:
+            await asyncio.sleep(0.3)
+            await self._app.consumer.commit()
+
+    async def _process(self, records: Sequence[Record]) -> Sequence[Record]:
+        await self._cluster.late()
+        return records
+
+    async def _report(self, gone: Expired) -> None:
+        self._store.gaps.append(gone)
+
+    async def _examine(self, topic: str, partition: int, start: int, end: int) -> Stretch:
+        await self._cluster.late()
+        log = self._cluster.partitions[partition]
+        return Stretch(log.start, [offset for offset in log.records if start <= offset < end])
+
+
+def task_factory(loop: Any, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    """Lets every task belong to the worker that started it."""
+    task = asyncio.Task(coroutine, loop=loop, **options)
+    worker = _running.get()
+    if worker is not None:
+        worker.own(task)
+        if not worker.alive:
+            task.cancel()
+    return task
+
+
+def exit_now(code: int, reason: str) -> NoReturn:
+    """In the place of `lossless.exit_now`."""
+    worker = _running.get()
+    assert worker is not None
+    worker.end(f"{reason} (exit {code})")
+    raise asyncio.CancelledError
+
+
+def is_connected() -> bool:
+    """Whether the process that asks is alive."""
+    worker = _running.get()
+    return worker is None or worker.alive

@@ -1,0 +1,51 @@
+"""Offsets without a record: deleted ones are told, markers are fine, and a record that was passed over is an error."""
+
+from __future__ import annotations
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from streams import connection, topics
+from streams.broker import Broker
+from streams.offset_gaps import Expired, RecordsSkipped, Stretch, examiner, expired
+from tests.conftest import SettingsFactory
+
+
+def test_what_retention_deleted_is_told() -> None:
+    assert expired("t", 0, 10, 25, [20, 21], Stretch(20, [20, 21])) == Expired("t", 0, 10, 20)
+    assert expired("t", 0, 10, 25, [], Stretch(30, [])) == Expired("t", 0, 10, 25)
+    assert Expired("t", 3, 10, 20).location == "t[3]@10 to 19"
+
+
+def test_more_may_be_deleted_after_the_client_has_read_it() -> None:
+    assert expired("t", 0, 10, 25, [20, 21], Stretch(22, [])) == Expired("t", 0, 10, 20)
+    assert expired("t", 0, 10, 12, [10, 11], Stretch(12, [])) is None
+
+
+def test_offsets_that_hold_no_record_are_fine() -> None:
+    assert expired("t", 0, 10, 25, [12, 20], Stretch(0, [12, 20])) is None
+
+
+def test_a_record_that_was_passed_over_is_an_error() -> None:
+    with pytest.raises(RecordsSkipped, match=r"t\[0\]@11: .* passed over 2 records"):
+        expired("t", 0, 10, 25, [12, 20], Stretch(0, [11, 12, 13, 20]))
+
+
+async def test_a_stretch_is_read_again(apache_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(apache_broker, topics={"partitions": 1})
+    topics.create(settings)
+    producer = AIOKafkaProducer(**connection.aiokafka(settings.kafka), transactional_id=settings.topics.raw)
+    await producer.start()
+    try:
+        for commits in (True, False, True):
+            await producer.begin_transaction()
+            await producer.send_and_wait(settings.topics.raw, b"one")
+            await producer.send_and_wait(settings.topics.raw, b"two")
+            await (producer.commit_transaction() if commits else producer.abort_transaction())
+    finally:
+        await producer.stop()
+    # two records and a marker each: 0 1 | 3 4 aborted | 6 7
+    examine = examiner(settings.kafka)
+    assert await examine(settings.topics.raw, 0, 0, 9) == Stretch(0, {0, 1, 6, 7})
+    assert await examine(settings.topics.raw, 0, 2, 6) == Stretch(0, set())
+    assert await examine(settings.topics.raw, 0, 8, 9) == Stretch(0, set())
