@@ -20,6 +20,7 @@ from streams.settings import KafkaSettings
 
 _READ_SECONDS = 60.0
 _POLL_MS = 500
+_ENOUGH = 100_000  # offsets of records, more than any client takes at once: some of them were passed over
 
 
 class RecordsSkipped(TagpulseError):
@@ -71,7 +72,7 @@ def examiner(kafka: KafkaSettings) -> Examine:
                 first = (await consumer.beginning_offsets([at]))[at]
                 offsets: set[int] = set()
                 consumer.seek(at, max(start, first))
-                while await consumer.position(at) < end:
+                while len(offsets) < _ENOUGH and await consumer.position(at) < end:
                     records = (await consumer.getmany(at, timeout_ms=_POLL_MS)).get(at, ())
                     offsets.update(record.offset for record in records if record.offset < end)
                 return Stretch(first, offsets)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from streams import connection, metrics, topics
 from streams.backoff import Backoff
 from streams.contracts import Gap, encode, utc_now
-from streams.errors import Stalled, TagpulseError, Unavailable
+from streams.errors import Refused, Stalled, TagpulseError, Unavailable
 from streams.faust_app import Reading, build_app
 from streams.faust_consumer import ReportExpired, dead_tasks
 from streams.health import Health
@@ -180,7 +180,10 @@ def _reporter(jobs: Mapping[str, Job], publisher: Publisher, settings: Settings)
             found_at = utc_now()
             gap = Gap(source="kafka", origin=gone.location, reason=reason, found_at=found_at)
             record = Outgoing(settings.topics.gaps, gap.key, encode(gap), int(found_at.timestamp() * 1000))
-            await publisher.publish([record])
+            try:
+                await publisher.publish([record])
+            except Refused as error:
+                logger.error("%s is not told of it: %s", settings.topics.gaps, error)
 
     return report
 
