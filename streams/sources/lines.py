@@ -116,4 +116,5 @@ def _split(stream: IO[bytes], limit: int) -> Iterator[list[Line]]:
         if lines:
             yield lines
     if rest:
-        yield [Line(number + 1, (rest if number else rest.removeprefix(BOM_UTF8)).removesuffix(b"\r"), lost)]
+        whole = rest if number else rest.removeprefix(BOM_UTF8)
+        yield [Line(number + 1, whole if lost else whole.removesuffix(b"\r"), lost)]

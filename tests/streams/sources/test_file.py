@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from streams.contracts import Deletion, Post, decode_raw, encode
@@ -304,6 +304,7 @@ def test_any_table_is_rows_and_refusals_in_order(rows: list[bytes]) -> None:
     assert numbers == sorted(numbers)
 
 
+@example([b"\r\0"], 1)
 @given(st.lists(st.binary(max_size=50).map(lambda value: value.replace(b"\n", b"")), min_size=1), st.integers(1, 60))
 def test_lines_are_those_of_the_file_up_to_the_limit(values: list[bytes], limit: int) -> None:
     data = b"\n".join(values)
