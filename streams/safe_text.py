@@ -9,7 +9,7 @@ _MARKS_IN_A_ROW = 3
 _SPACES = frozenset(("Zs", "Zl", "Zp"))
 _DROPPED = frozenset(("Cc", "Cf", "Co", "Cs"))
 _MARKS = frozenset(("Mn", "Me"))
-_MASK = "**********"
+MASK = "**********"
 _TO_READ = 4
 """At most so many characters are read for each one that is shown: 10 kB of marks cost nothing."""
 
@@ -46,5 +46,5 @@ def without_secrets(text: str, *secrets: str) -> str:
     """A server's words without what we told it: some repeat the request in their errors."""
     for secret in secrets:
         if len(secret) > 1:  # the path of an address may be a bare slash
-            text = text.replace(secret, _MASK)
+            text = text.replace(secret, MASK)
     return text

@@ -24,6 +24,16 @@ class Unreadable(NamedTuple):
 
 Content = Post | Deletion | Unreadable | Gap
 
+MAX_FRAME_BYTES = 2 * 2**20
+"""What is larger is not decoded: Kafka would not take the post, and its objects hold many times the memory of its bytes."""
+
+
+def oversize(origin: str, number: int, frame: bytes) -> Unreadable:
+    """The first bytes of a frame that is too large, and how large it was."""
+    error = f"a frame of {len(frame)} bytes, cut to {MAX_FRAME_BYTES}"
+    return Unreadable(origin, number, frame[:MAX_FRAME_BYTES], "oversize", error)
+
+
 Tape = Callable[[str, bytes], None]
 """Takes where a raw frame came from, and the frame."""
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import CloseCode
 
@@ -26,7 +26,8 @@ from streams.sources.bluesky_posts import JetstreamParser
 from streams.sources.bluesky_profiles import Profiles
 from streams.sources.http import BadAnswer
 from streams.sources.jetstream import SOURCE, AccountGone, Notice, Position, notice_of, position_of
-from streams.sources.jetstream_cursor import MAX_FRAME_BYTES, Cursor, Servers, connect_to, read_cursor
+from streams.sources.jetstream_cursor import Cursor, Servers, read_cursor
+from streams.sources.jetstream_socket import MAX_FRAME_BYTES, Connect
 from streams.sources.live import report_gap, show_behind
 from streams.sources.tags import Tags
 
@@ -41,6 +42,7 @@ _AHEAD_US = 3_600 * _US_PER_SECOND
 _FAILOVER_REWIND_SECONDS = 30.0  # servers see a post at different times
 _GATHER_SECONDS = 0.1
 _GATHERED = 25  # authors that fit into one request
+_GATHERED_BYTES = 2**20
 
 
 class BlueskySource(Source):
@@ -105,9 +107,7 @@ class BlueskySource(Source):
                 except InvalidStatus as error:
                     wait = self._judge(error)
                 except InvalidURI as error:
-                    if error.uri == self._servers.current:
-                        raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
-                    wait = self._wait_after(error)  # where a redirect leads is the server's fault
+                    raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
                 except Notice as notice:
                     if "Cursor" in notice.name:
                         self._lose_cursor(str(notice))
@@ -130,10 +130,10 @@ class BlueskySource(Source):
     async def _open(self) -> ClientConnection:
         try:
             return await self._connect()
-        except ValueError as error:  # of urllib.parse
-            raise InvalidHandshake(f"a redirect leads nowhere: {error}") from None
+        except ValueError as error:  # of urllib.parse, and of the encoding of host names
+            raise InvalidHandshake(f"the address cannot be used: {error}") from None
 
-    def _connect(self) -> connect:
+    def _connect(self) -> Connect:
         position, resume = self._position, None
         self._resumed_from = None
         if position is not None:
@@ -147,7 +147,7 @@ class BlueskySource(Source):
                 rewind = max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS if moved else 0)
                 resume = max(0, position.time_us - int(rewind * _US_PER_SECOND))
                 self._resumed_from = resume
-        return connect_to(self._servers.current, resume, reposts=self._settings.reposts)
+        return Connect(self._servers.current, resume, reposts=self._settings.reposts)
 
     async def _next(self, socket: ClientConnection) -> Batch:
         """What the next frames of interest hold, or now and then only how far the feed has come."""
@@ -162,7 +162,8 @@ class BlueskySource(Source):
         if self._profiles is not None and self._profiles.would_wait(self._pending):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GATHER_SECONDS):
-                    while len(self._pending) < _GATHERED:
+                    until_bytes = self._bytes + _GATHERED_BYTES
+                    while len(self._pending) < _GATHERED and self._bytes < until_bytes:
                         self._read(await socket.recv(decode=False))
         self._show_behind()
         return await self._batch()

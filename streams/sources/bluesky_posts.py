@@ -41,7 +41,8 @@ _TAG_FEATURE = "app.bsky.richtext.facet#tag"
 NOT_FOR_US = {"!no-unauthenticated", "porn", "sexual", "nudity", "graphic-media", "gore"}
 """Labels that authors put on their own posts: not to be shown to those who are not signed in, or to adults alone."""
 
-_REMEMBERED = 50_000
+_REMEMBERED_BYTES = 16 * 2**20
+_KEPT_BYTES = 64 * 2**20
 _REMEMBERED_REPOSTS = 1_000  # of one post: they go when it goes
 
 
@@ -58,13 +59,13 @@ class JetstreamParser:
     def __init__(self, tags: Tags, *, reposts: bool = True) -> None:
         self._tags = tags
         self._wants_reposts = reposts
-        self._recent = Recent[str, None](_REMEMBERED)
-        self._kept = Recent[str, Post](_REMEMBERED)
-        self._gone = Recent[str, datetime](_REMEMBERED)
+        self._recent = Recent[str, None](_REMEMBERED_BYTES)
+        self._kept = Recent[str, Post](_KEPT_BYTES)
+        self._gone = Recent[str, datetime](_REMEMBERED_BYTES)
         """When a post was deleted."""
-        self._reposts = Recent[str, str](_REMEMBERED)
+        self._reposts = Recent[str, str](_REMEMBERED_BYTES)
         """The post of each repost."""
-        self._reposts_of = Recent[str, list[str]](_REMEMBERED)
+        self._reposts_of = Recent[str, list[str]](_REMEMBERED_BYTES)
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 

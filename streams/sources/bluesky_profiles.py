@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from itertools import islice
+from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -19,7 +20,7 @@ from streams.contracts import Deletion, Post
 from streams.settings import BlueskySettings
 from streams.sources.base import Content
 from streams.sources.bluesky_posts import NOT_FOR_US
-from streams.sources.http import TROUBLE, BadAnswer, ask, open_session
+from streams.sources.http import TROUBLE, BadAnswer, Client
 from streams.sources.jetstream import SOURCE
 from streams.sources.recent import Recent
 from streams.sources.untyped import dicts, mapping, string, time
@@ -31,7 +32,9 @@ _HIDING = NOT_FOR_US | {"!hide", "!takedown", "!suspend"}
 _ACTORS = 25  # a request for more is refused
 _DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._:%-]{0,280}[A-Za-z0-9._-]")
 """One name in another form would have the server refuse the whole request."""
-_REMEMBERED = 50_000
+_WAITING = 50_000
+_REMEMBERED_BYTES = 24 * 2**20
+_MAX_ANSWER_BYTES = 2**20
 _REMEMBERED_SECONDS = 3_600.0
 
 
@@ -59,13 +62,14 @@ class Profiles:
         jitter: Callable[[], float],
     ) -> None:
         self._url = settings.profiles_url
+        self._client = Client(self._url)
         self._seconds = settings.profiles_seconds
         self._on_hidden = on_hidden
         self._now = now
         self._clock = clock
         self._sleep = sleep
         self._backoff = Backoff(settings.max_backoff_seconds, jitter)
-        self._verdicts = Recent[str, _Verdict](_REMEMBERED)
+        self._verdicts = Recent[str, _Verdict](_REMEMBERED_BYTES)
         self._wanted: OrderedDict[str, bool] = OrderedDict()
         """Accounts to ask for, and whether posts of theirs were passed on."""
         self._is_away = False
@@ -76,14 +80,16 @@ class Profiles:
         self._unscreened = metrics.UNSCREENED.labels(SOURCE)
 
     async def __aenter__(self) -> Self:
-        self._session = open_session()
+        await self._client.__aenter__()
         self._asking = asyncio.create_task(self._ask_on())
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._asking.cancel()
         await asyncio.gather(self._asking, return_exceptions=True)
-        await self._session.close()
+        await self._client.__aexit__(kind, error, traceback)
 
     def would_wait(self, contents: list[Content]) -> bool:
         """Whether a post among them waits for an answer."""
@@ -110,7 +116,7 @@ class Profiles:
     def _want(self, did: str) -> None:
         last = self._verdicts.get(did)
         self._wanted.setdefault(did, last is not None and not last.is_hidden)
-        if len(self._wanted) > _REMEMBERED:
+        if len(self._wanted) > _WAITING:
             self._wanted.popitem(last=False)
             metrics.LOOKUPS.labels(SOURCE, "given_up").inc()
 
@@ -169,7 +175,7 @@ class Profiles:
 
     async def _ask(self, dids: list[str]) -> set[str]:
         actors = [("actors", did) for did in dids]
-        answer = await ask(self._session, "GET", self._url + _ENDPOINT, params=actors)
+        answer = await self._client.ask("GET", self._url + _ENDPOINT, params=actors, limit=_MAX_ANSWER_BYTES)
         hidden = hidden_in(answer, self._now())
         if hidden is None:
             raise BadAnswer(200, {}, b"no profiles in the answer")

@@ -7,7 +7,8 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from streams.sources.base import Unreadable
+from streams.contracts import Reason
+from streams.sources.base import MAX_FRAME_BYTES, Unreadable, oversize
 from streams.sources.untyped import time
 
 SOURCE = "bluesky"
@@ -24,6 +25,10 @@ _INFO = "#info"
 _ACCOUNT = "#account"
 _GONE = ("deleted", "takendown")
 """An account that is deactivated or suspended may come back with its posts: these do not."""
+
+
+Revision = Annotated[str, msgspec.Meta(max_length=100)]
+"""13 characters, by the rules of the protocol."""
 
 
 class Record(msgspec.Struct):
@@ -44,7 +49,7 @@ class _Commit(msgspec.Struct):
     operation: str
     collection: str
     rkey: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
-    rev: str = ""
+    rev: Revision = ""
     record: Record | None = None
 
 
@@ -63,7 +68,7 @@ class _Payload(msgspec.Struct, rename={"type": "$type"}):
     operation: str = ""
     collection: str = ""
     rkey: Annotated[str, msgspec.Meta(max_length=512)] = ""
-    rev: str = ""
+    rev: Revision = ""
     record: Record | None = None
     status: str = ""
     name: str = ""
@@ -174,6 +179,8 @@ def notice_of(frame: bytes) -> Notice | None:
 
 def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
     """Reads a frame; None: it is of another kind."""
+    if len(frame) > MAX_FRAME_BYTES:
+        return oversize(SOURCE, position_of(frame).time_us, frame)
     try:
         read = _FRAME.decode(frame)
     except msgspec.ValidationError as error:
@@ -204,9 +211,16 @@ def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
 
 def invalid(frame: bytes, error: str) -> Unreadable:
     """JSON, but no frame."""
-    return Unreadable(SOURCE, position_of(frame).time_us, frame, "invalid", error[:_ERROR_CHARACTERS])
+    return _unreadable(frame, "invalid", error)
 
 
 def malformed(frame: bytes, error: str) -> Unreadable:
     """No JSON."""
-    return Unreadable(SOURCE, position_of(frame).time_us, frame, "malformed", error[:_ERROR_CHARACTERS])
+    return _unreadable(frame, "malformed", error)
+
+
+def _unreadable(frame: bytes, reason: Reason, error: str) -> Unreadable:
+    number = position_of(frame).time_us
+    if len(frame) > MAX_FRAME_BYTES:
+        return oversize(SOURCE, number, frame)
+    return Unreadable(SOURCE, number, frame, reason, error[:_ERROR_CHARACTERS])

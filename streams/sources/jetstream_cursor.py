@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-from websockets.asyncio.client import connect as connect_to_websocket
-from websockets.typing import Subprotocol
+from urllib.parse import urlsplit
 
 from streams.errors import SettingsError
-from streams.sources.jetstream import POSTS, REPOSTS
 
-MAX_FRAME_BYTES = 16 * 2**20
-_CLOSE_SECONDS = 1.0
-_OPEN_SECONDS = 20.0
 _US_PER_SECOND = 1_000_000
 _LEAST_TIME = 10**15  # smaller cursors are numbers of frames
-_VERSION_2 = "subscribeEvents"
-_SUBPROTOCOL = Subprotocol("xrpc.v1.json")
 
 
 class Cursor(NamedTuple):
@@ -50,28 +41,6 @@ def read_cursor(text: str) -> Cursor:
     if sound and len(rest) == 2 and rest[0].isascii() and rest[0].isdigit() and int(rest[0]) < _LEAST_TIME:
         return Cursor(int(time_us), int(rest[0]), rest[1])
     raise SettingsError(f"produce.state_path: {text[:100]!r} is no cursor of Bluesky: remove it to start anew")
-
-
-def connect_to(url: str, cursor: int | None, *, reposts: bool) -> connect_to_websocket:
-    """A connection that asks for posts from a cursor on, in the version of the protocol that the address speaks."""
-    parts = urlsplit(url)
-    collections = [POSTS, *([REPOSTS] if reposts else [])]
-    is_version_2 = _VERSION_2 in parts.path
-    name = "collections" if is_version_2 else "wantedCollections"
-    query = [*parse_qsl(parts.query), *((name, collection) for collection in collections)]
-    if is_version_2:
-        query += [("kinds", "commit"), ("kinds", "account")]
-    if cursor is not None:
-        query.append(("cursor", str(cursor)))
-    return connect_to_websocket(
-        urlunsplit(parts._replace(query=urlencode(query))),
-        subprotocols=[_SUBPROTOCOL] if is_version_2 else None,
-        open_timeout=_OPEN_SECONDS,
-        close_timeout=_CLOSE_SECONDS,
-        max_size=MAX_FRAME_BYTES,
-        # while Kafka is away nothing is read, so no answer to a ping would be seen; silence is noticed by the reader
-        ping_interval=None,
-    )
 
 
 class Servers:

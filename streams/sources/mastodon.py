@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
@@ -69,10 +70,15 @@ class MastodonSource(Source):
         return "the begin" if newest is None else newest.isoformat(timespec="seconds")
 
     async def batches(self) -> AsyncIterator[Batch]:
-        async with http.open_session() as session:
-            servers = self._settings.servers.items()
-            refusals = Refusals(len(servers) * len(self._tags))
-            feeds = [self._feed(Instance(session, *server), tag, refusals) for server in servers for tag in self._tags]
+        servers = self._settings.servers
+        refusals = Refusals(len(servers) * len(self._tags))
+        async with contextlib.AsyncExitStack() as stack:
+            clients = {url: await stack.enter_async_context(http.Client(url)) for url in servers}
+            feeds = [
+                self._feed(Instance(clients[url], url, token), tag, refusals)
+                for url, token in servers.items()
+                for tag in self._tags
+            ]
             steps = merged([feed.run for feed in feeds])
             try:
                 async for step in steps:

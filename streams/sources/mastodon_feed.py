@@ -16,10 +16,10 @@ from streams.backoff import Backoff
 from streams.errors import Refused
 from streams.settings import MastodonSettings
 from streams.sources import http
-from streams.sources.base import Content, Unreadable
+from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable
 from streams.sources.live import report_gap
 from streams.sources.mastodon_instance import BEFORE_ALL, PAGE, Instance, order
-from streams.sources.mastodon_status import DELETE, EDIT, SOURCE, UPDATE, MastodonParser
+from streams.sources.mastodon_status import DELETE, EDIT, SOURCE, UPDATE, LocalId, MastodonParser
 from streams.sources.merged import Put
 from streams.sources.recent import Recent
 from streams.sources.untyped import time
@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 CLOCKS_DIFFER = timedelta(minutes=1)
 _RECALLED = 200  # so many posts are looked at again after a cut
+_KNOWN_BYTES = 2**18  # twice as many ids, of any length
 _LATE = timedelta(minutes=15)  # a post may take so long from one instance to another
-_MAX_ID = 100  # characters; the newest id stands in the cursor
 _ASK_AGAIN_SECONDS = 900.0  # after a refusal for good: somebody may mend it
 
 
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
 
 class _Id(msgspec.Struct):
-    id: str = ""
+    id: LocalId
 
 
 _ID: msgspec.json.Decoder[_Id] = msgspec.json.Decoder(_Id)
@@ -107,7 +107,7 @@ class Feed:
         self._last = place.id if place else ""
         """The newest post that was read, \"\" before the first connection."""
         self._last_at = place.at if place else None
-        self._known = Recent[str, None](2 * _RECALLED)
+        self._known = Recent[str, None](_KNOWN_BYTES)
         """What was read, or stood there before this process began."""
         self._floor: tuple[int, str] | None = None
         """Older posts stood there before this process began, None until that was looked at."""
@@ -133,14 +133,14 @@ class Feed:
         if not self._last:
             await self._begin(put)
         step = partial(Step, self._instance, self._tag)
-        async with self._instance.listen(self._tag) as response:
+        async with self._instance.listen(self._tag, self._settings.silence_seconds) as lines:
             # the stream stands before the timeline is asked: what is posted meanwhile comes through one of them, or both
             await self._recall(put)
             await self._fill(put)
             self._refusals.remove(self)
             logger.info("listening to #%s on %s", self._tag, self._instance.host)
-            events = EventReader(http.MAX_LINE_BYTES)
-            async for line in http.lines(response, self._settings.silence_seconds):
+            events = EventReader(MAX_FRAME_BYTES)
+            async for line in lines:
                 self._backoff.reset()
                 event = events.feed(line)
                 if isinstance(event, TooLong):
@@ -241,7 +241,6 @@ class Feed:
 
 def _local_id(status: bytes) -> str | None:
     try:
-        local_id = _ID.decode(status).id
+        return _ID.decode(status).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None  # the parser says what is wrong with it
-    return local_id if 0 < len(local_id) <= _MAX_ID else None

@@ -13,9 +13,13 @@ import msgspec
 from pydantic import SecretStr
 
 from streams.sources import http
+from streams.sources.mastodon_status import LocalId
 from streams.sources.untyped import mapping, string
+from streams.sources.wire import TooLong
 
 PAGE = 40  # the most posts that Mastodon gives at once
+_MAX_ABOUT_BYTES = 2**20
+_MAX_DOMAIN = 253  # characters, by the rules of DNS
 BEFORE_ALL = (0, "")
 """Before the order of every id."""
 
@@ -23,7 +27,7 @@ BEFORE_ALL = (0, "")
 class Head(msgspec.Struct):
     """What is to be known of a status before its parser reads it."""
 
-    id: str
+    id: LocalId
     created_at: Any = None
     edited_at: Any = None
 
@@ -42,12 +46,12 @@ class _BadPage(aiohttp.ClientError):
 class Instance:
     """Asks an instance. Every method raises http.BadAnswer and what is in http.TROUBLE."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, token: SecretStr | None) -> None:
+    def __init__(self, client: http.Client, url: str, token: SecretStr | None) -> None:
         self.url = url
         self.host = urlsplit(url).netloc
         self.domain = self.host
         """What stands behind the @ of its accounts."""
-        self._session = session
+        self._client = client
         self._token = token
         self._streaming: str | None = None
 
@@ -56,8 +60,8 @@ class Instance:
         if self._streaming is not None:
             return
         try:
-            answer = await http.ask(
-                self._session, "GET", f"{self.url}/api/v2/instance", headers=self._headers(self.url)
+            answer = await self._client.ask(
+                "GET", f"{self.url}/api/v2/instance", headers=self._headers(self.url), limit=_MAX_ABOUT_BYTES
             )
             about = mapping(msgspec.json.decode(answer))
         except http.BadAnswer as error:
@@ -66,18 +70,23 @@ class Instance:
             about = {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             about = {}
-        self.domain = string(about.get("domain")) or self.host
+        domain = string(about.get("domain"))
+        self.domain = domain if 0 < len(domain) <= _MAX_DOMAIN else self.host
         self._streaming = self._streaming_url(about) or self.url
 
     def forget(self) -> None:
         """Discovers anew next time: the streaming host may have moved."""
         self._streaming = None
 
-    def listen(self, tag: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """The events of a hashtag, while they come."""
+    def listen(self, tag: str, silence_seconds: float) -> AbstractAsyncContextManager[AsyncIterator[bytes | TooLong]]:
+        """The lines of a hashtag's events, while they come."""
         base = self._streaming or self.url
-        headers = self._headers(base) | {"Accept": "text/event-stream"}
-        return http.listen(self._session, f"{base}/api/v1/streaming/hashtag", params={"tag": tag}, headers=headers)
+        return self._client.listen(
+            f"{base}/api/v1/streaming/hashtag",
+            params={"tag": tag},
+            headers=self._headers(base) | {"Accept": "text/event-stream"},
+            silence_seconds=silence_seconds,
+        )
 
     async def missed(self, tag: str, after: str) -> AsyncIterator[list[Status]]:
         """Pages of the hashtag's timeline behind the post `after`, oldest first."""
@@ -109,8 +118,7 @@ class Instance:
     async def is_gone(self, local_id: str) -> bool:
         """Whether there is no such post any more."""
         try:
-            await http.ask(
-                self._session,
+            await self._client.ask(
                 "GET",
                 f"{self.url}/api/v1/statuses/{quote(local_id, safe='')}",
                 headers=self._headers(self.url),
@@ -123,8 +131,8 @@ class Instance:
 
     async def _page(self, tag: str, **bounds: str) -> list[Status]:
         url = f"{self.url}/api/v1/timelines/tag/{quote(tag, safe='')}"
-        answer = await http.ask(
-            self._session, "GET", url, params=bounds | {"limit": str(PAGE)}, headers=self._headers(self.url)
+        answer = await self._client.ask(
+            "GET", url, params=bounds | {"limit": str(PAGE)}, headers=self._headers(self.url)
         )
         try:
             statuses = msgspec.json.decode(answer, type=list[msgspec.Raw])

@@ -13,7 +13,7 @@ import msgspec
 
 from streams import metrics
 from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
-from streams.sources.base import Content, Unreadable
+from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.html import read_html
 from streams.sources.recent import Recent
 from streams.sources.tags import Tags
@@ -26,12 +26,15 @@ EDIT = "status.update"
 DELETE = "delete"
 
 _OPEN = ("public", "unlisted")
-_REMEMBERED = 100_000
+_REMEMBERED_BYTES = 32 * 2**20
 _ERROR_CHARACTERS = 300
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _MEDIA = {"image": "image", "video": "video", "gifv": "video", "audio": "audio"}
 
-LocalId = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+_MAX_ID = 100  # characters
+
+LocalId = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_ID)]
+"""Of a post on one instance."""
 
 
 class _Account(msgspec.Struct, frozen=True):
@@ -71,24 +74,29 @@ class MastodonParser:
 
     def __init__(self, tags: Tags) -> None:
         self._tags = tags
-        self._versions = Recent[str, datetime](_REMEMBERED)
+        self._versions = Recent[str, datetime](_REMEMBERED_BYTES)
         """The newest edit of each URI that was passed on."""
-        self._uris = Recent[tuple[str, str], str](_REMEMBERED)
+        self._uris = Recent[tuple[str, str], str](_REMEMBERED_BYTES)
         """By instance and the id there."""
-        self._gone = Recent[str, None](_REMEMBERED)
-        self._early = Recent[tuple[str, str], None](_REMEMBERED)
+        self._gone = Recent[str, None](_REMEMBERED_BYTES)
+        self._early = Recent[tuple[str, str], None](_REMEMBERED_BYTES)
         """Deleted before the post came."""
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
     def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
         """`frame`: an event as it stands on the wire; `origin`: the name of the instance."""
+        if len(frame) > MAX_FRAME_BYTES:
+            return [oversize(origin, 0, frame)]
         event = parse_event_frame(frame)
         if not isinstance(event, Event):
             return [Unreadable(origin, 0, frame, "malformed", "no server-sent event")]
         name, data = event
         if name == DELETE:
-            return self._delete(data.decode("utf-8", "replace").strip(), origin, now)
+            local_id = data.decode("utf-8", "replace").strip()
+            if not 0 < len(local_id) <= _MAX_ID:
+                return [Unreadable(origin, 0, frame, "invalid", f"a deletion with an id of {len(local_id)} characters")]
+            return self._delete(local_id, origin, now)
         if name not in (UPDATE, EDIT):
             self._filtered.inc()
             return []
@@ -102,6 +110,8 @@ class MastodonParser:
 
     def learn(self, data: bytes, origin: str) -> None:
         """Takes a status as read in an earlier run: its edits and its deletion will be understood."""
+        if len(data) > MAX_FRAME_BYTES:
+            return
         try:
             status = _STATUS.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

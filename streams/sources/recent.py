@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+import msgspec
+
 K = TypeVar("K")
 V = TypeVar("V")
 
+_ENTRY_BYTES = 150  # of the dictionary, for each key
+
 
 class Recent(Generic[K, V]):
-    """The `limit` newest keys, each with a value."""
+    """The newest keys, each with a value: as many as `limit` bytes hold, since strangers choose how long they are."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._bytes = 0
         # a plain dict is slow to find its first key when many went before it
         self._values: OrderedDict[K, V] = OrderedDict()
 
     def add(self, key: K, value: V) -> None:
-        """Makes it the newest one."""
+        """Makes it the newest one. The value must not change afterwards."""
+        if key in self._values:
+            self._bytes -= _entry_bytes(key, self._values.pop(key))
         self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._limit:
-            self._values.popitem(last=False)
+        self._bytes += _entry_bytes(key, value)
+        while self._bytes > self._limit:
+            self._bytes -= _entry_bytes(*self._values.popitem(last=False))
 
     def get(self, key: K) -> V | None:
         """Its value; None when it was not seen, or long ago."""
@@ -38,3 +46,16 @@ class Recent(Generic[K, V]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def _entry_bytes(key: object, value: object) -> int:
+    return _ENTRY_BYTES + _bytes_of(key) + _bytes_of(value)
+
+
+def _bytes_of(value: object) -> int:
+    """The memory of a value, what it refers to included."""
+    if isinstance(value, msgspec.Struct):
+        return sys.getsizeof(value) + sum(_bytes_of(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, tuple | list):
+        return sys.getsizeof(value) + sum(map(_bytes_of, value))
+    return sys.getsizeof(value)

@@ -59,7 +59,7 @@ class EventReader:
 
     def _clear(self) -> None:
         self._name = ""
-        self._data: list[bytes] = []
+        self._data = bytearray()
         self._size = 0
         self._lost = False
 
@@ -83,13 +83,12 @@ class EventReader:
         if self._size > self._limit + 1 or size > len(value):
             self._lost = True
         if not self._lost or not self._data:
-            self._data.append(value[: self._limit])
+            self._data += value[: self._limit] + b"\n"
 
     def _end(self) -> Event | TooLong | None:
-        name, data, size, lost = self._name, b"\n".join(self._data), self._size, self._lost
-        seen = bool(self._data)
+        name, data, size, lost = self._name, bytes(self._data[:-1]), self._size, self._lost
         self._clear()
-        if not seen:
+        if not size:
             return None
         return TooLong(data, size) if lost else Event(name, data)
 

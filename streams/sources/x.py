@@ -12,7 +12,6 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
 from streams import metrics
@@ -111,10 +110,10 @@ class XSource(Source):
         return _read_cursor(cursor).at.isoformat(timespec="seconds")
 
     async def batches(self) -> AsyncIterator[Batch]:
-        async with http.open_session() as session:
-            readers = [partial(self._run, session), partial(self._watch_quota, session)]
+        async with http.Client(self._settings.url) as client:
+            readers = [partial(self._run, client), partial(self._watch_quota, client)]
             if self._compliance is not None:
-                readers += [partial(self._compliance.run, session, stream) for stream in STREAMS]
+                readers += [partial(self._compliance.run, client, stream) for stream in STREAMS]
             steps = merged(readers)
             try:
                 async for step in steps:
@@ -149,13 +148,13 @@ class XSource(Source):
             return [Unreadable(self._host, 0, frame, "oversize", error)]
         return self._parser.read(frame, self._host, now)
 
-    async def _run(self, session: aiohttp.ClientSession, put: Put[Step]) -> None:
+    async def _run(self, client: http.Client, put: Put[Step]) -> None:
         while True:
             try:
-                await self._wait_for_quota(session, put)
+                await self._wait_for_quota(client, put)
                 rules = wanted_rules(self._tags, self._settings.rule_characters)
-                await synchronise(session, self._settings.url, self._headers, rules, self._settings.rule_tag)
-                await self._listen(session, put)
+                await synchronise(client, self._settings.url, self._headers, rules, self._settings.rule_tag)
+                await self._listen(client, put)
                 wait = 0.0
             except StreamError as error:
                 if error.is_cap:
@@ -170,9 +169,9 @@ class XSource(Source):
             metrics.RECONNECTS.labels(SOURCE).inc()
             await self._sleep(wait)
 
-    async def _wait_for_quota(self, session: aiohttp.ClientSession, put: Put[Step]) -> None:
+    async def _wait_for_quota(self, client: http.Client, put: Put[Step]) -> None:
         """Returns when posts may be read."""
-        await self._quota.ask(session, self._settings.url, self._headers)
+        await self._quota.ask(client, self._settings.url, self._headers)
         while (why := self._quota.exhausted) is not None:
             if not self._limit_told:
                 self._limit_told = True
@@ -182,21 +181,22 @@ class XSource(Source):
                 await put(Step(_STREAM, content=gap, whole_until=now))
                 logger.error("%s: nothing is read until the next month, or until X allows more", why)
             await self._sleep(_QUOTA_SECONDS)
-            await self._quota.ask(session, self._settings.url, self._headers)
+            await self._quota.ask(client, self._settings.url, self._headers)
 
-    async def _watch_quota(self, session: aiohttp.ClientSession, put: Put[Step]) -> None:
+    async def _watch_quota(self, client: http.Client, put: Put[Step]) -> None:
         """Asks while the stream stands, beside it: a slow answer must not hold up the posts."""
         while await self._alive.wait():
             self._alive.clear()
-            await self._quota.ask(session, self._settings.url, self._headers)
+            await self._quota.ask(client, self._settings.url, self._headers)
 
-    async def _listen(self, session: aiohttp.ClientSession, put: Put[Step]) -> None:
+    async def _listen(self, client: http.Client, put: Put[Step]) -> None:
         """Returns when the posts of this month are read."""
         params = _FIELDS | self._hearing.backfill(self._now())
-        async with http.listen(session, self._settings.url + _STREAM, params=params, headers=self._headers) as response:
+        url, silence = self._settings.url + _STREAM, self._settings.silence_seconds
+        async with client.listen(url, params=params, headers=self._headers, silence_seconds=silence) as lines:
             logger.info("listening to %s on %s", " ".join(f"#{tag}" for tag in self._tags), self._host)
             self._hearing.opened(self._now())
-            async for line in http.lines(response, self._settings.silence_seconds):
+            async for line in lines:
                 now = self._now()
                 if not isinstance(line, TooLong) and (stop := ended(line)) is not None:
                     raise stop

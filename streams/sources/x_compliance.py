@@ -9,13 +9,12 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from streams import metrics
 from streams.errors import Refused
 from streams.settings import XSettings
 from streams.sources import http
 from streams.sources.merged import Put
+from streams.sources.recent import Recent
 from streams.sources.wire import TooLong
 from streams.sources.x_hearing import Hearing, Step
 from streams.sources.x_pauses import Pauses
@@ -24,6 +23,7 @@ from streams.sources.x_tweet import SOURCE, StreamError, ended
 logger = logging.getLogger(__name__)
 
 _BACKFILL_MINUTES = 5
+_TOLD_BYTES = 2**16
 
 
 class Stream(NamedTuple):
@@ -66,15 +66,15 @@ class Compliance:
         self._now = now
         self._sleep = sleep
         self._jitter = jitter
-        self._told: set[datetime] = set()
+        self._told = Recent[datetime, None](_TOLD_BYTES)
 
-    async def run(self, session: aiohttp.ClientSession, stream: Stream, put: Put[Step]) -> None:
+    async def run(self, client: http.Client, stream: Stream, put: Put[Step]) -> None:
         """Listens to one for ever. Raises Refused."""
         hearing = Hearing("deletions", _BACKFILL_MINUTES, self._whole_until)
         pauses = Pauses(self._jitter)
         while True:
             try:
-                await self._listen(session, stream, hearing, pauses, put)
+                await self._listen(client, stream, hearing, pauses, put)
             except (StreamError, http.BadAnswer, *http.TROUBLE) as error:
                 wait = self._judge(error, pauses, stream)
                 logger.warning(
@@ -84,18 +84,19 @@ class Compliance:
                 await self._sleep(wait)
 
     async def _listen(
-        self, session: aiohttp.ClientSession, stream: Stream, hearing: Hearing, pauses: Pauses, put: Put[Step]
+        self, client: http.Client, stream: Stream, hearing: Hearing, pauses: Pauses, put: Put[Step]
     ) -> None:
         params = {"partition": str(stream.partition)} | hearing.backfill(self._now())
-        async with http.listen(session, self._base + stream.path, params=params, headers=self._headers) as response:
+        url, silence = self._base + stream.path, self._silence_seconds
+        async with client.listen(url, params=params, headers=self._headers, silence_seconds=silence) as lines:
             hearing.opened(self._now())
-            async for line in http.lines(response, self._silence_seconds):
+            async for line in lines:
                 now = self._now()
                 if not isinstance(line, TooLong) and (stop := ended(line)) is not None:
                     raise stop
                 missed = hearing.heard(line, now)
                 if missed is not None and missed.since not in self._told:  # once for all that were cut off together
-                    self._told.add(missed.since)
+                    self._told.add(missed.since, None)
                     await put(Step(stream.name, content=missed.gap(self._host, now)))
                 pauses.reset()
                 await put(Step(stream.name, line or None, whole_until=hearing.whole_until))

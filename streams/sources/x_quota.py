@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-import aiohttp
 import msgspec
 
 from streams import metrics
@@ -18,6 +17,7 @@ from streams.sources.x_tweet import SOURCE
 logger = logging.getLogger(__name__)
 
 _ASK_SECONDS = 900.0
+_MAX_ANSWER_BYTES = 2**20
 
 
 class Quota:
@@ -69,19 +69,18 @@ class Quota:
         """X says that there are no more."""
         self._refusal = words
 
-    async def ask(self, session: aiohttp.ClientSession, base: str, headers: dict[str, str]) -> None:
+    async def ask(self, client: http.Client, base: str, headers: dict[str, str]) -> None:
         """Asks X, unless it was asked shortly before. What it cannot tell is no trouble: the stream will."""
         async with self._asking:
             if self._asked_at is None or self._clock() - self._asked_at >= _ASK_SECONDS:
                 self._asked_at = self._clock()
-                await self._ask(session, base, headers)
+                await self._ask(client, base, headers)
 
-    async def _ask(self, session: aiohttp.ClientSession, base: str, headers: dict[str, str]) -> None:
+    async def _ask(self, client: http.Client, base: str, headers: dict[str, str]) -> None:
         self._refusal = None  # without an answer only the stream can tell whether it still holds
         try:
-            answer = mapping(
-                msgspec.json.decode(await http.ask(session, "GET", f"{base}/2/usage/tweets", headers=headers))
-            )
+            told = await client.ask("GET", f"{base}/2/usage/tweets", headers=headers, limit=_MAX_ANSWER_BYTES)
+            answer = mapping(msgspec.json.decode(told))
         except (http.BadAnswer, msgspec.DecodeError, UnicodeDecodeError, RecursionError, *http.TROUBLE) as error:
             logger.info("X does not tell how many posts were read in this month: %s", error)
             self._answered = None

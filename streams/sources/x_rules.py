@@ -11,11 +11,30 @@ import msgspec
 
 from streams.errors import Refused
 from streams.sources import http
-from streams.sources.untyped import dicts, mapping, string
 
 logger = logging.getLogger(__name__)
 
 _OR = " OR "
+
+
+class _Rule(msgspec.Struct):
+    id: str = ""
+    value: str = ""
+    tag: str | None = None
+
+
+class _Problem(msgspec.Struct):
+    title: str = ""
+    value: str | None = None
+    detail: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    data: tuple[_Rule, ...] = ()
+    errors: tuple[_Problem, ...] = ()
+
+
+_ANSWER: msgspec.json.Decoder[_Answer] = msgspec.json.Decoder(_Answer)
 
 
 def wanted_rules(tags: Sequence[str], limit: int) -> list[str]:
@@ -32,24 +51,22 @@ def wanted_rules(tags: Sequence[str], limit: int) -> list[str]:
     return rules
 
 
-async def synchronise(
-    session: aiohttp.ClientSession, base: str, headers: dict[str, str], wanted: Sequence[str], tag: str
-) -> None:
+async def synchronise(client: http.Client, base: str, headers: dict[str, str], wanted: Sequence[str], tag: str) -> None:
     """Removes rules of ours that are not wanted any more, adds what is missing, and looks whether they stand.
 
     Raises Refused when X does not take them, http.BadAnswer and what is in http.TROUBLE.
     """
     url = f"{base}/2/tweets/search/stream/rules"
-    ours = await _rules(session, url, headers, tag)
+    ours = await _rules(client, url, headers, tag)
     stale = [rule_id for rule_id, value in ours.items() if value not in wanted]
     missing = [value for value in wanted if value not in ours.values()]
     if stale:  # first: plans have few rules
-        await _change(session, url, headers, {"delete": {"ids": stale}})
+        await _change(client, url, headers, {"delete": {"ids": stale}})
     if missing:
-        await _change(session, url, headers, {"add": [{"value": value, "tag": tag} for value in missing]})
+        await _change(client, url, headers, {"add": [{"value": value, "tag": tag} for value in missing]})
     if not stale and not missing:
         return
-    standing = sorted((await _rules(session, url, headers, tag)).values())
+    standing = sorted((await _rules(client, url, headers, tag)).values())
     if standing != sorted(wanted):
         raise _NotYet(f"the rules are {standing}, wanted {sorted(wanted)}")
     logger.info("the rules of the stream are now: %s", "; ".join(standing))
@@ -59,31 +76,24 @@ class _NotYet(aiohttp.ClientError):
     """X took the rules, but does not show them."""
 
 
-async def _rules(session: aiohttp.ClientSession, url: str, headers: dict[str, str], tag: str) -> dict[str, str]:
+async def _rules(client: http.Client, url: str, headers: dict[str, str], tag: str) -> dict[str, str]:
     """Our rules by their ids."""
-    answer = _decode(await http.ask(session, "GET", url, headers=headers))
-    return {
-        string(rule.get("id")): string(rule.get("value"))
-        for rule in dicts(answer.get("data"))
-        if rule.get("tag") == tag
-    }
+    answer = _decode(await client.ask("GET", url, headers=headers))
+    return {rule.id: rule.value for rule in answer.data if rule.tag == tag}
 
 
-async def _change(session: aiohttp.ClientSession, url: str, headers: dict[str, str], change: dict[str, Any]) -> None:
+async def _change(client: http.Client, url: str, headers: dict[str, str], change: dict[str, Any]) -> None:
     body = msgspec.json.encode(change)
-    answer = _decode(
-        await http.ask(session, "POST", url, headers=headers | {"Content-Type": "application/json"}, body=body)
-    )
-    for problem in dicts(answer.get("errors")):
-        title = string(problem.get("title"))
-        if title == "DuplicateRule" or "delete" in change:
+    answer = _decode(await client.ask("POST", url, headers=headers | {"Content-Type": "application/json"}, body=body))
+    for problem in answer.errors:
+        if problem.title == "DuplicateRule" or "delete" in change:
             continue  # it stands there already, or is gone already
-        details = "; ".join(part for part in (string(problem.get("value")), string(problem.get("detail"))) if part)
-        raise Refused(f"X does not take the rules for the campaign's hashtags: {title} {details}"[:500])
+        details = "; ".join(part for part in (problem.value, problem.detail) if part)
+        raise Refused(f"X does not take the rules for the campaign's hashtags: {problem.title} {details}"[:500])
 
 
-def _decode(answer: bytes) -> dict[str, Any]:
+def _decode(answer: bytes) -> _Answer:
     try:
-        return mapping(msgspec.json.decode(answer))
+        return _ANSWER.decode(answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _NotYet(f"X gave no JSON: {error}") from None
+        raise _NotYet(f"X gave no list of rules: {error}") from None

@@ -11,7 +11,7 @@ import msgspec
 
 from streams import metrics
 from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
-from streams.sources.base import Content, Unreadable
+from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.recent import Recent
 from streams.sources.tags import Tags
 from streams.sources.times import tweet_time
@@ -19,7 +19,8 @@ from streams.sources.untyped import count, dicts, mapping, string, strings, time
 
 SOURCE = "x"
 
-_REMEMBERED = 500_000
+_REMEMBERED_BYTES = 64 * 2**20
+_OTHERS_BYTES = 24 * 2**20
 _ERROR_CHARACTERS = 300
 _MEDIA = {"photo": "image", "video": "video", "animated_gif": "video"}
 _NO_LANGUAGE = ("und", "qam", "qct", "qht", "qme", "qst", "zxx")
@@ -27,7 +28,9 @@ _REMOVALS = ("delete", "drop")
 _REMOVED_ACCOUNTS = ("user_delete", "user_suspend", "user_protect")
 _POSTS_OF_ONE = 1_000  # posts of an account, or reposts of a post: they go when it goes
 
-TweetId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}$")]
+_MAX_ID = 20  # digits
+
+TweetId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+$", max_length=_MAX_ID)]
 
 
 class _Tweet(msgspec.Struct):
@@ -90,27 +93,31 @@ class XParser:
         """
         self._rule_tag = rule_tag
         self._tags = tags
-        self._newest = Recent[str, str](_REMEMBERED)
+        self._newest = Recent[str, str](_REMEMBERED_BYTES)
         """The newest version of each post that was passed on: an edit has an id of its own."""
-        self._posts = Recent[str, str](_REMEMBERED)
+        self._posts = Recent[str, str](_REMEMBERED_BYTES)
         """The post of each version."""
-        self._reposts_of = Recent[str, list[str]](_REMEMBERED)
-        self._posts_of = Recent[str, list[str]](_REMEMBERED)
+        self._reposts_of = Recent[str, list[str]](_OTHERS_BYTES)
+        self._posts_of = Recent[str, list[str]](_OTHERS_BYTES)
         """Posts and reposts by the account that wrote them or their originals."""
-        self._gone = Recent[str, datetime](_REMEMBERED)
+        self._gone = Recent[str, datetime](_OTHERS_BYTES)
         """When it was deleted, also before the post came: the streams are not in step."""
-        self._accounts_gone = Recent[str, datetime](_REMEMBERED)
+        self._accounts_gone = Recent[str, datetime](_OTHERS_BYTES)
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
     def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
         """`frame`: a line of a stream."""
+        if len(frame) > MAX_FRAME_BYTES:
+            return [oversize(origin, 0, frame)]
         try:
             line = _LINE.decode(frame)
         except msgspec.ValidationError as error:
             events = _events(frame)
             if not events:
                 return [Unreadable(origin, 0, frame, "invalid", str(error)[:_ERROR_CHARACTERS])]
+            if any(len(name) > _MAX_ID for event in events.values() for name in _named(event)):
+                return [Unreadable(origin, 0, frame, "invalid", f"an id of more than {_MAX_ID} characters")]
             return self._comply(events, now)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return [Unreadable(origin, 0, frame, "malformed", str(error)[:_ERROR_CHARACTERS])]
@@ -133,7 +140,7 @@ class XParser:
             return []
         post = _post(tweet, first, includes, now)
         original = _original(post.repost_of or "", includes)
-        accounts = [*filter(None, dict.fromkeys((string(tweet.author_id), string(original.get("author_id")))))]
+        accounts = [*filter(None, dict.fromkeys((_id(tweet.author_id), _id(original.get("author_id")))))]
         gone_at = self._gone_at(post, tweet.id, accounts)
         if (gone_at is not None and last is not None) or (self._tags and not self._tags.match(post.hashtags)):
             self._filtered.inc()
@@ -165,8 +172,7 @@ class XParser:
         removed: list[Content] = []
         for kind, event in events.items():
             at = time(event.get("event_at")) or now
-            tweet_id = string(mapping(event.get("tweet")).get("id"))
-            account = string(mapping(event.get("user")).get("id"))
+            tweet_id, account = _named(event)
             if tweet_id and kind in _REMOVALS:
                 removed += self._remove(tweet_id, at)
             elif account and kind in _REMOVED_ACCOUNTS:
@@ -219,6 +225,17 @@ def _events(frame: bytes) -> dict[str, dict[str, Any]]:
     return {kind: event for kind, event in events.items() if "tweet" in event or "user" in event}
 
 
+def _named(event: dict[str, Any]) -> tuple[str, str]:
+    """The ids of the post and of the account that an event of a compliance stream is about, empty where it names none."""
+    return string(mapping(event.get("tweet")).get("id")), string(mapping(event.get("user")).get("id"))
+
+
+def _id(value: object) -> str:
+    """An id of X, else an empty string: ids are remembered, and strangers must not choose how long they are."""
+    text = string(value)
+    return text if len(text) <= _MAX_ID else ""
+
+
 def time_of(frame: bytes) -> datetime | None:
     """When X made the post of a line; None when it holds none, or does not tell."""
     try:
@@ -237,13 +254,13 @@ def made_at(tweet_id: str) -> datetime | None:
 
 def _post(tweet: _Tweet, first: str, includes: dict[str, Any], now: datetime) -> Post:
     references = {
-        string(reference.get("type")): string(reference.get("id")) for reference in dicts(tweet.referenced_tweets)
+        string(reference.get("type")): _id(reference.get("id")) for reference in dicts(tweet.referenced_tweets)
     }
     original = _original(references.get("retweeted", ""), includes)
     text = unescape(_text(original) if original else _text(msgspec.to_builtins(tweet)))
     written_at = time(tweet.created_at) or made_at(tweet.id)
     created_at = written_at if first == tweet.id else made_at(first) or written_at
-    author = _author(string(tweet.author_id), includes)
+    author = _author(_id(tweet.author_id), includes)
     figures = mapping(tweet.public_metrics)
     language = string(tweet.lang)
     return Post(

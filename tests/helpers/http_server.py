@@ -57,6 +57,10 @@ class Connection:
         """The body ends as it should."""
         await self.send(b"0\r\n\r\n")
 
+    def close(self) -> None:
+        """The connection ends behind what was sent."""
+        self._writer.close()
+
     def cut(self) -> None:
         """The connection is gone."""
         self._writer.transport.abort()

@@ -217,7 +217,7 @@ async def test_a_cut_while_posts_wait_loses_none() -> None:
 
 
 async def test_too_many_that_wait_are_given_up_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bluesky_profiles, "_REMEMBERED", 2)
+    monkeypatch.setattr(bluesky_profiles, "_WAITING", 2)
     given_up, unscreened = lookups_counted("given_up"), counted(metrics.UNSCREENED, "bluesky")
     frames = [frame(number, did=f"did:plc:{number}") for number in range(5)]
     async with profiles() as lookups, jetstream([send(*frames), stay]) as server:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -160,10 +161,25 @@ async def test_a_limit_is_waited_for_until_its_reset(network: Network) -> None:
     assert 90 <= seconds < 100
 
 
-@pytest.mark.parametrize("target", ["http://127.0.0.1:9/", "ftp://127.0.0.1/", "http://[", "//:0/"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://127.0.0.1:9/",
+        "ftp://127.0.0.1/",
+        "http://[",
+        "//:0/",
+        "http://user:pw@127.0.0.1:9/",
+        "//user:pw@{host}/",
+        "http://a..b/",
+        f"http://{'a' * 64}.example/",
+        "http://127.1/",
+    ],
+)
 async def test_a_redirect_that_leads_nowhere_passes(network: Network, target: str) -> None:
     pauses = Pauses()
-    async with network.serve(Refusal(HTTPStatus.FOUND, {"Location": target}), [0, STAY]) as url:
+    headers: dict[str, str] = {}
+    async with network.serve(Refusal(HTTPStatus.FOUND, headers), [0, STAY]) as url:
+        headers["Location"] = target.format(host=urlsplit(url).netloc)
         contents, _ = await take(make(network, url, pauses=pauses), 1)
     assert posts(contents) == [0]
     assert len(pauses.seconds) == 1

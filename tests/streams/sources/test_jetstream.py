@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.contracts import Deletion, Post, decode_raw, encode
-from streams.sources.base import Unreadable
+from streams.sources.base import MAX_FRAME_BYTES, Unreadable
 from streams.sources.bluesky_posts import JetstreamParser
 from streams.sources.jetstream import notice_of, position_of
 from streams.sources.tags import Tags
@@ -318,3 +318,17 @@ def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
     content = read(value)
     if isinstance(content, Post | Deletion):
         assert decode_raw(encode(content)) == content
+
+
+def test_a_revision_of_any_length_is_told_and_not_remembered() -> None:
+    for value in (frame(), frame_v2()):
+        content = read(value.replace(b'"rev":"', b'"rev":"' + b"x" * 100))
+        assert isinstance(content, Unreadable)
+        assert content.reason == "invalid"
+
+
+def test_a_post_that_kafka_would_not_take_is_cut_and_not_decoded() -> None:
+    content = read(frame("#poltwt " + "x" * MAX_FRAME_BYTES))
+    assert isinstance(content, Unreadable)
+    assert (content.reason, len(content.value)) == ("oversize", MAX_FRAME_BYTES)
+    assert read(frame("x" * MAX_FRAME_BYTES)) is None

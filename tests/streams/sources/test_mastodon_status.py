@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.contracts import Deletion, Engagement, Post, decode_raw, encode
-from streams.sources.base import Content, Unreadable
+from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable
 from streams.sources.mastodon_status import MastodonParser
 from streams.sources.tags import Tags
 from streams.sources.wire import event_frame
@@ -142,3 +142,16 @@ def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
         assert isinstance(content, Post | Deletion | Unreadable)
         if isinstance(content, Post | Deletion):
             assert decode_raw(encode(content)) == content
+
+
+@pytest.mark.parametrize("length", [0, 101, 1_000_000])
+def test_a_deletion_without_a_sane_id_is_told_and_not_remembered(length: int) -> None:
+    [content] = read(event_frame("delete", b"9" * length))
+    assert isinstance(content, Unreadable)
+    assert content.reason == "invalid"
+
+
+def test_a_frame_that_kafka_would_not_take_is_cut_and_not_decoded() -> None:
+    [content] = read(event_frame("update", json.dumps(status(1, text="x" * MAX_FRAME_BYTES)).encode()))
+    assert isinstance(content, Unreadable)
+    assert (content.reason, len(content.value)) == ("oversize", MAX_FRAME_BYTES)

@@ -12,7 +12,7 @@ from streams import metrics
 from streams.contracts import Gap, Post
 from streams.errors import Refused, SettingsError
 from streams.settings import XSettings
-from streams.sources.base import Unreadable
+from streams.sources.base import MAX_FRAME_BYTES, Unreadable
 from streams.sources.x import XSource
 from streams.sources.x_rules import wanted_rules
 from tests.helpers.feeds import counted, no_sleep, take
@@ -262,7 +262,7 @@ async def test_survives_what_cannot_be_read() -> None:
         assert len(server.asked(STREAM)) == 1
     assert [frame for frame in taped if frame] == [
         *(frame.strip() for frame in frames[:4]),
-        b"x" * 4 * 2**20,
+        b"x" * MAX_FRAME_BYTES,
         line(1).strip(),
     ]
     reasons = [content.reason for content in contents if isinstance(content, Unreadable)]

@@ -275,3 +275,16 @@ def test_any_bytes_are_a_message_or_counted(value: bytes) -> None:
     ended(value)
     time_of(value)
     accounted_for(XParser("tagpulse"), value)
+
+
+@pytest.mark.parametrize("subject", ["tweet", "user"])
+def test_an_event_with_an_id_of_any_length_is_told_and_not_remembered(subject: str) -> None:
+    kind = {"tweet": "delete", "user": "user_delete"}[subject]
+    [content] = read(json.dumps({"data": {kind: {subject: {"id": "9" * 21}}}}).encode())
+    assert isinstance(content, Unreadable)
+    assert content.reason == "invalid"
+
+
+def test_a_post_names_no_account_and_no_post_with_an_id_of_any_length() -> None:
+    found = post(author_id="8" * 21, referenced_tweets=[{"type": "retweeted", "id": "9" * 21}])
+    assert (found.author, found.repost_of) == ("", None)

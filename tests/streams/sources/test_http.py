@@ -1,0 +1,149 @@
+"""A client of one server: where it lets itself be sent, and what it tells of its token."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from streams.sources import addresses, http
+from streams.sources.addresses import Reach, is_public
+from tests.helpers.http_server import Connection, Request, http_server
+
+TOKEN = "canary-of-the-source"
+LOGIN = {"Authorization": f"Bearer {TOKEN}"}
+
+Answer = Callable[[Request, Connection], Awaitable[None]]
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        *((address, True) for address in ("8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808")),
+        *((address, False) for address in ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254")),
+        *((address, False) for address in ("0.0.0.0", "100.64.0.1", "224.0.0.1", "255.255.255.255")),
+        *((address, False) for address in ("::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1")),
+        *((address, False) for address in ("::ffff:127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::")),
+    ],
+)
+def test_addresses_of_the_internet_are_told_from_all_others(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def info(address: str) -> addresses.AddrInfoType:
+    return socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 80)
+
+
+def test_a_public_server_leads_to_no_private_network_and_a_private_one_may() -> None:
+    private, public = Reach(), Reach()
+    private.open_own(info("10.0.0.1")).close()
+    private.open_other(info("10.0.0.2")).close()
+    public.open_own(info("8.8.8.8")).close()
+    public.open_own(info("10.0.0.1")).close()  # its name resolves to something else now
+    public.open_other(info("8.8.4.4")).close()
+    with pytest.raises(OSError, match=r"10\.0\.0\.2 is in a private network"):
+        public.open_other(info("10.0.0.2"))
+
+
+@asynccontextmanager
+async def client_of(answer: Answer) -> AsyncIterator[tuple[http.Client, str]]:
+    async with http_server(answer) as url, http.Client(url) as client:
+        yield client, url
+
+
+@pytest.fixture
+def _as_if_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address of the test's servers counts as one of the internet."""
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
+
+
+@pytest.mark.usefixtures("_as_if_public")
+@pytest.mark.parametrize("host", ["127.0.0.2", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.2]"])
+async def test_no_redirect_and_no_streaming_host_leads_to_a_private_network(host: str) -> None:
+    async def redirect(request: Request, connection: Connection) -> None:
+        if request.path == "/":
+            await connection.answer(200, b"here")
+        else:
+            await connection.answer(302, Location=f"http://{host}/latest/meta-data")
+
+    async with client_of(redirect) as (client, url):
+        with pytest.raises(http.Broken, match="is in a private network"):
+            await client.ask("GET", f"{url}/away")
+        with pytest.raises(http.Broken, match="is in a private network"):
+            async with client.listen(f"http://{host}/", params={}, headers={}, silence_seconds=1):
+                pass
+        assert await client.ask("GET", f"{url}/") == b"here"
+
+
+@pytest.mark.parametrize(
+    "target", ["http://user:pw@{host}/", "http://a..b/", f"http://{'a' * 64}.example/", "http://[", "http://x:99999/"]
+)
+async def test_an_address_that_cannot_be_used_is_trouble_that_passes(target: str) -> None:
+    async def redirect(request: Request, connection: Connection) -> None:
+        await connection.answer(302, Location=target.format(host=request.headers["host"]))
+
+    async with client_of(redirect) as (client, url):
+        with pytest.raises(http.TROUBLE):
+            await client.ask("GET", url, headers=LOGIN)
+        with pytest.raises(http.TROUBLE):
+            async with client.listen(target.format(host="x"), params={}, headers=LOGIN, silence_seconds=1):
+                pass
+
+
+async def test_only_a_reading_request_follows_a_redirect() -> None:
+    paths: list[str] = []
+
+    async def redirect(request: Request, connection: Connection) -> None:
+        paths.append(request.path)
+        await connection.answer(307, Location="/elsewhere")
+
+    async with client_of(redirect) as (client, url):
+        with pytest.raises(http.BadAnswer, match="HTTP 307"):
+            await client.ask("POST", url, body=b"{}")
+    assert paths == ["/"]
+
+
+ECHOES = {
+    "the status line": f"HTTP/1.1 403 {TOKEN}\r\nContent-Length: 2\r\n\r\nno",
+    "the body": f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(TOKEN)}\r\n\r\n{TOKEN}",
+    "no HTTP": f"{TOKEN}\r\n\r\n",
+    "a bad header": f"HTTP/1.1 200 OK\r\n{TOKEN}\0: x\r\n\r\n",
+    "a bad chunk": f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n",
+    "a redirect": f"HTTP/1.1 302 Found\r\nLocation: ftp://{TOKEN}/?{TOKEN}\r\nContent-Length: 0\r\n\r\n",
+    "a redirect to nowhere": f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/{TOKEN}\r\nContent-Length: 0\r\n\r\n",
+    "a success": f"HTTP/1.1 200 OK\r\nContent-Length: {len(TOKEN) + 1}\r\n\r\n{TOKEN}\n",
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+async def test_whatever_repeats_the_token_nothing_tells_it(echo: str) -> None:
+    async def repeat(request: Request, connection: Connection) -> None:
+        assert request.headers["authorization"] == LOGIN["Authorization"]
+        await connection.send(ECHOES[echo].encode())
+        connection.close()
+
+    told: list[str] = []
+    async with client_of(repeat) as (client, url):
+        try:
+            told.append(str(await client.ask("GET", url, headers=LOGIN)))
+        except (http.BadAnswer, *http.TROUBLE) as error:
+            told.append(f"{error} {error!r} {error.__cause__}")
+        try:
+            async with client.listen(url, params={}, headers=LOGIN, silence_seconds=5) as lines:
+                told.append(str([line async for line in lines]))
+        except (http.BadAnswer, *http.TROUBLE) as error:
+            told.append(f"{error} {error!r} {error.__cause__}")
+    assert len(told) == 2
+    assert not any(TOKEN in text for text in told), told
+
+
+async def test_a_body_above_the_limit_is_refused() -> None:
+    async def answer(request: Request, connection: Connection) -> None:
+        await connection.answer(200, b"x" * 10_001)
+
+    async with client_of(answer) as (client, url):
+        with pytest.raises(http.BadAnswer, match="above 10000 bytes"):
+            await client.ask("GET", url, limit=10_000)
+        assert len(await client.ask("GET", url, limit=10_001)) == 10_001

@@ -1,0 +1,62 @@
+"""Memory of what was seen is bounded in bytes, whatever strangers put into it."""
+
+from __future__ import annotations
+
+import tracemalloc
+from datetime import UTC, datetime
+
+import pytest
+
+from streams.contracts import Post
+from streams.sources.recent import Recent
+
+LIMIT = 2**20
+
+
+def test_the_oldest_gives_way_when_the_bytes_are_used_up() -> None:
+    recent = Recent[str, None](LIMIT)
+    for number in range(100):
+        recent.add(f"{number} {'x' * 100_000}", None)
+    kept = [key.partition(" ")[0] for key in recent]
+    assert kept == [str(number) for number in range(100 - len(recent), 100)]
+    assert 8 <= len(recent) <= 10
+
+
+def test_a_key_that_comes_again_is_the_newest_and_counts_once() -> None:
+    recent = Recent[str, list[str]](LIMIT)
+    recent.add("first", ["a"])
+    recent.add("second", [])
+    for _ in range(1_000):
+        recent.add("first", ["x" * 10_000])
+    assert list(recent) == ["second", "first"]
+
+
+def test_what_is_above_the_limit_alone_is_not_kept() -> None:
+    recent = Recent[str, str](LIMIT)
+    recent.add("key", "x" * 2 * LIMIT)
+    recent.add("next", "")
+    assert list(recent) == ["next"]
+
+
+@pytest.mark.parametrize("size", [1, 20, 300, 20_000])
+@pytest.mark.parametrize("letter", ["x", "\N{POLICE CAR}"])
+def test_the_bytes_are_those_that_python_takes(size: int, letter: str) -> None:
+    limit = 2 * LIMIT
+
+    def text(number: int) -> str:
+        return f"{number}{letter * size}"
+
+    def post(number: int) -> Post:
+        at = datetime.fromtimestamp(number, UTC)
+        return Post(source="x", id=text(number), text=text(number), created_at=at, hashtags=(text(number),))
+
+    tracemalloc.start()
+    try:
+        recent = Recent[str, tuple[Post, list[str]]](limit)
+        for number in range(4 * limit // (5 * (size * len(letter.encode()) + 300))):
+            recent.add(text(number), (post(number), [text(number)]))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(recent) > 4
+    assert 0.5 * limit < taken < 1.2 * limit
