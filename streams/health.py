@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from importlib.metadata import version
 from socketserver import ThreadingMixIn
 from typing import Any
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
@@ -16,18 +20,58 @@ from prometheus_client import make_wsgi_app
 from streams import metrics
 from streams.errors import SettingsError
 from streams.settings import LIVE, MetricsSettings
+from streams.values import is_address
 
 logger = logging.getLogger(__name__)
 
 _PORTS_TRIED = 50
+_MAX_CONNECTIONS = 8
+_MAX_SECONDS = 10.0
+_PRIVATE_DOMAINS = (".localhost", ".local", ".internal", ".svc")
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class _Server(ThreadingMixIn, WSGIServer):
+    """Cuts connections that last too long, and the oldest of too many: those that wait must keep nobody else out."""
+
     daemon_threads = True
     # taking over a port on which another process listens must fail
     allow_reuse_port = False
+
+    def __init__(self, *arguments: Any) -> None:
+        self._connections: dict[socket.socket, float] = {}
+        """The open ones, the oldest first, and when each began."""
+        self._lock = threading.Lock()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections[request] = time.monotonic()
+            too_many = list(self._connections)[:-_MAX_CONNECTIONS]
+            self._cut(too_many)
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        super().service_actions()
+        begun_before = time.monotonic() - _MAX_SECONDS
+        with self._lock:
+            self._cut([connection for connection, began in self._connections.items() if began < begun_before])
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        logger.debug("%s: the connection broke", client_address, exc_info=True)
+
+    def _cut(self, connections: Iterable[socket.socket]) -> None:
+        for connection in connections:
+            del self._connections[connection]
+            with contextlib.suppress(OSError):
+                # ends what its thread waits for; that closes it
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -49,6 +93,8 @@ class Health:
         self._settings = settings
         self._role = role
         self._not_ready = not_ready
+        own = (settings.host, socket.gethostname(), *settings.names.split(","))
+        self._names = {name.strip().lower() for name in own}
         self._metrics = make_wsgi_app(metrics.of_run(run))
         self._server: WSGIServer | None = None
         self.address = ""
@@ -88,6 +134,9 @@ class Health:
         )
 
     def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if not _is_ours(environ.get("HTTP_HOST"), self._names):
+            advice = "this name is not in TAGPULSE_METRICS__NAMES"
+            return _plain(start_response, HTTPStatus.MISDIRECTED_REQUEST, advice)
         path = environ.get("PATH_INFO", "")
         if path == "/metrics":
             answer: Iterable[bytes] = self._metrics(environ, start_response)
@@ -100,6 +149,21 @@ class Health:
                 return _plain(start_response, HTTPStatus.OK, "ready")
             return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {reason}")
         return _plain(start_response, HTTPStatus.NOT_FOUND, "there is /metrics, /healthz and /readyz")
+
+
+def _is_ours(host: str | None, names: Collection[str]) -> bool:
+    """Whether a request's `Host` is a name of ours.
+
+    Who makes a name of their own lead to 127.0.0.1 or into a private network has browsers there send us requests, and
+    read the answers (DNS rebinding): those carry that name, which has a public domain. Clients without `Host` are no browsers.
+    """
+    if host is None:
+        return True
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:
+        return False
+    return "." not in name or name.endswith(_PRIVATE_DOMAINS) or name in names or is_address(name)
 
 
 def _plain(start_response: StartResponse, status: HTTPStatus, text: str) -> list[bytes]:

@@ -105,10 +105,16 @@ def is_local(host: str) -> bool:
     """Whether what is sent to this host stays on this machine; the folder of a socket is a host, too."""
     if host == "localhost" or host.startswith("/"):
         return True
+    return is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address rather than a name."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 ExistingFile = Annotated[FilePath, AfterValidator(_is_file)]

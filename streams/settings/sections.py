@@ -283,6 +283,11 @@ class MetricsSettings(Section):
 
     host: str = Field("127.0.0.1", min_length=1, description="0.0.0.0: reachable from other machines")
     port: Port = Field(9808, description="0: any free port; process N of --concurrency listens on port + N")
+    names: str = Field(
+        "",
+        description="names with a public domain under which Prometheus asks it, with commas between; addresses, names "
+        "without a dot, the machine's own name, `.localhost`, `.local`, `.internal` and `.svc` need not stand here",
+    )
     max_hashtags: Positive = Field(
         20, description="without a campaign: hashtags with a label of their own, the rest are `other`"
     )

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from streams import health as health_module
 from streams import metrics
 from streams.broker import free_port
 from streams.errors import SettingsError
 from streams.health import Health
 from streams.settings import MetricsSettings
+from tests.helpers.processes import wait_until
 
 
-def _get(url: str) -> tuple[int, str]:
+def _get(url: str, host: str | None = None) -> tuple[int, str]:
+    request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -81,3 +88,100 @@ def test_each_process_of_several_has_a_port_of_its_own() -> None:
 def test_an_address_that_is_not_ours_names_the_setting() -> None:
     with pytest.raises(SettingsError, match="TAGPULSE_METRICS__HOST"):
         Health(MetricsSettings(host="192.0.2.1"), "test").start()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1:9808", "[::1]:9808", "10.0.0.7", "localhost", "produce:9808", "tagpulse-enrich-2:9808", "tagpulse_store:9808",
+     "enrich.tagpulse.svc", "enrich.tagpulse.svc.cluster.local:9808", "host.docker.internal", "a.localhost:1", "Node1.Example.COM.:9808"],
+)  # fmt: skip
+def test_scrapers_and_probes_may_ask(host: str) -> None:
+    with _serving(names="node2.example.com, node1.example.com") as health:
+        assert _get(f"{health.address}/metrics", host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:9808", "127.0.0.1.evil.example", "local.example", "[::1", "a.b:x"]
+)
+def test_a_web_page_that_leads_its_own_name_to_us_reads_nothing(health: Health, host: str) -> None:
+    for path in ("/metrics", "/healthz", "/readyz"):
+        status, text = _get(f"{health.address}{path}", host)
+        assert (status, "TAGPULSE_METRICS__NAMES" in text) == (421, True)
+
+
+def test_a_client_that_names_no_host_may_ask(health: Health) -> None:
+    with _connect(health) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert connection.recv(1_000).startswith(b"HTTP/1.0 200")
+
+
+def test_connections_that_wait_keep_nobody_out(health: Health) -> None:
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(_connect(health)) for _ in range(200)]
+        for connection in idle[::2]:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
+        assert _get(f"{health.address}/healthz") == (200, "alive\n")
+        wait_until(lambda: _threads() <= 10)
+        for connection in idle[:100]:
+            assert _is_closed(connection)
+
+
+def test_a_connection_that_gives_a_byte_now_and_then_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_module, "_MAX_SECONDS", 0.3)
+    with _serving() as health, _connect(health) as connection:
+
+        def ended() -> bool:
+            try:
+                connection.sendall(b"G")
+            except OSError:
+                return True
+            return False
+
+        wait_until(ended)
+
+
+def test_a_client_that_does_not_read_its_answer_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(health_module, "_MAX_SECONDS", 0.3)
+    answers: list[str] = []
+
+    def endless() -> str:
+        answers.append("x" * 2**24)
+        return answers[-1]
+
+    server = Health(MetricsSettings(port=0), "test", endless)
+    server.start()
+    try:
+        with _connect(server) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+            wait_until(lambda: bool(answers))
+            wait_until(lambda: _threads() == 0)
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def _serving(**settings: Any) -> Iterator[Health]:
+    server = Health(MetricsSettings(port=0, **settings), "test")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _connect(health: Health) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(health.address.rpartition(":")[2])), timeout=5)
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def _threads() -> int:
+    """Those that answer somebody."""
+    return sum("process_request_thread" in thread.name for thread in threading.enumerate())
