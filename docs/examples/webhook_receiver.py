@@ -16,8 +16,9 @@ MAX_AGE_SECONDS = 300
 taken: set[str] = set()  # a real receiver keeps it where a restart finds it
 
 
-def is_genuine(timestamp: str, signature: str, body: bytes) -> bool:
-    expected = "v1=" + hmac.new(SECRET, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+def is_genuine(key: str, timestamp: str, signature: str, body: bytes) -> bool:
+    signed = f"{key}.{timestamp}.".encode() + body
+    expected = "v1=" + hmac.new(SECRET, signed, hashlib.sha256).hexdigest()
     fresh = timestamp.isdecimal() and abs(time.time() - int(timestamp)) <= MAX_AGE_SECONDS
     return fresh and hmac.compare_digest(
         expected.encode(), signature.encode()
@@ -27,11 +28,11 @@ def is_genuine(timestamp: str, signature: str, body: bytes) -> bool:
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))  # the bytes as they came, before they are parsed
-        headers = (self.headers.get("Tagpulse-Timestamp", ""), self.headers.get("Tagpulse-Signature", ""))
-        if not is_genuine(*headers, body):
+        names = ("Idempotency-Key", "Tagpulse-Timestamp", "Tagpulse-Signature")
+        key, timestamp, signature = (self.headers.get(name, "") for name in names)
+        if not is_genuine(key, timestamp, signature, body):
             self.send_error(401)
             return
-        key = self.headers["Idempotency-Key"]
         if key not in taken:
             taken.add(key)
             sys.stdout.write(json.loads(body)["title"] + "\n")

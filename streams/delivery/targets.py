@@ -94,7 +94,7 @@ class WebhookTarget:
         if self.webhook.secret is not None:
             timestamp = int(self.clock())
             headers[TIMESTAMP_HEADER] = str(timestamp)
-            headers[SIGNATURE_HEADER] = sign(self.webhook.secret.get_secret_value(), timestamp, body)
+            headers[SIGNATURE_HEADER] = sign(self.webhook.secret.get_secret_value(), notice.key, timestamp, body)
         return await poster.post(self.webhook.url.get_secret_value(), body, headers)
 
 

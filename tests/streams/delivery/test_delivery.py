@@ -102,8 +102,10 @@ async def test_a_webhook_hears_of_each_state_once_through_a_restart(make: Any) -
         assert request.headers["content-type"] == "application/json"
         assert request.json["run"] == "again"
         stamp, signature = request.headers["tagpulse-timestamp"], request.headers["tagpulse-signature"]
-        assert is_genuine(SECRET, stamp, signature, request.body, now)
-        assert not is_genuine(SECRET, stamp, signature, request.body + b" ", now)
+        key = request.headers["idempotency-key"]
+        assert is_genuine(SECRET, key, stamp, signature, request.body, now)
+        assert not is_genuine(SECRET, key, stamp, signature, request.body + b" ", now)
+        assert not is_genuine(SECRET, key + "2", stamp, signature, request.body, now)
 
 
 async def test_a_replay_delivers_nowhere_unless_it_is_asked(settings_for: SettingsFactory) -> None:

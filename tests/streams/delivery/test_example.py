@@ -6,14 +6,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from streams.broker import free_port
-from streams.delivery.http import Poster
+from streams.delivery.http import Answer, Poster
 from streams.delivery.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from streams.delivery.targets import WebhookTarget
 from streams.settings import AlertsSettings, WebhookSettings
@@ -59,13 +59,24 @@ async def test_the_receiver_of_the_guide_takes_each_genuine_message_once(receive
         refusals = [await target.send(poster, spike(2)) for target in (forged, late)]
         refusals.append(await poster.post(url, b"{}", {}))
         refusals.append(await poster.post(url, b"{}", headers))
+        refusals.append(await _under_another_key(poster, genuine))
     finally:
         await poster.close()
     assert [answer.outcome for answer in answers] == ["delivered"] * 3
-    assert [answer.detail[:3] for answer in refusals] == ["401"] * 4
+    assert [answer.detail[:3] for answer in refusals] == ["401"] * 5
     titles = [line for line in receiver.out.read_text().splitlines() if "spike:" in line]
     assert len(titles) == 2
     assert titles[0] == "Negative spike: #poltwt"
+
+
+async def _under_another_key(poster: Poster, target: WebhookTarget) -> Answer:
+    """A genuine request that somebody caught and sends again as if it were another message."""
+
+    class Catcher(Poster):
+        async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+            return await poster.post(url, body, {**headers, KEY_HEADER: headers[KEY_HEADER] + "2"})
+
+    return await target.send(Catcher(5), spike(1))
 
 
 def _listens(port: int) -> bool:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,19 +83,22 @@ def test_of_an_address_the_place_may_be_told(url: str, shown: str) -> None:
     assert place(url) == shown
 
 
-@given(st.binary(), st.integers(0, 10**11), st.text(min_size=1))
-def test_a_signature_holds_for_its_body_its_time_and_its_key(body: bytes, timestamp: int, secret: str) -> None:
+@given(st.binary(), st.integers(0, 10**11), st.text(min_size=1), st.text(string.ascii_letters + ":-%"))
+def test_a_signature_holds_for_its_body_its_time_its_key_and_its_secret(
+    body: bytes, timestamp: int, secret: str, key: str
+) -> None:
     try:
-        signature = sign(secret, timestamp, body)
+        signature = sign(secret, key, timestamp, body)
     except UnicodeEncodeError:
         return
-    assert is_genuine(secret, str(timestamp), signature, body, timestamp + 299)
-    assert not is_genuine(secret, str(timestamp), signature, body, timestamp + 301)
-    assert not is_genuine(secret, str(timestamp + 1), signature, body, timestamp)
-    assert not is_genuine(secret + "x", str(timestamp), signature, body, timestamp)
-    assert not is_genuine(secret, str(timestamp), signature, body + b"\n", timestamp)
+    assert is_genuine(secret, key, str(timestamp), signature, body, timestamp + 299)
+    assert not is_genuine(secret, key, str(timestamp), signature, body, timestamp + 301)
+    assert not is_genuine(secret, key, str(timestamp + 1), signature, body, timestamp)
+    assert not is_genuine(secret, key + "x", str(timestamp), signature, body, timestamp)
+    assert not is_genuine(secret + "x", key, str(timestamp), signature, body, timestamp)
+    assert not is_genuine(secret, key, str(timestamp), signature, body + b"\n", timestamp)
 
 
-@given(st.text(), st.text())
-def test_nonsense_is_not_genuine(timestamp: str, signature: str) -> None:
-    assert not is_genuine("key", timestamp, signature, b"", 0.0)
+@given(st.text(string.printable), st.text(), st.text())
+def test_nonsense_is_not_genuine(key: str, timestamp: str, signature: str) -> None:
+    assert not is_genuine("secret", key, timestamp, signature, b"", 0.0)
