@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import aiohttp
 
@@ -20,6 +22,7 @@ Outcome = Literal["delivered", "refused", "failed"]
 
 _TRY_AGAIN = frozenset((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS))
 _REPLY_BYTES = 2_000
+_SECRET_LENGTH = 8  # of a part of an address: shorter ones are words
 _DETAIL_LENGTH = 200
 _MAX_WAIT_SECONDS = 3_600.0
 
@@ -50,15 +53,19 @@ class Poster:
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout,
                 trust_env=True,
-                headers={"User-Agent": f"tagpulse/{version('tagpulse')}", "Content-Type": "application/json"},
+                headers={
+                    "User-Agent": f"tagpulse/{version('tagpulse')}",
+                    "Content-Type": "application/json",
+                    "Accept-Encoding": "identity",
+                },
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # a reply of a few bytes could become gigabytes
             )
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 reply = await response.content.read(_REPLY_BYTES)
-                token = headers.get("Authorization", "").rpartition(" ")[2]
-                told = without_secrets(reply.decode(errors="replace"), token, url, response.url.raw_path_qs)
-                return self._answer(response, told)
+                said = f"{response.reason or ''}: {reply.decode(errors='replace')}"
+                return self._answer(response, without_secrets(said, *_secrets(url, headers)))
         except TimeoutError:
             return Answer("failed", f"no answer within {self._timeout.total:g} s")
         except aiohttp.InvalidURL:
@@ -66,6 +73,8 @@ class Poster:
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
             # of an error the kind and the place, never the whole address: it may be a secret
             return Answer("failed", readable(f"{type(error).__name__} at {place(url)}", _DETAIL_LENGTH))
+        except ValueError:  # of the encoding of host names
+            return Answer("refused", "the address cannot be used")
 
     async def close(self) -> None:
         """Gives the connections back."""
@@ -73,8 +82,8 @@ class Poster:
         if session is not None:
             await session.close()
 
-    def _answer(self, response: aiohttp.ClientResponse, reply: str) -> Answer:
-        detail = readable(f"{response.status} {response.reason or ''}: {reply}", _DETAIL_LENGTH).rstrip(": ")
+    def _answer(self, response: aiohttp.ClientResponse, said: str) -> Answer:
+        detail = readable(f"{response.status} {said}", _DETAIL_LENGTH).rstrip(": ")
         if response.ok and response.status < HTTPStatus.MULTIPLE_CHOICES:
             return Answer("delivered", detail)
         if response.status in _TRY_AGAIN or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -93,6 +102,18 @@ def wait_seconds(retry_after: str | None, now: float) -> float | None:
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _MAX_WAIT_SECONDS)
+
+
+def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
+    """What a server may repeat of a request and nobody else may read, the longest first."""
+    parts = urlsplit(url)
+    login = headers.get("Authorization", "").rpartition(" ")[2]
+    with contextlib.suppress(ValueError):
+        login += "\n" + b64decode(login, validate=True).decode().partition(":")[2]
+    words = [*parts.path.split("/"), *(pair.partition("=")[2] for pair in parts.query.split("&")), parts.password or ""]
+    found = [url, parts.path, f"{parts.path}?{parts.query}", *login.split("\n")]
+    found += [word for word in words if len(word) >= _SECRET_LENGTH]
+    return sorted({*found, *map(unquote_plus, found)}, key=len, reverse=True)
 
 
 def place(url: str) -> str:

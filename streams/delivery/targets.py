@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import aiohttp
 
 from streams.contracts import Spike
 from streams.delivery.alertmanager import PATH, alert_of
@@ -60,7 +59,8 @@ class AlertmanagerTarget:
         if token is not None:
             return {"Authorization": f"Bearer {token.get_secret_value()}"}
         if user is not None and password is not None:
-            return {"Authorization": aiohttp.BasicAuth(user, password.get_secret_value(), "utf-8").encode()}
+            login = f"{user}:{password.get_secret_value()}".encode()
+            return {"Authorization": f"Basic {b64encode(login).decode()}"}
         return {}
 
 

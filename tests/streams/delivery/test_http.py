@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gzip
 import string
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from streams.delivery.http import Poster, place, wait_seconds
 from streams.delivery.signature import is_genuine, sign
+from tests.helpers.http_server import Connection, Request, http_server
 from tests.helpers.webhooks import Reply, WebhookServer
 
 
@@ -70,6 +73,78 @@ async def test_what_cannot_be_reached_is_told_without_its_address() -> None:
     assert answer.outcome == "failed"
     assert "127.0.0.1:1" in answer.detail
     assert "s3cret" not in answer.detail
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "127.1", "[::1"])
+async def test_an_address_that_cannot_be_used_is_refused(host: str) -> None:
+    poster = Poster(2)
+    answer = await poster.post(f"http://{host}/s3cret-hook", b"{}", LOGIN)
+    await poster.close()
+    assert (answer.outcome, answer.detail) == ("refused", "the address cannot be used")
+
+
+LOGIN = {"Authorization": "Bearer canary-of-a-token"}
+
+
+@pytest.mark.parametrize(
+    "target", ["http://user:pw@a.example/", "http://a..b/", "http://[", "http://canary-of-a-token/"]
+)
+async def test_whatever_a_redirect_names_it_is_a_refusal(target: str) -> None:
+    with WebhookServer(Reply(302, {"Location": target}, b"")) as server:
+        poster = Poster(5)
+        answer = await poster.post(server.url, b"{}", LOGIN)
+        await poster.close()
+    assert answer.outcome == "refused"
+    assert "canary" not in answer.detail
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "canary-of-a-token",
+        "canary-of-the-path",
+        "canary of the query",
+        "canary%20of%20the%20query",
+        "/hook/canary-of-the-path",
+    ],
+)
+async def test_whatever_repeats_a_secret_the_answer_does_not_tell_it(words: str) -> None:
+    async def repeat(request: Request, connection: Connection) -> None:
+        await connection.send(f"HTTP/1.1 500 {words}\r\nContent-Length: {len(words)}\r\n\r\n{words}".encode())
+
+    async with http_server(repeat) as url:
+        poster = Poster(5)
+        answer = await poster.post(f"{url}/hook/canary-of-the-path?key=canary%20of%20the%20query", b"{}", LOGIN)
+        await poster.close()
+    assert answer.outcome == "failed"
+    assert answer.detail.startswith("500 ")
+    assert "canary" not in answer.detail
+
+
+async def test_the_password_of_a_login_is_not_told() -> None:
+    async def repeat(request: Request, connection: Connection) -> None:
+        await connection.answer(
+            401, b"anna with canary-password may not, nor " + request.headers["authorization"].encode()
+        )
+
+    async with http_server(repeat) as url:
+        poster = Poster(5)
+        login = "Basic " + b64encode(b"anna:canary-password").decode()
+        answer = await poster.post(url, b"{}", {"Authorization": login})
+        await poster.close()
+    assert "anna with ********** may not" in answer.detail
+    assert login.rpartition(" ")[2] not in answer.detail
+
+
+async def test_a_compressed_reply_is_not_unpacked() -> None:
+    bomb = gzip.compress(b"x" * 10_000_000)
+    with WebhookServer(Reply(500, {"Content-Encoding": "gzip"}, bomb)) as server:
+        poster = Poster(5)
+        answer = await poster.post(server.url, b"{}", {})
+        await poster.close()
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+    assert answer.outcome == "failed"
+    assert "xxx" not in answer.detail
 
 
 @pytest.mark.parametrize(
