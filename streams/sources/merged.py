@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 Put = Callable[[T], Awaitable[None]]
-_WAITING = 64
+_WAITING = 16  # each may be a line of 2 MiB
 
 
 async def merged(readers: Sequence[Callable[[Put[T]], Awaitable[None]]]) -> AsyncIterator[T]:
