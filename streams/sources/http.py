@@ -83,8 +83,8 @@ def _moment(text: str, now: datetime) -> datetime | None:
 class Client:
     """Asks one server, while its `async with` block runs, and follows where it sends us.
 
-    It checks certificates, keeps no cookies and takes no compressed bodies, which could be bombs. Only the server itself
-    gets the token, and nothing that is returned or raised holds it, whatever the server repeats of our requests.
+    It checks certificates, keeps no cookies and takes no compressed bodies, which could be bombs. No redirect carries the
+    token to another host, and nothing that is returned or raised holds it, whatever the server repeats of our requests.
     """
 
     def __init__(self, url: str) -> None:
