@@ -18,7 +18,8 @@ from streams.contracts import Deletion, Post, RawMessage
 
 _BYTES = 16  # of the hash: 22 characters, and no two of a billion authors alike
 _PSEUDONYM = re.compile(r"~[A-Za-z0-9_-]{22}")
-_NAME_IN_ID = re.compile(r"(did:[^/]+)/(.+)", re.DOTALL)
+_DID = "did:"
+_NAME_IN_ID = re.compile(rf"({_DID}[^/]+)/(.+)", re.DOTALL)
 """Bluesky writes the account into the ids of its posts."""
 _URI = re.compile(r"https?://")
 """Mastodon's ids are URIs, and most software writes the account into them."""
@@ -80,7 +81,7 @@ def _is_named_in_url(post: Post) -> bool:
         return False
     name = _plain(post.author).partition("@")[0]  # Mastodon's name@server is /@name on its server
     url = unquote(post.url).lower()
-    return name in url or _NAME_IN_ID.search(url) is not None
+    return name in url or _DID in url
 
 
 def _plain(name: str) -> str:

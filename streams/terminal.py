@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -26,13 +27,18 @@ def plain(text: str) -> str:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if character in _INVISIBLE or marks > _MARKS_IN_A_ROW:
             continue
-        shown.append(character if character.isprintable() else character.encode("unicode_escape", "replace").decode())
+        shown.append(character if character.isprintable() else _escaped(character))
     return "".join(shown)
+
+
+@lru_cache(maxsize=256)
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def one_line(text: str) -> str:
     """The text as it is, but for line breaks and what steers a terminal: these are written as escapes."""
-    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _STEERING.sub(lambda found: _escaped(found[0]), text)
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:

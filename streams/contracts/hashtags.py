@@ -5,17 +5,36 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, takewhile
 
-_HASHTAG_START = re.compile(r"(?<![\w&/#])[#\uff03]([^\s#\uff03]+)")
+from streams.contracts.unicode import nfkc, visible
+
+MAX_HASHTAGS = 100
+"""Hashtags of a post: the first ones are kept."""
+MAX_HASHTAG_CHARACTERS = 200
+"""Of one hashtag: the first ones are kept."""
+
+_RUNS = 1_000
+"""Of what stands behind a sign, so much is looked at: most of it can be no hashtag at all."""
+_RUN_CHARACTERS = 1_000
+"""Enough for a hashtag that invisible characters stand in."""
+
+# ️⃣ behind the sign makes it a key of a telephone
+_HASHTAG_START = re.compile(rf"(?<![\w&/#])[#\uff03](?!\ufe0f?\u20e3)([^\s#\uff03]{{1,{_RUN_CHARACTERS}}})")
 _JOINERS = "_\u200c\u200d"
 
 
 def find_hashtags(text: str) -> tuple[str, ...]:
     """The hashtags in a text of any script, as `normalise_hashtags` writes them; `#1` is no hashtag."""
-    runs = ("".join(takewhile(_continues_hashtag, run)) for run in _HASHTAG_START.findall(text))
-    return normalise_hashtags([run for run in runs if any(map(str.isalpha, run))])
+    return normalise_hashtags(list(_found(_HASHTAG_START.findall(text))))
+
+
+def _found(runs: Iterable[str]) -> Iterator[str]:
+    for run in islice(dict.fromkeys(runs), _RUNS):
+        tag = "".join(takewhile(_continues_hashtag, visible(run)))
+        if any(map(str.isalpha, tag)):
+            yield tag
 
 
 def _continues_hashtag(character: str) -> bool:
@@ -24,6 +43,22 @@ def _continues_hashtag(character: str) -> bool:
 
 
 def normalise_hashtags(hashtags: Sequence[str]) -> tuple[str, ...]:
-    """Without the sign, lower case and in Unicode's form NFKC, so that equal tags are equal strings; each once, in order."""
-    cleaned = (unicodedata.normalize("NFKC", tag).lower().strip(string.whitespace + "#") for tag in hashtags)
-    return tuple(dict.fromkeys(tag for tag in cleaned if tag))
+    """Without the sign, lower case and in Unicode's form NFKC, so that tags that look alike are equal strings.
+
+    Invisible characters are left out. Each stands once, in order, and no more than the bounds of a post allow.
+    """
+    distinct = dict.fromkeys(tag[:_RUN_CHARACTERS] for tag in hashtags)
+    cleaned = dict.fromkeys(tag for tag in map(_normalised, islice(distinct, _RUNS)) if tag)
+    return bounded_hashtags(tuple(cleaned))
+
+
+def _normalised(tag: str) -> str:
+    stripped = nfkc(visible(tag)[:MAX_HASHTAG_CHARACTERS]).lower().strip(string.whitespace + "#")
+    return stripped[:MAX_HASHTAG_CHARACTERS]
+
+
+def bounded_hashtags(hashtags: tuple[str, ...]) -> tuple[str, ...]:
+    """As many hashtags as a post may have, each as long as one may be."""
+    if len(hashtags) <= MAX_HASHTAGS and len("".join(hashtags)) <= MAX_HASHTAG_CHARACTERS:  # nearly every post
+        return hashtags
+    return tuple(tag[:MAX_HASHTAG_CHARACTERS] for tag in hashtags[:MAX_HASHTAGS])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from streams.contracts.hashtags import bounded_hashtags
 from streams.contracts.message import Count, MessageBase, Probability, SentimentLabel, Time
 
 Source = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\s:]+(?!\s)$")]
@@ -32,7 +33,7 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
     created_at: Time
     author: str = ""
     hashtags: tuple[str, ...] = ()
-    """Lower case, without the sign."""
+    """Lower case, without the sign; what is beyond the bounds of `streams.contracts.hashtags` is cut off."""
     language_hint: str | None = None
     media: tuple[str, ...] = ()
     """The kinds of media attached: `image`, `video`, `link`, …"""
@@ -44,6 +45,11 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
     collected_at: Time | None = None
     created_at_is_estimate: bool = False
     """The network gave no usable time: `created_at` is the time of collection."""
+
+    def __post_init__(self) -> None:
+        MessageBase.__post_init__(self)
+        if self.hashtags and (hashtags := bounded_hashtags(self.hashtags)) is not self.hashtags:
+            msgspec.structs.force_setattr(self, "hashtags", hashtags)
 
     @property
     def key(self) -> bytes:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterator
 from importlib.resources import files
 from itertools import groupby, pairwise
+
+from streams.contracts.unicode import is_mark, nfkc
 
 _MAX_WORD = 40
 _QUESTION_MARKS = re.compile(
@@ -60,7 +61,7 @@ def words(prepared: str) -> frozenset[str]:
     Where a script puts no spaces between words, each two neighbouring characters count as one.
     """
     plain = _HASHTAG.sub(" ", _PLACEHOLDER.sub(" ", prepared))
-    plain = unicodedata.normalize("NFKC", plain).lower()
+    plain = nfkc(plain).lower()
     found = (word for run in _runs(plain) for word in _split(run))
     return frozenset(word for word in found if len(word) <= _MAX_WORD and word not in _STOP_WORDS)
 
@@ -74,7 +75,7 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _belongs_to_a_word(character: str) -> bool:
-    return character.isalnum() or character in _INSIDE_A_WORD or unicodedata.category(character)[0] == "M"
+    return character.isalnum() or character in _INSIDE_A_WORD or is_mark(character)
 
 
 def _split(run: str) -> Iterator[str]:
@@ -94,7 +95,7 @@ def _clusters(run: str) -> list[str]:
     """Characters with their marks."""
     found: list[str] = []
     for character in run:
-        if found and unicodedata.category(character)[0] == "M":
+        if found and is_mark(character):
             found[-1] += character
         else:
             found.append(character)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable
 from functools import cache
+from itertools import chain
 
 from streams.contracts import normalise_hashtags
+from streams.contracts.unicode import nfkc, visible
 
 _WIDE_SIGN = "＃".encode()
 _NO_HASHTAG = (b"facet#link", b"facet#mention")
-_BEYOND_ASCII, _LAST_TO_FOLD = 0x80, 0x20000
+_MAX_SEARCHED = 64 * 1024
+"""A larger frame is read at once: no post is so large, and what strangers fill it with may take long to fold."""
+_BEYOND_ASCII = 0x80
 _ASCII = bytes(range(_BEYOND_ASCII))
+_TO_FOLD = (range(_BEYOND_ASCII, 0x20000), range(0xE0000, 0xE1000))
 
 
 class Tags:
@@ -27,6 +31,8 @@ class Tags:
         """False only when no hashtag that is listened to can be in there, however it is written."""
         if not self._tags:
             return _has_sign(frame)
+        if len(frame) > _MAX_SEARCHED:
+            return True
         lower = frame.lower()
         if any(needle in lower for needle in self._ascii):
             return _has_sign(frame)
@@ -53,12 +59,11 @@ def _has_sign(frame: bytes) -> bool:
 
 @cache
 def _letters_of_ascii() -> frozenset[str]:
-    """The characters beyond ASCII that `_fold` turns into such as hold one of ASCII (`ｐ`, `ﬁ`, `™`)."""
-    return frozenset(
-        char for char in map(chr, range(_BEYOND_ASCII, _LAST_TO_FOLD)) if any(map(str.isascii, _fold(char)))
-    )
+    """The characters beyond ASCII that `_fold` turns into nothing, or into such as hold one of ASCII (`ｐ`, `ﬁ`, `™`)."""
+    folded = ((char, _fold(char)) for char in map(chr, chain(*_TO_FOLD)))
+    return frozenset(char for char, others in folded if not others or any(map(str.isascii, others)))
 
 
 def _fold(text: str) -> str:
     """As `normalise_hashtags` writes tags; the final sigma depends on what follows, so there is none."""
-    return unicodedata.normalize("NFKC", text).lower().replace("ς", "σ")
+    return nfkc(visible(text)).lower().replace("ς", "σ")
