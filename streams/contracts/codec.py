@@ -11,6 +11,7 @@ from streams.contracts.letters import DeadLetter, DeadLetterOutcome, DeadMessage
 from streams.contracts.places import Headers
 from streams.contracts.posts import Deletion, EnrichedMessage, EnrichedPost, Post, RawMessage
 from streams.contracts.pulse import PulseMinute, Spike
+from streams.contracts.repair import decode_json, without_nul
 from streams.errors import BadMessage
 
 SCHEMA_VERSION = 1
@@ -35,8 +36,8 @@ _ANY: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def encode(message: Message) -> bytes:
-    """The message as JSON in UTF-8."""
-    return _ENCODER.encode(message)
+    """The message as JSON in UTF-8, without NUL."""
+    return without_nul(_ENCODER.encode(message))
 
 
 def decode_raw(value: bytes | None, headers: Headers = ()) -> RawMessage:
@@ -82,7 +83,7 @@ def _decode(decoder: msgspec.json.Decoder[M], value: bytes | None, headers: Head
     if not value:
         raise BadMessage("empty", "the record has no value")
     try:
-        message: M = decoder.decode(value)
+        message: M = decode_json(decoder, value)
     except msgspec.ValidationError as error:
         raise BadMessage("invalid", str(error)[:_DETAIL_LENGTH]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

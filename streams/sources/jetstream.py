@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from streams.contracts import Reason
+from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Unreadable, oversize
 from streams.sources.untyped import time
 
@@ -167,7 +168,7 @@ def notice_of(frame: bytes) -> Notice | None:
     if len(frame) > _NOTICE_BYTES or not (b'"error"' in frame or _INFO.encode() in frame):
         return None
     try:
-        read = _FRAME.decode(frame)
+        read = decode_json(_FRAME, frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if read.error and not read.kind and read.payload is None:
@@ -182,7 +183,7 @@ def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
     if len(frame) > MAX_FRAME_BYTES:
         return oversize(SOURCE, position_of(frame).time_us, frame)
     try:
-        read = _FRAME.decode(frame)
+        read = decode_json(_FRAME, frame)
     except msgspec.ValidationError as error:
         return invalid(frame, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from streams.contracts import Deletion, Post, Reason, decode_raw, find_hashtags, normalise_hashtags
+from streams.contracts.repair import decode_json
 from streams.errors import BadMessage
 from streams.sources.base import Content, Unreadable
 from streams.sources.lines import Line
@@ -28,7 +29,7 @@ def parse(line: Line, origin: str) -> Content:
     if cut:
         return Unreadable(origin, number, value, "oversize", f"a line of {len(value) + cut} bytes, cut to {len(value)}")
     try:
-        post: Post | Deletion = decode_raw(value) if _TAGGED.search(value) else _POST.decode(value)
+        post: Post | Deletion = decode_raw(value) if _TAGGED.search(value) else decode_json(_POST, value)
     except BadMessage as error:
         return Unreadable(origin, number, value, _reason(error), error.detail)
     except msgspec.ValidationError as error:

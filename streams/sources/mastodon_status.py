@@ -13,6 +13,7 @@ import msgspec
 
 from streams import metrics
 from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
+from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.html import read_html
 from streams.sources.recent import Recent
@@ -101,7 +102,7 @@ class MastodonParser:
             self._filtered.inc()
             return []
         try:
-            status = _STATUS.decode(data)
+            status = decode_json(_STATUS, data)
         except msgspec.ValidationError as error:
             return [Unreadable(origin, 0, frame, "invalid", str(error)[:_ERROR_CHARACTERS])]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -113,7 +114,7 @@ class MastodonParser:
         if len(data) > MAX_FRAME_BYTES:
             return
         try:
-            status = _STATUS.decode(data)
+            status = decode_json(_STATUS, data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         self._uris.add((origin, status.id), status.uri)

@@ -135,7 +135,9 @@ class _Table:
             self._refuse(kind, "not UTF-8" if isinstance(error, UnicodeError) else str(error))
 
     def _post(self, row: list[str]) -> Post:
-        fields: dict[str, Any] = {name: row[place] for name, place in self._places.items() if row[place].strip()}
+        fields: dict[str, Any] = {
+            name: row[place].replace("\0", "\ufffd") for name, place in self._places.items() if row[place].strip()
+        }
         for value in fields.values():
             value.encode()  # fails on what was no UTF-8
         for name in fields.keys() - {"text"}:

@@ -11,6 +11,7 @@ import msgspec
 
 from streams import metrics
 from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
+from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.recent import Recent
 from streams.sources.tags import Tags
@@ -111,7 +112,7 @@ class XParser:
         if len(frame) > MAX_FRAME_BYTES:
             return [oversize(origin, 0, frame)]
         try:
-            line = _LINE.decode(frame)
+            line = decode_json(_LINE, frame)
         except msgspec.ValidationError as error:
             events = _events(frame)
             if not events:
@@ -201,7 +202,7 @@ def _append(values: Recent[str, list[str]], key: str, value: str) -> None:
 def ended(frame: bytes) -> StreamError | None:
     """What X says when it ends a stream; None for any other line."""
     try:
-        line = _LINE.decode(frame)
+        line = decode_json(_LINE, frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     problems = [
@@ -219,7 +220,7 @@ def ended(frame: bytes) -> StreamError | None:
 def _events(frame: bytes) -> dict[str, dict[str, Any]]:
     """What a line of a compliance stream tells, by kind; nothing when it is none."""
     try:
-        events = _COMPLIANCE.decode(frame).data
+        events = decode_json(_COMPLIANCE, frame).data
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return {kind: event for kind, event in events.items() if "tweet" in event or "user" in event}

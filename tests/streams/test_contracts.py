@@ -68,11 +68,11 @@ READERS = {
     "gap": decode_gap,
 }
 
-texts = st.text(st.characters(exclude_categories=["Cs"]))
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 times = st.datetimes(timezones=st.just(UTC))
 probabilities = st.floats(0, 1)
 sources = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
-ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50)
+ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50)
 counts = st.integers(0, 2**63 - 1)
 headers = st.lists(st.tuples(texts, st.binary())).map(tuple)
 posts = st.builds(

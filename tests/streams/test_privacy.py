@@ -27,17 +27,14 @@ NOON = datetime(2026, 6, 20, 12, tzinfo=UTC)
 DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 
 sources = st.sampled_from(["bluesky", "mastodon", "x"])
-names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.from_regex(
-    r"did:plc:[a-z2-7]{24}", fullmatch=True
-)
-ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30) | st.from_regex(
-    r"did:plc:[a-z2-7]{24}/3[a-z]{12}", fullmatch=True
-)
+characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+names = st.text(characters, max_size=40) | st.from_regex(r"did:plc:[a-z2-7]{24}", fullmatch=True)
+ids = st.text(characters, min_size=1, max_size=30) | st.from_regex(r"did:plc:[a-z2-7]{24}/3[a-z]{12}", fullmatch=True)
 posts = st.builds(
     Post,
     source=sources,
     id=ids,
-    text=st.text(st.characters(exclude_categories=["Cs"])),
+    text=st.text(characters),
     created_at=st.just(NOON),
     author=names,
     reply_to=st.none() | ids,
