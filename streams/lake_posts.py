@@ -58,6 +58,7 @@ def post_of(row: Mapping[str, Any]) -> Post:
         edited_at=row["edited_at"],
         collected_at=row["collected_at"],
         created_at_is_estimate=row["created_at_is_estimate"],
+        author_created_at=row["author_created_at"],
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 
 from streams.campaign import load_campaign
@@ -11,6 +13,7 @@ from streams.sources.base import Parser, Source
 from streams.sources.bluesky import BlueskySource
 from streams.sources.bluesky_posts import JetstreamParser
 from streams.sources.jetstream import SOURCE as BLUESKY
+from streams.sources.live import PostTimes
 from streams.sources.mastodon import MastodonSource
 from streams.sources.mastodon_status import SOURCE as MASTODON
 from streams.sources.mastodon_status import MastodonParser
@@ -35,20 +38,26 @@ def hashtags_of(settings: Settings, tags: tuple[str, ...]) -> list[str]:
 
 def open_source(network: str, settings: Settings, hashtags: list[str], cursor: str | None = None) -> Source:
     """The live source of a network. Raises SettingsError."""
+    times = _times(settings)
     if network == BLUESKY:
-        return BlueskySource(settings.bluesky, hashtags, cursor=cursor)
+        return BlueskySource(settings.bluesky, hashtags, cursor=cursor, times=times)
     if network == MASTODON:
-        return MastodonSource(settings.mastodon, hashtags, cursor=cursor)
-    return XSource(settings.x, hashtags, cursor=cursor)
+        return MastodonSource(settings.mastodon, hashtags, cursor=cursor, times=times)
+    return XSource(settings.x, hashtags, cursor=cursor, times=times)
 
 
 def open_parser(network: str, settings: Settings, hashtags: list[str]) -> Parser:
     """What reads the frames of a network as they were recorded, by whomever."""
+    times = _times(settings)
     if network == BLUESKY:
-        return JetstreamParser(Tags(hashtags), reposts=settings.bluesky.reposts)
+        return JetstreamParser(Tags(hashtags), reposts=settings.bluesky.reposts, times=times)
     if network == MASTODON:
-        return MastodonParser(Tags(hashtags))
-    return XParser(tags=Tags(hashtags))
+        return MastodonParser(Tags(hashtags), times)
+    return XParser(tags=Tags(hashtags), times=times)
+
+
+def _times(settings: Settings) -> PostTimes:
+    return PostTimes(timedelta(days=settings.produce.max_age_days))
 
 
 def identity_of(network: str, settings: Settings) -> str:

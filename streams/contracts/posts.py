@@ -25,7 +25,7 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
     """A post as its author wrote it. An edit is the same `source` and `id` with a newer `edited_at`."""
 
-    _times = ("created_at", "edited_at", "collected_at")
+    _times = ("created_at", "edited_at", "collected_at", "author_created_at")
 
     source: Source
     id: PostId
@@ -44,7 +44,10 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
     edited_at: Time | None = None
     collected_at: Time | None = None
     created_at_is_estimate: bool = False
-    """The network gave no usable time: `created_at` is the time of collection."""
+    """The author gave no time that can be right: `created_at` is when the network or, where that says nothing, this
+    program saw the post first."""
+    author_created_at: Time | None = None
+    """The time that the author gave, where `created_at` is an estimate in its place."""
 
     def __post_init__(self) -> None:
         MessageBase.__post_init__(self)

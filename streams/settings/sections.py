@@ -138,6 +138,11 @@ class ProduceSettings(Section):
     linger_ms: int = Field(20, ge=0, description="how long a batch waits to fill before it is sent")
     cursor_seconds: Seconds = Field(2.0, description="how often the cursor of a live source is saved")
     state_path: FilePath = Field(Path(".tagpulse"), description="folder of the saved cursors")
+    max_age_days: Annotated[float, Field(gt=0, le=36_500)] = Field(
+        7.0,
+        description="on a live feed: a post that says it is older, or that it is of the future, counts at the time at "
+        "which it came; files keep old times",
+    )
 
 
 class EnrichSettings(Section):

@@ -66,6 +66,7 @@ _POST_COLUMNS = [
     _Column("edited_at", _TIME, "message.post.edited_at"),
     _Column("collected_at", _TIME, "message.post.collected_at"),
     _Column("created_at_is_estimate", pa.bool_(), "message.post.created_at_is_estimate"),
+    _Column("author_created_at", _TIME, "message.post.author_created_at"),
     _Column("model_name", pa.string(), "message.model.name"),
     _Column("model_version", pa.string(), "message.model.version"),
     _Column("model_runtime", pa.string(), "message.model.runtime"),

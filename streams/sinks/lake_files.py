@@ -35,7 +35,10 @@ _DICTIONARIES = [
     *(f"{name}.list.element" for name in ("hashtags", "topics", "media")),
 ]
 _ENCODINGS = {
-    **dict.fromkeys(("created_at", "edited_at", "collected_at", "deleted_at", "forgotten_at"), "DELTA_BINARY_PACKED"),
+    **dict.fromkeys(
+        ("created_at", "edited_at", "collected_at", "author_created_at", "deleted_at", "forgotten_at"),
+        "DELTA_BINARY_PACKED",
+    ),
     **dict.fromkeys(("likes", "reposts", "replies", "kafka_partition", "kafka_offset"), "DELTA_BINARY_PACKED"),
     **dict.fromkeys(("language_score", "negative", "neutral", "positive", "campaign_score"), "BYTE_STREAM_SPLIT"),
     "topic_scores.list.element": "BYTE_STREAM_SPLIT",

@@ -28,7 +28,7 @@ from streams.sources.http import BadAnswer
 from streams.sources.jetstream import SOURCE, AccountGone, Notice, Position, notice_of, position_of
 from streams.sources.jetstream_cursor import Cursor, Servers, read_cursor
 from streams.sources.jetstream_socket import MAX_FRAME_BYTES, Connect
-from streams.sources.live import report_gap, show_behind
+from streams.sources.live import PostTimes, report_gap, show_behind
 from streams.sources.tags import Tags
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class BlueskySource(Source):
         tags: Collection[str],
         *,
         cursor: str | None = None,
+        times: PostTimes | None = None,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -67,7 +68,7 @@ class BlueskySource(Source):
     ) -> None:
         """`tags`: the hashtags to keep, none: every post with one. Raises SettingsError when the cursor is none."""
         self._settings = settings
-        self._parser = JetstreamParser(Tags(tags), reposts=settings.reposts)
+        self._parser = JetstreamParser(Tags(tags), reposts=settings.reposts, times=times)
         self._position = None if cursor is None else read_cursor(cursor)
         self._servers = Servers(settings.servers)
         self._now = now

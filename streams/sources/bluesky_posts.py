@@ -25,6 +25,7 @@ from streams.sources.jetstream import (
     invalid,
     malformed,
 )
+from streams.sources.live import PostTimes, Written
 from streams.sources.recent import Recent
 from streams.sources.tags import Tags
 from streams.sources.untyped import dicts, mapping, string, strings, time
@@ -56,8 +57,9 @@ class JetstreamParser:
     hashtag either: those of posts that were read lately are kept, with their text.
     """
 
-    def __init__(self, tags: Tags, *, reposts: bool = True) -> None:
+    def __init__(self, tags: Tags, *, reposts: bool = True, times: PostTimes | None = None) -> None:
         self._tags = tags
+        self._times = times or PostTimes()
         self._wants_reposts = reposts
         self._recent = Recent[str, None](_REMEMBERED_BYTES)
         self._kept = Recent[str, Post](_KEPT_BYTES)
@@ -81,13 +83,14 @@ class JetstreamParser:
         if isinstance(commit, Unreadable):
             return [commit]
         if isinstance(commit, AccountGone):
-            removed = self.forget(commit)
+            removed = self.forget(commit._replace(at=min(commit.at, now)))
             if not removed:
                 self._filtered.inc()
             return removed
         if commit is None or commit.collection not in (POSTS, REPOSTS):
             self._filtered.inc()
             return []
+        commit = commit._replace(at=min(commit.at, now))
         signature = f"{commit.did}/{commit.collection}/{commit.rkey} {commit.rev} {commit.operation}"
         if signature in self._recent:
             self._repeated.inc()
@@ -124,7 +127,8 @@ class JetstreamParser:
         if gone_at is not None and commit.at <= gone_at:
             return []
         edited_at = commit.at if commit.operation == "update" else None
-        post = _post(commit.record, commit.did, commit.rkey, edited_at, now)
+        written = self._times.written(time(commit.record.createdAt), commit.at)
+        post = _post(commit.record, commit.did, commit.rkey, written, edited_at, now)
         if self._tags.match(post.hashtags) and not _is_labelled(commit.record):
             self._kept.add(post_id, post)
             return [post]
@@ -157,14 +161,15 @@ class JetstreamParser:
         siblings = self._reposts_of.get(original.id) or []
         self._reposts_of.add(original.id, [*siblings[-_REMEMBERED_REPOSTS + 1 :], repost_id])
         self._reposts.add(repost_id, original.id)
-        created_at = time(commit.record.createdAt if commit.record else None)
+        written = self._times.written(time(commit.record.createdAt if commit.record else None), commit.at)
         return [
             msgspec.structs.replace(
                 original,
                 id=repost_id,
                 author=commit.did,
-                created_at=created_at or now,
-                created_at_is_estimate=created_at is None,
+                created_at=written.created_at,
+                created_at_is_estimate=written.is_estimate,
+                author_created_at=written.author_created_at,
                 repost_of=original.id,
                 reply_to=None,
                 engagement=Engagement(),
@@ -174,14 +179,14 @@ class JetstreamParser:
         ]
 
 
-def _post(record: Record, did: str, rkey: str, edited_at: datetime | None, now: datetime) -> Post:
-    created_at = time(record.createdAt)
+def _post(record: Record, did: str, rkey: str, written: Written, edited_at: datetime | None, now: datetime) -> Post:
     return Post(
         source=SOURCE,
         id=f"{did}/{rkey}",
         text=record.text,
-        created_at=created_at or now,
-        created_at_is_estimate=created_at is None,
+        created_at=written.created_at,
+        created_at_is_estimate=written.is_estimate,
+        author_created_at=written.author_created_at,
         author=did,
         hashtags=normalise_hashtags([*_hashtags(record), *find_hashtags(record.text)]),
         language_hint=next(filter(None, strings(record.langs)), None),

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from streams.contracts import utc_now
 from streams.errors import BadInput
 from streams.sources import lines
 from streams.sources.base import Batch, Content, Source
@@ -40,6 +42,7 @@ class FileSource(Source):
         columns: Columns | None = None,
         cursor: str | None = None,
         batch_size: int = 500,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         """`max_line_bytes`: a longer line is cut and goes to the dead letters; `batch_size`: lines between two cursors.
 
@@ -53,6 +56,7 @@ class FileSource(Source):
         self._columns = columns or Columns()
         self._begin = _parse_cursor(cursor, len(paths))
         self._batch_size = batch_size
+        self._now = now
         self._read = 0
         self._total = None if STDIN in paths else sum(Path(path).stat().st_size for path in paths)
 
@@ -91,11 +95,12 @@ class FileSource(Source):
 
         blocks = lines.blocks(path, self._limit, self._count, self._batch_size)
         if self._format_of(path) == "table":
-            parse_table(blocks, self._columns, origin, self._limit, emit, after)
+            parse_table(blocks, self._columns, origin, self._limit, emit, after, self._now)
             return
         for block in blocks:
             news = [line for line in block if line.number > after and line.value and not line.value.isspace()]
-            emit([parse(line, origin) for line in news], block[-1].number)
+            now = self._now()
+            emit([parse(line, origin, now) for line in news], block[-1].number)
 
     def _format_of(self, path: str) -> Format:
         name = path.lower()

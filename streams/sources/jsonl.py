@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import msgspec
 
-from streams.contracts import Deletion, Post, Reason, decode_raw, find_hashtags, normalise_hashtags
+from streams.contracts import Deletion, Post, Reason, decode_raw, find_hashtags, normalise_hashtags, utc_now
 from streams.contracts.repair import decode_json
 from streams.errors import BadMessage
 from streams.sources.base import Content, Unreadable
 from streams.sources.lines import Line
+from streams.sources.times import check_past
 
 _POST: msgspec.json.Decoder[Post] = msgspec.json.Decoder(Post)
 _ERROR_CHARACTERS = 300
@@ -20,22 +22,25 @@ _TAGGED = re.compile(rb'"type"\s*:')
 _HASHTAGS = re.compile(rb'"hashtags"\s*:')
 
 
-def parse(line: Line, origin: str) -> Content:
+def parse(line: Line, origin: str, now: datetime | None = None) -> Content:
     """Reads a line: `source`, `id`, `text` and `created_at` are needed, everything else has its default.
 
-    A line without `type` is a post. Hashtags are found in the text where the line has no field `hashtags`.
+    A line without `type` is a post. What is of a later time than `now` (default: this moment) is refused. Hashtags are found in the text where the line has no field `hashtags`.
     """
     number, value, cut = line
     if cut:
         return Unreadable(origin, number, value, "oversize", f"a line of {len(value) + cut} bytes, cut to {len(value)}")
     try:
         post: Post | Deletion = decode_raw(value) if _TAGGED.search(value) else decode_json(_POST, value)
+        check_past(post, now or utc_now())
     except BadMessage as error:
         return Unreadable(origin, number, value, _reason(error), error.detail)
     except msgspec.ValidationError as error:
         return Unreadable(origin, number, value, "invalid", str(error)[:_ERROR_CHARACTERS])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Unreadable(origin, number, value, "malformed", str(error)[:_ERROR_CHARACTERS])
+    except ValueError as error:
+        return Unreadable(origin, number, value, "invalid", str(error))
     if isinstance(post, Deletion):
         return post
     if post.hashtags:

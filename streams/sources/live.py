@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from streams import metrics
 from streams.contracts import Gap
 
 logger = logging.getLogger(__name__)
+
+MAX_AGE = timedelta(days=7)
+
+
+class Written(NamedTuple):
+    """When a post was written, as the fields of `Post` say it."""
+
+    created_at: datetime
+    is_estimate: bool
+    author_created_at: datetime | None
+
+
+class PostTimes:
+    """Which times are believed: authors' clocks say what they like, and the lake has a folder for every hour."""
+
+    def __init__(self, max_age: timedelta = MAX_AGE) -> None:
+        """`max_age`: how long ago something may be said to have happened."""
+        self._max_age = max_age
+
+    def believed(self, told: datetime | None, seen_at: datetime) -> datetime:
+        """The time that is told of something that was seen at `seen_at`; that one where it cannot be right."""
+        return seen_at if told is None or told > seen_at or seen_at - told > self._max_age else told
+
+    def written(self, told: datetime | None, seen_at: datetime) -> Written:
+        """When a post was written whose author says `told`."""
+        at = self.believed(told, seen_at)
+        return Written(at, False, None) if at is told else Written(at, True, told)
 
 
 def report_gap(source: str, origin: str, reason: str, *, since: datetime | None, now: datetime) -> Gap:

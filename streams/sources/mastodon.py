@@ -15,12 +15,13 @@ from streams.errors import SettingsError
 from streams.settings import MastodonSettings
 from streams.sources import http
 from streams.sources.base import Batch, Content, Source
-from streams.sources.live import show_behind
-from streams.sources.mastodon_feed import CLOCKS_DIFFER, Feed, Place, Refusals, Step
+from streams.sources.live import PostTimes, show_behind
+from streams.sources.mastodon_feed import Feed, Place, Refusals, Step
 from streams.sources.mastodon_instance import Instance, order
 from streams.sources.mastodon_status import SOURCE, MastodonParser
 from streams.sources.merged import merged
 from streams.sources.tags import Tags
+from streams.sources.times import CLOCKS_DIFFER
 
 _PLAUSIBLE_LAG = timedelta(days=1)  # besides the time for which this process was away
 
@@ -43,6 +44,7 @@ class MastodonSource(Source):
         tags: Collection[str],
         *,
         cursor: str | None = None,
+        times: PostTimes | None = None,
         now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -53,7 +55,7 @@ class MastodonSource(Source):
             raise SettingsError("Mastodon streams hashtags: name some in the campaign file, or with --tag")
         self._settings = settings
         self._places = _read_cursor(cursor)
-        self._parser = MastodonParser(Tags(self._tags))
+        self._parser = MastodonParser(Tags(self._tags), times)
         self._now = now
         self._sleep = sleep
         self._jitter = jitter
@@ -110,7 +112,7 @@ class MastodonSource(Source):
             contents += self._parser.read(step.frame, origin, now)
         for content in contents:
             if isinstance(content, Post) and content.edited_at is None:  # an edit is looked up before older posts
-                self._show_behind(content.created_at, now)
+                self._show_behind(content.author_created_at or content.created_at, now)
         if step.local_id:
             key = _key(step.instance, step.tag)
             last = self._places.get(key)

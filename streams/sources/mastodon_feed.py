@@ -22,12 +22,12 @@ from streams.sources.mastodon_instance import BEFORE_ALL, PAGE, Instance, order
 from streams.sources.mastodon_status import DELETE, EDIT, SOURCE, UPDATE, LocalId, MastodonParser
 from streams.sources.merged import Put
 from streams.sources.recent import Recent
+from streams.sources.times import CLOCKS_DIFFER
 from streams.sources.untyped import time
 from streams.sources.wire import EventReader, TooLong, event_frame
 
 logger = logging.getLogger(__name__)
 
-CLOCKS_DIFFER = timedelta(minutes=1)
 _RECALLED = 200  # so many posts are looked at again after a cut
 _KNOWN_BYTES = 2**18  # twice as many ids, of any length
 _LATE = timedelta(minutes=15)  # a post may take so long from one instance to another

@@ -16,6 +16,7 @@ from streams.contracts import Deletion, Engagement, Post, find_hashtags, normali
 from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.html import read_html
+from streams.sources.live import PostTimes
 from streams.sources.recent import Recent
 from streams.sources.tags import Tags
 from streams.sources.untyped import count, dicts, mapping, string, time
@@ -73,8 +74,9 @@ _STATUS: msgspec.json.Decoder[_Status] = msgspec.json.Decoder(_Status)
 class MastodonParser:
     """Reads the frames of any number of instances: what one of them gave already is left out of the others'."""
 
-    def __init__(self, tags: Tags) -> None:
+    def __init__(self, tags: Tags, times: PostTimes | None = None) -> None:
         self._tags = tags
+        self._times = times or PostTimes()
         self._versions = Recent[str, datetime](_REMEMBERED_BYTES)
         """The newest edit of each URI that was passed on."""
         self._uris = Recent[tuple[str, str], str](_REMEMBERED_BYTES)
@@ -137,11 +139,13 @@ class MastodonParser:
         if last is not None and (edited_at or _NEVER) <= last:
             self._repeated.inc()
             return []
-        post = self._post(status, origin, edited_at, now)
+        # as the author says it, an edit is known again when it comes from another instance
+        seen_at = self._times.believed(edited_at, now)
+        post = self._post(status, origin, seen_at if edited_at else None, now)
         if not self._tags.match(post.hashtags):
             self._filtered.inc()
             # an edit took the hashtag away: the post left the campaign
-            return [] if last is None else [Deletion(source=SOURCE, id=uri, deleted_at=edited_at or now)]
+            return [] if last is None else [Deletion(source=SOURCE, id=uri, deleted_at=seen_at)]
         self._versions.add(uri, edited_at or _NEVER)
         return [post]
 
@@ -167,13 +171,14 @@ class MastodonParser:
     def _post(self, status: _Status, origin: str, edited_at: datetime | None, now: datetime) -> Post:
         written = status.reblog or status
         text = _text(written)
-        created_at = time(status.created_at)
+        when = self._times.written(time(status.created_at), now)
         return Post(
             source=SOURCE,
             id=status.uri,
             text=text,
-            created_at=created_at or now,
-            created_at_is_estimate=created_at is None,
+            created_at=when.created_at,
+            created_at_is_estimate=when.is_estimate,
+            author_created_at=when.author_created_at,
             author=_author(status.account.acct, origin),
             hashtags=normalise_hashtags([*_tag_names(written.tags), *find_hashtags(text)]),
             language_hint=string(written.language) or None,

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import zstandard
 
-from streams.contracts import utc_now
+from streams.contracts import Post, utc_now
 from streams.errors import BadInput
 from streams.sources import lines
 from streams.sources.base import Batch, Content, Parser, Unreadable
@@ -131,7 +131,9 @@ class RecordedSource(FileSource):
                     f"not one of {self._network} up to version {VERSION}"
                 )
         elif value and not value.isspace():
-            yield from self._parser.read(*_frame(value, path))
+            frame, origin, came_at = _frame(value, path)
+            contents = self._parser.read(frame, origin, came_at or utc_now())
+            yield from contents if came_at else map(_as_told, contents)
 
 
 def _head(line: bytes) -> _Head | None:
@@ -141,8 +143,16 @@ def _head(line: bytes) -> _Head | None:
         return None
 
 
-def _frame(line: bytes, path: str) -> tuple[bytes, str, datetime]:
-    """The frame of a line, where it came from and when."""
+def _as_told(content: Content) -> Content:
+    """Nobody knows when it came, so that nothing the author says of it is too long ago."""
+    if not isinstance(content, Post) or content.author_created_at is None or content.author_created_at > utc_now():
+        return content
+    told = content.author_created_at
+    return msgspec.structs.replace(content, created_at=told, created_at_is_estimate=False, author_created_at=None)
+
+
+def _frame(line: bytes, path: str) -> tuple[bytes, str, datetime | None]:
+    """The frame of a line, where it came from and when, if that is known."""
     try:
         taped = _TAPED.decode(line)
         frame = (
@@ -150,4 +160,4 @@ def _frame(line: bytes, path: str) -> tuple[bytes, str, datetime]:
         )
         return frame, taped.origin[:300], taped.at.astimezone(UTC) if taped.at.tzinfo else taped.at.replace(tzinfo=UTC)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, binascii.Error, OverflowError):
-        return line, path, utc_now()
+        return line, path, None

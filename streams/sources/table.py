@@ -6,17 +6,18 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
 import msgspec
 
-from streams.contracts import Post, Reason, normalise_hashtags
+from streams.contracts import Post, Reason, normalise_hashtags, utc_now
 from streams.errors import BadInput
 from streams.sources.base import Content, Unreadable
 from streams.sources.jsonl import with_hashtags
 from streams.sources.lines import Line
-from streams.sources.times import parse_time, tweet_time
+from streams.sources.times import check_past, parse_time, tweet_time
 
 FIELDS = ("id", "text", "created_at", "source", "author", "hashtags", "language_hint", "reply_to", "repost_of", "url")
 """What a column can be mapped to."""
@@ -47,23 +48,31 @@ class Columns:
 
 
 def parse_table(
-    blocks: Iterable[list[Line]], columns: Columns, origin: str, limit: int, emit: Emit, after: int = 0
+    blocks: Iterable[list[Line]],
+    columns: Columns,
+    origin: str,
+    limit: int,
+    emit: Emit,
+    after: int = 0,
+    now: Callable[[], datetime] = utc_now,
 ) -> None:
     """Reads a table with a header; `emit` gets the rows of each block. A row's number is that of its last line.
 
     The delimiter (comma, tab, semicolon) is the commonest of them in the header. `limit` is the longest row in bytes: it
-    bounds what an unclosed quote can swallow. Rows up to line `after` are left out. Raises BadInput when a column is missing.
+    bounds what an unclosed quote can swallow. Rows up to line `after` are left out; what is of a
+    later time than `now` is refused. Raises BadInput when a column is missing.
     """
     csv.field_size_limit(limit)
-    _Table(columns, origin, emit, after).read(blocks)
+    _Table(columns, origin, emit, after, now).read(blocks)
 
 
 class _Table:
-    def __init__(self, columns: Columns, origin: str, emit: Emit, after: int) -> None:
+    def __init__(self, columns: Columns, origin: str, emit: Emit, after: int, now: Callable[[], datetime]) -> None:
         self._columns = columns
         self._origin = origin
         self._emit = emit
         self._after = after
+        self._now = now
         self._row: list[Line] = []
         self._found: list[Content] = []
         self._number = 0
@@ -151,7 +160,9 @@ class _Table:
             fields["created_at"] = parse_time(fields["created_at"])
         if "hashtags" in fields:
             fields["hashtags"] = normalise_hashtags(re.split(r"[\s,;|]+", fields["hashtags"]))
-        return msgspec.convert(fields, Post)
+        post = msgspec.convert(fields, Post)
+        check_past(post, self._now())
+        return post
 
     def _add(self, content: Content) -> None:
         self._number = self._row[-1].number

@@ -6,6 +6,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from streams.contracts import Deletion, Post
+
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""Between two machines, or more."""
+
 _TWITTER_EPOCH_MS = 1_288_834_974_657
 _TWITTER_TIME_SHIFT = 22
 _FIRST_TIMED_TWEET = 29_700_859_247  # ids below are of before November 2010 and hold no time
@@ -13,6 +18,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DIGITS = 9  # fewer are a year or a date such as 20260620 rather than seconds
 _MAX_EPOCH_SECONDS = 100_000_000_000  # above it a number counts milliseconds
 _TWITTER_TIME = re.compile(r"\w{3} (\w{3}) (\d{2}) (\d{2}:\d{2}:\d{2}) (\+\d{4}) (\d{4})")
+
+
+def check_past(message: Post | Deletion, now: datetime) -> None:
+    """Raises ValueError when something is said to happen in the future: that is no time, and the lake would keep it."""
+    for name in ("created_at", "edited_at", "collected_at", "deleted_at"):
+        at: datetime | None = getattr(message, name, None)
+        if at is not None and at - now > CLOCKS_DIFFER:
+            raise ValueError(f"{name} is in the future: {at.isoformat()}")
 
 
 def tweet_time(tweet_id: str) -> datetime:

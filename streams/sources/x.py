@@ -20,7 +20,7 @@ from streams.errors import Refused, SettingsError
 from streams.settings import XSettings
 from streams.sources import http
 from streams.sources.base import Batch, Content, Source, Unreadable
-from streams.sources.live import report_gap, show_behind
+from streams.sources.live import PostTimes, report_gap, show_behind
 from streams.sources.merged import Put, merged
 from streams.sources.wire import TooLong
 from streams.sources.x_compliance import STREAMS, Compliance
@@ -68,6 +68,7 @@ class XSource(Source):
         tags: Collection[str],
         *,
         cursor: str | None = None,
+        times: PostTimes | None = None,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -83,7 +84,7 @@ class XSource(Source):
         self._host = urlsplit(settings.url).netloc
         self._headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
         self._tags = tags
-        self._parser = XParser(settings.rule_tag)
+        self._parser = XParser(settings.rule_tag, times=times)
         self._quota = Quota(settings.monthly_posts, clock, now)
         self._now = now
         self._sleep = sleep

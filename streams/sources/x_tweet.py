@@ -13,6 +13,7 @@ from streams import metrics
 from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
 from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
+from streams.sources.live import PostTimes, Written
 from streams.sources.recent import Recent
 from streams.sources.tags import Tags
 from streams.sources.times import tweet_time
@@ -87,13 +88,14 @@ class XParser:
     go the reposts that hold its text, with an account its posts and what reposts them.
     """
 
-    def __init__(self, rule_tag: str | None = None, tags: Tags | None = None) -> None:
+    def __init__(self, rule_tag: str | None = None, tags: Tags | None = None, times: PostTimes | None = None) -> None:
         """`rule_tag`: marks the rules that are ours, what matches none of them is left out; None: whoever made the rules.
 
         `tags`: what carries none of these is left out, for frames that were asked for with other rules.
         """
         self._rule_tag = rule_tag
         self._tags = tags
+        self._times = times or PostTimes()
         self._newest = Recent[str, str](_REMEMBERED_BYTES)
         """The newest version of each post that was passed on: an edit has an id of its own."""
         self._posts = Recent[str, str](_REMEMBERED_BYTES)
@@ -139,7 +141,7 @@ class XParser:
         if last is not None and int(tweet.id) <= int(last):
             self._repeated.inc()
             return []
-        post = _post(tweet, first, includes, now)
+        post = _post(tweet, first, includes, self._times, now)
         original = _original(post.repost_of or "", includes)
         accounts = [*filter(None, dict.fromkeys((_id(tweet.author_id), _id(original.get("author_id")))))]
         gone_at = self._gone_at(post, tweet.id, accounts)
@@ -172,7 +174,7 @@ class XParser:
     def _comply(self, events: dict[str, dict[str, Any]], now: datetime) -> list[Content]:
         removed: list[Content] = []
         for kind, event in events.items():
-            at = time(event.get("event_at")) or now
+            at = self._times.believed(time(event.get("event_at")), now)
             tweet_id, account = _named(event)
             if tweet_id and kind in _REMOVALS:
                 removed += self._remove(tweet_id, at)
@@ -253,14 +255,18 @@ def made_at(tweet_id: str) -> datetime | None:
         return None
 
 
-def _post(tweet: _Tweet, first: str, includes: dict[str, Any], now: datetime) -> Post:
+def _post(tweet: _Tweet, first: str, includes: dict[str, Any], times: PostTimes, now: datetime) -> Post:
     references = {
         string(reference.get("type")): _id(reference.get("id")) for reference in dicts(tweet.referenced_tweets)
     }
     original = _original(references.get("retweeted", ""), includes)
     text = unescape(_text(original) if original else _text(msgspec.to_builtins(tweet)))
-    written_at = time(tweet.created_at) or made_at(tweet.id)
-    created_at = written_at if first == tweet.id else made_at(first) or written_at
+    version_at = time(tweet.created_at)
+    id_at = made_at(first)
+    if id_at is not None and id_at <= now and (version_at is None or first != tweet.id):
+        written = Written(id_at, False, None)  # by X's own clock, however long ago
+    else:
+        written = times.written(version_at, now)
     author = _author(_id(tweet.author_id), includes)
     figures = mapping(tweet.public_metrics)
     language = string(tweet.lang)
@@ -268,8 +274,9 @@ def _post(tweet: _Tweet, first: str, includes: dict[str, Any], now: datetime) ->
         source=SOURCE,
         id=first,
         text=text,
-        created_at=created_at or now,
-        created_at_is_estimate=created_at is None,
+        created_at=written.created_at,
+        created_at_is_estimate=written.is_estimate,
+        author_created_at=written.author_created_at,
         author=author,
         hashtags=normalise_hashtags([*_hashtags(tweet, original), *find_hashtags(text)]),
         language_hint=None if language in _NO_LANGUAGE else language or None,
@@ -282,7 +289,7 @@ def _post(tweet: _Tweet, first: str, includes: dict[str, Any], now: datetime) ->
             replies=count(figures.get("reply_count")),
         ),
         url=f"https://x.com/{author or 'i'}/status/{tweet.id}",
-        edited_at=None if first == tweet.id else written_at or now,
+        edited_at=None if first == tweet.id else times.believed(version_at or made_at(tweet.id), now),
         collected_at=now,
     )
 

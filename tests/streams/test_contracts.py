@@ -92,6 +92,7 @@ posts = st.builds(
     edited_at=st.none() | times,
     collected_at=st.none() | times,
     created_at_is_estimate=st.booleans(),
+    author_created_at=st.none() | times,
 )
 deletions = st.builds(Deletion, source=sources, id=ids, deleted_at=times)
 enriched = st.builds(

@@ -39,6 +39,7 @@ _POSTS = st.builds(
     edited_at=st.none() | _TIMES,
     collected_at=st.none() | _TIMES,
     created_at_is_estimate=st.booleans(),
+    author_created_at=st.none() | _TIMES,
 )
 _DELETIONS = st.builds(Deletion, source=st.just("file"), id=_TEXT.filter(bool), deleted_at=_TIMES)
 

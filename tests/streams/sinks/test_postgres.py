@@ -75,6 +75,7 @@ def full(post_id: str) -> EnrichedPost:
         edited_at=START + timedelta(microseconds=1),
         collected_at=START + timedelta(seconds=2),
         created_at_is_estimate=True,
+        author_created_at=datetime(1, 1, 1, tzinfo=UTC),
     )
     topics = (TopicScore(name="sports", score=1 / 3), TopicScore(name='"x"', score=1e-300))
     return msgspec.structs.replace(enriched(post_id), post=post, topics=topics)

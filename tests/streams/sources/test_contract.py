@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -114,14 +115,33 @@ def test_a_deletion_before_its_post_takes_it_away(network: Network) -> None:
     assert not any(isinstance(content, Post) for content in contents)
 
 
-def test_wrong_clocks_change_nothing_but_the_time(network: Network) -> None:
-    for year in (b"1970", b"2199"):
-        parser = open_parser(network.name, Settings(), ["poltwt"])
-        frame = network.frame(1, "#poltwt").strip()
-        [found] = parser.read(frame.replace(b'"2026-', b'"' + year + b"-"), "server", NOW)
+@pytest.mark.parametrize("year", ["0001", "0999", "1970", "2199", "9999"])
+def test_a_clock_that_cannot_be_right_gives_way_and_what_it_said_is_kept(network: Network, year: str) -> None:
+    parser = open_parser(network.name, Settings(), ["poltwt"])
+    frame = network.frame(1, "#poltwt").strip()
+    [right] = open_parser(network.name, Settings(), ["poltwt"]).read(frame, "server", NOW)
+    [found] = parser.read(frame.replace(b'"2026-', b'"' + year.encode() + b"-"), "server", NOW)
+    assert isinstance(right, Post)
+    assert isinstance(found, Post)
+    assert (right.created_at_is_estimate, right.author_created_at) == (False, None)
+    assert timedelta() <= NOW - found.created_at < timedelta(hours=1)
+    assert found.created_at_is_estimate
+    assert found.author_created_at == right.created_at.replace(year=int(year))
+    assert decode_raw(encode(found)) == found
+
+
+def test_how_long_ago_a_post_may_be_written_is_a_setting(network: Network) -> None:
+    frame = network.frame(1, "#poltwt").strip()
+    [right] = open_parser(network.name, Settings(), ["poltwt"]).read(frame, "server", NOW)
+    later = NOW + timedelta(days=8)
+    frame = jetstream.frame(1, at_us=int(later.timestamp() * 1e6)) if network.name == "bluesky" else frame
+    for days, is_estimate in ((7, True), (9, False)):
+        parser = open_parser(network.name, Settings(produce={"max_age_days": days}), ["poltwt"])  # type: ignore[arg-type]
+        [found] = parser.read(frame, "server", later)
         assert isinstance(found, Post)
-        assert found.created_at.year == int(year)
-        assert decode_raw(encode(found)) == found
+        assert isinstance(right, Post)
+        assert found.created_at_is_estimate is is_estimate
+        assert found.author_created_at == (right.created_at if is_estimate else None)
 
 
 async def test_a_frame_that_cannot_be_read_is_told_and_the_connection_kept(network: Network) -> None:

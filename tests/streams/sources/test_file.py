@@ -66,6 +66,33 @@ async def test_reads_posts_deletions_and_names_what_is_neither(tmp_path: Path) -
     assert "created_at" in refused[1].error
 
 
+@pytest.mark.parametrize("field", ["created_at", "edited_at", "collected_at"])
+async def test_a_time_in_the_future_is_refused_and_an_old_one_is_kept(field: str, tmp_path: Path) -> None:
+    path = tmp_path / "day.jsonl"
+    path.write_bytes(b"\n".join(line(year, **{field: f"{year}-01-01T00:00:00Z"}) for year in ("0001", "1999", "9999")))
+    old, older, refused = contents(await read(path))
+    assert [getattr(post, field).year for post in (old, older)] == [1, 1999]
+    assert isinstance(refused, Unreadable)
+    assert (refused.number, refused.reason) == (3, "invalid")
+    assert refused.error == f"{field} is in the future: 9999-01-01T00:00:00+00:00"
+
+
+async def test_a_deletion_of_the_future_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "day.jsonl"
+    path.write_text('{"type":"deletion","source":"x","id":"1","deleted_at":"9999-12-31T23:59:00Z"}')
+    [refused] = contents(await read(path))
+    assert isinstance(refused, Unreadable)
+    assert "deleted_at is in the future" in refused.error
+
+
+def test_a_row_of_the_future_is_refused_and_nul_becomes_the_sign_for_it() -> None:
+    refused, kept = table(b"id,text,created_at\n1,hello,9999-12-31T23:59:00Z\n2,a\0b,0999-01-01T00:00:00Z")
+    assert isinstance(refused, Unreadable)
+    assert (refused.number, refused.error) == (2, "created_at is in the future: 9999-12-31T23:59:00+00:00")
+    assert isinstance(kept, Post)
+    assert (kept.created_at.year, kept.text) == (999, "a\ufffdb")
+
+
 def test_finds_hashtags_only_where_the_line_has_none() -> None:
     def hashtags(value: bytes) -> tuple[str, ...]:
         post = parse(Line(1, value), "file:x")

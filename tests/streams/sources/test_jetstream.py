@@ -151,14 +151,32 @@ def test_passes_every_deletion_on() -> None:
 
 
 @pytest.mark.parametrize("created_at", [None, 5, "yesterday", "0001-01-01T00:00:00+14:00", {}])
-def test_a_useless_clock_gives_way_to_ours(created_at: Any) -> None:
+def test_a_useless_clock_gives_way_to_the_servers(created_at: Any) -> None:
+    at = datetime(2026, 8, 1, 11, 59, 58, 500_000, tzinfo=UTC)
     found = post(frame(createdAt=created_at))
-    assert (found.created_at, found.created_at_is_estimate) == (NOW, True)
+    assert (found.created_at, found.created_at_is_estimate, found.author_created_at) == (at, True, None)
 
 
-def test_keeps_what_the_authors_clock_said() -> None:
+def test_keeps_what_a_wrong_clock_said_beside_the_servers() -> None:
+    at = datetime(2026, 8, 1, 11, 59, 58, 500_000, tzinfo=UTC)
     found = post(frame(createdAt="2031-01-01T00:00:00+02:00"))
-    assert (found.created_at, found.created_at_is_estimate) == (datetime(2030, 12, 31, 22, tzinfo=UTC), False)
+    assert (found.created_at, found.created_at_is_estimate) == (at, True)
+    assert found.author_created_at == datetime(2030, 12, 31, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("operation", ["update", "delete"])
+def test_a_server_ahead_of_us_dates_nothing_into_the_future(operation: str) -> None:
+    [content] = JetstreamParser(Tags(["poltwt"])).read(
+        frame(operation=operation), "server", datetime(2026, 8, 1, tzinfo=UTC)
+    )
+    at = (
+        content.edited_at
+        if isinstance(content, Post)
+        else content.deleted_at
+        if isinstance(content, Deletion)
+        else None
+    )
+    assert at == datetime(2026, 8, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -88,6 +88,19 @@ def test_an_answer_to_a_post_that_was_read_names_it() -> None:
 def test_a_useless_clock_gives_way_to_ours(created_at: Any) -> None:
     found = post(created_at=created_at)
     assert (found.created_at, found.created_at_is_estimate) == (NOW, True)
+
+
+@pytest.mark.parametrize("edited_at", ["0999-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_an_edit_of_a_wrong_clock_does_not_outlive_its_deletion(edited_at: str) -> None:
+    parser = MastodonParser(Tags(["poltwt"]))
+    frame = event_frame("status.update", json.dumps(status(1, edited_at=edited_at)).encode())
+    [edit] = parser.read(frame, ORIGIN, NOW)
+    assert parser.read(frame, "another.example", NOW + timedelta(minutes=1)) == []  # the same edit
+    [gone] = parser.read(event_frame("delete", b"1001"), ORIGIN, NOW + timedelta(minutes=2))
+    assert isinstance(edit, Post)
+    assert edit.edited_at == NOW
+    assert isinstance(gone, Deletion)
+    assert gone.deleted_at > edit.edited_at
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ create table stored_posts (
     edited_at timestamptz,
     collected_at timestamptz,
     created_at_is_estimate boolean not null,
+    author_created_at timestamptz,
     model_name text not null,
     model_version text not null,
     model_runtime text,
