@@ -52,6 +52,12 @@ MALFORMED = Counter(
     ["source"],
     registry=REGISTRY,
 )
+SHARED_IDS = Counter(
+    "tagpulse_source_shared_ids",
+    "Posts whose id another post had before, with another author or text, of which sinks keep one: were ids rounded?",
+    ["source"],
+    registry=REGISTRY,
+)
 RECONNECTS = Counter(
     "tagpulse_source_reconnects", "Connections made anew: is the network shaky?", ["source"], registry=REGISTRY
 )

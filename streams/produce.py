@@ -14,11 +14,12 @@ import msgspec
 from kafka import errors as kafka_errors
 
 from streams import connection, metrics, topics
-from streams.contracts import HEADERS, DeadLetter, Deletion, Gap, encode, fit_dead_letter, record_time_ms, utc_now
+from streams.contracts import HEADERS, DeadLetter, Deletion, Gap, Post, encode, fit_dead_letter, record_time_ms, utc_now
 from streams.errors import SettingsError, Unavailable
 from streams.outbox import Outbox, Record, Stopped
 from streams.privacy import pseudonymise
 from streams.settings import Settings
+from streams.shared_ids import SharedIds
 from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.cursors import Cursor
 from streams.sources.pace import paced
@@ -29,6 +30,7 @@ WORKER = "produce"
 _TICK_SECONDS = 0.5
 _CLOSE_SECONDS = 3.0
 _REPORTED = 20
+_REMEMBERED_IDS = 100_000
 
 
 @dataclass(kw_only=True)
@@ -39,6 +41,8 @@ class Summary:
     """Posts, deletions and unreadable lines that the source gave."""
     malformed: int = 0
     """Of these, what was no post: it is in the dead letters."""
+    repeated_ids: int = 0
+    """Posts whose id another post had shortly before, with another author or text: sinks keep one of them."""
     sent: int = 0
     """Posts and deletions that Kafka confirmed."""
     dead: int = 0
@@ -76,6 +80,7 @@ class Produce:
         self._stopping = asyncio.Event()
         self._outbox = Outbox(settings, self._oversize)
         self._label = metrics.BoundedLabel((), metrics.MAX_SOURCES).of
+        self._shared_ids = SharedIds(_REMEMBERED_IDS)
         self._saved: str | None = None
         self._saved_at = time.monotonic()
         self._began = time.monotonic()
@@ -177,6 +182,8 @@ class Produce:
                 kind = "deletion"
             else:
                 kind = "post"
+                if self._shared_ids.add(content):
+                    self._tell_repeated_id(content)
                 if content.collected_at is None:
                     content = msgspec.structs.replace(content, collected_at=now)
                 else:
@@ -190,6 +197,14 @@ class Produce:
             metrics.RECEIVED.labels(source, kind).inc(count)
         if newest_ms:
             metrics.SOURCE_LAST_EVENT.labels(self._source.name).set(newest_ms / 1000)
+
+    def _tell_repeated_id(self, post: Post) -> None:
+        self.summary.repeated_ids += 1
+        metrics.SHARED_IDS.labels(self._source.name).inc()
+        if self.summary.repeated_ids == 1:
+            logger.warning(
+                "several posts have the id %s, of which sinks keep one: were ids rounded?", repr(post.id)[:100]
+            )
 
     def _unreadable(self, content: Unreadable, now: datetime) -> Record:
         place = f"{content.origin.removeprefix('file:')}:{content.number}"

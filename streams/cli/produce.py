@@ -266,6 +266,10 @@ def _show(summary: Summary, as_json: bool) -> None:
         click.echo(
             f"{summary.dead:,} went to the dead letters, {summary.malformed:,} of them lines that cannot be read"
         )
+    if summary.repeated_ids:
+        click.echo(
+            f"{summary.repeated_ids:,} posts have the id of another post: sinks keep one of them; spreadsheets round long ids"
+        )
     click.echo(f"{summary.sent:,} posts and deletions sent and confirmed in {summary.seconds:.1f} s ({rate:,.0f}/s)")
     if summary.stopped:
         place = f" after {summary.place}" if summary.place else ""

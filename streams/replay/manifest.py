@@ -21,6 +21,7 @@ from streams.contracts import (
 from streams.reader import read_topic
 from streams.replay.selection import hashtags_of
 from streams.settings import Settings
+from streams.shared_ids import SharedIds
 
 NO_HASHTAG = ""
 
@@ -57,7 +58,9 @@ class Manifest(msgspec.Struct, kw_only=True):
     checksum: str
     """SHA-256 over all results in sorted order, without the time at which they were made: equal for equal results."""
     reconciled: bool
-    """Every chosen message was enriched or is a dead letter, and none was answered in two ways."""
+    """Every chosen message was enriched or is a dead letter, none was answered in two ways, and no two posts share an id."""
+    repeated_ids: int = 0
+    """Of `enriched`, the posts whose id another post had before, with another author or text: sinks keep one of them."""
     refused: dict[str, int] = {}
     """Dead letters of the store workers, by reason: enriched, but not kept."""
     sinks: dict[str, int] = {}
@@ -85,6 +88,8 @@ class Account:
         self._versions: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._contradictions = 0
+        self._shared_ids = SharedIds()
+        self._repeated_ids = 0
 
     def manifest(self) -> Manifest:
         """Raises Unavailable."""
@@ -98,7 +103,7 @@ class Account:
         for origin in self._dead.keys() & self._results.keys():
             del self._dead[origin]  # it was sent again from the dead letters, and then enriched
         read, enriched, dead = set(self._hashtags), set(self._results), set(self._dead)
-        reconciled = not self._contradictions and enriched | dead == read
+        reconciled = not self._contradictions and not self._repeated_ids and enriched | dead == read
         return Manifest(
             run=self._settings.run,
             read=len(read),
@@ -111,6 +116,7 @@ class Account:
             models=sorted(self._models),
             checksum=self._checksum(),
             reconciled=reconciled,
+            repeated_ids=self._repeated_ids,
             refused=dict(sorted(self._refused.items())),
         )
 
@@ -127,6 +133,7 @@ class Account:
             return
         message = decode_enriched(record.value, record.headers)
         if isinstance(message, EnrichedPost):
+            self._repeated_ids += self._shared_ids.add(message.post)
             model = message.model
             self._versions[model.version] += 1
             self._models[" ".join(filter(None, (model.name, model.version, model.runtime, model.precision)))] += 1

@@ -29,6 +29,7 @@ from streams.sources.file import FileSource
 from tests.conftest import SettingsFactory
 from tests.helpers import records
 from tests.helpers.brokers import own_settings
+from tests.helpers.feeds import counted
 from tests.helpers.processes import eventually, wait_until
 
 # kafka-python forgets the sockets of connections that were refused
@@ -125,6 +126,16 @@ async def test_every_post_is_there_once_with_key_time_and_headers(settings: Sett
     (letter,) = map(decode_dead, (record.value for record in records.read_all(settings.kafka, settings.topics.dead)))
     assert (letter.reason, letter.error) == ("invalid", f"created_at is in the future: {future}")  # type: ignore[union-attr]
     assert decode_raw(found[b"a:3"][0].value).collected_at == datetime(2013, 5, 1, tzinfo=UTC)  # type: ignore[union-attr]
+
+
+async def test_posts_that_share_an_id_are_told(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(embedded_broker)
+    topics.create(settings)
+    before = counted(metrics.SHARED_IDS, "given")
+    rounded = [post(1, "3.96E+17", "one"), post(2, "3.96E+17", "two"), post(3, "3.96E+17", "two"), post(4)]
+    summary = await Produce(Given([list(rounded)], ends=True), settings).run()
+    assert (summary.sent, summary.repeated_ids) == (4, 1)
+    assert counted(metrics.SHARED_IDS, "given") == before + 1
 
 
 async def test_what_cannot_be_read_or_is_too_large_goes_to_the_dead_letters(

@@ -121,3 +121,13 @@ def test_what_a_sink_refused_was_enriched_all_the_same(settings: Settings) -> No
     bury(settings, settings.topics.enriched, 0, "sink_refused")
     found: dict[str, Any] = msgspec.to_builtins(account(settings))
     assert (found["dead"], found["refused"], found["reconciled"]) == (0, {"sink_refused": 1}, True)
+
+
+def test_posts_that_share_an_id_do_not_add_up(settings: Settings) -> None:
+    one, other = enriched("3.96E+17", text="first"), enriched("3.96E+17", text="second")
+    raw(settings, [one.post, other.post])
+    answer(settings, one, 0)
+    answer(settings, one, 0)
+    answer(settings, other, 1)
+    found = account(settings)
+    assert (found.read, found.enriched, found.repeated_ids, found.reconciled) == (2, 2, 1, False)

@@ -1,0 +1,35 @@
+"""Posts that share an id are found, and the same post again is none of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from streams.contracts import Post
+from streams.sample_day import sample_day
+from streams.shared_ids import SharedIds
+
+NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
+
+
+def post(**fields: Any) -> Post:
+    return Post(**{"source": "x", "id": "3.96E+17", "text": "one", "created_at": NOON} | fields)
+
+
+def test_another_text_or_author_under_one_id_is_found() -> None:
+    ids = SharedIds()
+    assert not ids.add(post())
+    assert ids.add(post(text="two"))
+    assert ids.add(post(text="three"))
+    assert ids.add(post(text="three", author="anna"))
+
+
+def test_the_same_post_its_edit_and_other_networks_are_none() -> None:
+    ids = SharedIds()
+    assert not any(map(ids.add, [post(), post(collected_at=NOON), post(text="two", edited_at=NOON), post(source="y")]))
+    assert not any(ids.add(message) for message in sample_day() if isinstance(message, Post))
+
+
+def test_no_more_is_remembered_than_was_said() -> None:
+    ids = SharedIds(1)
+    assert not any(map(ids.add, [post(), post(id="2"), post(text="two")]))
