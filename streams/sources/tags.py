@@ -8,6 +8,7 @@ from itertools import chain
 
 from streams.contracts import normalise_hashtags
 from streams.contracts.unicode import nfkc, visible
+from streams.sources.base import MAX_FRAME_BYTES
 
 _WIDE_SIGN = "＃".encode()
 _NO_HASHTAG = (b"facet#link", b"facet#mention")
@@ -31,9 +32,13 @@ class Tags:
         """False only when no hashtag that is listened to can be in there, however it is written."""
         if not self._tags:
             return _has_sign(frame)
-        if len(frame) > _MAX_SEARCHED:
+        if _MAX_SEARCHED < len(frame) <= MAX_FRAME_BYTES:
             return True
         lower = frame.lower()
+        if (
+            len(frame) > MAX_FRAME_BYTES
+        ):  # nobody reads it: it is worth a dead letter only if the tag is written plainly
+            return any(needle.encode() in lower for needle in self._needles) and _has_sign(frame)
         if any(needle in lower for needle in self._ascii):
             return _has_sign(frame)
         if frame.isascii():
