@@ -23,7 +23,7 @@ LABEL org.opencontainers.image.title="tagpulse" \
 # the folders that volumes are mounted on belong to the user before they are volumes
 RUN groupadd --system --gid 10001 tagpulse \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin tagpulse \
-    && install --directory --owner=tagpulse --group=tagpulse /var/lib/tagpulse/lake /var/lib/tagpulse/state
+    && install --directory --mode=0700 --owner=tagpulse --group=tagpulse /var/lib/tagpulse/lake /var/lib/tagpulse/state
 COPY --from=build /opt/tagpulse /opt/tagpulse
 ENV PATH=/opt/tagpulse/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

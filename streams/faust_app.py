@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import faust
@@ -15,6 +13,7 @@ from streams import connection
 from streams.faust_consumer import ReportExpired, lose_nothing
 from streams.lossless import Lossless, Pace
 from streams.offset_gaps import examiner
+from streams.private_files import own_temporary_folder
 from streams.settings import KafkaSettings
 
 _BUFFERED_BATCHES = 4
@@ -51,7 +50,7 @@ def build_app(
         group,
         **connection.faust_broker(kafka),
         autodiscover=False,
-        datadir=Path(tempfile.gettempdir()) / "tagpulse-faust",
+        datadir=own_temporary_folder("faust"),
         store="memory://",
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=kafka.instance_id,

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from streams.errors import TagpulseError
+from streams.private_files import keep_files_private
 from streams.terminal import one_line, plain
 
 _COMMANDS = {
@@ -91,6 +92,7 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and ends the process with its exit code; an error of ours is one line on standard error."""
+    keep_files_private()
     given = sys.argv[1:] if arguments is None else arguments
     if given and given[0] in _UNTIL_STOPPED:
         for number in (signal.SIGTERM, signal.SIGINT):
