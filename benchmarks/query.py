@@ -20,8 +20,9 @@ from rows import Row, show
 
 from streams.contracts import SENTIMENTS
 from streams.lake_query import ask
-from streams.sinks.lake import DELETION_SCHEMA, DELETIONS, POST_SCHEMA, POSTS, Span
+from streams.sinks.lake import DELETION_SCHEMA, POST_SCHEMA
 from streams.sinks.lake_files import write_table
+from streams.sinks.lake_folders import DELETIONS, POSTS, Span
 from streams.sinks.storage import LocalStorage
 
 DAY = datetime(2026, 6, 20, tzinfo=UTC)

@@ -42,7 +42,7 @@ async def forget(sinks: Sequence[Sink], wanted: Wanted) -> list[Removal]:
 
 async def _forget(sink: Sink, wanted: Wanted) -> Removal:
     try:
-        async with opened(sink):
+        async with opened(sink, existing=True):
             removed = await sink.forget(wanted)
     except TagpulseError as error:
         return Removal(sink=sink.name, error=error)

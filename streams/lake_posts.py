@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pac
 
 from streams.contracts import Deletion, Engagement, Post
-from streams.sinks.lake import DELETIONS, POST_SCHEMA, POSTS, parse_file_name
-from streams.sinks.lake_files import base_name, read_table
-from streams.sinks.storage import Storage, open_storage
+from streams.sinks.lake import POST_SCHEMA
+from streams.sinks.lake_files import files_of, read_table, require_run
+from streams.sinks.lake_folders import DELETIONS, POSTS
+from streams.sinks.storage import Storage, open_lake
 
 _NOT_OF_THE_POST = {
     *("language", "language_score", "sentiment", "negative", "neutral", "positive", "topics", "topic_scores"),
@@ -24,20 +25,45 @@ _NOT_OF_THE_POST = {
 _POST_COLUMNS = [field.name for field in POST_SCHEMA if field.name not in _NOT_OF_THE_POST]
 _CHUNK = 2_000
 
+_Order = tuple[datetime, int, datetime]
+
 
 def read_messages(lake: Path | str, run: str) -> Iterator[Post | Deletion]:
     """Every post, edit and deletion of a run that the lake holds, in the order of event time.
 
-    Edits of a post come in the order of their edits. Memory holds an hour of event time. A compaction keeps only the
-    newest edits, and no deleted or forgotten posts. Raises Unavailable, Refused, BadInput.
+    Edits of a post come in the order of their edits. Memory holds the folders that the event time stands in: an hour, and
+    what was collected late of its month and year. A compaction keeps only the newest edits, and no deleted or forgotten
+    posts. Raises at once SettingsError where there is no lake, and BadInput where there is no such run; Unavailable, Refused.
     """
-    storage = open_storage(lake)
-    folders = [f"{kind}/run={run}" for kind in (POSTS, DELETIONS)]
-    hours = sorted({"/".join(name.split("/")[2:4]) for folder in folders for name in storage.files(folder)})
-    for hour in hours:
-        posts, deletions = (_rows(storage, f"{folder}/{hour}") for folder in folders)
-        messages: list[Iterator[Post | Deletion]] = [map(post_of, posts), map(_deletion_of, deletions)]
-        yield from heapq.merge(*messages, key=_time)
+    storage = open_lake(lake)
+    require_run(storage, run)
+    return _merged(storage, run)
+
+
+def _merged(storage: Storage, run: str) -> Iterator[Post | Deletion]:
+    starts = {file.folder: file.start for kind in (POSTS, DELETIONS) for file in files_of(storage, f"{kind}/run={run}")}
+    waiting = sorted(starts, key=lambda folder: starts[folder], reverse=True)
+    standing: list[tuple[_Order, int, Post | Deletion, Iterator[Post | Deletion]]] = []
+    while waiting or standing:
+        # a folder is opened when no earlier message is left
+        while waiting and (not standing or starts[waiting[-1]] <= standing[0][0][0]):
+            messages = _messages(storage, waiting.pop())
+            if (first := next(messages, None)) is not None:
+                heapq.heappush(standing, (_order(first), len(waiting), first, messages))
+        if not standing:
+            continue
+        _, number, message, messages = standing[0]
+        yield message
+        following = next(messages, None)
+        if following is None:
+            heapq.heappop(standing)
+        else:
+            heapq.heapreplace(standing, (_order(following), number, following, messages))
+
+
+def _messages(storage: Storage, folder: str) -> Iterator[Post | Deletion]:
+    make = post_of if folder.startswith(f"{POSTS}/") else _deletion_of
+    return map(make, _rows(storage, folder))
 
 
 def post_of(row: Mapping[str, Any]) -> Post:
@@ -66,12 +92,16 @@ def _deletion_of(row: Mapping[str, Any]) -> Deletion:
     return Deletion(source=row["source"], id=row["id"], deleted_at=row["deleted_at"])
 
 
-def _time(message: Post | Deletion) -> datetime:
-    return message.created_at if isinstance(message, Post) else message.deleted_at
+def _order(message: Post | Deletion) -> _Order:
+    """By event time, a post as it was written before its edits, and a deletion after both."""
+    if isinstance(message, Deletion):
+        return message.deleted_at, 2, message.deleted_at
+    edited_at = message.edited_at
+    return message.created_at, int(edited_at is not None), edited_at or message.created_at
 
 
 def _rows(storage: Storage, folder: str) -> Iterator[dict[str, Any]]:
-    """The rows of an hour, each once, sorted."""
+    """The rows of a folder, each once, sorted."""
     table = _table(storage, folder)
     if table is None:
         return
@@ -98,10 +128,9 @@ def _table(storage: Storage, folder: str) -> pa.Table | None:
     while True:
         tables = []
         try:
-            for name in storage.files(folder):
-                if span := parse_file_name(base_name(name)):
-                    table = read_table(storage, name, columns)
-                    tables.append(table.append_column("topic", pa.array([span.topic] * len(table), pa.string())))
+            for file in files_of(storage, folder):
+                table = read_table(storage, file.name, columns)
+                tables.append(table.append_column("topic", pa.array([file.span.topic] * len(table), pa.string())))
         except FileNotFoundError:
             continue  # a compaction replaced it
         return pa.concat_tables(tables) if tables else None

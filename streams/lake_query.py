@@ -11,7 +11,7 @@ import duckdb
 from streams.errors import BadInput
 from streams.sinks import lake_views
 from streams.sinks.lake_views import select
-from streams.sinks.storage import open_storage
+from streams.sinks.storage import open_lake
 
 _FETCHED_ROWS = 10_000
 _MAX_WORDS = 500
@@ -28,10 +28,11 @@ class Answer(NamedTuple):
 def ask(lake: Path | str, sql: str) -> Answer:
     """Runs one query over a folder or the address of an object store.
 
-    Raises BadInput with DuckDB's own words when it cannot, Unavailable or Refused when the lake cannot be read.
+    Raises BadInput with DuckDB's own words when it cannot, Unavailable or Refused when the lake cannot be read,
+    SettingsError when there is none.
     """
     try:
-        cursor = select(open_storage(lake), sql)
+        cursor = select(open_lake(lake), sql)
     except duckdb.Error as error:
         raise _failed(error) from None
     return Answer([column[0] for column in cursor.description or ()], _rows(cursor))
@@ -40,10 +41,10 @@ def ask(lake: Path | str, sql: str) -> Answer:
 def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:
     """A connection with the views, for those who ask more than one question. Times are in UTC.
 
-    Raises BadInput, Unavailable or Refused when the lake cannot be read.
+    Raises BadInput, Unavailable or Refused when the lake cannot be read, SettingsError when there is none.
     """
     try:
-        return lake_views.connect(open_storage(lake))
+        return lake_views.connect(open_lake(lake))
     except (duckdb.Error, FileNotFoundError) as error:
         raise BadInput(f"the lake cannot be read: {error}") from None
 

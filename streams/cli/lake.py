@@ -14,9 +14,11 @@ from streams.contracts import utc_now
 from streams.errors import SettingsError
 from streams.settings import load_settings
 from streams.sinks.lake_compact import Compacted, compact
+from streams.sinks.lake_files import require_run
 from streams.sinks.lake_prune import Pruned, prune
-from streams.sinks.storage import open_storage
+from streams.sinks.storage import open_lake
 from streams.terminal import json_text
+from streams.values import MAX_DAYS
 
 Folder = TypeVar("Folder", Compacted, Pruned)
 
@@ -38,7 +40,7 @@ def command() -> None:
 
 @command.command("compact")
 @click.option("--run", metavar="NAME", help="Only this run; default: all runs.")
-@click.option("--older-than", type=Age(), default="1h", show_default=True, help="Only hours that ended so long ago.")
+@click.option("--older-than", type=Age(), default="1h", show_default=True, help="Only hours that ended so long ago; months and years always.")
 @_execute
 @_as_json
 def compact_command(run: str | None, older_than: timedelta, execute: bool, as_json: bool) -> None:
@@ -52,7 +54,9 @@ def compact_command(run: str | None, older_than: timedelta, execute: bool, as_js
       tagpulse lake compact --execute
       tagpulse lake compact --run again --older-than 0h --execute
     """
-    storage = open_storage(load_settings().lake.path)
+    storage = open_lake(load_settings().lake.path)
+    if run is not None:
+        require_run(storage, run)
     folders = compact(storage, run=run, before=utc_now() - older_than, execute=execute)
     done = list(_told(folders, as_json))
     if not as_json:
@@ -62,11 +66,11 @@ def compact_command(run: str | None, older_than: timedelta, execute: bool, as_js
 
 
 @command.command("prune")
-@click.option("--days", type=click.IntRange(1), help="Default: TAGPULSE_LAKE__RETENTION_DAYS.")
+@click.option("--days", type=click.IntRange(1, MAX_DAYS), help="Default: TAGPULSE_LAKE__RETENTION_DAYS.")
 @_execute
 @_as_json
 def prune_command(days: int | None, execute: bool, as_json: bool) -> None:
-    """Remove the days of event time that are older than so many days, of every run, spikes too; deletions stay a week longer.
+    """Remove what is of days more than so many days ago, of every run, spikes too; deletions stay a week longer.
 
     \b
     Examples:
@@ -78,7 +82,7 @@ def prune_command(days: int | None, execute: bool, as_json: bool) -> None:
     days = days or settings.retention_days
     if days is None:
         raise SettingsError("how old? --days N or TAGPULSE_LAKE__RETENTION_DAYS=N")
-    storage = open_storage(settings.path)
+    storage = open_lake(settings.path)
     done = list(_told(prune(storage, days=days, today=utc_now().date(), execute=execute), as_json))
     if not as_json:
         files, size = sum(each.files for each in done), sum(each.bytes for each in done)

@@ -80,7 +80,7 @@ class Age(click.ParamType):
     def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        match = re.fullmatch(r"(\d{1,6})([mhd])", value)
+        match = re.fullmatch(r"(\d{1,5})([mhd])", value)
         if match is None:
             self.fail(f"{value!r} is not a number with m, h or d, as in 30m, 1h, 2d", param, ctx)
         return timedelta(**{self._UNITS[match[2]]: int(match[1])})

@@ -202,7 +202,7 @@ def _check(connection: duckdb.DuckDBPyConnection, run: str, side: str) -> None:
     """A run of which nothing was chosen may be one that is not there."""
     if connection.execute(f"select 1 from pairs where in_{side} limit 1").fetchone() is not None:  # noqa: S608
         return
-    runs = [name for (name,) in connection.execute("select distinct run from posts order by 1").fetchall()]
+    runs = [name for (name,) in connection.execute("select run from runs order by 1").fetchall()]
     if run not in runs:
         there = f"there are {', '.join(runs)}" if runs else "the lake is empty"
         raise BadInput(f"there is no run {run!r} in the lake: {there}")

@@ -81,7 +81,7 @@ def held(name: str, settings: Settings) -> dict[str, int] | None:
 
 
 async def _held(sink: Sink) -> dict[str, int] | None:
-    async with opened(sink):
+    async with opened(sink, existing=True):
         try:
             return dict(await sink.runs())
         except Refused:
@@ -89,5 +89,5 @@ async def _held(sink: Sink) -> dict[str, int] | None:
 
 
 async def _drop(sink: Sink, run: str) -> int:
-    async with opened(sink):
+    async with opened(sink, existing=True):
         return await sink.drop_run(run)

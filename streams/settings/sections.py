@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from streams.values import (
     Addresses,
     Bytes,
+    Days,
     ExistingFile,
     FilePath,
     Hours,
@@ -236,7 +237,7 @@ class LakeSettings(Section):
     flush_rows: Positive = Field(50_000, description="a file is closed after this many rows")
     flush_seconds: Seconds = Field(5.0, description="or after this long, and only then are its posts acknowledged")
     batch_size: Positive = Field(2_000, description="posts that are read together")
-    retention_days: Positive | None = Field(
+    retention_days: Days | None = Field(
         None, description="age from which `tagpulse lake prune` removes a day; default: none"
     )
 
@@ -253,7 +254,7 @@ class PostgresSettings(Section):
     migrate: bool = Field(
         True, description="whether the worker makes and changes the tables; false: `tagpulse postgres migrate` does"
     )
-    retention_days: Positive | None = Field(
+    retention_days: Days | None = Field(
         None, description="months that ended longer ago are dropped by `tagpulse postgres prune`"
     )
     flush_rows: Positive = Field(10_000, description="a transaction is committed after this many rows")

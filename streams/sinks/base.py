@@ -92,6 +92,12 @@ class Sink(ABC):
         """How many rows come at once, and how often they are flushed."""
         return Pace(batch_size=2_000, within_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0)
 
+    async def require(self) -> None:  # noqa: B027 (a sink may have nothing to look at)
+        """Raises SettingsError where nothing was ever stored, so that a wrong place is not taken for an empty one.
+
+        Creates nothing. Before `open`, by commands that only look or remove.
+        """
+
     @abstractmethod
     async def open(self) -> None:
         """Connects, creates what is missing."""
@@ -129,8 +135,10 @@ class Sink(ABC):
 
 
 @asynccontextmanager
-async def opened(sink: Sink) -> AsyncIterator[Sink]:
-    """The sink, open while the block runs."""
+async def opened(sink: Sink, *, existing: bool = False) -> AsyncIterator[Sink]:
+    """The sink, open while the block runs. `existing`: see `Sink.require`."""
+    if existing:
+        await sink.require()
     await sink.open()
     try:
         yield sink

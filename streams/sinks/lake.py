@@ -1,25 +1,16 @@
-"""The shape of the Parquet lake: its folders, its columns, its file names."""
+"""The columns of the Parquet lake."""
 
 from __future__ import annotations
 
-import datetime
-import re
-import secrets
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from streams.contracts import EnrichedMessage, EnrichedPost
 from streams.sinks.base import Row
-
-POSTS = "posts"
-DELETIONS = "deletions"
-FORGOTTEN = "forgotten"
-SPIKES = "spikes"
+from streams.sinks.lake_folders import DELETIONS, FORGOTTEN, POSTS, SPIKES
 
 _TIME = pa.timestamp("us", tz="UTC")
 _STRINGS = pa.list_(pa.string())
@@ -113,61 +104,6 @@ SPIKE_SCHEMA = pa.schema(
     ]
 )
 """A message about a spike; `explanation` is what else explains it, as JSON."""
-
-FOLDERS = {
-    POSTS: pa.schema([("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]),
-    DELETIONS: pa.schema([("run", pa.string()), ("date", pa.date32()), ("hour", pa.string())]),
-    SPIKES: pa.schema([("run", pa.string()), ("date", pa.date32())]),
-    FORGOTTEN: pa.schema([]),
-}
-"""The columns that the folders give."""
-
-_FILE_NAME = re.compile(
-    r"(?P<topic>.+)-(?P<partition>\d+)-(?P<first>\d+)-(?P<last>\d+)(?:\.\d+|\.r[0-9a-f]{8})?\.parquet"
-)
-
-
-class Span(NamedTuple):
-    """All rows of one folder that stand in this stretch of a partition, both ends included."""
-
-    topic: str
-    partition: int
-    first: int
-    last: int
-
-    def file_name(self, copy: int = 0) -> str:
-        """`copy` tells files apart that hold the same offsets of a topic that was deleted and made anew."""
-        suffix = f".{copy}" if copy else ""
-        return f"{self.topic}-{self.partition}-{self.first:012}-{self.last:012}{suffix}.parquet"
-
-    def rewritten_name(self) -> str:
-        """A name that no other file has or had: a crash must not let two rewrites meet in one file."""
-        return f"{self.topic}-{self.partition}-{self.first:012}-{self.last:012}.r{secrets.token_hex(4)}.parquet"
-
-    def overlaps(self, other: Span) -> bool:
-        same = (self.topic, self.partition) == (other.topic, other.partition)
-        return same and self.first <= other.last and other.first <= self.last
-
-
-def parse_file_name(name: str) -> Span | None:
-    """The span that a file holds, None for a file that is not ours."""
-    match = _FILE_NAME.fullmatch(name)
-    return match and Span(match["topic"], int(match["partition"]), int(match["first"]), int(match["last"]))
-
-
-def folder_of(message: EnrichedMessage, run: str) -> str:
-    """Where a message belongs in the lake: by kind, run, and date and hour of its event time (UTC)."""
-    if isinstance(message, EnrichedPost):
-        kind, at = POSTS, message.post.created_at
-    else:
-        kind, at = DELETIONS, message.deleted_at
-    return _folder(kind, run, at.date(), at.hour)
-
-
-@lru_cache(maxsize=1_024)  # a worker has posts of few hours, and a name costs more than the rest of its row
-def _folder(kind: str, run: str, date: datetime.date, hour: int) -> str:
-    return f"{kind}/run={run}/date={date:%Y-%m-%d}/hour={hour:02}"
-
 
 _SCHEMAS = {POSTS: POST_SCHEMA, DELETIONS: DELETION_SCHEMA, FORGOTTEN: FORGOTTEN_SCHEMA, SPIKES: SPIKE_SCHEMA}
 

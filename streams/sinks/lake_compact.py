@@ -1,19 +1,22 @@
-"""Compaction: the small files of an hour become one for each partition, without what was deleted or edited since."""
+"""Compaction: the small files of a folder become one for each partition, without what was deleted or edited since."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 
-from streams.sinks.lake import DELETIONS, FORGOTTEN, POSTS, Span, parse_file_name
-from streams.sinks.lake_files import base_name, describe, read_table, replace
+from streams.sinks.lake_files import base_name, describe, files_of, read_table, replace
+from streams.sinks.lake_folders import DELETIONS, FORGOTTEN, POSTS, LakeFile, Span
 from streams.sinks.lake_views import NEWEST_FIRST
 from streams.sinks.storage import Storage
+
+_FULL_ROWS = 250_000
+"""Of a file that takes no more: longer folders have no end, and memory holds all rows of a new file."""
 
 _POST_KEYS = ("source", "id", "created_at", "edited_at", "enriched_at", "kafka_partition", "kafka_offset")
 _DELETION_KEYS = ("source", "id", "kafka_partition", "kafka_offset")
@@ -48,26 +51,24 @@ class Compacted:
 
 
 def compact(storage: Storage, *, run: str | None, before: datetime, execute: bool = False) -> Iterator[Compacted]:
-    """Compacts the hours of a run, or of all runs, that ended by `before`; without `execute` it only says what it would do.
+    """Compacts the hours of a run, or of all runs, that ended by `before`, and all longer folders.
+
+    Without `execute` it only says what it would do.
 
     Deletions stay, so that records that are read again bring nothing back. It may be killed at any point and run again,
     and workers may write meanwhile.
     """
-    folders: dict[str, None] = {}
-    for kind in (POSTS, DELETIONS):
-        folders |= dict.fromkeys(name.rpartition("/")[0] for name in storage.files(kind))
+    folders = {file.folder: file for kind in (POSTS, DELETIONS) for file in files_of(storage, kind)}
     gone: dict[str, pa.Table] = {}
-    for folder in folders:
-        found = _hour_of(folder)
-        if found is None or found[1] + timedelta(hours=1) > before or run not in (None, found[0]):
+    for folder, file in folders.items():
+        if (file.is_hour and file.end > before) or run not in (None, file.run):
             continue
-        name = found[0]
-        is_posts = folder.startswith(f"{POSTS}/")
-        if is_posts and name not in gone:
-            gone[name] = _gone(storage, name)
+        is_posts = file.kind == POSTS
+        if is_posts and file.run not in gone:
+            gone[file.run] = _gone(storage, file.run)
         while True:
             try:
-                done = _compact_folder(storage, folder, gone[name] if is_posts else None, execute)
+                done = _compact_folder(storage, folder, gone[file.run] if is_posts else None, execute)
             except FileNotFoundError:
                 continue  # somebody else replaced a file meanwhile
             break
@@ -76,7 +77,8 @@ def compact(storage: Storage, *, run: str | None, before: datetime, execute: boo
 
 
 def _compact_folder(storage: Storage, folder: str, gone: pa.Table | None, execute: bool) -> Compacted | None:
-    names = [name for name in map(base_name, storage.files(folder)) if parse_file_name(name)]
+    files = {base_name(file.name): file for file in files_of(storage, folder)}
+    names = list(files)
     described = {name: describe(storage, f"{folder}/{name}") for name in names}
     replaced = {item for _, replaces in described.values() for item in replaces.items()}
     stale = [name for name, (file_id, _) in described.items() if (name, file_id) in replaced]
@@ -84,14 +86,14 @@ def _compact_folder(storage: Storage, folder: str, gone: pa.Table | None, execut
     if execute:
         for name in stale:
             storage.delete(f"{folder}/{name}")
-    kept, rows = _kept_rows(storage, folder, names, gone)
+    kept, rows = _kept_rows(storage, [files[name] for name in names], gone)
     groups: dict[tuple[str, int], list[str]] = defaultdict(list)
     for name in names:
-        span = _span(name)
+        span = files[name].span
         groups[span.topic, span.partition].append(name)
     files_after = rows_after = 0
     changed = bool(stale)
-    for group in groups.values():
+    for group in (part for whole in groups.values() for part in _parts(whole, kept)):
         left = sum(len(kept[name]) for name in group)
         rows_after += left
         if len(group) == 1 and left == rows[group[0]]:
@@ -102,25 +104,41 @@ def _compact_folder(storage: Storage, folder: str, gone: pa.Table | None, execut
         if execute:
             tables = [read_table(storage, f"{folder}/{name}").take(pa.array(kept[name], pa.int64())) for name in group]
             ids = {name: described[name][0] for name in group}
-            replace(storage, folder, ids, {_union([_span(name) for name in group]): _sorted(pa.concat_tables(tables))})
+            replace(
+                storage, folder, ids, {_union([files[name].span for name in group]): _sorted(pa.concat_tables(tables))}
+            )
     if not changed:
         return None
     return Compacted(folder, len(names) + len(stale), files_after, sum(rows.values()), rows_after)
 
 
+def _parts(names: Sequence[str], kept: Mapping[str, Sequence[int]]) -> Iterator[list[str]]:
+    """Splits the files of a partition, so that each part has rows for one file."""
+    part: list[str] = []
+    rows = 0
+    for name in names:
+        if part and rows + len(kept[name]) > _FULL_ROWS:
+            yield part
+            part, rows = [], 0
+        part.append(name)
+        rows += len(kept[name])
+    yield part
+
+
 def _kept_rows(
-    storage: Storage, folder: str, names: Sequence[str], gone: pa.Table | None
+    storage: Storage, files: Sequence[LakeFile], gone: pa.Table | None
 ) -> tuple[dict[str, list[int]], dict[str, int]]:
     """Of each file the numbers of the rows to keep, and how many it has."""
-    tables = [read_table(storage, f"{folder}/{name}", _DELETION_KEYS if gone is None else _POST_KEYS) for name in names]
+    names = [base_name(file.name) for file in files]
+    tables = [read_table(storage, file.name, _DELETION_KEYS if gone is None else _POST_KEYS) for file in files]
     kept: dict[str, list[int]] = {name: [] for name in names}
     if tables:
         keys = pa.concat_tables(
             [
                 table.append_column("file", pa.array([number] * len(table), pa.int32()))
                 .append_column("row", pa.array(range(len(table)), pa.int64()))
-                .append_column("topic", pa.array([_span(name).topic] * len(table), pa.string()))
-                for number, (name, table) in enumerate(zip(names, tables, strict=True))
+                .append_column("topic", pa.array([file.span.topic] * len(table), pa.string()))
+                for number, (file, table) in enumerate(zip(files, tables, strict=True))
             ]
         )
         with duckdb.connect() as connection:
@@ -138,10 +156,9 @@ def _gone(storage: Storage, run: str) -> pa.Table:
     while True:
         try:
             tables = [
-                read_table(storage, name, ("source", "id", time)).rename_columns(["source", "id", "at"])
+                read_table(storage, file.name, ("source", "id", time)).rename_columns(["source", "id", "at"])
                 for folder, time in ((f"{DELETIONS}/run={run}", "deleted_at"), (FORGOTTEN, "forgotten_at"))
-                for name in storage.files(folder)
-                if name.endswith(".parquet")
+                for file in files_of(storage, folder)
             ]
         except FileNotFoundError:
             continue
@@ -154,23 +171,6 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.sort_by([(time, "ascending"), ("kafka_offset", "ascending")])
 
 
-def _span(name: str) -> Span:
-    span = parse_file_name(name)
-    if span is None:
-        raise AssertionError(name)
-    return span
-
-
 def _union(spans: Sequence[Span]) -> Span:
     first = min(span.first for span in spans)
     return Span(spans[0].topic, spans[0].partition, first, max(span.last for span in spans))
-
-
-def _hour_of(folder: str) -> tuple[str, datetime] | None:
-    """The run and the start of the hour of a folder; None for one that is not ours."""
-    try:
-        _, run, date, hour = folder.split("/")
-        at = datetime.strptime(f"{date} {hour}", "date=%Y-%m-%d hour=%H").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return run.removeprefix("run="), at

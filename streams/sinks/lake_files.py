@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streams.errors import BadInput
-from streams.sinks.lake import POSTS, Span, parse_file_name, schema_of
+from streams.sinks.lake import schema_of
+from streams.sinks.lake_folders import KINDS, LakeFile, Span, parse
 from streams.sinks.storage import Storage
 
 _ROW_GROUP = 100_000
@@ -131,29 +132,41 @@ def _opened(storage: Storage, name: str) -> Iterator[pq.ParquetFile]:
 def held(storage: Storage, folder: str, span: Span) -> tuple[set[Identity], int]:
     """The rows of a span that the files of a folder hold, and which copy a new file of that span is."""
     while True:
-        names = [base_name(name) for name in storage.files(folder)]
+        files = files_of(storage, folder)
         rows: set[Identity] = set()
         try:
-            for name in names:
-                stored = parse_file_name(name)
-                if stored and stored.overlaps(span):
-                    table = read_table(storage, f"{folder}/{name}", ["kafka_offset", "source", "id"])
+            for file in files:
+                if file.span.overlaps(span):
+                    table = read_table(storage, file.name, ["kafka_offset", "source", "id"])
                     columns = (table.column(column).to_pylist() for column in ("kafka_offset", "source", "id"))
                     rows.update(zip(*columns, strict=True))
         except FileNotFoundError:
             continue  # a compaction replaced it: what it held stands elsewhere now
+        names = {file.name for file in files}
         copy = 0
-        while span.file_name(copy) in names:
+        while f"{folder}/{span.file_name(copy)}" in names:
             copy += 1
         return rows, copy
 
 
+def files_of(storage: Storage, folder: str) -> list[LakeFile]:
+    """The files below a folder of the lake that tagpulse wrote, sorted by name; others are left alone."""
+    return list(filter(None, map(parse, storage.files(folder))))
+
+
+def every_file(storage: Storage) -> list[str]:
+    """The names of all files of the lake."""
+    return [file.name for kind in KINDS for file in files_of(storage, kind)]
+
+
 def runs_of(storage: Storage) -> list[str]:
-    """The runs that have posts or deletions."""
-    found = {part for name in storage.files("") for part in name.split("/")[1:2] if part.startswith("run=")}
-    return sorted(part.removeprefix("run=") for part in found)
+    """The runs that have anything in the lake."""
+    return sorted({file.run for kind in KINDS for file in files_of(storage, kind) if file.run})
 
 
-def post_files(storage: Storage) -> list[str]:
-    """The files of posts of every run."""
-    return [name for name in storage.files(POSTS) if parse_file_name(base_name(name))]
+def require_run(storage: Storage, run: str) -> None:
+    """Raises BadInput, naming the runs that are, when this one is none of them."""
+    runs = runs_of(storage)
+    if run not in runs:
+        there = f"there are {', '.join(runs)}" if runs else "it holds no posts yet"
+        raise BadInput(f"there is no run {run!r} in the lake {storage.place}: {there}")

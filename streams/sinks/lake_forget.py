@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from streams.contracts import utc_now
 from streams.sinks.base import Author, PostKey, Wanted
-from streams.sinks.lake import FORGOTTEN, FORGOTTEN_SCHEMA, parse_file_name
-from streams.sinks.lake_files import base_name, describe, post_files, read_table, replace, write_table
+from streams.sinks.lake import FORGOTTEN_SCHEMA
+from streams.sinks.lake_files import base_name, describe, files_of, read_table, replace, write_table
+from streams.sinks.lake_folders import FORGOTTEN, POSTS, LakeFile
 from streams.sinks.lake_spikes import forget_in_spikes
 from streams.sinks.storage import Storage
 
@@ -52,30 +53,27 @@ def _note(storage: Storage, keys: Sequence[PostKey], at: datetime) -> None:
 def _take_out(storage: Storage, keys: set[PostKey]) -> bool:
     """Rewrites the files that hold one of these posts; whether there were any."""
     held = False
-    for name, table in _tables(storage, ["source", "id"]):
+    for file, table in _tables(storage, ["source", "id"]):
         kept = [key not in keys for key in _keys(table)]
         if all(kept):
             continue
         held = True
-        folder, span = name.rpartition("/")[0], parse_file_name(base_name(name))
-        if span is None:
-            raise AssertionError(name)
         try:
-            file_id, _ = describe(storage, name)
-            whole = read_table(storage, name)
+            file_id, _ = describe(storage, file.name)
+            whole = read_table(storage, file.name)
         except FileNotFoundError:
             continue
-        replace(storage, folder, {base_name(name): file_id}, {span: whole.filter(pa.array(kept))})
+        replace(storage, file.folder, {base_name(file.name): file_id}, {file.span: whole.filter(pa.array(kept))})
     return held
 
 
-def _tables(storage: Storage, columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
-    for name in post_files(storage):
+def _tables(storage: Storage, columns: Sequence[str]) -> Iterator[tuple[LakeFile, pa.Table]]:
+    for file in files_of(storage, POSTS):
         try:
-            table = read_table(storage, name, columns)
+            table = read_table(storage, file.name, columns)
         except FileNotFoundError:
             continue
-        yield name, table
+        yield file, table
 
 
 def _keys(table: pa.Table) -> list[PostKey]:

@@ -17,8 +17,9 @@ import pyarrow as pa
 from streams.contracts import Spike
 from streams.sinks.base import PostKey, Wanted
 from streams.sinks.explanations import EXCERPTS, without
-from streams.sinks.lake import FORGOTTEN, SPIKE_SCHEMA, SPIKES
-from streams.sinks.lake_files import read_table, write_table
+from streams.sinks.lake import SPIKE_SCHEMA
+from streams.sinks.lake_files import files_of, read_table, write_table
+from streams.sinks.lake_folders import FORGOTTEN, SPIKES, folder_of_spike
 from streams.sinks.storage import Storage
 
 _MARK_BYTES = 16
@@ -40,7 +41,7 @@ def keep_spikes(storage: Storage, run: str, spikes: Sequence[Spike]) -> int:
 def forget_in_spikes(storage: Storage, wanted: Wanted, posts: Sequence[PostKey]) -> None:
     """Takes posts and authors out of every explanation."""
     gone = wanted.posts | set(posts)
-    for name in storage.files(SPIKES):
+    for name in (file.name for file in files_of(storage, SPIKES)):
         (fields,) = read_table(storage, name).to_pylist()
         explanation = json.loads(fields["explanation"]) | {part: fields[part] for part in ("summary", *EXCERPTS)}
         rest = without(explanation, gone, wanted.authors)
@@ -51,7 +52,7 @@ def forget_in_spikes(storage: Storage, wanted: Wanted, posts: Sequence[PostKey])
 def _file_name(run: str, spike: Spike) -> str:
     message = f"{spike.id}\n{spike.at.isoformat()}\n{spike.state}"
     mark = hashlib.blake2b(message.encode(errors="replace"), digest_size=_MARK_BYTES).hexdigest()
-    return f"{SPIKES}/run={run}/date={spike.opened_at:%Y-%m-%d}/spike-{mark}.parquet"
+    return f"{folder_of_spike(spike, run)}/spike-{mark}.parquet"
 
 
 def _write(storage: Storage, name: str, fields: Mapping[str, Any], explanation: Mapping[str, Any]) -> None:
@@ -62,7 +63,7 @@ def _write(storage: Storage, name: str, fields: Mapping[str, Any], explanation: 
 
 
 def _forgotten(storage: Storage) -> set[PostKey]:
-    return {key for name in storage.files(FORGOTTEN) for key in _keys(storage, name)}
+    return {key for file in files_of(storage, FORGOTTEN) for key in _keys(storage, file.name)}
 
 
 def _keys(storage: Storage, name: str) -> Iterator[PostKey]:

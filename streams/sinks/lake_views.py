@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from streams.sinks.lake import DELETIONS, FOLDERS, POSTS, parse_file_name, schema_of
-from streams.sinks.lake_files import column_names, runs_of
+from streams.sinks.lake import schema_of
+from streams.sinks.lake_files import column_names, every_file, files_of, runs_of
+from streams.sinks.lake_folders import DELETIONS, FORGOTTEN, KINDS, POSTS, SPIKES, LakeFile
 from streams.sinks.storage import LocalStorage, Storage
 
 _TRIES = 5
-_HIVE_TYPES = {pa.string(): "varchar", pa.date32(): "date"}
+
+_FOLDERS = {
+    POSTS: {"run": pa.string(), "date": pa.date32(), "hour": pa.string()},
+    DELETIONS: {"run": pa.string()},
+    SPIKES: {"run": pa.string()},
+    FORGOTTEN: {},
+}
+"""The columns that the folders give."""
+
+# By their place in the path from its end: DuckDB would take those of folders above the lake, too. It opens only the files
+# that a condition on such a column leaves.
+_RUN = "substr(string_split(filename, '/')[{}], 5) as run"
+_HOUR = "substr(string_split(filename, '/')[-3], 6)::date as date, substr(string_split(filename, '/')[-2], 6) as hour"
+_LONGER = "created_at::date as date, strftime(created_at, '%H') as hour"
 
 NEWEST_FIRST = (
     "edited_at is null, coalesce(edited_at, created_at) desc, enriched_at desc, kafka_partition, kafka_offset desc"
@@ -90,8 +105,8 @@ def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
     connection.execute("set timezone = 'UTC'")
     runs = pa.table({"run": pa.array(runs_of(storage), pa.string())})
     connection.register("runs", runs)
-    for kind, folders in FOLDERS.items():
-        _create_stored_view(connection, storage, kind, folders)
+    for kind in KINDS:
+        _create_stored_view(connection, storage, kind)
     for view in (_POSTS_VIEW, _MINUTES_VIEW, _SPIKES_VIEW):
         connection.execute(view)
     return connection
@@ -100,62 +115,76 @@ def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
 def select(storage: Storage, sql: str) -> duckdb.DuckDBPyConnection:
     """Runs a query, anew when a compaction replaced files that it was reading. Raises duckdb.Error, Unavailable, Refused."""
     for tries_left in reversed(range(_TRIES)):
-        before = storage.files("")
+        before = every_file(storage)
         try:
             return connect(storage).execute(sql)
         except (duckdb.Error, FileNotFoundError):
-            if not tries_left or storage.files("") == before:
+            if not tries_left or every_file(storage) == before:
                 raise
     raise AssertionError
 
 
 def posts_by_run(storage: Storage) -> dict[str, int]:
-    """The posts of the view by run; runs that have only deletions with 0."""
+    """The posts of the view by run; runs that have only deletions or spikes with 0."""
     counted = select(storage, "select run, count(*) from posts group by 1").fetchall()
     return dict.fromkeys(runs_of(storage), 0) | {str(run): int(posts) for run, posts in counted}
 
 
-def _create_stored_view(connection: duckdb.DuckDBPyConnection, storage: Storage, kind: str, folders: pa.Schema) -> None:
-    name = f"stored_{kind}"
-    whole = pa.schema([*schema_of(kind), *folders])
-    files = [file for file in storage.files(kind) if _is_ours(file, kind)]
-    if files and not isinstance(storage, LocalStorage):
-        # without a network of its own DuckDB asks pyarrow
-        connection.register(name, _dataset(storage, kind, files, whole, folders))
-        return
+def _create_stored_view(connection: duckdb.DuckDBPyConnection, storage: Storage, kind: str) -> None:
+    name, folders = f"stored_{kind}", pa.schema(_FOLDERS[kind])
+    columns = pa.schema([*schema_of(kind), *folders])
     # the empty table gives the columns that no file has
-    connection.register(f"{name}_columns", whole.empty_table())
+    connection.register(f"{name}_columns", columns.empty_table())
     view = f"create view {name} as select * from {name}_columns"  # noqa: S608
-    for alike in _by_columns(storage, files):
-        names = ", ".join("'" + storage.full(file).replace("'", "''") + "'" for file in alike)
-        types = ", ".join(f"'{field.name}': {_HIVE_TYPES[field.type]}" for field in folders)
-        hive = f"true, hive_types = {{{types}}}" if types else "false"
-        view += f" union all by name select * from read_parquet([{names}], hive_partitioning = {hive})"  # noqa: S608
+    files = files_of(storage, kind)
+    parts = _by_columns(storage, files) if isinstance(storage, LocalStorage) else _by_length(files)
+    for number, (is_hour, alike) in enumerate(parts):
+        times = ", " + (_HOUR if is_hour else _LONGER) if kind == POSTS else ""
+        if isinstance(storage, LocalStorage):
+            run = ", " + _RUN.format(-3 if kind == SPIKES else -4) if len(folders) else ""
+            names = ", ".join(map(_quoted, (storage.full(file.name) for file in alike)))
+            view += (
+                f" union all by name select * exclude (filename){run}{times} "  # noqa: S608
+                f"from read_parquet([{names}], hive_partitioning = false, filename = true)"
+            )
+            continue
+        # without a network of its own DuckDB asks pyarrow
+        given = folders if is_hour or kind != POSTS else pa.schema([folders.field("run")])
+        connection.register(f"{name}_{number}", _dataset(storage, kind, alike, given))
+        view += f" union all by name select *{times if given != folders else ''} from {name}_{number}"  # noqa: S608
     connection.execute(view)
 
 
-def _by_columns(storage: Storage, files: Sequence[str]) -> Iterable[list[str]]:
-    """The files, those with the same columns together: earlier versions wrote fewer.
+def _by_length(files: Sequence[LakeFile]) -> list[tuple[bool, list[LakeFile]]]:
+    """The files of hours, and the others, whose folders say less of their posts' time."""
+    alike: dict[bool, list[LakeFile]] = defaultdict(list)
+    for file in files:
+        alike[file.is_hour].append(file)
+    return list(alike.items())
+
+
+def _by_columns(storage: Storage, files: Sequence[LakeFile]) -> list[tuple[bool, list[LakeFile]]]:
+    """The same, and those with the same columns together: earlier versions wrote fewer.
 
     DuckDB could look for itself, but would open every file again whenever a query names a view.
     """
-    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    alike: dict[tuple[bool, tuple[str, ...]], list[LakeFile]] = defaultdict(list)
     for file in files:
-        alike[column_names(storage, file)].append(file)
-    return alike.values()
+        alike[file.is_hour, column_names(storage, file.name)].append(file)
+    return [(is_hour, group) for (is_hour, _), group in alike.items()]
 
 
-def _dataset(storage: Storage, kind: str, files: list[str], schema: pa.Schema, folders: pa.Schema) -> Any:
+def _quoted(path: str) -> str:
+    """A file as DuckDB's SQL names it: what would stand for other names as well stands for itself."""
+    return "'" + re.sub(r"[*?\[]", r"[\g<0>]", path).replace("'", "''") + "'"
+
+
+def _dataset(storage: Storage, kind: str, files: Sequence[LakeFile], folders: pa.Schema) -> Any:
     return pads.dataset(
-        [storage.full(file) for file in files],
-        schema=schema,
+        [storage.full(file.name) for file in files],
+        schema=pa.schema([*schema_of(kind), *folders]),
         format="parquet",
         filesystem=storage.filesystem,
         partitioning=pads.partitioning(folders, flavor="hive") if len(folders) else None,
         partition_base_dir=storage.full(kind),
     )
-
-
-def _is_ours(file: str, kind: str) -> bool:
-    has_span = kind in (POSTS, DELETIONS)
-    return file.endswith(".parquet") and (not has_span or parse_file_name(file.rpartition("/")[2]) is not None)

@@ -16,9 +16,8 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from streams.errors import Refused, SettingsError, Unavailable
-from streams.sinks.storage import Storage
+from streams.sinks.storage import VARIABLE, Storage, no_lake
 
-VARIABLE = "TAGPULSE_LAKE__PATH"
 _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 30.0
 _ATTEMPTS = 2  # the worker waits and tries again by itself, and says so
@@ -59,6 +58,15 @@ class ObjectStorage(Storage):
             # a wrong name must not become a lake without posts
             if found == pafs.FileType.NotFound:
                 raise Refused(f"the lake {self.place} ({VARIABLE}): there is no bucket {bucket}")
+            # an object that says so, without which a lake before its first post is none
+            if self._root != bucket:
+                self.filesystem.create_dir(self._root)
+
+    def require(self) -> None:
+        with self.faults("read"):
+            found = self.filesystem.get_file_info(self._root).type
+        if found != pafs.FileType.Directory:
+            raise no_lake(self.place)
 
     def files(self, folder: str) -> list[str]:
         selector = pafs.FileSelector(self.full(folder), recursive=True, allow_not_found=True)

@@ -1,6 +1,6 @@
 """The Parquet lake as a sink: nothing lost and nothing twice, whatever crashes.
 
-Rows are kept by folder (kind, run, date, hour of event time). A flush writes one file for each folder and partition, named
+Rows are kept by folder (`lake_folders.py`). A flush writes one file for each folder and partition, named
 after the stretch of offsets it covers, and visible only as a whole. When a crash came among the files of a flush, the
 same records come again, in batches of other sizes: a folder whose files already cover an offset is read, and the rows it
 holds are left out.
@@ -19,8 +19,9 @@ from streams.contracts import EnrichedPost, Spike
 from streams.lossless import Pace
 from streams.settings import LIVE, LakeSettings, Settings
 from streams.sinks.base import Flushed, PostKey, Row, Sink, Wanted
-from streams.sinks.lake import DELETIONS, POSTS, SPIKES, Span, folder_of, schema_of, to_table
+from streams.sinks.lake import schema_of, to_table
 from streams.sinks.lake_files import Identity, held, write_table
+from streams.sinks.lake_folders import DELETIONS, POSTS, SPIKES, Span, folder_of
 from streams.sinks.lake_forget import forget
 from streams.sinks.lake_spikes import keep_spikes
 from streams.sinks.lake_views import posts_by_run
@@ -55,6 +56,9 @@ class ParquetSink(Sink):
     @property
     def pace(self) -> Pace:
         return self._pace
+
+    async def require(self) -> None:
+        await asyncio.to_thread(self._storage.require)
 
     async def open(self) -> None:
         await asyncio.to_thread(self._storage.prepare)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
+import stat
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -13,9 +16,11 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
-from streams.errors import Unavailable
+from streams.errors import SettingsError, Unavailable
+from streams.sinks.lake_folders import KINDS, POSTS
 
-_HIDDEN = ".part"
+VARIABLE = "TAGPULSE_LAKE__PATH"
+_HIDDEN = re.compile(r"\.[0-9a-f]{32}\.part")
 _STALE_SECONDS = 3_600.0
 
 
@@ -42,6 +47,10 @@ class Storage(ABC):
     @abstractmethod
     def prepare(self) -> None:
         """Makes the place usable, and tidies what a crashed writer left."""
+
+    @abstractmethod
+    def require(self) -> None:
+        """Raises SettingsError where no lake is, so that a wrong place is not taken for a lake without posts."""
 
     @abstractmethod
     def files(self, folder: str) -> list[str]:
@@ -88,13 +97,24 @@ class LocalStorage(Storage):
 
     def prepare(self) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            for left in self.path.rglob(f"*{_HIDDEN}"):
-                # what a crashed writer left; a younger file may belong to a writer at work
-                if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                    left.unlink(missing_ok=True)
+            (self.path / POSTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unavailable("used", error) from error
+        for directory, _, names in os.walk(self.path):
+            for left in (Path(directory, name) for name in names if _HIDDEN.fullmatch(name)):
+                # what a crashed writer left; a younger file may belong to a writer at work
+                with contextlib.suppress(OSError):
+                    found = left.lstat()
+                    if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > _STALE_SECONDS:
+                        left.unlink()
+
+    def require(self) -> None:
+        with self.faults("read"):
+            if self.path.is_dir() and (
+                not any(self.path.iterdir()) or any((self.path / kind).is_dir() for kind in KINDS)
+            ):
+                return
+        raise no_lake(self.place)
 
     def files(self, folder: str) -> list[str]:
         with self.faults("read"):
@@ -106,19 +126,23 @@ class LocalStorage(Storage):
 
     def _scan(self, folder: str) -> list[str]:
         found = []
-        for directory, _, names in os.walk(self.path / folder, onerror=_unless_gone):
+        for directory, folders, names in os.walk(self.path / folder, onerror=_unless_gone):
+            # the folders of a lake are KEY=VALUE: what somebody else put beside them may be closed to us
+            folders[:] = [name for name in folders if "=" in name and not name.startswith(".")]
             base = PurePosixPath(directory).relative_to(self.path)
-            found += [str(base / name) for name in names if not name.startswith(".")]
+            # a link that leads nowhere is no file, nor is a pipe
+            found += [str(base / name) for name in names if name[0] != "." and os.path.isfile(f"{directory}/{name}")]  # noqa: PTH113
         return sorted(found)
 
     def write(self, name: str, content: Any) -> None:
         target = self.path / name
-        hidden = target.with_name(f".{target.name}.{os.getpid()}{_HIDDEN}")
+        # not named by the process: writers in two containers have the same number
+        hidden = target.with_name(f".{secrets.token_hex(16)}.part")
         try:
             if not target.parent.is_dir():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _sync_parents(target.parent, self.path)
-            with hidden.open("wb") as file:
+            with hidden.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -136,9 +160,27 @@ class LocalStorage(Storage):
     def delete_folder(self, folder: str) -> None:
         with contextlib.suppress(FileNotFoundError), self.faults("written"):
             self.filesystem.delete_dir(self.full(folder))
+        above = (self.path / folder).parent
+        if above.parent != self.path:
+            with contextlib.suppress(OSError):  # other hours of the day are left
+                above.rmdir()
 
     def _unavailable(self, doing: str, error: OSError) -> Unavailable:
-        return Unavailable(f"the lake {self.place} (TAGPULSE_LAKE__PATH) cannot be {doing}: {error}")
+        return Unavailable(f"the lake {self.place} ({VARIABLE}) cannot be {doing}: {error}")
+
+
+def no_lake(place: str) -> SettingsError:
+    """What to raise where no lake is."""
+    return SettingsError(
+        f"{VARIABLE}: there is no lake in {place}: name the folder or the address that `store` writes to"
+    )
+
+
+def open_lake(place: Path | str) -> Storage:
+    """The storage of a lake that is there. Raises SettingsError where none is, Unavailable and Refused."""
+    storage = open_storage(place)
+    storage.require()
+    return storage
 
 
 def open_storage(place: Path | str) -> Storage:

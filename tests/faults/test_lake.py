@@ -13,6 +13,7 @@ from streams import topics
 from streams.broker import Broker
 from streams.contracts import Deletion, EnrichedMessage, decode_enriched, encode
 from streams.settings import Settings
+from streams.sinks.lake_files import every_file
 from streams.sinks.storage import open_storage
 from tests.conftest import SettingsFactory
 from tests.helpers.lake import expected_rows, view_rows
@@ -71,9 +72,9 @@ def test_twenty_kills_leave_what_a_fold_in_memory_leaves(
     share = MESSAGES // KILLS
     try:
         for kill in range(KILLS):
-            before, more = len(storage.files("")), dice.randrange(1, 12)
+            before, more = len(every_file(storage)), dice.randrange(1, 12)
             _send(settings, _messages(kill * share, (kill + 1) * share, dice))
-            wait_until(lambda seen=before + more: len(storage.files("")) >= seen, 60, f"progress before kill {kill}")
+            wait_until(lambda seen=before + more: len(every_file(storage)) >= seen, 60, f"progress before kill {kill}")
             worker.kill()
             worker = Tagpulse(*STORE, settings=settings, folder=tmp_path)
             if kill == KILLS // 2:  # a compaction beside the worker

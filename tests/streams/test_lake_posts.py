@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.contracts import Deletion, Engagement, Post, encode
+from streams.errors import BadInput
 from streams.lake_posts import read_messages
 from streams.sample_day import sample_day
 from streams.sinks.lake_compact import compact
@@ -20,7 +21,10 @@ from streams.sinks.storage import LocalStorage
 from tests.streams.sinks.test_parquet import START, Row, enriched, row, write
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-_TIMES = st.datetimes(datetime(2026, 6, 1, 22), datetime(2026, 6, 2, 1), timezones=st.just(UTC))  # noqa: DTZ001
+_TIMES = st.one_of(
+    st.datetimes(datetime(2026, 6, 1, 22), datetime(2026, 6, 2, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.datetimes(timezones=st.just(UTC)),
+)
 _COUNTS = st.integers(0, 2**63 - 1)
 _POSTS = st.builds(
     Post,
@@ -56,7 +60,7 @@ def _time(message: Post | Deletion) -> datetime:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.one_of(_POSTS, _DELETIONS), max_size=12))
+@given(st.lists(st.one_of(_POSTS, _DELETIONS), min_size=1, max_size=12))
 def test_every_field_of_every_message_comes_back_in_the_order_of_event_time(
     tmp_path_factory: pytest.TempPathFactory, messages: list[Post | Deletion]
 ) -> None:
@@ -65,7 +69,8 @@ def test_every_field_of_every_message_comes_back_in_the_order_of_event_time(
     read = list(read_messages(lake, "live"))
     assert sorted(map(encode, read)) == sorted(map(encode, messages))
     assert list(map(_time, read)) == sorted(map(_time, messages))
-    assert list(read_messages(lake, "another")) == []
+    with pytest.raises(BadInput, match="there is no run 'another' in the lake"):
+        read_messages(lake, "another")
 
 
 async def test_edits_come_after_the_post_and_rows_that_stand_twice_come_once(tmp_path: Path) -> None:

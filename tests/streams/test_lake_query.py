@@ -42,7 +42,7 @@ def _texts(lake: Path) -> list[tuple[str, str]]:
 
 
 def test_an_empty_lake_has_the_columns_and_no_rows(tmp_path: Path) -> None:
-    answer = ask(tmp_path / "none", "select * from posts")
+    answer = ask(tmp_path, "select * from posts")
     assert set(answer.columns) >= OFFERED
     assert list(answer.rows) == []
 
@@ -155,7 +155,9 @@ async def test_the_table_shows_hostile_posts_harmlessly(tmp_path: Path) -> None:
 
 
 def test_a_wrong_query_ends_with_65(tmp_path: Path) -> None:
-    done = run_tagpulse("query", "selec 1", settings=own_settings("127.0.0.1:1", tmp_path))
+    settings = own_settings("127.0.0.1:1", tmp_path)
+    Path(settings.lake.path).mkdir()
+    done = run_tagpulse("query", "selec 1", settings=settings)
     assert (done.returncode, done.stdout) == (65, "")
     assert "the query failed" in done.stderr
 

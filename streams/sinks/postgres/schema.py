@@ -10,6 +10,7 @@ from psycopg import sql
 from streams.errors import SettingsError
 from streams.settings import PostgresSettings
 from streams.sinks.postgres.faults import told
+from streams.sinks.postgres.session import connect
 
 VERSION_TABLE = "tagpulse_version"
 NEEDED = "0002"
@@ -32,6 +33,16 @@ def versions(connection: psycopg.Connection, settings: PostgresSettings) -> Vers
             return Versions(None, NEEDED)
         row = connection.execute(sql.SQL("select version_num from {}").format(table)).fetchone()
     return Versions(row[0] if row else None, NEEDED)
+
+
+def require_tables(settings: PostgresSettings) -> None:
+    """Raises SettingsError when the database has no tables of tagpulse; Unavailable and Refused."""
+    with connect(settings) as connection:
+        if versions(connection, settings).found is None:
+            raise SettingsError(
+                f"TAGPULSE_POSTGRES__DSN: the database {connection.info.dbname} has no tables of tagpulse in the schema "
+                f"{settings.schema_name} (TAGPULSE_POSTGRES__SCHEMA_NAME): name the one that `store` writes to"
+            )
 
 
 def require(found: Versions) -> None:

@@ -75,6 +75,9 @@ class PostgresSink(Sink):
             flush_seconds=self._settings.flush_seconds,
         )
 
+    async def require(self) -> None:
+        await asyncio.to_thread(schema.require_tables, self._settings)
+
     async def open(self) -> None:
         await asyncio.to_thread(self._work, lambda _: None)
 

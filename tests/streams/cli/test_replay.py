@@ -182,3 +182,23 @@ def test_a_day_out_of_the_lake_goes_into_both_sinks_and_people_are_forgotten_in_
     assert run_tagpulse("runs", "drop", "second", *both, "--execute", settings=settings).returncode == 0
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select count(*) from posts").fetchone() == (0,)
+
+
+def test_a_wrong_run_or_lake_is_an_error_that_leaves_nothing(
+    embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = settings_for(embedded_broker, model={"backend": "constant"})
+    topics.create(settings)
+    before = topics.names(settings.kafka)
+    lake = Path(settings.lake.path)
+    for arguments in (("runs", "list"), ("replay", "--from", "lake", "--run", "again")):
+        done = run_tagpulse(*arguments, settings=settings)
+        assert (done.returncode, f"there is no lake in {lake}" in done.stderr) == (78, True), done.stderr
+        assert not lake.exists()
+    lake.mkdir()
+    assert run_tagpulse("runs", "list", settings=settings).returncode == 0
+    done = run_tagpulse("replay", "--from", "lake", "--from-run", "agian", "--run", "again", settings=settings)
+    assert (done.returncode, "there is no run 'agian' in the lake" in done.stderr) == (65, True), done.stderr
+    assert run_tagpulse("runs", "show", "agian", settings=settings).returncode == 65
+    assert topics.names(settings.kafka) == before
+    assert list((tmp_path / "state" / "runs").glob("*.json")) == []

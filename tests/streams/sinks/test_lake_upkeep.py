@@ -14,8 +14,8 @@ import pytest
 from streams.contracts import Deletion, EnrichedPost
 from streams.settings import LakeSettings
 from streams.sinks.base import Author, PostKey, Wanted
-from streams.sinks.lake import DELETIONS, POSTS
-from streams.sinks.lake_files import describe
+from streams.sinks.lake_files import describe, every_file
+from streams.sinks.lake_folders import DELETIONS, POSTS
 from streams.sinks.lake_prune import prune
 from streams.sinks.parquet import ParquetSink
 from streams.sinks.storage import LocalStorage
@@ -160,11 +160,11 @@ async def test_old_days_go_and_their_deletions_a_week_later(tmp_path: Path) -> N
     (plan,) = prune(storage, days=3, today=day + timedelta(days=4))
     assert (plan.folder, plan.files) == (f"posts/run=live/date={day}", 1)
     assert plan.bytes > 0
-    assert len(storage.files("")) == 2, "a plan changes nothing"
+    assert len(every_file(storage)) == 2, "a plan changes nothing"
     list(prune(storage, days=3, today=day + timedelta(days=4), execute=True))
-    assert [name.partition("/")[0] for name in storage.files("")] == [DELETIONS]
+    assert [name.partition("/")[0] for name in every_file(storage)] == [DELETIONS]
     list(prune(storage, days=3, today=day + timedelta(days=11), execute=True))
-    assert storage.files("") == []
+    assert every_file(storage) == []
 
 
 async def test_each_file_has_an_id_of_its_own(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,8 +31,8 @@ from streams.errors import Unavailable
 from streams.lossless import Record
 from streams.settings import LakeSettings
 from streams.sinks.base import Row
-from streams.sinks.lake import DELETIONS, POSTS, Span, parse_file_name
 from streams.sinks.lake_compact import Compacted, compact
+from streams.sinks.lake_folders import DELETIONS, POSTS, Span, parse
 from streams.sinks.parquet import ParquetSink
 from streams.sinks.storage import LocalStorage
 from tests.helpers.lake import expected_rows, view_rows
@@ -183,8 +184,10 @@ def test_crashes_between_any_two_steps_neither_lose_nor_double_a_post(
     deletions = {(one.record.partition, one.record.offset) for one in rows if isinstance(one.message, Deletion)}
     assert {(partition, offset) for partition, offset, _ in stored(lake, DELETIONS)} == deletions
     for folder in {file.parent for file in lake.rglob("*.parquet")}:
-        spans = [parse_file_name(file.name) for file in folder.iterdir() if not file.name.startswith(".")]
-        assert len({span.partition for span in spans if span}) == len(spans), "an hour has one file for each partition"
+        files = [parse(str(file.relative_to(lake))) for file in folder.iterdir() if not file.name.startswith(".")]
+        assert len({file.span.partition for file in files if file}) == len(files), (
+            "an hour has one file for each partition"
+        )
 
 
 async def test_rows_go_to_the_hour_of_their_event_time(tmp_path: Path) -> None:
@@ -220,7 +223,7 @@ async def test_a_lake_that_cannot_be_written_is_unavailable_and_keeps_the_rows(t
     sink = ParquetSink(LakeSettings(path=lake))
     await sink.open()
     await sink.write([row(0, enriched("a"))])
-    lake.rmdir()
+    shutil.rmtree(lake)
     lake.write_text("a file where the folder was")
     with pytest.raises(Unavailable, match="lake"):
         await sink.flush()
@@ -238,12 +241,15 @@ async def test_a_lake_that_cannot_be_written_is_unavailable_and_keeps_the_rows(t
 )
 def test_file_names_say_what_the_file_holds(topic: str, partition: int, first: int, length: int, copy: int) -> None:
     span = Span(topic, partition, first, first + length)
-    assert parse_file_name(span.file_name(copy)) == span
-    assert parse_file_name(span.rewritten_name()) == span
+    folder = "posts/run=live/date=2026-06-20/hour=09"
+    for name in (span.file_name(copy), span.rewritten_name()):
+        file = parse(f"{folder}/{name}")
+        assert file is not None
+        assert (file.span, file.folder) == (span, folder)
 
 
 def test_foreign_files_are_not_ours() -> None:
-    assert parse_file_name("notes.parquet") is None
+    assert parse("posts/run=live/date=2026-06-20/hour=09/notes.parquet") is None
 
 
 async def test_a_replay_has_folders_of_its_own(tmp_path: Path) -> None:
