@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -35,6 +35,13 @@ class _OfSource(click.ParamType):
 @click.command()
 @click.option("--author", "authors", type=_OfSource("NAME"), multiple=True, help="All posts of an author.")
 @click.option("--post", "posts", type=_OfSource("ID"), multiple=True, help="A post.")
+@click.option(
+    "--reposts",
+    type=click.Choice(["remove", "clear"]),
+    default="remove",
+    show_default=True,
+    help="What becomes of reposts of these posts: they go, or stay without text and media.",
+)
 @click.option("--sink", "names", metavar="NAME", multiple=True, help="Only this sink; default: every one there is.")
 @click.option("--execute", is_flag=True, help="Do it; without this, only the plan is shown.")
 @click.option(
@@ -45,11 +52,15 @@ class _OfSource(click.ParamType):
 def command(
     authors: tuple[tuple[str, str], ...],
     posts: tuple[tuple[str, str], ...],
+    reposts: Literal["remove", "clear"],
     names: tuple[str, ...],
     execute: bool,
     report: Path | None,
 ) -> int:
-    """Remove posts, or all posts of an author, from every sink and every run, for good.
+    """Remove posts, or all posts of an author, from every sink and every run, for good; and what others reposted of them.
+
+    A repost is known by the id of the post, by an id that names the author (Bluesky, Mastodon), or by "RT @NAME:" at its
+    start; those that come later are treated alike. The plan says how many there are.
 
     Names are written as they are stored: a Bluesky account is its DID. With TAGPULSE_PRIVACY__AUTHOR_KEY the posts under
     the author's pseudonym are found, too. What Kafka holds is not touched: its records, dead letters among them, go
@@ -70,24 +81,26 @@ def command(
     asked_authors = [Author(*author) for author in authors]
     asked_posts = [PostKey(*post) for post in posts]
     key = settings.privacy.author_key
-    wanted = wanted_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None)
+    wanted = wanted_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None, reposts)
     sinks = [find_sink(name).from_settings(settings) for name in dict.fromkeys(names) or _configured(settings)]
     for line in _plan(sinks, wanted):
         click.echo(line, err=execute)
     if not execute:
+        plan = asyncio.run(forget(sinks, wanted, execute=False))
+        for removal in plan:
+            click.echo(_summary(removal, "to be removed", reposts))
         click.echo("nothing was done: add --execute to forget them")
-        return 0
+        return int(any(removal.error for removal in plan))
     if report is not None:
         _write(report, "")  # before anything is removed: a report that cannot be written must not be the last word
     removals = asyncio.run(forget(sinks, wanted))
-    text = json_text(_report(asked_authors, asked_posts, removals), indent=2)
+    text = json_text(_report(asked_authors, asked_posts, reposts, removals), indent=2)
     if report is None:
         click.echo(text)
     else:
         _write(report, text + "\n")
     for removal in removals:
-        said = f"failed: {plain(str(removal.error))}" if removal.error else f"{len(removal.removed)} posts removed"
-        click.echo(f"{removal.sink}: {said}", err=True)
+        click.echo(_summary(removal, "removed", reposts), err=True)
     return int(any(removal.error for removal in removals))
 
 
@@ -104,15 +117,26 @@ def _plan(sinks: Sequence[Sink], wanted: Wanted) -> Iterator[str]:
         yield f"  the post {plain(source)}:{plain(post_id)}"
 
 
-def _report(authors: Sequence[Author], posts: Sequence[PostKey], removals: Sequence[Removal]) -> dict[str, Any]:
+def _summary(removal: Removal, what: str, reposts: str) -> str:
+    if removal.error:
+        return f"{removal.sink}: failed: {plain(str(removal.error))}"
+    fate = what if reposts == "remove" else f"{what.removesuffix('removed')}cleared of their text"
+    return f"{removal.sink}: {len(removal.removed)} posts {what}, {len(removal.reposts)} reposts of them {fate}"
+
+
+def _report(
+    authors: Sequence[Author], posts: Sequence[PostKey], reposts: str, removals: Sequence[Removal]
+) -> dict[str, Any]:
     return {
         "at": utc_now().isoformat().replace("+00:00", "Z"),
         "authors": [author._asdict() for author in authors],
         "posts": [post._asdict() for post in posts],
+        "reposts": reposts,
         "sinks": [
             {
                 "sink": removal.sink,
                 "removed": [post._asdict() for post in removal.removed],
+                "reposts": [post._asdict() for post in removal.reposts],
                 "error": str(removal.error) if removal.error else None,
             }
             for removal in removals

@@ -40,7 +40,13 @@ def command() -> None:
 
 @command.command("compact")
 @click.option("--run", metavar="NAME", help="Only this run; default: all runs.")
-@click.option("--older-than", type=Age(), default="1h", show_default=True, help="Only hours that ended so long ago; months and years always.")
+@click.option(
+    "--older-than",
+    type=Age(),
+    default="1h",
+    show_default=True,
+    help="Only hours that ended so long ago; months and years always.",
+)
 @_execute
 @_as_json
 def compact_command(run: str | None, older_than: timedelta, execute: bool, as_json: bool) -> None:

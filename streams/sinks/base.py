@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from streams.contracts import EnrichedMessage, Spike
 from streams.errors import Refused
@@ -56,10 +56,19 @@ class PostKey(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be forgotten: every post of these authors, and these posts."""
+    """What is to be forgotten: every post of these authors, and these posts; and what others reposted of them."""
 
     authors: frozenset[Author] = frozenset()
     posts: frozenset[PostKey] = frozenset()
+    reposts: Literal["remove", "clear"] = "remove"
+    """Whether reposts go, too, or stay without the text and the media."""
+
+
+class Forgotten(NamedTuple):
+    """What was removed, or would be: the posts, and the reposts of them that went or lost their text."""
+
+    posts: Sequence[PostKey] = ()
+    reposts: Sequence[PostKey] = ()
 
 
 class Sink(ABC):
@@ -126,10 +135,15 @@ class Sink(ABC):
         """Removes a run, and answers how many posts it had. After `open`."""
         raise Refused(f"the sink {self.name} cannot drop a run")
 
-    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+    async def find(self, wanted: Wanted) -> Forgotten:
+        """What `forget` would remove; changes nothing. After `open`."""
+        raise Refused(f"the sink {self.name} cannot forget posts")
+
+    async def forget(self, wanted: Wanted) -> Forgotten:
         """Removes posts from every run, for good: they do not come back when their records are read again.
 
-        Answers what it removed. After `open`; other processes may be writing to the sink meanwhile.
+        So it does with reposts of them, also with those that come later, or it takes their text away. Answers what it
+        removed. After `open`; other processes may be writing to the sink meanwhile.
         """
         raise Refused(f"the sink {self.name} cannot forget posts")
 

@@ -74,8 +74,14 @@ _DELETION_COLUMNS = [
 POST_SCHEMA = pa.schema([(column.name, column.type) for column in _POST_COLUMNS])
 DELETION_SCHEMA = pa.schema([(column.name, column.type) for column in _DELETION_COLUMNS])
 
-FORGOTTEN_SCHEMA = pa.schema([("source", pa.string()), ("id", pa.string()), ("forgotten_at", _TIME)])
-"""The posts that every run forgot, for good: one folder for all runs, which retention leaves alone."""
+FORGOTTEN_SCHEMA = pa.schema(
+    [("source", pa.string()), ("id", pa.string()), ("forgotten_at", _TIME), ("what", pa.string())]
+)
+"""What every run forgot, for good: one folder for all runs, which retention leaves alone.
+
+`what`: `all` is a post with every repost of it, `post` is one whose reposts lose their text, `text` is a post (a repost)
+that loses its text.
+"""
 
 _EXCERPTS = pa.list_(
     pa.struct(

@@ -9,15 +9,18 @@ from datetime import datetime
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pac
 
 from streams.sinks.lake_files import base_name, describe, files_of, read_table, replace
 from streams.sinks.lake_folders import DELETIONS, FORGOTTEN, POSTS, LakeFile, Span
+from streams.sinks.lake_notes import WORDS, Notes, read_notes, without_words
 from streams.sinks.lake_views import NEWEST_FIRST
 from streams.sinks.storage import Storage
 
 _FULL_ROWS = 250_000
 """Of a file that takes no more: longer folders have no end, and memory holds all rows of a new file."""
 
+_GONE = pa.schema([("source", pa.string()), ("id", pa.string()), ("at", pa.timestamp("us", tz="UTC"))])
 _POST_KEYS = ("source", "id", "created_at", "edited_at", "enriched_at", "kafka_partition", "kafka_offset")
 _DELETION_KEYS = ("source", "id", "kafka_partition", "kafka_offset")
 
@@ -60,6 +63,7 @@ def compact(storage: Storage, *, run: str | None, before: datetime, execute: boo
     """
     folders = {file.folder: file for kind in (POSTS, DELETIONS) for file in files_of(storage, kind)}
     gone: dict[str, pa.Table] = {}
+    notes = read_notes(storage)
     for folder, file in folders.items():
         if (file.is_hour and file.end > before) or run not in (None, file.run):
             continue
@@ -68,7 +72,7 @@ def compact(storage: Storage, *, run: str | None, before: datetime, execute: boo
             gone[file.run] = _gone(storage, file.run)
         while True:
             try:
-                done = _compact_folder(storage, folder, gone[file.run] if is_posts else None, execute)
+                done = _compact_folder(storage, folder, gone[file.run] if is_posts else None, notes, execute)
             except FileNotFoundError:
                 continue  # somebody else replaced a file meanwhile
             break
@@ -76,7 +80,9 @@ def compact(storage: Storage, *, run: str | None, before: datetime, execute: boo
             yield done
 
 
-def _compact_folder(storage: Storage, folder: str, gone: pa.Table | None, execute: bool) -> Compacted | None:
+def _compact_folder(
+    storage: Storage, folder: str, gone: pa.Table | None, notes: Notes, execute: bool
+) -> Compacted | None:
     files = {base_name(file.name): file for file in files_of(storage, folder)}
     names = list(files)
     described = {name: describe(storage, f"{folder}/{name}") for name in names}
@@ -87,6 +93,7 @@ def _compact_folder(storage: Storage, folder: str, gone: pa.Table | None, execut
         for name in stale:
             storage.delete(f"{folder}/{name}")
     kept, rows = _kept_rows(storage, [files[name] for name in names], gone)
+    speaking = {name for name in names if gone is not None and any(notes) and _has_words(storage, files[name], notes)}
     groups: dict[tuple[str, int], list[str]] = defaultdict(list)
     for name in names:
         span = files[name].span
@@ -96,13 +103,15 @@ def _compact_folder(storage: Storage, folder: str, gone: pa.Table | None, execut
     for group in (part for whole in groups.values() for part in _parts(whole, kept)):
         left = sum(len(kept[name]) for name in group)
         rows_after += left
-        if len(group) == 1 and left == rows[group[0]]:
+        if len(group) == 1 and left == rows[group[0]] and group[0] not in speaking:
             files_after += 1
             continue
         changed = True
         files_after += left > 0
         if execute:
             tables = [read_table(storage, f"{folder}/{name}").take(pa.array(kept[name], pa.int64())) for name in group]
+            if speaking.intersection(group):
+                tables = [table if (spared := without_words(table, notes)) is None else spared for table in tables]
             ids = {name: described[name][0] for name in group}
             replace(
                 storage, folder, ids, {_union([files[name].span for name in group]): _sorted(pa.concat_tables(tables))}
@@ -110,6 +119,11 @@ def _compact_folder(storage: Storage, folder: str, gone: pa.Table | None, execut
     if not changed:
         return None
     return Compacted(folder, len(names) + len(stale), files_after, sum(rows.values()), rows_after)
+
+
+def _has_words(storage: Storage, file: LakeFile, notes: Notes) -> bool:
+    """Whether a file holds words that were forgotten, of a repost that came later."""
+    return without_words(read_table(storage, file.name, WORDS), notes) is not None
 
 
 def _parts(names: Sequence[str], kept: Mapping[str, Sequence[int]]) -> Iterator[list[str]]:
@@ -156,14 +170,16 @@ def _gone(storage: Storage, run: str) -> pa.Table:
     while True:
         try:
             tables = [
-                read_table(storage, file.name, ("source", "id", time)).rename_columns(["source", "id", "at"])
-                for folder, time in ((f"{DELETIONS}/run={run}", "deleted_at"), (FORGOTTEN, "forgotten_at"))
-                for file in files_of(storage, folder)
+                read_table(storage, file.name, ("source", "id", "deleted_at")).rename_columns(_GONE.names)
+                for file in files_of(storage, f"{DELETIONS}/run={run}")
             ]
+            for file in files_of(storage, FORGOTTEN):
+                table = read_table(storage, file.name)
+                table = table.filter(pac.not_equal(table.column("what"), "text"))
+                tables.append(table.select(["source", "id", "forgotten_at"]).rename_columns(_GONE.names))
         except FileNotFoundError:
             continue
-        empty = pa.schema([("source", pa.string()), ("id", pa.string()), ("at", pa.timestamp("us", tz="UTC"))])
-        return pa.concat_tables([empty.empty_table(), *tables])
+        return pa.concat_tables([_GONE.empty_table(), *tables])
 
 
 def _sorted(table: pa.Table) -> pa.Table:

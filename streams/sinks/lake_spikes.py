@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ from streams.sinks.base import PostKey, Wanted
 from streams.sinks.explanations import EXCERPTS, without
 from streams.sinks.lake import SPIKE_SCHEMA
 from streams.sinks.lake_files import files_of, read_table, write_table
-from streams.sinks.lake_folders import FORGOTTEN, SPIKES, folder_of_spike
+from streams.sinks.lake_folders import SPIKES, folder_of_spike
+from streams.sinks.lake_notes import read_notes
 from streams.sinks.storage import Storage
 
 _MARK_BYTES = 16
@@ -30,7 +31,7 @@ def keep_spikes(storage: Storage, run: str, spikes: Sequence[Spike]) -> int:
     named = {_file_name(run, spike): spike for spike in spikes}
     there = {name for folder in {name.rpartition("/")[0] for name in named} for name in storage.files(folder)}
     fresh = {name: spike for name, spike in named.items() if name not in there}
-    gone = _forgotten(storage) if fresh else set()
+    gone = frozenset[PostKey]().union(*read_notes(storage)) if fresh else frozenset[PostKey]()
     for name, spike in fresh.items():
         explanation = msgspec.to_builtins(spike.explanation, builtin_types=(datetime,))
         fields = {field: getattr(spike, field, None) for field in SPIKE_SCHEMA.names} | {"told_at": spike.at}
@@ -60,12 +61,3 @@ def _write(storage: Storage, name: str, fields: Mapping[str, Any], explanation: 
     rest = {part: value for part, value in explanation.items() if part not in shown}
     row = {**fields, **shown, "explanation": json.dumps(rest, ensure_ascii=False)}
     write_table(storage, name, pa.Table.from_pylist([row], schema=SPIKE_SCHEMA))
-
-
-def _forgotten(storage: Storage) -> set[PostKey]:
-    return {key for file in files_of(storage, FORGOTTEN) for key in _keys(storage, file.name)}
-
-
-def _keys(storage: Storage, name: str) -> Iterator[PostKey]:
-    table = read_table(storage, name, ["source", "id"])
-    return map(PostKey, table.column("source").to_pylist(), table.column("id").to_pylist())

@@ -44,23 +44,38 @@ enrichment."""
 _POSTS_VIEW = f"""
 create view posts as
 with doubtful as materialized (
-    select hash(run, source, id) as mark from stored_posts group by 1 having count(*) > 1
+    select hash(run, source, id) as mark from {{posts}} group by 1 having count(*) > 1
     union all select hash(run, source, id) from stored_deletions
     union all select hash(run, source, id) from stored_forgotten, runs
 )
-select * from stored_posts where hash(run, source, id) not in (select mark from doubtful)
+select * from {{posts}} where hash(run, source, id) not in (select mark from doubtful)
 union all
-select * from (select * from stored_posts where hash(run, source, id) in (select mark from doubtful)) post
+select * from (select * from {{posts}} where hash(run, source, id) in (select mark from doubtful)) post
 where not exists (
     select 1 from stored_deletions deletion
     where deletion.run = post.run and deletion.source = post.source and deletion.id = post.id
     and deletion.deleted_at >= coalesce(post.edited_at, deletion.deleted_at)
 ) and not exists (
-    select 1 from stored_forgotten forgotten where forgotten.source = post.source and forgotten.id = post.id
+    select 1 from stored_forgotten forgotten
+    where forgotten.source = post.source and forgotten.id = post.id and forgotten.what <> 'text'
     and forgotten.forgotten_at >= coalesce(post.edited_at, forgotten.forgotten_at)
 )
 qualify row_number() over (partition by run, source, id order by {NEWEST_FIRST}) = 1
 """  # noqa: S608
+
+# reposts of what was forgotten are gone, or have no text
+_SPOKEN_VIEW = """
+create view spoken_posts as
+select * exclude (is_silent) replace (if(is_silent, '', text) as text, if(is_silent, [], media) as media)
+from (
+    select *, (source, id) in (select (source, id) from stored_forgotten where what = 'text')
+        or repost_of is not null and (source, repost_of) in (
+            select (source, id) from stored_forgotten where what = 'post'
+        ) as is_silent
+    from stored_posts
+    where repost_of is null or (source, repost_of) not in (select (source, id) from stored_forgotten where what = 'all')
+)
+"""
 
 _MINUTES_VIEW = """
 create view minutes as
@@ -107,7 +122,11 @@ def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
     connection.register("runs", runs)
     for kind in KINDS:
         _create_stored_view(connection, storage, kind)
-    for view in (_POSTS_VIEW, _MINUTES_VIEW, _SPIKES_VIEW):
+    posts = "stored_posts"
+    if files_of(storage, FORGOTTEN):
+        connection.execute(_SPOKEN_VIEW)
+        posts = "spoken_posts"
+    for view in (_POSTS_VIEW.format(posts=posts), _MINUTES_VIEW, _SPIKES_VIEW):
         connection.execute(view)
     return connection
 

@@ -18,11 +18,11 @@ from streams import metrics
 from streams.contracts import EnrichedPost, Spike
 from streams.lossless import Pace
 from streams.settings import LIVE, LakeSettings, Settings
-from streams.sinks.base import Flushed, PostKey, Row, Sink, Wanted
+from streams.sinks.base import Flushed, Forgotten, Row, Sink, Wanted
 from streams.sinks.lake import schema_of, to_table
 from streams.sinks.lake_files import Identity, held, write_table
 from streams.sinks.lake_folders import DELETIONS, POSTS, SPIKES, Span, folder_of
-from streams.sinks.lake_forget import forget
+from streams.sinks.lake_forget import find, forget
 from streams.sinks.lake_spikes import keep_spikes
 from streams.sinks.lake_views import posts_by_run
 from streams.sinks.storage import open_storage
@@ -88,7 +88,10 @@ class ParquetSink(Sink):
             await asyncio.to_thread(self._storage.delete_folder, f"{kind}/run={run}")
         return posts
 
-    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+    async def find(self, wanted: Wanted) -> Forgotten:
+        return await asyncio.to_thread(find, self._storage, wanted)
+
+    async def forget(self, wanted: Wanted) -> Forgotten:
         return await asyncio.to_thread(forget, self._storage, wanted)
 
     def _flush(self) -> int:

@@ -3,42 +3,70 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from streams.sinks.base import DELETIONS_KEPT, PostKey, Wanted
+from streams.sinks.base import DELETIONS_KEPT, Forgotten, PostKey, Wanted
 from streams.sinks.postgres.faults import told
 from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
 from streams.sinks.postgres.spikes import forget_in_spikes
 from streams.sinks.postgres.upsert import lock_run
+from streams.sinks.reposts import id_prefixes, text_pattern
 
 _LOCK_ALL = f"select pg_advisory_xact_lock({LOCK_CLASS}, {FORGET_LOCK})"
+
+_FIND = """
+with asked as (
+    select source, id from stored_posts
+    where (source, author) in (select * from unnest(%(networks)s::text[], %(authors)s::text[]))
+    union select * from unnest(%(sources)s::text[], %(ids)s::text[])
+)
+select 'posts', source, id from stored_posts where (source, id) in (select source, id from asked)
+union select 'reposts', source, id from stored_posts post
+where (source, id) not in (select source, id from asked) and (
+    (source, repost_of) in (select source, id from asked)
+    or exists (
+        select from unnest(%(prefixed)s::text[], %(prefixes)s::text[]) as begun (source, start)
+        where begun.source = post.source and starts_with(post.repost_of, begun.start)
+    )
+    or source = any(%(networks)s::text[]) and text ~* %(pattern)s
+)
+"""
 
 # A key that no run holds is kept too: its records may be read later.
 _FORGET = """
 with wanted as (
-    select source, id from stored_posts
-    where (source, author) in (select * from unnest(%(networks)s::text[], %(authors)s::text[]))
-    union select * from unnest(%(sources)s::text[], %(ids)s::text[])
+    select * from unnest(%(sources)s::text[], %(ids)s::text[]) as wanted (source, id)
 ), versions as (
     delete from stored_versions version using wanted
     where version.source = wanted.source and version.id = wanted.id
     returning version.run, version.source, version.id, version.created_at, version.deleted_at
 ), kept as (
-    insert into forgotten_posts (source, id, forgotten_at)
+    insert into forgotten_posts (source, id, forgotten_at, what)
     select source, id, greatest(now(), (
         select max(deleted_at) from versions where (versions.source, versions.id) = (wanted.source, wanted.id)
-    )) from wanted
-    on conflict (source, id) do update set forgotten_at = greatest(forgotten_posts.forgotten_at, excluded.forgotten_at)
+    )), %(what)s from wanted
+    on conflict (source, id) do update set
+        forgotten_at = greatest(forgotten_posts.forgotten_at, excluded.forgotten_at),
+        what = least(forgotten_posts.what, excluded.what)
 )
 delete from stored_posts post using versions
 where post.run = versions.run and post.created_at = versions.created_at
 and post.source = versions.source and post.id = versions.id
-returning post.source, post.id
+"""
+_CLEAR = """
+with wanted as (
+    select * from unnest(%(sources)s::text[], %(ids)s::text[]) as wanted (source, id)
+), kept as (
+    insert into forgotten_posts (source, id, forgotten_at, what) select source, id, now(), 'text' from wanted
+    on conflict (source, id) do nothing
+)
+update stored_posts post set text = '', media = '{}'
+from wanted where post.source = wanted.source and post.id = wanted.id
 """
 
 _MONTHS = """
@@ -88,19 +116,41 @@ def drop_run(connection: psycopg.Connection, run: str) -> int:
         return removed
 
 
-def forget(connection: psycopg.Connection, wanted: Wanted) -> Sequence[PostKey]:
-    """Removes posts from every run, also from those to come; answers each that was there, once."""
+def find(connection: psycopg.Connection, wanted: Wanted) -> Forgotten:
+    """What `forget` would remove, of all runs."""
+    prefixes = [(author.source, prefix) for author in wanted.authors for prefix in id_prefixes(author)]
     values = {
         "networks": [author.source for author in wanted.authors],
         "authors": [author.name for author in wanted.authors],
-        "sources": [post.source for post in wanted.posts],
-        "ids": [post.id for post in wanted.posts],
+        "prefixed": [source for source, _ in prefixes],
+        "prefixes": [prefix for _, prefix in prefixes],
+        "pattern": text_pattern(wanted.authors),
+        **_columns(wanted.posts),
     }
+    found: dict[str, list[PostKey]] = {"posts": [], "reposts": []}
+    for what, *key in sorted(connection.execute(_FIND, values).fetchall()):
+        found[what].append(PostKey(*key))
+    return Forgotten(**found)
+
+
+def forget(connection: psycopg.Connection, wanted: Wanted) -> Forgotten:
+    """Removes posts from every run, also from those to come, and their reposts or the text of these."""
     with connection.transaction():
         connection.execute(_LOCK_ALL)
-        found = sorted({PostKey(*key) for key in connection.execute(_FORGET, values).fetchall()})
-        forget_in_spikes(connection, wanted, found)
+        found = find(connection, wanted)
+        gone = {*found.posts, *wanted.posts}
+        if wanted.reposts == "remove":
+            connection.execute(_FORGET, _columns(gone.union(found.reposts)) | {"what": "all"})
+        else:
+            connection.execute(_FORGET, _columns(gone) | {"what": "post"})
+            connection.execute(_CLEAR, _columns(found.reposts))
+        forget_in_spikes(connection, wanted, [*found.posts, *found.reposts])
     return found
+
+
+def _columns(posts: Iterable[PostKey]) -> dict[str, list[str]]:
+    keys = list(posts)
+    return {"sources": [key.source for key in keys], "ids": [key.id for key in keys]}
 
 
 def old_months(connection: psycopg.Connection, retention_days: int, now: datetime) -> list[Month]:

@@ -15,7 +15,7 @@ from streams import metrics
 from streams.contracts import EnrichedPost, Spike
 from streams.lossless import Pace
 from streams.settings import LIVE, PostgresSettings, Settings
-from streams.sinks.base import BadRow, Flushed, PostKey, Row, Sink, Wanted
+from streams.sinks.base import BadRow, Flushed, Forgotten, Row, Sink, Wanted
 from streams.sinks.postgres import removal, schema
 from streams.sinks.postgres.faults import is_about_rows, text_of, told
 from streams.sinks.postgres.session import connect, parameters
@@ -108,7 +108,10 @@ class PostgresSink(Sink):
     async def drop_run(self, run: str) -> int:
         return await self._with_connection(lambda connection: removal.drop_run(connection, run))
 
-    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+    async def find(self, wanted: Wanted) -> Forgotten:
+        return await self._with_connection(lambda connection: removal.find(connection, wanted))
+
+    async def forget(self, wanted: Wanted) -> Forgotten:
         return await self._with_connection(lambda connection: removal.forget(connection, wanted))
 
     async def _with_connection(self, work: Callable[[psycopg.Connection], T]) -> T:

@@ -79,12 +79,22 @@ with known as materialized (
         staged.ctid as place, staged.source, staged.id, version.created_at as replaced,
         (version.created_at is null or ({_ORDER.format("staged")}) > ({_ORDER.format("version")}))
         and coalesce(staged.edited_at > greatest(version.deleted_at, forgotten.forgotten_at),
-            version.deleted_at is null and forgotten.forgotten_at is null) as stands
+            version.deleted_at is null and forgotten.forgotten_at is null)
+        and original.what is distinct from 'all' as stands,
+        silent.source is not null or original.what is not distinct from 'post' as is_silent
     from staged_posts staged
     left join stored_versions version
         on version.source = staged.source and version.id = staged.id and version.run = %(run)s
-    left join forgotten_posts forgotten on forgotten.source = staged.source and forgotten.id = staged.id
-    where version.source is not null or forgotten.source is not null
+    left join forgotten_posts forgotten
+        on forgotten.source = staged.source and forgotten.id = staged.id and forgotten.what <> 'text'
+    left join forgotten_posts silent
+        on silent.source = staged.source and silent.id = staged.id and silent.what = 'text'
+    left join forgotten_posts original on original.source = staged.source and original.id = staged.repost_of
+    where version.source is not null or forgotten.source is not null or silent.source is not null
+        or original.source is not null
+), silenced as (
+    update staged_posts staged set text = '', media = '{{}}'
+    from known where staged.ctid = known.place and known.stands and known.is_silent
 ), removed as (
     delete from stored_posts post using known
     where known.stands and post.run = %(run)s and post.created_at = known.replaced

@@ -18,7 +18,7 @@ from streams.forget import wanted_of
 from streams.privacy import pseudonym
 from streams.settings import Settings
 from streams.sinks import registry
-from streams.sinks.base import Author, Flushed, PostKey, Row, Sink, Wanted
+from streams.sinks.base import Author, Flushed, Forgotten, PostKey, Row, Sink, Wanted
 from tests.helpers.brokers import own_settings
 from tests.helpers.commands import invoke
 
@@ -50,14 +50,22 @@ class Shelf(Sink):
     async def close(self) -> None:
         self.calls.append("close")
 
-    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+    async def find(self, wanted: Wanted) -> Forgotten:
+        self.calls.append("find")
+        return self._matching(wanted)
+
+    async def forget(self, wanted: Wanted) -> Forgotten:
         self.calls.append("forget")
         if self.fault is not None:
             raise self.fault
-        gone = [post for post, author in self.posts.items() if author in wanted.authors or post in wanted.posts]
-        for post in gone:
+        found = self._matching(wanted)
+        for post in [*found.posts, *(found.reposts if wanted.reposts == "remove" else ())]:
             del self.posts[post]
-        return gone
+        return found
+
+    def _matching(self, wanted: Wanted) -> Forgotten:
+        gone = [post for post, author in self.posts.items() if author in wanted.authors or post in wanted.posts]
+        return Forgotten(gone, [post for post in self.posts if post.id == "of 1" and PostKey("x", "1") in gone])
 
 
 class Other(Shelf):
@@ -65,7 +73,10 @@ class Other(Shelf):
 
     name = "other"
 
-    async def forget(self, wanted: Wanted) -> Sequence[PostKey]:
+    async def find(self, wanted: Wanted) -> Forgotten:
+        return await Sink.find(self, wanted)
+
+    async def forget(self, wanted: Wanted) -> Forgotten:
         return await Sink.forget(self, wanted)
 
 
@@ -78,7 +89,8 @@ def _shelves(monkeypatch: pytest.MonkeyPatch) -> None:
     posts = {PostKey("x", "1"): ANNA, PostKey("x", "2"): ANNA, PostKey("mastodon", "1"): BERT}
     hidden = {PostKey("x", "3"): Author("x", pseudonym("x", "anna", KEY.encode()))}
     namesake = {PostKey("mastodon", "2"): Author("mastodon", "anna")}
-    monkeypatch.setattr(Shelf, "posts", posts | hidden | namesake)
+    repost = {PostKey("x", "of 1"): Author("x", "carl")}
+    monkeypatch.setattr(Shelf, "posts", posts | hidden | namesake | repost)
     monkeypatch.setattr(Shelf, "calls", [])
     monkeypatch.setattr(Shelf, "fault", None)
 
@@ -102,13 +114,16 @@ def test_a_plan_removes_nothing(settings: Settings) -> None:
     shown = invoke("forget", "--author", "x:anna", "--post", "mastodon:1", "--sink", "shelf", settings=settings).stdout
     assert "all posts of the author x:anna" in shown
     assert "the post mastodon:1" in shown
+    assert "shelf: 3 posts to be removed, 1 reposts of them to be removed" in shown
     assert "add --execute" in shown
-    assert Shelf.calls == []
+    assert Shelf.calls == ["open", "find", "close"]
+    assert len(left()) == 6
 
 
 def test_every_sink_is_asked_unless_some_are_named(settings: Settings) -> None:
-    shown = invoke("forget", "--author", "x:anna", settings=settings).stdout
+    shown = invoke("forget", "--author", "x:anna", settings=settings, code=1).stdout
     assert "to forget in other, parquet, shelf:" in shown
+    assert "other: failed: the sink other cannot forget posts" in shown
     with pytest.raises(BadInput, match="no sink 'mongo'"):
         invoke("forget", "--author", "x:anna", "--sink", "mongo", settings=settings)
 
@@ -119,7 +134,9 @@ def test_an_author_and_a_post_are_removed_and_reported(settings: Settings) -> No
     assert report["authors"] == [{"source": "x", "name": "anna"}]
     assert report["posts"] == [{"source": "mastodon", "id": "1"}]
     removed = [{"source": "mastodon", "id": "1"}, {"source": "x", "id": "1"}, {"source": "x", "id": "2"}]
-    assert report["sinks"] == [{"sink": "shelf", "removed": removed, "error": None}]
+    reposts = [{"source": "x", "id": "of 1"}]
+    assert report["reposts"] == "remove"
+    assert report["sinks"] == [{"sink": "shelf", "removed": removed, "reposts": reposts, "error": None}]
     assert report["at"].endswith("Z")
     assert Shelf.calls == ["open", "forget", "close"]
     assert forget(settings, "--author", "x:anna")["sinks"][0]["removed"] == []
@@ -139,8 +156,18 @@ def test_the_report_goes_to_a_file(settings: Settings, tmp_path: Path) -> None:
         "forget", "--sink", "shelf", "--author", "x:anna", "--execute", "--report", str(path), settings=settings
     )
     assert ended.stdout == ""
-    assert "shelf: 2 posts removed" in ended.stderr
+    assert "shelf: 2 posts removed, 1 reposts of them removed" in ended.stderr
     assert len(json.loads(path.read_text())["sinks"][0]["removed"]) == 2
+
+
+def test_reposts_may_stay_without_their_text(settings: Settings) -> None:
+    arguments = ("forget", "--sink", "shelf", "--author", "x:anna", "--reposts", "clear")
+    told = "1 reposts of them to be cleared of their text"
+    assert told in invoke(*arguments, settings=settings).stdout
+    ended = invoke(*arguments, "--execute", settings=settings)
+    assert "shelf: 2 posts removed, 1 reposts of them cleared of their text" in ended.stderr
+    assert json.loads(ended.stdout)["reposts"] == "clear"
+    assert ("x", "of 1") in left()
 
 
 def test_without_its_report_nothing_is_removed(settings: Settings, tmp_path: Path) -> None:
@@ -156,7 +183,7 @@ def test_a_sink_that_fails_is_told_with_the_exit_code(
 ) -> None:
     monkeypatch.setattr(Shelf, "fault", fault)
     report = forget(settings, "--author", "x:anna", code=1)
-    assert report["sinks"] == [{"sink": "shelf", "removed": [], "error": str(fault)}]
+    assert report["sinks"] == [{"sink": "shelf", "removed": [], "reposts": [], "error": str(fault)}]
     assert Shelf.calls[-1] == "close"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import uuid
@@ -18,7 +19,7 @@ from streams.lake_posts import read_messages
 from streams.lake_query import ask
 from streams.settings import LakeSettings, Settings
 from streams.sinks import lake_compact
-from streams.sinks.base import PostKey, Wanted
+from streams.sinks.base import Forgotten, PostKey, Wanted
 from streams.sinks.lake_compact import compact
 from streams.sinks.lake_files import every_file, runs_of
 from streams.sinks.lake_folders import POSTS
@@ -179,7 +180,7 @@ async def test_what_strangers_left_is_neither_read_nor_removed(tmp_path: Path) -
     squeeze(lake)
     assert len(list(read_messages(lake, "live"))) == 3
     sink = ParquetSink(LakeSettings(path=lake))
-    assert await sink.forget(Wanted(posts=frozenset({PostKey("test", "a")}))) == [PostKey("test", "a")]
+    assert await sink.forget(Wanted(posts=frozenset({PostKey("test", "a")}))) == Forgotten([PostKey("test", "a")], [])
     assert await sink.runs() == {"live": 1}
     list(prune(open_storage(lake), days=1, today=DAY + timedelta(days=1), execute=True))
     assert {key[1] for key in view_rows(lake)} == {"b"}
@@ -249,26 +250,36 @@ def test_a_wrong_folder_is_an_error(settings: Settings, command: tuple[str, ...]
 
 
 @pytest.mark.parametrize("command", READERS)
-def test_a_wrong_place_in_a_store_is_an_error(bucket: Bucket, tmp_path: Path, command: tuple[str, ...]) -> None:
-    address = bucket.address().replace("/tests?", "/elsewhere?")
+@pytest.mark.parametrize("wrong", ["s3://lake/elsewhere?", "s3://no-such-bucket/tests?"])
+def test_a_wrong_place_in_a_store_is_an_error(
+    bucket: Bucket, tmp_path: Path, command: tuple[str, ...], wrong: str
+) -> None:
+    address = wrong + bucket.address().partition("?")[2]
     with pytest.raises(SettingsError, match="TAGPULSE_LAKE__PATH: there is no lake in"):
         invoke(*command, settings=own_settings("127.0.0.1:1", tmp_path, lake={"path": address}))
 
 
-async def test_a_lake_without_posts_is_no_error(lake: Path | str, tmp_path: Path) -> None:
-    await write(lake, [])
+def test_forget_tells_a_wrong_place_for_each_sink(settings: Settings) -> None:
+    for extra in ((), ("--execute",)):
+        ended = invoke("forget", "--post", "test:a", *extra, settings=settings, code=1)
+        assert "parquet: failed: TAGPULSE_LAKE__PATH: there is no lake in" in ended.output
+    assert not Path(settings.lake.path).exists()
+
+
+def test_a_lake_without_posts_is_no_error(lake: Path | str, tmp_path: Path) -> None:
+    asyncio.run(write(lake, []))
     settings = own_settings("127.0.0.1:1", tmp_path, lake={"path": lake})
-    for command in (READERS[0], *READERS[3:]):
+    for command in (READERS[0], *READERS[3:], ("forget", "--post", "test:a")):
         invoke(*command, settings=settings)
     for command in (("compare", "live", "again"), ("spikes", "--run", "live"), ("lake", "compact", "--run", "live")):
         with pytest.raises(BadInput):
             invoke(*command, settings=settings)
     with pytest.raises(BadInput, match="there is no run 'live' in the lake"):
-        next(read_messages(lake, "live"))
+        read_messages(lake, "live")
 
 
-async def test_a_wrong_run_is_an_error(settings: Settings) -> None:
-    await write(settings.lake.path, [row(0, enriched("a"))])
+def test_a_wrong_run_is_an_error(settings: Settings) -> None:
+    asyncio.run(write(settings.lake.path, [row(0, enriched("a"))]))
     for command in (("compare", "live", "agian"), ("lake", "compact", "--run", "agian")):
         with pytest.raises(BadInput, match=r"there is no run 'agian' in the lake.*there are live"):
             invoke(*command, settings=settings)

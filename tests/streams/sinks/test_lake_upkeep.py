@@ -13,7 +13,7 @@ import pytest
 
 from streams.contracts import Deletion, EnrichedPost
 from streams.settings import LakeSettings
-from streams.sinks.base import Author, PostKey, Wanted
+from streams.sinks.base import Author, Forgotten, PostKey, Wanted
 from streams.sinks.lake_files import describe, every_file
 from streams.sinks.lake_folders import DELETIONS, POSTS
 from streams.sinks.lake_prune import prune
@@ -116,7 +116,7 @@ async def test_forgotten_posts_are_gone_from_every_run_and_do_not_come_back(tmp_
     removed = await sink.forget(
         Wanted(authors=frozenset({Author("test", "anna")}), posts=frozenset({PostKey("test", "never-seen")}))
     )
-    assert list(removed) == [PostKey("test", "a"), PostKey("test", "c")]
+    assert removed == Forgotten([PostKey("test", "a"), PostKey("test", "c")], [])
     assert [post_id for _, _, post_id in stored(tmp_path)] == ["b", "b"]
     assert b"anna" not in b"".join(file.read_bytes() for file in tmp_path.rglob("*.parquet"))
     late = enriched("never-seen")

@@ -13,7 +13,7 @@ from streams.doctor import check_lake
 from streams.errors import Refused, SettingsError, Unavailable
 from streams.lake_query import ask
 from streams.settings import LakeSettings
-from streams.sinks.base import PostKey, Wanted
+from streams.sinks.base import Forgotten, PostKey, Wanted
 from streams.sinks.lake_compact import compact
 from streams.sinks.lake_prune import prune
 from streams.sinks.object_store import ObjectStorage
@@ -61,7 +61,7 @@ async def test_forget_runs_and_prune(bucket: Bucket) -> None:
     sink = ParquetSink(LakeSettings(path=lake))
     await sink.open()
     assert await sink.runs() == {"live": 2}
-    assert await sink.forget(Wanted(posts=frozenset({PostKey("test", "a")}))) == [PostKey("test", "a")]
+    assert await sink.forget(Wanted(posts=frozenset({PostKey("test", "a")}))) == Forgotten([PostKey("test", "a")], [])
     assert await sink.runs() == {"live": 1}
     assert len(list(prune(ObjectStorage(lake), days=1, today=START.date() + timedelta(days=9), execute=True))) == 1
     assert await sink.runs() == {}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streams.contracts import Deletion, Engagement, EnrichedPost, Post, TopicScore
 from streams.errors import Refused, SettingsError, Unavailable
 from streams.settings import LakeSettings, PostgresSettings, Settings
-from streams.sinks.base import Author, Flushed, PostKey, Row, Wanted
+from streams.sinks.base import Author, Flushed, Forgotten, PostKey, Row, Wanted
 from streams.sinks.parquet import ParquetSink
 from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.session import connect
@@ -270,8 +270,8 @@ async def test_what_was_forgotten_does_not_come_back(dsn: str) -> None:
         authors=frozenset([Author("test", "eve"), Author("elsewhere", "bob")]),
         posts=frozenset([PostKey("test", "b"), PostKey("test", "later")]),
     )
-    assert await sink.forget(wanted) == [PostKey("test", "a"), PostKey("test", "b")]
-    assert await sink.forget(wanted) == []
+    assert await sink.forget(wanted) == Forgotten([PostKey("test", "a"), PostKey("test", "b")], [])
+    assert await sink.forget(wanted) == Forgotten([], [])
     await sink.close()
     for run in ("live", "again", "new"):
         await write(dsn, [*rows, row(3, enriched("later"))], run=run)

@@ -76,8 +76,11 @@ create table forgotten_posts (
     source text collate "C" not null,
     id text collate "C" not null,
     forgotten_at timestamptz not null,
+    what text collate "C" not null check (what in ('all', 'post', 'text')),
     primary key (source, id)
 );
+comment on column forgotten_posts.what is
+    'all: the post and every repost of it; post: its reposts lose their text; text: a repost that loses its text';
 
 create table stored_offsets (
     run text collate "C" not null,
