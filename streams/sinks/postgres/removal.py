@@ -75,6 +75,7 @@ from pg_inherits join pg_class child on child.oid = inhrelid
 where inhparent = 'stored_posts'::regclass
 order by 1
 """
+_YEARS_BY_MONTH = 2  # what is older may share a table with its whole year: see `make_months`
 _FAR_OFF = "stored_posts_before_2000"
 
 _DROP_VERSIONS = """
@@ -185,9 +186,11 @@ def drop_month(connection: psycopg.Connection, month: Month) -> None:
 
 
 def deletions_limit(retention_days: int, now: datetime) -> datetime:
-    """Before it deletions have no post to keep away any more: its month would be dropped at once."""
-    month = (now - timedelta(days=retention_days)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return month - DELETIONS_KEPT
+    """Before it deletions have no post to keep away any more: its table, a month or a year, would be dropped at once."""
+    start = (now - timedelta(days=retention_days)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    if start.year <= now.year - _YEARS_BY_MONTH:
+        start = start.replace(month=1)
+    return start - DELETIONS_KEPT
 
 
 def old_deletions(connection: psycopg.Connection, limit: datetime) -> int:

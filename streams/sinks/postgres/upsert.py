@@ -161,7 +161,7 @@ def _order(placed: Placed) -> tuple[bool, datetime, datetime, int, int]:
 
 
 def months_of(rows: Sequence[Row]) -> list[date]:
-    """The first days of the months that need a table of their own; what is far off shares one."""
+    """The first days of the months that need a table, of their own or of their year; what is far off shares one."""
     months = {
         (row.message.post.created_at.year, row.message.post.created_at.month)
         for row in rows

@@ -93,26 +93,46 @@ create table stored_offsets (
 """
 
 # Attached, not made as a partition: that would lock out readers. The writer owns no table, hence the definer's rights.
+# What is years away shares a table a year: however far posts are spread, tables and locks are bounded.
 _MONTHS = """
 create function make_months(months date[]) returns void
 language plpgsql security definer set search_path = {schema}, pg_temp as $make$
 declare
     month date;
+    first date;
+    length interval;
     name text;
 begin
     foreach month in array months loop
         if month < '2000-01-01' or month >= '2100-01-01' or month <> date_trunc('month', month)::date then
             raise exception 'not the first day of a month from 2000 to 2099: %', month;
         end if;
-        name := 'stored_posts_' || to_char(month, 'YYYY_MM');
-        continue when exists (select from pg_class where relname = name and relnamespace = '{schema}'::regnamespace);
+        continue when exists (
+            select from pg_class where relnamespace = '{schema}'::regnamespace
+            and relname in ('stored_posts_' || to_char(month, 'YYYY_MM'), 'stored_posts_' || to_char(month, 'YYYY'))
+        );
         perform pg_advisory_xact_lock({lock_class}, {months_lock});
         -- a query sees what another made meanwhile; to_regclass may answer from its cache
-        continue when exists (select from pg_class where relname = name and relnamespace = '{schema}'::regnamespace);
+        continue when exists (
+            select from pg_class where relnamespace = '{schema}'::regnamespace
+            and relname in ('stored_posts_' || to_char(month, 'YYYY_MM'), 'stored_posts_' || to_char(month, 'YYYY'))
+        );
+        first := month;
+        length := interval '1 month';
+        name := 'stored_posts_' || to_char(month, 'YYYY_MM');
+        -- a year some of whose months have tables already goes on by months
+        if month not between now() - interval '2 years' and now() + interval '2 months' and not exists (
+            select from pg_class where relnamespace = '{schema}'::regnamespace
+            and relname ~ ('^stored_posts_' || to_char(month, 'YYYY') || '_[0-9]{{2}}$')
+        ) then
+            first := date_trunc('year', month);
+            length := interval '1 year';
+            name := 'stored_posts_' || to_char(month, 'YYYY');
+        end if;
         execute format('create table %I (like stored_posts including defaults)', name);
         execute format(
             'alter table stored_posts attach partition %I for values from (%L) to (%L)',
-            name, month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC'
+            name, first::timestamp at time zone 'UTC', (first + length) at time zone 'UTC'
         );
     end loop;
 end
