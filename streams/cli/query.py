@@ -23,7 +23,10 @@ from streams.terminal import json_text, plain
 @click.argument("sql")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a row.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Rows shown in a table.")
-def command(sql: str, as_json: bool, limit: int) -> None:
+@click.option(
+    "--unlocked", is_flag=True, help="Take any SQL: it can read and write files, use the network and load extensions."
+)
+def command(sql: str, as_json: bool, limit: int, unlocked: bool) -> None:
     """Ask the lake in SQL (DuckDB). The view `posts` holds each post of a run once: its newest edit, without deleted ones.
 
     \b
@@ -47,7 +50,7 @@ def command(sql: str, as_json: bool, limit: int) -> None:
       tagpulse query "select opened_at, kind, summary from spikes where run = 'live' order by opened_at"
       tagpulse query --json "select created_at, text from posts where language = 'de' and run = 'live' order by negative desc limit 10"
     """
-    answer = ask(load_settings().lake.path, sql)
+    answer = ask(load_settings().lake.path, sql, unlocked=unlocked)
     if as_json:
         for row in answer.rows:
             fields = dict(zip(answer.columns, map(_plain, row), strict=True))
@@ -73,11 +76,11 @@ def _cell(value: Any) -> Text:
 
 
 def _plain(value: Any) -> Any:
-    """A value of DuckDB as JSON can hold it; times in RFC 3339, numbers that are none as null."""
+    """A value of DuckDB as JSON can hold it; times in RFC 3339, those without a zone without `Z`, NaN and infinity as null."""
     match value:
         case datetime():
-            utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-            return utc.isoformat().replace("+00:00", "Z")
+            zoned = value if value.tzinfo is None else value.astimezone(UTC)
+            return zoned.isoformat().replace("+00:00", "Z")
         case float():
             return value if value == value and abs(value) != float("inf") else None
         case None | bool() | int() | str():

@@ -111,13 +111,17 @@ from last, listed
 """
 
 
-def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
-    """DuckDB with the views over the files as they are now.
+def connect(storage: Storage, *, unlocked: bool = False) -> duckdb.DuckDBPyConnection:
+    """DuckDB with the views over the files as they are now. Unless it is unlocked, it reaches nothing outside the lake.
 
     Raises duckdb.Error, Unavailable and Refused; FileNotFoundError when a compaction replaced a file meanwhile.
     """
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
+    # a name that no table has must not be looked up among the variables of this process
+    connection.execute("set python_enable_replacements = false")
+    if not unlocked:
+        _lock(connection, storage)
     runs = pa.table({"run": pa.array(runs_of(storage), pa.string())})
     connection.register("runs", runs)
     for kind in KINDS:
@@ -131,12 +135,14 @@ def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def select(storage: Storage, sql: str) -> duckdb.DuckDBPyConnection:
+def select(
+    storage: Storage, sql: str, parameters: Sequence[str] = (), *, unlocked: bool = False
+) -> duckdb.DuckDBPyConnection:
     """Runs a query, anew when a compaction replaced files that it was reading. Raises duckdb.Error, Unavailable, Refused."""
     for tries_left in reversed(range(_TRIES)):
         before = every_file(storage)
         try:
-            return connect(storage).execute(sql)
+            return connect(storage, unlocked=unlocked).execute(sql, parameters)
         except (duckdb.Error, FileNotFoundError):
             if not tries_left or every_file(storage) == before:
                 raise
@@ -147,6 +153,19 @@ def posts_by_run(storage: Storage) -> dict[str, int]:
     """The posts of the view by run; runs that have only deletions or spikes with 0."""
     counted = select(storage, "select run, count(*) from posts group by 1").fetchall()
     return dict.fromkeys(runs_of(storage), 0) | {str(run): int(posts) for run, posts in counted}
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, storage: Storage) -> None:
+    """Shuts the connection off from files outside the lake, networks, extensions and settings."""
+    # what lies in an object store is read by pyarrow
+    directories = [_literal(storage.full(""))] if isinstance(storage, LocalStorage) else []
+    connection.execute(f"set allowed_directories = [{', '.join(directories)}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _create_stored_view(connection: duckdb.DuckDBPyConnection, storage: Storage, kind: str) -> None:
@@ -195,7 +214,7 @@ def _by_columns(storage: Storage, files: Sequence[LakeFile]) -> list[tuple[bool,
 
 def _quoted(path: str) -> str:
     """A file as DuckDB's SQL names it: what would stand for other names as well stands for itself."""
-    return "'" + re.sub(r"[*?\[]", r"[\g<0>]", path).replace("'", "''") + "'"
+    return _literal(re.sub(r"[*?\[]", r"[\g<0>]", path))
 
 
 def _dataset(storage: Storage, kind: str, files: Sequence[LakeFile], folders: pa.Schema) -> Any:
