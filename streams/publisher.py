@@ -65,6 +65,8 @@ class Publisher:
 
     It does not ask for the broker's idempotence, which the embedded broker refuses to aiokafka: order holds without it
     (one request a partition is under way), and a batch sent twice is what every sink is made for.
+
+    Jobs may share it: their attempts take turns, so that the one that fails takes the connection from no other.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Publisher:
         self._jitter = jitter
         self._partition_of = DefaultPartitioner()
         self._producer: AIOKafkaProducer | None = None
+        self._turn = asyncio.Lock()
         self._largest_batch = sys.maxsize
         self.is_away = False
 
@@ -89,7 +92,8 @@ class Publisher:
         backoff = Backoff(_MAX_BACKOFF_SECONDS, self._jitter)
         while True:
             try:
-                await self._attempt(records)
+                async with self._turn:
+                    await self._attempt_or_close(records)
             except _PERMANENT as error:
                 raise Refused(
                     f"Kafka refuses what is sent to it: {error!r}: check rights, topics and clocks"
@@ -100,7 +104,6 @@ class Publisher:
                 metrics.OUTPUT_RETRIES.labels(self._worker).inc()
                 wait = backoff.next()
                 logger.warning("Kafka confirms nothing (%r): trying again in %.1f s, nothing is lost", error, wait)
-                await self.close()
                 await asyncio.sleep(wait)
             else:
                 self.is_away = False
@@ -116,6 +119,14 @@ class Publisher:
             await asyncio.wait([stopping], timeout=_CLOSE_SECONDS)
             stopping.cancel()
             await asyncio.gather(stopping, return_exceptions=True)
+
+    async def _attempt_or_close(self, records: Sequence[Outgoing]) -> None:
+        """A producer that failed is not used again."""
+        try:
+            await self._attempt(records)
+        except (kafka_errors.KafkaError, OSError, TimeoutError):
+            await self.close()
+            raise
 
     async def _attempt(self, records: Sequence[Outgoing]) -> None:
         producer = await self._started()
@@ -135,7 +146,8 @@ class Publisher:
                 raise result
 
     async def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
+        producer = self._producer
+        if producer is None:
             compression = None if self._kafka.compression == "none" else self._kafka.compression
             producer = AIOKafkaProducer(
                 **connection.aiokafka(self._kafka),
@@ -147,7 +159,7 @@ class Publisher:
             # kept before it has started, so that a failed start is closed too
             self._producer = producer
             await producer.start()
-        return self._producer
+        return producer
 
     async def _by_partition(
         self, producer: AIOKafkaProducer, records: Sequence[Outgoing]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from pathlib import Path
 
 import pytest
 
 from streams import topics
-from streams.broker import Broker
+from streams.broker import HOST, Broker, EmbeddedBroker
 from streams.publisher import Outgoing, Oversize, Publisher
 from tests.conftest import SettingsFactory
+from tests.helpers.brokers import own_settings
+from tests.helpers.line import Line
 from tests.helpers.processes import eventually
 from tests.helpers.records import by_key, read_all
 
@@ -85,3 +89,45 @@ async def test_a_record_larger_than_a_batch_of_ours_goes_through(broker: Broker,
     )
     await publisher.close()
     assert [len(record.value) for record in read_all(settings.kafka, settings.topics.enriched)] == sizes
+
+
+class _BehindALine(EmbeddedBroker):
+    """A broker whose clients all go through a line."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.line = Line(self.port)
+
+    def _command(self) -> list[str]:
+        *rest, option, url, engine, storage = super()._command()
+        return [*rest, option, url.replace(str(self.port), str(self.line.port)), engine, storage]
+
+
+@pytest.mark.timeout(120)
+async def test_two_jobs_share_it_through_outages(tmp_path: Path) -> None:
+    with _BehindALine(tmp_path / "broker") as broker:
+        settings = own_settings(f"{HOST}:{broker.line.port}", tmp_path, kafka={"request_timeout_seconds": 3.0})
+        topics.create(settings)
+        publisher = Publisher(settings.kafka, "shared", settings.topics.limits, jitter=lambda: -0.9)
+        names = (settings.topics.enriched, settings.topics.dead)
+
+        sent = dict.fromkeys(names, 0)
+
+        async def publish(topic: str) -> None:
+            while broker.line.cuts < 25:
+                await publisher.publish(_batch(topic, sent[topic], 5))
+                sent[topic] += 5
+
+        jobs = asyncio.gather(*map(publish, names))
+        moments = random.Random(1)
+        while not jobs.done():
+            broker.line.cut()
+            await asyncio.sleep(moments.uniform(0.0, 0.2))
+            broker.line.mend()
+            await asyncio.wait([jobs], timeout=moments.uniform(0.0, 0.4))
+        await asyncio.wait_for(jobs, 60)
+        await publisher.close()
+        for topic, number in sent.items():
+            found = {record.value for record in read_all(settings.kafka, topic)}
+            assert found == {record.value for record in _batch(topic, 0, number)}
+        broker.line.close()
