@@ -6,8 +6,10 @@ import asyncio
 import logging
 import random
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -32,6 +34,11 @@ _PERMANENT = (
 )
 _MAX_BACKOFF_SECONDS = 15.0
 _CLOSE_SECONDS = 2.0
+
+
+def record_ms(happened: datetime) -> int:
+    """The time of a record about something that happened then; Kafka refuses times ahead of its clock."""
+    return min(int(happened.timestamp() * 1000), int(time.time() * 1000))
 
 
 class Outgoing(NamedTuple):

@@ -14,11 +14,11 @@ from streams.settings import WorkerSettings
 
 _ERROR_CHARACTERS = 500
 _LARGE_HEADERS_BYTES = 4_096
+_ATTEMPTS_DIGITS = 9
 
 
 def dead_letter(record: Record, error: BadMessage, failed_at: datetime, limit: int) -> DeadLetter:
     """The record untouched, and why it could not be handled; only what `limit` bytes cannot hold is cut, and it says so."""
-    attempts = (int(value) for name, value in record.headers if name == ATTEMPTS_HEADER and value and value.isdigit())
     value, cut = (None, "") if record.value is None else fit_dead_letter(record.value, limit)
     key, headers = record.key, tuple(record.headers)
     if len(key or b"") + sum(len(name) + len(content or b"") for name, content in headers) > _LARGE_HEADERS_BYTES:
@@ -33,10 +33,16 @@ def dead_letter(record: Record, error: BadMessage, failed_at: datetime, limit: i
         headers=headers,
         reason=error.reason,
         error=error.detail[:_ERROR_CHARACTERS] + cut,
-        attempts=next(attempts, 0) + 1,
+        attempts=_attempts(record) + 1,
         failed_at=failed_at,
         cut=bool(cut),
     )
+
+
+def _attempts(record: Record) -> int:
+    """How often the record failed before; what is no such number counts as never."""
+    values = (value for name, value in record.headers if name == ATTEMPTS_HEADER and value)
+    return next((int(value) for value in values if value.isdigit() and len(value) <= _ATTEMPTS_DIGITS), 0)
 
 
 def outgoing(letter: DeadLetter, topic: str) -> Outgoing:

@@ -15,7 +15,7 @@ from streams.contracts import PulseMinute, Spike, decode_minute, decode_spike, e
 from streams.errors import BadMessage, Refused, Unavailable
 from streams.lossless import Place, Record
 from streams.minutes.merge import Merger, Whole
-from streams.publisher import Outgoing, Oversize, Publisher
+from streams.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.reader import open_reader, partitions_of, read_topic
 from streams.settings import Settings
 from streams.spikes import Detector, SensitivityName, Turn, merge_parts
@@ -159,7 +159,7 @@ class SpikesOutput:
         value = encode(spike)
         try:
             await self._publisher.publish(
-                [Outgoing(self._settings.topics.alerts, spike.key, value, int(spike.at.timestamp() * 1000))]
+                [Outgoing(self._settings.topics.alerts, spike.key, value, record_ms(spike.at))]
             )
         except Oversize as error:
             raise Refused(f"a spike: {error}: `tagpulse topics check`") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from streams import metrics
 from streams.agents.dead_letter import dead_letter
@@ -12,15 +13,22 @@ from streams.errors import BadMessage
 from streams.lossless import Record
 
 
+class Read(NamedTuple):
+    """A spike and the record it came in."""
+
+    record: Record
+    spike: Spike
+
+
 class StoreSpikes(Store):
     """As `Store`, for spikes; the sink is opened and closed by whoever stores the posts."""
 
-    async def read(self, records: Sequence[Record]) -> list[Spike | DeadLetter]:
+    async def read(self, records: Sequence[Record]) -> list[Read | DeadLetter]:
         """Raises DeadLetterLimit when most of the last records failed."""
-        results: list[Spike | DeadLetter] = []
+        results: list[Read | DeadLetter] = []
         for record in records:
             try:
-                results.append(decode_spike(record.value, record.headers))
+                results.append(Read(record, decode_spike(record.value, record.headers)))
             except BadMessage as error:
                 results.append(dead_letter(record, error, self._clock(), self._letter_limit))
         self._limit.check(results)
@@ -28,11 +36,23 @@ class StoreSpikes(Store):
 
     async def write(self, result: Sequence[object]) -> None:
         await self._bury([letter for letter in result if isinstance(letter, DeadLetter)])
-        spikes = [spike for spike in result if isinstance(spike, Spike)]
-        if spikes:
-            metrics.STORED.labels(self.worker.removeprefix("store-")).inc(
-                await self._patiently(lambda: self._sink.keep_spikes(spikes))
-            )
+        await self._keep([read for read in result if isinstance(read, Read)])
 
     async def flush(self) -> None:
         """Nothing is left to do: every write is durable."""
+
+    async def _keep(self, reads: Sequence[Read]) -> None:
+        """Keeps what can be kept: where the sink refuses, they are halved until the spike at fault stands alone."""
+        if not reads:
+            return
+        try:
+            kept = await self._patiently(lambda: self._sink.keep_spikes([read.spike for read in reads]))
+        except BadMessage as error:
+            if len(reads) == 1:
+                await self._bury([dead_letter(reads[0].record, error, self._clock(), self._letter_limit)])
+                return
+            middle = len(reads) // 2
+            await self._keep(reads[:middle])
+            await self._keep(reads[middle:])
+        else:
+            metrics.STORED.labels(self.worker.removeprefix("store-")).inc(kept)

@@ -19,7 +19,7 @@ from streams.lossless import Place, Record
 from streams.minutes.known import KnownParts
 from streams.minutes.labels import Labels
 from streams.minutes.partition import PartitionMinutes, Told
-from streams.publisher import Outgoing, Oversize, Publisher
+from streams.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.reader import read_topic
 from streams.settings import LIVE, Settings
 
@@ -182,9 +182,7 @@ class MinutesOutput:
         if not told:
             return
         topic = self._settings.topics.minutes
-        records = [
-            Outgoing(topic, each.part.key, encode(each.part), int(each.part.minute.timestamp() * 1000)) for each in told
-        ]
+        records = [Outgoing(topic, each.part.key, encode(each.part), record_ms(each.part.minute)) for each in told]
         try:
             await self._publisher.publish(records)
         except Oversize as error:

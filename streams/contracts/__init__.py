@@ -40,6 +40,9 @@ from streams.contracts.posts import (
     record_time_ms,
 )
 from streams.contracts.pulse import (
+    END_OF_INPUT,
+    FIRST_MINUTE,
+    LAST_MINUTE,
     SPIKE_KINDS,
     Driver,
     Evidence,
@@ -54,7 +57,10 @@ from streams.contracts.pulse import (
 
 __all__ = [
     "ATTEMPTS_HEADER",
+    "END_OF_INPUT",
+    "FIRST_MINUTE",
     "HEADERS",
+    "LAST_MINUTE",
     "ORIGIN_HEADER",
     "REASONS",
     "SCHEMA_VERSION",

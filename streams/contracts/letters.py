@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from streams.contracts.message import MessageBase, Time
+from streams.contracts.message import Int64, MessageBase, Time
 from streams.contracts.places import record_location
 
 _OVERHEAD = 8_192  # of a letter's error, key, headers and place
@@ -27,16 +27,16 @@ class DeadLetter(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag
     _times = ("failed_at",)
 
     topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
+    partition: Int64
+    offset: Int64
+    timestamp_ms: Int64
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     reason: str
     """One of `REASONS`; a plain string, so that older readers can read newer reasons."""
     error: str
-    attempts: int
+    attempts: Int64
     failed_at: Time
     cut: bool = False
     """The record did not fit: what is kept of it is not all, and `error` says how much."""
@@ -51,12 +51,12 @@ class DeadLetterOutcome(MessageBase, frozen=True, kw_only=True, omit_defaults=Tr
 
     _times = ("at",)
 
-    partition: int
-    offset: int
+    partition: Int64
+    offset: Int64
     """Of the letter."""
     outcome: str
     """`retried` or `dropped`; a plain string, so that older readers can read newer outcomes."""
-    attempts: int
+    attempts: Int64
     """Those of the letter."""
     at: Time
     sent_to: str | None = None

@@ -10,6 +10,7 @@ import msgspec
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 SentimentLabel = Literal["negative", "neutral", "positive"]
 SENTIMENTS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 
@@ -10,7 +11,7 @@ ORIGIN_HEADER = "tagpulse-origin"
 
 Headers = Iterable[tuple[str, bytes | None]]
 
-_LOCATION = re.compile(r"(.+)\[(-?\d+)\]@(-?\d+)", re.DOTALL)
+_LOCATION = re.compile(r"(.+)\[(-?[0-9]{1,19})\]@(-?[0-9]{1,19})", re.DOTALL)
 
 
 def record_location(topic: str, partition: int, offset: int) -> str:
@@ -19,8 +20,14 @@ def record_location(topic: str, partition: int, offset: int) -> str:
 
 
 def origin_of(headers: Headers) -> str | None:
-    """What the origin header of a record says; None without one."""
-    return next((value.decode() for name, value in headers if name == ORIGIN_HEADER and value), None)
+    """What the origin header of a record says; None without one that `parse_location` reads."""
+    for name, value in headers:
+        if name == ORIGIN_HEADER and value:
+            with contextlib.suppress(ValueError):
+                location = value.decode()
+                parse_location(location)
+                return location
+    return None
 
 
 def parse_location(location: str) -> tuple[str, int, int]:

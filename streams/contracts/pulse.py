@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal, get_args
 
 import msgspec
 
-from streams.contracts.message import Count, MessageBase, Probability, Time
+from streams.contracts.message import Count, Int64, MessageBase, Probability, Time
 
 SpikeKind = Literal["negative", "volume", "silence"]
 SPIKE_KINDS: tuple[SpikeKind, ...] = get_args(SpikeKind)
 SpikeState = Literal["open", "growing", "closed"]
+
+END_OF_INPUT = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+"""The watermark of a partition that has no more posts."""
+FIRST_MINUTE = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MINUTE = datetime(9998, 12, 31, 23, 59, tzinfo=UTC)
+"""Times between these leave room to count with them."""
+
+
+class _PulseBase(MessageBase, frozen=True, kw_only=True, omit_defaults=True):
+    def __post_init__(self) -> None:
+        MessageBase.__post_init__(self)
+        for name in self._times:
+            time = getattr(self, name)
+            is_end = name == "watermark" and time == END_OF_INPUT
+            if time is not None and not is_end and not FIRST_MINUTE <= time <= LAST_MINUTE:
+                raise ValueError(f"{name} is out of range")
 
 
 class Moods(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,7 +70,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The most shared ones first."""
 
 
-class PulseMinute(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="pulse_minute"):
+class PulseMinute(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag="pulse_minute"):
     """A minute of event time of a hashtag, as far as one partition of `posts.enriched` holds it.
 
     A later message of the same minute, hashtag and partition takes the place of an earlier one.
@@ -64,7 +81,7 @@ class PulseMinute(MessageBase, frozen=True, kw_only=True, omit_defaults=True, ta
     minute: Time
     """Its begin."""
     hashtag: str
-    partition: int
+    partition: Int64
     watermark: Time
     """No post of this partition before it is still expected, but late ones."""
     final: bool = False
@@ -121,7 +138,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     top_text_share: Probability = 0.0
 
 
-class Spike(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="spike"):
+class Spike(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag="spike"):
     """A turn of the mood, of the volume, or a silence; told when it opens, while it grows, and when it closes."""
 
     _times = ("opened_at", "known_at", "closed_at", "at")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import msgspec
 
+from streams.contracts.message import Time
 from streams.metrics import OTHER
 from streams.minutes.post import minute_of
 
@@ -14,10 +14,10 @@ from streams.minutes.post import minute_of
 class _Head(msgspec.Struct):
     """As much of a `PulseMinute` as has to be known."""
 
-    minute: datetime
+    minute: Time
     hashtag: str
     partition: int
-    watermark: datetime
+    watermark: Time
     final: bool = False
 
     @property
@@ -54,7 +54,7 @@ class KnownParts:
         """Takes a record's value; what is no part is passed over."""
         try:
             head = _HEAD.decode(value or b"")
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         known = self._known.setdefault(head.partition, Known())
         minute = minute_of(head.minute.timestamp())

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from streams.contracts import PulseMinute
+from streams.contracts import END_OF_INPUT, PulseMinute
 from streams.minutes.part import UNTOLD
-from streams.minutes.partition import END_OF_INPUT
 
 _MINUTE = timedelta(minutes=1)
 

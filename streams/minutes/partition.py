@@ -17,20 +17,18 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import ceil, inf
+from math import ceil, inf, isfinite
 from typing import Literal
 
 import msgspec
 
-from streams.contracts import Deletion, EnrichedMessage, PulseMinute
+from streams.contracts import END_OF_INPUT, FIRST_MINUTE, LAST_MINUTE, Deletion, EnrichedMessage, PulseMinute
 from streams.metrics import OTHER
 from streams.minutes.known import Known
 from streams.minutes.labels import Labels
 from streams.minutes.part import UNTOLD, make_part
 from streams.minutes.post import MINUTE_SECONDS, Kept, event_time, keep, minute_of, time_of
 
-END_OF_INPUT = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
-"""The watermark of a partition that has no more posts."""
 _END_MINUTE = minute_of(END_OF_INPUT.timestamp())
 
 _NO_MINUTE = -2
@@ -196,6 +194,8 @@ class PartitionMinutes:
 
     def _advance(self, watermark: float, final_until: int) -> list[Told]:
         closed_until = self._closed_until
+        if isfinite(watermark):
+            watermark = min(max(watermark, FIRST_MINUTE.timestamp()), LAST_MINUTE.timestamp())
         if watermark > self._watermark:
             self._watermark = watermark
             closed_until = _END_MINUTE if watermark == inf else max(closed_until, minute_of(watermark))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from models.text import prepare
-from streams.contracts import EnrichedPost, Post, SentimentLabel
+from streams.contracts import FIRST_MINUTE, LAST_MINUTE, EnrichedPost, Post, SentimentLabel
 from streams.minutes.text import is_question, is_repost, mark, original, words
 
 TEXT_CHARACTERS = 280
@@ -22,7 +22,8 @@ def event_time(post: Post, record_ms: int) -> float:
     `record_ms`: the time of its record, for a post that does not say when it was collected.
     """
     collected = post.collected_at.timestamp() if post.collected_at else record_ms / 1000
-    return min(post.created_at.timestamp(), collected)
+    seconds = min(post.created_at.timestamp(), collected)
+    return min(max(seconds, FIRST_MINUTE.timestamp()), LAST_MINUTE.timestamp())
 
 
 def minute_of(seconds: float) -> int:

@@ -18,6 +18,7 @@ from streams.contracts import (
     origin_of,
     parse_location,
 )
+from streams.errors import BadMessage
 from streams.reader import read_topic
 from streams.replay.selection import hashtags_of
 from streams.settings import Settings
@@ -131,7 +132,11 @@ class Account:
         if origin is None:
             self._contradictions += 1
             return
-        message = decode_enriched(record.value, record.headers)
+        try:
+            message = decode_enriched(record.value, record.headers)
+        except BadMessage:
+            self._contradictions += 1
+            return
         if isinstance(message, EnrichedPost):
             self._repeated_ids += self._shared_ids.add(message.post)
             model = message.model
@@ -145,7 +150,10 @@ class Account:
             self._contradictions += 1
 
     def _take_dead(self, record: ConsumerRecord) -> None:
-        letter = decode_dead(record.value, record.headers)
+        try:
+            letter = decode_dead(record.value, record.headers)
+        except BadMessage:
+            return
         if not isinstance(letter, DeadLetter):
             return
         place = (letter.topic, letter.partition, letter.offset)

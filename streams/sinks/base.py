@@ -124,7 +124,10 @@ class Sink(ABC):
         """Gives everything back; rows written since the last flush are forgotten."""
 
     async def keep_spikes(self, spikes: Sequence[Spike]) -> int:
-        """Keeps of each spike the last message about it, at once; answers how many changed what is kept. After `open`."""
+        """Keeps of each spike the last message about it, at once; answers how many changed what is kept. After `open`.
+
+        Raises BadMessage, and has kept nothing, when there is one among them that can never be kept.
+        """
         raise Refused(f"the sink {self.name} keeps no spikes")
 
     async def runs(self) -> Mapping[str, int]:

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.contracts import (
+    FIRST_MINUTE,
     HEADERS,
+    LAST_MINUTE,
     REASONS,
     SCHEMA_VERSION,
     SENTIMENTS,
@@ -70,6 +72,7 @@ READERS = {
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 times = st.datetimes(timezones=st.just(UTC))
+of_minutes = times.filter(lambda time: FIRST_MINUTE <= time <= LAST_MINUTE)
 probabilities = st.floats(0, 1)
 sources = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
 ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50)
@@ -142,10 +145,10 @@ excerpts = st.builds(
 )
 minutes = st.builds(
     PulseMinute,
-    minute=times,
+    minute=of_minutes,
     hashtag=texts,
     partition=counts,
-    watermark=times,
+    watermark=of_minutes,
     final=st.booleans(),
     moods=moods,
     independent=moods,
@@ -166,10 +169,10 @@ spikes = st.builds(
     hashtag=texts,
     state=st.sampled_from(["open", "growing", "closed"]),
     sensitivity=texts,
-    opened_at=times,
-    known_at=times,
-    at=times,
-    closed_at=st.none() | times,
+    opened_at=of_minutes,
+    known_at=of_minutes,
+    at=of_minutes,
+    closed_at=st.none() | of_minutes,
     posts=counts,
     share=st.none() | probabilities,
     explanation=st.builds(Explanation, summary=texts, terms=st.lists(drivers, max_size=2).map(tuple)),

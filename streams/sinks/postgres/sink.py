@@ -13,6 +13,7 @@ import psycopg
 
 from streams import metrics
 from streams.contracts import EnrichedPost, Spike
+from streams.errors import BadMessage
 from streams.lossless import Pace
 from streams.settings import LIVE, PostgresSettings, Settings
 from streams.sinks.base import BadRow, Flushed, Forgotten, Row, Sink, Wanted
@@ -100,7 +101,7 @@ class PostgresSink(Sink):
         await asyncio.to_thread(self._close)
 
     async def keep_spikes(self, spikes: Sequence[Spike]) -> int:
-        return await self._with_connection(lambda connection: upsert_spikes(connection, self._run, spikes))
+        return await self._with_connection(lambda connection: self._keep_spikes(connection, spikes))
 
     async def runs(self) -> Mapping[str, int]:
         return await self._with_connection(removal.runs)
@@ -148,6 +149,14 @@ class PostgresSink(Sink):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _keep_spikes(self, connection: psycopg.Connection, spikes: Sequence[Spike]) -> int:
+        try:
+            return upsert_spikes(connection, self._run, spikes)
+        except psycopg.Error as error:
+            if not is_about_rows(error):
+                raise
+            raise BadMessage("sink_refused", text_of(error)) from error
 
     def _flush(self, connection: psycopg.Connection, rows: Sequence[Row]) -> _Stored:
         months: list[date] = months_of(rows)

@@ -12,10 +12,9 @@ import pytest
 from streams import metrics
 from streams.agents import watch
 from streams.agents.watch import MinutesOutput, Read, read_enriched
-from streams.contracts import PulseMinute, decode_minute, encode
+from streams.contracts import END_OF_INPUT, PulseMinute, decode_minute, encode
 from streams.lossless import Record
 from streams.minutes.known import KnownParts
-from streams.minutes.partition import END_OF_INPUT
 from streams.publisher import Outgoing
 from streams.settings import Settings
 from tests.helpers.minutes import START, enriched

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from streams.contracts import EnrichedMessage, Moods, PulseMinute, encode
+from streams.contracts import END_OF_INPUT, EnrichedMessage, Moods, PulseMinute, encode
 from streams.minutes.known import Known, KnownParts
 from streams.minutes.labels import Labels
 from streams.minutes.merge import Merger, Whole
-from streams.minutes.partition import END_OF_INPUT, PartitionMinutes, Told
+from streams.minutes.partition import PartitionMinutes, Told
 from streams.minutes.text import mark
 from tests.helpers.minutes import START, Item, content, deletion, enriched, fold, items, last_parts
 
