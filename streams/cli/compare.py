@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from streams.cli.options import Moment
+from streams.cli.options import Moment, check_span
 from streams.compare import Selection, compare
 from streams.compare.page import as_page
 from streams.compare.terminal import as_tables
@@ -57,6 +57,7 @@ def command(
       tagpulse compare live new-model --since 2026-06-20 --until 2026-06-21 --hashtag poltwt --html day.html
       tagpulse compare live new-model --json | jq .sentiment.agreement.kappa
     """
+    check_span(since, until)
     selection = Selection(since=since, until=until, hashtag=_normal(hashtag))
     found = compare(load_settings().lake.path, run_a, run_b, selection, changed_posts=limit)
     if html_path is not None:

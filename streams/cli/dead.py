@@ -18,7 +18,7 @@ from rich.text import Text
 
 from streams import connection, log
 from streams.cli.dead_view import as_detail, as_object, done_line, done_object, plan_lines, plan_object
-from streams.cli.options import When, run_option
+from streams.cli.options import When, check_span, run_option
 from streams.contracts import REASONS
 from streams.dead_letters import DeadLetters, Filter, Found, check_place, open_dead_letters
 from streams.dead_outcomes import Done, KafkaSender, Why, drop, make_plan, not_dropped, not_retried, retry
@@ -79,6 +79,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
         places: tuple[str, ...] = (),
         **others: Any,
     ) -> Any:
+        check_span(since, until)
         wanted = Filter(
             reasons=frozenset(reasons),
             since=since,

@@ -66,6 +66,15 @@ class When(Moment):
             )
 
 
+def check_span(since: datetime | None, until: datetime | None) -> None:
+    """Raises BadParameter where nothing can lie between the two."""
+    if since is not None and until is not None and since >= until:
+        raise click.BadParameter(
+            f"{until.isoformat()} is not after {since.isoformat()} (--since): nothing lies between them",
+            param_hint="--until",
+        )
+
+
 run_option = click.option(
     "--run", metavar="NAME", help="The run, if not that of TAGPULSE_RUN: live, or a replay's name."
 )

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from streams import log
 from streams.campaign import load_campaign
-from streams.cli.options import Moment, Speed
+from streams.cli.options import Moment, Speed, check_span
 from streams.contracts import normalise_hashtags
 from streams.health import Health
 from streams.lake_posts import read_messages
@@ -108,6 +108,7 @@ def command(
 
     Exit codes: 0 everything is enriched and stored, 1 the manifest does not add up, 130 stopped before the end.
     """
+    check_span(since, until)
     live = load_settings()
     log.configure(live.log)
     if run == LIVE:

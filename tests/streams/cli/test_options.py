@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.cli import group
 from streams.cli.options import When
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -43,3 +45,21 @@ def test_any_text_is_a_time_or_told(text: str) -> None:
 def test_what_is_no_time_is_told(text: str) -> None:
     with pytest.raises(click.BadParameter, match="such as 2h or 7d"):
         WHEN.convert(text, None, None)
+
+
+SPANNED = [
+    ("replay", "--from", "raw", "--run", "again"),
+    ("compare", "live", "again"),
+    ("dead", "list"),
+    ("dead", "retry"),
+    ("dead", "drop"),
+]
+
+
+@pytest.mark.parametrize("command", SPANNED)
+@pytest.mark.parametrize("until", ["2026-06-20T09:00:00Z", "2026-06-20T10:00:00+02:00"])
+def test_a_span_that_ends_before_it_begins_is_refused(command: tuple[str, ...], until: str) -> None:
+    done = CliRunner().invoke(group, [*command, "--since", "2026-06-20T09:00:00Z", "--until", until])
+    assert done.exit_code == 2
+    assert "--until" in done.output
+    assert "is not after" in done.output
