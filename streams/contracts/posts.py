@@ -22,6 +22,9 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replies: Count = 0
 
 
+_UNCOUNTED = Engagement()
+
+
 class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
     """A post as its author wrote it. An edit is the same `source` and `id` with a newer `edited_at`."""
 
@@ -39,7 +42,7 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
     """The kinds of media attached: `image`, `video`, `link`, …"""
     reply_to: str | None = None
     repost_of: str | None = None
-    engagement: Engagement = Engagement()
+    engagement: Engagement = _UNCOUNTED
     url: str | None = None
     edited_at: Time | None = None
     collected_at: Time | None = None
@@ -53,6 +56,9 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
         MessageBase.__post_init__(self)
         if self.hashtags and (hashtags := bounded_hashtags(self.hashtags)) is not self.hashtags:
             msgspec.structs.force_setattr(self, "hashtags", hashtags)
+        # msgspec leaves out a default by identity: equal posts are written alike
+        if self.engagement == _UNCOUNTED:
+            msgspec.structs.force_setattr(self, "engagement", _UNCOUNTED)
 
     @property
     def key(self) -> bytes:

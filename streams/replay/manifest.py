@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 from kafka.consumer.fetcher import ConsumerRecord
@@ -57,7 +58,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     models: list[str]
     """Every model that answered, with its version, what computed it and in which numbers."""
     checksum: str
-    """SHA-256 over all results in sorted order, without the time at which they were made: equal for equal results."""
+    """SHA-256 over the results that stand at the end, each post's newest edit without deleted ones, in sorted order and
+    without the time at which they were made: equal for equal results, whatever the messages were read from."""
     reconciled: bool
     """Every chosen message was enriched or is a dead letter, none was answered in two ways, and no two posts share an id."""
     repeated_ids: int = 0
@@ -73,6 +75,21 @@ class Manifest(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
 
 
+class _Version(NamedTuple):
+    """The result of a post as it was written, or edited, at some time."""
+
+    edited_at: datetime | None
+    created_at: datetime
+    offset: int
+    """In the source."""
+    digest: bytes
+
+    @property
+    def order(self) -> tuple[bool, datetime, int]:
+        """The greatest of a post's versions counts."""
+        return self.edited_at is not None, self.edited_at or self.created_at, self.offset
+
+
 class Account:
     """Reads a run's topics into a manifest."""
 
@@ -83,7 +100,10 @@ class Account:
         """Where each record of the run's topic came from; a record that was sent twice has one origin."""
         self._hashtags: dict[Place, tuple[str, ...]] = {}
         self._results: dict[Place, bytes] = {}
-        self._dead: dict[Place, bytes] = {}
+        self._newest: dict[bytes, _Version] = {}
+        """By the key of the post."""
+        self._deleted_at: dict[bytes, datetime] = {}
+        self._dead: set[Place] = set()
         self._deletions: set[Place] = set()
         self._models: Counter[str] = Counter()
         self._versions: Counter[str] = Counter()
@@ -101,9 +121,8 @@ class Account:
             self._take_enriched(record)
         for record in read_topic(kafka, topics.dead):
             self._take_dead(record)
-        for origin in self._dead.keys() & self._results.keys():
-            del self._dead[origin]  # it was sent again from the dead letters, and then enriched
-        read, enriched, dead = set(self._hashtags), set(self._results), set(self._dead)
+        self._dead -= self._results.keys()  # it was sent again from the dead letters, and then enriched
+        read, enriched, dead = set(self._hashtags), set(self._results), self._dead
         reconciled = not self._contradictions and not self._repeated_ids and enriched | dead == read
         return Manifest(
             run=self._settings.run,
@@ -143,7 +162,13 @@ class Account:
             self._versions[model.version] += 1
             self._models[" ".join(filter(None, (model.name, model.version, model.runtime, model.precision)))] += 1
             digest = _digest(encode(msgspec.structs.replace(message, enriched_at=message.post.created_at)))
+            version = _Version(message.post.edited_at, message.post.created_at, origin[2], digest)
+            if message.key not in self._newest or version.order >= self._newest[message.key].order:
+                self._newest[message.key] = version
         else:
+            self._deleted_at[message.key] = max(
+                message.deleted_at, self._deleted_at.get(message.key, message.deleted_at)
+            )
             self._deletions.add(origin)
             digest = _digest(encode(message))
         if self._results.setdefault(origin, digest) != digest:
@@ -163,7 +188,7 @@ class Account:
         origin = self._origins.get(place, place)
         if origin not in self._hashtags:  # too large for the run's topic: it never got there
             self._hashtags[origin] = (NO_HASHTAG,)
-        self._dead[origin] = _digest(letter.reason.encode() + b" " + (letter.value or b""))
+        self._dead.add(origin)
 
     def _by_partition(self) -> dict[str, Counts]:
         counts: dict[str, Counts] = defaultdict(Counts)
@@ -185,9 +210,14 @@ class Account:
 
     def _checksum(self) -> str:
         whole = hashlib.sha256()
-        for digest in sorted([*self._results.values(), *self._dead.values()]):
+        for digest in sorted(version.digest for key, version in self._newest.items() if self._stands(key, version)):
             whole.update(digest)
         return whole.hexdigest()
+
+    def _stands(self, key: bytes, version: _Version) -> bool:
+        """A post that was edited after its deletion is back, as in the views of the sinks."""
+        deleted_at = self._deleted_at.get(key)
+        return deleted_at is None or (version.edited_at is not None and version.edited_at > deleted_at)
 
 
 def _place(origin: str | None) -> Place:

@@ -158,7 +158,9 @@ def posts_by_run(storage: Storage) -> dict[str, int]:
 def _lock(connection: duckdb.DuckDBPyConnection, storage: Storage) -> None:
     """Shuts the connection off from files outside the lake, networks, extensions and settings."""
     # what lies in an object store is read by pyarrow
-    directories = [_literal(storage.full(""))] if isinstance(storage, LocalStorage) else []
+    lake = storage.full("")
+    # DuckDB looks at a name as the view writes it
+    directories = sorted({_literal(lake), _quoted(lake)}) if isinstance(storage, LocalStorage) else []
     connection.execute(f"set allowed_directories = [{', '.join(directories)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

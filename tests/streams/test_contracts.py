@@ -349,3 +349,10 @@ def test_found_hashtags_are_clean(text: str) -> None:
 
 def test_hashtags_are_normalised() -> None:
     assert normalise_hashtags(["#PolTwt", " poltwt ", "＃K9", "#", ""]) == ("poltwt", "k9")
+
+
+def test_equal_posts_are_written_alike() -> None:
+    post = a_post()
+    assert encode(a_post(engagement=Engagement())) == encode(post)
+    read_back = decode_raw(encode(post).replace(b'"text"', b'"engagement":{},"text"'))
+    assert encode(read_back) == encode(post)  # type: ignore[arg-type]

@@ -7,11 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 
 from streams import topics
 from streams.broker import Broker
-from streams.contracts import Deletion, Post, encode
+from streams.contracts import Deletion, Post, decode_raw, encode
 from streams.lake_query import ask
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
@@ -79,6 +80,23 @@ def test_the_same_day_twice_gives_the_same_whatever_the_workers(
     changed = prepared(embedded_broker, settings_for)
     produce(changed.kafka, changed.topics.raw, raw_posts([POSTS]))
     assert replay(changed, "third", "--from", "raw")["checksum"] != first["checksum"]
+
+
+def test_a_day_from_the_lake_has_the_checksum_of_the_same_day_from_kafka(
+    embedded_broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = prepared(embedded_broker, settings_for)
+    posts = [decode_raw(value) for _, value in raw_posts(range(6))]
+    edits = [msgspec.structs.replace(post, text="edited", edited_at=START + timedelta(hours=1)) for post in posts[:3]]
+    deletions = [Deletion(source=post.source, id=post.id, deleted_at=START + timedelta(hours=2)) for post in posts[2:5]]
+    produce(settings.kafka, settings.topics.raw, [(each.key, encode(each)) for each in (*edits, *posts, *deletions)])
+    first = replay(settings, "first", "--from", "raw")
+    before = replay(settings, "second", "--from", "lake", "--from-run", "first")
+    compacted = run_tagpulse("lake", "compact", "--run", "first", "--older-than", "0h", "--execute", settings=settings)
+    assert compacted.returncode == 0, compacted.stderr
+    after = replay(settings, "third", "--from", "lake", "--from-run", "first")
+    assert first["read"] > before["read"] > after["read"]
+    assert first["checksum"] == before["checksum"] == after["checksum"]
 
 
 def test_a_file_is_chosen_from_and_planned_first(

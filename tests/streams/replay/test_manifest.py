@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -96,6 +96,30 @@ def test_another_answer_has_another_checksum_and_two_answers_do_not_add_up(setti
     other = msgspec.structs.replace(one, sentiment=msgspec.structs.replace(one.sentiment, negative=0.11))
     answer(settings, other, 0)
     assert not account(settings).reconciled
+
+
+def test_the_checksum_is_that_of_the_posts_that_stand_at_the_end(
+    embedded_broker: Broker, settings_for: SettingsFactory
+) -> None:
+    kept, edited, gone, back = enriched("kept"), enriched("edited"), enriched("gone"), enriched("back")
+    newer = enriched("edited", text="newer", edited_at=NOW + timedelta(minutes=2))
+    older = enriched("edited", text="older", edited_at=NOW + timedelta(minutes=1))
+    again = enriched("back", text="again", edited_at=NOW + timedelta(minutes=1))
+    deletions = [Deletion(source="test", id=name, deleted_at=NOW) for name in ("gone", "back")]
+
+    live = settings_for(embedded_broker, topics={"partitions": 1})
+
+    def read(run: str, messages: Sequence[EnrichedPost | Deletion]) -> str:
+        settings = for_run(live, run)
+        topics.create(settings)
+        raw(settings, [message.post if isinstance(message, EnrichedPost) else message for message in messages])
+        for offset, message in enumerate(messages):
+            answer(settings, message, offset)
+        return account(settings).checksum
+
+    standing = read("standing", [kept, newer, again])
+    assert read("whole", [kept, edited, gone, back, newer, older, *deletions, again]) == standing
+    assert read("other", [kept, older, again]) != standing
 
 
 def test_what_is_missing_does_not_add_up(settings: Settings) -> None:

@@ -216,7 +216,8 @@ async def test_the_name_of_the_folder_means_nothing(tmp_path: Path, name: str) -
 
 async def test_a_condition_on_the_folders_opens_no_other_files(tmp_path: Path) -> None:
     await write(tmp_path, [row(minutes, enriched(f"p{minutes}", minutes=minutes)) for minutes in range(0, 600, 30)])
-    answer = ask(tmp_path, "explain select count(*) from stored_posts where run = 'live' and hour = '09'")
+    sql = "explain select count(*) from stored_posts where run = 'live' and hour = '09'"
+    answer = ask(tmp_path, sql, unlocked=True)
     assert "Scanning Files: 1/11" in str(list(answer.rows)), "half an hour of 9 o'clock, and ten hours"
 
 
