@@ -9,17 +9,6 @@ import psycopg
 
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
 
-# libpq gives no code for what the server answers to a login
-_REFUSED_LOGINS = (
-    "authentication failed",
-    "no password supplied",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "permission denied for database",
-    "is not permitted to log in",
-    "connection option",
-    "invalid port number",
-)
 _DISK_FULL = "53100"
 _READ_ONLY = "25006"
 _NO_PARTITION = "23514"  # of ours no table has a check, so that only a partition can be missing
@@ -53,8 +42,6 @@ def translated(error: psycopg.Error) -> TagpulseError | None:
         return Unavailable(f"this PostgreSQL only reads, after a fail-over or a full disk: {text}")
     if code is None and not isinstance(error, psycopg.OperationalError):
         return None
-    if code is None and any(words in text for words in _REFUSED_LOGINS):
-        return Refused(f"PostgreSQL refuses the login: {text}: mend TAGPULSE_POSTGRES__DSN")
     if code is None or code in _AWAY or code.startswith(_AWAY_CLASSES):
         return Unavailable(f"PostgreSQL is away: {text}")
     if code.startswith(("28", "3D")):

@@ -9,9 +9,11 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from streams.errors import Refused, SettingsError
+from streams.errors import Refused, SettingsError, Unavailable
 from streams.settings import PostgresSettings
-from streams.sinks.postgres.faults import told
+from streams.sinks.postgres.faults import text_of, told
+from streams.sinks.postgres.login import VARIABLE as _VARIABLE
+from streams.sinks.postgres.login import check, needs_password, refused_code, speaks_no_tls
 from streams.values import is_local
 
 logger = logging.getLogger(__name__)
@@ -22,7 +24,8 @@ FORGET_LOCK = 0
 MONTHS_LOCK = 1
 MIGRATE_LOCK = 2
 
-_VARIABLE = "TAGPULSE_POSTGRES__DSN"
+# authorisation, an unknown database, no right to connect, a value of the DSN that the server cannot take
+_REFUSED_LOGINS = ("28", "3D", "42", "22", "0A")
 _EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
 # A frozen writer must not hold its locks for ever, nor a vanished server its clients.
@@ -53,10 +56,32 @@ def parameters(settings: PostgresSettings) -> dict[str, Any]:
         raise SettingsError(f"{_VARIABLE} is needed for PostgreSQL: {_EXAMPLE}")
     try:
         given = conninfo_to_dict(settings.dsn.get_secret_value())
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeDecodeError):
         raise SettingsError(f"{_VARIABLE} is no connection string: {_EXAMPLE}") from None
     several = {"target_session_attrs": "read-write"} if "," in str(given.get("host", given.get("hostaddr", ""))) else {}
-    return _DEFAULTS | several | given
+    told_libpq = _DEFAULTS | several | given
+    check(told_libpq, settings.dsn.get_secret_value())
+    return told_libpq
+
+
+def _login(given: dict[str, Any]) -> psycopg.Connection:
+    """Raises Refused, with what the server says, SettingsError and psycopg's errors."""
+    try:
+        return psycopg.connect(**given, autocommit=True)
+    except psycopg.OperationalError as error:
+        code, text = refused_code(given), _without_password(text_of(error), given)
+        if speaks_no_tls(given):
+            raise SettingsError(
+                f"{_VARIABLE} demands TLS (sslmode={given['sslmode']}), and the server has none: give it a certificate"
+            ) from None
+        if needs_password(error.pgconn) or (code or "").startswith(_REFUSED_LOGINS):
+            raise Refused(f"PostgreSQL refuses the login: {text}: mend {_VARIABLE}") from None
+        raise Unavailable(f"PostgreSQL is away: {text}") from None
+
+
+def _without_password(text: str, given: dict[str, Any]) -> str:
+    password = str(given.get("password") or "")
+    return text.replace(password, "***") if password else text
 
 
 def connect(settings: PostgresSettings) -> psycopg.Connection:
@@ -65,7 +90,7 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
     Raises Unavailable, Refused and SettingsError.
     """
     with told():
-        connection = psycopg.connect(**parameters(settings), autocommit=True)
+        connection = _login(parameters(settings))
         connection.add_notice_handler(lambda notice: logger.warning("PostgreSQL: %s", notice.message_primary))
         connection.execute(_SESSION)
         connection.execute(sql.SQL("set search_path = {}").format(sql.Identifier(settings.schema_name)))

@@ -1,0 +1,152 @@
+"""A login to PostgreSQL that can never work ends the wait, whatever language the server speaks; passwords stay unsaid."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+import pytest
+
+from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
+from streams.settings import PostgresSettings
+from streams.sinks.postgres.faults import translated
+from streams.sinks.postgres.login import refused_code
+from streams.sinks.postgres.session import connect, parameters
+from tests.helpers.postgres import PostgresServer
+
+
+def _fails(dsn: str) -> TagpulseError:
+    with pytest.raises(TagpulseError) as raised:
+        connect(PostgresSettings(dsn=dsn)).close()
+    return raised.value
+
+
+def _close(server: PostgresServer) -> None:
+    """Everybody but the superuser needs a password, and strangers have no entry."""
+    server.execute("create role locked login password 'right'")
+    server.execute("create role shut nologin")
+    server.execute("create database closed")
+    server.execute("revoke connect on database closed from public")
+    server.execute("create role guest login")
+    entries = ("postgres trust", "ghost trust", "shut trust", "guest trust", "locked scram-sha-256")
+    (server.data / "pg_hba.conf").write_text(
+        "".join(f"host all {user} 127.0.0.1/32 {method}\n" for user, method in (each.split() for each in entries))
+    )
+    server.execute("select pg_reload_conf()")
+
+
+def test_a_refused_login_is_known_by_its_code(fresh_postgres: PostgresServer) -> None:
+    _close(fresh_postgres)
+    codes = {
+        fresh_postgres.dsn(user="locked:wrong"): "28P01",
+        fresh_postgres.dsn(user="ghost"): "28000",
+        fresh_postgres.dsn(user="shut"): "28000",
+        fresh_postgres.dsn(user="stranger"): "28000",
+        fresh_postgres.dsn("none"): "3D000",
+        fresh_postgres.dsn("closed", user="guest"): "42501",
+    }
+    for dsn, code in codes.items():
+        assert refused_code(parameters(PostgresSettings(dsn=dsn))) == code
+        assert isinstance(_fails(dsn), Refused), dsn
+    assert isinstance(_fails(fresh_postgres.dsn(user="locked")), Refused), "no password at all"
+
+
+@contextmanager
+def _answering(code: str, words: str) -> Iterator[str]:
+    """A server that answers every login with an error in its own language; its DSN."""
+    fields = b"".join(f"{field}\0".encode() for field in ("SFATAL", "VFATAL", f"C{code}", f"M{words}")) + b"\0"
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client, suppress(OSError):
+                    client.recv(10_000)
+                    client.sendall(b"E" + struct.pack(">i", len(fields) + 4) + fields)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield f"postgresql://u:pw@127.0.0.1:{listener.getsockname()[1]}/db?sslmode=disable"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "kind"),
+    [
+        ("28P01", "Passwort-Authentifizierung für Benutzer »u« fehlgeschlagen", Refused),
+        ("28000", "keine pg_hba.conf-Eintrag für Host", Refused),
+        ("3D000", "Datenbank »db« existiert nicht", Refused),
+        ("42501", "keine Berechtigung für Datenbank »db«", Refused),
+        ("57P03", "das Datenbanksystem startet: password authentication failed", Unavailable),
+        ("53300", "tut mir leid, schon zu viele Verbindungen: does not exist", Unavailable),
+    ],
+)
+def test_the_language_of_the_server_does_not_matter(code: str, words: str, kind: type[TagpulseError]) -> None:
+    with _answering(code, words) as dsn:
+        assert type(_fails(dsn)) is kind
+
+
+def test_a_server_that_is_full_or_starts_is_waited_for() -> None:
+    with PostgresServer(max_connections="5", superuser_reserved_connections="3") as server:
+        server.execute("create role guest login")
+        guest = PostgresSettings(dsn=server.dsn(user="guest"))
+        with connect(guest), connect(guest):
+            assert isinstance(_fails(server.dsn(user="guest")), Unavailable)
+        dsn = server.dsn()
+        server.stop()
+        assert isinstance(_fails(dsn), Unavailable)
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_tls_that_the_server_does_not_have_ends_the_wait(postgres: PostgresServer, mode: str) -> None:
+    error = _fails(f"{postgres.dsn()}?sslmode={mode}")
+    assert isinstance(error, SettingsError)
+    assert f"sslmode={mode}" in str(error)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "sslmode=nonsense",
+        "target_session_attrs=nonsense",
+        "min_protocol_version=nonsense",
+        "connect_timeout=x",
+        "nonsense=1",
+        "port=99999",
+        "port=x",
+    ],
+)
+def test_a_dsn_that_libpq_cannot_use_ends_the_wait(postgres: PostgresServer, options: str) -> None:
+    error = _fails(f"{postgres.dsn()}?{options}")
+    assert isinstance(error, SettingsError)
+    assert "TAGPULSE_POSTGRES__DSN" in str(error)
+
+
+@pytest.mark.parametrize(
+    "password", ["hid/den", "hid@den", "hid#den", "hid?den", "hid:den", "hid%den", "hid den", "hid'den"]
+)
+def test_no_part_of_a_password_is_told(
+    postgres: PostgresServer, caplog: pytest.LogCaptureFixture, password: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for dsn in (
+        f"postgresql://u:{password}@127.0.0.1:1/x",
+        f"postgresql://u:{password}@127.0.0.1:{postgres.port}/none",
+        f"postgres://u:{password}@127.0.0.1/x",
+        f"host=127.0.0.1 port=1 user=u password={password}",
+        f"host=127.0.0.1 port=1 user=u password='{password}",
+    ):
+        told = f"{_fails(dsn)} {caplog.text}"
+        assert "hid" not in told
+        assert "den" not in told.replace("denied", "")
+
+
+def test_what_a_query_says_is_still_translated() -> None:
+    assert isinstance(translated(psycopg.errors.AdminShutdown("down")), Unavailable)
