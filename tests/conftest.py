@@ -12,6 +12,7 @@ import pytest
 
 from streams.broker import ApacheBroker, Broker, EmbeddedBroker
 from streams.settings import PREFIX, Settings
+from tests.faults.proofs import FULL_GROWTHS, FULL_ROUNDS
 from tests.helpers.alertmanager import Alertmanager
 from tests.helpers.brokers import kafka_home, own_settings
 from tests.helpers.postgres import PostgresServer
@@ -25,6 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--full-proofs", action="store_true", help="these alone, as large as docs/proofs.md tells of")
     group.addoption("--kills", type=int, default=100, metavar="N", help="of --full-proofs, each with 1,000 posts")
     group.addoption("--soak-minutes", type=float, default=30.0, metavar="N", help="of --full-proofs")
+    for name, full in (("rounds", FULL_ROUNDS), ("growths", FULL_GROWTHS)):
+        group.addoption(
+            f"--{name}",
+            type=int,
+            metavar="N",
+            help=f"by seed, without those that the file of --proofs has; default {full} in full, else a few",
+        )
+    group.addoption("--first-seed", type=int, default=0, metavar="N", help="of --rounds and --growths")
     group.addoption("--proofs", type=Path, metavar="FILE", help="add what the proofs found to this file, a line each")
 
 

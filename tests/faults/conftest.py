@@ -14,8 +14,14 @@ from streams import topics
 from streams.broker import Broker
 from streams.errors import Stalled
 from tests.conftest import SettingsFactory
+from tests.faults import proofs
 from tests.faults.proofs import Proof
-from tests.helpers.pipeline import SMALL_STEPS, Ending, Pipeline, Verdict
+from tests.helpers.parts import Ending
+from tests.helpers.pipeline import SMALL_STEPS, Pipeline, Verdict
+
+FEW_COMBINED = (30, 42, 95)
+"""Quick ones; partitions are added in each of them."""
+FEW_GROWTHS = (0,)
 
 
 class Tell(Protocol):
@@ -43,6 +49,25 @@ def told(tell: Tell, running: Pipeline, before: Verdict, fault: str, recovered: 
     assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
     assert not verdict.dead
     return verdict
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Rounds by seed; a long series adds up over several runs, in the file of the proofs."""
+    config = metafunc.config
+    first, path = config.getoption("--first-seed"), config.getoption("--proofs")
+    for name, option, fault, full, few in (
+        ("combined_seed", "--rounds", proofs.COMBINED, proofs.FULL_ROUNDS, FEW_COMBINED),
+        ("growth_seed", "--growths", proofs.GROWTH, proofs.FULL_GROWTHS, FEW_GROWTHS),
+    ):
+        if name not in metafunc.fixturenames:
+            continue
+        number = config.getoption(option)
+        if number is None and not config.getoption("--full-proofs"):
+            metafunc.parametrize(name, few)
+            continue
+        done = proofs.seeds(path, fault) if path is not None and path.exists() else set()
+        seeds = range(first, first + (full if number is None else number))
+        metafunc.parametrize(name, [seed for seed in seeds if seed not in done])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -75,11 +100,12 @@ def tell(request: pytest.FixtureRequest, full: bool, capsys: pytest.CaptureFixtu
                 file.write(f"{proof.line}\n")
         with capsys.disabled():
             recovered = "" if proof.recovered is None else f", recovered within {proof.recovered:.1f} s"
+            seed = "" if proof.seed is None else f" (seed {proof.seed}: {', '.join(proof.kinds)})"
             click.echo(
-                f"\n  {proof.fault}, {proof.times} times: {proof.posts} posts, {proof.lost} lost, "
+                f"\n  {proof.fault}{seed}, {proof.times} times: {proof.posts} posts, {proof.lost} lost, "
                 f"{proof.twice} twice on the topic{recovered} {proof.note}"
             )
-        assert proof.lost == 0
+        assert (proof.lost, proof.failed) == (0, "")
 
     return write
 
@@ -105,7 +131,9 @@ def pipeline(settings_for: SettingsFactory, tmp_path: Path) -> Callable[..., Pip
     """`pipeline(broker, rate=…)` creates topics and starts everything but the producer; to be used with `with`."""
 
     def start(broker: Broker, *, rate: float, **options: Any) -> Pipeline:
-        sections = {name: options.pop(name) for name in ("kafka", "topics", "lake", "model") if name in options}
+        sections = {
+            name: options.pop(name) for name in ("kafka", "topics", "lake", "postgres", "model") if name in options
+        }
         merged = {name: SMALL_STEPS.get(name, {}) | sections.get(name, {}) for name in SMALL_STEPS | sections}
         settings = settings_for(broker, **merged)
         topics.create(settings)

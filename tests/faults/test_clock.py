@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,26 +9,8 @@ import pytest
 
 from streams.broker import Broker
 from tests.faults.conftest import Stalls, Tell
+from tests.helpers.clocks import SteppedClock
 from tests.helpers.pipeline import Pipeline
-
-_SOURCE = Path(__file__).parents[1] / "helpers" / "stepped_clock.c"
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
-    """What moves the wall clock of a process that it is preloaded into."""
-    compiler = shutil.which("cc")
-    if compiler is None or sys.platform != "linux":
-        pytest.skip("stepping the clock of a process needs Linux and a C compiler")
-    path = tmp_path / "stepped_clock.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", path, _SOURCE], check=True)
-    return path
-
-
-def _step(clock: Path, seconds: int) -> None:
-    fresh = clock.with_suffix(".new")
-    fresh.write_text(str(seconds))
-    fresh.replace(clock)
 
 
 @pytest.mark.slow
@@ -39,7 +18,6 @@ def _step(clock: Path, seconds: int) -> None:
 def test_a_clock_that_is_stepped_by_an_hour_costs_no_post(
     apache_broker: Broker,
     tmp_path: Path,
-    library: Path,
     pipeline: Callable[..., Pipeline],
     tell: Tell,
     stalled: Stalls,
@@ -47,16 +25,14 @@ def test_a_clock_that_is_stepped_by_an_hour_costs_no_post(
 ) -> None:
     seconds = 30.0 if full else 2.0
     steps = [3_600, 0, -3_600, 0]
-    clock = tmp_path / "clock"
-    _step(clock, 0)
-    stepped = {"LD_PRELOAD": str(library), "STEPPED_CLOCK": str(clock)}
+    clock = SteppedClock(tmp_path)
     longest = 0.0
-    with pipeline(apache_broker, rate=50.0, env=stepped) as running:
+    with pipeline(apache_broker, rate=50.0, env=clock.env) as running:
         # some rubbish, too: a dead letter carries the time at which it was written
         running.feed(int(50 * len(steps) * (seconds + 10)), bad_lines=20)
         running.moving()
         for step in steps:
-            _step(clock, step)
+            clock.step(step)
             longest = max(longest, running.recovered())
             running.during(seconds)
         running.hurry()

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from streams.broker import HOST, ApacheBroker, free_port
+from streams.broker import HOST
 from tests.faults.conftest import Stalls, Tell, told
-from tests.helpers.line import Line
+from tests.helpers.brokers import broker_behind_line
 from tests.helpers.pipeline import NOTHING, Pipeline
-
-
-@contextmanager
-def _broker_behind(folder: Path, home: Path) -> Iterator[tuple[ApacheBroker, Line]]:
-    """A broker with a second listener, whose clients all go through a line."""
-    port, controller, behind = free_port(), free_port(), free_port()
-    line = Line(behind)
-    every = {"PLAINTEXT": port, "LINE": behind, "CONTROLLER": controller}
-    config = {
-        "listeners": ",".join(f"{name}://{HOST}:{number}" for name, number in every.items()),
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},LINE://{HOST}:{line.port}",
-        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in every),
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-    }
-    with ApacheBroker(folder, port, home=home, config=config) as broker:
-        yield broker, line
-        line.close()
 
 
 @pytest.mark.slow
@@ -37,7 +19,7 @@ def test_a_network_that_fails_costs_no_post(
     apache_home: Path, tmp_path: Path, pipeline: Callable[..., Pipeline], tell: Tell, stalled: Stalls, full: bool
 ) -> None:
     before = NOTHING
-    with _broker_behind(tmp_path / "broker", apache_home) as (broker, line):
+    with broker_behind_line(tmp_path / "broker", apache_home) as (broker, line):
         faults: dict[str, tuple[Callable[[], None], float]] = {
             "network cut": (line.cut, 60.0 if full else 3.0),
             "network silent, connections open": (line.silence, 60.0 if full else 12.0),

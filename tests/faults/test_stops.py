@@ -10,7 +10,8 @@ import pytest
 
 from streams.broker import Broker
 from tests.faults.conftest import Tell
-from tests.helpers.pipeline import Ending, Part, Pipeline
+from tests.helpers.parts import Ending, Part
+from tests.helpers.pipeline import Pipeline
 
 
 def _end_of(part: Part) -> Ending:
@@ -18,9 +19,7 @@ def _end_of(part: Part) -> Ending:
 
 
 def _is_right(ending: Ending) -> bool:
-    """A signal that comes before the first line of tagpulse ran ends the process as the system does it."""
-    unborn = ending.code == -signal.SIGTERM and not ending.last_line
-    return unborn or (ending.code == 0 and ending.is_told)
+    return ending.is_unborn or (ending.code == 0 and ending.is_told)
 
 
 @pytest.mark.slow

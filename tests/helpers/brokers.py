@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streams.broker import KAFKA_HOME_VARIABLE
+from streams.broker import HOST, KAFKA_HOME_VARIABLE, ApacheBroker, free_port
 from streams.settings import ROLES, Settings
+from tests.helpers.line import Line
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,3 +42,20 @@ def own_settings(bootstrap_servers: str, folder: Path, **sections: dict[str, Any
     }
     merged: dict[str, Any] = {name: own.get(name, {}) | sections.get(name, {}) for name in own | sections}
     return Settings(**merged)
+
+
+@contextmanager
+def broker_behind_line(folder: Path, home: Path) -> Iterator[tuple[ApacheBroker, Line]]:
+    """A broker with a second listener, whose clients all go through a line."""
+    port, controller, behind = free_port(), free_port(), free_port()
+    line = Line(behind)
+    every = {"PLAINTEXT": port, "LINE": behind, "CONTROLLER": controller}
+    config = {
+        "listeners": ",".join(f"{name}://{HOST}:{number}" for name, number in every.items()),
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},LINE://{HOST}:{line.port}",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in every),
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+    }
+    with ApacheBroker(folder, port, home=home, config=config) as broker:
+        yield broker, line
+        line.close()

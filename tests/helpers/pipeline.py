@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from kafka.errors import KafkaError
 
-from streams.broker import free_port
 from streams.lake_query import ask
 from streams.settings import Settings
 from streams.supervisor import PERMANENT
 from tests.helpers.lake import lake_rows
+from tests.helpers.parts import Ending, Part
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse
 from tests.helpers.records import committed, count, end_offsets
@@ -33,6 +31,7 @@ SMALL_STEPS = {
     "produce": {"cursor_seconds": 0.5},
     "enrich": {"batch_size": 64, "within_seconds": 0.05},
     "lake": {"batch_size": 200, "flush_rows": 400, "flush_seconds": 0.5},
+    "postgres": {"batch_size": 200, "flush_rows": 400, "flush_seconds": 0.5},
 }
 
 _EVENT_POSTS_PER_SECOND = 4  # of `raw_posts`
@@ -40,24 +39,6 @@ _POLL_SECONDS = 0.2
 _SETTLE_POLL_SECONDS = 1.0  # each look makes clients of its own
 _MORE_SECONDS = 10.0
 _RESTART_SECONDS = 1.0
-_COUNTERS = ("tagpulse_acknowledged_total", "tagpulse_produced_total")
-# what the last line of a process may say: our own words for an end, and the code of an end that was not asked for
-_REASON = re.compile(r"was told to stop|sent and confirmed|stopped|\(exit \d+\)$|^tagpulse: ")
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a process ended that nobody killed."""
-
-    part: str
-    code: int
-    last_line: str
-    log: str = field(repr=False)
-
-    @property
-    def is_told(self) -> bool:
-        """Whether the last line says why."""
-        return bool(_REASON.search(self.last_line))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,72 +70,85 @@ class Verdict:
 NOTHING = Verdict(posts=0, lost=0, twice=0, shown_twice=0, rows_twice=0, dead=0)
 
 
-class Part:
-    """One process of the pipeline: `.process`, the one that runs now or ran last."""
-
-    def __init__(
-        self, name: str, words: Sequence[str | Path], settings: Settings, folder: Path, env: Mapping[str, str]
-    ) -> None:
-        self.name = name
-        self._words = words
-        self._settings = settings
-        self._folder = folder
-        self._port = free_port()
-        self._env = {"TAGPULSE_METRICS__PORT": str(self._port), "TAGPULSE_KAFKA__INSTANCE_ID": name} | dict(env)
-        self.process: Tagpulse
-        self.start()
-
-    def start(self) -> None:
-        self.process = Tagpulse(*self._words, settings=self._settings, folder=self._folder, env=self._env)
-
-    def kill(self) -> None:
-        """`kill -9`, and started again at once."""
-        self.process.kill()
-        self.start()
-
-    def handled(self) -> float:
-        """Records that this process has sent or acknowledged since its start; 0 while it cannot be asked."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=2) as answer:
-                lines = answer.read().decode().splitlines()
-        except OSError:
-            return 0.0
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(_COUNTERS))
-
-    def ending(self, code: int) -> Ending:
-        said = self.process.stderr + self.process.stdout
-        return Ending(self.name, code, (said.strip().splitlines() or [""])[-1], said)
-
-
 class Pipeline:
-    """`tagpulse produce`, two `worker enrich` and one or more `worker store --sink parquet`.
+    """`tagpulse produce`, two `worker enrich` and one or more `worker store` for each sink.
 
     What ends by itself is started again, as a supervisor does; what fails for good fails the test.
     """
 
     def __init__(
-        self, settings: Settings, folder: Path, *, rate: float, stores: int = 1, env: Mapping[str, str] | None = None
+        self,
+        settings: Settings,
+        folder: Path,
+        *,
+        rate: float,
+        stores: int = 1,
+        sinks: Sequence[str] = ("parquet",),
+        static: bool = True,
+        env: Mapping[str, str] | None = None,
     ) -> None:
-        """`rate`: posts a second that the producer plays; `env`: what the processes see besides the settings."""
+        """`rate`: posts per second that the producer plays; `static`: whether workers are static members of their groups;
+        `env`: what the processes see besides the settings."""
         self.settings = settings
         self.rate = rate
         self.endings: list[Ending] = []
         self.sent = 0
         self._more = 0
         self._folder = folder
+        self._sinks = sinks
+        self._static = static
         self._env = dict(env or {})
-        enrich, store = ("worker", "enrich"), ("worker", "store", "--sink", "parquet")
-        self.enrich = [self._part(f"enrich-{number}", enrich) for number in range(2)]
-        self.store = [self._part(f"store-{number}", store) for number in range(stores)]
+        self.enrich: list[Part] = []
+        self.store: list[Part] = []
         self.produce: Part | None = None
         self._down: dict[str, float] = {}
+        self._leaving: dict[str, float] = {}
+        for _ in range(2):
+            self.join("enrich")
+        for sink in sinks:
+            for _ in range(stores):
+                self.join(f"store-{sink}")
+
+    def join(self, worker: str) -> Part:
+        """Start one more `enrich` or `store-SINK`."""
+        role, _, sink = worker.partition("-")
+        siblings = self.store if sink else self.enrich
+        number = sum(part.name.startswith(worker) for part in siblings)
+        words = ("worker", role, *(("--sink", sink) if sink else ()))
+        siblings.append(self._part(f"{worker}-{number}", words))
+        return siblings[-1]
+
+    def leave(self, part: Part, seconds: float) -> None:
+        """SIGTERM; `tend` starts it again once it has ended and this long has passed."""
+        if part.process.running:
+            part.process.terminate()
+            self._leaving[part.name] = time.monotonic() + seconds
+
+    def kill(self, part: Part, seconds: float = 0.0) -> None:
+        """`kill -9`; `tend` starts it again after this long."""
+        if part.process.running:
+            part.process.kill()
+            self._down[part.name] = time.monotonic() + seconds
+            self._leaving.pop(part.name, None)
 
     def _part(self, name: str, words: Sequence[str | Path]) -> Part:
-        return Part(name, words, self.settings, self._folder, self._env)
+        instance = {"TAGPULSE_KAFKA__INSTANCE_ID": name} if self._static else {}
+        return Part(name, words, self.settings, self._folder, instance | self._env)
 
     @property
     def parts(self) -> list[Part]:
         return [*([self.produce] if self.produce else []), *self.enrich, *self.store]
+
+    @property
+    def all_run(self) -> bool:
+        """Whether no process is about to be started again."""
+        return not self._down and not self._leaving
+
+    @property
+    def reads(self) -> dict[str, str]:
+        """The topic that each worker reads."""
+        topics = self.settings.topics
+        return {"enrich": topics.raw} | {f"store-{sink}": topics.enriched for sink in self._sinks}
 
     def feed(self, posts: int, *, bad_lines: int = 0, go_on: bool = True) -> None:
         """Starts a producer that plays so many new posts from a file; `bad_lines` of rubbish stand in the middle.
@@ -231,8 +225,7 @@ class Pipeline:
         """How many seconds it takes from now until there are commits for each partition: what a process still held when
         its group went on without it counts nothing."""
         began = time.monotonic()
-        topics = self.settings.topics
-        groups = {"enrich": topics.raw, "store-parquet": topics.enriched}
+        groups = self.reads
         before = {group: self._committed(group, topic) for group, topic in groups.items()}
 
         def all_moved() -> bool:
@@ -263,8 +256,9 @@ class Pipeline:
                         self.feed(self._more)
                     continue
                 assert code not in PERMANENT, f"{part.name} failed for good: {self.endings[-1]}"
-                self._down[part.name] = time.monotonic()
-            elif time.monotonic() - self._down[part.name] > _RESTART_SECONDS:
+                due = time.monotonic() + _RESTART_SECONDS
+                self._down[part.name] = self._leaving.pop(part.name, due)
+            elif time.monotonic() > self._down[part.name]:
                 del self._down[part.name]
                 part.start()
 
@@ -274,8 +268,7 @@ class Pipeline:
     def settle(self, seconds: float = 180.0) -> None:
         """Returns once all that was fed is sent, enriched and stored."""
         self.wait(lambda: self.produce is None, seconds, "everything is sent")
-        topics = self.settings.topics
-        for worker, topic in (("enrich", topics.raw), ("store-parquet", topics.enriched)):
+        for worker, topic in self.reads.items():
             is_read = functools.partial(self._is_read, worker, topic)
             self.wait(is_read, seconds, f"{worker} has read everything", _SETTLE_POLL_SECONDS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sysconfig
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -143,6 +145,15 @@ class PostgresServer:
         name = f"test_{uuid.uuid4().hex[:8]}"
         self.execute(f"create database {name}")
         return self.dsn(name)
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """The DSN of an empty database, which is dropped at the end of the block."""
+        dsn = self.new_database()
+        try:
+            yield dsn
+        finally:
+            self.execute(f"drop database {dsn.rpartition('/')[2]} with (force)")
 
     def __enter__(self) -> Self:
         self.create()

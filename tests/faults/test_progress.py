@@ -1,0 +1,49 @@
+"""A partition that stands still while others move is seen, and one that cannot move is not blamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.helpers.progress import Offsets, Reader, StandStills
+
+
+def _seen(*committed: Mapping[int, int], end: int = 100) -> StandStills:
+    """Looks once every ten seconds, at the committed offsets of each partition of one group."""
+    found = StandStills()
+    for number, offsets in enumerate(committed):
+        readers = {Reader("enrich", "raw", at): Offsets(offset, end) for at, offset in offsets.items()}
+        found.see(readers, number * 10.0)
+    return found
+
+
+def test_one_that_stands_while_another_moves() -> None:
+    found = _seen({0: 10, 1: 10}, {0: 10, 1: 20}, {0: 10, 1: 30})
+    assert (found.longest, found.where) == (20.0, Reader("enrich", "raw", 0))
+
+
+def test_one_that_goes_on_later_stood_all_the_same() -> None:
+    assert _seen({0: 10, 1: 10}, {0: 10, 1: 20}, {0: 20, 1: 30}, {0: 30, 1: 40}).longest == 10.0
+
+
+def test_one_that_is_left_when_the_others_have_nothing_to_read() -> None:
+    assert _seen({0: 10, 1: 100}, {0: 10, 1: 100}, {0: 10, 1: 100}).longest == 20.0
+
+
+def test_an_added_partition_that_nobody_reads() -> None:
+    assert _seen({0: 10}, {0: 20, 1: 0}, {0: 30, 1: 0}, {0: 40, 1: 0}).longest == 20.0
+
+
+def test_a_group_that_stands_as_a_whole_is_an_outage() -> None:
+    assert _seen({0: 10, 1: 10}, {0: 10, 1: 10}, {0: 10, 1: 10}).longest == 0.0
+
+
+def test_nothing_to_read_is_no_standing_still() -> None:
+    assert _seen({0: 100, 1: 10}, {0: 100, 1: 20}, {0: 100, 1: 30}).longest == 0.0
+
+
+def test_another_group_that_moves_does_not_count() -> None:
+    found = StandStills()
+    for number in range(3):
+        moving = Offsets(number, 100)
+        found.see({Reader("enrich", "raw", 0): moving, Reader("store", "enriched", 0): Offsets(5, 100)}, number * 10.0)
+    assert found.longest == 0.0
