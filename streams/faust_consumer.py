@@ -40,6 +40,7 @@ from faust.types import TP
 
 from streams.backoff import Backoff
 from streams.contracts import record_location
+from streams.lenient_records import read_leniently, unreadable
 from streams.offset_gaps import Examine, Expired, expired
 from streams.progress import OutOfOrder, Progress
 from streams.waiting import waiting
@@ -99,8 +100,18 @@ class _Thread(driver.AIOKafkaConsumerThread):
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
         consumer._coordinator.check_errors()
-        with fetcher._subscriptions.fetch_context():
-            records = await fetcher.fetched_records(wanted, timeout=_FETCH_SECONDS, max_records=limit)
+        before = _positions(assignment)
+        try:
+            with fetcher._subscriptions.fetch_context():
+                records = await fetcher.fetched_records(wanted, timeout=_FETCH_SECONDS, max_records=limit)
+        except UnicodeDecodeError:
+            self._rewind(assignment, before)  # what it had taken of other partitions went with the error
+            broken = unreadable(fetcher)
+            if not broken:
+                raise
+            for at in broken:
+                await read_leniently(consumer, assignment, at)
+            return _Taken({}, before)
         # no turn of the event loop between aiokafka's last step and these
         for at in records:
             if at in fetcher._records:
@@ -108,9 +119,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         if self.current_assignment() is not assignment or not self.consumer.flow_active:
             self._rewind(self.current_assignment(), {at: batch[0].offset for at, batch in records.items()})
             records = {}
-        states = {at: assignment.state_value(at) for at in assignment.tps}
-        positions = {TP(*at): state.position for at, state in states.items() if state.has_valid_position}
-        return _Taken({TP(*at): batch for at, batch in records.items()}, positions)
+        return _Taken({TP(*at): batch for at, batch in records.items()}, _positions(assignment))
 
     async def give_back(self, assignment: Any, offsets: Mapping[TP, int]) -> None:
         """Lets each partition be read again from its offset on; a later assignment does so by itself."""
@@ -377,6 +386,11 @@ def dead_tasks(app: faust.App) -> list[str]:
     """Tasks of aiokafka that have ended and must not; may be asked at any time."""
     consumer = app._consumer  # the property would make one before Faust does
     return [] if consumer is None else consumer._thread.dead_tasks()
+
+
+def _positions(assignment: Any) -> dict[TP, int]:
+    states = {at: assignment.state_value(at) for at in assignment.tps}
+    return {TP(*at): state.position for at, state in states.items() if state.has_valid_position}
 
 
 def _outcome(task: asyncio.Task[Any]) -> str:

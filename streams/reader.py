@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from streams import connection
 from streams.errors import Unavailable
+from streams.lenient_records import let_kafka_python_read
 from streams.settings import KafkaSettings
 
 _TIMEOUT_SECONDS = 10.0
@@ -21,6 +22,7 @@ _SILENT_SECONDS = 30.0
 
 def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
     """A consumer for `end_offsets`; with a group's name it can read what that group committed, and never joins it."""
+    let_kafka_python_read()
     return connection.open_client(
         KafkaConsumer,
         kafka,

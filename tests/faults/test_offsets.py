@@ -14,6 +14,7 @@ from streams import connection, topics
 from streams.broker import Broker, free_port
 from streams.contracts import decode_gap
 from streams.errors import Stalled
+from streams.reader import read_topic
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.posts import outcome, raw_posts
@@ -153,6 +154,36 @@ def test_partitions_that_are_added_after_a_static_leader_came_back_are_read(
         worker.terminate()
         assert worker.wait() == 0
     assert set(outcome(before).enriched) == {key for key, _ in posts}
+
+
+class _NotUtf8(str):
+    """The name of a header, as a client in another language may write it."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff\xfe"
+
+
+@pytest.mark.slow
+def test_a_header_whose_name_is_not_utf_8_costs_no_record(
+    broker: Broker, settings_for: SettingsFactory, tmp_path: Path
+) -> None:
+    settings = settings_for(
+        broker, topics={"partitions": 2}, model={"backend": "constant"}, lake={"flush_seconds": 0.3}
+    )
+    topics.create(settings)
+    posts = raw_posts(range(40))
+    for number in range(4):
+        batch = posts[number * 10 : number * 10 + 10]
+        headers = [(_NotUtf8("name"), b"value")] if number % 2 else []
+        for partition in range(2):
+            produce(settings.kafka, settings.topics.raw, batch[partition::2], headers=headers, partition=partition)
+    with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as worker:
+        wait_until(lambda: count(settings.kafka, settings.topics.enriched) >= 40, SECONDS, "everything is enriched")
+        worker.terminate()
+        assert worker.wait() == 0
+    assert outcome(settings).enriched == {key: 1 for key, _ in posts}
+    names = [name for record in read_topic(settings.kafka, settings.topics.raw) for name, _ in record.headers]
+    assert names == [r"\xff\xfe"] * 20
 
 
 def test_a_part_of_the_client_that_has_ended_ends_the_worker(broker: Broker, settings_for: SettingsFactory) -> None:
