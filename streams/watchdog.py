@@ -125,7 +125,7 @@ class Watchdog:
             stalled = self._detector.stalled(None if self._waiting() else standings, time.monotonic())
             if stalled and standings is _JOINING:
                 self._stall("could not join its consumer group")
-            elif stalled:
+            elif consumer is not None and standings and (stalled := _readable(consumer, stalled, standings)):
                 places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(stalled))
                 self._stall(f"has records of {places} to read, but made no progress with them")
         if consumer is not None:
@@ -161,3 +161,9 @@ class Watchdog:
                 logger.error("%s", line)
         finally:
             self._end(Stalled.exit_code, f"{reason}; the stacks of all threads and tasks stand above")
+
+
+def _readable(consumer: KafkaConsumer, places: Sequence[Place], standings: Mapping[Place, Standing]) -> list[Place]:
+    """Those that hold a record to be read: what a transaction has not committed yet counts as lag, and may not be read."""
+    ends = consumer.end_offsets([TopicPartition(*place) for place in places])
+    return [(at.topic, at.partition) for at, end in ends.items() if end > standings[at.topic, at.partition].done]

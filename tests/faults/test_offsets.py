@@ -78,6 +78,7 @@ def test_transactions_are_read_once_committed_and_leave_no_lag(
     expected = {key: 1 for key, _ in [*raw_posts(range(10)), *raw_posts(range(20, 30))]}
     assert result.enriched == expected, "what was aborted is not enriched"
     assert not result.dead
+    assert len(list(read_topic(settings.kafka, topic))) == 20, "nor replayed"
     if worker == ("enrich",):
         return
     # the other workers meet the same on the topic that they read

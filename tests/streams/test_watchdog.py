@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
-from streams import metrics, topics
+from streams import connection, metrics, topics
 from streams.broker import Broker
 from streams.watchdog import StallDetector, Standing, Watchdog
 from tests.conftest import SettingsFactory
-from tests.helpers.processes import wait_until
+from tests.helpers.processes import eventually, wait_until
 from tests.helpers.records import produce
 
 ONE, TWO = ("posts.raw", 0), ("posts.raw", 1)
@@ -116,3 +117,35 @@ def test_partitions_that_nobody_has_are_watched_too(embedded_broker: Broker, set
         assert metrics.UNASSIGNED.labels("enrich")._value.get() == 1
     finally:
         watchdog.stop()
+
+
+async def test_what_a_transaction_has_not_committed_is_no_stall(
+    apache_broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = settings_for(apache_broker, topics={"partitions": 1})
+    topics.create(settings)
+    place = settings.topics.raw, 0
+    ended, looks = threading.Event(), list[int]()
+
+    def handled() -> dict[tuple[str, int], int]:
+        looks.append(0)
+        return {}
+
+    watchdog = Watchdog(
+        {place[0]: "enrich"}, "a-group-without-commits", settings.kafka, 0.0, assigned=lambda: {place},
+        waiting=lambda: False, handled=handled, end=lambda code, why: ended.set(),  # type: ignore[arg-type,return-value]
+    )  # fmt: skip
+    producer = AIOKafkaProducer(**connection.aiokafka(settings.kafka), transactional_id=place[0])
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        await producer.send_and_wait(place[0], b"not committed", partition=0)
+        watchdog.start()
+        await eventually(lambda: len(looks) >= 3, 60, "the watchdog has looked several times")
+        assert metrics.LAG.labels("enrich", place[0], "0")._value.get() == 1
+        assert not ended.is_set()
+        await producer.commit_transaction()
+        await eventually(ended.is_set, 60, "now it may be read, and is not")
+    finally:
+        watchdog.stop()
+        await producer.stop()
