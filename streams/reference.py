@@ -36,6 +36,7 @@ from streams.topics import ONE_PARTITION
 
 Messages = tuple[type[msgspec.Struct], ...]
 MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike, Gap)
+_TEXTS = ("description", "summary")
 _MADE = "<!-- Made from the code by `make docs`: change it there. -->"
 
 
@@ -280,7 +281,19 @@ def _cell(text: str) -> str:
 
 
 def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_unindented(document), indent=2, ensure_ascii=False) + "\n"
+
+
+def _unindented(document: Any) -> Any:
+    """The document with its docstrings as Python 3.13 and newer keep them: earlier ones leave the indentation in."""
+    if isinstance(document, list):
+        return [_unindented(part) for part in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        key: inspect.cleandoc(value) if key in _TEXTS and isinstance(value, str) else _unindented(value)
+        for key, value in document.items()
+    }
 
 
 def write(folder: Path) -> None:

@@ -29,9 +29,8 @@ class Authority:
         self._name = name
         self.path = folder / f"{name}.pem"
         self._key = folder / f"{name}.key"
-        _openssl(
-            "req", "-x509", *_NEW_KEY, "-days", "2", "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.path
-        )
+        subject = ("-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        _openssl("req", "-x509", *_NEW_KEY, "-days", "2", *subject, "-keyout", self._key, "-out", self.path)
 
     def sign(self, common_name: str, *alternative_names: str, password: str | None = None) -> Certificate:
         """A certificate for a name; `alternative_names` are `DNS:…` or `IP:…`; `password` locks its key."""

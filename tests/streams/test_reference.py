@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,26 @@ def asyncapi() -> dict[str, Any]:
 def test_the_committed_page_is_what_the_code_gives(name: str) -> None:
     committed = (DOCS / name).read_text(encoding="utf-8")
     assert committed == reference.pages()[name], "run `make docs`"
+
+
+def texts(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("description", "summary") and isinstance(value, str):
+                yield value
+            else:
+                yield from texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from texts(value)
+
+
+@pytest.mark.parametrize("name", [name for name in reference.pages() if name.endswith(".json")])
+def test_docstrings_come_out_alike_on_every_python(name: str) -> None:
+    """Python 3.13 and newer take the indentation off docstrings by themselves."""
+    found = list(texts(json.loads(reference.pages()[name])))
+    assert found
+    assert found == [inspect.cleandoc(text) for text in found]
 
 
 def test_there_is_no_schema_of_a_message_that_is_no_more() -> None:

@@ -67,7 +67,8 @@ async def test_what_comes_again_after_a_crash_ends_as_it_was(
     await before.open()
     await before.write(rows[:4])
     assert (await before.flush()).stored == 4
-    await before.write(rows[4:])  # and here the process ends
+    await before.write(rows[4:])
+    await before.close()  # without a flush, as if the process had been killed
 
     after = kind.from_settings(own_settings("127.0.0.1:1", tmp_path))
     await after.open()
