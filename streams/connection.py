@@ -26,6 +26,8 @@ _GOODBYE_SECONDS = 0.2
 _WITH_TLS = {"PLAINTEXT": "SSL", "SASL_PLAINTEXT": "SASL_SSL"}
 _WITHOUT_TLS = {tls: plain for plain, tls in _WITH_TLS.items()}
 _NAME_MISMATCH = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
+# X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA to X509_V_ERR_EC_KEY_EXPLICIT_PARAMS: X509_V_FLAG_X509_STRICT, on from Python 3.13 on
+_MALFORMED = range(80, 95)
 
 
 def servers(kafka: KafkaSettings) -> list[tuple[str, int]]:
@@ -257,6 +259,11 @@ def _untrusted(error: ssl.SSLCertVerificationError, at: str, kafka: KafkaSetting
         return Refused(
             f"{at}: the broker's certificate is for another name: use the name it was made for in kafka.bootstrap_servers"
             f" ({error.verify_message})"
+        )
+    if error.verify_code in _MALFORMED:
+        return Refused(
+            f"{at}: the broker's certificate or its authority's breaks RFC 5280, which Python checks from 3.13 on: make it"
+            f" again with what is missing ({error.verify_message})"
         )
     authority = f"kafka.ssl_ca_file {kafka.ssl_ca_file}" if kafka.ssl_ca_file else "the system's authorities"
     return Refused(

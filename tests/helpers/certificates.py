@@ -20,16 +20,21 @@ class Certificate:
 
 
 class Authority:
-    """Signs certificates in a folder of its own; `path` is what others have to trust. Skips without openssl."""
+    """Signs certificates in a folder of its own; `path` is what others have to trust. Skips without openssl.
 
-    def __init__(self, folder: Path, name: str = "authority") -> None:
+    Without `extensions` it is one that Python 3.13 and newer refuse.
+    """
+
+    def __init__(
+        self, folder: Path, name: str = "authority", *, extensions: str = "keyUsage=critical,keyCertSign,cRLSign"
+    ) -> None:
         if not shutil.which("openssl"):
             pytest.skip("certificates need openssl, and there is none")
         self._folder = folder
         self._name = name
         self.path = folder / f"{name}.pem"
         self._key = folder / f"{name}.key"
-        subject = ("-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        subject = ("-subj", f"/CN={name}", *(("-addext", extensions) if extensions else ()))
         _openssl("req", "-x509", *_NEW_KEY, "-days", "2", *subject, "-keyout", self._key, "-out", self.path)
 
     def sign(self, common_name: str, *alternative_names: str, password: str | None = None) -> Certificate:

@@ -247,6 +247,25 @@ def test_tls_is_verified_by_default(tmp_path: Path) -> None:
     assert connection.ssl_context(KafkaSettings()) is None
 
 
+async def test_an_authority_that_python_refuses_is_told_from_a_wrong_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path, extensions="")
+    server = authority.sign("server", f"IP:{HOST}")
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(server.cert, server.key)
+    kafka = {"security_protocol": "SSL", "ssl_ca_file": authority.path}
+    strict = connection.ssl_context(KafkaSettings(**kafka))
+    assert strict
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT  # as every context is from Python 3.13 on
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: strict)
+
+    async with await asyncio.start_server(lambda *_: None, HOST, 0, ssl=serving) as listener:
+        at = f"{HOST}:{listener.sockets[0].getsockname()[1]}"
+        with pytest.raises(Refused, match=r"breaks RFC 5280.*make it again.*does not include key usage"):
+            await connection.probe(KafkaSettings(bootstrap_servers=at, **kafka))
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("no certificate")
