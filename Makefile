@@ -1,8 +1,8 @@
-# `make demo` and `make test` each do everything on a fresh machine; they need make and a Python 3.11 to 3.13 with pip and venv.
+# `make demo` and `make test` each do everything on a fresh machine; they need make and a Python 3.11 to 3.14 with pip and venv.
 
 # The interpreter: PYTHON=… picks one; else the first of these whose version fits.
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(if $(shell \
-	$(name) -c 'import sys, venv, ensurepip; print(*["fits"] * ((3, 11) <= sys.version_info < (3, 14)))' 2>/dev/null),$(name))))
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell \
+	$(name) -c 'import sys, venv, ensurepip; print(*["fits"] * ((3, 11) <= sys.version_info < (3, 15)))' 2>/dev/null),$(name))))
 
 # WITH_TORCH=1 also installs PyTorch (several GB with CUDA), ONNX Runtime and what the training needs, so that no test of them is skipped.
 WITH_TORCH ?=
@@ -86,7 +86,7 @@ $(TEST): pyproject.toml constraints.txt
 	@touch $(DEMO)
 
 define install
-@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found: install one, or say PYTHON=/path/to/python3" >&2; exit 1; }
+@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 with venv found: install one (on Debian python3-venv, too), or say PYTHON=/path/to/python3" >&2; exit 1; }
 test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(1)]'
 @touch $@

@@ -19,6 +19,7 @@ from tests.helpers.compose import script
 DOCKERFILE = ROOT / "Dockerfile"
 TEXT = DOCKERFILE.read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MINORS = range(11, 15)  # Python 3.11 to 3.14
 
 
 def test_hadolint_has_nothing_against_it() -> None:
@@ -51,8 +52,21 @@ def test_what_it_names_exists() -> None:
     assert set(extras[1].split(",")) | {"torch"} <= PROJECT["optional-dependencies"].keys()
     python = re.search(r"^ARG PYTHON_IMAGE=python:(\d+)\.(\d+)\.(\d+)-slim$", TEXT, re.MULTILINE)
     assert python, "slim, and an exact version"
-    assert (3, 11) <= (int(python[1]), int(python[2])) < (3, 14)
-    assert PROJECT["requires-python"] == ">=3.11,<3.14"
+    assert python[1] == "3"
+    assert int(python[2]) in MINORS
+
+
+def test_the_same_pythons_are_named_everywhere() -> None:
+    oldest, newest = MINORS[0], MINORS[-1]
+    assert PROJECT["requires-python"] == f">=3.{oldest},<3.{newest + 1}"
+    named = re.findall(r"^Programming Language :: Python :: 3\.(\d+)$", "\n".join(PROJECT["classifiers"]), re.MULTILINE)
+    assert [int(minor) for minor in named] == list(MINORS)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"(3, {oldest}) <= sys.version_info < (3, {newest + 1})" in makefile
+    assert " ".join(f"python3.{minor}" for minor in reversed(MINORS)) in makefile
+    for name in ("Makefile", "README.md", "CONTRIBUTING.md"):
+        spans = set(re.findall(r"3\.(\d+) to 3\.(\d+)", (ROOT / name).read_text(encoding="utf-8")))
+        assert spans == {(str(oldest), str(newest))}, name
 
 
 def test_it_is_not_root_when_it_runs() -> None:
