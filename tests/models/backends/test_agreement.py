@@ -117,6 +117,8 @@ def test_int8_with_and_without_tiles_of_bf16(
 
 @pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32"), ("torch", "f16")])
 def test_neighbours_do_not_matter(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
+    if precision == "int8" and choice.int8_instructions() is None:
+        pytest.skip("without VNNI int8 sums may saturate, differently for a text alone")
     enricher = opened(backend, precision)
     texts = invented[:40]
     together = enricher.vectors(texts)
