@@ -25,29 +25,24 @@ a commit stays behind the dropped records, which are then lost. Here the steps o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from typing import Any
 
 import faust
-from aiokafka.client import ConnectionGroup
-from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import ConsumerStoppedError, KafkaError
-from aiokafka.protocol.admin import DescribeGroupsRequest
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.backoff import Backoff
 from streams.contracts import record_location
-from streams.lenient_records import read_leniently, unreadable
+from streams.faust_thread import Taken, Thread
 from streams.offset_gaps import Examine, Expired, expired
 from streams.progress import OutOfOrder, Progress
 from streams.waiting import waiting
 
 logger = logging.getLogger(__name__)
 
-_FETCH_SECONDS = 1.0
 _IDLE_SECONDS = 0.1
 _MAX_BACKOFF_SECONDS = 5.0
 _ADOPT_SECONDS = 5.0
@@ -56,125 +51,9 @@ ReportExpired = Callable[[Expired], Awaitable[None]]
 """Tells people of records that retention deleted before they were read; returns once they can know."""
 
 
-class _Taken(NamedTuple):
-    """Records that aiokafka has given out, and where it now stands."""
-
-    records: Mapping[TP, Sequence[Any]]
-    positions: Mapping[TP, int]
-    """The next offset that it will read, of each partition of the assignment that has one."""
-
-
-class _Thread(driver.AIOKafkaConsumerThread):
-    """What happens in the thread of aiokafka."""
-
-    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
-        consumer = super()._create_consumer(loop)
-        consumer._isolation_level = "read_committed"  # Faust offers it only together with its own transactions
-        return consumer
-
-    def current_assignment(self) -> Any:
-        """aiokafka's object, another one after every rebalance; None before the first."""
-        subscription = self._ensure_consumer()._subscription.subscription
-        return subscription and subscription.assignment
-
-    async def starts(self, assignment: Any) -> dict[TP, Progress]:
-        """Where aiokafka starts to read each partition, held against what is committed, else what Kafka keeps.
-
-        These are asked for after aiokafka has asked: a commit that arrives meanwhile only moves them forward.
-        """
-        consumer = self._ensure_consumer()
-        partitions = list(assignment.tps)
-        positions = dict(zip(partitions, await asyncio.gather(*map(consumer.position, partitions)), strict=True))
-        found = await consumer._coordinator.fetch_committed_offsets(partitions)
-        committed = {at: each.offset for at, each in found.items() if each.offset >= 0}
-        known = committed | await consumer.beginning_offsets([at for at in partitions if at not in committed])
-        return {TP(*at): Progress(min(position, known[at]), known[at]) for at, position in positions.items()}
-
-    async def take(self, assignment: Any, wanted: Collection[TP], limit: int) -> _Taken:
-        """At most `limit` records of the `wanted` partitions, as soon as there are any, or none after a while.
-
-        Raises KafkaError when aiokafka cannot go on.
-        """
-        consumer = self._ensure_consumer()
-        fetcher = consumer._fetcher
-        if consumer._closed or fetcher._closed:
-            raise ConsumerStoppedError
-        consumer._coordinator.check_errors()
-        before = _positions(assignment)
-        try:
-            with fetcher._subscriptions.fetch_context():
-                records = await fetcher.fetched_records(wanted, timeout=_FETCH_SECONDS, max_records=limit)
-        except UnicodeDecodeError:
-            self._rewind(assignment, before)  # what it had taken of other partitions went with the error
-            broken = unreadable(fetcher)
-            if not broken:
-                raise
-            for at in broken:
-                await read_leniently(consumer, assignment, at)
-            return _Taken({}, before)
-        # no turn of the event loop between aiokafka's last step and these
-        for at in records:
-            if at in fetcher._records:
-                fetcher._records.move_to_end(at)  # the other partitions come first next time
-        if self.current_assignment() is not assignment or not self.consumer.flow_active:
-            self._rewind(self.current_assignment(), {at: batch[0].offset for at, batch in records.items()})
-            records = {}
-        return _Taken({TP(*at): batch for at, batch in records.items()}, _positions(assignment))
-
-    async def give_back(self, assignment: Any, offsets: Mapping[TP, int]) -> None:
-        """Lets each partition be read again from its offset on; a later assignment does so by itself."""
-        if self.current_assignment() is assignment:
-            self._rewind(assignment, offsets)
-
-    def _rewind(self, assignment: Any, offsets: Mapping[Any, int]) -> None:
-        for at, offset in offsets.items():
-            state = assignment.state_value(at)
-            if state.has_valid_position and offset < state.position:
-                self._ensure_consumer()._fetcher.seek_to(driver.TopicPartition(*at), offset)
-
-    def dead_tasks(self) -> list[str]:
-        """Tasks that have ended and without which aiokafka stands still for ever, and silently."""
-        consumer = self._consumer
-        if consumer is None or consumer._closed:
-            return []
-        tasks = {
-            "coordination": consumer._coordinator._coordination_task,
-            "fetching": consumer._fetcher._fetch_task,
-            "metadata": consumer._client._sync_task,
-        }
-        return [f"{name}: {_outcome(task)}" for name, task in tasks.items() if task is not None and task.done()]
-
-    async def unassigned(self) -> frozenset[TP]:
-        """The partitions of our topics that no member of the group has; none while the group is rebalancing.
-
-        aiokafka watches for new partitions only in the member that leads the group, and a static member that comes back is
-        not told that it leads.
-        """
-        consumer = self._ensure_consumer()
-        client, coordinator = consumer._client, consumer._coordinator
-        await coordinator.ensure_coordinator_known()
-        request = DescribeGroupsRequest([coordinator.group_id])
-        answer = await client.send(coordinator.coordinator_id, request, group=ConnectionGroup.COORDINATION)
-        _, _, state, _, _, members = answer.groups[0][:6]
-        if state != "Stable":
-            return frozenset()
-        await client.force_metadata_update()
-        partitions = {
-            TP(topic, number)
-            for topic in consumer.subscription()
-            for number in client.cluster.partitions_for_topic(topic) or ()
-        }
-        assigned = (ConsumerProtocol.ASSIGNMENT.decode(member[4]).partitions() for member in members if member[4])
-        return frozenset(partitions.difference(*assigned))
-
-    async def rejoin(self) -> None:
-        """Joins the group again: if this member leads it, all partitions that there are now are assigned."""
-        self._ensure_consumer()._coordinator.request_rejoin()
-
-
 class _Consumer(driver.Consumer):
     logger = driver.logger
-    _thread: _Thread
+    _thread: Thread
 
     def __init__(self, transport: _Transport, *args: Any, **kwargs: Any) -> None:
         super().__init__(transport, *args, **kwargs)
@@ -188,8 +67,8 @@ class _Consumer(driver.Consumer):
         self.unassigned: frozenset[TP] = frozenset()
         """Partitions that no member of the group had when it was last asked."""
 
-    def _new_consumer_thread(self) -> _Thread:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> Thread:
+        return Thread(self, loop=self.loop, beacon=self.beacon)
 
     def beyond(self, place: tuple[str, int], handled: int) -> int:
         """The offset up to which nothing is left to read once every record before `handled` is handled."""
@@ -265,7 +144,7 @@ class _Consumer(driver.Consumer):
     def _may_deliver(self, assignment: Any) -> bool:
         return self.flow_active and assignment is self._assignment
 
-    async def _deliver(self, assignment: Any, all_progress: Mapping[TP, Progress], taken: _Taken) -> None:
+    async def _deliver(self, assignment: Any, all_progress: Mapping[TP, Progress], taken: Taken) -> None:
         for at, position in taken.positions.items():
             records, progress = taken.records.get(at, ()), all_progress[at]
             offsets = [record.offset for record in records]
@@ -293,7 +172,7 @@ class _Consumer(driver.Consumer):
         if gone is not None:
             await self._report(gone)
 
-    async def _give_back(self, assignment: Any, taken: _Taken) -> None:
+    async def _give_back(self, assignment: Any, taken: Taken) -> None:
         """Lets everything be read again that was taken and not handed over."""
         progress = self._progress if assignment is self._assignment else {}
         rest = {
@@ -350,7 +229,8 @@ class _Consumer(driver.Consumer):
                         ", ".join(f"{at.topic}[{at.partition}]" for at in sorted(left)),
                     )
                     await self._in_thread(self._thread.rejoin())
-            except (KafkaError, OSError, TimeoutError) as error:
+            except Exception as error:
+                # whatever the client raises while the broker is away: the next look is soon
                 logger.debug("Kafka does not say who has which partition: %r", error)
                 self.unassigned = frozenset()
 
@@ -386,14 +266,3 @@ def dead_tasks(app: faust.App) -> list[str]:
     """Tasks of aiokafka that have ended and must not; may be asked at any time."""
     consumer = app._consumer  # the property would make one before Faust does
     return [] if consumer is None else consumer._thread.dead_tasks()
-
-
-def _positions(assignment: Any) -> dict[TP, int]:
-    states = {at: assignment.state_value(at) for at in assignment.tps}
-    return {TP(*at): state.position for at, state in states.items() if state.has_valid_position}
-
-
-def _outcome(task: asyncio.Task[Any]) -> str:
-    with contextlib.suppress(asyncio.CancelledError):
-        return repr(task.exception())
-    return "cancelled"

@@ -124,7 +124,7 @@ def run(seed: int) -> Outcome:
 
     with (
         mock.patch.object(time, "monotonic", loop.time),
-        mock.patch.object(faust_consumer, "_Thread", simulated_worker._Thread),
+        mock.patch.object(faust_consumer, "Thread", simulated_worker._Thread),
         mock.patch.object(lossless, "exit_now", simulated_worker.exit_now),
     ):
         asyncio.set_event_loop(loop)
@@ -147,7 +147,7 @@ def without(parts: Collection[str]) -> Iterator[None]:
 
     with contextlib.ExitStack() as patches:
         if "give-back" in parts:
-            patches.enter_context(mock.patch.object(faust_consumer._Thread, "_rewind", keep))
+            patches.enter_context(mock.patch.object(faust_consumer.Thread, "_rewind", keep))
         if "account" in parts:
             patches.enter_context(mock.patch.object(faust_consumer._Consumer, "_account", trust))
         yield

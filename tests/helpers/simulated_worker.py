@@ -22,7 +22,7 @@ _PACE = Pace(batch_size=4, within_seconds=0.05, batches_in_flight=2)
 _running: contextvars.ContextVar[SimulatedWorker | None] = contextvars.ContextVar("running", default=None)
 
 
-class _Thread(faust_consumer._Thread):
+class _Thread(faust_consumer.Thread):
     """aiokafka's thread, on the loop of the simulation; the queues between the threads are the real ones."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:

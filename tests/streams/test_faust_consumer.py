@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from streams.faust_app import build_app
-from streams.faust_consumer import _Taken
+from streams.faust_thread import Taken
 from streams.lossless import Lossless, Pace
 from streams.offset_gaps import Expired, RecordsSkipped, Stretch
 from streams.progress import OutOfOrder, Progress
@@ -77,7 +77,7 @@ async def consumer(monkeypatch: pytest.MonkeyPatch, kafka: Kafka) -> AsyncIterat
     consumer._thread.thread_loop.close()
 
 
-def _taken(*offsets: int, position: int | None = None) -> _Taken:
+def _taken(*offsets: int, position: int | None = None) -> Taken:
     records = [
         SimpleNamespace(
             topic=PLACE.topic, partition=0, offset=offset, timestamp=0, timestamp_type=0, headers=(), key=None, value=b"",
@@ -85,10 +85,10 @@ def _taken(*offsets: int, position: int | None = None) -> _Taken:
         )
         for offset in offsets
     ]  # fmt: skip
-    return _Taken({PLACE: records} if records else {}, {PLACE: offsets[-1] + 1 if position is None else position})
+    return Taken({PLACE: records} if records else {}, {PLACE: offsets[-1] + 1 if position is None else position})
 
 
-async def _read(consumer: Any, kafka: Kafka, taken: _Taken) -> None:
+async def _read(consumer: Any, kafka: Kafka, taken: Taken) -> None:
     try:
         if consumer._may_deliver(kafka.assignment):
             await consumer._deliver(kafka.assignment, consumer._progress, taken)
@@ -165,7 +165,7 @@ async def test_what_retention_deleted_is_reported_before_anything_after_it_is_re
 
 
 @pytest.mark.parametrize("taken", [_taken(8, 9), _taken(position=10)], ids=["before a record", "without a record"])
-async def test_records_that_were_passed_over_are_an_error(consumer: Any, kafka: Kafka, taken: _Taken) -> None:
+async def test_records_that_were_passed_over_are_an_error(consumer: Any, kafka: Kafka, taken: Taken) -> None:
     kafka.stretch = Stretch(0, (3, 4, 8, 9))
     with pytest.raises(RecordsSkipped, match="passed over"):
         await _read(consumer, kafka, taken)
