@@ -60,8 +60,8 @@ bench: $(TEST) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/spikes.py
 
-# Rounds of combined faults and of growth that proofs.jsonl has are not played again: remove the file to begin anew.
-proofs: $(TEST) ## Bring about every fault in full (an hour and a half, and two hours of rounds) and write docs/proofs.md
+# Rounds that are in tests/faults/proofs.jsonl already are skipped; remove the file to start from scratch.
+proofs: $(TEST) ## Run every fault in full (an hour and a half, plus two hours of randomised rounds) and write docs/proofs.md
 	$(BIN)/pytest tests/faults --full-proofs --proofs tests/faults/proofs.jsonl $(PYTEST_ARGS)
 	$(BIN)/python -m tests.faults.proofs
 

@@ -188,7 +188,7 @@ async def _probe_server(
             " to describe, read and write them"
         )
     if not metadata.brokers:
-        raise Unavailable(f"{at}: it answers, but knows of no broker yet, as in the first moments after a start")
+        raise Unavailable(f"{at}: the broker answers, but lists no brokers yet; it is probably still starting")
     await _reach_advertised(at, [(broker[1], broker[2]) for broker in metadata.brokers], timeout)
 
 
@@ -262,7 +262,7 @@ def _untrusted(error: ssl.SSLCertVerificationError, at: str, kafka: KafkaSetting
         )
     if error.verify_code in _MALFORMED:
         return Refused(
-            f"{at}: the broker's certificate or its authority's breaks RFC 5280, which Python checks from 3.13 on: make it"
+            f"{at}: the certificate of the broker or of its authority breaks RFC 5280, which Python 3.13 and newer check: make it"
             f" again with what is missing ({error.verify_message})"
         )
     authority = f"kafka.ssl_ca_file {kafka.ssl_ca_file}" if kafka.ssl_ca_file else "the system's authorities"

@@ -152,7 +152,7 @@ class _Consumer(driver.Consumer):
             if offsets and offsets[0] < progress.next:
                 raise OutOfOrder(
                     f"{record_location(at.topic, at.partition, offsets[0])} came after offset {progress.next - 1}: the topic was "
-                    "truncated or created anew; the next start reads it from there"
+                    "truncated or recreated; the worker reads it from there after its restart"
                 )
             if end > progress.next and not progress.is_complete(offsets, end):
                 await self._account(at, progress.next, end, offsets)
@@ -190,11 +190,11 @@ class _Consumer(driver.Consumer):
             try:
                 return await ask()
             except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("Kafka does not say where the partitions stand: %r; waiting", error)
+                logger.warning("the positions of the partitions cannot be read from Kafka: %r; trying again", error)
                 await asyncio.sleep(backoff.next())
 
     def ack(self, message: Any) -> bool:
-        """Takes note that a record is done; of an earlier assignment, the record will be read again."""
+        """Mark a record as done. Records of an earlier assignment are ignored: they will be read again."""
         if message.acked or not self.is_current(message):
             return False
         message.acked = True
@@ -217,7 +217,7 @@ class _Consumer(driver.Consumer):
         return True
 
     async def adopt(self) -> None:
-        """Joins the group again, for ever, whenever it has left a partition to nobody for two looks in a row."""
+        """Rejoin the group whenever two checks in a row find partitions without an owner. Runs until it is cancelled."""
         while True:
             await asyncio.sleep(_ADOPT_SECONDS)
             before = self.unassigned

@@ -99,7 +99,7 @@ class Thread(AIOKafkaConsumerThread):
                 self._ensure_consumer()._fetcher.seek_to(TopicPartition(*at), offset)
 
     def dead_tasks(self) -> list[str]:
-        """Tasks that have ended and without which aiokafka stands still for ever, and silently."""
+        """Return the background tasks of aiokafka that have ended; without them it stalls silently."""
         consumer = self._consumer
         if consumer is None or consumer._closed or consumer._coordinator is None:  # the last that it makes at its start
             return []

@@ -14,7 +14,7 @@ from streams.sinks import lake_views
 from streams.sinks.lake_views import select
 from streams.sinks.storage import open_lake
 
-_MORE = "only with --unlocked it can do more than read the lake"
+_MORE = "use --unlocked to do more than read the lake"
 _FETCHED_ROWS = 10_000
 _MAX_WORDS = 500
 """Characters."""
@@ -49,7 +49,7 @@ def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> Answer:
             # takes nothing but a query that reads, also where a WITH clause could write
             cursor = select(storage, "from query(?)", [sql])
         else:
-            raise BadInput(f"a query is one statement that reads, such as SELECT, FROM or DESCRIBE; {_MORE}")
+            raise BadInput(f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_MORE}")
     except duckdb.Error as error:
         raise _failed(error) from None
     return Answer(_distinct([column[0] for column in cursor.description or ()]), _rows(cursor))

@@ -54,7 +54,7 @@ MALFORMED = Counter(
 )
 SHARED_IDS = Counter(
     "tagpulse_source_shared_ids",
-    "Posts whose id another post had before, with another author or text, of which sinks keep one: were ids rounded?",
+    "Posts that share an id with an earlier post of another author or text; sinks keep only one of them: were ids rounded?",
     ["source"],
     registry=REGISTRY,
 )
@@ -161,7 +161,7 @@ STALLED = Gauge(
 )
 UNASSIGNED = Gauge(
     "tagpulse_unassigned_partitions",
-    "Partitions of the topics that a worker reads which no member of its group has: nobody reads them",
+    "Partitions that are assigned to no member of the worker's consumer group, so that nobody reads them",
     ["worker"],
     registry=REGISTRY,
 )

@@ -1,4 +1,4 @@
-"""Offsets that brought no record: what Kafka deleted is reported, what it never held is fine, anything else is an error.
+"""Explains gaps between offsets: deleted records are reported, markers are fine, and skipped records are an error.
 
 Offsets of a topic are not contiguous: markers of transactions and aborted records take some, compaction and retention free
 others. To a worker all of these look the same as records that its client passed over, so nothing is passed over on trust:
@@ -91,7 +91,7 @@ def expired(topic: str, partition: int, start: int, end: int, taken: Collection[
     if skipped:
         raise RecordsSkipped(
             f"{record_location(topic, partition, skipped[0])}: Kafka's client passed over {len(skipped)} records; nothing "
-            "from there on was acknowledged, and the next start reads them"
+            "after them was acknowledged, so the worker reads them again after its restart"
         )
     until = min(found.first, min(taken, default=end))
     return Expired(topic, partition, start, until) if until > start else None

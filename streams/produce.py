@@ -30,7 +30,7 @@ WORKER = "produce"
 _TICK_SECONDS = 0.5
 _CLOSE_SECONDS = 3.0
 _REPORTED = 20
-_REMEMBERED_IDS = 100_000
+_REMEMBERED_ID_BYTES = 24 * 2**20  # about 115,000 posts
 
 
 @dataclass(kw_only=True)
@@ -80,7 +80,7 @@ class Produce:
         self._stopping = asyncio.Event()
         self._outbox = Outbox(settings, self._oversize)
         self._label = metrics.BoundedLabel((), metrics.MAX_SOURCES).of
-        self._shared_ids = SharedIds(_REMEMBERED_IDS)
+        self._shared_ids = SharedIds(_REMEMBERED_ID_BYTES)
         self._saved: str | None = None
         self._saved_at = time.monotonic()
         self._began = time.monotonic()
@@ -203,7 +203,8 @@ class Produce:
         metrics.SHARED_IDS.labels(self._source.name).inc()
         if self.summary.repeated_ids == 1:
             logger.warning(
-                "several posts have the id %s, of which sinks keep one: were ids rounded?", repr(post.id)[:100]
+                "different posts have the same id %s, and sinks keep only one of them: were the ids rounded?",
+                repr(post.id)[:100],
             )
 
     def _unreadable(self, content: Unreadable, now: datetime) -> Record:

@@ -139,7 +139,11 @@ def asyncapi() -> dict[str, Any]:
             (PulseMinute,),
         ),
         "alerts": (names.alerts, "Spikes as they open, grow and close; one partition.", (Spike,)),
-        "gaps": (names.gaps, "Stretches that are missing in the feed of a source.", (Gap,)),
+        "gaps": (
+            names.gaps,
+            "Stretches that are missing: in the feed of a source, or of a topic whose records expired before they were read.",
+            (Gap,),
+        ),
     }
     return {
         "asyncapi": "3.0.0",
@@ -173,6 +177,9 @@ def asyncapi() -> dict[str, Any]:
             "produce": _operation("send", "raw", (Post, Deletion), "tagpulse produce: a source into Kafka."),
             "produceGaps": _operation(
                 "send", "gaps", (Gap,), "tagpulse produce: what a network could not give any more."
+            ),
+            "workerGaps": _operation(
+                "send", "gaps", (Gap,), "Workers of the live run: records that retention deleted before they were read."
             ),
             "enrichReads": _operation(
                 "receive", "raw", (Post, Deletion), "tagpulse worker enrich reads.", f"{kafka.group_prefix}.enrich"

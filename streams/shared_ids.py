@@ -15,7 +15,7 @@ class SharedIds:
     """
 
     def __init__(self, limit: int = sys.maxsize) -> None:
-        """`limit`: posts that are remembered."""
+        """`limit`: memory for earlier ids, in bytes; a post takes about 220, and the oldest are dropped first."""
         self._texts = Recent[int, int](limit)
         """What a post says, by its id: hashes of both."""
 

@@ -152,11 +152,12 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
 
 
 async def _guard(app: Any) -> None:
-    """Ends the process when something in Kafka's client has ended: it would stand still for ever, and nobody would be told."""
+    """End the process when a background task of Kafka's client has ended, because the worker would stall silently."""
     while True:
         if dead := dead_tasks(app):
             exit_now(
-                Stalled.exit_code, f"a part of Kafka's client has ended ({'; '.join(dead)}); the next start goes on"
+                Stalled.exit_code,
+                f"Kafka's client stopped working ({'; '.join(dead)}): restart the worker, nothing is lost",
             )
         await asyncio.sleep(_GUARD_SECONDS)
 
@@ -183,7 +184,7 @@ def _reporter(jobs: Mapping[str, Job], publisher: Publisher, settings: Settings)
             try:
                 await publisher.publish([record])
             except Refused as error:
-                logger.error("%s is not told of it: %s", settings.topics.gaps, error)
+                logger.error("this gap could not be written to %s: %s", settings.topics.gaps, error)
 
     return report
 

@@ -40,7 +40,7 @@ class _OfSource(click.ParamType):
     type=click.Choice(["remove", "clear"]),
     default="remove",
     show_default=True,
-    help="What becomes of reposts of these posts: they go, or stay without text and media.",
+    help="Remove reposts of these posts, or keep them without text and media.",
 )
 @click.option("--sink", "names", metavar="NAME", multiple=True, help="Only this sink; default: every one there is.")
 @click.option("--execute", is_flag=True, help="Do it; without this, only the plan is shown.")
@@ -59,8 +59,8 @@ def command(
 ) -> int:
     """Remove posts, or all posts of an author, from every sink and every run, for good; and what others reposted of them.
 
-    A repost is known by the id of the post, by an id that names the author (Bluesky, Mastodon), or by "RT @NAME:" at its
-    start; those that come later are treated alike. The plan says how many there are.
+    Reposts are found by the id of the post, by an id that contains the author's name (Bluesky, Mastodon), or by
+    "RT @NAME:" at the start of the text. Later reposts are treated the same way if they name the id of a forgotten post.
 
     Names are written as they are stored: a Bluesky account is its DID. With TAGPULSE_PRIVACY__AUTHOR_KEY the posts under
     the author's pseudonym are found, too. What Kafka holds is not touched: its records, dead letters among them, go

@@ -45,12 +45,12 @@ def command() -> None:
     type=Age(),
     default="1h",
     show_default=True,
-    help="Only hours that ended so long ago; months and years always.",
+    help="Minimum age of an hour; folders of a month or a year are always compacted.",
 )
 @_execute
 @_as_json
 def compact_command(run: str | None, older_than: timedelta, execute: bool, as_json: bool) -> None:
-    """Merge the files of each hour into one for each partition, without deleted posts and superseded edits.
+    """Merge the files of each folder by partition, without deleted posts and superseded edits.
 
     It may be interrupted at any point and run again, e.g. every hour.
 
@@ -76,7 +76,7 @@ def compact_command(run: str | None, older_than: timedelta, execute: bool, as_js
 @_execute
 @_as_json
 def prune_command(days: int | None, execute: bool, as_json: bool) -> None:
-    """Remove what is of days more than so many days ago, of every run, spikes too; deletions stay a week longer.
+    """Remove posts and spikes that are older than the given number of days, of every run; deletions stay a week longer.
 
     \b
     Examples:

@@ -70,7 +70,7 @@ def check_span(since: datetime | None, until: datetime | None) -> None:
     """Raises BadParameter where nothing can lie between the two."""
     if since is not None and until is not None and since >= until:
         raise click.BadParameter(
-            f"{until.isoformat()} is not after {since.isoformat()} (--since): nothing lies between them",
+            f"{until.isoformat()} is not after --since ({since.isoformat()}), so nothing can be selected",
             param_hint="--until",
         )
 
@@ -91,5 +91,5 @@ class Age(click.ParamType):
             return value
         match = re.fullmatch(r"(\d{1,5})([mhd])", value)
         if match is None:
-            self.fail(f"{value!r} is not a number with m, h or d, as in 30m, 1h, 2d", param, ctx)
+            self.fail(f"{value!r} is not a number of up to five digits with m, h or d, as in 30m, 1h, 2d", param, ctx)
         return timedelta(**{self._UNITS[match[2]]: int(match[1])})

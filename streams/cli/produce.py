@@ -108,7 +108,8 @@ def file(
     """Files of posts: JSON lines, CSV or TSV, plain, gzip or Zstandard; - is standard input.
 
     A JSON line needs source, id, text and created_at (RFC 3339); a line {"type": "deletion", "source": …, "id": …,
-    "deleted_at": …} deletes a post. What cannot be read goes to the dead letters, and the rest goes on.
+    "deleted_at": …} deletes a post. What cannot be read, or has a time in the future, goes to the dead letters, and the
+    rest goes on.
 
     \b
     Examples:
@@ -268,7 +269,8 @@ def _show(summary: Summary, as_json: bool) -> None:
         )
     if summary.repeated_ids:
         click.echo(
-            f"{summary.repeated_ids:,} posts have the id of another post: sinks keep one of them; spreadsheets round long ids"
+            f"{summary.repeated_ids:,} posts share an id with a different post, and sinks keep only one of them: were long ids rounded"
+            " by a spreadsheet?"
         )
     click.echo(f"{summary.sent:,} posts and deletions sent and confirmed in {summary.seconds:.1f} s ({rate:,.0f}/s)")
     if summary.stopped:

@@ -24,7 +24,7 @@ from streams.terminal import json_text, plain
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a row.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Rows shown in a table.")
 @click.option(
-    "--unlocked", is_flag=True, help="Take any SQL: it can read and write files, use the network and load extensions."
+    "--unlocked", is_flag=True, help="Allow any SQL: it can read and write files, use the network and load extensions."
 )
 def command(sql: str, as_json: bool, limit: int, unlocked: bool) -> None:
     """Ask the lake in SQL (DuckDB). The view `posts` holds each post of a run once: its newest edit, without deleted ones.

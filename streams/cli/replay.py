@@ -241,7 +241,7 @@ def _summary(manifest: Manifest) -> str:
         *(f"{sink} holds {posts:,} posts" for sink, posts in manifest.sinks.items()),
     ]
     if manifest.repeated_ids:
-        lines.append(f"{manifest.repeated_ids:,} posts have the id of another post: sinks keep one of them")
+        lines.append(f"{manifest.repeated_ids:,} posts share an id with a different post: sinks keep only one of them")
     if not manifest.reconciled:
         lines.append("this does NOT add up: --json shows where")
     return "\n".join(lines)

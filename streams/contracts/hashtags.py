@@ -11,14 +11,14 @@ from itertools import islice, takewhile
 from streams.contracts.unicode import nfkc, visible
 
 MAX_HASHTAGS = 100
-"""Hashtags of a post: the first ones are kept."""
+"""Largest number of hashtags of a post; further ones are dropped."""
 MAX_HASHTAG_CHARACTERS = 200
-"""Of one hashtag: the first ones are kept."""
+"""Largest length of a hashtag; longer ones are cut."""
 
 _RUNS = 1_000
-"""Of what stands behind a sign, so much is looked at: most of it can be no hashtag at all."""
+"""Number of candidates that are examined: most of what follows a # may not be a hashtag."""
 _RUN_CHARACTERS = 1_000
-"""Enough for a hashtag that invisible characters stand in."""
+"""Characters examined of each candidate; more than a hashtag may have, since invisible ones do not count."""
 
 # ️⃣ behind the sign makes it a key of a telephone
 _HASHTAG_START = re.compile(rf"(?<![\w&/#])[#\uff03](?!\ufe0f?\u20e3)([^\s#\uff03]{{1,{_RUN_CHARACTERS}}})")

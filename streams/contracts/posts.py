@@ -47,10 +47,10 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
     edited_at: Time | None = None
     collected_at: Time | None = None
     created_at_is_estimate: bool = False
-    """The author gave no time that can be right: `created_at` is when the network or, where that says nothing, this
-    program saw the post first."""
+    """Whether `created_at` is the time at which the network, or else tagpulse, first saw the post, because the author's
+    time was missing or implausible."""
     author_created_at: Time | None = None
-    """The time that the author gave, where `created_at` is an estimate in its place."""
+    """The author's time, if `created_at` replaces it."""
 
     def __post_init__(self) -> None:
         MessageBase.__post_init__(self)

@@ -141,8 +141,8 @@ class ProduceSettings(Section):
     state_path: FilePath = Field(Path(".tagpulse"), description="folder of the saved cursors")
     max_age_days: Annotated[float, Field(gt=0, le=36_500)] = Field(
         7.0,
-        description="on a live feed: a post that says it is older, or that it is of the future, counts at the time at "
-        "which it came; files keep old times",
+        description="largest age of a post, in days, that a live feed believes; an older or future time is replaced by that of "
+        "its arrival (files keep old times)",
     )
 
 
@@ -238,7 +238,7 @@ class LakeSettings(Section):
     flush_seconds: Seconds = Field(5.0, description="or after this long, and only then are its posts acknowledged")
     batch_size: Positive = Field(2_000, description="posts that are read together")
     retention_days: Days | None = Field(
-        None, description="age from which `tagpulse lake prune` removes a day; default: none"
+        None, description="age in days from which `tagpulse lake prune` removes posts and spikes; default: none"
     )
 
 
@@ -255,7 +255,7 @@ class PostgresSettings(Section):
         True, description="whether the worker makes and changes the tables; false: `tagpulse postgres migrate` does"
     )
     retention_days: Days | None = Field(
-        None, description="months that ended longer ago are dropped by `tagpulse postgres prune`"
+        None, description="months and years that ended longer ago are dropped by `tagpulse postgres prune`"
     )
     flush_rows: Positive = Field(10_000, description="a transaction is committed after this many rows")
     flush_seconds: Seconds = Field(1.0, description="or after this long, and only then are its posts acknowledged")
@@ -291,8 +291,8 @@ class MetricsSettings(Section):
     port: Port = Field(9808, description="0: any free port; process N of --concurrency listens on port + N")
     names: str = Field(
         "",
-        description="names with a public domain under which Prometheus asks it, with commas between; addresses, names "
-        "without a dot, the machine's own name, `.localhost`, `.local`, `.internal` and `.svc` need not stand here",
+        description="public host names under which Prometheus may reach this process, separated by commas; always allowed are "
+        "IP addresses, names without a dot, the machine's own name, `.localhost`, `.local`, `.internal` and `.svc`",
     )
     max_hashtags: Positive = Field(
         20, description="without a campaign: hashtags with a label of their own, the rest are `other`"

@@ -102,9 +102,9 @@ class Sink(ABC):
         return Pace(batch_size=2_000, within_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0)
 
     async def require(self) -> None:  # noqa: B027 (a sink may have nothing to look at)
-        """Raises SettingsError where nothing was ever stored, so that a wrong place is not taken for an empty one.
+        """Raise SettingsError if nothing was ever stored here, so that a wrong setting is not mistaken for an empty sink.
 
-        Creates nothing. Before `open`, by commands that only look or remove.
+        It creates nothing. Commands that only read or remove call it before `open`.
         """
 
     @abstractmethod
@@ -145,8 +145,8 @@ class Sink(ABC):
     async def forget(self, wanted: Wanted) -> Forgotten:
         """Removes posts from every run, for good: they do not come back when their records are read again.
 
-        So it does with reposts of them, also with those that come later, or it takes their text away. Answers what it
-        removed. After `open`; other processes may be writing to the sink meanwhile.
+        Reposts of them are removed as well, or lose their text; so do later reposts that name the id of a forgotten post.
+        Returns what was removed. Call it after `open`; other processes may be writing to the sink meanwhile.
         """
         raise Refused(f"the sink {self.name} cannot forget posts")
 

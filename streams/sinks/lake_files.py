@@ -168,5 +168,5 @@ def require_run(storage: Storage, run: str) -> None:
     """Raises BadInput, naming the runs that are, when this one is none of them."""
     runs = runs_of(storage)
     if run not in runs:
-        there = f"there are {', '.join(runs)}" if runs else "it holds no posts yet"
+        there = f"there are {', '.join(runs)}" if runs else "it is empty"
         raise BadInput(f"there is no run {run!r} in the lake {storage.place}: {there}")

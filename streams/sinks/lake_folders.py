@@ -1,4 +1,4 @@
-"""Where what belongs in the lake, and which files in it are ours: what else lies there is left alone and not read.
+"""The folders of the lake, and the names by which tagpulse knows its own files; others are neither read nor removed.
 
     posts/run=RUN/date=2026-06-20/hour=09/      posts that were collected within a week of their time
     posts/run=RUN/date=2026-06-01/hour=month/   within two years

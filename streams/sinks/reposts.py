@@ -1,4 +1,4 @@
-"""How a repost says whose words it repeats, beside the id of the post: what `forget` looks for."""
+"""How `forget` recognises reposts of an author whose original post is not stored."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Storage(ABC):
 
     @abstractmethod
     def require(self) -> None:
-        """Raises SettingsError where no lake is, so that a wrong place is not taken for a lake without posts."""
+        """Raise SettingsError if there is no lake, so that a wrong path is not mistaken for an empty lake."""
 
     @abstractmethod
     def files(self, folder: str) -> list[str]:
@@ -172,7 +172,7 @@ class LocalStorage(Storage):
 def no_lake(place: str) -> SettingsError:
     """What to raise where no lake is."""
     return SettingsError(
-        f"{VARIABLE}: there is no lake in {place}: name the folder or the address that `store` writes to"
+        f"{VARIABLE}: there is no lake in {place}: set it to the folder or address that `tagpulse worker store` writes to"
     )
 
 

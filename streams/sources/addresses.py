@@ -1,4 +1,4 @@
-"""Where a server may send us: to no private network, unless it is in one itself."""
+"""Keeps public servers from redirecting us into private networks."""
 
 from __future__ import annotations
 

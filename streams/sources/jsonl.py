@@ -25,7 +25,8 @@ _HASHTAGS = re.compile(rb'"hashtags"\s*:')
 def parse(line: Line, origin: str, now: datetime | None = None) -> Content:
     """Reads a line: `source`, `id`, `text` and `created_at` are needed, everything else has its default.
 
-    A line without `type` is a post. What is of a later time than `now` (default: this moment) is refused. Hashtags are found in the text where the line has no field `hashtags`.
+    A line without `type` is a post. Times more than a minute after `now` (default: the current time) are refused. Hashtags
+    are taken from the text if the line has no field `hashtags`.
     """
     number, value, cut = line
     if cut:

@@ -23,14 +23,14 @@ class Written(NamedTuple):
 
 
 class PostTimes:
-    """Which times are believed: authors' clocks say what they like, and the lake has a folder for every hour."""
+    """Replaces implausible times: an author's clock may be wrong, and every hour gets its own folder in the lake."""
 
     def __init__(self, max_age: timedelta = MAX_AGE) -> None:
-        """`max_age`: how long ago something may be said to have happened."""
+        """`max_age`: how far before its arrival a time may lie."""
         self._max_age = max_age
 
     def believed(self, told: datetime | None, seen_at: datetime) -> datetime:
-        """The time that is told of something that was seen at `seen_at`; that one where it cannot be right."""
+        """Return `told` if it lies at most `max_age` before `seen_at` and not after it, else `seen_at`."""
         return seen_at if told is None or told > seen_at or seen_at - told > self._max_age else told
 
     def written(self, told: datetime | None, seen_at: datetime) -> Written:

@@ -144,7 +144,7 @@ def _head(line: bytes) -> _Head | None:
 
 
 def _as_told(content: Content) -> Content:
-    """Nobody knows when it came, so that nothing the author says of it is too long ago."""
+    """Restore the author's time: without an arrival time, no past time is implausible."""
     if not isinstance(content, Post) or content.author_created_at is None or content.author_created_at > utc_now():
         return content
     told = content.author_created_at

@@ -59,8 +59,8 @@ def parse_table(
     """Reads a table with a header; `emit` gets the rows of each block. A row's number is that of its last line.
 
     The delimiter (comma, tab, semicolon) is the commonest of them in the header. `limit` is the longest row in bytes: it
-    bounds what an unclosed quote can swallow. Rows up to line `after` are left out; what is of a
-    later time than `now` is refused. Raises BadInput when a column is missing.
+    bounds what an unclosed quote can swallow. Rows up to line `after` are left out, and times
+    more than a minute after `now` are refused. Raises BadInput when a column is missing.
     """
     csv.field_size_limit(limit)
     _Table(columns, origin, emit, after, now).read(blocks)

@@ -21,7 +21,7 @@ _TWITTER_TIME = re.compile(r"\w{3} (\w{3}) (\d{2}) (\d{2}:\d{2}:\d{2}) (\+\d{4})
 
 
 def check_past(message: Post | Deletion, now: datetime) -> None:
-    """Raises ValueError when something is said to happen in the future: that is no time, and the lake would keep it."""
+    """Raise ValueError if a time of the message lies more than a minute after `now`."""
     for name in ("created_at", "edited_at", "collected_at", "deleted_at"):
         at: datetime | None = getattr(message, name, None)
         if at is not None and at - now > CLOCKS_DIFFER:

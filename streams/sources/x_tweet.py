@@ -234,7 +234,7 @@ def _named(event: dict[str, Any]) -> tuple[str, str]:
 
 
 def _id(value: object) -> str:
-    """An id of X, else an empty string: ids are remembered, and strangers must not choose how long they are."""
+    """Return an id, or an empty string if it is too long: ids are kept in memory, so their length must be bounded."""
     text = string(value)
     return text if len(text) <= _MAX_ID else ""
 

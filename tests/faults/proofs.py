@@ -100,16 +100,16 @@ model unless a note says otherwise) and the Parquet lake. Every post that was se
 
 Every process that ended without being killed said in its last line why.
 
-Rounds that are drawn from a seed add up over several runs. Those of combined faults have 5,000 posts each, at 250 to
-600/s, and store to PostgreSQL, too: a post counts as lost when one of the two sinks does not show it. Those that only add
-partitions have 2,000 posts; in half of them the network is 5 to 60 ms late. A round fails, also, when a partition with
-records to read stands still for 60 s while others of its group move or have nothing left to read, when a process fails for
-good, or when a sink shows a post twice. The faults are:
+Randomised rounds are generated from a seed, and their results add up over several runs. A round of combined faults has 5,000
+posts at 250 to 600/s and also stores to PostgreSQL; a post counts as lost when either sink does not show it. A round that only
+adds partitions has 2,000 posts and stores to the lake alone; in half of these rounds the network delays everything by 5 to 60 ms.
+A round also fails when a partition with unread records makes no progress for 60 s while other partitions of its group do or
+have nothing to read, when a process ends for good, or when a sink shows a post twice. The faults are:
 
-- *grow*: partitions are added; *join*: one more worker; *leave*: SIGTERM, and a start some seconds later;
-- *restart*: `kill -9` of a worker, and a start as the same static member; *kill*: `kill -9` of a worker or the producer;
-- *freeze*: SIGSTOP of a worker or the broker; *clock*: the clock of every process is stepped by up to an hour and back;
-- *disk*: the disk of the lake is full; *slow*: the network between every process and the broker is late and slow.
+- *grow*: partitions are added; *join*: one more worker starts; *leave*: a worker gets SIGTERM and starts again seconds later;
+- *restart*: a worker gets `kill -9` and returns as the same static member; *kill*: a worker or the producer gets `kill -9`;
+- *freeze*: a worker or the broker gets SIGSTOP; *clock*: the clock of every process is wrong by up to an hour for a while;
+- *disk*: the disk of the lake is full; *slow*: the network between all processes and the broker has high latency and low bandwidth.
 
 `make proofs` runs them in full and writes this page; `make test` runs the same code with few posts and short faults.
 

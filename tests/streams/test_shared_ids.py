@@ -30,6 +30,8 @@ def test_the_same_post_its_edit_and_other_networks_are_none() -> None:
     assert not any(ids.add(message) for message in sample_day() if isinstance(message, Post))
 
 
-def test_no_more_is_remembered_than_was_said() -> None:
-    ids = SharedIds(1)
-    assert not any(map(ids.add, [post(), post(id="2"), post(text="two")]))
+def test_the_oldest_are_forgotten_when_the_memory_is_full() -> None:
+    ids = SharedIds(1_000)
+    assert not any(ids.add(post(id=str(number))) for number in range(100))
+    assert not ids.add(post(id="0", text="another")), "forgotten"
+    assert ids.add(post(id="99", text="another"))

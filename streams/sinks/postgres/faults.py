@@ -11,7 +11,7 @@ from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
 
 _DISK_FULL = "53100"
 _READ_ONLY = "25006"
-_NO_PARTITION = "23514"  # of ours no table has a check, so that only a partition can be missing
+_NO_PARTITION = "23514"  # a missing partition; the only check of ours, forgotten_posts.what, gets constants
 _AWAY_CLASSES = ("08", "40", "53", "55", "57", "58")
 _AWAY = (_READ_ONLY, "25P03", "25P04", _NO_PARTITION)
 _FORBIDDEN = "42501"

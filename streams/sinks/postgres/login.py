@@ -30,7 +30,8 @@ def check(parameters: Mapping[str, Any], dsn: str) -> None:
     ports = str(parameters.get("port") or "").split(",")
     if (dsn.startswith(("postgresql://", "postgres://")) and astray) or not all(map(_is_port, ports)):
         raise SettingsError(
-            f"{VARIABLE} names no server: in a password, write @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and % as %25"
+            f"{VARIABLE}: the host or the port is invalid; a port is a number from 1 to {_MAX_PORT}, and special characters of a "
+            "password must be escaped: @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and % as %25"
         )
     try:
         timeout_from_conninfo(dict(parameters))

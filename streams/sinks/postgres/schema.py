@@ -41,7 +41,7 @@ def require_tables(settings: PostgresSettings) -> None:
         if versions(connection, settings).found is None:
             raise SettingsError(
                 f"TAGPULSE_POSTGRES__DSN: the database {connection.info.dbname} has no tables of tagpulse in the schema "
-                f"{settings.schema_name} (TAGPULSE_POSTGRES__SCHEMA_NAME): name the one that `store` writes to"
+                f"{settings.schema_name} (TAGPULSE_POSTGRES__SCHEMA_NAME): set both to those that `tagpulse worker store` writes to"
             )
 
 

@@ -72,7 +72,7 @@ def _login(given: dict[str, Any]) -> psycopg.Connection:
         code, text = refused_code(given), _without_password(text_of(error), given)
         if speaks_no_tls(given):
             raise SettingsError(
-                f"{_VARIABLE} demands TLS (sslmode={given['sslmode']}), and the server has none: give it a certificate"
+                f"{_VARIABLE} demands TLS (sslmode={given['sslmode']}), but the server does not offer it: enable TLS on the server"
             ) from None
         if needs_password(error.pgconn) or (code or "").startswith(_REFUSED_LOGINS):
             raise Refused(f"PostgreSQL refuses the login: {text}: mend {_VARIABLE}") from None
