@@ -61,6 +61,8 @@ def build_app(
         broker_heartbeat_interval=kafka.heartbeat_seconds,
         broker_rebalance_timeout=kafka.rebalance_timeout_seconds,
         broker_request_timeout=kafka.request_timeout_seconds,
+        # a worker without partitions, or whose output is away, takes nothing for as long, and must not leave its group for it
+        broker_max_poll_interval=_FOR_EVER_SECONDS,
         producer_request_timeout=kafka.request_timeout_seconds,
         # acknowledgements are ours: waiting for Faust's own streams to empty would only delay a stop
         stream_wait_empty=False,

@@ -84,6 +84,7 @@ class _Consumer(driver.Consumer):
         self.stop_flow()  # Faust lets it run where nothing was assigned before
         self._assignment = None
         self._progress = {}
+        self._buffered_partitions.clear()  # or one of them would be fetched once its old buffer has room
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
@@ -128,6 +129,7 @@ class _Consumer(driver.Consumer):
         if not self._progress:
             await self.wait_first(self._begin(assignment), self.suspend_flow.wait())
         if assignment is not self._assignment or not self._progress:
+            await self.sleep(_IDLE_SECONDS)
             return
         taken = await self._thread.call_thread(self._thread.take, assignment, wanted, self._limit)
         try:
@@ -150,6 +152,7 @@ class _Consumer(driver.Consumer):
             offsets = [record.offset for record in records]
             end = offsets[-1] + 1 if offsets else position
             if offsets and offsets[0] < progress.next:
+                await self._commit({at: offsets[0]})
                 raise OutOfOrder(
                     f"{record_location(at.topic, at.partition, offsets[0])} came after offset {progress.next - 1}: the topic was "
                     "truncated or recreated; the worker reads it from there after its restart"

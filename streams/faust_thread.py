@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.client import ConnectionGroup
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
+from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
@@ -19,6 +20,7 @@ from streams.lenient_records import read_leniently, unreadable
 from streams.progress import Progress
 
 _FETCH_SECONDS = 1.0
+_REBALANCING = ("PreparingRebalance", "CompletingRebalance")
 
 
 class Taken(NamedTuple):
@@ -37,6 +39,21 @@ class Thread(AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"  # Faust offers it only together with its own transactions
         return consumer
 
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        send = coordinator._send_req
+
+        async def send_checked(request: Any) -> Any:
+            answer = await send(request)
+            # aiokafka looks for errors of partitions alone, and takes a coordinator that is loading for a group without commits
+            if isinstance(request, OffsetFetchRequest) and (code := getattr(answer, "error_code", 0)):
+                coordinator.coordinator_dead()
+                raise for_code(code)()
+            return answer
+
+        coordinator._send_req = send_checked
+
     def current_assignment(self) -> Any:
         """aiokafka's object, another one after every rebalance; None before the first."""
         subscription = self._ensure_consumer()._subscription.subscription
@@ -53,7 +70,7 @@ class Thread(AIOKafkaConsumerThread):
         found = await consumer._coordinator.fetch_committed_offsets(partitions)
         committed = {at: each.offset for at, each in found.items() if each.offset >= 0}
         known = committed | await consumer.beginning_offsets([at for at in partitions if at not in committed])
-        return {TP(*at): Progress(min(position, known[at]), known[at]) for at, position in positions.items()}
+        return {TP(*at): Progress(min(position, known[at])) for at, position in positions.items()}
 
     async def take(self, assignment: Any, wanted: Collection[TP], limit: int) -> Taken:
         """At most `limit` records of the `wanted` partitions, as soon as there are any, or none after a while.
@@ -75,7 +92,8 @@ class Thread(AIOKafkaConsumerThread):
             if not broken:
                 raise
             for at in broken:
-                await read_leniently(consumer, assignment, at)
+                if self.current_assignment() is assignment:
+                    await read_leniently(consumer, assignment, at)
             return Taken({}, before)
         # no turn of the event loop between aiokafka's last step and these
         for at in records:
@@ -122,7 +140,7 @@ class Thread(AIOKafkaConsumerThread):
         request = DescribeGroupsRequest([coordinator.group_id])
         answer = await client.send(coordinator.coordinator_id, request, group=ConnectionGroup.COORDINATION)
         _, _, state, _, _, members = answer.groups[0][:6]
-        if state != "Stable":
+        if state in _REBALANCING:
             return frozenset()
         await client.force_metadata_update()
         partitions = {

@@ -71,6 +71,7 @@ def unreadable(fetcher: Any) -> list[Any]:
 async def read_leniently(consumer: Any, assignment: Any, at: Any) -> None:
     """Puts the records of a partition, from its position on, where the fetcher gave up. Raises KafkaError."""
     fetcher, client = consumer._fetcher, consumer._client
+    del fetcher._records[at]  # whoever asked it once more would be led past what it had read before it gave up
     position, limit = assignment.state_value(at).position, consumer._max_partition_fetch_bytes
     request = FetchRequest(_MAX_WAIT_MS, 1, limit, READ_COMMITTED, [(at.topic, [(at.partition, position, limit)])])
     answer = await client.send(client.cluster.leader_for_partition(at), request)

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams import connection
 from streams.contracts import record_location
 from streams.errors import TagpulseError
+from streams.lenient_records import read_leniently
 from streams.settings import KafkaSettings
 
 _READ_SECONDS = 60.0
@@ -73,7 +74,11 @@ def examiner(kafka: KafkaSettings) -> Examine:
                 offsets: set[int] = set()
                 consumer.seek(at, max(start, first))
                 while len(offsets) < _ENOUGH and await consumer.position(at) < end:
-                    records = (await consumer.getmany(at, timeout_ms=_POLL_MS)).get(at, ())
+                    try:
+                        records = (await consumer.getmany(at, timeout_ms=_POLL_MS)).get(at, ())
+                    except UnicodeDecodeError:
+                        await read_leniently(consumer, consumer._subscription.subscription.assignment, at)
+                        continue
                     offsets.update(record.offset for record in records if record.offset < end)
                 return Stretch(first, offsets)
         finally:

@@ -21,11 +21,11 @@ class Progress:
 
     __slots__ = ("_pending", "_records_end", "committed", "next")
 
-    def __init__(self, start: int, committed: int) -> None:
-        """`start`: where this assignment must begin to read; `committed`: what the group has, else the first that Kafka keeps."""
+    def __init__(self, start: int) -> None:
+        """`start`: where this assignment begins to read, no later than what is committed, else than what Kafka keeps."""
         self.next = start
         """The offset after the last one that was handed over, or passed over because it holds no record."""
-        self.committed = committed
+        self.committed = start
         self._records_end = start
         self._pending: deque[int] = deque()
 

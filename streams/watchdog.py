@@ -8,6 +8,7 @@ Kafka itself does not answer, or refuses the outputs, the worker is waiting rath
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import threading
@@ -20,13 +21,14 @@ from kafka import KafkaConsumer, TopicPartition
 from streams import metrics
 from streams.errors import Stalled
 from streams.lossless import Place, exit_now
-from streams.reader import connect, end_offsets
+from streams.reader import connect, end_offsets, partitions_of
 from streams.settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
 
 _PERIOD_SECONDS = 5.0
 _FIRST_PERIOD_SECONDS = 1.0
+_TIMEOUT_MS = 10_000
 
 
 class Standing(NamedTuple):
@@ -108,30 +110,37 @@ class Watchdog:
     def _watch(self) -> None:
         consumer: KafkaConsumer | None = None
         while not self._stopping.wait(_PERIOD_SECONDS if self.broker_answers else _FIRST_PERIOD_SECONDS):
-            standings = None
+            standings, stalled = None, list[Place]()
             try:
                 consumer = consumer or connect(self._kafka, self._group)
-                assigned = self._assigned()
-                standings = _JOINING if assigned is None else self._measure(consumer, assigned)
+                standings = self._measure(consumer, self._assigned())
+                stalled = self._detector.stalled(None if self._waiting() else standings, time.monotonic())
+                if stalled and standings is not _JOINING:
+                    stalled = _readable(consumer, stalled, standings)
             except Exception as error:
                 # whatever the client raises while the broker is away or a segment is being deleted: the watch goes on
                 logger.debug("the watchdog cannot see the topic: %r", error)
+                self._detector.stalled(None, time.monotonic())
                 if consumer is not None:
-                    consumer.close()
+                    with contextlib.suppress(Exception):
+                        consumer.close()
                     consumer = None
             self.broker_answers = standings is not None
             if standings is None:
                 self.read_up = {}
-            stalled = self._detector.stalled(None if self._waiting() else standings, time.monotonic())
-            if stalled and standings is _JOINING:
+            elif stalled and standings is _JOINING:
                 self._stall("could not join its consumer group")
-            elif consumer is not None and standings and (stalled := _readable(consumer, stalled, standings)):
+            elif stalled:
                 places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(stalled))
                 self._stall(f"has records of {places} to read, but made no progress with them")
         if consumer is not None:
             consumer.close()
 
-    def _measure(self, consumer: KafkaConsumer, assigned: set[Place]) -> dict[Place, Standing]:
+    def _measure(self, consumer: KafkaConsumer, assigned: set[Place] | None) -> Mapping[Place, Standing]:
+        if not assigned:  # Kafka must be asked all the same, since to wait for it is no stall
+            end_offsets(consumer, partitions_of(consumer, *self._workers))
+        if assigned is None:
+            return _JOINING
         nobodys = {place for place in self._unassigned() if place[0] in self._workers}
         metrics.UNASSIGNED.labels(self._worker).set(len(nobodys))
         watched = assigned | nobodys
@@ -141,7 +150,7 @@ class Watchdog:
         handled = self._handled()
         standings = {}
         for at in partitions:
-            done = max(consumer.committed(at) or 0, starts[at], handled.get(at, 0))
+            done = max(consumer.committed(at, timeout_ms=_TIMEOUT_MS) or 0, starts[at], handled.get(at, 0))
             lag = max(0, ends[at] - done)
             metrics.LAG.labels(self._workers[at.topic], at.topic, str(at.partition)).set(lag)
             standings[at.topic, at.partition] = Standing(lag, done)

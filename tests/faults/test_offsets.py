@@ -19,7 +19,7 @@ from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, run_module, wait_until
-from tests.helpers.records import committed, count, end_offsets, produce, read_all
+from tests.helpers.records import NotUtf8, committed, count, end_offsets, produce, read_all
 
 SECONDS = 60
 
@@ -143,25 +143,18 @@ def test_partitions_that_are_added_after_a_static_leader_came_back_are_read(
     posts = raw_posts(range(400))
     with Tagpulse("worker", "enrich", settings=before, folder=tmp_path) as worker:
         produce(before.kafka, before.topics.raw, posts[:100])
-        wait_until(lambda: count(before.kafka, before.topics.enriched) >= 100, SECONDS, "it reads")
+        wait_until(lambda: len(outcome(before).enriched) >= 100, SECONDS, "it reads")
         worker.kill()
     with Tagpulse("worker", "enrich", settings=before, folder=tmp_path) as worker:
         produce(before.kafka, before.topics.raw, posts[100:200])
-        wait_until(lambda: count(before.kafka, before.topics.enriched) >= 200, SECONDS, "it reads again")
+        wait_until(lambda: len(outcome(before).enriched) >= 200, SECONDS, "it reads again")
         topics.grow(before.model_copy(update={"topics": before.topics.model_copy(update={"partitions": 4})}))
         wait_until(lambda: len(end_offsets(before.kafka, before.topics.raw)) == 4, SECONDS, "the partitions are known")
         produce(before.kafka, before.topics.raw, posts[200:])
-        wait_until(lambda: count(before.kafka, before.topics.enriched) >= 400, SECONDS, "it reads the new partitions")
+        wait_until(lambda: len(outcome(before).enriched) >= 400, SECONDS, "it reads the new partitions")
         worker.terminate()
         assert worker.wait() == 0
     assert set(outcome(before).enriched) == {key for key, _ in posts}
-
-
-class _NotUtf8(str):
-    """The name of a header, as a client in another language may write it."""
-
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        return b"\xff\xfe"
 
 
 @pytest.mark.slow
@@ -175,7 +168,7 @@ def test_a_header_whose_name_is_not_utf_8_costs_no_record(
     posts = raw_posts(range(40))
     for number in range(4):
         batch = posts[number * 10 : number * 10 + 10]
-        headers = [(_NotUtf8("name"), b"value")] if number % 2 else []
+        headers = [(NotUtf8("name"), b"value")] if number % 2 else []
         for partition in range(2):
             produce(settings.kafka, settings.topics.raw, batch[partition::2], headers=headers, partition=partition)
     with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as worker:

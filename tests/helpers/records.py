@@ -98,3 +98,10 @@ def committed(kafka: KafkaSettings, group: str, topic: str) -> dict[int, int]:
     finally:
         admin.close()
     return {at.partition: offset.offset for at, offset in offsets.items() if at.topic == topic and offset.offset >= 0}
+
+
+class NotUtf8(str):
+    """The name of a header, as a client in another language may write it."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff\xfe"

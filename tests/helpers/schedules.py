@@ -27,6 +27,7 @@ from tests.helpers.simulation import Cluster, Lateness, SimulatedLoop, client_of
 TOPIC = "posts.raw"
 _SETTLE_LOOKS = 240
 _LOOK_SECONDS = 0.5
+_LONG_SECONDS = 1_500.0
 
 
 class Outcome(NamedTuple):
@@ -100,7 +101,24 @@ async def _play(cluster: Cluster, dice: random.Random) -> Outcome:
     return Outcome(sorted(expected - store.rows.keys()), [reason for worker in gone for reason in worker.reasons], plan)
 
 
-def run(seed: int) -> Outcome:
+async def _stand_by(cluster: Cluster, dice: random.Random) -> Outcome:
+    """One of two workers has no partition for a long time, and then the other one dies."""
+    store, watching = Store(cluster), asyncio.create_task(cluster.group.watch())
+    workers = [SimulatedWorker(f"worker-{number}", cluster, store, static=False) for number in range(2)]
+    await asyncio.sleep(_LONG_SECONDS)
+    for worker in [worker for worker in workers if worker.has_partitions]:
+        worker.kill()
+    cluster.append(0, b"late")
+    for _ in range(_SETTLE_LOOKS):
+        await asyncio.sleep(_LOOK_SECONDS)
+    watching.cancel()
+    for worker in workers:
+        worker.kill()
+    lost = [] if (0, 0) in store.rows else [(0, 0)]
+    return Outcome(lost, [reason for worker in workers for reason in worker.reasons], ["stand by"])
+
+
+def run(seed: int, *, stand_by: bool = False) -> Outcome:
     """Plays the schedule of a seed."""
     dice = random.Random(seed)
     lateness = Lateness(
@@ -112,11 +130,11 @@ def run(seed: int) -> Outcome:
     loop.set_task_factory(simulated_worker.task_factory)
 
     async def main() -> Outcome:
-        cluster = Cluster(TOPIC, dice.randint(1, 3), lateness, dice)
+        cluster = Cluster(TOPIC, 1 if stand_by else dice.randint(1, 3), lateness, dice)
         client = client_of(cluster, simulated_worker.is_connected)
         with mock.patch.object(aiokafka_consumer, "AIOKafkaClient", client):
             try:
-                return await _play(cluster, dice)
+                return await (_stand_by if stand_by else _play)(cluster, dice)
             finally:
                 for task in asyncio.all_tasks() - {asyncio.current_task()}:
                     task.cancel()
@@ -157,14 +175,15 @@ def without(parts: Collection[str]) -> Iterator[None]:
 @click.option("--first", default=0, help="The first seed.")
 @click.option("--count", default=1_000, help="How many.")
 @click.option("--without", "parts", default="", help="What to take out: give-back, account.")
+@click.option("--stand-by", is_flag=True, help="Let one of two workers have no partition for a long time instead.")
 @click.option("--first-only", is_flag=True, help="End at the first bad outcome.")
-def main(first: int, count: int, parts: str, first_only: bool) -> None:
+def main(first: int, count: int, parts: str, stand_by: bool, first_only: bool) -> None:
     """Plays the schedules of many seeds, and writes each bad outcome as a line of JSON."""
     logging.disable(logging.CRITICAL)
     gc.disable()  # what a dead worker leaves behind is cleared between the schedules, not in the middle of one
     with without(parts.split(",")):
         for seed in range(first, first + count):
-            outcome = run(seed)
+            outcome = run(seed, stand_by=stand_by)
             gc.collect()
             if outcome.lost or outcome.ended:
                 click.echo(json.dumps({"seed": seed} | outcome._asdict()))

@@ -87,6 +87,10 @@ class SimulatedWorker:
             self.reasons.append(reason)
             self.kill()
 
+    @property
+    def has_partitions(self) -> bool:
+        return bool(self._app.consumer.assignment())
+
     def kill(self) -> None:
         """As `kill -9`: nothing it still does reaches anybody."""
         self.alive = False

@@ -72,7 +72,7 @@ async def consumer(monkeypatch: pytest.MonkeyPatch, kafka: Kafka) -> AsyncIterat
     monkeypatch.setattr(consumer, "_examine", kafka.examine)
     monkeypatch.setattr(consumer, "_commit", kafka.commit)
     monkeypatch.setattr(consumer._thread, "call_thread", kafka.call_thread)
-    consumer._assignment, consumer._progress = kafka.assignment, {PLACE: Progress(3, 3)}
+    consumer._assignment, consumer._progress = kafka.assignment, {PLACE: Progress(3)}
     yield consumer
     consumer._thread.thread_loop.close()
 
@@ -175,6 +175,7 @@ async def test_records_that_were_passed_over_are_an_error(consumer: Any, kafka: 
 async def test_a_topic_that_begins_again_is_an_error(consumer: Any, kafka: Kafka) -> None:
     with pytest.raises(OutOfOrder, match="truncated"):
         await _read(consumer, kafka, _taken(0, 1))
+    assert kafka.committed == [{PLACE: 0}], "or the next start would begin behind what is new"
 
 
 async def test_a_refused_commit_is_not_taken_for_one(consumer: Any, kafka: Kafka) -> None:
@@ -199,7 +200,7 @@ async def test_only_what_is_acknowledged_is_committed(consumer: Any, kafka: Kafk
 
 
 async def test_a_partition_that_went_elsewhere_is_not_committed(consumer: Any, kafka: Kafka) -> None:
-    consumer._progress[ELSEWHERE] = Progress(0, 0)
+    consumer._progress[ELSEWHERE] = Progress(0)
     consumer._progress[ELSEWHERE].pass_over(5)
     assert not await consumer.commit()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -9,6 +11,7 @@ from streams import connection, topics
 from streams.broker import Broker
 from streams.offset_gaps import Expired, RecordsSkipped, Stretch, examiner, expired
 from tests.conftest import SettingsFactory
+from tests.helpers.records import NotUtf8, produce
 
 
 def test_what_retention_deleted_is_told() -> None:
@@ -49,3 +52,16 @@ async def test_a_stretch_is_read_again(apache_broker: Broker, settings_for: Sett
     assert await examine(settings.topics.raw, 0, 0, 9) == Stretch(0, {0, 1, 6, 7})
     assert await examine(settings.topics.raw, 0, 2, 6) == Stretch(0, set())
     assert await examine(settings.topics.raw, 0, 8, 9) == Stretch(0, set())
+
+
+async def test_a_stretch_with_a_header_that_is_not_utf_8_is_read_again(
+    broker: Broker, settings_for: SettingsFactory
+) -> None:
+    settings = settings_for(broker, topics={"partitions": 1})
+    topics.create(settings)
+    for name in ("name", NotUtf8("name"), "name"):
+        headers = [(name, b"value")]
+        await asyncio.to_thread(
+            produce, settings.kafka, settings.topics.raw, [(b"key", b"value")] * 2, headers=headers, partition=0
+        )
+    assert await examiner(settings.kafka)(settings.topics.raw, 0, 0, 6) == Stretch(0, set(range(6)))

@@ -47,3 +47,8 @@ def test_the_hole_is_found_where_records_are_not_given_back() -> None:
 def test_the_second_line_ends_the_worker_where_the_first_fails() -> None:
     [found] = _run("--count", str(HOLE_SCHEDULES), "--without", "give-back", "--first-only")
     assert "passed over" in str(found["ended"])
+
+
+@pytest.mark.slow
+def test_a_worker_that_stood_by_for_long_takes_over() -> None:
+    assert _run("--count", "3", "--stand-by") == []
