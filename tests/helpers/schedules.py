@@ -12,7 +12,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -35,6 +35,9 @@ class Outcome(NamedTuple):
 
     lost: list[tuple[int, int]]
     ended: list[str]
+    """Why workers ended by themselves."""
+    stood_still: bool
+    """Nothing was lost, but the workers had to be started anew."""
     plan: list[str]
 
 
@@ -90,15 +93,30 @@ async def _play(cluster: Cluster, dice: random.Random) -> Outcome:
         await act()
         await feeding
     expected = {(n, offset) for n, log in enumerate(cluster.partitions) for offset in log.records}
-    for _ in range(_SETTLE_LOOKS):
-        if not expected - store.rows.keys() or not all(worker.alive for worker in workers):
-            break
-        await asyncio.sleep(_LOOK_SECONDS)
+    stood_still = False
+    while not await _settled(expected, store, workers) and not stood_still:
+        # the watchdog ends workers that stand still, and their supervisor starts them again
+        stood_still = True
+        for number, worker in enumerate(workers):
+            worker.kill()
+            gone.append(worker)
+            workers[number] = SimulatedWorker(f"worker-{number}", cluster, store, static=static)
+    await _settled(expected, store, workers)
     for worker in workers:
         worker.kill()
         gone.append(worker)
     watching.cancel()
-    return Outcome(sorted(expected - store.rows.keys()), [reason for worker in gone for reason in worker.reasons], plan)
+    lost = sorted(expected - store.rows.keys())
+    return Outcome(lost, [reason for worker in gone for reason in worker.reasons], stood_still and not lost, plan)
+
+
+async def _settled(expected: set[tuple[int, int]], store: Store, workers: Sequence[SimulatedWorker]) -> bool:
+    """Whether all that is expected comes to be stored, as far as the workers live."""
+    for _ in range(_SETTLE_LOOKS):
+        if not expected - store.rows.keys() or not all(worker.alive for worker in workers):
+            return True
+        await asyncio.sleep(_LOOK_SECONDS)
+    return False
 
 
 async def _stand_by(cluster: Cluster, dice: random.Random) -> Outcome:
@@ -115,11 +133,12 @@ async def _stand_by(cluster: Cluster, dice: random.Random) -> Outcome:
     for worker in workers:
         worker.kill()
     lost = [] if (0, 0) in store.rows else [(0, 0)]
-    return Outcome(lost, [reason for worker in workers for reason in worker.reasons], ["stand by"])
+    return Outcome(lost, [reason for worker in workers for reason in worker.reasons], False, ["stand by"])
 
 
 def run(seed: int, *, stand_by: bool = False) -> Outcome:
     """Plays the schedule of a seed."""
+    random.seed(seed)  # aiokafka throws dice of its own
     dice = random.Random(seed)
     lateness = Lateness(
         chance=dice.choice([0.0, 0.05, 0.3]),
@@ -185,7 +204,7 @@ def main(first: int, count: int, parts: str, stand_by: bool, first_only: bool) -
         for seed in range(first, first + count):
             outcome = run(seed, stand_by=stand_by)
             gc.collect()
-            if outcome.lost or outcome.ended:
+            if outcome.lost or outcome.ended or outcome.stood_still:
                 click.echo(json.dumps({"seed": seed} | outcome._asdict()))
                 if first_only:
                     break

@@ -104,8 +104,9 @@ class SimulatedWorker:
         if self._drain is not None:
             await self.recipe.drain(5.0)
             await self._app.consumer.commit()
-        self._app._stopped.set()
-        await self._app.consumer._thread._consumer.stop()
+        if self._app is not None and self._app.consumer._thread._consumer is not None:
+            self._app._stopped.set()
+            await self._app.consumer._thread._consumer.stop()
         self.kill()
 
     async def _run(self) -> None:
