@@ -20,6 +20,8 @@ from streams.lenient_records import read_leniently, unreadable
 from streams.progress import Progress
 
 _FETCH_SECONDS = 1.0
+_DESCRIBE_SECONDS = 5.0
+_OWN_CONNECTION = len(ConnectionGroup)  # neither heartbeats nor fetches wait for the answer
 _REBALANCING = ("PreparingRebalance", "CompletingRebalance")
 
 
@@ -38,6 +40,9 @@ class Thread(AIOKafkaConsumerThread):
         consumer = super()._create_consumer(loop)
         consumer._isolation_level = "read_committed"  # Faust offers it only together with its own transactions
         return consumer
+
+    _covered: tuple[Any, frozenset[TP]] | None = None
+    """The assignment and the partitions of which each had a member."""
 
     async def on_start(self) -> None:
         await super().on_start()
@@ -131,25 +136,32 @@ class Thread(AIOKafkaConsumerThread):
     async def unassigned(self) -> frozenset[TP]:
         """The partitions of our topics that no member of the group has; none while the group is rebalancing.
 
+        Kafka is asked until every partition has a member, and again after a rebalance and when partitions were added.
+
         aiokafka watches for new partitions only in the member that leads the group, and a static member that comes back is
         not told that it leads.
         """
         consumer = self._ensure_consumer()
         client, coordinator = consumer._client, consumer._coordinator
-        await coordinator.ensure_coordinator_known()
-        request = DescribeGroupsRequest([coordinator.group_id])
-        answer = await client.send(coordinator.coordinator_id, request, group=ConnectionGroup.COORDINATION)
-        _, _, state, _, _, members = answer.groups[0][:6]
-        if state in _REBALANCING:
-            return frozenset()
-        await client.force_metadata_update()
-        partitions = {
+        partitions = frozenset(
             TP(topic, number)
             for topic in consumer.subscription()
             for number in client.cluster.partitions_for_topic(topic) or ()
-        }
+        )
+        assignment = self.current_assignment()
+        if self._covered == (assignment, partitions) or coordinator.coordinator_id is None:
+            return frozenset()
+        request = DescribeGroupsRequest([coordinator.group_id])
+        async with asyncio.timeout(_DESCRIBE_SECONDS):
+            answer = await client.send(coordinator.coordinator_id, request, group=_OWN_CONNECTION)
+        _, _, state, _, _, members = answer.groups[0][:6]
+        if state in _REBALANCING:
+            return frozenset()
         assigned = (ConsumerProtocol.ASSIGNMENT.decode(member[4]).partitions() for member in members if member[4])
-        return frozenset(partitions.difference(*assigned))
+        left = partitions.difference(*assigned)
+        if not left:
+            self._covered = (assignment, partitions)
+        return left
 
     async def rejoin(self) -> None:
         """Joins the group again: if this member leads it, all partitions that there are now are assigned."""

@@ -42,6 +42,8 @@ def _replay(settings: Settings, name: str) -> dict[str, Any]:
 
 def _kept(settings: Settings, name: str) -> list[tuple[Any, ...]]:
     columns = "source, id, created_at, text, hashtags, language, sentiment, negative, neutral, positive, collected_at"
+    if not Path(settings.lake.path).exists():
+        return []
     return sorted(ask(settings.lake.path, f"select {columns} from posts where run = '{name}'").rows)
 
 
