@@ -80,10 +80,6 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
             return None
         return {(place.topic, place.partition) for place in app.consumer.assignment() if place.topic in jobs}
 
-    def joined() -> set[Place] | None:
-        # a rebalance that never ends is as bad as a group that cannot be joined
-        return assigned() if started.is_set() and app.consumer.flow_active else None
-
     def owned() -> dict[Place, bool]:
         return {place: watchdog.read_up.get(place, False) for place in assigned() or ()}
 
@@ -106,7 +102,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         settings.kafka,
         # an output that is flushed rarely is acknowledged as rarely
         settings.worker.stall_seconds + max(each.pace.flush_seconds for each in jobs.values()),
-        joined,
+        assigned,
         job.is_waiting,
         handled,
         unassigned,
