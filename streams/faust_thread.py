@@ -154,11 +154,12 @@ class Thread(AIOKafkaConsumerThread):
         request = DescribeGroupsRequest([coordinator.group_id])
         async with asyncio.timeout(_DESCRIBE_SECONDS):
             answer = await client.send(coordinator.coordinator_id, request, group=_OWN_CONNECTION)
-        _, _, state, _, _, members = answer.groups[0][:6]
-        if state in _REBALANCING:
+        error, _, state, _, _, members = answer.groups[0][:6]
+        assignments = [member[4] for member in members]
+        # the embedded broker names members and not what they have: that says nothing of who has what
+        if error or state in _REBALANCING or not all(assignments):
             return frozenset()
-        assigned = (ConsumerProtocol.ASSIGNMENT.decode(member[4]).partitions() for member in members if member[4])
-        left = partitions.difference(*assigned)
+        left = partitions.difference(*(ConsumerProtocol.ASSIGNMENT.decode(each).partitions() for each in assignments))
         if not left:
             self._covered = (assignment, partitions)
         return left

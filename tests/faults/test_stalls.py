@@ -17,7 +17,7 @@ POSTS = 1_000
 
 
 def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactory, tmp_path: Path, tell: Tell) -> None:
-    settings = settings_for(broker, model={"backend": "constant"}, worker={"stall_seconds": 30})
+    settings = settings_for(broker, model={"backend": "constant"}, worker={"stall_seconds": 15})
     topics.create(settings)
     frozen = raw_posts(range(POSTS))
     frozen[5] = (frozen[5][0], (frozen[5][1] or b"").replace(b"a fine day", b"freeze"))
@@ -27,7 +27,7 @@ def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactor
     assert worker.returncode == Stalled.exit_code, log
     last = log.strip().splitlines()[-1]
     assert f"has records of {settings.topics.raw}[" in last
-    assert "to read, but made no progress with them for 30 s" in last
+    assert "to read, but made no progress with them for 15 s" in last
     assert "faulty_model.py" in log, "the stacks show where it hangs"
     assert f"{settings.topics.raw}[0] read to " in log, "what the consumer believes"
     assert "Lossless._finish" in log, "what the tasks wait for"
