@@ -35,7 +35,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.backoff import Backoff
-from streams.contracts import record_location
+from streams.contracts import partition_name, record_location
 from streams.faust_thread import Taken, Thread
 from streams.offset_gaps import Examine, Expired, expired
 from streams.progress import OutOfOrder, Progress
@@ -229,7 +229,7 @@ class _Consumer(driver.Consumer):
                 if left := self.unassigned & before:
                     logger.warning(
                         "no worker has %s: joining the group again",
-                        ", ".join(f"{at.topic}[{at.partition}]" for at in sorted(left)),
+                        ", ".join(partition_name(*at) for at in sorted(left)),
                     )
                     await self._in_thread(self._thread.rejoin())
             except Exception as error:
@@ -244,7 +244,7 @@ class _Consumer(driver.Consumer):
     def standing(self) -> list[str]:
         """What it believes of each partition, and what its thread waits for: for whoever looks into a stall."""
         partitions = [
-            f"{at.topic}[{at.partition}] read to {each.next}, committed {each.committed}, {each.pending} not acknowledged "
+            f"{partition_name(*at)} read to {each.next}, committed {each.committed}, {each.pending} not acknowledged "
             f"from {each.acknowledged}, {'fetched' if at in self._active_partitions else 'not fetched'}"
             for at, each in sorted(self._progress.items())
         ]

@@ -19,6 +19,7 @@ from typing import NamedTuple, NoReturn
 from kafka import KafkaConsumer, TopicPartition
 
 from streams import metrics
+from streams.contracts import partition_name
 from streams.errors import Stalled
 from streams.lossless import Place, exit_now
 from streams.reader import connect, end_offsets, partitions_of
@@ -131,7 +132,7 @@ class Watchdog:
             elif stalled and standings is _JOINING:
                 self._stall("could not join its consumer group")
             elif stalled:
-                places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(stalled))
+                places = ", ".join(partition_name(*place) for place in sorted(stalled))
                 self._stall(f"has records of {places} to read, but made no progress with them")
         if consumer is not None:
             consumer.close()

@@ -16,7 +16,7 @@ from rich.text import Text
 from streams import connection, log
 from streams.campaign import load_campaign
 from streams.cli.options import run_option
-from streams.contracts import SPIKE_KINDS, Spike, SpikeKind, decode_spike, utc_now
+from streams.contracts import SPIKE_KINDS, Spike, SpikeKind, decode_spike, record_location, utc_now
 from streams.delivery.http import Answer, Poster
 from streams.delivery.sample import sample_spikes
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertmanagers, webhooks
@@ -204,7 +204,7 @@ def _last_told(settings: Settings) -> list[Spike]:
         try:
             spike = decode_spike(record.value, record.headers)
         except BadMessage as error:
-            place = f"{record.topic}[{record.partition}]@{record.offset}"
+            place = record_location(record.topic, record.partition, record.offset)
             click.echo(f"{place} is no spike: passed over: {plain(str(error))}", err=True)
         else:
             spikes[spike.id] = spike

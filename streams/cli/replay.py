@@ -20,7 +20,7 @@ from rich.table import Table
 from streams import log
 from streams.campaign import load_campaign
 from streams.cli.options import Moment, Speed, check_span
-from streams.contracts import normalise_hashtags
+from streams.contracts import normalise_hashtags, partition_name
 from streams.health import Health
 from streams.lake_posts import read_messages
 from streams.model import load_enricher
@@ -219,7 +219,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
         return
     table = Table("partition", "read", "chosen", "first", "last")
     for part in plan.parts:
-        name = f"{part.name}[{part.partition}]"
+        name = partition_name(part.name, part.partition)
         table.add_row(name, f"{part.read:,}", f"{part.chosen:,}", _time(part.first_ms), _time(part.last_ms))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     click.echo(

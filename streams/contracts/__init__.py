@@ -23,7 +23,7 @@ from streams.contracts.gaps import Gap
 from streams.contracts.hashtags import find_hashtags, normalise_hashtags
 from streams.contracts.letters import REASONS, DeadLetter, DeadLetterOutcome, DeadMessage, Reason, fit_dead_letter
 from streams.contracts.message import SENTIMENTS, SentimentLabel, utc_now
-from streams.contracts.places import ORIGIN_HEADER, Headers, origin_of, parse_location, record_location
+from streams.contracts.places import ORIGIN_HEADER, Headers, origin_of, parse_location, partition_name, record_location
 from streams.contracts.posts import (
     CampaignScore,
     Deletion,
@@ -109,6 +109,7 @@ __all__ = [
     "normalise_hashtags",
     "origin_of",
     "parse_location",
+    "partition_name",
     "record_location",
     "record_time_ms",
     "utc_now",

@@ -14,9 +14,14 @@ Headers = Iterable[tuple[str, bytes | None]]
 _LOCATION = re.compile(r"(.+)\[(-?[0-9]{1,19})\]@(-?[0-9]{1,19})", re.DOTALL)
 
 
+def partition_name(topic: str, partition: int) -> str:
+    """A partition, as every error, log line and table writes it: `topic[partition]`."""
+    return f"{topic}[{partition}]"
+
+
 def record_location(topic: str, partition: int, offset: int) -> str:
     """Where a record stands, as every error and log line writes it."""
-    return f"{topic}[{partition}]@{offset}"
+    return f"{partition_name(topic, partition)}@{offset}"
 
 
 def origin_of(headers: Headers) -> str | None:

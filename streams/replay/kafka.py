@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kafka import KafkaConsumer, TopicPartition
 
+from streams.contracts import partition_name
 from streams.errors import BadInput, Unavailable
 from streams.lossless import Record
 from streams.reader import end_offsets, open_reader, partitions_of
@@ -77,7 +78,7 @@ class _Reading:
             elif time.monotonic() - heard > _SILENCE_SECONDS:
                 at = next(iter(self.open))
                 raise Unavailable(
-                    f"{at.topic}[{at.partition}]: nothing came for {_SILENCE_SECONDS:.0f} s, and its end is not reached: "
+                    f"{partition_name(*at)}: nothing came for {_SILENCE_SECONDS:.0f} s, and its end is not reached: "
                     "the same command goes on from here"
                 )
 

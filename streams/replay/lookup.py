@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from kafka import KafkaConsumer, TopicPartition
 
+from streams.contracts import record_location
 from streams.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def _timestamp(consumer: KafkaConsumer, at: TopicPartition, offset: int, end: in
     consumer.seek(at, offset)
     while consumer.position(at) < end:
         if time.monotonic() > deadline:
-            raise Unavailable(f"{at.topic}[{at.partition}]@{offset} cannot be read in time")
+            raise Unavailable(f"{record_location(at.topic, at.partition, offset)} cannot be read in time")
         for record in consumer.poll(timeout_ms=_POLL_MS, max_records=1).get(at, ()):
             return int(record.timestamp) if record.offset < end else None
     return None

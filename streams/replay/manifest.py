@@ -18,6 +18,7 @@ from streams.contracts import (
     encode,
     origin_of,
     parse_location,
+    partition_name,
 )
 from streams.errors import BadMessage
 from streams.reader import read_topic
@@ -193,7 +194,7 @@ class Account:
     def _by_partition(self) -> dict[str, Counts]:
         counts: dict[str, Counts] = defaultdict(Counts)
         for place in self._hashtags:
-            self._count(counts[f"{place[0]}[{place[1]}]"], place)
+            self._count(counts[partition_name(*place[:2])], place)
         return dict(sorted(counts.items()))
 
     def _by_hashtag(self) -> dict[str, Counts]:
