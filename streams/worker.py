@@ -20,7 +20,7 @@ from streams.faust_consumer import ReportExpired, dead_tasks
 from streams.health import Health
 from streams.lossless import HoldingOutput, Lossless, Output, Pace, Place, Record, exit_now
 from streams.offset_gaps import Expired
-from streams.publisher import Outgoing, Publisher
+from streams.publisher import Outgoing, Publisher, record_ms
 from streams.settings import LIVE, Settings
 from streams.waiting import waiting
 from streams.watchdog import Watchdog
@@ -180,7 +180,7 @@ def _reporter(jobs: Mapping[str, Job], publisher: Publisher, settings: Settings)
         if settings.run == LIVE:
             found_at = utc_now()
             gap = Gap(source="kafka", origin=gone.location, reason=reason, found_at=found_at)
-            record = Outgoing(settings.topics.gaps, gap.key, encode(gap), int(found_at.timestamp() * 1000))
+            record = Outgoing(settings.topics.gaps, gap.key, encode(gap), record_ms(found_at))
             try:
                 await publisher.publish([record])
             except Refused as error:
