@@ -45,6 +45,6 @@ def readable(text: str, limit: int) -> str:
 def without_secrets(text: str, *secrets: str) -> str:
     """A server's words without what we told it: some repeat the request in their errors."""
     for secret in secrets:
-        if len(secret) > 1:  # the path of an address may be a bare slash
+        if secret:
             text = text.replace(secret, MASK)
     return text

@@ -113,7 +113,8 @@ def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
     words = [*parts.path.split("/"), *(pair.partition("=")[2] for pair in parts.query.split("&")), parts.password or ""]
     found = [url, parts.path, f"{parts.path}?{parts.query}", *login.split("\n")]
     found += [word for word in words if len(word) >= _SECRET_LENGTH]
-    return sorted({*found, *map(unquote_plus, found)}, key=len, reverse=True)
+    secrets = {*found, *map(unquote_plus, found)}
+    return sorted((each for each in secrets if len(each) > 1), key=len, reverse=True)  # the path may be a bare slash
 
 
 def place(url: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import psycopg
 
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
+from streams.sinks.postgres.login import VARIABLE
 
 _DISK_FULL = "53100"
 _READ_ONLY = "25006"
@@ -45,7 +46,7 @@ def translated(error: psycopg.Error) -> TagpulseError | None:
     if code is None or code in _AWAY or code.startswith(_AWAY_CLASSES):
         return Unavailable(f"PostgreSQL is away: {text}")
     if code.startswith(("28", "3D")):
-        return Refused(f"PostgreSQL refuses the login: {text}: mend TAGPULSE_POSTGRES__DSN")
+        return Refused(f"PostgreSQL refuses the login: {text}: mend {VARIABLE}")
     if code == _FORBIDDEN:
         return Refused(f"PostgreSQL refuses: {text}: make the user a member of tagpulse_writer, or {_MIGRATE}")
     if code in _MISSING:

@@ -10,6 +10,7 @@ from psycopg import sql
 from streams.errors import SettingsError
 from streams.settings import PostgresSettings
 from streams.sinks.postgres.faults import told
+from streams.sinks.postgres.login import VARIABLE
 from streams.sinks.postgres.session import connect
 
 VERSION_TABLE = "tagpulse_version"
@@ -40,7 +41,7 @@ def require_tables(settings: PostgresSettings) -> None:
     with connect(settings) as connection:
         if versions(connection, settings).found is None:
             raise SettingsError(
-                f"TAGPULSE_POSTGRES__DSN: the database {connection.info.dbname} has no tables of tagpulse in the schema "
+                f"{VARIABLE}: the database {connection.info.dbname} has no tables of tagpulse in the schema "
                 f"{settings.schema_name} (TAGPULSE_POSTGRES__SCHEMA_NAME): set both to those that `tagpulse worker store` writes to"
             )
 

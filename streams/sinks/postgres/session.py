@@ -10,10 +10,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from streams.errors import Refused, SettingsError, Unavailable
+from streams.safe_text import without_secrets
 from streams.settings import PostgresSettings
 from streams.sinks.postgres.faults import text_of, told
-from streams.sinks.postgres.login import VARIABLE as _VARIABLE
-from streams.sinks.postgres.login import check, needs_password, refused_code, speaks_no_tls
+from streams.sinks.postgres.login import VARIABLE, check, needs_password, refused_code, speaks_no_tls
 from streams.values import is_local
 
 logger = logging.getLogger(__name__)
@@ -53,11 +53,11 @@ def parameters(settings: PostgresSettings) -> dict[str, Any]:
     Raises SettingsError when there is no DSN or it cannot be read; its text, which may hold a password, is not shown.
     """
     if settings.dsn is None:
-        raise SettingsError(f"{_VARIABLE} is needed for PostgreSQL: {_EXAMPLE}")
+        raise SettingsError(f"{VARIABLE} is needed for PostgreSQL: {_EXAMPLE}")
     try:
         given = conninfo_to_dict(settings.dsn.get_secret_value())
     except (psycopg.ProgrammingError, UnicodeDecodeError):
-        raise SettingsError(f"{_VARIABLE} is no connection string: {_EXAMPLE}") from None
+        raise SettingsError(f"{VARIABLE} is no connection string: {_EXAMPLE}") from None
     several = {"target_session_attrs": "read-write"} if "," in str(given.get("host", given.get("hostaddr", ""))) else {}
     told_libpq = _DEFAULTS | several | given
     check(told_libpq, settings.dsn.get_secret_value())
@@ -69,19 +69,14 @@ def _login(given: dict[str, Any]) -> psycopg.Connection:
     try:
         return psycopg.connect(**given, autocommit=True)
     except psycopg.OperationalError as error:
-        code, text = refused_code(given), _without_password(text_of(error), given)
+        text = without_secrets(text_of(error), str(given.get("password") or ""))
         if speaks_no_tls(given):
             raise SettingsError(
-                f"{_VARIABLE} demands TLS (sslmode={given['sslmode']}), but the server does not offer it: enable TLS on the server"
+                f"{VARIABLE} demands TLS (sslmode={given['sslmode']}), but the server does not offer it: enable TLS on the server"
             ) from None
-        if needs_password(error.pgconn) or (code or "").startswith(_REFUSED_LOGINS):
-            raise Refused(f"PostgreSQL refuses the login: {text}: mend {_VARIABLE}") from None
+        if needs_password(error.pgconn) or (refused_code(given) or "").startswith(_REFUSED_LOGINS):
+            raise Refused(f"PostgreSQL refuses the login: {text}: mend {VARIABLE}") from None
         raise Unavailable(f"PostgreSQL is away: {text}") from None
-
-
-def _without_password(text: str, given: dict[str, Any]) -> str:
-    password = str(given.get("password") or "")
-    return text.replace(password, "***") if password else text
 
 
 def connect(settings: PostgresSettings) -> psycopg.Connection:
@@ -103,6 +98,6 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
             "PostgreSQL on %s is reached without TLS, so that posts cross the network unencrypted: "
             "sslmode=verify-full in %s demands it (docs/postgres.md)",
             connection.info.host,
-            _VARIABLE,
+            VARIABLE,
         )
     return connection
