@@ -36,13 +36,13 @@ class Taken(NamedTuple):
 class Thread(AIOKafkaConsumerThread):
     """Faust's thread of aiokafka, whose steps `faust_consumer` explains. All but `dead_tasks` is called in it."""
 
+    _covered: tuple[Any, frozenset[TP]] | None = None
+    """The assignment and the partitions of which each had a member."""
+
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop)
         consumer._isolation_level = "read_committed"  # Faust offers it only together with its own transactions
         return consumer
-
-    _covered: tuple[Any, frozenset[TP]] | None = None
-    """The assignment and the partitions of which each had a member."""
 
     async def on_start(self) -> None:
         await super().on_start()
