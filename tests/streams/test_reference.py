@@ -34,22 +34,23 @@ def test_the_committed_page_is_what_the_code_gives(name: str) -> None:
     assert committed == reference.pages()[name], "run `make docs`"
 
 
-def texts(node: object) -> Iterator[str]:
+def values_of(node: object, *keys: str) -> Iterator[Any]:
+    """What stands under these keys, at any depth."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in ("description", "summary") and isinstance(value, str):
+            if key in keys:
                 yield value
-            else:
-                yield from texts(value)
+            yield from values_of(value, *keys)
     elif isinstance(node, list):
         for value in node:
-            yield from texts(value)
+            yield from values_of(value, *keys)
 
 
 @pytest.mark.parametrize("name", [name for name in reference.pages() if name.endswith(".json")])
 def test_docstrings_come_out_alike_on_every_python(name: str) -> None:
     """Python 3.13 and newer take the indentation off docstrings by themselves."""
-    found = list(texts(json.loads(reference.pages()[name])))
+    said = values_of(json.loads(reference.pages()[name]), "description", "summary")
+    found = [text for text in said if isinstance(text, str)]  # a field of a message may be called so, too
     assert found
     assert found == [inspect.cleandoc(text) for text in found]
 
@@ -123,20 +124,8 @@ def test_the_schemas_refuse_what_the_readers_refuse(written: str, field: str, va
         decode_any(json.dumps(wrong).encode())
 
 
-def references(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "$ref":
-                yield value
-            else:
-                yield from references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from references(value)
-
-
 def test_every_reference_in_the_asyncapi_document_leads_somewhere(asyncapi: dict[str, Any]) -> None:
-    found = set(references(asyncapi))
+    found = set(values_of(asyncapi, "$ref"))
     assert found
     for reference_ in found:
         node: Any = asyncapi
