@@ -17,6 +17,8 @@ _TRUST_FORGETTING = exp(-BLOCK_MINUTES / DAY_MINUTES)
 _LEAST_TRUST = -6.0
 """Nats behind the best: a horizon that was wrong all day must not take another day to come back."""
 _LEAST_SHARE = 0.01
+_LEAST_HORIZON_SHARE = 1e-9
+"""A stream of one mood alone brings a horizon so close to 0 or 1 that it would be rounded to it, which has no likelihood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Baseline:
         prior, weight = 0.5, 1.0
         for n, k in zip(reversed(self._posts), reversed(self._negative), strict=True):
             prior, whole = (k + prior * weight) / (n + weight), n + weight
-            found.append((whole, prior))
+            found.append((whole, min(max(prior, _LEAST_HORIZON_SHARE), 1 - _LEAST_HORIZON_SHARE)))
             weight = min(whole, _PRIOR_POSTS)
         return found[::-1]
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.spikes import SENSITIVITIES, SENSITIVITY_NAMES, Detector, MinuteCounts, Turn, merge_parts
@@ -207,6 +207,9 @@ def test_parts_are_merged() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(every=st.integers(2, 9), negative=st.integers(0, 9), rate=st.integers(1, 40))
+@example(every=8, negative=8, rate=35)
+@example(every=9, negative=9, rate=4_000)
+@example(every=9, negative=0, rate=4_000)
 def test_a_constant_share_never_fires(every: int, negative: int, rate: int) -> None:
     each = rate * every
     counts = [
