@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -20,19 +19,18 @@ from tests.conftest import SettingsFactory
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, run_module, wait_until
 from tests.helpers.records import NotUtf8, committed, count, end_offsets, produce, read_all
+from tests.helpers.scrapes import samples
 
 SECONDS = 60
 
 
-def _metric(port: int, start: str) -> float | None:
-    """The sum of the series whose name and labels begin so; None while there is none."""
+def _metric(port: int, name: str) -> float | None:
+    """The sum of the series of this name; None while there is none."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
-            lines = answer.read().decode().splitlines()
+        found = samples(port, [name])
     except OSError:
         return None
-    found = [float(line.rpartition(" ")[2]) for line in lines if line.startswith(start)]
-    return sum(found) if found else None
+    return sum(sample.value for sample in found) if found else None
 
 
 async def _transactions(settings: Settings) -> None:

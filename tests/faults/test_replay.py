@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers.posts import raw_posts
 from tests.helpers.processes import Tagpulse, run_tagpulse, wait_until
 from tests.helpers.records import committed, count, end_offsets, produce
+from tests.helpers.scrapes import samples
 
 POSTS = 6_000
 KILLS = 4
@@ -143,12 +143,9 @@ def test_a_replay_beside_the_live_day_leaves_it_alone(
 
 def _counted(port: int) -> dict[str, float]:
     """Sums of the counters of posts on a worker's metrics page, all of which must be the live day's."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
     found: dict[str, float] = {}
-    for line in lines:
-        name = line.partition("{")[0]
-        if name in {"tagpulse_posts_enriched_total", "tagpulse_sink_rows_total", "tagpulse_acknowledged_total"}:
-            assert 'run="live"' in line
-            found[name] = found.get(name, 0.0) + float(line.rpartition(" ")[2])
+    counters = ("tagpulse_posts_enriched_total", "tagpulse_sink_rows_total", "tagpulse_acknowledged_total")
+    for sample in samples(port, counters, timeout_seconds=5.0):
+        assert sample.labels["run"] == "live"
+        found[sample.name] = found.get(sample.name, 0.0) + sample.value
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from streams.broker import free_port
 from streams.settings import Settings
 from tests.helpers.processes import Tagpulse
+from tests.helpers.scrapes import samples
 
 _COUNTERS = ("tagpulse_acknowledged_total", "tagpulse_produced_total")
 # what the last line of a process may say: our own words for an end, and the code of an end that was not asked for
@@ -71,11 +71,9 @@ class Part:
     def handled(self) -> float:
         """Records that this process has sent or acknowledged since its start; 0 while it cannot be asked."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=2) as answer:
-                lines = answer.read().decode().splitlines()
+            return sum(sample.value for sample in samples(self._port, _COUNTERS))
         except OSError:
             return 0.0
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(_COUNTERS))
 
     def ending(self, code: int) -> Ending:
         said = self.process.stderr + self.process.stdout
