@@ -21,8 +21,9 @@ from aiokafka.consumer import consumer as aiokafka_consumer
 
 from streams import faust_consumer, lossless
 from tests.helpers import simulated_worker
+from tests.helpers.simulated_loop import Lateness, SimulatedLoop
 from tests.helpers.simulated_worker import SimulatedWorker, Store
-from tests.helpers.simulation import Cluster, Lateness, SimulatedLoop, client_of
+from tests.helpers.simulation import Cluster, client_of
 
 TOPIC = "posts.raw"
 _SETTLE_LOOKS = 240

@@ -16,6 +16,7 @@ from streams.faust_app import build_app
 from streams.lossless import Lossless, Pace, Record
 from streams.offset_gaps import Expired, Stretch
 from streams.settings import KafkaSettings
+from tests.helpers.simulated_loop import Task
 from tests.helpers.simulation import Cluster
 
 _PACE = Pace(batch_size=4, within_seconds=0.05, batches_in_flight=2)
@@ -154,7 +155,7 @@ class SimulatedWorker:
 
 def task_factory(loop: Any, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     """Lets every task belong to the worker that started it."""
-    task = asyncio.Task(coroutine, loop=loop, **options)
+    task = Task(coroutine, loop=loop, **options)
     worker = _running.get()
     if worker is not None:
         worker.own(task)

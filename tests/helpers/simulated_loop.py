@@ -1,0 +1,75 @@
+"""Time, simulated: it jumps to whatever is due next, and any step of any task may be late by chance."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+# A turn of the loop takes time, or whoever waits for less than the clock shows would wait for ever.
+_TURN_SECONDS = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lateness:
+    """How late things are: each step of a task with `chance`, by at most `step` seconds; each request by at most `request`."""
+
+    chance: float
+    step: float
+    request: float
+
+
+class _Numbered:
+    """Hashed by its number instead of its address, so that a set of them has the same order in every process."""
+
+    def __init__(self, *args: Any, loop: SimulatedLoop, **options: Any) -> None:
+        self._number = next(loop.numbers)
+        super().__init__(*args, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Future(_Numbered, asyncio.Future[Any]):
+    pass
+
+
+class Task(_Numbered, asyncio.Task[Any]):
+    """What a task factory of this loop builds."""
+
+
+class SimulatedLoop(asyncio.BaseEventLoop):
+    """An event loop whose time jumps, and whose steps are late by chance."""
+
+    def __init__(self, lateness: Lateness, dice: random.Random) -> None:
+        super().__init__()
+        self.numbers = itertools.count()
+        self._now = 0.0
+        self._lateness = lateness
+        self._dice = dice
+        self._selector = SimpleNamespace(select=self._jump, close=lambda: None)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return _Future(loop=self)
+
+    def time(self) -> float:
+        return self._now
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        if self._dice.random() < self._lateness.chance:
+            return self.call_later(self._dice.uniform(0, self._lateness.step), callback, *args, context=context)
+        return super().call_soon(callback, *args, context=context)
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        return self.call_soon(callback, *args, context=context)
+
+    def _jump(self, timeout: float | None) -> list[Any]:
+        assert timeout is not None, "nothing is due any more"
+        self._now += max(timeout, _TURN_SECONDS)
+        return []
+
+    def _process_events(self, events: list[Any]) -> None:
+        """There are none: nothing here waits for a file."""
