@@ -59,6 +59,12 @@ class Thread(AIOKafkaConsumerThread):
 
         coordinator._send_req = send_checked
 
+    def close(self) -> None:
+        """Do nothing in a rebalance of a worker that stops: the stop of the thread closes the consumer.
+
+        Faust would close the client first, from another thread; the coordinator then waits for ever for its metadata.
+        """
+
     def current_assignment(self) -> Any:
         """aiokafka's object, another one after every rebalance; None before the first."""
         subscription = self._ensure_consumer()._subscription.subscription

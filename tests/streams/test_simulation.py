@@ -31,10 +31,8 @@ def _run(*arguments: str) -> list[dict[str, object]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_schedule_loses_a_post_or_ends_a_worker() -> None:
-    found = _run("--count", str(SCHEDULES))
-    assert [outcome for outcome in found if outcome["lost"] or outcome["ended"]] == []
-    assert len(found) <= SCHEDULES / 100, "schedules in which only the watchdog helps"
+def test_no_schedule_loses_a_post_ends_a_worker_or_stands_still() -> None:
+    assert _run("--count", str(SCHEDULES)) == []
 
 
 @pytest.mark.slow
