@@ -37,8 +37,8 @@ class _Future(_Numbered, asyncio.Future[Any]):
     pass
 
 
-class Task(_Numbered, asyncio.Task[Any]):
-    """What a task factory of this loop builds."""
+class _Task(_Numbered, asyncio.Task[Any]):
+    pass
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
@@ -48,9 +48,22 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.numbers = itertools.count()
         self._now = 0.0
+        self._punctual = False
         self._lateness = lateness
         self._dice = dice
         self._selector = SimpleNamespace(select=self._jump, close=lambda: None)
+
+    def new_task(self, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        """Return a task whose first step is not late.
+
+        The first step comes before anything that happens later, and aiokafka relies on it: a heartbeat that is
+        cancelled before it ends the coordination.
+        """
+        self._punctual = True
+        try:
+            return _Task(coroutine, loop=self, **options)
+        finally:
+            self._punctual = False
 
     def create_future(self) -> asyncio.Future[Any]:
         return _Future(loop=self)
@@ -59,7 +72,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return self._now
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
-        if self._dice.random() < self._lateness.chance:
+        if not self._punctual and self._dice.random() < self._lateness.chance:
             return self.call_later(self._dice.uniform(0, self._lateness.step), callback, *args, context=context)
         return super().call_soon(callback, *args, context=context)
 

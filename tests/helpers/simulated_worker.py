@@ -16,7 +16,7 @@ from streams.faust_app import build_app
 from streams.lossless import Lossless, Pace, Record
 from streams.offset_gaps import Expired, Stretch
 from streams.settings import KafkaSettings
-from tests.helpers.simulated_loop import Task
+from tests.helpers.simulated_loop import SimulatedLoop
 from tests.helpers.simulation import Cluster
 
 _PACE = Pace(batch_size=4, within_seconds=0.05, batches_in_flight=2)
@@ -153,9 +153,9 @@ class SimulatedWorker:
         return Stretch(log.start, [offset for offset in log.records if start <= offset < end])
 
 
-def task_factory(loop: Any, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+def task_factory(loop: SimulatedLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     """Lets every task belong to the worker that started it."""
-    task = Task(coroutine, loop=loop, **options)
+    task = loop.new_task(coroutine, **options)
     worker = _running.get()
     if worker is not None:
         worker.own(task)
