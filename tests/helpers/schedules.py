@@ -200,6 +200,7 @@ def without(parts: Collection[str]) -> Iterator[None]:
 def main(first: int, count: int, parts: str, stand_by: bool, first_only: bool) -> None:
     """Plays the schedules of many seeds, and writes each bad outcome as a line of JSON."""
     logging.disable(logging.CRITICAL)
+    gc.freeze()
     gc.disable()  # what a dead worker leaves behind is cleared between the schedules, not in the middle of one
     with without(parts.split(",")):
         for seed in range(first, first + count):
