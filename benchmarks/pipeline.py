@@ -20,9 +20,9 @@ import click
 import msgspec
 from rows import Row, show
 
-from streams.broker import Broker, build_broker
 from streams.contracts import Post, encode
-from streams.reader import connect, end_offsets, partitions_of
+from streams.kafka.reader import connect, end_offsets, partitions_of
+from streams.processes.broker import Broker, build_broker
 from streams.sample_day import sample_day
 from streams.settings import PREFIX, KafkaSettings
 

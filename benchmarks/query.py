@@ -19,11 +19,11 @@ import pyarrow as pa
 from rows import Row, show
 
 from streams.contracts import SENTIMENTS
-from streams.lake_query import ask
-from streams.sinks.lake import DELETION_SCHEMA, POST_SCHEMA
-from streams.sinks.lake_files import write_table
-from streams.sinks.lake_folders import DELETIONS, POSTS, Span
-from streams.sinks.storage import LocalStorage
+from streams.sinks.lake.columns import DELETION_SCHEMA, POST_SCHEMA
+from streams.sinks.lake.files import write_table
+from streams.sinks.lake.folders import DELETIONS, POSTS, Span
+from streams.sinks.lake.query import ask
+from streams.sinks.lake.storage import LocalStorage
 
 DAY = datetime(2026, 6, 20, tzinfo=UTC)
 HOURS, PARTITIONS, ROUNDS = 24, 4, 5

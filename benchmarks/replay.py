@@ -20,9 +20,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from pipeline import Bench, repeat_posts, run, write_posts
 from rows import Row, show
 
-from streams import connection, topics
-from streams.broker import build_broker
-from streams.reader import open_reader
+from streams.kafka import connection, topics
+from streams.kafka.reader import open_reader
+from streams.processes.broker import build_broker
 from streams.replay.feed import Feed, Reached
 from streams.replay.kafka import KafkaReader
 from streams.replay.selection import Selection

@@ -23,9 +23,9 @@ import msgspec
 from pipeline import Bench, background, peers_at_once, run, write_posts
 from rows import Row, show
 
-from streams.broker import build_broker, free_port
 from streams.contracts import decode_enriched, decode_raw, encode, utc_now
-from streams.reader import connect, end_offsets, partitions_of
+from streams.kafka.reader import connect, end_offsets, partitions_of
+from streams.processes.broker import build_broker, free_port
 from streams.settings import PREFIX, KafkaSettings
 
 POSTS = 6_000

@@ -18,7 +18,7 @@ from rows import Row, show
 
 from streams.contracts import Post, find_hashtags
 from streams.sample_day import sample_day
-from streams.sources.bluesky_posts import JetstreamParser
+from streams.sources.bluesky.posts import JetstreamParser
 from streams.sources.tags import Tags
 
 FRAMES = 60_000

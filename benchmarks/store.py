@@ -39,12 +39,12 @@ from streams.contracts import (
     TopicScore,
     encode,
 )
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 from streams.sample_day import sample_day
 from streams.settings import LakeSettings, PostgresSettings
 from streams.sinks.base import Row, Sink
-from streams.sinks.lake import POST_SCHEMA, to_table
-from streams.sinks.parquet import ParquetSink
+from streams.sinks.lake.columns import POST_SCHEMA, to_table
+from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.postgres import PostgresSink
 
 T = TypeVar("T")

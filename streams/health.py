@@ -20,7 +20,7 @@ from prometheus_client import make_wsgi_app
 from streams import metrics
 from streams.errors import SettingsError
 from streams.settings import LIVE, MetricsSettings
-from streams.values import is_address
+from streams.settings.types import is_address
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from streams.settings import LogSettings
-from streams.terminal import json_text, one_line
+from streams.text.terminal import json_text, one_line
 
 _CLIENT_LOGGERS = ("aiokafka", "kafka", "faust", "mode")
 _CLIENT_QUIET_SECONDS = 10.0

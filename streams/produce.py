@@ -13,16 +13,17 @@ from datetime import datetime
 import msgspec
 from kafka import errors as kafka_errors
 
-from streams import connection, metrics, topics
+from streams import metrics
 from streams.contracts import HEADERS, DeadLetter, Deletion, Gap, Post, encode, fit_dead_letter, record_time_ms, utc_now
 from streams.errors import SettingsError, Unavailable
-from streams.outbox import Outbox, Record, Stopped
+from streams.kafka import connection, topics
+from streams.kafka.reliable_producer import Outbox, Record, Stopped
 from streams.privacy import pseudonymise
 from streams.settings import Settings
 from streams.shared_ids import SharedIds
 from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.cursors import Cursor
-from streams.sources.pace import paced
+from streams.sources.files.pace import paced
 
 logger = logging.getLogger(__name__)
 

@@ -31,8 +31,8 @@ from streams.contracts import (
     PulseMinute,
     Spike,
 )
+from streams.kafka.topics import ONE_PARTITION
 from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, TopicsSettings, Variable, variables
-from streams.topics import ONE_PARTITION
 
 Messages = tuple[type[msgspec.Struct], ...]
 MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike, Gap)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import hypothesis
 import pytest
 
-from streams.broker import ApacheBroker, Broker, EmbeddedBroker
+from streams.processes.broker import ApacheBroker, Broker, EmbeddedBroker
 from streams.settings import PREFIX, Settings
 from tests.faults.proofs import FULL_GROWTHS, FULL_ROUNDS
 from tests.helpers.alertmanager import Alertmanager

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from streams.contracts import ATTEMPTS_HEADER, DeadLetter, encode, fit_dead_letter
 from streams.errors import BadMessage, DeadLetterLimit
-from streams.lossless import Record
-from streams.publisher import Outgoing
+from streams.kafka.publisher import Outgoing
+from streams.runtime.lossless import Record
 from streams.settings import WorkerSettings
 
 _ERROR_CHARACTERS = 500

@@ -30,8 +30,8 @@ from streams.contracts import (
     utc_now,
 )
 from streams.errors import BadMessage, Refused
-from streams.lossless import Record
-from streams.publisher import Outgoing, Oversize, Publisher
+from streams.kafka.publisher import Outgoing, Oversize, Publisher
+from streams.runtime.lossless import Record
 from streams.settings import Settings, TopicsSettings
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from streams.agents.dead_letter import Limit, dead_letter, outgoing
 from streams.backoff import Backoff
 from streams.contracts import DeadLetter, decode_enriched, utc_now
 from streams.errors import BadMessage, Refused, Unavailable
-from streams.lossless import Record
-from streams.publisher import Oversize, Publisher
+from streams.kafka.publisher import Oversize, Publisher
+from streams.runtime.lossless import Record
 from streams.settings import Settings
 from streams.sinks.base import Row, Sink
 

@@ -10,7 +10,7 @@ from streams.agents.dead_letter import dead_letter
 from streams.agents.store import Store
 from streams.contracts import DeadLetter, Spike, decode_spike
 from streams.errors import BadMessage
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 
 
 class Read(NamedTuple):

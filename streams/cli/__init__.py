@@ -13,7 +13,7 @@ import click
 
 from streams.errors import TagpulseError
 from streams.private_files import keep_files_private
-from streams.terminal import one_line, plain
+from streams.text.terminal import one_line, plain
 
 _COMMANDS = {
     "alerts": "Try the way that alerts take, list spikes.",

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from streams import connection, log
+from streams import log
 from streams.campaign import load_campaign
 from streams.cli.options import run_option
 from streams.contracts import SPIKE_KINDS, Spike, SpikeKind, decode_spike, record_location, utc_now
@@ -21,9 +21,10 @@ from streams.delivery.http import Answer, Poster
 from streams.delivery.sample import sample_spikes
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertmanagers, webhooks
 from streams.errors import BadMessage, SettingsError
-from streams.reader import read_topic
+from streams.kafka import connection
+from streams.kafka.reader import read_topic
 from streams.settings import Settings, load_settings
-from streams.terminal import json_text, plain, span
+from streams.text.terminal import json_text, plain, span
 
 _HASHTAG = "poltwt"
 _WIDTH = 200

@@ -11,8 +11,8 @@ from typing import get_args
 
 import click
 
-from streams.broker import Kind, build_broker
 from streams.errors import Unavailable
+from streams.processes.broker import Kind, build_broker
 
 _POLL_SECONDS = 0.2
 

@@ -16,7 +16,7 @@ from streams.compare.terminal import as_tables
 from streams.contracts import normalise_hashtags
 from streams.errors import BadInput
 from streams.settings import load_settings
-from streams.terminal import json_text
+from streams.text.terminal import json_text
 
 _WIDTH = 160  # of a table in a file
 

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from streams.campaign import Campaign, load_campaign
 from streams.errors import SettingsError
 from streams.settings import Settings, load_settings, variables
-from streams.terminal import json_text
+from streams.text.terminal import json_text
 
 _CAMPAIGN_OPTION = click.option(
     "--campaign",

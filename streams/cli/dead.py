@@ -16,15 +16,16 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from streams import connection, log
+from streams import log
 from streams.cli.dead_view import as_detail, as_object, done_line, done_object, plan_lines, plan_object
 from streams.cli.options import When, check_span, run_option
 from streams.contracts import REASONS
-from streams.dead_letters import DeadLetters, Filter, Found, check_place, open_dead_letters
-from streams.dead_outcomes import Done, KafkaSender, Why, drop, make_plan, not_dropped, not_retried, retry
+from streams.dead_letters.outcomes import Done, KafkaSender, Why, drop, make_plan, not_dropped, not_retried, retry
+from streams.dead_letters.reader import DeadLetters, Filter, Found, check_place, open_dead_letters
 from streams.errors import BadInput
+from streams.kafka import connection
 from streams.settings import Settings, load_settings
-from streams.terminal import plain
+from streams.text.terminal import plain
 
 _MAX_ATTEMPTS = 5
 _RATE = 100.0

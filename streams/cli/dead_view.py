@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from streams.dead_letters import Found
-from streams.dead_outcomes import Done, Plan
-from streams.terminal import json_text, plain
+from streams.dead_letters.outcomes import Done, Plan
+from streams.dead_letters.reader import Found
+from streams.text.terminal import json_text, plain
 
 
 def as_object(found: Found, *, whole: bool = False) -> str:

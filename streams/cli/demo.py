@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from streams.broker import Kind
 from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
-from streams.terminal import json_text
+from streams.processes.broker import Kind
+from streams.text.terminal import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console

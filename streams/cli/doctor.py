@@ -8,9 +8,9 @@ from dataclasses import asdict
 import click
 
 from streams import log
-from streams.doctor import examine
+from streams.doctor.checks import examine
 from streams.settings import load_settings
-from streams.terminal import json_text, plain
+from streams.text.terminal import json_text, plain
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -12,11 +12,11 @@ import click
 from streams import log
 from streams.contracts import utc_now
 from streams.errors import BadInput
-from streams.forget import Removal, forget, wanted_of
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Author, PostKey, Sink, Wanted
+from streams.sinks.forget import Removal, forget, wanted_of
 from streams.sinks.registry import find_sink, sink_names
-from streams.terminal import json_text, plain
+from streams.text.terminal import json_text, plain
 
 
 class _OfSource(click.ParamType):

@@ -13,12 +13,12 @@ from streams.cli.options import Age
 from streams.contracts import utc_now
 from streams.errors import SettingsError
 from streams.settings import load_settings
-from streams.sinks.lake_compact import Compacted, compact
-from streams.sinks.lake_files import require_run
-from streams.sinks.lake_prune import Pruned, prune
-from streams.sinks.storage import open_lake
-from streams.terminal import json_text
-from streams.values import MAX_DAYS
+from streams.settings.types import MAX_DAYS
+from streams.sinks.lake.compact import Compacted, compact
+from streams.sinks.lake.files import require_run
+from streams.sinks.lake.prune import Pruned, prune
+from streams.sinks.lake.storage import open_lake
+from streams.text.terminal import json_text
 
 Folder = TypeVar("Folder", Compacted, Pruned)
 

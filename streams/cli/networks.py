@@ -10,17 +10,17 @@ from streams.campaign import load_campaign
 from streams.contracts import find_hashtags, normalise_hashtags
 from streams.settings import Settings
 from streams.sources.base import Parser, Source
-from streams.sources.bluesky import BlueskySource
-from streams.sources.bluesky_posts import JetstreamParser
-from streams.sources.jetstream import SOURCE as BLUESKY
+from streams.sources.bluesky.jetstream import SOURCE as BLUESKY
+from streams.sources.bluesky.posts import JetstreamParser
+from streams.sources.bluesky.source import BlueskySource
 from streams.sources.live import PostTimes
-from streams.sources.mastodon import MastodonSource
-from streams.sources.mastodon_status import SOURCE as MASTODON
-from streams.sources.mastodon_status import MastodonParser
+from streams.sources.mastodon.source import MastodonSource
+from streams.sources.mastodon.status import SOURCE as MASTODON
+from streams.sources.mastodon.status import MastodonParser
 from streams.sources.tags import Tags
-from streams.sources.x import XSource
-from streams.sources.x_tweet import SOURCE as X
-from streams.sources.x_tweet import XParser
+from streams.sources.x.source import XSource
+from streams.sources.x.tweet import SOURCE as X
+from streams.sources.x.tweet import XParser
 
 NETWORKS = (BLUESKY, MASTODON, X)
 

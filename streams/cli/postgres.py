@@ -10,7 +10,7 @@ import click
 from streams.contracts import utc_now
 from streams.errors import MissingExtra, SettingsError
 from streams.settings import PostgresSettings, load_settings
-from streams.terminal import json_text
+from streams.text.terminal import json_text
 
 try:
     import psycopg

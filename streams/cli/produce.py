@@ -23,11 +23,11 @@ from streams.produce import Produce, Summary
 from streams.settings import Settings, load_settings
 from streams.sources.base import Source
 from streams.sources.cursors import Cursor
-from streams.sources.file import FileSource
-from streams.sources.lines import STDIN
-from streams.sources.recording import RecordedSource
-from streams.sources.table import FIELDS, Columns
-from streams.terminal import json_text
+from streams.sources.files.lines import STDIN
+from streams.sources.files.source import FileSource
+from streams.sources.files.table import FIELDS, Columns
+from streams.sources.recorder import RecordedSource
+from streams.text.terminal import json_text
 
 _REFRESH_SECONDS = 0.2
 

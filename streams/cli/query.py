@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from streams.lake_query import Answer, ask
 from streams.settings import load_settings
-from streams.terminal import json_text, plain
+from streams.sinks.lake.query import Answer, ask
+from streams.text.terminal import json_text, plain
 
 
 @click.command()

@@ -13,8 +13,8 @@ from streams import log
 from streams.cli.networks import NETWORKS, hashtags_of, open_source, tag_option
 from streams.settings import load_settings
 from streams.sources.base import Source
-from streams.sources.recording import Recorder
-from streams.terminal import json_text
+from streams.sources.recorder import Recorder
+from streams.text.terminal import json_text
 
 
 @click.command("record")

@@ -22,7 +22,6 @@ from streams.campaign import load_campaign
 from streams.cli.options import Moment, Speed, check_span
 from streams.contracts import normalise_hashtags, partition_name
 from streams.health import Health
-from streams.lake_posts import read_messages
 from streams.model import load_enricher
 from streams.replay.files import FileReader, MessageReader
 from streams.replay.kafka import KafkaReader
@@ -33,8 +32,9 @@ from streams.replay.replay import Replay, Request, Standing
 from streams.replay.selection import Selection
 from streams.replay.state import Order
 from streams.settings import LIVE, Settings, load_settings
+from streams.sinks.lake.posts import read_messages
 from streams.sinks.registry import find_sink
-from streams.terminal import json_text
+from streams.text.terminal import json_text
 
 _STOPPED = 130
 RAW, LAKE = "raw", "lake"

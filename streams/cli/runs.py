@@ -11,7 +11,7 @@ from rich.table import Table
 from streams.errors import BadInput
 from streams.replay.runs import Run, drop, list_runs
 from streams.settings import Settings, load_settings
-from streams.terminal import json_text
+from streams.text.terminal import json_text
 
 _sink_option = click.option(
     "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Sinks to look into."

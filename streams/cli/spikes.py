@@ -18,7 +18,7 @@ from streams.settings.tree import LIVE
 from streams.spikes import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, Turn
 from streams.spikes.history import by_minute, read_file, read_lake, read_lines
 from streams.spikes.summary import pace, percent
-from streams.terminal import json_text, plain, span
+from streams.text.terminal import json_text, plain, span
 
 _WIDTH = 140
 _HASHTAG_WIDTH = 12

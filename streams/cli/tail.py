@@ -18,7 +18,7 @@ import msgspec
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 
-from streams import connection, log
+from streams import log
 from streams.contracts import (
     DeadLetter,
     DeadLetterOutcome,
@@ -33,9 +33,10 @@ from streams.contracts import (
     record_location,
 )
 from streams.errors import BadInput, BadMessage
-from streams.reader import end_offsets, open_reader, partitions_of, read_until
+from streams.kafka import connection
+from streams.kafka.reader import end_offsets, open_reader, partitions_of, read_until
 from streams.settings import load_settings
-from streams.terminal import json_text, plain
+from streams.text.terminal import json_text, plain
 
 _DEFAULT_COUNT = 10
 _POLL_MS = 500

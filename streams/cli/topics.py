@@ -10,11 +10,11 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from streams import connection, topics
 from streams.backoff import Backoff
 from streams.errors import Unavailable
+from streams.kafka import connection, topics
 from streams.settings import KafkaSettings, Settings, load_settings
-from streams.terminal import json_text
+from streams.text.terminal import json_text
 
 _LONGEST_PAUSE_SECONDS = 1.0
 

@@ -15,7 +15,7 @@ import click
 from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
 from streams.errors import BadInput
-from streams.terminal import json_text
+from streams.text.terminal import json_text
 from streams.up.stage import Up, Wanted
 
 _LOOK_SECONDS = 1.0

@@ -10,22 +10,22 @@ from pathlib import Path
 import click
 
 from models.enricher import TextEnricher
-from streams import log, metrics, supervisor
-from streams.agents import spikes
-from streams.agents import watch as watching
+from streams import log, metrics
+from streams.agents import detect, minutes
 from streams.agents.enrich import WORKER, Enrich, EnrichedOutput
 from streams.agents.store import Store
 from streams.agents.store_spikes import StoreSpikes
 from streams.campaign import Campaign, load_campaign
 from streams.delivery.delivery import Delivery
-from streams.lossless import Pace
+from streams.kafka.publisher import Publisher
 from streams.model import load_enricher
-from streams.publisher import Publisher
+from streams.processes import supervisor
+from streams.runtime.lossless import Pace
+from streams.runtime.worker import Job, run
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Sink
 from streams.sinks.registry import find_sink
 from streams.spikes import DEFAULT_SENSITIVITY
-from streams.worker import Job, run
 
 logger = logging.getLogger(__name__)
 
@@ -192,13 +192,13 @@ def _spikes_beside(sink: Sink, publisher: Publisher, settings: Settings) -> tupl
 
 async def _watch(settings: Settings, process_number: int, ends: Path | None) -> None:
     campaign = load_campaign(settings.campaign)
-    publisher = Publisher(settings.kafka, watching.WORKER, settings.topics.limits)
+    publisher = Publisher(settings.kafka, minutes.WORKER, settings.topics.limits)
     pace = Pace(batch_size=settings.watch.batch_size, within_seconds=_WATCH_WITHIN_SECONDS, batches_in_flight=2)
     spikes_job = Job(
-        worker=spikes.WORKER,
+        worker=detect.WORKER,
         topic=settings.topics.minutes,
-        process=spikes.read_minutes,
-        output=spikes.SpikesOutput(
+        process=detect.read_minutes,
+        output=detect.SpikesOutput(
             publisher, settings, settings.watch.sensitivity or campaign.sensitivity or DEFAULT_SENSITIVITY
         ),
         pace=pace,
@@ -206,10 +206,10 @@ async def _watch(settings: Settings, process_number: int, ends: Path | None) -> 
         is_waiting=lambda: publisher.is_away,
     )
     job = Job(
-        worker=watching.WORKER,
+        worker=minutes.WORKER,
         topic=settings.topics.enriched,
-        process=watching.read_enriched,
-        output=watching.MinutesOutput(publisher, settings, campaign.hashtags, ends=ends),
+        process=minutes.read_enriched,
+        output=minutes.MinutesOutput(publisher, settings, campaign.hashtags, ends=ends),
         pace=pace,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,

@@ -13,7 +13,7 @@ import duckdb
 from streams.compare.comparison import ChangedPost, Model, Overlap, Reading, Run, Selection
 from streams.compare.measures import Cell
 from streams.errors import BadInput
-from streams.lake_query import connect
+from streams.sinks.lake.query import connect
 
 MAX_HASHTAGS = 50
 """So many hashtags have daily numbers: a share of two posts moves by half and says nothing."""

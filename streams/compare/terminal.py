@@ -10,7 +10,7 @@ from rich.text import Text
 
 from streams.compare import words
 from streams.compare.comparison import Agreement, Change, ChangedPost, Comparison, Matrix, Sentiment, Topics
-from streams.terminal import plain
+from streams.text.terminal import plain
 
 _TEXT_LENGTH = 200
 _RIGHT = "right"

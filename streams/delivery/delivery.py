@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from streams import topics
 from streams.backoff import Backoff
 from streams.delivery.couriers import Courier, couriers
 from streams.delivery.http import Poster
 from streams.delivery.inbox import Inbox
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertmanagers, webhooks
 from streams.errors import TagpulseError, Unavailable
+from streams.kafka import topics
 from streams.settings import LIVE, Settings
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 import aiohttp
 
-from streams.safe_text import readable, without_secrets
+from streams.text.safe_text import readable, without_secrets
 
 Outcome = Literal["delivered", "refused", "failed"]
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from streams import connection
 from streams.contracts import Spike, decode_spike, record_location
 from streams.errors import BadMessage
+from streams.kafka import connection
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from streams.contracts import Driver, Excerpt, Spike, SpikeKind, SpikeState
-from streams.safe_text import readable
 from streams.settings import LIVE, AlertsSettings
 from streams.spikes.summary import pace, percent
+from streams.text.safe_text import readable
 
 Severity = Literal["critical", "warning", "info"]
 

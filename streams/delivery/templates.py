@@ -14,8 +14,8 @@ import msgspec
 
 from streams.contracts import Spike
 from streams.delivery.notice import Fact, Notice
-from streams.safe_text import readable
 from streams.settings import WebhookFormat
+from streams.text.safe_text import readable
 
 _STRING_LENGTH = 500
 _SECTION_LENGTH = 3_000  # Slack refuses more

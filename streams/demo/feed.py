@@ -8,9 +8,9 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from streams import connection
 from streams.contracts import VERSION_HEADER, Deletion, Post, encode
 from streams.demo.tally import Tally
+from streams.kafka import connection
 from streams.settings import Settings
 
 _POLL_RECORDS = 2_000

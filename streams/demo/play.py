@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams import topics
-from streams.broker import Kind
 from streams.demo.feed import BAD_RECORDS, Audience, Spoiler, write_day
 from streams.demo.stage import Part, Stage
 from streams.demo.tally import Tally
 from streams.errors import TagpulseError
+from streams.kafka import topics
+from streams.processes.broker import Kind
 from streams.sample_day import END, START, sample_day
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from streams.contracts import SENTIMENTS
 from streams.demo.chart import stacked
 from streams.demo.play import Play
 from streams.demo.view import COLOURS
-from streams.terminal import plain
+from streams.text.terminal import plain
 
 if TYPE_CHECKING:
     from streams.demo.summary import Summary

@@ -14,9 +14,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
-from streams.broker import HOST, Broker, Kind, build_broker, free_port
-from streams.child import log_tail, spawn
 from streams.errors import TagpulseError
+from streams.processes.broker import HOST, Broker, Kind, build_broker, free_port
+from streams.processes.child import log_tail, spawn
 from streams.settings import (
     PREFIX,
     EnrichSettings,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.contracts import SentimentLabel
 from streams.demo.tally import Mood, Turn
-from streams.lake_query import ask
+from streams.sinks.lake.query import ask
 
 if TYPE_CHECKING:
     from streams.demo.play import Play

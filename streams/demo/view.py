@@ -17,7 +17,7 @@ from streams.demo.chart import columns, stacked
 from streams.demo.play import Play
 from streams.demo.stage import Part
 from streams.demo.tally import SLOT, Mood, Tally
-from streams.terminal import plain
+from streams.text.terminal import plain
 
 COLOURS: dict[SentimentLabel, str] = {"negative": "#ff6b5e", "neutral": "#59616d", "positive": "#3fb68b"}
 _POLES: tuple[SentimentLabel, SentimentLabel] = ("negative", "positive")

@@ -13,11 +13,11 @@ from kafka.partitioner.default import murmur2
 
 from streams.contracts import ORIGIN_HEADER, DeadLetter, encode, fit_dead_letter, origin_of, parse_location, utc_now
 from streams.errors import Unavailable
-from streams.lossless import Record as Item
-from streams.outbox import Outbox, Record, Stopped
-from streams.reader import open_reader, partitions_of, read_topic
+from streams.kafka.reader import open_reader, partitions_of, read_topic
+from streams.kafka.reliable_producer import Outbox, Record, Stopped
 from streams.replay.reader import Reader
 from streams.replay.selection import Chooser, Selection
+from streams.runtime.lossless import Record as Item
 from streams.settings import Settings
 
 _LONGEST_SLEEP_SECONDS = 0.2

@@ -8,10 +8,10 @@ from itertools import count, islice
 from typing import cast
 
 from streams.contracts import HEADERS, Deletion, Gap, Post, encode, record_time_ms, utc_now
-from streams.lossless import Record
 from streams.replay.reader import Bounds, Reader
+from streams.runtime.lossless import Record
 from streams.sources.base import Batch, Content, Unreadable
-from streams.sources.file import FileSource
+from streams.sources.files.source import FileSource
 
 _AT_ONCE = 500
 

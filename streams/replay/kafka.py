@@ -11,11 +11,11 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams.contracts import partition_name
 from streams.errors import BadInput, Unavailable
-from streams.lossless import Record
-from streams.reader import end_offsets, open_reader, partitions_of
+from streams.kafka.reader import end_offsets, open_reader, partitions_of
 from streams.replay.lookup import start_offsets
 from streams.replay.reader import Bounds, Reader
 from streams.replay.selection import Selection
+from streams.runtime.lossless import Record
 from streams.settings import KafkaSettings
 
 _POLL_MS = 200

@@ -21,7 +21,7 @@ from streams.contracts import (
     partition_name,
 )
 from streams.errors import BadMessage
-from streams.reader import read_topic
+from streams.kafka.reader import read_topic
 from streams.replay.selection import hashtags_of
 from streams.settings import Settings
 from streams.shared_ids import SharedIds

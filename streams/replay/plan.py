@@ -11,9 +11,9 @@ import msgspec
 from models.enricher import TextEnricher
 from streams.contracts import Post, decode_raw
 from streams.errors import BadMessage
-from streams.lossless import Record
 from streams.replay.reader import Reader
 from streams.replay.selection import Chooser, Selection
+from streams.runtime.lossless import Record
 
 _SAMPLE = 512
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 
 
 class Bounds(NamedTuple):

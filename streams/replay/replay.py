@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from streams import topics
 from streams.contracts import utc_now
 from streams.errors import BadInput
+from streams.kafka import topics
 from streams.replay.feed import Feed, Progress, Reached, reached
 from streams.replay.manifest import Account, Manifest
 from streams.replay.reader import Bounds, Reader

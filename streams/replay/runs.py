@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streams import topics
 from streams.errors import BadInput, Refused
+from streams.kafka import topics
 from streams.replay.manifest import Manifest
 from streams.replay.state import Memory
 from streams.settings import LIVE, Settings, for_run

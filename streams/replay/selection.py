@@ -8,7 +8,7 @@ from datetime import datetime
 
 from streams.contracts import Deletion, Post, decode_raw
 from streams.errors import BadMessage
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 
 
 @dataclass(frozen=True, kw_only=True)

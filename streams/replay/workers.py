@@ -14,9 +14,9 @@ from pathlib import Path
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.child import log_tail, spawn
 from streams.errors import TagpulseError
-from streams.reader import connect, end_offsets, partitions_of
+from streams.kafka.reader import connect, end_offsets, partitions_of
+from streams.processes.child import log_tail, spawn
 from streams.settings import PREFIX, Settings
 
 _STOP_SECONDS = 30.0

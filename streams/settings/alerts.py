@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from streams.settings.sections import Section
-from streams.values import HttpAddress, HttpAddresses, Seconds, SecretAddress, TargetName
+from streams.settings.types import HttpAddress, HttpAddresses, Seconds, SecretAddress, TargetName
 
 WebhookFormat = Literal["json", "slack", "teams"]
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from streams.settings.sections import Section
-from streams.values import Positive, Seconds, web_address, without_login
+from streams.settings.types import Positive, Seconds, web_address, without_login
 
 _JETSTREAMS = tuple(
     f"wss://jetstream{number}.{place}.bsky.network/subscribe" for place in ("us-east", "us-west") for number in (2, 1)

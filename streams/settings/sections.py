@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from streams.values import (
+from streams.settings.types import (
     Addresses,
     Bytes,
     Days,

@@ -41,7 +41,7 @@ from streams.settings.sections import (
     WatchSettings,
     WorkerSettings,
 )
-from streams.values import FilePath, RunName
+from streams.settings.types import FilePath, RunName
 
 PREFIX = "TAGPULSE_"
 SECRETS_DIR_VARIABLE = "TAGPULSE_SECRETS_DIR"

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 from streams.contracts import EnrichedMessage, Spike
 from streams.errors import Refused
-from streams.lossless import Pace, Record
+from streams.runtime.lossless import Pace, Record
 from streams.settings import Settings
 
 DELETIONS_KEPT = timedelta(days=7)

@@ -10,7 +10,7 @@ from streams.sinks.base import Sink
 
 GROUP = "tagpulse.sinks"
 _OURS = {
-    "parquet": "streams.sinks.parquet:ParquetSink",
+    "parquet": "streams.sinks.lake.parquet:ParquetSink",
     "postgres": "streams.sinks.postgres:PostgresSink",
 }
 

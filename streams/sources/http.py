@@ -15,10 +15,10 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-from streams.safe_text import MASK, without_secrets
 from streams.sources.addresses import Reach
 from streams.sources.base import MAX_FRAME_BYTES
 from streams.sources.wire import LineSplitter, TooLong
+from streams.text.safe_text import MASK, without_secrets
 
 REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 """They say no for good."""

@@ -13,9 +13,9 @@ import msgspec
 from models.text import prepare
 from streams.contracts.message import Count, Time
 from streams.errors import BadInput
-from streams.lake_query import connect
 from streams.minutes.post import TEXT_CHARACTERS
 from streams.minutes.text import is_repost, mark, original
+from streams.sinks.lake.query import connect
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import EPOCH
 

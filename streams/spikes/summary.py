@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streams.contracts import Driver, Explanation, SpikeKind
-from streams.safe_text import readable
+from streams.text.safe_text import readable
 
 _MUCH = 0.3
 """A text or an account with this share of a spike made it."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import streams
-from streams.broker import HOST
+from streams.processes.broker import HOST
 from streams.up.part import Part
 
 CONFIGURATION = Path(streams.__file__).resolve().parents[1] / "deploy" / "prometheus"

@@ -17,10 +17,10 @@ from typing import Literal
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from streams.broker import HOST, free_port
-from streams.child import log_tail, spawn
 from streams.errors import TagpulseError
-from streams.supervisor import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, PERMANENT, STEADY_SECONDS
+from streams.processes.broker import HOST, free_port
+from streams.processes.child import log_tail, spawn
+from streams.processes.supervisor import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, PERMANENT, STEADY_SECONDS
 
 _ASK_SECONDS = 0.5
 _TAIL_BYTES = 4_096

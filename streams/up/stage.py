@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from streams import topics
-from streams.broker import EmbeddedBroker
 from streams.contracts import utc_now
 from streams.errors import Unavailable
+from streams.kafka import topics
+from streams.processes.broker import EmbeddedBroker
+from streams.processes.postgres import Postgres
 from streams.settings import PREFIX, KafkaSettings, Settings
 from streams.up.monitoring import monitoring
 from streams.up.mood import MoodMeter
 from streams.up.part import Part
-from streams.up.postgres import Postgres
 from streams.up.sample import write_recent_day
 
 _STOP_SECONDS = 20.0

@@ -12,7 +12,7 @@ from rich.text import Text
 from streams.contracts import SENTIMENTS, utc_now
 from streams.demo.chart import stacked
 from streams.demo.view import COLOURS
-from streams.terminal import plain
+from streams.text.terminal import plain
 from streams.up.mood import MINUTES
 from streams.up.part import Part
 from streams.up.stage import Up

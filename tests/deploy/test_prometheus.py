@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from streams import sample_day, topics
-from streams.broker import HOST, Broker, free_port
+from streams import sample_day
 from streams.contracts import Post, encode
+from streams.kafka import topics
+from streams.processes.broker import HOST, Broker, free_port
 from streams.settings import Settings
 from tests.helpers.brokers import own_settings
 from tests.helpers.monitoring import Alertmanager, PostOffice, Prometheus, rules

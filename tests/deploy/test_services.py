@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from streams import topics
-from streams.broker import HOST, free_port
+from streams.kafka import topics
+from streams.processes.broker import HOST, free_port
 from streams.settings import Settings
 from tests.helpers.brokers import ROOT
 from tests.helpers.compose import compose, secret_files

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import click
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.errors import Stalled
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.faults import proofs
 from tests.faults.proofs import Proof

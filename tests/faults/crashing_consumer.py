@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from streams import worker
 from streams.cli import main
-from streams.faust_app import build_app
+from streams.runtime import worker
+from streams.runtime.faust_app import build_app
 from tests.helpers.processes import eventually
 
 POSTS = 100

@@ -14,12 +14,12 @@ from functools import partial
 import psycopg
 from kafka import KafkaAdminClient
 
-from streams import connection, topics
-from streams.broker import Broker
 from streams.contracts import record_location
 from streams.errors import Unavailable
-from streams.lake_query import ask
+from streams.kafka import connection, topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
+from streams.sinks.lake.query import ask
 from tests.faults.plans import Fault, Plan
 from tests.helpers.clocks import SteppedClock
 from tests.helpers.disks import SmallDisk

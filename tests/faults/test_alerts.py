@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import Spike, encode
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import ROOT

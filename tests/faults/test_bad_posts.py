@@ -7,10 +7,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import VERSION_HEADER, decode_dead
 from streams.errors import DeadLetterLimit
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.faults.conftest import Tell

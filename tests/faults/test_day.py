@@ -12,9 +12,9 @@ from time import monotonic, sleep
 import click
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import Post, Spike, decode_raw, decode_spike, encode
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.sample_day import sample_day
 from streams.sample_day.script import on_the_day
 from streams.settings import Settings

@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import ATTEMPTS_HEADER
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.commands import objects

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.broker import Broker
+from streams.processes.broker import Broker
 from tests.faults.conftest import Stalls, Tell
 from tests.helpers.pipeline import Pipeline
 

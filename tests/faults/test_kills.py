@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import topics
-from streams.broker import ApacheBroker, Broker
+from streams.kafka import topics
+from streams.processes.broker import ApacheBroker, Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.faults.conftest import Stalls, Tell

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import Deletion, EnrichedMessage, decode_enriched, encode
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
-from streams.sinks.lake_files import every_file
-from streams.sinks.storage import open_storage
+from streams.sinks.lake.files import every_file
+from streams.sinks.lake.storage import open_storage
 from tests.conftest import SettingsFactory
 from tests.helpers.lake import expected_rows, view_rows
 from tests.helpers.line import Line

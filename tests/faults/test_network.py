@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.broker import HOST
+from streams.processes.broker import HOST
 from tests.faults.conftest import Stalls, Tell, told
 from tests.helpers.brokers import broker_behind_line
 from tests.helpers.pipeline import NOTHING, Pipeline

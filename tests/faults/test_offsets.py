@@ -9,11 +9,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, TopicPartition
 
-from streams import connection, topics
-from streams.broker import Broker, free_port
 from streams.contracts import decode_gap
 from streams.errors import Stalled
-from streams.reader import read_topic
+from streams.kafka import connection, topics
+from streams.kafka.reader import read_topic
+from streams.processes.broker import Broker, free_port
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.posts import outcome, raw_posts

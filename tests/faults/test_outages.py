@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from streams.broker import Broker
+from streams.processes.broker import Broker
 from tests.faults.conftest import Stalls, Tell, told
 from tests.helpers.brokers import kafka_home
 from tests.helpers.cluster import START_SECONDS, Cluster

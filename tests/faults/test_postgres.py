@@ -13,10 +13,10 @@ import msgspec
 import psycopg
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import Deletion, EnrichedMessage, decode_dead, encode
 from streams.errors import Unavailable
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import PostgresSettings, Settings
 from streams.sinks.postgres import PostgresSink
 from tests.conftest import SettingsFactory

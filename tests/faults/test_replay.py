@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from streams import topics
-from streams.broker import Broker, free_port
-from streams.lake_query import ask
+from streams.kafka import topics
+from streams.processes.broker import Broker, free_port
 from streams.settings import Settings, for_run
+from streams.sinks.lake.query import ask
 from tests.conftest import SettingsFactory
 from tests.helpers.posts import raw_posts
 from tests.helpers.processes import Tagpulse, run_tagpulse, wait_until

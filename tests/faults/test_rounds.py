@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.broker import HOST, ApacheBroker
+from streams.processes.broker import HOST, ApacheBroker
 from tests.faults.conftest import Stalls, Tell
 from tests.faults.plans import Plan, combined, growth
 from tests.faults.proofs import COMBINED, GROWTH

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
-from streams import connection, topics
-from streams.broker import Broker
+from streams.kafka import connection, topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.commands import invoke

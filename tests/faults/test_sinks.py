@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psycopg
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import encode
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.helpers.lake import posts_in_view
 from tests.helpers.postgres import PostgresServer

@@ -11,7 +11,7 @@ from itertools import cycle
 
 import pytest
 
-from streams.broker import Broker
+from streams.processes.broker import Broker
 from tests.faults.conftest import Stalls, Tell
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.usage import Usage, growth, usage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streams import topics
-from streams.broker import Broker
 from streams.errors import Stalled
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.faults.conftest import Tell
 from tests.helpers.posts import outcome, raw_posts

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.broker import Broker
+from streams.processes.broker import Broker
 from tests.faults.conftest import Tell
 from tests.helpers.parts import Ending, Part
 from tests.helpers.pipeline import Pipeline

@@ -11,13 +11,13 @@ from pathlib import Path
 import click
 import pytest
 
-from streams import topics
-from streams.agents.spikes import SpikeWatch
-from streams.broker import Broker
+from streams.agents.detect import SpikeWatch
 from streams.contracts import EnrichedMessage, PulseMinute, Spike, decode_spike, encode
+from streams.kafka import topics
 from streams.minutes.known import Known
 from streams.minutes.labels import Labels
 from streams.minutes.partition import PartitionMinutes
+from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.minutes import Item, content, deletion, enriched, fold, last_parts, parts_of, topic_items

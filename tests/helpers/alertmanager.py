@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pytest
 
-from streams.broker import free_port
+from streams.processes.broker import free_port
 from tests.helpers.processes import wait_until
 
 _PROGRAMS = ("prometheus-alertmanager", "alertmanager")

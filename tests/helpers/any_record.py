@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from streams.contracts import ATTEMPTS_HEADER, ORIGIN_HEADER, VERSION_HEADER
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 
 WRITTEN = [
     json.loads(path.read_bytes()) for path in sorted((Path(__file__).parents[1] / "contracts").glob("v*/*.json"))

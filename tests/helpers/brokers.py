@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from streams.broker import HOST, KAFKA_HOME_VARIABLE, ApacheBroker, free_port
+from streams.processes.broker import HOST, KAFKA_HOME_VARIABLE, ApacheBroker, free_port
 from streams.settings import ROLES, Settings
 from tests.helpers.line import Line
 

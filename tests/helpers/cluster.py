@@ -9,7 +9,7 @@ from typing import Self
 
 from kafka import KafkaAdminClient
 
-from streams.broker import HOST, ApacheBroker, free_port, new_cluster_id
+from streams.processes.broker import HOST, ApacheBroker, free_port, new_cluster_id
 from streams.settings import Settings
 from tests.helpers.processes import wait_until
 

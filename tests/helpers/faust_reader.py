@@ -9,7 +9,7 @@ from typing import Any
 
 import faust
 
-from streams import connection
+from streams.kafka import connection
 from streams.settings import load_settings
 
 

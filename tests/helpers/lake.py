@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from streams.contracts import EnrichedMessage
-from streams.lake_query import ask
 from streams.settings import Settings
-from streams.sinks.lake_folders import parse
+from streams.sinks.lake.folders import parse
+from streams.sinks.lake.query import ask
 from tests.helpers.reference import fold
 
 

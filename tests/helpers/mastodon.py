@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streams.settings import MastodonSettings
-from streams.sources.mastodon import MastodonSource
+from streams.sources.mastodon.source import MastodonSource
 from tests.helpers.feeds import no_sleep
 from tests.helpers.http_server import Connection, Request, http_server
 

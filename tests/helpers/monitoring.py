@@ -21,7 +21,7 @@ from typing import Any, Self
 import pytest
 import yaml
 
-from streams.broker import HOST, free_port
+from streams.processes.broker import HOST, free_port
 from tests.helpers.brokers import ROOT
 from tests.helpers.processes import wait_until
 

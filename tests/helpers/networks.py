@@ -13,9 +13,9 @@ from typing import Any
 
 from streams.settings import BlueskySettings, MastodonSettings, XSettings
 from streams.sources.base import Source
-from streams.sources.bluesky import BlueskySource
-from streams.sources.mastodon import MastodonSource
-from streams.sources.x import XSource
+from streams.sources.bluesky.source import BlueskySource
+from streams.sources.mastodon.source import MastodonSource
+from streams.sources.x.source import XSource
 from tests.helpers import jetstream, mastodon, x
 from tests.helpers.http_server import Connection as HttpConnection
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streams.broker import free_port
+from streams.processes.broker import free_port
 from streams.settings import Settings
 from tests.helpers.processes import Tagpulse
 from tests.helpers.scrapes import samples

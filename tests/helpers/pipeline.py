@@ -14,9 +14,9 @@ from typing import Self, TypeVar
 
 from kafka.errors import KafkaError
 
-from streams.lake_query import ask
+from streams.processes.supervisor import PERMANENT
 from streams.settings import Settings
-from streams.supervisor import PERMANENT
+from streams.sinks.lake.query import ask
 from tests.helpers.lake import lake_rows
 from tests.helpers.parts import Ending, Part
 from tests.helpers.posts import outcome, raw_posts

@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
-from streams import connection
+from streams.kafka import connection
 from streams.settings import KafkaSettings
 
 _POLL_SECONDS = 0.25

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from streams import connection
+from streams.kafka import connection
 from streams.settings import KafkaSettings
 
 Pair = tuple[bytes | None, bytes | None]

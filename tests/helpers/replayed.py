@@ -11,11 +11,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from streams.contracts import Deletion, EnrichedPost, decode_enriched
-from streams.lake_query import ask
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 from streams.settings import LakeSettings
 from streams.sinks.base import Row
-from streams.sinks.lake import POST_SCHEMA, to_table
+from streams.sinks.lake.columns import POST_SCHEMA, to_table
+from streams.sinks.lake.query import ask
 
 Fields = dict[str, Any]
 

@@ -19,7 +19,7 @@ from unittest import mock
 import click
 from aiokafka.consumer import consumer as aiokafka_consumer
 
-from streams import faust_consumer, lossless
+from streams.runtime import faust_consumer, lossless
 from tests.helpers import simulated_worker
 from tests.helpers.simulated_loop import Lateness, SimulatedLoop
 from tests.helpers.simulated_worker import SimulatedWorker, Store

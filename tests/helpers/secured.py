@@ -19,7 +19,7 @@ from kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from streams.broker import HOST, ApacheBroker, free_port
+from streams.processes.broker import HOST, ApacheBroker, free_port
 from streams.settings import KafkaSettings
 from tests.helpers.certificates import Authority
 

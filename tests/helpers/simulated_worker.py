@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 from mode.utils.futures import notify
 
-from streams import batches, faust_consumer
-from streams.faust_app import build_app
-from streams.lossless import Lossless, Pace, Record
-from streams.offset_gaps import Expired, Stretch
+from streams.runtime import faust_batches, faust_consumer
+from streams.runtime.faust_app import build_app
+from streams.runtime.lossless import Lossless, Pace, Record
+from streams.runtime.offset_gaps import Expired, Stretch
 from streams.settings import KafkaSettings
 from tests.helpers.simulated_loop import SimulatedLoop
 from tests.helpers.simulation import Cluster
@@ -112,7 +112,7 @@ class SimulatedWorker:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        take = functools.partial(batches.take, clock=loop.time)
+        take = functools.partial(faust_batches.take, clock=loop.time)
         self.recipe: Lossless[Any] = Lossless("enrich", self._process, self._store, _PACE, clock=loop.time, take=take)
         app = self._app = build_app("group", self._cluster.topic, self.recipe, _PACE, self._kafka, self._report)
         app.transport.examine = self._examine

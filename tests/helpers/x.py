@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streams.settings import XSettings
-from streams.sources.x import XSource
+from streams.sources.x.source import XSource
 from tests.helpers.feeds import numbers
 from tests.helpers.http_server import Connection, Request, http_server
 

@@ -16,11 +16,11 @@ from kafka.consumer.fetcher import ConsumerRecord
 from pydantic import SecretStr
 
 from streams import metrics
+from streams.agents.detect import SpikeWatch, read_minutes
 from streams.agents.enrich import Enrich, EnrichedOutput
-from streams.agents.spikes import SpikeWatch, read_minutes
+from streams.agents.minutes import read_enriched
 from streams.agents.store import Store
 from streams.agents.store_spikes import StoreSpikes
-from streams.agents.watch import read_enriched
 from streams.cli import dead_view, tail
 from streams.contracts import (
     REASONS,
@@ -34,22 +34,22 @@ from streams.contracts import (
     origin_of,
     parse_location,
 )
-from streams.dead_letters import Filter, Found
-from streams.dead_outcomes import Bare, not_dropped, not_retried, retry
+from streams.dead_letters.outcomes import Bare, not_dropped, not_retried, retry
+from streams.dead_letters.reader import Filter, Found
 from streams.delivery.alertmanager import alert_of
 from streams.delivery.notice import notice_of
 from streams.delivery.templates import render
 from streams.demo.tally import Tally
 from streams.errors import BadMessage
-from streams.lossless import Record
+from streams.kafka.publisher import Outgoing, record_ms
 from streams.minutes.known import Known, KnownParts
 from streams.minutes.labels import Labels
 from streams.minutes.partition import PartitionMinutes
-from streams.publisher import Outgoing, record_ms
 from streams.replay.selection import Chooser, Selection, hashtags_of
+from streams.runtime.lossless import Record
 from streams.settings import AlertsSettings, LakeSettings, PostgresSettings, Settings, WorkerSettings
 from streams.sinks.base import Sink
-from streams.sinks.parquet import ParquetSink
+from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.postgres.sink import PostgresSink
 from tests.helpers.any_record import KINDS, NOW, records
 from tests.helpers.scripted_model import ScriptedEnricher

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import decode_any, encode
 from streams.delivery.sample import sample_spikes
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import ROLES, Settings
 from tests.conftest import SettingsFactory
 from tests.helpers import records, x

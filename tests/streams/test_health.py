@@ -15,9 +15,9 @@ import pytest
 
 from streams import health as health_module
 from streams import metrics
-from streams.broker import free_port
 from streams.errors import SettingsError
 from streams.health import Health
+from streams.processes.broker import free_port
 from streams.settings import MetricsSettings
 from tests.helpers.processes import wait_until
 

@@ -26,14 +26,14 @@ from streams.contracts import (
 from streams.minutes.post import keep
 from streams.minutes.text import same_text
 from streams.privacy import pseudonymise
-from streams.safe_text import readable
 from streams.settings import Settings
+from streams.sources.files.jsonl import parse
+from streams.sources.files.lines import Line
 from streams.sources.html import read_html
-from streams.sources.jsonl import parse
-from streams.sources.lines import Line
 from streams.sources.tags import Tags
 from streams.sources.wire import event_frame
-from streams.terminal import json_text, one_line, plain
+from streams.text.safe_text import readable
+from streams.text.terminal import json_text, one_line, plain
 from tests.helpers.hostile import SIZE, TEXTS, assert_linear
 
 NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import Deletion, Post, decode_raw, encode
 from streams.errors import SettingsError
+from streams.kafka import topics
 from streams.privacy import is_pseudonym, pseudonym, pseudonymise, pseudonymised_id
+from streams.processes.broker import Broker
 from streams.settings import load_settings
 from tests.conftest import SettingsFactory
 from tests.helpers.commands import invoke

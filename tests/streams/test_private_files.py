@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import topics
-from streams.broker import Broker
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.helpers.processes import Tagpulse, run_tagpulse, wait_until
 

@@ -17,15 +17,16 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from streams import metrics, topics
-from streams.broker import ApacheBroker, Broker, free_port
+from streams import metrics
 from streams.contracts import HEADERS, Deletion, Post, decode_dead, decode_raw
 from streams.errors import Refused, SettingsError, Unavailable
+from streams.kafka import topics
+from streams.processes.broker import ApacheBroker, Broker, free_port
 from streams.produce import Produce, Summary
 from streams.settings import Settings
 from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.cursors import Cursor
-from streams.sources.file import FileSource
+from streams.sources.files.source import FileSource
 from tests.conftest import SettingsFactory
 from tests.helpers import records
 from tests.helpers.brokers import own_settings

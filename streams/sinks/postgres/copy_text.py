@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from streams.contracts import EnrichedPost
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 
 NULL = r"\N"
 

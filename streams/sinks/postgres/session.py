@@ -10,11 +10,11 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from streams.errors import Refused, SettingsError, Unavailable
-from streams.safe_text import without_secrets
 from streams.settings import PostgresSettings
+from streams.settings.types import is_local
 from streams.sinks.postgres.faults import text_of, told
 from streams.sinks.postgres.login import VARIABLE, check, needs_password, refused_code, speaks_no_tls
-from streams.values import is_local
+from streams.text.safe_text import without_secrets
 
 logger = logging.getLogger(__name__)
 

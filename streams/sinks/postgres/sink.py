@@ -14,7 +14,7 @@ import psycopg
 from streams import metrics
 from streams.contracts import EnrichedPost, Spike
 from streams.errors import BadMessage
-from streams.lossless import Pace
+from streams.runtime.lossless import Pace
 from streams.settings import LIVE, PostgresSettings, Settings
 from streams.sinks.base import BadRow, Flushed, Forgotten, Row, Sink, Wanted
 from streams.sinks.postgres import removal, schema

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import psycopg
 
 from streams.contracts import Deletion, EnrichedPost
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 from streams.sinks.base import PostKey, Row
 from streams.sinks.postgres.copy_text import COLUMNS, line_of
 from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS

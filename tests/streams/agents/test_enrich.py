@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from models.constant import ConstantEnricher
 from models.enrichment import Enrichment
-from streams import metrics, topics
+from streams import metrics
 from streams.agents.dead_letter import Limit
 from streams.agents.enrich import Enrich, EnrichedOutput
-from streams.broker import Broker
 from streams.contracts import DeadLetter, Deletion, EnrichedPost, Post, decode_dead, decode_enriched, encode
 from streams.errors import DeadLetterLimit
-from streams.lossless import Record
-from streams.publisher import Outgoing, Publisher
+from streams.kafka import topics
+from streams.kafka.publisher import Outgoing, Publisher
+from streams.processes.broker import Broker
+from streams.runtime.lossless import Record
 from streams.settings import Settings, WorkerSettings
 from tests.conftest import SettingsFactory
 from tests.helpers.records import read_all

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from streams import metrics
-from streams.agents import watch
-from streams.agents.watch import MinutesOutput, Read, read_enriched
+from streams.agents import minutes
+from streams.agents.minutes import MinutesOutput, Read, read_enriched
 from streams.contracts import END_OF_INPUT, PulseMinute, decode_minute, encode
-from streams.lossless import Record
+from streams.kafka.publisher import Outgoing
 from streams.minutes.known import KnownParts
-from streams.publisher import Outgoing
+from streams.runtime.lossless import Record
 from streams.settings import Settings
 from tests.helpers.minutes import START, enriched
 
@@ -56,7 +56,7 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> list[PulseMinute]:
             found.add(encode(part))
         return found
 
-    monkeypatch.setattr(watch, "_known_parts", known)
+    monkeypatch.setattr(minutes, "_known_parts", known)
     return parts
 
 

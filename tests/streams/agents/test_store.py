@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Self
 
-from streams import metrics, topics
+from streams import metrics
 from streams.agents.store import Store
-from streams.broker import Broker
 from streams.contracts import DeadLetter, decode_dead, encode
 from streams.errors import Unavailable
-from streams.lossless import Record
-from streams.publisher import Publisher
+from streams.kafka import topics
+from streams.kafka.publisher import Publisher
+from streams.processes.broker import Broker
+from streams.runtime.lossless import Record
 from streams.settings import Settings
 from streams.sinks.base import BadRow, Flushed, Row, Sink
 from tests.conftest import SettingsFactory

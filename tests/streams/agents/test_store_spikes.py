@@ -9,13 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from streams import topics
 from streams.agents.store_spikes import StoreSpikes
-from streams.broker import Broker
 from streams.contracts import DeadLetter, Spike, decode_dead, encode
 from streams.errors import DeadLetterLimit, Unavailable
-from streams.lossless import Record
-from streams.publisher import Outgoing
+from streams.kafka import topics
+from streams.kafka.publisher import Outgoing
+from streams.processes.broker import Broker
+from streams.runtime.lossless import Record
 from streams.settings import Settings, WorkerSettings
 from tests.conftest import SettingsFactory
 from tests.helpers.processes import Tagpulse, wait_until

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import encode
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.alertmanager import LOGIN, Alertmanager

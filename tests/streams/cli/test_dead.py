@@ -10,10 +10,10 @@ from typing import Any
 import click
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import ATTEMPTS_HEADER, HEADERS, DeadLetter, encode
 from streams.errors import BadInput
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
 from tests.helpers.commands import invoke, objects

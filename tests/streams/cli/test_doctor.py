@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from streams import topics
-from streams.broker import HOST, Broker, free_port
+from streams.kafka import topics
+from streams.processes.broker import HOST, Broker, free_port
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import own_settings
 from tests.helpers.processes import run_tagpulse

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import BadInput, Unavailable
-from streams.forget import wanted_of
 from streams.privacy import pseudonym
 from streams.settings import Settings
 from streams.sinks import registry
 from streams.sinks.base import Author, Flushed, Forgotten, PostKey, Row, Sink, Wanted
+from streams.sinks.forget import wanted_of
 from tests.helpers.brokers import own_settings
 from tests.helpers.commands import invoke
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.cli.tail import as_line
 from streams.contracts import Gap, Post, decode_gap, decode_raw
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.helpers import mastodon, records, x
 from tests.helpers.jetstream import frame, jetstream, send, stay

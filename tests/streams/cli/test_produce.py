@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import Post, decode_dead, decode_raw
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.helpers import records
 from tests.helpers.jetstream import frame, jetstream, send, stay

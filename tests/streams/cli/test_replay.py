@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import psycopg
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import Deletion, Post, decode_raw, encode
-from streams.lake_query import ask
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings, for_run
+from streams.sinks.lake.query import ask
 from tests.conftest import SettingsFactory
 from tests.helpers.posts import START, raw_posts
 from tests.helpers.processes import Tagpulse, run_tagpulse

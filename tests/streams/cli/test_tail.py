@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.consumer.fetcher import ConsumerRecord
 
-from streams import topics
-from streams.broker import Broker
 from streams.cli.tail import as_line, as_object
 from streams.contracts import (
     HEADERS,
@@ -31,6 +29,8 @@ from streams.contracts import (
     TopicScore,
     encode,
 )
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.processes import Tagpulse, environment, run_tagpulse, wait_until

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from streams.broker import Broker, build_broker, free_port
+from streams.processes.broker import Broker, build_broker, free_port
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import own_settings

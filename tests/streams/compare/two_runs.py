@@ -17,10 +17,10 @@ from streams.contracts import (
     SentimentLabel,
     TopicScore,
 )
-from streams.lossless import Record
+from streams.runtime.lossless import Record
 from streams.settings import LakeSettings
 from streams.sinks.base import Row
-from streams.sinks.parquet import ParquetSink
+from streams.sinks.lake.parquet import ParquetSink
 
 START = datetime(2026, 6, 20, 9, 30, tzinfo=UTC)
 EDITED = START + timedelta(hours=1)

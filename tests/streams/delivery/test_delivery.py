@@ -14,11 +14,11 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
-from streams import connection
-from streams.broker import Broker
 from streams.contracts import Spike, encode
 from streams.delivery.delivery import Delivery
 from streams.delivery.signature import is_genuine
+from streams.kafka import connection
+from streams.processes.broker import Broker
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
 from tests.helpers.alertmanager import Alertmanager

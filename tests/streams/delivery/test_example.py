@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.broker import free_port
 from streams.delivery.http import Answer, Poster
 from streams.delivery.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from streams.delivery.targets import WebhookTarget
+from streams.processes.broker import free_port
 from streams.settings import AlertsSettings, WebhookSettings
 from tests.helpers.brokers import ROOT
 from tests.helpers.processes import wait_until

@@ -36,7 +36,7 @@ from streams.demo.summary import Shared, Summary
 from streams.demo.tally import SLOT, Mood, Tally, find_turn
 from streams.demo.view import render
 from streams.sample_day import END, SPIKE, START
-from streams.terminal import plain
+from streams.text.terminal import plain
 
 CAMPAIGN = Path(str(files("streams.sample_day") / "poltwt.toml"))
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]boo[/red]\u202etxet\u2066\r\nnew line\x9b31m #poltwt"

@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import origin_of
-from streams.lossless import Record
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.replay.feed import Feed, reached
 from streams.replay.reader import Bounds, Reader
 from streams.replay.selection import Selection
+from streams.runtime.lossless import Record
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
 from tests.helpers.posts import raw_posts

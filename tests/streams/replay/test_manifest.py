@@ -9,8 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import (
     HEADERS,
     ORIGIN_HEADER,
@@ -21,6 +19,8 @@ from streams.contracts import (
     encode,
     record_location,
 )
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.replay.manifest import Account, Manifest
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import pytest
 from kafka import TopicPartition
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import decode_raw
 from streams.errors import BadInput
-from streams.reader import end_offsets, open_reader, partitions_of
+from streams.kafka import topics
+from streams.kafka.reader import end_offsets, open_reader, partitions_of
+from streams.processes.broker import Broker
 from streams.replay.files import FileReader
 from streams.replay.kafka import KafkaReader
 from streams.replay.lookup import start_offsets

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.contracts import Deletion, Post, encode
-from streams.lossless import Record
 from streams.replay.selection import Chooser, Selection, hashtags_of
+from streams.runtime.lossless import Record
 
 NOON = datetime(2026, 6, 20, 12, tzinfo=UTC)
 

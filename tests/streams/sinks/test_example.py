@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from streams import topics
-from streams.broker import Broker
 from streams.contracts import Deletion, EnrichedMessage, decode_enriched, encode
 from streams.errors import Unavailable
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.sinks.base import Sink
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import ROOT, own_settings

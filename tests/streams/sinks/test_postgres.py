@@ -16,7 +16,7 @@ from streams.contracts import Deletion, Engagement, EnrichedPost, Post, TopicSco
 from streams.errors import Refused, SettingsError, Unavailable
 from streams.settings import LakeSettings, PostgresSettings, Settings
 from streams.sinks.base import Author, Flushed, Forgotten, PostKey, Row, Wanted
-from streams.sinks.parquet import ParquetSink
+from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.session import connect
 from streams.sinks.registry import find_sink

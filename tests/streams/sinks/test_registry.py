@@ -9,7 +9,7 @@ import pytest
 
 from streams.errors import BadInput, TagpulseError
 from streams.sinks import registry
-from streams.sinks.parquet import ParquetSink
+from streams.sinks.lake.parquet import ParquetSink
 
 
 @pytest.fixture

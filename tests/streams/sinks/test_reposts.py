@@ -11,10 +11,10 @@ import pytest
 from pydantic import SecretStr
 
 from streams.contracts import EnrichedPost
-from streams.lake_query import ask
 from streams.settings import LakeSettings, PostgresSettings
 from streams.sinks.base import Author, Forgotten, PostKey, Row, Sink, Wanted, opened
-from streams.sinks.parquet import ParquetSink
+from streams.sinks.lake.parquet import ParquetSink
+from streams.sinks.lake.query import ask
 from streams.sinks.postgres import PostgresSink
 from tests.streams.sinks.test_parquet import enriched, row, squeeze
 from tests.streams.sinks.test_postgres import changed

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from websockets.utils import accept_key
 
-from streams import topics
-from streams.broker import Broker
 from streams.cli.networks import open_parser
+from streams.kafka import topics
+from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers import jetstream, mastodon, x

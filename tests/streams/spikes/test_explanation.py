@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from streams.contracts import SPIKE_KINDS, Evidence, Excerpt, Moods, PulseMinute, SpikeKind, decode_spike, encode
 from streams.contracts import Spike as SpikeMessage
-from streams.safe_text import readable
 from streams.spikes.explanation import explain
 from streams.spikes.summary import pace
+from streams.text.safe_text import readable
 
 _BEGIN = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.agents.spikes import SpikeWatch
+from streams.agents.detect import SpikeWatch
 from streams.cli.spikes import find_spikes
 from streams.contracts import (
     CampaignScore,
@@ -19,14 +19,14 @@ from streams.contracts import (
     Sentiment,
     SentimentLabel,
 )
-from streams.lossless import Record
 from streams.minutes.known import Known
 from streams.minutes.labels import Labels
 from streams.minutes.partition import PartitionMinutes
+from streams.runtime.lossless import Record
 from streams.sample_day import END, compose
 from streams.settings import LakeSettings
 from streams.sinks.base import Row
-from streams.sinks.parquet import ParquetSink
+from streams.sinks.lake.parquet import ParquetSink
 from streams.spikes import Turn
 from streams.spikes.history import read_lake
 

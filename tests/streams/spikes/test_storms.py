@@ -8,7 +8,7 @@ from operator import itemgetter
 import numpy as np
 import pytest
 
-from streams.agents.spikes import SpikeWatch
+from streams.agents.detect import SpikeWatch
 from streams.contracts import EnrichedPost, PulseMinute, Spike
 from streams.minutes.known import Known
 from streams.minutes.labels import Labels

@@ -1,0 +1,1 @@
+"""The dead letters on `posts.dead`: finding them, sending them back, dropping them."""

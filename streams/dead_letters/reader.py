@@ -1,0 +1,163 @@
+"""What stands on `posts.dead`: the letters that somebody asks for, each with what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from streams.contracts import DeadLetter, DeadLetterOutcome, DeadMessage, decode_dead, record_location
+from streams.errors import BadInput, BadMessage
+from streams.kafka.reader import end_offsets, open_reader, partitions_of, read_until
+from streams.settings import Settings
+
+_PLACE = re.compile(r"(.+)\[(\d{1,9})\]@(\d{1,18})", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A dead letter, where it stands, and what became of it."""
+
+    topic: str
+    partition: int
+    offset: int
+    letter: DeadLetter
+    outcome: DeadLetterOutcome | None = None
+    """None: nothing was done about it yet."""
+
+    @property
+    def place(self) -> str:
+        return record_location(self.topic, self.partition, self.offset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which letters are asked for: those for which everything holds that is given here."""
+
+    reasons: frozenset[str] = frozenset()
+    since: datetime | None = None
+    """It failed then or later."""
+    until: datetime | None = None
+    """It failed earlier."""
+    from_topic: str | None = None
+    """Of the record that failed; so is the partition."""
+    partition: int | None = None
+    places: frozenset[str] = frozenset()
+    """Where letters stand, or where the records stood that failed."""
+
+    def matches(self, found: Found) -> bool:
+        letter = found.letter
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (self.since is None or letter.failed_at >= self.since)
+            and (self.until is None or letter.failed_at < self.until)
+            and self.from_topic in (None, letter.topic)
+            and self.partition in (None, letter.partition)
+            and (not self.places or found.place in self.places or letter.origin in self.places)
+        )
+
+
+@dataclass
+class DeadLetters:
+    """The letters that stood on the topic when it was opened; each walk reads them again and keeps none in memory.
+
+    In memory are the outcomes, since each of them stands somewhere behind its letter.
+    """
+
+    consumer: KafkaConsumer
+    topic: str
+    wanted: Filter
+    starts: dict[TopicPartition, int]
+    ends: dict[TopicPartition, int]
+    unreadable: int = 0
+    """Records of the last walk that are no message of this topic."""
+    _outcomes: dict[tuple[int, int], DeadLetterOutcome] | None = field(default=None, repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        return all(self.starts[at] >= end for at, end in self.ends.items())
+
+    def partitions_of(self, *topics: str) -> dict[str, frozenset[int]]:
+        """The partitions of these topics; none where there is no such topic."""
+        return {name: frozenset(self.consumer.partitions_for_topic(name) or ()) for name in topics}
+
+    def walk(self, *, settled: bool = False) -> Iterator[Found]:
+        """The letters that are wanted; `settled`: also those that have an outcome. Raises Unavailable."""
+        outcomes = self._outcomes if self._outcomes is not None else self._read_outcomes()
+        first, last = _span(self.topic, self.wanted.places)
+        ends = {at: min(end, last.get(at.partition, 0)) if last else end for at, end in self.ends.items()}
+        self.unreadable = 0
+        for record, message in self._messages(first, ends):
+            if isinstance(message, DeadLetter):
+                found = Found(
+                    topic=record.topic,
+                    partition=record.partition,
+                    offset=record.offset,
+                    letter=message,
+                    outcome=outcomes.get((record.partition, record.offset)),
+                )
+                if (settled or found.outcome is None) and self.wanted.matches(found):
+                    yield found
+
+    def _read_outcomes(self) -> dict[tuple[int, int], DeadLetterOutcome]:
+        first, _ = _span(self.topic, self.wanted.places)
+        self._outcomes = {
+            (record.partition, message.offset): message
+            for record, message in self._messages(first, self.ends)
+            if isinstance(message, DeadLetterOutcome) and message.partition == record.partition
+        }
+        return self._outcomes
+
+    def _messages(
+        self, first: dict[int, int], ends: dict[TopicPartition, int]
+    ) -> Iterator[tuple[ConsumerRecord, DeadMessage]]:
+        for at in ends:
+            self.consumer.seek(at, min(max(self.starts[at], first.get(at.partition, 0)), self.ends[at]))
+        for record in read_until(self.consumer, ends):
+            try:
+                message = decode_dead(record.value, record.headers)
+            except BadMessage:
+                self.unreadable += 1
+            else:
+                yield record, message
+
+
+@contextlib.contextmanager
+def open_dead_letters(settings: Settings, wanted: Filter) -> Iterator[DeadLetters]:
+    """The dead letters of the settings' run up to now. Raises BadInput when there is no such topic, Unavailable."""
+    topic = settings.topics.dead
+    with open_reader(settings.kafka) as consumer:
+        partitions = partitions_of(consumer, topic)
+        if not partitions:
+            raise BadInput(f"there is no topic {topic}: `tagpulse topics list` names them")
+        starts = consumer.beginning_offsets(partitions)  # first: afterwards it would wait for a fetch at the ends
+        yield DeadLetters(consumer, topic, wanted, starts, end_offsets(consumer, partitions))
+
+
+def check_place(text: str) -> str:
+    """The text, when it is a place `topic[partition]@offset`. Raises ValueError."""
+    if not _PLACE.fullmatch(text):
+        raise ValueError(f"{text!r} is no place such as posts.dead[0]@12")
+    return text
+
+
+def _span(topic: str, places: frozenset[str]) -> tuple[dict[int, int], dict[int, int]]:
+    """For each partition the first offset of the places and the one after the last; empty when others are among them."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for name, partition, offset in _parsed(places):
+        if name != topic:
+            return {}, {}
+        first[partition] = min(offset, first.get(partition, offset))
+        last[partition] = max(offset + 1, last.get(partition, 0))
+    return first, last
+
+
+def _parsed(places: frozenset[str]) -> Sequence[tuple[str, int, int]]:
+    found = (_PLACE.fullmatch(place) for place in places)
+    return [(match[1], int(match[2]), int(match[3])) for match in found if match]

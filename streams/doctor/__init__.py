@@ -1,0 +1,1 @@
+"""`tagpulse doctor`: checks everything that a run needs."""

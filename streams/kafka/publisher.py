@@ -1,0 +1,201 @@
+"""Sends records to Kafka from a worker, in order, until the broker has confirmed them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka import errors as kafka_errors
+from aiokafka.partitioner import DefaultPartitioner
+
+from streams import metrics
+from streams.backoff import Backoff
+from streams.contracts import HEADERS, ORIGIN_HEADER
+from streams.errors import Refused
+from streams.kafka import connection
+from streams.settings import KafkaSettings
+
+logger = logging.getLogger(__name__)
+
+_BATCH_BYTES = 256 * 1024
+_PERMANENT = (
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.ClusterAuthorizationFailedError,
+    kafka_errors.SaslAuthenticationFailed,
+    kafka_errors.InvalidTimestampError,
+    kafka_errors.InvalidTopicError,
+)
+_MAX_BACKOFF_SECONDS = 15.0
+_CLOSE_SECONDS = 2.0
+
+
+def record_ms(happened: datetime) -> int:
+    """The time of a record about something that happened then; Kafka refuses times ahead of its clock."""
+    return min(int(happened.timestamp() * 1000), int(time.time() * 1000))
+
+
+class Outgoing(NamedTuple):
+    """A record to be sent."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    timestamp_ms: int
+    origin: str | None = None
+    """Where the record stands that this one was made of."""
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        return [*HEADERS, (ORIGIN_HEADER, self.origin.encode())] if self.origin else list(HEADERS)
+
+
+class Oversize(Exception):
+    """Kafka will never take this record: it is above the topic's limit."""
+
+    def __init__(self, record: Outgoing) -> None:
+        super().__init__(f"{len(record.value)} bytes are above the limit of {record.topic}")
+        self.record = record
+
+
+class Publisher:
+    """A producer that waits out outages.
+
+    A batch of which a part failed is sent again as a whole, so that the last record of every key stays the last. Records
+    are packed into one Kafka batch a partition here, which costs far less than the producer's bookkeeping for each.
+
+    It does not ask for the broker's idempotence, which the embedded broker refuses to aiokafka: order holds without it
+    (one request a partition is under way), and a batch sent twice is what every sink is made for.
+
+    Jobs may share it: their attempts take turns, so that the one that fails takes the connection from no other.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        worker: str,
+        limits: Mapping[str, int],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`limits` gives the largest record of each topic, in bytes."""
+        self._kafka = kafka
+        self._worker = worker
+        self._limits = limits
+        self._jitter = jitter
+        self._partition_of = DefaultPartitioner()
+        self._producer: AIOKafkaProducer | None = None
+        self._turn = asyncio.Lock()
+        self._largest_batch = sys.maxsize
+        self.is_away = False
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Returns when all are confirmed. Raises Oversize when Kafka will never take one of them, Refused when none."""
+        backoff = Backoff(_MAX_BACKOFF_SECONDS, self._jitter)
+        while True:
+            try:
+                async with self._turn:
+                    await self._attempt_or_close(records)
+            except _PERMANENT as error:
+                raise Refused(
+                    f"Kafka refuses what is sent to it: {error!r}: check rights, topics and clocks"
+                ) from error
+            except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+                self.is_away = True
+                metrics.BROKER_AWAY.set(1)
+                metrics.OUTPUT_RETRIES.labels(self._worker).inc()
+                wait = backoff.next()
+                logger.warning("Kafka confirms nothing (%r): trying again in %.1f s, nothing is lost", error, wait)
+                await asyncio.sleep(wait)
+            else:
+                self.is_away = False
+                metrics.BROKER_AWAY.set(0)
+                return
+
+    async def close(self) -> None:
+        """Gives the connection back; what was not confirmed is forgotten here, the caller still has it."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # a producer without a broker would wait for its unsent batches
+            stopping = asyncio.create_task(producer.stop())
+            await asyncio.wait([stopping], timeout=_CLOSE_SECONDS)
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+
+    async def _attempt_or_close(self, records: Sequence[Outgoing]) -> None:
+        """A producer that failed is not used again."""
+        try:
+            await self._attempt(records)
+        except (kafka_errors.KafkaError, OSError, TimeoutError):
+            await self.close()
+            raise
+
+    async def _attempt(self, records: Sequence[Outgoing]) -> None:
+        producer = await self._started()
+        sent: list[tuple[asyncio.Future[Any], list[Outgoing]]] = []
+        for (topic, partition), group in (await self._by_partition(producer, records)).items():
+            for packed, batch in self._pack(producer, group):
+                sent.append((await producer.send_batch(packed, topic, partition=partition), batch))
+        results = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
+        for result, (_, batch) in zip(results, sent, strict=True):
+            if isinstance(result, kafka_errors.MessageSizeTooLargeError):
+                if len(batch) == 1:
+                    raise Oversize(batch[0])
+                # the broker takes less than one of our batches: from now on each record goes alone
+                self._largest_batch = 1
+                raise kafka_errors.KafkaError(f"a batch of {len(batch)} records is too large for {batch[0].topic}")
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _started(self) -> AIOKafkaProducer:
+        producer = self._producer
+        if producer is None:
+            compression = None if self._kafka.compression == "none" else self._kafka.compression
+            producer = AIOKafkaProducer(
+                **connection.aiokafka(self._kafka),
+                acks="all",
+                compression_type=compression,
+                max_batch_size=_BATCH_BYTES,
+                max_request_size=max(self._limits.values()) + _BATCH_BYTES,
+            )
+            # kept before it has started, so that a failed start is closed too
+            self._producer = producer
+            await producer.start()
+        return producer
+
+    async def _by_partition(
+        self, producer: AIOKafkaProducer, records: Sequence[Outgoing]
+    ) -> dict[tuple[str, int], list[Outgoing]]:
+        partitions: dict[str, list[int]] = {}
+        groups: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
+        for record in records:
+            if len(record.value) > self._limits[record.topic]:
+                raise Oversize(record)
+            if record.topic not in partitions:
+                partitions[record.topic] = sorted(await producer.partitions_for(record.topic))
+            choices = partitions[record.topic]
+            groups[record.topic, self._partition_of(record.key, choices, choices)].append(record)
+        return groups
+
+    def _pack(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[Any, list[Outgoing]]]:
+        packed: list[tuple[Any, list[Outgoing]]] = []
+        for record in records:
+            fields = {
+                "key": record.key,
+                "value": record.value,
+                "timestamp": record.timestamp_ms,
+                "headers": record.headers,
+            }
+            full = not packed or len(packed[-1][1]) >= self._largest_batch
+            if full or packed[-1][0].append(**fields) is None:
+                packed.append((producer.create_batch(), []))
+                if packed[-1][0].append(**fields) is None:
+                    raise Oversize(record)
+            packed[-1][1].append(record)
+        return packed

@@ -1,0 +1,308 @@
+"""Hands records to Kafka and keeps them until they are confirmed, in the order in which they came."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from kafka import KafkaProducer
+from kafka import errors as kafka_errors
+
+from streams import metrics
+from streams.backoff import Backoff
+from streams.contracts import HEADERS, Headers
+from streams.errors import Refused
+from streams.kafka import connection
+from streams.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_MAX_BYTES_IN_FLIGHT = 64 * 2**20
+_BATCH_BYTES = 64 * 1024
+_OVERHEAD_BYTES = 1024  # of a record's headers, and of its batch
+# kafka-python then retries for ever by itself, and in order: it has one batch of a partition in flight at a time.
+_FOR_EVER_MS = 10 * 365 * 24 * 3_600_000
+_CONNECT_MS = 10_000
+_METADATA_MS = 2_000
+_RECONNECT_MAX_MS = 2_000
+_AWAY_SECONDS = 5.0
+_WAIT_SECONDS = 0.1
+_MAX_BACKOFF_SECONDS = 15.0
+_DISCARD_SECONDS = 1.0
+
+_OVERSIZE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
+_PERMANENT = (
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.ClusterAuthorizationFailedError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.InvalidTimestampError,
+    kafka_errors.InvalidTopicError,
+    kafka_errors.PolicyViolationError,
+)
+
+
+class Record(NamedTuple):
+    """What is to be written; `source` and `kind` are for the metrics."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    source: str
+    kind: str
+    headers: Headers = HEADERS
+    partition: int | None = None
+    """None: by the key."""
+
+    @property
+    def size(self) -> int:
+        return len(self.value or b"")
+
+
+class Stopped(Exception):
+    """`stop` was called before everything was handed over."""
+
+
+class Outbox:
+    """An idempotent producer with a bounded window of unconfirmed records; every method but `stop` blocks.
+
+    Outages are waited out, however long. Where kafka-python gives up all the same (its producer id has become void),
+    the window is sent again from its first unconfirmed record on, in order, by a fresh producer: some of it may then
+    stand twice in the topic, and the last record of every key is still the last.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        refuse: Callable[[Record, str], Record],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`refuse` makes the dead letter of a record that is too large for Kafka."""
+        self._settings = settings
+        self._refuse = refuse
+        self._clock = clock
+        self._jitter = jitter
+        self._max_records = settings.produce.max_in_flight
+        metrics.IN_FLIGHT_LIMIT.set(self._max_records)
+        self._limits = settings.topics.limits
+        self._window: deque[tuple[Record, Any]] = deque()
+        self._bytes = 0
+        self._handed_over = 0
+        self._cursors: deque[tuple[int, str]] = deque()
+        self._producer: Any = None
+        self._stop = threading.Event()
+        self._closing = False
+        self._progress_at = clock()
+        self._away_since: float | None = None
+        self.confirmed = Counter[str]()
+        """How many records of each topic Kafka has."""
+        self.cursor: str | None = None
+        """The last cursor up to which everything is confirmed."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether Kafka has confirmed nothing for a while."""
+        return self._away_since is not None
+
+    def open(self) -> None:
+        """Connects. Raises kafka-python's errors, SettingsError."""
+        self._producer = self._connect()
+
+    def send(self, records: Sequence[Record], cursor: str | None = None) -> None:
+        """Hands the records over, waiting for room; `cursor` is reached when Kafka has them all.
+
+        Raises Stopped, and Refused when Kafka will never take them.
+        """
+        for record in records:
+            while len(self._window) >= self._max_records or self._bytes >= _MAX_BYTES_IN_FLIGHT:
+                self._wait()
+            self._hand_over(record)
+        if cursor is not None:
+            if self._cursors and self._cursors[-1][0] == self._handed_over:
+                self._cursors.pop()  # nothing was handed over since: a quiet feed must not fill the memory
+            self._cursors.append((self._handed_over, cursor))
+        self.settle()
+
+    def settle(self) -> None:
+        """Takes note of what was confirmed meanwhile. Raises Refused."""
+        self._take_confirmed()
+        self._watch()
+
+    def drain(self) -> int:
+        """Waits until all is confirmed; returns how many are not when stopped. Raises Refused."""
+        with contextlib.suppress(Stopped):
+            self.settle()
+            while self._window:
+                self._wait()
+        return len(self._window)
+
+    def stop(self) -> None:
+        """Ends every wait that goes on, from another thread."""
+        self._stop.set()
+
+    def close(self, seconds: float) -> int:
+        """Waits for the confirmation of what is in flight, `seconds` at most; returns how many have none."""
+        self._closing = True
+        deadline = self._clock() + seconds
+        self._take_confirmed()
+        while self._window and not self._window[0][1].is_done and self._clock() < deadline:
+            self._wait_for_oldest()
+            self._take_confirmed()
+        self._discard()
+        metrics.IN_FLIGHT.set(0)
+        return len(self._window)
+
+    def _connect(self, timeout_ms: int = _CONNECT_MS) -> Any:
+        kafka = self._settings.kafka
+        return connection.open_client(
+            KafkaProducer,
+            kafka,
+            acks="all",
+            enable_idempotence=True,
+            compression_type=None if kafka.compression == "none" else kafka.compression,
+            linger_ms=self._settings.produce.linger_ms,
+            batch_size=min(_BATCH_BYTES, self._settings.topics.max_message_bytes),
+            max_request_size=max(self._limits.values()) + _OVERHEAD_BYTES,
+            request_timeout_ms=int(kafka.request_timeout_seconds * 1000),
+            delivery_timeout_ms=_FOR_EVER_MS,
+            max_block_ms=_METADATA_MS,
+            bootstrap_timeout_ms=timeout_ms,
+            reconnect_backoff_max_ms=_RECONNECT_MAX_MS,
+            metrics_enabled=False,
+        )
+
+    def _hand_over(self, record: Record) -> None:
+        if record.size + len(record.key or b"") + _OVERHEAD_BYTES > self._limits[record.topic]:
+            record = self._dead_letter(record, f"{record.size} bytes are above topics.max_message_bytes")
+        if not self._window:
+            self._progress_at = self._clock()
+        while True:
+            try:
+                future = self._producer.send(
+                    record.topic,
+                    record.value,
+                    record.key,
+                    list(record.headers),
+                    partition=record.partition,
+                    timestamp_ms=record.timestamp_ms,
+                )
+            except kafka_errors.KafkaTimeoutError:  # the metadata of the topic are gone: its leader may be away
+                self._watch(waiting=True)
+                if self._stop.is_set():
+                    raise Stopped from None
+            else:
+                break
+        self._window.append((record, future))
+        self._bytes += record.size
+        self._handed_over += 1
+
+    def _wait(self) -> None:
+        """Until the oldest record is confirmed, but not long. Raises Stopped."""
+        if self._stop.is_set():
+            raise Stopped
+        self._wait_for_oldest()
+        self.settle()
+
+    def _wait_for_oldest(self) -> None:
+        if self._window:
+            with contextlib.suppress(kafka_errors.KafkaError):  # failures are read from the future
+                self._window[0][1].get(timeout=_WAIT_SECONDS)
+
+    def _take_confirmed(self) -> None:
+        window, kinds, topics = self._window, Counter[tuple[str, str]](), Counter[str]()
+        while window and window[0][1].is_done:
+            record, future = window[0]
+            if future.exception is not None:
+                if self._closing:
+                    break
+                self._count(kinds, topics)
+                kinds, topics = Counter(), Counter()
+                self._recover(future.exception)
+                continue
+            window.popleft()
+            self._bytes -= record.size
+            kinds[record.source, record.kind] += 1
+            topics[record.topic] += 1
+        self._count(kinds, topics)
+        metrics.IN_FLIGHT.set(len(window))
+
+    def _count(self, kinds: Counter[tuple[str, str]], topics: Counter[str]) -> None:
+        for (source, kind), count in kinds.items():
+            metrics.PRODUCED.labels(source, kind).inc(count)
+        if topics:
+            self.confirmed.update(topics)
+            self._progress_at = self._clock()
+        confirmed = self._handed_over - len(self._window)
+        while self._cursors and self._cursors[0][0] <= confirmed:
+            self.cursor = self._cursors.popleft()[1]
+
+    def _watch(self, *, waiting: bool = False) -> None:
+        """Says once that Kafka is away, and once that it is back; `waiting`: for more than confirmations."""
+        silence = self._clock() - self._progress_at
+        if (self._window or waiting) and silence > _AWAY_SECONDS and self._away_since is None:
+            self._away_since = self._progress_at
+            metrics.BROKER_AWAY.set(1)
+            logger.warning(
+                "Kafka (%s) has confirmed nothing for %.0f s: the source waits, nothing is lost",
+                self._settings.kafka.bootstrap_servers,
+                silence,
+            )
+        elif self._away_since is not None and self._progress_at > self._away_since:
+            logger.warning("Kafka is back after %.0f s", self._progress_at - self._away_since)
+            self._away_since = None
+            metrics.BROKER_AWAY.set(0)
+
+    def _recover(self, error: Exception) -> None:
+        """The oldest record failed for good as kafka-python sees it: sends the window again, from it on."""
+        records = [record for record, _ in self._window]
+        first = records[0]
+        if isinstance(error, _OVERSIZE):
+            records[0] = self._dead_letter(first, f"Kafka refuses {first.size} bytes: {error}")
+        elif isinstance(error, _PERMANENT):
+            raise Refused(
+                f"{first.topic}: Kafka refuses the record {first.key!r} of time {first.timestamp_ms} ms: {error!r}: check the"
+                " rights on the topic, its message.timestamp.* settings, and the clocks of this machine and the broker"
+            )
+        logger.warning("Kafka gave up %r (%r): sending %d records again in order", first.key, error, len(records))
+        self._discard()
+        self._producer = self._reconnected()
+        self._handed_over -= len(records)
+        self._window.clear()
+        self._bytes = 0
+        for record in records:
+            self._hand_over(record)
+
+    def _reconnected(self) -> Any:
+        backoff = Backoff(_MAX_BACKOFF_SECONDS, self._jitter)
+        while not self._stop.wait(backoff.next()):
+            try:
+                return self._connect(_RECONNECT_MAX_MS)  # short, so that a stop need not wait for it
+            except kafka_errors.KafkaError:
+                self._watch(waiting=True)
+        raise Stopped
+
+    def _dead_letter(self, record: Record, error: str) -> Record:
+        if record.topic == self._settings.topics.dead:
+            raise Refused(f"{record.topic}: {error}: raise its max.message.bytes, `tagpulse topics check` says to what")
+        return self._refuse(record, error)
+
+    def _discard(self) -> None:
+        """Closes the producer without waiting for what is in flight."""
+        if self._producer is None:
+            return
+        # KafkaProducer.close raises while batches are in flight, and then leaves its thread running, which would send
+        # them behind our back
+        self._producer._sender.force_close()
+        self._producer._sender.join(_DISCARD_SECONDS)
+        with contextlib.suppress(kafka_errors.KafkaError):
+            self._producer.close(timeout=0)
+        self._producer._closed = True
+        self._producer = None

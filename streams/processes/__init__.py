@@ -1,0 +1,1 @@
+"""Processes that tagpulse starts on this machine."""

@@ -1,0 +1,111 @@
+"""Several processes on this machine, for `--concurrency` and for several sinks, started again when they die."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.processes.child import spawn
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.2
+FIRST_BACKOFF_SECONDS = 1.0
+MAX_BACKOFF_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+_SIGNALLED = 128  # and the number of the signal, as shells say it
+
+# starting again cannot mend these: bad input, refused, a wrong setting
+PERMANENT = (2, 65, 77, 78)
+
+
+@dataclass
+class _Child:
+    number: int
+    arguments: Sequence[str]
+    process: subprocess.Popen[bytes]
+    started: float
+    backoff: float = FIRST_BACKOFF_SECONDS
+    again_at: float | None = None
+
+
+def run(commands: Sequence[Sequence[str]], threads: int) -> int:
+    """Runs `tagpulse COMMAND` for each command until SIGTERM or Ctrl-C, or until one fails for good.
+
+    Process N has its own metrics port (the setting plus N) and, where static membership is set, its own instance id. Each
+    gives its model `threads` threads.
+    """
+    stop = False
+
+    def request_stop(*_: object) -> None:
+        nonlocal stop
+        stop = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, request_stop)
+    children = [
+        _Child(number, arguments, _start(arguments, number, threads), time.monotonic())
+        for number, arguments in enumerate(commands)
+    ]
+    code = 0
+    while not stop and code == 0:
+        time.sleep(_POLL_SECONDS)
+        for child in children:
+            code = code or _look_after(child, threads)
+    for child in children:
+        if child.process.poll() is None:
+            child.process.terminate()
+    return max([code, *(_ended(child) for child in children)])
+
+
+def _start(arguments: Sequence[str], number: int, threads: int) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"TAGPULSE_MODEL__THREADS": str(threads)}
+    instance = environment.get("TAGPULSE_KAFKA__INSTANCE_ID")
+    if instance:
+        environment["TAGPULSE_KAFKA__INSTANCE_ID"] = f"{instance}-{number}"
+    command = [sys.executable, "-m", "streams", *arguments, "--process-number", str(number)]
+    return spawn(command, None, environment)
+
+
+def _look_after(child: _Child, threads: int) -> int:
+    """Starts an ended child again, after a pause that grows; answers the exit code of one that failed for good."""
+    code = child.process.poll()
+    now = time.monotonic()
+    if code is None:
+        return 0
+    if code in PERMANENT:
+        logger.error("process %d failed for good (exit %d); the others are stopped", child.number, code)
+        return code
+    if child.again_at is None:
+        if now - child.started > STEADY_SECONDS:
+            child.backoff = FIRST_BACKOFF_SECONDS
+        child.again_at = now + child.backoff
+        child.backoff = min(child.backoff * 2, MAX_BACKOFF_SECONDS)
+        logger.warning(
+            "process %d ended (exit %d); it is started again in %.0f s", child.number, code, child.again_at - now
+        )
+    elif now >= child.again_at:
+        child.process, child.started, child.again_at = _start(child.arguments, child.number, threads), now, None
+    return 0
+
+
+def _ended(child: _Child) -> int:
+    if child.again_at is not None:
+        return 0
+    try:
+        code = child.process.wait(timeout=_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.process.kill()
+        code = child.process.wait()
+        logger.error("process %d did not stop and was killed", child.number)
+    # our own signal, which came before the child could handle it
+    if code == -signal.SIGTERM:
+        return 0
+    return code if code >= 0 else _SIGNALLED - code

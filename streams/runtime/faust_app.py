@@ -1,0 +1,90 @@
+"""The Faust application with the settings that lose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from mode.supervisors import CrashingSupervisor
+
+from streams.kafka import connection
+from streams.private_files import own_temporary_folder
+from streams.runtime.faust_consumer import ReportExpired, lose_nothing
+from streams.runtime.lossless import Lossless, Pace
+from streams.runtime.offset_gaps import examiner
+from streams.settings import KafkaSettings
+
+_BUFFERED_BATCHES = 4
+# a kill repeats what was acknowledged since the last commit
+_COMMIT_SECONDS = 0.3
+_FOR_EVER_SECONDS = 10 * 365 * 24 * 3_600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A topic and what is done with it."""
+
+    topic: str
+    lossless: Lossless[Any]
+    pace: Pace
+
+
+def build_app(
+    group: str,
+    topic: str,
+    lossless: Lossless[Any],
+    pace: Pace,
+    kafka: KafkaSettings,
+    report: ReportExpired,
+    beside: Sequence[Reading] = (),
+) -> faust.App:
+    """One application: a consumer group of its own that reads `topic` through `lossless`, and more topics beside it.
+
+    `report` is told of records that retention deleted before they were read.
+    """
+    readings = (Reading(topic=topic, lossless=lossless, pace=pace), *beside)
+    batch_size = max(reading.pace.batch_size for reading in readings)
+    app = faust.App(
+        group,
+        **connection.faust_broker(kafka),
+        autodiscover=False,
+        datadir=own_temporary_folder("faust"),
+        store="memory://",
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=kafka.instance_id,
+        consumer_metadata_max_age_ms=connection.metadata_ms(kafka),
+        broker_commit_interval=_COMMIT_SECONDS,
+        broker_max_poll_records=batch_size * 2,
+        broker_session_timeout=kafka.session_timeout_seconds,
+        broker_heartbeat_interval=kafka.heartbeat_seconds,
+        broker_rebalance_timeout=kafka.rebalance_timeout_seconds,
+        broker_request_timeout=kafka.request_timeout_seconds,
+        # a worker without partitions, or whose output is away, takes nothing for as long, and must not leave its group for it
+        broker_max_poll_interval=_FOR_EVER_SECONDS,
+        producer_request_timeout=kafka.request_timeout_seconds,
+        # acknowledgements are ours: waiting for Faust's own streams to empty would only delay a stop
+        stream_wait_empty=False,
+        stream_buffer_maxsize=batch_size * _BUFFERED_BATCHES,
+        # records that are held back on purpose stay uncommitted: the watchdog tells a stall from that, Faust cannot
+        broker_commit_livelock_soft_timeout=_FOR_EVER_SECONDS,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+    )
+    lose_nothing(app, examiner(kafka), report)
+    for reading in readings:
+        channel = app.topic(
+            reading.topic,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            internal=False,
+        )
+        agent = app.agent(
+            channel, name=f"{group}.{reading.topic}", concurrency=1, supervisor_strategy=CrashingSupervisor
+        )
+        agent(reading.lossless.run)
+    return app

@@ -1,0 +1,271 @@
+"""Faust's consumer, made to lose nothing: whatever it takes out of aiokafka is handed over or given back.
+
+Faust runs aiokafka in a thread of its own and the streams in the main thread. By itself it takes records while its flow is
+stopped or for partitions that are paused, drops them, and relies on seeking back to what was committed; a partition without
+a commit stays behind the dropped records, which are then lost. Here the steps of a rebalance guarantee this:
+
+    revoke    `on_partitions_revoked`: the flow stops, and nothing of the old assignment is handed over, acknowledged or
+              committed from now on. aiokafka waits for it before it joins the group again.
+    assign    aiokafka makes an `Assignment` in which each partition starts at its committed offset, else at the first one
+              that Kafka keeps. `on_partitions_assigned` takes note of it; the flow is still stopped.
+    resume    `resume_flow`, which Faust may call early, takes effect once the streams know the new partitions. Faust's own
+              seek to the committed offsets is left out: the positions stand there already, and nobody has moved them.
+    take      only aiokafka's thread moves a position, and only for the assignment that the main thread knows of. Records
+              that come when the flow has stopped or the assignment has changed are given back there, at once.
+    deliver   the main thread hands over record by record, in the order of the offsets. What it could not hand over, for
+              whatever reason, it gives back: the position returns to the first record that was not handed over.
+    account   before anything is handed over, the offsets between the last record and this one are accounted for
+              (`offset_gaps`), and so is every move of a position that brought no record.
+    ack       a record is acknowledged in its turn and only for the assignment that it was read for (`progress`).
+    commit    only offsets before which everything is acknowledged, of partitions of this assignment. A refused commit is
+              not booked. One that is delayed beyond a rebalance can only repeat work: all before it is durable.
+    close     nothing is committed that was not acknowledged; what was read besides comes again at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from typing import Any
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.backoff import Backoff
+from streams.contracts import partition_name, record_location
+from streams.runtime.faust_thread import Taken, Thread
+from streams.runtime.offset_gaps import Examine, Expired, expired
+from streams.runtime.progress import OutOfOrder, Progress
+from streams.runtime.task_stacks import waiting
+
+logger = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 0.1
+_MAX_BACKOFF_SECONDS = 5.0
+_ADOPT_SECONDS = 5.0
+
+ReportExpired = Callable[[Expired], Awaitable[None]]
+"""Tells people of records that retention deleted before they were read; returns once they can know."""
+
+
+class _Consumer(driver.Consumer):
+    logger = driver.logger
+    _thread: Thread
+
+    def __init__(self, transport: _Transport, *args: Any, **kwargs: Any) -> None:
+        super().__init__(transport, *args, **kwargs)
+        self._examine, self._report = transport.examine, transport.report
+        self._limit = self.app.conf.broker_max_poll_records
+        self._assignment: Any = None
+        self._epoch = 0
+        self._progress: dict[TP, Progress] = {}
+        self._rebalancing = False
+        self._resume_due = False
+        self.unassigned: frozenset[TP] = frozenset()
+        """Partitions that no member of the group had when it was last asked."""
+
+    def _new_consumer_thread(self) -> Thread:
+        return Thread(self, loop=self.loop, beacon=self.beacon)
+
+    def beyond(self, place: tuple[str, int], handled: int) -> int:
+        """The offset up to which nothing is left to read once every record before `handled` is handled."""
+        progress = self._progress.get(TP(*place))
+        return progress.beyond(handled) if progress else handled
+
+    def is_current(self, message: Any) -> bool:
+        """Whether a message was read for the assignment that holds now."""
+        return self._assignment is not None and bool(message.generation_id == self._epoch)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._rebalancing, self._resume_due = True, False
+        self.stop_flow()  # Faust lets it run where nothing was assigned before
+        self._assignment = None
+        self._progress = {}
+        self._buffered_partitions.clear()  # or one of them would be fetched once its old buffer has room
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._assignment = self._thread.current_assignment()
+        self._epoch += 1
+        self._progress = {}
+        try:
+            await super().on_partitions_assigned(assigned, generation_id)
+        finally:
+            self._rebalancing = False
+            if self._resume_due:
+                self.resume_flow()
+
+    def resume_flow(self) -> None:
+        if self._rebalancing:
+            self._resume_due = True
+        else:
+            super().resume_flow()
+
+    async def perform_seek(self) -> None:
+        """Left out: a new assignment starts where it must, and Faust's seek passes over partitions without a commit."""
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await self.sleep(0)  # a take that has its answer gives the event loop no turn
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)
+                elif wanted := frozenset(self._get_active_partitions()):
+                    await self._read(wanted)
+                else:
+                    await self.sleep(_IDLE_SECONDS)
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _read(self, wanted: Collection[TP]) -> None:
+        assignment = self._assignment
+        if not self._progress:
+            await self.wait_first(self._begin(assignment), self.suspend_flow.wait())
+        if assignment is not self._assignment or not self._progress:
+            await self.sleep(_IDLE_SECONDS)
+            return
+        taken = await self._thread.call_thread(self._thread.take, assignment, wanted, self._limit)
+        try:
+            if self._may_deliver(assignment):
+                await self.wait_first(self._deliver(assignment, self._progress, taken), self.suspend_flow.wait())
+        finally:
+            await self._give_back(assignment, taken)
+
+    async def _begin(self, assignment: Any) -> None:
+        progress = await self._while_away(lambda: self._thread.call_thread(self._thread.starts, assignment))
+        if assignment is self._assignment:
+            self._progress = progress
+
+    def _may_deliver(self, assignment: Any) -> bool:
+        return self.flow_active and assignment is self._assignment
+
+    async def _deliver(self, assignment: Any, all_progress: Mapping[TP, Progress], taken: Taken) -> None:
+        for at, position in taken.positions.items():
+            records, progress = taken.records.get(at, ()), all_progress[at]
+            offsets = [record.offset for record in records]
+            end = offsets[-1] + 1 if offsets else position
+            if offsets and offsets[0] < progress.next:
+                await self._commit({at: offsets[0]})
+                raise OutOfOrder(
+                    f"{record_location(at.topic, at.partition, offsets[0])} came after offset {progress.next - 1}: the topic was "
+                    "truncated or recreated; the worker reads it from there after its restart"
+                )
+            if end > progress.next and not progress.is_complete(offsets, end):
+                await self._account(at, progress.next, end, offsets)
+            for record in records:
+                if not self._may_deliver(assignment):
+                    return
+                message = self._to_message(at, record)
+                message.generation_id = self._epoch
+                progress.hand_over(record.offset)
+                await self.callback(message)
+            progress.pass_over(end)
+
+    async def _account(self, at: TP, start: int, end: int, offsets: Collection[int]) -> None:
+        """Makes sure that no record from `start` to `end` is missing among `offsets`. Raises RecordsSkipped."""
+        found = await self._while_away(lambda: self._examine(at.topic, at.partition, start, end))
+        gone = expired(at.topic, at.partition, start, end, offsets, found)
+        if gone is not None:
+            await self._report(gone)
+
+    async def _give_back(self, assignment: Any, taken: Taken) -> None:
+        """Lets everything be read again that was taken and not handed over."""
+        progress = self._progress if assignment is self._assignment else {}
+        rest = {
+            at: progress[at].next if at in progress else records[0].offset
+            for at, records in taken.records.items()
+            if at not in progress or progress[at].next <= records[-1].offset
+        }
+        if rest:
+            await self._thread.call_thread(self._thread.give_back, assignment, rest)
+
+    async def _while_away(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer to a question, asked again with back-off while Kafka is away."""
+        backoff = Backoff(_MAX_BACKOFF_SECONDS)
+        while True:
+            try:
+                return await ask()
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.warning("the positions of the partitions cannot be read from Kafka: %r; trying again", error)
+                await asyncio.sleep(backoff.next())
+
+    def ack(self, message: Any) -> bool:
+        """Mark a record as done. Records of an earlier assignment are ignored: they will be read again."""
+        if message.acked or not self.is_current(message):
+            return False
+        message.acked = True
+        self._progress[message.tp].acknowledge(message.offset)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterable[TP]:
+        return [at for at in self._progress if topics is None or at in topics or at.topic in topics]
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
+        """Faust books a commit that the group refused as done: if the partition has come back meanwhile, what is read
+        again would never be committed, unless more follows."""
+        assigned = self.assignment()
+        progress = {at: self._progress[at] for at in tps if at in assigned}
+        offsets = {at: each.acknowledged for at, each in progress.items() if each.acknowledged > each.committed}
+        if not offsets or not await self._commit(offsets):
+            return False
+        for at, offset in offsets.items():
+            progress[at].committed = offset
+        return True
+
+    async def adopt(self) -> None:
+        """Rejoin the group whenever two checks in a row find partitions without an owner. Runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(_ADOPT_SECONDS)
+            before = self.unassigned
+            try:
+                self.unassigned = await self._in_thread(self._thread.unassigned())
+                if left := self.unassigned & before:
+                    logger.warning(
+                        "no worker has %s: joining the group again",
+                        ", ".join(partition_name(*at) for at in sorted(left)),
+                    )
+                    await self._in_thread(self._thread.rejoin())
+            except Exception as error:
+                # whatever the client raises while the broker is away: the next look is soon
+                logger.debug("Kafka does not say who has which partition: %r", error)
+                self.unassigned = frozenset()
+
+    async def _in_thread(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Beside Faust's queue of calls, of which only two are answered at a time."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop))
+
+    def standing(self) -> list[str]:
+        """What it believes of each partition, and what its thread waits for: for whoever looks into a stall."""
+        partitions = [
+            f"{partition_name(*at)} read to {each.next}, committed {each.committed}, {each.pending} not acknowledged "
+            f"from {each.acknowledged}, {'fetched' if at in self._active_partitions else 'not fetched'}"
+            for at, each in sorted(self._progress.items())
+        ]
+        return [f"flow {'active' if self.flow_active else 'stopped'}", *partitions, *waiting(self._thread.thread_loop)]
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+    def __init__(self, app: faust.App, examine: Examine, report: ReportExpired) -> None:
+        super().__init__(app.conf.broker_consumer, app)
+        self.examine = examine
+        self.report = report
+
+
+def lose_nothing(app: faust.App, examine: Examine, report: ReportExpired) -> None:
+    """Lets the application read so; `examine` and `report` are for offsets without a record."""
+    app.transport = _Transport(app, examine, report)
+
+
+def dead_tasks(app: faust.App) -> list[str]:
+    """Tasks of aiokafka that have ended and must not; may be asked at any time."""
+    consumer = app._consumer  # the property would make one before Faust does
+    return [] if consumer is None else consumer._thread.dead_tasks()

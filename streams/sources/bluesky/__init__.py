@@ -1,0 +1,1 @@
+"""Bluesky, read from the Jetstream."""

@@ -1,0 +1,227 @@
+"""Frames of the Jetstream become Posts and Deletions.
+
+The server cannot filter by hashtag, so nearly every frame is refused: that is decided on the bytes wherever it can be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from streams import metrics
+from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
+from streams.sources.base import Content, Unreadable
+from streams.sources.bluesky.jetstream import (
+    POSTS,
+    REPOSTS,
+    SOURCE,
+    AccountGone,
+    Commit,
+    Record,
+    decode,
+    invalid,
+    malformed,
+)
+from streams.sources.live import PostTimes, Written
+from streams.sources.recent import Recent
+from streams.sources.tags import Tags
+from streams.sources.untyped import dicts, mapping, string, strings, time
+
+_OPERATION = b'"operation":"'
+_OPERATION_WITHIN = 1_000
+"""It stands before the record, which is the author's: the first one is the server's."""
+_ESCAPED_LETTER = re.compile(rb"\\u(?!003[ce]|0026)", re.IGNORECASE)
+"""Servers write `<`, `>` and `&` so, which stand in many links and in no hashtag."""
+_REPOST_MARK = REPOSTS.encode()
+_SUBJECT = re.compile(rb"at://(did:[^/\"\s]{1,290})/app\.bsky\.feed\.post/([^/\"\s]{1,512})")
+_MEDIA = {"images": "image", "video": "video", "external": "link", "record": "quote"}
+_TAG_FEATURE = "app.bsky.richtext.facet#tag"
+NOT_FOR_US = {"!no-unauthenticated", "porn", "sexual", "nudity", "graphic-media", "gore"}
+"""Labels that authors put on their own posts: not to be shown to those who are not signed in, or to adults alone."""
+
+_REMEMBERED_BYTES = 16 * 2**20
+_KEPT_BYTES = 64 * 2**20
+_REMEMBERED_REPOSTS = 1_000  # of one post: they go when it goes
+
+
+class JetstreamParser:
+    """Reads the frames of a feed: what it gave before is left out.
+
+    Every deletion of a post is passed on: it carries no hashtags, and which posts went on before (in earlier runs, or by
+    other processes) is known downstream alone. The cost is a few short records a second; what they delete is mostly
+    unknown there. An edit that takes the hashtag away, or labels the post, comes as a Deletion too: the post left the
+    campaign. An account that is deleted or taken down takes its posts with it that were kept lately. Reposts carry no
+    hashtag either: those of posts that were read lately are kept, with their text.
+    """
+
+    def __init__(self, tags: Tags, *, reposts: bool = True, times: PostTimes | None = None) -> None:
+        self._tags = tags
+        self._times = times or PostTimes()
+        self._wants_reposts = reposts
+        self._recent = Recent[str, None](_REMEMBERED_BYTES)
+        self._kept = Recent[str, Post](_KEPT_BYTES)
+        self._gone = Recent[str, datetime](_REMEMBERED_BYTES)
+        """When a post was deleted."""
+        self._reposts = Recent[str, str](_REMEMBERED_BYTES)
+        """The post of each repost."""
+        self._reposts_of = Recent[str, list[str]](_REMEMBERED_BYTES)
+        self._filtered = metrics.FILTERED.labels(SOURCE)
+        self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
+
+    def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
+        """`frame`: what one WebSocket message holds, in either version of the protocol."""
+        if not self._may_matter(frame):
+            # not JSON at all is worth a second look
+            if not (frame.startswith(b"{") and frame.endswith((b"}", b"}\n"))):
+                return [malformed(frame, "no JSON object")]
+            self._filtered.inc()
+            return []
+        commit = decode(frame)
+        if isinstance(commit, Unreadable):
+            return [commit]
+        if isinstance(commit, AccountGone):
+            removed = self.forget(commit._replace(at=min(commit.at, now)))
+            if not removed:
+                self._filtered.inc()
+            return removed
+        if commit is None or commit.collection not in (POSTS, REPOSTS):
+            self._filtered.inc()
+            return []
+        commit = commit._replace(at=min(commit.at, now))
+        signature = f"{commit.did}/{commit.collection}/{commit.rkey} {commit.rev} {commit.operation}"
+        if signature in self._recent:
+            self._repeated.inc()
+            return []
+        contents = self._repost(commit, now) if commit.collection == REPOSTS else self._post(commit, frame, now)
+        if not contents:
+            self._filtered.inc()
+        elif not isinstance(contents[0], Unreadable):
+            self._recent.add(signature, None)
+        return contents
+
+    def _may_matter(self, frame: bytes) -> bool:
+        # spelt out: nearly every frame of the network ends here
+        begin = frame.find(_OPERATION, 0, _OPERATION_WITHIN)
+        if begin < 0 or not frame.startswith(b'create"', begin + len(_OPERATION)):
+            return True
+        if b"\\" in frame and _ESCAPED_LETTER.search(frame):
+            return True
+        if _REPOST_MARK in frame:
+            subject = _SUBJECT.search(frame) if self._wants_reposts else None
+            return (
+                subject is not None
+                and f"{subject[1].decode('ascii', 'replace')}/{subject[2].decode('ascii', 'replace')}" in self._kept
+            )
+        return self._tags.may_stand_in(frame)
+
+    def _post(self, commit: Commit, frame: bytes, now: datetime) -> list[Content]:
+        post_id = f"{commit.did}/{commit.rkey}"
+        if commit.operation == "delete":
+            return self._remove(post_id, commit.at)
+        if commit.operation not in ("create", "update") or commit.record is None:
+            return [invalid(frame, f"{commit.operation[:40]!r} without a record")]
+        gone_at = self._gone.get(post_id)
+        if gone_at is not None and commit.at <= gone_at:
+            return []
+        edited_at = commit.at if commit.operation == "update" else None
+        written = self._times.written(time(commit.record.createdAt), commit.at)
+        post = _post(commit.record, commit.did, commit.rkey, written, edited_at, now)
+        if self._tags.match(post.hashtags) and not _is_labelled(commit.record):
+            self._kept.add(post_id, post)
+            return [post]
+        return self._remove(post_id, commit.at) if edited_at else []
+
+    def _remove(self, post_id: str, at: datetime) -> list[Content]:
+        """A deletion, and those of the reposts that hold its text."""
+        self._gone.add(post_id, at)
+        reposts = self._reposts_of.get(post_id) or []
+        return [Deletion(source=SOURCE, id=gone, deleted_at=at) for gone in [post_id, *reposts]]
+
+    def forget(self, gone: AccountGone) -> list[Content]:
+        """Deletions of everything of the account that was kept lately."""
+        mine = f"{gone.did}/"
+        removed = [removal for kept in self._kept if kept.startswith(mine) for removal in self._remove(kept, gone.at)]
+        for repost in self._reposts:
+            if repost.startswith(mine):
+                removed.append(Deletion(source=SOURCE, id=repost, deleted_at=gone.at))
+        return removed
+
+    def _repost(self, commit: Commit, now: datetime) -> list[Content]:
+        repost_id = f"{commit.did}/repost/{commit.rkey}"
+        if commit.operation == "delete":
+            known = self._reposts.get(repost_id) is not None
+            return [Deletion(source=SOURCE, id=repost_id, deleted_at=commit.at)] if known else []
+        subject = string(mapping(commit.record.subject if commit.record else None).get("uri"))
+        original = self._kept.get(_post_id(subject) or "")
+        if original is None or not self._wants_reposts:
+            return []
+        siblings = self._reposts_of.get(original.id) or []
+        self._reposts_of.add(original.id, [*siblings[-_REMEMBERED_REPOSTS + 1 :], repost_id])
+        self._reposts.add(repost_id, original.id)
+        written = self._times.written(time(commit.record.createdAt if commit.record else None), commit.at)
+        return [
+            msgspec.structs.replace(
+                original,
+                id=repost_id,
+                author=commit.did,
+                created_at=written.created_at,
+                created_at_is_estimate=written.is_estimate,
+                author_created_at=written.author_created_at,
+                repost_of=original.id,
+                reply_to=None,
+                engagement=Engagement(),
+                edited_at=None,
+                collected_at=now,
+            )
+        ]
+
+
+def _post(record: Record, did: str, rkey: str, written: Written, edited_at: datetime | None, now: datetime) -> Post:
+    return Post(
+        source=SOURCE,
+        id=f"{did}/{rkey}",
+        text=record.text,
+        created_at=written.created_at,
+        created_at_is_estimate=written.is_estimate,
+        author_created_at=written.author_created_at,
+        author=did,
+        hashtags=normalise_hashtags([*_hashtags(record), *find_hashtags(record.text)]),
+        language_hint=next(filter(None, strings(record.langs)), None),
+        media=tuple(dict.fromkeys(_media(record.embed))),
+        reply_to=_post_id(string(mapping(mapping(record.reply).get("parent")).get("uri"))),
+        url=f"https://bsky.app/profile/{did}/post/{rkey}",
+        edited_at=edited_at,
+        collected_at=now,
+    )
+
+
+def _hashtags(record: Record) -> Iterator[str]:
+    yield from strings(record.tags)
+    for facet in dicts(record.facets):
+        for feature in dicts(facet.get("features")):
+            if feature.get("$type") == _TAG_FEATURE:
+                yield from strings([feature.get("tag")])
+
+
+def _media(embed: object) -> Iterator[str]:
+    part = mapping(embed)
+    name = string(part.get("$type")).removeprefix("app.bsky.embed.")
+    if name in _MEDIA:
+        yield _MEDIA[name]
+    elif name == "recordWithMedia":
+        yield from _media(part.get("media"))
+        yield "quote"
+
+
+def _is_labelled(record: Record) -> bool:
+    labels = dicts(mapping(record.labels).get("values"))
+    return any(string(label.get("val")) in NOT_FOR_US for label in labels)
+
+
+def _post_id(uri: str) -> str | None:
+    """The id of the post at `at://DID/COLLECTION/RKEY`."""
+    pieces = uri.removeprefix("at://").split("/")
+    return f"{pieces[0]}/{pieces[2]}" if len(pieces) == 3 else None

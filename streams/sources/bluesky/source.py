@@ -1,0 +1,274 @@
+"""Bluesky, by the Jetstream: every post of the network passes by, and those with a hashtag are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.frames import CloseCode
+
+from streams import metrics
+from streams.backoff import Backoff
+from streams.contracts import utc_now
+from streams.errors import Refused
+from streams.settings import BlueskySettings
+from streams.sources.base import Batch, Content, Source
+from streams.sources.bluesky.jetstream import SOURCE, AccountGone, Notice, Position, notice_of, position_of
+from streams.sources.bluesky.jetstream_cursor import Cursor, Servers, read_cursor
+from streams.sources.bluesky.jetstream_socket import MAX_FRAME_BYTES, Connect
+from streams.sources.bluesky.posts import JetstreamParser
+from streams.sources.bluesky.profiles import Profiles
+from streams.sources.http import BadAnswer
+from streams.sources.live import PostTimes, report_gap, show_behind
+from streams.sources.tags import Tags
+
+logger = logging.getLogger(__name__)
+
+_REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+_MAX_RETRY_AFTER_SECONDS = 300.0
+_PROGRESS_SECONDS = 1.0
+_GAP_US = 60_000_000  # the network posts many times a second: a minute without a frame was cut out
+_US_PER_SECOND = 1_000_000
+_AHEAD_US = 3_600 * _US_PER_SECOND
+_FAILOVER_REWIND_SECONDS = 30.0  # servers see a post at different times
+_GATHER_SECONDS = 0.1
+_GATHERED = 25  # authors that fit into one request
+_GATHERED_BYTES = 2**20
+
+
+class BlueskySource(Source):
+    """Listens for ever, to one server at a time.
+
+    The cursor is the server's time of a frame in microseconds, which every Jetstream understands. Servers of version 2
+    number their frames besides: the number is used with the server it came from, the time with all others.
+    """
+
+    name = SOURCE
+
+    def __init__(
+        self,
+        settings: BlueskySettings,
+        tags: Collection[str],
+        *,
+        cursor: str | None = None,
+        times: PostTimes | None = None,
+        now: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`tags`: the hashtags to keep, none: every post with one. Raises SettingsError when the cursor is none."""
+        self._settings = settings
+        self._parser = JetstreamParser(Tags(tags), reposts=settings.reposts, times=times)
+        self._position = None if cursor is None else read_cursor(cursor)
+        self._servers = Servers(settings.servers)
+        self._now = now
+        self._clock = clock
+        self._sleep = sleep
+        self._backoff = Backoff(settings.max_backoff_seconds, jitter)
+        self._profiles = (
+            Profiles(settings, self._hide, now=now, clock=clock, sleep=sleep, jitter=jitter)
+            if settings.profiles
+            else None
+        )
+        self._pending: list[Content] = []
+        """What is to be in the next batch."""
+        self._resumed_from: int | None = None
+        self._seen_us = 0
+        self._gap_told = False
+        """Of the connection that is being made: one loss is told once."""
+        self._bytes = 0
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        return self._bytes, None
+
+    def describe(self, cursor: str) -> str:
+        return read_cursor(cursor).made_at.isoformat(timespec="seconds")
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        if self.tape is not None:
+            self._profiles = None  # a recording is of frames alone
+        async with self._profiles or contextlib.nullcontext():
+            while True:
+                try:
+                    async with await self._open() as socket:
+                        logger.info("listening to %s", self._servers.current)
+                        while True:
+                            yield await self._next(socket)
+                except InvalidStatus as error:
+                    wait = self._judge(error)
+                except InvalidURI as error:
+                    raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
+                except Notice as notice:
+                    if "Cursor" in notice.name:
+                        self._lose_cursor(str(notice))
+                    wait = self._wait_after(notice)
+                except ConnectionClosed as error:
+                    if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
+                        metrics.MALFORMED.labels(self.name).inc()
+                        self._gap(f"a frame above {MAX_FRAME_BYTES} bytes cannot be passed")
+                        self._position = None
+                    elif error.rcvd is not None and "Cursor" in error.rcvd.reason:
+                        self._lose_cursor(error.rcvd.reason)
+                    wait = self._wait_after(error)
+                except (OSError, EOFError, WebSocketException) as error:  # TimeoutError is an OSError
+                    wait = self._wait_after(error)
+                metrics.RECONNECTS.labels(self.name).inc()
+                if self._pending:
+                    yield await self._batch()
+                await self._sleep(wait)
+
+    async def _open(self) -> ClientConnection:
+        try:
+            return await self._connect()
+        except ValueError as error:  # of urllib.parse, and of the encoding of host names
+            raise InvalidHandshake(f"the address cannot be used: {error}") from None
+
+    def _connect(self) -> Connect:
+        position, resume = self._position, None
+        self._resumed_from = None
+        if position is not None:
+            resume = position.seq if position.host == self._servers.host else None
+            if resume is None and position.time_us > self._ahead_us:
+                self._gap("the cursor lies in the future")
+                self._position = None
+            elif resume is None:
+                # what stood right at a cut is not always sent again from its own cursor on
+                moved = self._servers.several and position.host != self._servers.host
+                rewind = max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS if moved else 0)
+                resume = max(0, position.time_us - int(rewind * _US_PER_SECOND))
+                self._resumed_from = resume
+        return Connect(self._servers.current, resume, reposts=self._settings.reposts)
+
+    async def _next(self, socket: ClientConnection) -> Batch:
+        """What the next frames of interest hold, or now and then only how far the feed has come."""
+        silence = self._settings.silence_seconds
+        until = self._clock() + min(_PROGRESS_SECONDS, silence / 2)
+        try:
+            async with asyncio.timeout(silence):
+                while not self._pending and self._clock() < until:
+                    self._read(await socket.recv(decode=False))
+        except TimeoutError:
+            raise TimeoutError(f"no frame within {silence:g} s") from None
+        if self._profiles is not None and self._profiles.would_wait(self._pending):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GATHER_SECONDS):
+                    until_bytes = self._bytes + _GATHERED_BYTES
+                    while len(self._pending) < _GATHERED and self._bytes < until_bytes:
+                        self._read(await socket.recv(decode=False))
+        self._show_behind()
+        return await self._batch()
+
+    async def _batch(self) -> Batch:
+        contents, self._pending = self._pending, []
+        if self._profiles is not None:
+            contents = await self._profiles.screen(contents)
+        return Batch(contents, self._cursor())
+
+    def _hide(self, did: str) -> None:
+        """Posts of theirs were passed on before it was known that they are hidden."""
+        # by the clock of the feed, which is also that of the edits
+        at = self._now() if self._position is None else self._position.made_at
+        self._pending += self._parser.forget(AccountGone(did, at))
+
+    def _cursor(self) -> str | None:
+        return None if self._position is None else self._position.text
+
+    def _read(self, frame: bytes) -> None:
+        """Takes in what a frame holds. Raises Notice when the server ends the connection."""
+        self._bytes += len(frame)
+        if self.tape is not None:
+            self.tape(self._servers.host, frame)
+        if (notice := notice_of(frame)) is not None:
+            self._heed(notice)
+        else:
+            contents = self._parser.read(frame, self._servers.host, self._now())
+            self._backoff.reset()
+            self._servers.works()
+            self._go_on(position_of(frame))
+            self._pending += contents
+
+    def _heed(self, notice: Notice) -> None:
+        if notice.name == "OutdatedCursor":
+            self._gap(str(notice))
+        elif notice.name == "FutureCursor" or notice.is_error:
+            raise notice
+        else:
+            logger.info("%s: %s", self._servers.host, notice)
+
+    def _go_on(self, position: Position) -> None:
+        time_us = position.time_us
+        if not time_us:
+            return
+        before, self._seen_us = self._seen_us, time_us
+        if time_us > self._ahead_us and abs(time_us - before) > _AHEAD_US:
+            return  # a single frame of a wrong clock; where all frames agree, ours may be the wrong one
+        resumed, self._resumed_from = self._resumed_from, None
+        # servers that have forgotten the cursor's time begin with the oldest they know, and do not say so
+        if resumed is not None and time_us - resumed > _GAP_US + self._rewound_us:
+            self._gap(f"the first frame is of {Cursor(time_us).made_at.isoformat(timespec='seconds')}")
+        self._gap_told = False
+        newest = max(self._position.time_us if self._position else 0, time_us)
+        self._position = Cursor(newest, position.seq, self._servers.host)
+
+    @property
+    def _ahead_us(self) -> int:
+        """From here on times lie in the future."""
+        return int(self._now().timestamp() * _US_PER_SECOND) + _AHEAD_US
+
+    @property
+    def _rewound_us(self) -> int:
+        return int(max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS) * _US_PER_SECOND)
+
+    def _lose_cursor(self, why: str) -> None:
+        """The server refuses the cursor: a number gives way to the time, a time to nothing."""
+        position = self._position
+        if position is not None and position.seq is not None:
+            if "Future" not in why:
+                self._gap(f"the server refuses the cursor ({why})")
+            self._position = Cursor(position.time_us)
+        else:
+            self._gap(f"the server refuses the cursor ({why})")
+            self._position = None
+
+    def _gap(self, why: str) -> None:
+        if self._gap_told:
+            return
+        self._gap_told = True
+        since = None if self._position is None else self._position.made_at
+        self._pending.append(report_gap(SOURCE, self._servers.host, why, since=since, now=self._now()))
+
+    def _show_behind(self) -> None:
+        if self._position is not None:
+            show_behind(SOURCE, self._position.made_at, self._now())
+
+    def _judge(self, error: InvalidStatus) -> float:
+        """Seconds to wait after an HTTP answer that was no WebSocket. Raises Refused."""
+        status = error.response.status_code
+        url = self._servers.current
+        if status in _REFUSALS and self._servers.refuses():
+            several = " and TAGPULSE_BLUESKY__URLS" if self._servers.several else ""
+            raise Refused(f"{url} answers {status}: check TAGPULSE_BLUESKY__URL{several}") from None
+        if self._position is not None and b"Cursor" in (error.response.body or b""):
+            self._lose_cursor(f"HTTP {status}")
+        asked = BadAnswer(status, error.response.headers, b"").reset_seconds(self._now())
+        wait = self._wait_after(error)
+        # another server has not asked for anything
+        return wait if self._servers.several else max(wait, min(asked, _MAX_RETRY_AFTER_SECONDS))
+
+    def _wait_after(self, error: Exception) -> float:
+        wait = self._backoff.next()
+        host = urlsplit(self._servers.current).netloc
+        self._servers.fails()
+        logger.warning("%s: %s: connecting to %s in %.1f s", host, str(error) or repr(error), self._servers.host, wait)
+        return wait

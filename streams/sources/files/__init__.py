@@ -1,0 +1,1 @@
+"""Posts from files and standard input."""

@@ -1,0 +1,1 @@
+"""Mastodon, read from the hashtag streams of its instances."""

@@ -1,0 +1,165 @@
+"""One instance of Mastodon: where it streams, and its hashtag timelines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import msgspec
+from pydantic import SecretStr
+
+from streams.sources import http
+from streams.sources.mastodon.status import LocalId
+from streams.sources.untyped import mapping, string
+from streams.sources.wire import TooLong
+
+PAGE = 40  # the most posts that Mastodon gives at once
+_MAX_ABOUT_BYTES = 2**20
+_MAX_DOMAIN = 253  # characters, by the rules of DNS
+BEFORE_ALL = (0, "")
+"""Before the order of every id."""
+
+
+class Head(msgspec.Struct):
+    """What is to be known of a status before its parser reads it."""
+
+    id: LocalId
+    created_at: Any = None
+    edited_at: Any = None
+
+
+class Status(NamedTuple):
+    """A status of a timeline, as it came."""
+
+    head: Head
+    data: bytes
+
+
+class _BadPage(aiohttp.ClientError):
+    """The instance gave no list of posts."""
+
+
+class Instance:
+    """Asks an instance. Every method raises http.BadAnswer and what is in http.TROUBLE."""
+
+    def __init__(self, client: http.Client, url: str, token: SecretStr | None) -> None:
+        self.url = url
+        self.host = urlsplit(url).netloc
+        self.domain = self.host
+        """What stands behind the @ of its accounts."""
+        self._client = client
+        self._token = token
+        self._streaming: str | None = None
+
+    async def discover(self) -> None:
+        """Learns where the instance streams, and its name. An instance too old to tell streams where it is."""
+        if self._streaming is not None:
+            return
+        try:
+            answer = await self._client.ask(
+                "GET", f"{self.url}/api/v2/instance", headers=self._headers(self.url), limit=_MAX_ABOUT_BYTES
+            )
+            about = mapping(msgspec.json.decode(answer))
+        except http.BadAnswer as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            about = {}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            about = {}
+        domain = string(about.get("domain"))
+        self.domain = domain if 0 < len(domain) <= _MAX_DOMAIN else self.host
+        self._streaming = self._streaming_url(about) or self.url
+
+    def forget(self) -> None:
+        """Discovers anew next time: the streaming host may have moved."""
+        self._streaming = None
+
+    def listen(self, tag: str, silence_seconds: float) -> AbstractAsyncContextManager[AsyncIterator[bytes | TooLong]]:
+        """The lines of a hashtag's events, while they come."""
+        base = self._streaming or self.url
+        return self._client.listen(
+            f"{base}/api/v1/streaming/hashtag",
+            params={"tag": tag},
+            headers=self._headers(base) | {"Accept": "text/event-stream"},
+            silence_seconds=silence_seconds,
+        )
+
+    async def missed(self, tag: str, after: str) -> AsyncIterator[list[Status]]:
+        """Pages of the hashtag's timeline behind the post `after`, oldest first."""
+        while True:
+            page = await self._page(tag, min_id=after)
+            news = sorted((post for post in page if _place(post) > order(after)), key=_place)
+            if not news:
+                return
+            yield news
+            after = news[-1].head.id
+
+    async def newest(self, tag: str) -> list[Status]:
+        """The last page of the hashtag's timeline, newest first."""
+        return sorted(await self._page(tag), key=_place, reverse=True)
+
+    async def latest(self, tag: str, until: str, count: int, floor: tuple[int, str]) -> list[Status]:
+        """The last posts of the hashtag's timeline from the order `floor` up to the post `until`, newest first."""
+        below = str(int(until) + 1) if until.isascii() and until.isdigit() else until
+        found: list[Status] = []
+        while len(found) < count:
+            page = await self._page(tag, max_id=below)
+            older = sorted((post for post in page if floor <= _place(post) < order(below)), key=_place, reverse=True)
+            if not older:
+                break
+            found += older
+            below = older[-1].head.id
+        return found[:count]
+
+    async def is_gone(self, local_id: str) -> bool:
+        """Whether there is no such post any more."""
+        try:
+            await self._client.ask(
+                "GET",
+                f"{self.url}/api/v1/statuses/{quote(local_id, safe='')}",
+                headers=self._headers(self.url),
+            )
+        except http.BadAnswer as error:
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                return True
+            raise
+        return False
+
+    async def _page(self, tag: str, **bounds: str) -> list[Status]:
+        url = f"{self.url}/api/v1/timelines/tag/{quote(tag, safe='')}"
+        answer = await self._client.ask(
+            "GET", url, params=bounds | {"limit": str(PAGE)}, headers=self._headers(self.url)
+        )
+        try:
+            statuses = msgspec.json.decode(answer, type=list[msgspec.Raw])
+            return [Status(msgspec.json.decode(status, type=Head), bytes(status)) for status in statuses]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _BadPage(f"{self.url} gave no list of posts: {error}") from None
+
+    def _headers(self, base: str) -> dict[str, str]:
+        # a token never leaves by an unencrypted connection where the instance has an encrypted one
+        if self._token is None or (self.url.startswith("https:") and not base.startswith("https:")):
+            return {}
+        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+
+    def _streaming_url(self, about: dict[str, Any]) -> str | None:
+        url = string(mapping(mapping(about.get("configuration")).get("urls")).get("streaming")).rstrip("/")
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        scheme = {"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme)
+        return f"{scheme}://{parts.netloc}{parts.path}" if parts.netloc and scheme in ("http", "https") else None
+
+
+def _place(status: Status) -> tuple[int, str]:
+    return order(status.head.id)
+
+
+def order(local_id: str) -> tuple[int, str]:
+    """Sorts ids by age: they are numbers written in decimal, or words of one length."""
+    return len(local_id), local_id

@@ -1,0 +1,145 @@
+"""Mastodon: the streams of several hashtags on several instances at once, each back-filled after a cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from streams.contracts import Post, normalise_hashtags, utc_now
+from streams.errors import SettingsError
+from streams.settings import MastodonSettings
+from streams.sources import http
+from streams.sources.base import Batch, Content, Source
+from streams.sources.live import PostTimes, show_behind
+from streams.sources.mastodon.feed import Feed, Place, Refusals, Step
+from streams.sources.mastodon.instance import Instance, order
+from streams.sources.mastodon.status import SOURCE, MastodonParser
+from streams.sources.merge import merged
+from streams.sources.tags import Tags
+from streams.sources.times import CLOCKS_DIFFER
+
+_PLAUSIBLE_LAG = timedelta(days=1)  # besides the time for which this process was away
+
+_Places = dict[str, Place]
+_CURSOR: msgspec.json.Decoder[_Places] = msgspec.json.Decoder(_Places)
+
+
+class MastodonSource(Source):
+    """Listens for ever.
+
+    The cursor holds, for each hashtag of each instance, the newest post that was read: from there on its timeline is
+    fetched after a cut or a restart, until it meets the stream.
+    """
+
+    name = SOURCE
+
+    def __init__(
+        self,
+        settings: MastodonSettings,
+        tags: Collection[str],
+        *,
+        cursor: str | None = None,
+        times: PostTimes | None = None,
+        now: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Raises SettingsError when there is no hashtag, or the cursor is none."""
+        self._tags = normalise_hashtags(list(tags))
+        if not self._tags:
+            raise SettingsError("Mastodon streams hashtags: name some in the campaign file, or with --tag")
+        self._settings = settings
+        self._places = _read_cursor(cursor)
+        self._parser = MastodonParser(Tags(self._tags), times)
+        self._now = now
+        self._sleep = sleep
+        self._jitter = jitter
+        self._bytes = 0
+        self._newest = min((place.at for place in self._places.values()), default=now()) - _PLAUSIBLE_LAG
+        """When the newest post was written; before the first one, what is older cannot be lag."""
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        return self._bytes, None
+
+    def describe(self, cursor: str) -> str:
+        newest = max((place.at for place in _read_cursor(cursor).values()), default=None)
+        return "the begin" if newest is None else newest.isoformat(timespec="seconds")
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        servers = self._settings.servers
+        refusals = Refusals(len(servers) * len(self._tags))
+        async with contextlib.AsyncExitStack() as stack:
+            clients = {url: await stack.enter_async_context(http.Client(url)) for url in servers}
+            feeds = [
+                self._feed(Instance(clients[url], url, token), tag, refusals)
+                for url, token in servers.items()
+                for tag in self._tags
+            ]
+            steps = merged([feed.run for feed in feeds])
+            try:
+                async for step in steps:
+                    yield self._take(step)
+            finally:
+                await steps.aclose()  # type: ignore[attr-defined]
+
+    def _feed(self, instance: Instance, tag: str, refusals: Refusals) -> Feed:
+        return Feed(
+            instance,
+            tag,
+            self._settings,
+            self._parser,
+            refusals,
+            place=self._places.get(_key(instance, tag)),
+            now=self._now,
+            sleep=self._sleep,
+            jitter=self._jitter,
+        )
+
+    def _take(self, step: Step) -> Batch:
+        now = self._now()
+        contents: list[Content] = [] if step.content is None else [step.content]
+        if step.frame is not None:
+            self._bytes += len(step.frame)
+            origin = step.instance.domain
+            if self.tape is not None:
+                self.tape(origin, step.frame)
+            contents += self._parser.read(step.frame, origin, now)
+        for content in contents:
+            if isinstance(content, Post) and content.edited_at is None:  # an edit is looked up before older posts
+                self._show_behind(content.author_created_at or content.created_at, now)
+        if step.local_id:
+            key = _key(step.instance, step.tag)
+            last = self._places.get(key)
+            if last is None or order(step.local_id) >= order(last.id):
+                self._places[key] = Place(step.local_id, now)
+        return Batch(contents, msgspec.json.encode(self._places).decode() if self._places else None)
+
+    def _show_behind(self, made_at: datetime, now: datetime) -> None:
+        """By the newest post: its time is of its author's server, which may tell it late, or have a wrong clock."""
+        if self._newest > now + CLOCKS_DIFFER:  # our own clock was set back
+            self._newest = now - _PLAUSIBLE_LAG
+        if self._newest <= made_at <= now + CLOCKS_DIFFER:
+            self._newest = made_at
+            show_behind(SOURCE, made_at, now)
+
+
+def _key(instance: Instance, tag: str) -> str:
+    return f"{instance.host} {tag}"
+
+
+def _read_cursor(cursor: str | None) -> _Places:
+    if cursor is None:
+        return {}
+    try:
+        places = _CURSOR.decode(cursor)
+    except (msgspec.MsgspecError, RecursionError):
+        raise SettingsError(
+            f"produce.state_path: {cursor[:100]!r} is no cursor of Mastodon: remove it to start anew"
+        ) from None
+    return {key: Place(place.id, place.at.replace(tzinfo=place.at.tzinfo or UTC)) for key, place in places.items()}

@@ -1,0 +1,1 @@
+"""X, read from the filtered stream of its API v2."""

@@ -1,0 +1,251 @@
+"""X: the filtered stream of its API v2, with rules for the campaign's hashtags."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import msgspec
+
+from streams import metrics
+from streams.contracts import Post, normalise_hashtags, utc_now
+from streams.errors import Refused, SettingsError
+from streams.settings import XSettings
+from streams.sources import http
+from streams.sources.base import Batch, Content, Source, Unreadable
+from streams.sources.live import PostTimes, report_gap, show_behind
+from streams.sources.merge import Put, merged
+from streams.sources.wire import TooLong
+from streams.sources.x.compliance import STREAMS, Compliance
+from streams.sources.x.coverage import Hearing, Step
+from streams.sources.x.quota import Quota
+from streams.sources.x.reconnect import Pauses
+from streams.sources.x.rules import synchronise, wanted_rules
+from streams.sources.x.tweet import SOURCE, StreamError, XParser, ended
+
+logger = logging.getLogger(__name__)
+
+_STREAM = "/2/tweets/search/stream"
+_QUOTA_SECONDS = 900.0
+_FIELDS = {
+    "tweet.fields": "attachments,author_id,created_at,edit_history_tweet_ids,entities,lang,note_tweet,public_metrics,referenced_tweets",
+    "expansions": "attachments.media_keys,author_id,referenced_tweets.id",
+    "media.fields": "type",
+    "user.fields": "username",
+}
+_CAPPED = (b"UsageCap", b"usage-cap", b"CreditsDepleted")
+
+
+class _Cursor(msgspec.Struct, omit_defaults=True):
+    at: datetime
+    month: str = ""
+    read: int = 0
+    deletions_at: datetime | None = None
+
+
+_CURSOR: msgspec.json.Decoder[_Cursor] = msgspec.json.Decoder(_Cursor)
+
+
+class XSource(Source):
+    """Listens for ever.
+
+    The stream has no cursor: a cut is filled by `backfill_minutes` where the plan has it, and a gap otherwise. What is
+    saved is the time up to which the feed was whole, the same of the deletions, and how many posts were read in the month.
+    """
+
+    name = SOURCE
+
+    def __init__(
+        self,
+        settings: XSettings,
+        tags: Collection[str],
+        *,
+        cursor: str | None = None,
+        times: PostTimes | None = None,
+        now: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Raises SettingsError when the token or a hashtag is missing, or the cursor is none."""
+        if settings.token is None:
+            raise SettingsError("TAGPULSE_X__TOKEN is missing: X lets nobody listen without one")
+        tags = normalise_hashtags(list(tags))
+        if not tags:
+            raise SettingsError("X streams hashtags: name some in the campaign file, or with --tag")
+        self._settings = settings
+        self._host = urlsplit(settings.url).netloc
+        self._headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
+        self._tags = tags
+        self._parser = XParser(settings.rule_tag, times=times)
+        self._quota = Quota(settings.monthly_posts, clock, now)
+        self._now = now
+        self._sleep = sleep
+        saved = _Cursor(now()) if cursor is None else _read_cursor(cursor)
+        self._quota.restore(saved.month, saved.read)
+        self._hearing = Hearing("posts", settings.backfill_minutes, None if cursor is None else saved.at)
+        self._compliance: Compliance | None = None
+        self._given: dict[str, datetime] = {}
+        """Up to when each stream was heard, without what is still on its way to the reader of the batches."""
+        if settings.compliance:
+            since = saved.deletions_at or saved.at
+            self._given = dict.fromkeys((stream.name for stream in STREAMS), since)
+            self._compliance = Compliance(settings, self._headers, since, now=now, sleep=sleep, jitter=jitter)
+        self._pauses = Pauses(jitter)
+        self._alive = asyncio.Event()
+        self._limit_told = False
+        self._bytes = 0
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        return self._bytes, None
+
+    def describe(self, cursor: str) -> str:
+        return _read_cursor(cursor).at.isoformat(timespec="seconds")
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        async with http.Client(self._settings.url) as client:
+            readers = [partial(self._run, client), partial(self._watch_quota, client)]
+            if self._compliance is not None:
+                readers += [partial(self._compliance.run, client, stream) for stream in STREAMS]
+            steps = merged(readers)
+            try:
+                async for step in steps:
+                    yield self._take(step)
+            finally:
+                await steps.aclose()  # type: ignore[attr-defined]
+
+    def _take(self, step: Step) -> Batch:
+        now = self._now()
+        contents: list[Content] = [] if step.content is None else [step.content]
+        if step.line is not None:
+            contents += self._read(step.line, now)
+        for content in contents:
+            if isinstance(content, Post):
+                show_behind(SOURCE, content.edited_at or content.created_at, now)
+        if step.whole_until is not None:
+            self._given[step.stream] = step.whole_until
+        at = self._given.get(_STREAM)
+        if at is None:
+            return Batch(contents, None)
+        deletions_at = min((until for stream, until in self._given.items() if stream != _STREAM), default=None)
+        cursor = msgspec.json.encode(_Cursor(at, *self._quota.state, deletions_at)).decode()
+        return Batch(contents, cursor)
+
+    def _read(self, line: bytes | TooLong, now: datetime) -> list[Content]:
+        frame = line.begin if isinstance(line, TooLong) else line
+        self._bytes += len(frame)
+        if self.tape is not None:
+            self.tape(self._host, frame)
+        if isinstance(line, TooLong):
+            error = f"a line of {line.size} bytes, cut to {len(frame)}"
+            return [Unreadable(self._host, 0, frame, "oversize", error)]
+        return self._parser.read(frame, self._host, now)
+
+    async def _run(self, client: http.Client, put: Put[Step]) -> None:
+        while True:
+            try:
+                await self._wait_for_quota(client, put)
+                rules = wanted_rules(self._tags, self._settings.rule_characters)
+                await synchronise(client, self._settings.url, self._headers, rules, self._settings.rule_tag)
+                await self._listen(client, put)
+                wait = 0.0
+            except StreamError as error:
+                if error.is_cap:
+                    self._quota.refuse(str(error))
+                wait = self._pauses.after_limit(0) if error.is_crowd else self._pauses.after_http_error()
+                self._tell(error, wait)
+            except http.BadAnswer as error:
+                wait = self._judge(error)
+            except http.TROUBLE as error:
+                wait = self._pauses.after_network_error()
+                self._tell(error, wait)
+            metrics.RECONNECTS.labels(SOURCE).inc()
+            await self._sleep(wait)
+
+    async def _wait_for_quota(self, client: http.Client, put: Put[Step]) -> None:
+        """Returns when posts may be read."""
+        await self._quota.ask(client, self._settings.url, self._headers)
+        while (why := self._quota.exhausted) is not None:
+            if not self._limit_told:
+                self._limit_told = True
+                now = self._now()
+                gap = report_gap(SOURCE, self._host, why, since=self._hearing.whole_until, now=now)
+                self._hearing.whole_until = None  # the gap lasts until something is heard again
+                await put(Step(_STREAM, content=gap, whole_until=now))
+                logger.error("%s: nothing is read until the next month, or until X allows more", why)
+            await self._sleep(_QUOTA_SECONDS)
+            await self._quota.ask(client, self._settings.url, self._headers)
+
+    async def _watch_quota(self, client: http.Client, put: Put[Step]) -> None:
+        """Asks while the stream stands, beside it: a slow answer must not hold up the posts."""
+        while await self._alive.wait():
+            self._alive.clear()
+            await self._quota.ask(client, self._settings.url, self._headers)
+
+    async def _listen(self, client: http.Client, put: Put[Step]) -> None:
+        """Returns when the posts of this month are read."""
+        params = _FIELDS | self._hearing.backfill(self._now())
+        url, silence = self._settings.url + _STREAM, self._settings.silence_seconds
+        async with client.listen(url, params=params, headers=self._headers, silence_seconds=silence) as lines:
+            logger.info("listening to %s on %s", " ".join(f"#{tag}" for tag in self._tags), self._host)
+            self._hearing.opened(self._now())
+            async for line in lines:
+                now = self._now()
+                if not isinstance(line, TooLong) and (stop := ended(line)) is not None:
+                    raise stop
+                if (missed := self._hearing.heard(line, now)) is not None:
+                    await put(Step(_STREAM, content=missed.gap(self._host, now)))
+                await put(Step(_STREAM, line or None, whole_until=self._hearing.whole_until))
+                if line:
+                    self._quota.count()
+                self._limit_told = False
+                self._alive.set()
+                self._pauses.reset()
+                if self._quota.exhausted is not None:
+                    return
+
+    def _judge(self, error: http.BadAnswer) -> float:
+        """Seconds to wait after an answer that was no success. Raises Refused."""
+        capped = error.status == HTTPStatus.PAYMENT_REQUIRED or any(mark in error.body for mark in _CAPPED)
+        if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.PAYMENT_REQUIRED) or capped:
+            if capped:
+                self._quota.refuse(str(error))
+            wait = self._pauses.after_limit(error.reset_seconds(self._now()))
+            self._tell(error, wait)
+            return wait
+        advice = (
+            {
+                HTTPStatus.BAD_REQUEST: "check TAGPULSE_X__BACKFILL_MINUTES, TAGPULSE_X__RULE_CHARACTERS and the hashtags",
+                HTTPStatus.UNAUTHORIZED: "check TAGPULSE_X__TOKEN",
+                HTTPStatus.FORBIDDEN: "check TAGPULSE_X__TOKEN, and whether its plan has the filtered stream",
+                HTTPStatus.NOT_FOUND: "check TAGPULSE_X__URL",
+            }.get(HTTPStatus(error.status))
+            if error.status in list(HTTPStatus)
+            else None
+        )
+        if advice is not None:
+            raise Refused(f"{self._settings.url}: {error}: {advice}") from None
+        wait = max(self._pauses.after_http_error(), error.reset_seconds(self._now()))
+        self._tell(error, wait)
+        return wait
+
+    def _tell(self, error: Exception, wait: float) -> None:
+        logger.warning("%s: %s: connecting again in %.1f s", self._host, str(error) or repr(error), wait)
+
+
+def _read_cursor(cursor: str) -> _Cursor:
+    try:
+        saved = _CURSOR.decode(cursor)
+    except (msgspec.MsgspecError, RecursionError):
+        saved = None
+    if saved is None or saved.at.tzinfo is None:
+        raise SettingsError(f"produce.state_path: {cursor[:100]!r} is no cursor of X: remove it to start anew")
+    return saved

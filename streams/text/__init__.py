@@ -1,0 +1,1 @@
+"""Untrusted text, made safe for messages and terminals."""

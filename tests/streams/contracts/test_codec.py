@@ -1,0 +1,358 @@
+"""The messages: what every version wrote is read, and no bytes whatever break a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.contracts import (
+    FIRST_MINUTE,
+    HEADERS,
+    LAST_MINUTE,
+    REASONS,
+    SCHEMA_VERSION,
+    SENTIMENTS,
+    SPIKE_KINDS,
+    VERSION_HEADER,
+    CampaignScore,
+    DeadLetter,
+    DeadLetterOutcome,
+    Deletion,
+    Driver,
+    Engagement,
+    EnrichedPost,
+    Evidence,
+    Excerpt,
+    Explanation,
+    Gap,
+    Headers,
+    Language,
+    Message,
+    ModelInfo,
+    Moods,
+    Post,
+    PulseMinute,
+    Sentiment,
+    Spike,
+    TopicScore,
+    decode_any,
+    decode_dead,
+    decode_enriched,
+    decode_gap,
+    decode_minute,
+    decode_raw,
+    decode_spike,
+    encode,
+    find_hashtags,
+    normalise_hashtags,
+    record_time_ms,
+)
+from streams.errors import BadMessage
+
+WRITTEN = Path(__file__).parents[2] / "contracts"
+MESSAGES = sorted(WRITTEN.glob("v*/*.json"))
+NOON = datetime(2024, 6, 3, 12, tzinfo=UTC)
+READERS = {
+    "post": decode_raw,
+    "deletion": decode_raw,
+    "enriched_post": decode_enriched,
+    "dead_letter": decode_dead,
+    "dead_letter_outcome": decode_dead,
+    "pulse_minute": decode_minute,
+    "spike": decode_spike,
+    "gap": decode_gap,
+}
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+times = st.datetimes(timezones=st.just(UTC))
+of_minutes = times.filter(lambda time: FIRST_MINUTE <= time <= LAST_MINUTE)
+probabilities = st.floats(0, 1)
+sources = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
+ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50)
+counts = st.integers(0, 2**63 - 1)
+headers = st.lists(st.tuples(texts, st.binary())).map(tuple)
+posts = st.builds(
+    Post,
+    source=sources,
+    id=ids,
+    text=texts,
+    created_at=times,
+    author=texts,
+    hashtags=st.lists(texts).map(tuple),
+    language_hint=st.none() | texts,
+    media=st.lists(texts).map(tuple),
+    reply_to=st.none() | texts,
+    repost_of=st.none() | texts,
+    engagement=st.builds(Engagement, likes=counts, reposts=counts, replies=counts),
+    url=st.none() | texts,
+    edited_at=st.none() | times,
+    collected_at=st.none() | times,
+    created_at_is_estimate=st.booleans(),
+    author_created_at=st.none() | times,
+)
+deletions = st.builds(Deletion, source=sources, id=ids, deleted_at=times)
+enriched = st.builds(
+    EnrichedPost,
+    post=posts,
+    language=st.builds(Language, code=texts, score=probabilities),
+    sentiment=st.builds(
+        Sentiment,
+        label=st.sampled_from(SENTIMENTS),
+        negative=probabilities,
+        neutral=probabilities,
+        positive=probabilities,
+    ),
+    topics=st.lists(st.builds(TopicScore, name=texts, score=probabilities)).map(tuple),
+    campaign=st.builds(CampaignScore, name=st.none() | texts, score=probabilities),
+    model=st.builds(ModelInfo, name=texts, version=texts, runtime=st.none() | texts, precision=st.none() | texts),
+    enriched_at=times,
+)
+dead_letters = st.builds(
+    DeadLetter,
+    topic=texts,
+    partition=counts,
+    offset=counts,
+    timestamp_ms=counts,
+    key=st.none() | st.binary(),
+    value=st.none() | st.binary(),
+    headers=headers,
+    reason=texts,
+    error=texts,
+    attempts=counts,
+    failed_at=times,
+    cut=st.booleans(),
+)
+outcomes = st.builds(
+    DeadLetterOutcome,
+    partition=counts,
+    offset=counts,
+    outcome=texts,
+    attempts=counts,
+    at=times,
+    sent_to=st.none() | texts,
+)
+moods = st.builds(Moods, negative=counts, neutral=counts, positive=counts)
+moods_by_name = st.dictionaries(texts, moods, max_size=3)
+excerpts = st.builds(
+    Excerpt, source=texts, id=texts, text=texts, created_at=times, negative=probabilities, author=texts, shared=counts
+)
+minutes = st.builds(
+    PulseMinute,
+    minute=of_minutes,
+    hashtag=texts,
+    partition=counts,
+    watermark=of_minutes,
+    final=st.booleans(),
+    moods=moods,
+    independent=moods,
+    probabilities=st.tuples(*[st.floats(0, 1e9)] * 3),
+    languages=moods_by_name,
+    topics=moods_by_name,
+    reposts=counts,
+    questions=counts,
+    evidence=st.builds(Evidence, terms=moods_by_name, negative=st.lists(excerpts, max_size=2).map(tuple)),
+)
+drivers = st.builds(
+    Driver, name=texts, posts=counts, share=probabilities, baseline=probabilities, score=st.floats(-99, 99)
+)
+spikes = st.builds(
+    Spike,
+    id=texts,
+    kind=st.sampled_from(SPIKE_KINDS),
+    hashtag=texts,
+    state=st.sampled_from(["open", "growing", "closed"]),
+    sensitivity=texts,
+    opened_at=of_minutes,
+    known_at=of_minutes,
+    at=of_minutes,
+    closed_at=st.none() | of_minutes,
+    posts=counts,
+    share=st.none() | probabilities,
+    explanation=st.builds(Explanation, summary=texts, terms=st.lists(drivers, max_size=2).map(tuple)),
+)
+
+gaps = st.builds(
+    Gap,
+    source=sources,
+    origin=texts,
+    reason=texts,
+    found_at=times,
+    since=st.none() | times,
+    until=st.none() | times,
+)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["type", "source", "id", "post"]) | texts, inner),
+)
+Reader = Callable[..., Message]
+
+
+def read(reader: Reader, value: bytes | None, given_headers: Headers = ()) -> Message | BadMessage:
+    try:
+        return reader(value, given_headers)
+    except BadMessage as error:
+        return error
+
+
+def a_post(**fields: Any) -> Post:
+    wanted: dict[str, Any] = {"source": "file", "id": "1", "text": "hello", "created_at": NOON} | fields
+    return Post(**wanted)
+
+
+@given(posts | deletions | enriched | dead_letters | outcomes | minutes | spikes | gaps)
+def test_what_is_written_is_read(message: Message) -> None:
+    reader = READERS[str(message.__struct_config__.tag)]
+    assert reader(encode(message), HEADERS) == decode_any(encode(message)) == message
+
+
+@pytest.mark.parametrize("path", MESSAGES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_messages_of_every_version_are_read(path: Path) -> None:
+    written = path.read_bytes()
+    plain = msgspec.json.decode(written)
+    version = path.parent.name.removeprefix("v").encode()
+    message = READERS[plain["type"]](written, [(VERSION_HEADER, version)])
+    assert msgspec.json.decode(encode(message)) == plain
+
+
+def test_every_version_and_kind_of_message_is_kept() -> None:
+    for version in range(1, SCHEMA_VERSION + 1):
+        kinds = {msgspec.json.decode(path.read_bytes())["type"] for path in WRITTEN.glob(f"v{version}/*.json")}
+        assert kinds == set(READERS)
+
+
+@pytest.mark.parametrize("path", MESSAGES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_fields_of_a_later_version_are_ignored(path: Path) -> None:
+    plain = msgspec.json.decode(path.read_bytes())
+    later = {**plain, "mood_ring": {"colour": ["blue"]}}
+    if "post" in later:
+        later["post"] = {**later["post"], "pinned": True}
+    assert decode_any(msgspec.json.encode(later)) == decode_any(path.read_bytes())
+
+
+@pytest.mark.parametrize("version", [b"2", b"0", b"-1", b"", b"one", b"1.0", b"9" * 50, None])
+def test_a_version_above_ours_is_refused(version: bytes | None) -> None:
+    with pytest.raises(BadMessage) as caught:
+        decode_raw(encode(a_post()), [("other", None), (VERSION_HEADER, version)])
+    assert caught.value.reason == "unknown_version"
+    assert len(str(caught.value)) < 200
+
+
+@given(
+    st.none() | st.binary() | texts.map(str.encode) | json_values.map(msgspec.json.encode),
+    st.lists(st.tuples(st.sampled_from([VERSION_HEADER, "x"]), st.none() | st.binary(max_size=5))),
+)
+def test_any_bytes_are_a_message_or_a_bad_message(value: bytes | None, given_headers: Any) -> None:
+    for reader in {*READERS.values(), decode_any}:
+        outcome = read(reader, value, given_headers)
+        if isinstance(outcome, BadMessage):
+            assert outcome.reason in REASONS
+            assert len(outcome.detail) <= 300
+        else:
+            assert decode_any(encode(outcome)) == outcome
+
+
+@given(posts, st.data())
+def test_damaged_messages_are_a_message_or_a_bad_message(post: Post, data: st.DataObject) -> None:
+    whole = bytearray(encode(post))
+    whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    outcome = read(decode_raw, bytes(whole[: data.draw(st.integers(0, len(whole)))]))
+    assert not isinstance(outcome, BadMessage) or outcome.reason in ("empty", "invalid", "malformed")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "empty"),
+        (b"", "empty"),
+        (b"{", "malformed"),
+        (b'{"type":"post","text":"\xff"}', "malformed"),
+        (b"[" * 200_000, "invalid"),
+        (b'{"type":"post","source":' + b"[" * 200_000, "invalid"),
+        (b'{"x":' + b"[" * 200_000, "malformed"),
+        (b"null", "invalid"),
+        (b'{"source":"file","id":"1","text":"","created_at":"2024-06-03T12:00:00Z"}', "invalid"),
+        (b'{"type":"post","source":"file","id":"1","text":"","created_at":"2024-06-03T12:00:00"}', "invalid"),
+        (b'{"type":"post","source":"file","id":"1","text":"","created_at":"0001-01-01T00:00:00+01:00"}', "invalid"),
+        (b'{"type":"post","source":"a:b","id":"1","text":"","created_at":"2024-06-03T12:00:00Z"}', "invalid"),
+        (b'{"type":"post","source":"a\\n","id":"1","text":"","created_at":"2024-06-03T12:00:00Z"}', "invalid"),
+        (b'{"type":"' + b"x" * 100_000 + b'"}', "invalid"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, bytes) else str(value),
+)
+def test_the_reason_is_told(value: bytes | None, reason: str) -> None:
+    with pytest.raises(BadMessage) as caught:
+        decode_raw(value)
+    assert caught.value.reason == reason
+    assert len(caught.value.detail) <= 300
+
+
+def test_times_become_utc() -> None:
+    written = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    post = a_post(created_at=written, edited_at=written)
+    assert post.created_at.tzinfo is UTC
+    assert decode_raw(encode(post).replace(b"12:00:00Z", b"17:30:00+05:30")) == post
+
+
+def test_a_time_without_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="created_at has no time zone"):
+        a_post(created_at=NOON.replace(tzinfo=None))
+
+
+def test_the_key_is_the_same_for_all_that_is_said_of_a_post() -> None:
+    post = a_post(id="a:b")
+    assert post.key == Deletion(source="file", id="a:b", deleted_at=NOON).key == b"file:a:b"
+
+
+def test_the_record_time_is_never_after_the_collection_nor_before_the_epoch() -> None:
+    minute = timedelta(minutes=1)
+    assert record_time_ms(a_post(), collected_at=NOON + minute) == NOON.timestamp() * 1000
+    assert record_time_ms(a_post(created_at=NOON + 2 * minute), collected_at=NOON) == NOON.timestamp() * 1000
+    assert record_time_ms(a_post(created_at=datetime(1, 1, 1, tzinfo=UTC)), collected_at=NOON) == 0
+    deletion = Deletion(source="file", id="1", deleted_at=NOON)
+    assert record_time_ms(deletion, collected_at=NOON + minute) == NOON.timestamp() * 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "hashtags"),
+    [
+        ("#PolTwt is here, #poltwt!", ("poltwt",)),
+        ("(#K9) #24h #a_b #Größe.", ("k9", "24h", "a_b", "größe")),
+        ("#1 #2024 ## # #_", ()),
+        ("a#b https://x.org/#top &#39;", ()),
+        ("#one#two", ("one",)),
+        ("#हिन्दी #ไทย #தமிழ் #العربية #日本", ("हिन्दी", "ไทย", "தமிழ்", "العربية", "日本")),
+        ("#می\u200cخواهم", ("می\u200cخواهم",)),
+        ("＃警察 #dog🐕 #polizei's", ("警察", "dog", "polizei")),
+        ("#Cafe\u0301 #café #ＣＡＦÉ", ("café",)),
+    ],
+)
+def test_hashtags_are_found(text: str, hashtags: tuple[str, ...]) -> None:
+    assert find_hashtags(text) == hashtags
+
+
+@given(st.text())
+def test_found_hashtags_are_clean(text: str) -> None:
+    for tag in find_hashtags(text):
+        assert tag
+        assert not tag.startswith("#")
+        assert not any(map(str.isspace, tag))
+
+
+def test_hashtags_are_normalised() -> None:
+    assert normalise_hashtags(["#PolTwt", " poltwt ", "＃K9", "#", ""]) == ("poltwt", "k9")
+
+
+def test_equal_posts_are_written_alike() -> None:
+    post = a_post()
+    assert encode(a_post(engagement=Engagement())) == encode(post)
+    read_back = decode_raw(encode(post).replace(b'"text"', b'"engagement":{},"text"'))
+    assert encode(read_back) == encode(post)  # type: ignore[arg-type]

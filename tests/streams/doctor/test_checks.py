@@ -1,0 +1,199 @@
+"""The doctor: each check finds what is wrong, and says what to do."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from models.artefact import WEIGHTS
+from streams.contracts import Post, encode, utc_now
+from streams.doctor import checks, clock_check
+from streams.kafka import topics
+from streams.processes.broker import HOST, Broker, free_port
+from streams.settings import KafkaSettings, MetricsSettings, ModelSettings, Settings, TopicsSettings
+from tests.conftest import SettingsFactory
+from tests.helpers.brokers import own_settings
+from tests.helpers.records import produce
+
+needs_weights = pytest.mark.skipif(not (WEIGHTS / "model.onnx").is_file(), reason="the model is not in this checkout")
+
+
+def test_broker_and_topics_of_a_fresh_cluster(settings: Settings) -> None:
+    broker = checks.check_broker(settings)
+    missing = checks.check_topics(settings)
+    topics.create(settings)
+    made = checks.check_topics(settings)
+
+    assert (broker.status, broker.detail) == ("ok", f"{settings.kafka.bootstrap_servers} answers (PLAINTEXT)")
+    assert (missing.status, missing.advice) == ("fail", "tagpulse topics create")
+    assert settings.topics.dead in missing.detail
+    assert made.status == "ok"
+
+
+def test_a_broker_that_is_away_is_explained(tmp_path: Path) -> None:
+    settings = own_settings(f"{HOST}:{free_port()}", tmp_path)
+    broker, topic, *_ = list(checks.examine(settings))[1:]
+    assert broker.status == "fail"
+    assert "nothing listens there" in broker.detail
+    assert (topic.status, topic.detail) == ("warn", "not checked: the broker cannot be reached")
+
+
+def test_topics_that_differ_are_a_warning(apache_broker: Broker, settings_for: SettingsFactory) -> None:
+    settings = settings_for(apache_broker)
+    topics.create(settings)
+    wanted = TopicsSettings(**(settings.topics.model_dump() | {"retention_hours": 24.0}))
+    finding = checks.check_topics(settings.model_copy(update={"topics": wanted}))
+    assert finding.status == "warn"
+    assert f"{settings.topics.raw}: retention.ms is -1, wanted 86400000" in finding.detail
+
+
+def test_an_open_network_is_a_warning(embedded_broker: Broker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def answers(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr("streams.kafka.connection.probe", answers)
+    assert checks.check_broker(own_settings("kafka.example:9092", tmp_path)).status == "warn"
+    assert checks.check_broker(own_settings("192.0.2.1:9092,127.0.0.1:9092", tmp_path)).status == "warn"
+    assert checks.check_broker(own_settings("localhost:9092,[::1]:9092", tmp_path)).status == "ok"
+
+
+@needs_weights
+def test_the_shipped_model_answers() -> None:
+    finding = checks.check_model(Settings(model=ModelSettings(precision="f32")))
+    assert finding.status == "ok", finding
+    assert ", openvino f32 (as asked for): loaded in" in finding.detail
+    assert finding.detail.endswith("(en, positive)")
+
+
+def test_a_back_end_that_is_not_installed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    finding = checks.check_model(Settings(model=ModelSettings(backend="onnx")))
+    assert finding.status == "fail"
+    assert "TAGPULSE_MODEL__BACKEND=onnx" in finding.detail
+    assert "pip install 'tagpulse[onnx]'" in finding.detail
+
+
+def test_without_a_model_the_constant_answers() -> None:
+    finding = checks.check_model(Settings(model=ModelSettings(backend="constant")))
+    assert (finding.status, finding.detail.split(":")[0]) == ("ok", "constant 1, no model")
+
+
+@needs_weights
+def test_a_damaged_model_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, folder)
+    with (folder / "model.onnx").open("r+b") as file:
+        file.seek(1_000)
+        file.write(b"damage")
+    finding = checks.check_model(Settings(model=ModelSettings(path=folder)))
+    assert finding.status == "fail"
+    assert "model.onnx does not match" in finding.detail
+    assert "TAGPULSE_MODEL__PATH" in finding.detail
+    assert finding.advice == "mend the setting, or what it names"
+
+
+def test_a_missing_model_is_found(tmp_path: Path) -> None:
+    finding = checks.check_model(Settings(model=ModelSettings(path=tmp_path)))
+    assert (finding.status, "missing" in finding.detail) == ("fail", True)
+
+
+def test_the_metrics_port() -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        assert checks.check_port(Settings(metrics=MetricsSettings(port=port))).status == "warn"
+    assert checks.check_port(Settings(metrics=MetricsSettings(port=free_port()))).status == "ok"
+    assert checks.check_port(Settings(metrics=MetricsSettings(port=0))).detail == f"{HOST}, any port"
+    nowhere = checks.check_port(Settings(metrics=MetricsSettings(host="192.0.2.1", port=free_port())))
+    assert (nowhere.status, nowhere.detail.startswith("192.0.2.1:")) == ("fail", True)
+
+
+def test_a_clock_behind_the_newest_record(settings: Settings) -> None:
+    topics.create(settings)
+    assert clock_check.behind_records(settings) is None
+
+    now = utc_now()
+    for ahead in (timedelta(days=-900), timedelta(seconds=0), timedelta(days=-1)):
+        when = now + ahead
+        post = Post(source="file", id=str(ahead), text="text", created_at=when)
+        produce(
+            settings.kafka,
+            settings.topics.raw,
+            [(post.key, encode(post))],
+            timestamp_ms=int(when.timestamp() * 1000),
+            partition=1,
+        )
+        produce(settings.kafka, settings.topics.raw, [(post.key, encode(post))], timestamp_ms=1_000, partition=2)
+
+    behind = clock_check.behind_records(settings, clock=lambda: now - timedelta(days=2))
+    assert behind
+    assert timedelta(hours=23.9) < behind < timedelta(hours=24.1)
+    assert checks.check_clock(settings, ask_broker=True).status != "fail"
+
+
+def test_a_clock_that_cannot_be_right(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_check, "behind_records", lambda _: timedelta(seconds=90))
+    ahead = checks.check_clock(settings, ask_broker=True)
+    assert (ahead.status, ahead.detail) == (
+        "fail",
+        f"the newest record of {settings.topics.raw} is 90 s ahead of this clock",
+    )
+    monkeypatch.setattr(clock_check, "behind_installation", lambda: timedelta(days=400))
+    assert "400 days behind" in checks.check_clock(settings, ask_broker=True).detail
+
+
+def test_the_clock_against_the_installation() -> None:
+    assert clock_check.behind_installation() <= timedelta(0)
+    assert clock_check.behind_installation(lambda: utc_now() - timedelta(days=3650)) > timedelta(days=3000)
+    assert clock_check.is_synchronised() in (True, False, None)
+
+
+@pytest.mark.parametrize(("free", "status"), [(10 * 2**30, "ok"), (2 * 2**30, "warn"), (2**20, "fail")])
+def test_the_room_on_a_disk(free: int, status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(free, 0, free))
+    finding = checks.check_disk("lake", tmp_path / "not" / "yet" / "there", "TAGPULSE_LAKE__PATH")
+    assert finding.status == status
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("a file")
+    finding = checks.check_disk("lake", tmp_path / "lake", "TAGPULSE_LAKE__PATH")
+    assert (finding.status, finding.advice) == ("fail", "give the rights, or set TAGPULSE_LAKE__PATH")
+
+
+def test_the_campaign_file(tmp_path: Path) -> None:
+    assert checks.check_campaign(Settings()).status == "ok"
+    path = tmp_path / "campaign.toml"
+    path.write_text('name = "Twitter day"\nhashtags = ["#PolTwt"]\n')
+    good = checks.check_campaign(Settings(campaign=path))
+    assert (good.status, good.detail) == ("ok", "Twitter day: #poltwt, 0 topics")
+    path.write_text("name = 3\n")
+    bad = checks.check_campaign(Settings(campaign=path))
+    assert (bad.status, bad.advice) == ("fail", "tagpulse config validate")
+
+
+def test_a_wrong_certificate_is_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("no certificate")
+    kafka = KafkaSettings(security_protocol="SSL", ssl_ca_file=path)
+    finding = checks.check_broker(Settings(kafka=kafka))
+    assert (finding.status, "kafka.ssl_ca_file" in finding.detail) == ("fail", True)
+
+
+def test_tokens_of_the_campaigns_networks_are_looked_for(tmp_path: Path) -> None:
+    campaign = tmp_path / "campaign.toml"
+    campaign.write_text('sources = ["bluesky", "mastodon", "x"]')
+    servers = {"instances": "one.example,two.example", "tokens": "one.example=secret"}
+    found = {finding.check: finding for finding in checks.check_tokens(Settings(campaign=campaign, mastodon=servers))}  # type: ignore[arg-type]
+    assert {check: finding.status for check, finding in found.items()} == {"x": "fail", "mastodon": "warn"}
+    assert "https://two.example" in found["mastodon"].detail
+    tokens = {"mastodon": servers | {"instances": "one.example"}, "x": {"token": "secret"}}
+    found = {finding.check: finding for finding in checks.check_tokens(Settings(campaign=campaign, **tokens))}  # type: ignore[arg-type]
+    assert {finding.status for finding in found.values()} == {"ok"}
+    assert not any("secret" in finding.detail for finding in found.values())
+    assert list(checks.check_tokens(Settings())) == []

@@ -1,0 +1,31 @@
+"""What tasks wait for is told from another thread, call by call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from streams.runtime.task_stacks import waiting
+
+
+async def test_each_task_tells_its_calls_down_to_where_it_waits() -> None:
+    never = asyncio.Event()
+
+    async def inner() -> None:
+        await never.wait()
+
+    async def numbers() -> AsyncIterator[int]:
+        await inner()
+        yield 1
+
+    async def outer() -> None:
+        async for _ in numbers():
+            pass
+
+    task = asyncio.create_task(outer())
+    await asyncio.sleep(0)
+    (told,) = [line for line in await asyncio.to_thread(waiting, asyncio.get_running_loop()) if "outer" in line]
+    calls = [call.rpartition(".")[2] for call in told.split(" > ")]
+    assert calls == ["outer", "numbers", "inner", "wait"], told
+    assert "test_waiting.py:" in told
+    task.cancel()

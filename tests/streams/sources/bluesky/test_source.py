@@ -1,0 +1,351 @@
+"""The Bluesky source against a server that speaks the Jetstream's protocol, on good and bad days."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from streams import metrics
+from streams.contracts import Deletion, Gap, Post
+from streams.errors import Refused
+from streams.settings import BlueskySettings
+from streams.sources.base import Batch, Content, Unreadable
+from streams.sources.bluesky.source import BlueskySource
+from tests.helpers.jetstream import (
+    BEGIN_US,
+    VERSION_2,
+    Act,
+    Jetstream,
+    cut_in_mid_frame,
+    frame,
+    info,
+    jetstream,
+    message,
+    send,
+    stay,
+)
+
+REWIND_US = 5_000_000
+
+
+async def no_sleep(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+def source(server: Jetstream, cursor: int | None = None, **settings: Any) -> BlueskySource:
+    return BlueskySource(
+        BlueskySettings(url=server.url, profiles=False, **({"urls": ""} | settings)),
+        ["poltwt"],
+        cursor=None if cursor is None else str(cursor),
+        sleep=no_sleep,
+        jitter=lambda: 0.0,
+    )
+
+
+async def take(listening: BlueskySource, count: int) -> tuple[list[Content], list[Batch]]:
+    """Reads on until so many contents came."""
+    contents: list[Content] = []
+    batches: list[Batch] = []
+    async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as reading:  # type: ignore[type-var]
+        async for batch in reading:
+            batches.append(batch)
+            contents += batch.contents
+            if len([content for content in contents if not isinstance(content, Gap)]) >= count:
+                break
+    return contents, batches
+
+
+def numbers(contents: list[Content]) -> list[int]:
+    return [int(content.id.rpartition("/")[2]) for content in contents if isinstance(content, Post | Deletion)]
+
+
+def counted(metric: Any) -> float:
+    return float(metric.labels("bluesky")._value.get())
+
+
+async def close(socket: ServerConnection) -> None:
+    await socket.close(1000, "ConsumerTooSlow")
+
+
+async def test_asks_for_posts_alone_and_keeps_those_with_the_tag() -> None:
+    before = counted(metrics.FILTERED)
+    frames = [frame(number, text="#poltwt" if number % 3 == 0 else "#other") for number in range(10)]
+    async with jetstream([send(*frames), stay]) as server:
+        contents, batches = await take(source(server), 4)
+        assert server.queries == [{"wantedCollections": ["app.bsky.feed.post", "app.bsky.feed.repost"]}]
+    assert numbers(contents) == [0, 3, 6, 9]
+    assert [batch.cursor for batch in batches] == [str(BEGIN_US + number * 100_000) for number in (0, 3, 6, 9)]
+    assert counted(metrics.FILTERED) - before == 6
+
+
+@pytest.mark.parametrize("cut", [cut_in_mid_frame, close])
+async def test_a_cut_loses_and_doubles_nothing(cut: Act) -> None:
+    gaps = counted(metrics.GAPS)
+    first = [frame(number) for number in range(100)]
+    # from its cursor on the server repeats what came shortly before the cut
+    second = [frame(number) for number in range(50, 150)]
+    async with jetstream([send(*first), cut], [send(*second), stay]) as server:
+        contents, _ = await take(source(server), 150)
+        assert server.cursors == [None, BEGIN_US + 99 * 100_000 - REWIND_US]
+    assert numbers(contents) == list(range(150))
+    assert counted(metrics.GAPS) == gaps
+
+
+async def test_goes_on_from_a_saved_cursor_a_little_before_it() -> None:
+    async with jetstream([send(frame(0), frame(1)), stay]) as server:
+        contents, _ = await take(source(server, BEGIN_US, rewind_seconds=2.5), 2)
+        assert server.cursors == [BEGIN_US - 2_500_000]
+    assert numbers(contents) == [0, 1]
+
+
+async def test_a_clamped_cursor_is_a_gap(caplog: pytest.LogCaptureFixture) -> None:
+    before = counted(metrics.GAPS)
+    async with jetstream([send(frame(0), frame(1)), stay]) as server:
+        contents, _ = await take(source(server, BEGIN_US - 3_600_000_000), 2)
+    assert numbers(contents) == [0, 1]
+    assert counted(metrics.GAPS) - before == 1
+    assert "since 2026-08-01T11:00:00+00:00" in caplog.text
+    assert [content.since for content in contents if isinstance(content, Gap)] == [datetime(2026, 8, 1, 11, tzinfo=UTC)]
+
+
+async def refuse_cursor(socket: ServerConnection) -> None:
+    await socket.send('{"error":"CursorTooOld","message":"look-back is 36 hours"}')
+
+
+async def close_for_cursor(socket: ServerConnection) -> None:
+    await socket.close(1008, "CursorTooOld")
+
+
+@pytest.mark.parametrize("refusal", [refuse_cursor, close_for_cursor])
+async def test_a_refused_cursor_is_a_gap_and_the_feed_goes_on(refusal: Act, caplog: pytest.LogCaptureFixture) -> None:
+    before = counted(metrics.GAPS)
+    async with jetstream([refusal], [send(frame(5)), stay]) as server:
+        contents, _ = await take(source(server, BEGIN_US), 1)
+        assert server.cursors == [BEGIN_US - REWIND_US, None]
+    assert numbers(contents) == [5]
+    assert counted(metrics.GAPS) - before == 1
+    assert "CursorTooOld" in caplog.text
+
+
+async def test_survives_frames_that_cannot_be_read() -> None:
+    broken = [b"{not json #poltwt}", frame(1)[:-9] + b"}", b"[]", b'{"kind":"commit","did":5,"x":"#poltwt #tag"}']
+    async with jetstream([send(frame(0), *broken, frame(2)), stay]) as server:
+        contents, _ = await take(source(server), 6)
+        assert len(server.queries) == 1
+    assert numbers(contents) == [0, 2]
+    assert [content.value for content in contents if isinstance(content, Unreadable)] == broken
+
+
+async def test_a_frame_of_any_size_is_passed_with_a_gap() -> None:
+    malformed, gaps = counted(metrics.MALFORMED), counted(metrics.GAPS)
+    huge = frame(1, text="x" * (17 * 2**20))
+    async with jetstream([send(frame(0), huge)], [send(frame(2)), stay]) as server:
+        contents, _ = await take(source(server), 2)
+        assert server.cursors == [None, None]
+    assert numbers(contents) == [0, 2]
+    assert (counted(metrics.MALFORMED) - malformed, counted(metrics.GAPS) - gaps) == (1, 1)
+
+
+async def test_honours_deletions_and_updates() -> None:
+    frames = [frame(0), frame(1), frame(0, operation="update", text="#poltwt!"), frame(1, operation="delete")]
+    frames += [frame(2), frame(2, operation="update", text="no tag")]
+    async with jetstream([send(*frames, *frames), stay]) as server:
+        contents, _ = await take(source(server), 6)
+    assert [type(content) for content in contents] == [Post, Post, Post, Deletion, Post, Deletion]
+    assert numbers(contents) == [0, 1, 0, 1, 2, 2]
+    assert isinstance(contents[2], Post)
+    assert contents[2].edited_at is not None
+
+
+async def test_tells_how_far_the_feed_is_while_nothing_matches() -> None:
+    async def others(socket: ServerConnection) -> None:
+        for number in range(1_000):
+            await socket.send(frame(number, text="#other"), text=True)
+            await asyncio.sleep(0.005)
+
+    async with jetstream([others, stay]) as server:
+        batches = source(server, silence_seconds=0.2).batches()
+        batch = await asyncio.wait_for(anext(batches), 10)
+        await batches.aclose()  # type: ignore[attr-defined]
+    assert batch.contents == []
+    assert batch.cursor is not None
+    assert int(batch.cursor) > BEGIN_US
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND])
+async def test_a_refusal_for_good_ends_it(status: HTTPStatus) -> None:
+    async with jetstream(status) as server:
+        with pytest.raises(Refused, match=f"answers {status.value}: check TAGPULSE_BLUESKY__URL"):
+            await take(source(server), 1)
+
+
+async def test_passing_trouble_is_waited_out_with_growing_pauses() -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    reconnects = counted(metrics.RECONNECTS)
+    troubles = [HTTPStatus.SERVICE_UNAVAILABLE] * 4 + [HTTPStatus.TOO_MANY_REQUESTS]
+    async with jetstream(*troubles, [send(frame(0)), close], [send(frame(1)), stay]) as server:
+        settings = BlueskySettings(url=server.url, profiles=False, max_backoff_seconds=3)
+        contents, _ = await take(BlueskySource(settings, ["poltwt"], sleep=sleep, jitter=lambda: 1.0), 2)
+    assert numbers(contents) == [0, 1]
+    assert waits == [0.5, 1, 2, 3, 3, 0.5]
+    assert counted(metrics.RECONNECTS) - reconnects == 6
+
+
+async def test_a_limit_is_waited_for_until_its_reset_and_another_server_is_asked_at_once() -> None:
+    now = datetime(2026, 8, 1, 12, tzinfo=UTC)
+    limit = (HTTPStatus.TOO_MANY_REQUESTS, "slowly", {"Retry-After": "Sat, 01 Aug 2026 12:01:30 GMT"})
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    def listening(url: str, urls: str = "") -> BlueskySource:
+        settings = BlueskySettings(url=url, urls=urls, profiles=False)
+        return BlueskySource(settings, ["poltwt"], sleep=sleep, jitter=lambda: 0.0, now=lambda: now)
+
+    async with jetstream(limit, [send(frame(0)), stay]) as one:
+        await take(listening(one.url), 1)
+    assert waits == [90]
+    async with jetstream(limit) as one, jetstream([send(frame(0)), stay]) as two:
+        await take(listening(one.url, two.url), 1)
+    assert waits[1:] == [0.25]
+
+
+IN_2199_US = 7_226_582_400_000_000
+
+
+async def test_a_frame_of_a_wrong_clock_does_not_move_the_cursor() -> None:
+    frames = [frame(0), frame(1, at_us=IN_2199_US), frame(2)]
+    async with jetstream([send(*frames), close], [send(frame(3)), stay]) as server:
+        contents, batches = await take(source(server), 4)
+        assert server.cursors == [None, BEGIN_US + 2 * 100_000 - REWIND_US]
+    assert numbers(contents) == [0, 1, 2, 3]
+    assert [batch.cursor for batch in batches] == [str(BEGIN_US + number * 100_000) for number in (0, 0, 2, 3)]
+
+
+async def test_where_all_frames_agree_our_clock_may_be_the_wrong_one() -> None:
+    async with jetstream([send(frame(0), frame(1), frame(2)), stay]) as server:
+        listening = BlueskySource(
+            BlueskySettings(url=server.url, profiles=False), ["poltwt"], now=lambda: datetime(2009, 1, 1, tzinfo=UTC)
+        )
+        _, batches = await take(listening, 3)
+    assert [batch.cursor for batch in batches] == [None, str(BEGIN_US + 100_000), str(BEGIN_US + 200_000)]
+
+
+async def test_a_saved_cursor_in_the_future_is_a_gap() -> None:
+    async with jetstream([send(frame(0)), stay]) as server:
+        contents, batches = await take(source(server, IN_2199_US), 1)
+        assert server.cursors == [None]
+    assert [type(content) for content in contents] == [Gap, Post]
+    assert batches[-1].cursor == str(BEGIN_US)
+
+
+async def test_waits_for_a_server_that_is_not_there_yet() -> None:
+    async with jetstream([stay]) as gone:
+        url = gone.url
+    waits: list[float] = []
+    tried = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            tried.set()
+            await asyncio.sleep(60)
+
+    listening = BlueskySource(BlueskySettings(url=url, profiles=False), [], sleep=sleep, jitter=lambda: 0.0)
+    task = asyncio.ensure_future(anext(listening.batches()))
+    await asyncio.wait_for(tried.wait(), 10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert waits == [0.25, 0.5, 1.0]
+
+
+def place(number: int, server: Jetstream) -> str:
+    return f"{BEGIN_US + number * 100_000} {100 + number} {server.url.split('/')[2]}"
+
+
+async def test_version_2_goes_on_from_the_number_of_the_last_frame() -> None:
+    gaps = counted(metrics.GAPS)
+    first, second = [message(0), message(1)], [message(1), message(2)]
+    async with jetstream([send(*first), close], [send(*second), stay], path=VERSION_2) as server:
+        contents, batches = await take(source(server), 3)
+        assert server.queries[0] == {
+            "collections": ["app.bsky.feed.post", "app.bsky.feed.repost"],
+            "kinds": ["commit", "account"],
+        }
+        assert server.cursors == [None, 101]
+        assert batches[-1].cursor == place(2, server)
+    assert numbers(contents) == [0, 1, 2]
+    assert counted(metrics.GAPS) == gaps
+
+
+async def test_version_2_tells_a_number_that_is_too_old_and_gives_what_it_still_has() -> None:
+    gaps = counted(metrics.GAPS)
+    refusal = (HTTPStatus.BAD_REQUEST, '{"error":"CursorTooOld","message":"floor is 5000"}')
+    async with jetstream(refusal, [send(info("OutdatedCursor"), message(5)), stay], path=VERSION_2) as server:
+        listening = BlueskySource(
+            BlueskySettings(url=server.url, profiles=False),
+            ["poltwt"],
+            cursor=place(0, server),
+            sleep=no_sleep,
+            jitter=lambda: 0.0,
+        )
+        contents, _ = await take(listening, 1)
+        assert server.cursors == [100, BEGIN_US - REWIND_US]
+    assert [type(content) for content in contents] == [Gap, Post]
+    assert counted(metrics.GAPS) - gaps == 1
+
+
+async def test_version_2_of_another_archive_is_asked_by_the_time() -> None:
+    async with jetstream([send(info("FutureCursor"), message(9))], [send(message(1)), stay], path=VERSION_2) as server:
+        listening = BlueskySource(
+            BlueskySettings(url=server.url, profiles=False),
+            ["poltwt"],
+            cursor=place(0, server),
+            sleep=no_sleep,
+            jitter=lambda: 0.0,
+        )
+        contents, _ = await take(listening, 1)
+        assert server.cursors == [100, BEGIN_US - REWIND_US]
+    assert numbers(contents) == [1]
+
+
+async def test_another_server_takes_over_by_the_time() -> None:
+    down = HTTPStatus.SERVICE_UNAVAILABLE
+    async with (
+        jetstream([send(message(0), message(1)), close], down, path=VERSION_2) as one,
+        jetstream([send(frame(1), frame(2)), close], [send(frame(3)), stay]) as two,
+    ):
+        settings = BlueskySettings(url=one.url, urls=two.url, profiles=False)
+        listening = BlueskySource(settings, ["poltwt"], sleep=no_sleep, jitter=lambda: 0.0)
+        contents, _ = await take(listening, 4)
+        # the first server got a second chance; the second one is asked for the time, with room for its delay
+        assert one.cursors == [None, 101]
+        assert two.cursors == [BEGIN_US + 100_000 - 30_000_000, BEGIN_US + 200_000 - REWIND_US]
+    assert numbers(contents) == [0, 1, 2, 3]
+
+
+async def test_only_a_refusal_of_all_servers_ends_it() -> None:
+    async with jetstream(HTTPStatus.NOT_FOUND) as one, jetstream(HTTPStatus.FORBIDDEN) as two:
+        settings = BlueskySettings(url=one.url, urls=two.url, profiles=False)
+        with pytest.raises(Refused, match="TAGPULSE_BLUESKY__URLS"):
+            await take(BlueskySource(settings, [], sleep=no_sleep), 1)
+        assert (len(one.queries), len(two.queries)) == (1, 1)
+
+
+def test_the_public_servers_stand_in_for_each_other_alone() -> None:
+    assert len(BlueskySettings().servers) == 4
+    assert BlueskySettings(url="wss://own.example/subscribe").servers == ("wss://own.example/subscribe",)
+    assert len(BlueskySettings(urls="").servers) == 1
+    with pytest.raises(ValueError, match="TAGPULSE_BLUESKY__URLS"):
+        BlueskySettings(urls="https://x")

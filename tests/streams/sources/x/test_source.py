@@ -1,0 +1,286 @@
+"""The source of X against an API that speaks the protocol, on good and bad days."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from streams import metrics
+from streams.contracts import Gap, Post
+from streams.errors import Refused, SettingsError
+from streams.settings import XSettings
+from streams.sources.base import MAX_FRAME_BYTES, Unreadable
+from streams.sources.x.rules import wanted_rules
+from streams.sources.x.source import XSource
+from tests.helpers.feeds import counted, no_sleep, take
+from tests.helpers.http_server import Connection, Request, http_server
+from tests.helpers.x import (
+    NOW,
+    RULES,
+    STREAM,
+    TOKEN,
+    Act,
+    Time,
+    cut,
+    ids,
+    line,
+    send,
+    source,
+    stay,
+    tweet_id_of,
+    x,
+)
+
+
+async def test_makes_the_rules_of_the_campaign_and_listens() -> None:
+    async with x([send(b"\r\n", line(0), b"\r\n", line(1)), stay]) as server:
+        server.rules = {
+            "1": {"value": "#old", "tag": "tagpulse"},
+            "2": {"value": "#others", "tag": "someone"},
+            "3": {"value": "#poltwt OR #k9", "tag": "someone"},
+        }
+        contents, _ = await take(source(server, "PolTwt", "k9"), 2)
+        assert sorted((rule["value"], rule["tag"]) for rule in server.rules.values()) == [
+            ("#others", "someone"), ("#poltwt OR #k9", "someone"), ("#poltwt OR #k9", "tagpulse"),
+        ]  # fmt: skip
+        assert [request.method for request in server.asked(RULES)] == ["GET", "POST", "POST", "GET"]
+        [asked] = server.asked(STREAM)
+        assert "backfill_minutes" not in asked.query
+        assert "edit_history_tweet_ids" in asked.query["tweet.fields"][0]
+    assert ids(contents) == [0, 1]
+
+
+async def test_rules_that_stand_are_left() -> None:
+    async with x([send(line(0)), stay]) as server:
+        server.rules = {"1": {"value": "#poltwt", "tag": "tagpulse"}}
+        await take(source(server), 1)
+        assert [request.method for request in server.asked(RULES)] == ["GET"]
+
+
+async def test_a_rule_that_x_does_not_take_ends_it() -> None:
+    async with x([stay]) as server:
+        server.refused_rules = {"#poltwt": "UnprocessableEntity"}
+        with pytest.raises(Refused, match=r"does not take the rules .*UnprocessableEntity #poltwt"):
+            await take(source(server), 1)
+
+
+def test_hashtags_share_rules_up_to_the_plans_limit() -> None:
+    assert wanted_rules(["a", "bb", "ccc", "d"], 10) == ["#a OR #bb", "#ccc OR #d"]
+    with pytest.raises(Refused, match="#long"):
+        wanted_rules(["long"], 4)
+
+
+async def test_leaves_out_what_other_rules_found() -> None:
+    filtered = counted(metrics.FILTERED, "x")
+    frames = line(0).replace(b'"tag":"tagpulse"', b'"tag":"someone"'), line(1)
+    async with x([send(*frames), stay]) as server:
+        contents, _ = await take(source(server), 1)
+    assert ids(contents) == [1]
+    assert counted(metrics.FILTERED, "x") - filtered == 1
+
+
+async def in_mid_line(connection: Connection) -> None:
+    await connection.chunk(line(2)[:50])
+    connection.cut()
+
+
+async def in_mid_character(connection: Connection) -> None:
+    whole = line(2, text="é #poltwt")
+    await connection.chunk(whole[: whole.index("é".encode()) + 1])
+    connection.cut()
+
+
+@pytest.mark.parametrize("end", [cut, in_mid_line, in_mid_character])
+async def test_a_cut_is_filled_where_the_plan_can(end: Act) -> None:
+    gaps, repeated = counted(metrics.GAPS, "x"), counted(metrics.FRAMES_REPEATED, "x")
+    async with x([send(line(0), line(1)), end], [send(line(1), line(2), line(3)), stay]) as server:
+        contents, _ = await take(source(server, backfill_minutes=5), 4)
+        assert [request.query.get("backfill_minutes") for request in server.asked(STREAM)] == [None, ["1"]]
+    assert ids(contents) == [0, 1, 2, 3]
+    assert counted(metrics.GAPS, "x") == gaps
+    assert counted(metrics.FRAMES_REPEATED, "x") - repeated == 1
+
+
+async def test_a_cut_is_a_gap_where_the_plan_cannot(caplog: pytest.LogCaptureFixture) -> None:
+    async with x([send(line(0)), cut], [send(line(5)), stay]) as server:
+        contents, _ = await take(source(server), 3)
+    assert [type(content) for content in contents] == [Post, Gap, Post]
+    assert isinstance(contents[1], Gap)
+    assert (contents[1].origin, contents[1].since) == (server.url.removeprefix("http://"), NOW)
+    assert "BACKFILL_MINUTES" in contents[1].reason
+    assert "gap in the feed" in caplog.text
+
+
+async def test_goes_on_from_a_saved_cursor_and_reports_what_is_lost() -> None:
+    saved = json.dumps({"at": "2026-08-01T12:50:00Z", "month": "2026-08", "read": 41})
+    async with x([send(line(0)), stay]) as server:
+        listening = source(server, cursor=saved, backfill_minutes=5)
+        contents, batches = await take(listening, 2)
+        assert server.asked(STREAM)[0].query["backfill_minutes"] == ["5"]
+    [gap] = [content for content in contents if isinstance(content, Gap)]
+    assert gap.since == datetime(2026, 8, 1, 12, 50, tzinfo=UTC)
+    assert batches[-1].cursor is not None
+    # what is sent again may still be on its way
+    assert json.loads(batches[-1].cursor) == {"at": "2026-08-01T12:55:00Z", "month": "2026-08", "read": 42}
+    assert listening.describe(batches[-1].cursor) == "2026-08-01T12:55:00+00:00"
+
+
+@pytest.mark.parametrize("backfill_minutes", [0, 5])
+async def test_a_time_that_is_still_to_come_is_a_gap(backfill_minutes: int) -> None:
+    saved = json.dumps({"at": "2031-01-01T00:00:00Z"})
+    async with x([send(b"\r\n", line(0)), stay]) as server:
+        contents, batches = await take(source(server, cursor=saved, backfill_minutes=backfill_minutes), 2)
+        asked = server.asked(STREAM)[0].query.get("backfill_minutes")
+    assert asked == (["5"] if backfill_minutes else None)
+    assert [type(content) for content in contents] == [Gap, Post]
+    assert isinstance(contents[0], Gap)
+    assert (contents[0].since, "set back" in contents[0].reason) == (None, True)
+    assert batches[-1].cursor is not None
+    assert json.loads(batches[-1].cursor)["at"] == "2026-08-01T13:00:00Z"
+
+
+async def test_a_cut_while_posts_are_sent_again_is_made_good() -> None:
+    time = Time()
+    away: list[Any] = [(503, b"", {})] * 5
+    async with x([send(line(0)), cut], *away, [send(line(1)), cut], [send(line(1), line(2)), stay]) as server:
+        contents, batches = await take(source(server, time=time, backfill_minutes=5), 3)
+        assert [request.query.get("backfill_minutes") for request in server.asked(STREAM)][-2:] == [["4"], ["4"]]
+        assert ids(contents) == [0, 1, 2]
+        again, _ = await take(source(server, time=time, backfill_minutes=5, cursor=batches[-1].cursor), 2)
+        assert server.asked(STREAM)[-1].query["backfill_minutes"] == ["4"]
+    assert ids(again) == [1, 2]
+
+
+async def test_keep_alives_carry_the_cursor_on() -> None:
+    async with x([send(b"\r\n", b"\r\n", line(0)), stay]) as server:
+        _, batches = await take(source(server), 1)
+    assert len(batches) == 3
+    assert [bool(batch.cursor) for batch in batches] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "setting"),
+    [(400, "BACKFILL_MINUTES"), (401, "TAGPULSE_X__TOKEN"), (403, "TAGPULSE_X__TOKEN"), (404, "TAGPULSE_X__URL")],
+)
+async def test_a_refusal_for_good_ends_it(status: int, setting: str) -> None:
+    async with x((status, b'{"title":"no"}', {})) as server:
+        with pytest.raises(Refused, match=f"HTTP {status}.*{setting}") as caught:
+            await take(source(server), 1)
+    assert TOKEN not in str(caught.value)
+
+
+async def test_redirects_are_followed_within_the_host() -> None:
+    async with x((307, b"", {"location": STREAM}), [send(line(0)), stay]) as server:
+        contents, _ = await take(source(server), 1)
+        assert len(server.asked(STREAM)) == 2
+    assert ids(contents) == [0]
+
+
+async def test_a_redirect_in_a_circle_is_trouble_that_passes() -> None:
+    time = Time()
+    async with x(*[(302, b"", {"location": STREAM})] * 4, [send(line(0)), stay]) as server:
+        contents, _ = await take(source(server, time=time), 1)
+    assert ids(contents) == [0]
+    assert time.waits == [0.25]
+
+
+async def test_another_host_gets_no_token() -> None:
+    seen: list[Request] = []
+
+    async def elsewhere(request: Request, connection: Connection) -> None:
+        seen.append(request)
+        await connection.begin("application/json")
+        await connection.chunk(line(0))
+        await connection.stay()
+
+    async with http_server(elsewhere) as other, x((302, b"", {"location": other + STREAM})) as server:
+        await take(source(server), 1)
+    assert [request.path for request in seen] == [STREAM]
+    assert TOKEN not in repr(seen)
+
+
+async def test_a_wrong_token_is_said_at_once() -> None:
+    async with x([stay]) as server:
+        listening = XSource(XSettings(url=server.url, token="wrong"), ["poltwt"], sleep=no_sleep)  # type: ignore[arg-type]
+        with pytest.raises(Refused, match="TAGPULSE_X__TOKEN"):
+            await take(listening, 1)
+
+
+async def test_each_kind_of_trouble_has_its_own_ladder() -> None:
+    time = Time()
+    reset = int((NOW + timedelta(seconds=400)).timestamp())
+    crowd = b'{"title":"ConnectionException","connection_issue":"TooManyConnections","detail":"at the maximum"}\r\n'
+    streams: list[Any] = [
+        (503, b"", {}),
+        (503, b"", {}),
+        [cut],
+        [cut],
+        (429, b"{}", {}),
+        (429, b"{}", {"x_rate_limit_reset": str(reset)}),
+        (429, b"{}", {"x_rate_limit_reset": "9999999999"}),  # a clock that is wrong by years
+        [send(crowd), cut],
+        [send(line(0), b'{"errors":[{"title":"operational-disconnect","detail":"upstream"}]}\r\n'), cut],
+        [send(line(1)), stay],
+    ]
+    async with x(*streams) as server:
+        contents, _ = await take(source(server, time=time, backfill_minutes=5), 2)
+    assert ids(contents) == [0, 1]
+    assert time.waits[:5] == [5, 10, 0.25, 0.5, 60]
+    assert time.waits[5] == pytest.approx(400 - 75.75)
+    assert time.waits[6:] == [900, 480, 5]
+
+
+async def test_a_cut_behind_lines_that_waited_for_us_is_asked_for_from_the_last_of_them_on() -> None:
+    time = Time()
+
+    async def a_stall(connection: Connection) -> None:
+        time.now += timedelta(seconds=200)
+        await connection.chunk(line(1, id=tweet_id_of(NOW + timedelta(seconds=10))))
+
+    async with x([send(line(0)), a_stall, a_stall, cut], [send(line(2)), stay]) as server:
+        await take(source(server, time=time, backfill_minutes=5), 3)
+        assert [request.query.get("backfill_minutes") for request in server.asked(STREAM)] == [None, ["5"]]
+
+
+async def test_survives_what_cannot_be_read() -> None:
+    frames = [
+        b"{not json\r\n",
+        b"\xff\xfe\r\n",
+        b"[]\r\n",
+        b'{"data":{"id":"no"}}\r\n',
+        b"x" * (10 * 2**20) + b"\r\n",
+        line(1),
+    ]
+    taped: list[bytes] = []
+    async with x([send(*frames), stay]) as server:
+        listening = source(server)
+        listening.tape = lambda origin, frame: taped.append(frame)
+        contents, _ = await take(listening, 6)
+        assert len(server.asked(STREAM)) == 1
+    assert [frame for frame in taped if frame] == [
+        *(frame.strip() for frame in frames[:4]),
+        b"x" * MAX_FRAME_BYTES,
+        line(1).strip(),
+    ]
+    reasons = [content.reason for content in contents if isinstance(content, Unreadable)]
+    assert reasons == ["malformed", "malformed", "invalid", "invalid", "oversize"]
+    assert ids(contents) == [1]
+
+
+@pytest.mark.parametrize("cursor", ["", "5", "{}", '{"at":"never"}', '{"at":"2026-08-01T12:00:00"}'])
+def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
+    with pytest.raises(SettingsError, match="no cursor of X"):
+        XSource(XSettings(token="t"), ["poltwt"], cursor=cursor)  # type: ignore[arg-type]
+
+
+def test_needs_a_token_and_a_hashtag() -> None:
+    with pytest.raises(SettingsError, match="TAGPULSE_X__TOKEN"):
+        XSource(XSettings(), ["poltwt"])
+    with pytest.raises(SettingsError, match="--tag"):
+        XSource(XSettings(token="t"), [])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="TAGPULSE_X__TOKEN") as caught:
+        XSettings(token="se cret")  # type: ignore[arg-type]
+    assert "se cret" not in str(caught.value.errors()[0]["msg"])  # type: ignore[attr-defined]
