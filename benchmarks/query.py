@@ -22,8 +22,8 @@ from streams.contracts import SENTIMENTS
 from streams.sinks.lake.columns import DELETION_SCHEMA, POST_SCHEMA
 from streams.sinks.lake.files import write_table
 from streams.sinks.lake.folders import DELETIONS, POSTS, Span
+from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.query import ask
-from streams.sinks.lake.storage import LocalStorage
 
 DAY = datetime(2026, 6, 20, tzinfo=UTC)
 HOURS, PARTITIONS, ROUNDS = 24, 4, 5

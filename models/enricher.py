@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from models.artefact import Artefact, Labels, open_artefact
 from models.backends import Backend, Outputs, Padded, Runtime
+from models.backends.batching import micro_batches
 from models.backends.choice import WantedBackend, WantedPrecision, choose, open_backend
-from models.batching import micro_batches
 from models.cache import CacheInfo, LruCache
 from models.campaign import CampaignMatcher, CampaignTopic
 from models.enrichment import Enrichment, Language, ModelInfo, Sentiment, TopicScore

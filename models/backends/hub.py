@@ -15,8 +15,8 @@ import transformers
 
 from models.artefact import digest
 from models.backends.base import Padded, Precision
+from models.backends.batching import BUCKET, MICRO_BATCH, filled, micro_batches
 from models.backends.pool import BatchPool
-from models.batching import BUCKET, MICRO_BATCH, filled, micro_batches
 from models.errors import HubModelError
 from models.text import MAX_TOKENS
 

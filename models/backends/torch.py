@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from models.backends.base import Outputs, Padded, Precision
+from models.backends.batching import MICRO_BATCH, filled
 from models.backends.pool import BatchPool
 from models.backends.torch_graph import Program
-from models.batching import MICRO_BATCH, filled
 
 
 class TorchBackend:

@@ -21,7 +21,7 @@ from streams.text.terminal import json_text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streams.demo.play import Play
+    from streams.demo.state import Play
 
 _STARTED = time.monotonic()
 

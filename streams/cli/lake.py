@@ -16,8 +16,8 @@ from streams.settings import load_settings
 from streams.settings.types import MAX_DAYS
 from streams.sinks.lake.compact import Compacted, compact
 from streams.sinks.lake.files import require_run
+from streams.sinks.lake.opening import open_lake
 from streams.sinks.lake.prune import Pruned, prune
-from streams.sinks.lake.storage import open_lake
 from streams.text.terminal import json_text
 
 Folder = TypeVar("Folder", Compacted, Pruned)

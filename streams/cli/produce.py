@@ -24,9 +24,9 @@ from streams.settings import Settings, load_settings
 from streams.sources.base import Source
 from streams.sources.cursors import Cursor
 from streams.sources.files.lines import STDIN
+from streams.sources.files.recorded import RecordedSource
 from streams.sources.files.source import FileSource
 from streams.sources.files.table import FIELDS, Columns
-from streams.sources.recorder import RecordedSource
 from streams.text.terminal import json_text
 
 _REFRESH_SECONDS = 0.2

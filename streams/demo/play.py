@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.demo.feed import BAD_RECORDS, Audience, Spoiler, write_day
 from streams.demo.stage import Part, Stage
+from streams.demo.state import Play
 from streams.demo.tally import Tally
 from streams.errors import TagpulseError
 from streams.kafka import topics
@@ -25,34 +25,6 @@ _LOOK_SECONDS = 0.3
 _PATIENCE_SECONDS = 60.0
 _STORE_PATIENCE_SECONDS = 30.0
 _RATE_SECONDS = 3.0
-
-
-@dataclass
-class Play:
-    """The demo at a moment, for whoever shows it."""
-
-    stage: Stage
-    tally: Tally
-    messages: int
-    """Messages of the whole day, the bad records among them."""
-    speed: float | None
-    started: float
-    """On the monotonic clock."""
-    first_enriched: float | None = None
-    """Seconds from the start to the first enriched post."""
-    stored: int = 0
-    rate: float = 0.0
-    """Enriched posts a second, now."""
-    now: float = 0.0
-
-    @property
-    def seconds(self) -> float:
-        return self.now - self.started
-
-    @property
-    def progress(self) -> float:
-        """How much of the day is enriched, 0 to 1."""
-        return min(1.0, (self.tally.enriched + self.tally.deletions + self.tally.dead) / self.messages)
 
 
 Show = Callable[[Play], None]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from streams.contracts import SENTIMENTS
 from streams.demo.chart import stacked
-from streams.demo.play import Play
+from streams.demo.state import Play
 from streams.demo.view import COLOURS
 from streams.text.terminal import plain
 

@@ -12,7 +12,7 @@ from streams.demo.tally import Mood, Turn
 from streams.sinks.lake.query import ask
 
 if TYPE_CHECKING:
-    from streams.demo.play import Play
+    from streams.demo.state import Play
 
 _SHARED = """
 select original.text, original.author, original.language, original.sentiment, count(*) as reposts

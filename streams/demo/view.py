@@ -14,8 +14,8 @@ from rich.text import Text
 
 from streams.contracts import SENTIMENTS, EnrichedPost, SentimentLabel
 from streams.demo.chart import columns, stacked
-from streams.demo.play import Play
 from streams.demo.stage import Part
+from streams.demo.state import Play
 from streams.demo.tally import SLOT, Mood, Tally
 from streams.text.terminal import plain
 

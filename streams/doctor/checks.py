@@ -21,7 +21,7 @@ from streams.errors import SettingsError, TagpulseError
 from streams.kafka import connection, topics
 from streams.settings import LakeSettings, Settings
 from streams.settings.types import is_local
-from streams.sinks.lake.storage import open_storage
+from streams.sinks.lake.opening import open_storage
 
 Status = Literal["ok", "warn", "fail"]
 

@@ -14,7 +14,7 @@ from streams.kafka import topics
 from streams.processes.broker import Broker
 from streams.settings import Settings
 from streams.sinks.lake.files import every_file
-from streams.sinks.lake.storage import open_storage
+from streams.sinks.lake.opening import open_storage
 from tests.conftest import SettingsFactory
 from tests.helpers.lake import expected_rows, view_rows
 from tests.helpers.line import Line

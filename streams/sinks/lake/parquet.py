@@ -23,8 +23,8 @@ from streams.sinks.lake.columns import schema_of, to_table
 from streams.sinks.lake.files import Identity, held, write_table
 from streams.sinks.lake.folders import DELETIONS, POSTS, SPIKES, Span, folder_of
 from streams.sinks.lake.forget import find, forget
+from streams.sinks.lake.opening import open_storage
 from streams.sinks.lake.spikes import keep_spikes
-from streams.sinks.lake.storage import open_storage
 from streams.sinks.lake.views import posts_by_run
 
 _WRITERS = 4

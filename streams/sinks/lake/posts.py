@@ -15,7 +15,8 @@ from streams.contracts import Deletion, Engagement, Post
 from streams.sinks.lake.columns import POST_SCHEMA
 from streams.sinks.lake.files import files_of, read_table, require_run
 from streams.sinks.lake.folders import DELETIONS, POSTS
-from streams.sinks.lake.storage import Storage, open_lake
+from streams.sinks.lake.opening import open_lake
+from streams.sinks.lake.storage import Storage
 
 _NOT_OF_THE_POST = {
     *("language", "language_score", "sentiment", "negative", "neutral", "positive", "topics", "topic_scores"),

@@ -11,7 +11,7 @@ import duckdb
 
 from streams.errors import BadInput
 from streams.sinks.lake import views
-from streams.sinks.lake.storage import open_lake
+from streams.sinks.lake.opening import open_lake
 from streams.sinks.lake.views import select
 
 _MORE = "use --unlocked to do more than read the lake"

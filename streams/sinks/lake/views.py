@@ -14,7 +14,8 @@ import pyarrow.dataset as pads
 from streams.sinks.lake.columns import schema_of
 from streams.sinks.lake.files import column_names, every_file, files_of, runs_of
 from streams.sinks.lake.folders import DELETIONS, FORGOTTEN, KINDS, POSTS, SPIKES, LakeFile
-from streams.sinks.lake.storage import LocalStorage, Storage
+from streams.sinks.lake.local_storage import LocalStorage
+from streams.sinks.lake.storage import Storage
 
 _TRIES = 5
 

@@ -19,7 +19,8 @@ from streams.contracts import Deletion, Gap, Post, decode_raw, encode
 from streams.errors import Refused
 from streams.settings import Settings
 from streams.sources.base import Content, Unreadable
-from streams.sources.recorder import RecordedSource, Recorder
+from streams.sources.files.recorded import RecordedSource
+from streams.sources.recorder import Recorder
 from tests.helpers import jetstream, mastodon, x
 from tests.helpers.feeds import counted, numbers, take
 from tests.helpers.networks import ALL, CUT, CUT_IN_MID_CHARACTER, DRIP, NOW, STAY, Network, Pauses, Refusal, make

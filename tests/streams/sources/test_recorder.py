@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from streams.errors import BadInput
 from streams.sources.base import Content, Unreadable
-from streams.sources.recorder import RecordedSource, Recorder
+from streams.sources.files.recorded import RecordedSource
+from streams.sources.recorder import Recorder
 
 NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 

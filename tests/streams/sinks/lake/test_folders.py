@@ -20,11 +20,11 @@ from streams.sinks.base import Forgotten, PostKey, Wanted
 from streams.sinks.lake.compact import compact
 from streams.sinks.lake.files import every_file, runs_of
 from streams.sinks.lake.folders import POSTS
+from streams.sinks.lake.opening import open_storage
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.posts import read_messages
 from streams.sinks.lake.prune import prune
 from streams.sinks.lake.query import ask
-from streams.sinks.lake.storage import open_storage
 from tests.helpers.brokers import own_settings
 from tests.helpers.commands import invoke
 from tests.helpers.lake import expected_rows, view_rows

@@ -33,8 +33,8 @@ from streams.settings import LakeSettings
 from streams.sinks.base import Row
 from streams.sinks.lake.compact import Compacted, compact
 from streams.sinks.lake.folders import DELETIONS, POSTS, Span, parse
+from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.parquet import ParquetSink
-from streams.sinks.lake.storage import LocalStorage
 from tests.helpers.lake import expected_rows, view_rows
 
 START = datetime(2026, 6, 20, 9, 30, tzinfo=UTC)

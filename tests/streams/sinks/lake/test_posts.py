@@ -16,8 +16,8 @@ from streams.contracts import Deletion, Engagement, Post, encode
 from streams.errors import BadInput
 from streams.sample_day import sample_day
 from streams.sinks.lake.compact import compact
+from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.posts import read_messages
-from streams.sinks.lake.storage import LocalStorage
 from tests.streams.sinks.test_parquet import START, Row, enriched, row, write
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -14,10 +14,10 @@ import pytest
 from streams.contracts import Spike
 from streams.settings import LakeSettings
 from streams.sinks.base import Author, PostKey, Wanted, opened
+from streams.sinks.lake.opening import open_storage
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.prune import prune
 from streams.sinks.lake.query import ask
-from streams.sinks.lake.storage import open_storage
 from tests.helpers.s3 import Bucket, local_bucket
 from tests.streams.sinks.test_parquet import enriched, row
 from tests.streams.sinks.test_postgres import changed, deletion

@@ -16,9 +16,9 @@ from streams.settings import LakeSettings
 from streams.sinks.base import Author, Forgotten, PostKey, Wanted
 from streams.sinks.lake.files import describe, every_file
 from streams.sinks.lake.folders import DELETIONS, POSTS
+from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.prune import prune
-from streams.sinks.lake.storage import LocalStorage
 from tests.helpers.brokers import own_settings
 from tests.helpers.lake import expected_rows, view_rows
 from tests.helpers.processes import run_tagpulse

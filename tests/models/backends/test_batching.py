@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.batching import BUCKET, MICRO_BATCH, MICRO_BATCH_TOKENS, PAD, micro_batches
+from models.backends.batching import BUCKET, MICRO_BATCH, MICRO_BATCH_TOKENS, PAD, micro_batches
 from models.text import MAX_TOKENS
 
 
