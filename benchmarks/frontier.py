@@ -20,7 +20,7 @@ from models.enrichment import SENTIMENTS
 from models.training import export, recipe, rounding
 from models.training.commands import Work
 from models.training.export import Calibrated
-from models.training.graph import Head
+from models.training.graph import GraphHead
 from models.training.network import LANGUAGE_LAYERS, Network
 from models.training.targets import language_names, topic_names
 
@@ -41,7 +41,7 @@ def untrained(work: Work, network: Network) -> Calibrated:
         "vector": (width, low + width),
     }
     heads = {
-        name: Head(rng.normal(size=size).astype(np.float32), np.zeros(size[0], np.float32))
+        name: GraphHead(rng.normal(size=size).astype(np.float32), np.zeros(size[0], np.float32))
         for name, size in sizes.items()
     }
     thresholds = np.zeros(len(topic_names(work.rows)), np.float32)

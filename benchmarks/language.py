@@ -15,13 +15,13 @@ from typing import TypeVar
 
 import click
 from model import DATA
-from rows import Row, show
+from rows import TrainingRow, show
 
 from models.artefact import WEIGHTS
 from models.enricher import NO_LANGUAGE, Enricher
 from models.evaluation.language import name_languages
 from models.training import corpus, recipe
-from models.training.data import Row as Text
+from models.training.data import TrainingRow as Text
 
 SETS = {"lingua-held": "sentences", "fragment-held": "2 to 6 words", "umsab-val": "posts"}
 UNSURE = 0.9
@@ -66,7 +66,7 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
     """Accuracy in per cent and microseconds a text; the ratio is that of the accuracies."""
     held = corpus.build(data, recipe.SEED)
     enricher = Enricher.load(weights, cache_size=0)
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     peers: dict[str, Detect] = {}
     for load in (eld, py3langid):
         try:
@@ -82,7 +82,7 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
             theirs, price = timed(peer, written)
             other = accuracy(theirs, texts)
             rows.append(
-                Row(
+                TrainingRow(
                     f"{what}: the model ({cost:,.0f} µs)", score, "%", f"{name} ({price:,.0f} µs)", other, score / other
                 )
             )
@@ -91,7 +91,9 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
             ]
             both = accuracy(vote, texts)
             rows.append(
-                Row(f"{what}: {name} where the model is below {UNSURE}", both, "%", "the model", score, both / score)
+                TrainingRow(
+                    f"{what}: {name} where the model is below {UNSURE}", both, "%", "the model", score, both / score
+                )
             )
     show(rows, "languages", as_json=as_json)
 

@@ -23,7 +23,7 @@ from rows import Row, show
 from streams.kafka import connection, topics
 from streams.kafka.reader import open_reader
 from streams.processes.broker import build_broker
-from streams.replay.feed import Feed, Reached
+from streams.replay.feed import Reached, ReplayFeed
 from streams.replay.kafka import KafkaReader
 from streams.replay.selection import Selection
 from streams.settings import PREFIX, KafkaSettings, Settings, TopicsSettings, for_run
@@ -61,7 +61,7 @@ def replay(settings: Settings, name: str, selection: Selection) -> float:
     own = for_run(settings, name)
     topics.create(own)
     reader = KafkaReader.open(settings.kafka, settings.topics.raw, selection)
-    feed = Feed(reader, selection, own)
+    feed = ReplayFeed(reader, selection, own)
     started = time.perf_counter()
     if not feed.run(Reached()):
         raise SystemExit("the replay did not come to its end")
@@ -85,7 +85,7 @@ def drift(settings: Settings, partitions: Sequence[int]) -> float:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    feed = Feed(KafkaReader.open(settings.kafka, settings.topics.raw, Selection()), Selection(), own, speed=SPEED)
+    feed = ReplayFeed(KafkaReader.open(settings.kafka, settings.topics.raw, Selection()), Selection(), own, speed=SPEED)
     if not feed.run(Reached()):
         raise SystemExit("the replay did not come to its end")
     reader.join(timeout=10)

@@ -13,7 +13,7 @@ from models.errors import (
     BackendError,
     EvaluationDataError,
     HubModelError,
-    MissingExtra,
+    MissingBackendExtra,
     ModelError,
     TopicsFileError,
 )
@@ -32,7 +32,7 @@ __all__ = [
     "HubEnricher",
     "HubModelError",
     "Language",
-    "MissingExtra",
+    "MissingBackendExtra",
     "ModelError",
     "ModelInfo",
     "Sentiment",

@@ -30,7 +30,7 @@ class CampaignCalibration(Struct, frozen=True, kw_only=True):
     intercept: float
 
 
-class Labels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the columns of the model's outputs mean, in their order."""
 
     name: str
@@ -50,7 +50,7 @@ class Artefact(Struct, frozen=True, kw_only=True):
     """A folder of model files that has been checked."""
 
     path: Path
-    labels: Labels
+    labels: ModelLabels
 
     @property
     def model(self) -> Path:
@@ -72,7 +72,7 @@ def open_artefact(path: Path | None = None) -> Artefact:
         for name, expected in read_checksums(folder).items():
             if digest(folder / name) != expected:
                 raise ArtefactError(f"{folder / name} does not match {CHECKSUMS_FILE}: install the model again")
-        labels = msgspec.json.decode((folder / LABELS_FILE).read_bytes(), type=Labels)
+        labels = msgspec.json.decode((folder / LABELS_FILE).read_bytes(), type=ModelLabels)
     except FileNotFoundError as error:
         raise ArtefactError(f"{error.filename} is missing: install the model again") from error
     except msgspec.MsgspecError as error:

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.artefact import Artefact, Labels, open_artefact
+from models.artefact import Artefact, ModelLabels, open_artefact
 from models.backends import Backend, Outputs, Padded, Runtime
 from models.backends.batching import micro_batches
 from models.backends.choice import WantedBackend, WantedPrecision, choose, open_backend
@@ -104,7 +104,7 @@ class Enricher(CachedEnricher):
         cache_size: int = DEFAULT_CACHE_SIZE,
         campaign_topics: Sequence[CampaignTopic] = (),
     ) -> None:
-        self._labels: Labels = artefact.labels
+        self._labels: ModelLabels = artefact.labels
         model = ModelInfo(
             name=artefact.labels.name,
             version=artefact.labels.version,

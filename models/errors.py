@@ -25,7 +25,7 @@ class BackendError(ModelError):
     """The wanted back end or precision cannot be had here."""
 
 
-class MissingExtra(BackendError):
+class MissingBackendExtra(BackendError):
     """A back end is wanted whose optional dependencies are not installed."""
 
     def __init__(self, backend: str, extra: str) -> None:

@@ -11,7 +11,7 @@ from models.backends.choice import WantedPrecision, full_precision, missing_pack
 from models.campaign import CampaignTopic
 from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE, CachedEnricher
 from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
-from models.errors import BackendError, HubModelError, MissingExtra
+from models.errors import BackendError, HubModelError, MissingBackendExtra
 from models.hub_labels import languages_of, moods_of
 from models.probabilities import Logits, rounded, sigmoid, softmax
 from models.text import has_words
@@ -81,7 +81,7 @@ class HubEnricher(CachedEnricher):
             BackendError: no model is named, campaign topics are given, or the precision cannot be had.
         """
         if missing_packages(*_PACKAGES):
-            raise MissingExtra("hub", "torch")
+            raise MissingBackendExtra("hub", "torch")
         if campaign_topics:
             raise BackendError("hub scores no campaign topics: take the [[topics]] out of the campaign file")
         wanted: dict[Task, str | None] = {"sentiment": sentiment, "language": language, "topic": topic}

@@ -7,7 +7,7 @@ import click
 
 from models.backends.choice import missing_packages
 from models.cli_common import failing
-from models.errors import MissingExtra
+from models.errors import MissingBackendExtra
 
 _NEEDED = ("matplotlib", "onnx", "safetensors", "sklearn", "torch")
 
@@ -26,7 +26,7 @@ class _Steps(click.Group):
 
 def _loaded() -> click.Group:
     if missing_packages(*_NEEDED):
-        raise MissingExtra("train", "train")
+        raise MissingBackendExtra("train", "train")
     from models.training.commands import steps
 
     return steps

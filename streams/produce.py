@@ -17,7 +17,7 @@ from streams import metrics
 from streams.contracts import HEADERS, DeadLetter, Deletion, Gap, Post, encode, fit_dead_letter, record_time_ms, utc_now
 from streams.errors import SettingsError, Unavailable
 from streams.kafka import connection, topics
-from streams.kafka.reliable_producer import Outbox, Record, Stopped
+from streams.kafka.reliable_producer import OutgoingRecord, ReliableProducer, Stopped
 from streams.privacy import pseudonymise
 from streams.settings import Settings
 from streams.shared_ids import SharedIds
@@ -35,7 +35,7 @@ _REMEMBERED_ID_BYTES = 24 * 2**20  # about 115,000 posts
 
 
 @dataclass(kw_only=True)
-class Summary:
+class ProduceSummary:
     """What a run did so far."""
 
     read: int = 0
@@ -79,13 +79,13 @@ class Produce:
         key = settings.privacy.author_key
         self._author_key = key.get_secret_value().encode() if key else None
         self._stopping = asyncio.Event()
-        self._outbox = Outbox(settings, self._oversize)
+        self._outbox = ReliableProducer(settings, self._oversize)
         self._label = metrics.BoundedLabel((), metrics.MAX_SOURCES).of
         self._shared_ids = SharedIds(_REMEMBERED_ID_BYTES)
         self._saved: str | None = None
         self._saved_at = time.monotonic()
         self._began = time.monotonic()
-        self.summary = Summary()
+        self.summary = ProduceSummary()
 
     def stop(self) -> None:
         """Ends the run soon: what is in flight gets a few seconds to be confirmed."""
@@ -96,7 +96,7 @@ class Produce:
         """Why no post is confirmed at present, None when all is well; may be asked from any thread."""
         return "Kafka confirms nothing" if self._outbox.is_away else None
 
-    async def run(self) -> Summary:
+    async def run(self) -> ProduceSummary:
         """Returns at the end of the source, or when stopped.
 
         Raises Unavailable when Kafka cannot be reached at the start, SettingsError when a topic is missing, Refused when
@@ -160,7 +160,7 @@ class Produce:
         records = list(self._records(batch.contents))
         self._outbox.send(records, batch.cursor)
 
-    def _records(self, contents: list[Content]) -> Iterator[Record]:
+    def _records(self, contents: list[Content]) -> Iterator[OutgoingRecord]:
         now = self._now()
         raw = self._settings.topics.raw
         received: Counter[tuple[str, str]] = Counter()
@@ -173,7 +173,7 @@ class Produce:
             if isinstance(content, Gap):
                 received[self._source.name, "gap"] += 1
                 gaps, key = self._settings.topics.gaps, content.key
-                yield Record(gaps, key, encode(content), _to_ms(now), self._source.name, "gap")
+                yield OutgoingRecord(gaps, key, encode(content), _to_ms(now), self._source.name, "gap")
                 continue
             if self._author_key is not None:
                 content = pseudonymise(content, self._author_key)
@@ -192,7 +192,7 @@ class Produce:
             received[source, kind] += 1
             time_ms = record_time_ms(content, collected_at=collected)
             newest_ms = max(newest_ms, time_ms)
-            yield Record(raw, content.key, encode(content), time_ms, source, kind)
+            yield OutgoingRecord(raw, content.key, encode(content), time_ms, source, kind)
         self.summary.read += len(contents)
         for (source, kind), count in received.items():
             metrics.RECEIVED.labels(source, kind).inc(count)
@@ -208,7 +208,7 @@ class Produce:
                 repr(post.id)[:100],
             )
 
-    def _unreadable(self, content: Unreadable, now: datetime) -> Record:
+    def _unreadable(self, content: Unreadable, now: datetime) -> OutgoingRecord:
         place = f"{content.origin.removeprefix('file:')}:{content.number}"
         self.summary.malformed += 1
         metrics.MALFORMED.labels(self._source.name).inc()
@@ -236,7 +236,7 @@ class Produce:
             )
         )
 
-    def _oversize(self, record: Record, error: str) -> Record:
+    def _oversize(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
         logger.warning("%r: oversize: %s", record.key, error)
         value, cut = fit_dead_letter(record.value or b"", self._settings.topics.dead_limit)
         return self._dead(
@@ -256,10 +256,12 @@ class Produce:
             )
         )
 
-    def _dead(self, letter: DeadLetter) -> Record:
+    def _dead(self, letter: DeadLetter) -> OutgoingRecord:
         metrics.DEAD_LETTERS.labels(WORKER, letter.reason).inc()
         topic = self._settings.topics.dead
-        return Record(topic, letter.key, encode(letter), _to_ms(letter.failed_at), self._source.name, "dead_letter")
+        return OutgoingRecord(
+            topic, letter.key, encode(letter), _to_ms(letter.failed_at), self._source.name, "dead_letter"
+        )
 
     def _update(self) -> None:
         names, confirmed = self._settings.topics, self._outbox.confirmed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from streams.contracts import Post
-from streams.sources.recent import Recent
+from streams.sources.recent import RecentlySeen
 
 
 class SharedIds:
@@ -16,7 +16,7 @@ class SharedIds:
 
     def __init__(self, limit: int = sys.maxsize) -> None:
         """`limit`: memory for earlier ids, in bytes; a post takes about 220, and the oldest are dropped first."""
-        self._texts = Recent[int, int](limit)
+        self._texts = RecentlySeen[int, int](limit)
         """What a post says, by its id: hashes of both."""
 
     def add(self, post: Post) -> bool:

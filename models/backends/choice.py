@@ -6,7 +6,7 @@ from typing import Literal
 
 from models.backends.base import Backend, Runtime
 from models.backends.processor import int8_instructions
-from models.errors import BackendError, MissingExtra
+from models.errors import BackendError, MissingBackendExtra
 
 WantedBackend = Literal["auto", "openvino", "onnx", "torch"]
 WantedPrecision = Literal["auto", "int8", "f32", "f16"]
@@ -32,7 +32,7 @@ def choose(backend: WantedBackend = "auto", precision: WantedPrecision = "auto")
     if missing_packages(*PACKAGES[name]):
         if name == "openvino":
             raise BackendError("openvino is not installed: install tagpulse again, or choose another back end")
-        raise MissingExtra(name, name)
+        raise MissingBackendExtra(name, name)
     return full_precision(name, precision) if name == "torch" else _on_cpu(name, precision)
 
 

@@ -10,7 +10,7 @@ from models.evaluation.answers import Advance, ask, model_of, silent
 from models.evaluation.measures import fraction
 
 
-class Agreement(Struct, frozen=True, kw_only=True):
+class BackendAgreement(Struct, frozen=True, kw_only=True):
     """Shares (0 to 1) of what is the same.
 
     Attributes:
@@ -38,8 +38,8 @@ class AgreementReport(Struct, frozen=True, kw_only=True):
 
     task: str = "agreement"
     posts: int
-    exact: Agreement
-    alone: Agreement
+    exact: BackendAgreement
+    alone: BackendAgreement
     model: ModelInfo
     reference: ModelInfo
 
@@ -64,14 +64,14 @@ def agreement_report(
     )
 
 
-def _agreement(answers: Sequence[Enrichment], others: Sequence[Enrichment], topics: int) -> Agreement:
+def _agreement(answers: Sequence[Enrichment], others: Sequence[Enrichment], topics: int) -> BackendAgreement:
     pairs = list(zip(answers, others, strict=True))
 
     def share(same: Sequence[bool]) -> float:
         return fraction(sum(same) / len(same))
 
     other_topics = sum(len(_topics(one) ^ _topics(other)) for one, other in pairs)
-    return Agreement(
+    return BackendAgreement(
         sentiment=share([one.sentiment.label == other.sentiment.label for one, other in pairs]),
         language=share([one.language.code == other.language.code for one, other in pairs]),
         topics=share([_topics(one) == _topics(other) for one, other in pairs]),

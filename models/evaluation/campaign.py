@@ -15,7 +15,7 @@ from models.enricher import Enricher
 from models.enrichment import ModelInfo
 from models.errors import EvaluationDataError
 from models.evaluation.answers import CHUNK, Advance, ask, silent
-from models.evaluation.measures import Counts, Floats, accuracy, auc, confusion, fraction
+from models.evaluation.measures import ConfusionCounts, Floats, accuracy, auc, confusion, fraction
 from models.evaluation.reading import read_text
 
 
@@ -128,7 +128,7 @@ def campaign_report(
     places = {name: place for place, name in enumerate(names)}
     truth = np.array([places.get(label, none) for label in labels], np.int64)
     given = np.array([none if name is None else places[name] for name in answers.names], np.int64)
-    counts = [Counts.of(truth == place, given == place) for place in range(none + 1)]
+    counts = [ConfusionCounts.of(truth == place, given == place) for place in range(none + 1)]
     areas = [auc(answers.likeness[:, place], truth == place) for place in range(none)]
     any_area = auc(answers.scores, truth != none)
     return CampaignReport(
@@ -153,7 +153,7 @@ def campaign_report(
     )
 
 
-def _macro_f1(counts: Sequence[Counts]) -> float:
+def _macro_f1(counts: Sequence[ConfusionCounts]) -> float:
     occurring = [count.f1 for count in counts if count.occurs]
     return fraction(fmean(occurring)) if occurring else 0.0
 

@@ -46,7 +46,7 @@ def macro_recall(matrix: Labels) -> float:
     return _share((np.diagonal(matrix) / np.maximum(posts, 1)).sum(), (posts > 0).sum())
 
 
-class Counts(NamedTuple):
+class ConfusionCounts(NamedTuple):
     """What became of one yes-or-no label, or of many taken together: hits, false alarms, misses."""
 
     true_positive: int
@@ -54,7 +54,7 @@ class Counts(NamedTuple):
     false_negative: int
 
     @classmethod
-    def of(cls, truth: Flags, predicted: Flags) -> "Counts":
+    def of(cls, truth: Flags, predicted: Flags) -> "ConfusionCounts":
         """Count two boolean arrays of one shape."""
         return cls(int((truth & predicted).sum()), int((~truth & predicted).sum()), int((truth & ~predicted).sum()))
 

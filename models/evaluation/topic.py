@@ -13,7 +13,7 @@ from models.enricher import TextEnricher
 from models.enrichment import ModelInfo
 from models.errors import EvaluationDataError
 from models.evaluation.answers import Advance, ask, silent
-from models.evaluation.measures import Counts, Flags, fraction
+from models.evaluation.measures import ConfusionCounts, Flags, fraction
 from models.evaluation.reading import files_of, read_lines
 
 _NO_TOPIC = {"id", "text", "topics"}
@@ -36,7 +36,7 @@ class TopicFileScore(Struct, frozen=True, kw_only=True):
     posts: int
 
 
-class TopicScores(Struct, frozen=True, kw_only=True):
+class TopicMeasures(Struct, frozen=True, kw_only=True):
     """Scores (fractions) of one topic; `posts` have it in truth."""
 
     f1: float
@@ -55,7 +55,7 @@ class TopicReport(Struct, frozen=True, kw_only=True):
     files: dict[str, TopicFileScore]
     micro_f1: float
     macro_f1: float
-    topics: dict[str, TopicScores]
+    topics: dict[str, TopicMeasures]
     model: ModelInfo
 
 
@@ -92,7 +92,7 @@ def topic_report(
         micro_f1=_micro_f1(counts),
         macro_f1=_macro_f1(counts),
         topics={
-            name: TopicScores(
+            name: TopicMeasures(
                 f1=fraction(each.f1),
                 precision=fraction(each.precision),
                 recall=fraction(each.recall),
@@ -104,20 +104,22 @@ def topic_report(
     )
 
 
-def _counts(truth: Sequence[frozenset[str]], predicted: Sequence[frozenset[str]]) -> dict[str, Counts]:
+def _counts(truth: Sequence[frozenset[str]], predicted: Sequence[frozenset[str]]) -> dict[str, ConfusionCounts]:
     names = sorted(frozenset().union(*truth, *predicted))
-    return {name: Counts.of(_having(name, truth), _having(name, predicted)) for name in names}
+    return {name: ConfusionCounts.of(_having(name, truth), _having(name, predicted)) for name in names}
 
 
 def _having(name: str, posts: Sequence[frozenset[str]]) -> Flags:
     return np.array([name in topics for topics in posts], np.bool_)
 
 
-def _micro_f1(counts: Mapping[str, Counts]) -> float:
-    return fraction(Counts(*(sum(column) for column in zip(*counts.values(), strict=True))).f1) if counts else 0.0
+def _micro_f1(counts: Mapping[str, ConfusionCounts]) -> float:
+    return (
+        fraction(ConfusionCounts(*(sum(column) for column in zip(*counts.values(), strict=True))).f1) if counts else 0.0
+    )
 
 
-def _macro_f1(counts: Mapping[str, Counts]) -> float:
+def _macro_f1(counts: Mapping[str, ConfusionCounts]) -> float:
     return fraction(fmean(each.f1 for each in counts.values())) if counts else 0.0
 
 

@@ -26,7 +26,7 @@ from models.evaluation.sentiment import probabilities
 from models.rates import write_rates
 from models.tokenizer import Tokenizer
 from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
-from models.training.data import NOISY, Row
+from models.training.data import NOISY, TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
 from models.training.network import Network, Sizes, from_bert
@@ -72,7 +72,7 @@ class Work:
         return self.folder / f"member{seed}"
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[TrainingRow]:
         return corpus.build(self.data, recipe.SEED)
 
     @cached_property

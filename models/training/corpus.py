@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.training import data as sets
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.synthetic import fragments, has_emoji, without_language
 
 SEMEVAL_HELD_OUT = 2_000
@@ -24,7 +24,7 @@ _WITHOUT_LANGUAGE = 3_000
 _PLACEHOLDERS = re.compile(r"@user|http|\W")
 
 
-def build(data: Path, seed: int = 0) -> list[Row]:
+def build(data: Path, seed: int = 0) -> list[TrainingRow]:
     """Return all rows, in a fixed order, each text once. Texts that `fingerprint` does not tell apart are one text.
 
     Sources that end in `-val`, `-dev` or `-held` are never trained on, nor is any text of theirs. A text of several sets
@@ -48,7 +48,7 @@ def build(data: Path, seed: int = 0) -> list[Row]:
         *lingua_held,
         *_pieces(lingua_held, seed, "fragment-held"),
         *(replace(row, source="sib200-held") for row in parallel if row.sentence not in chosen),
-        *(Row("undetermined-held", text, "und") for text in undetermined[_WITHOUT_LANGUAGE:]),
+        *(TrainingRow("undetermined-held", text, "und") for text in undetermined[_WITHOUT_LANGUAGE:]),
     ]
     held = [*published, *_once(drawn, {_key(row) for row in published})]
     kept = [row for row in parallel if row.sentence in chosen]
@@ -68,7 +68,7 @@ def build(data: Path, seed: int = 0) -> list[Row]:
     return [*_once(train, {_key(row) for row in held}), *held]
 
 
-def is_held_out(row: Row) -> bool:
+def is_held_out(row: TrainingRow) -> bool:
     """Tell whether a row is for checking only."""
     return row.source.endswith(("-val", "-dev", "-held"))
 
@@ -78,11 +78,11 @@ def fingerprint(text: str) -> str:
     return _PLACEHOLDERS.sub("", text.lower())
 
 
-def _key(row: Row) -> str:
+def _key(row: TrainingRow) -> str:
     return fingerprint(row.text) or row.text
 
 
-def _once(rows: Sequence[Row], seen: Container[str]) -> list[Row]:
+def _once(rows: Sequence[TrainingRow], seen: Container[str]) -> list[TrainingRow]:
     """Leave out texts that were seen, that an earlier set has, or that their own set labels in two ways.
 
     A set may have the same text in two languages.
@@ -90,7 +90,7 @@ def _once(rows: Sequence[Row], seen: Container[str]) -> list[Row]:
     labels: dict[tuple[str, str, str | None], set[tuple[int | None, tuple[str, ...] | None]]] = defaultdict(set)
     for row in rows:
         labels[row.source, _key(row), row.language].add((row.sentiment, row.topics))
-    kept: list[Row] = []
+    kept: list[TrainingRow] = []
     owners: dict[str, str] = {}
     met: set[tuple[str, str | None]] = set()
     for row in rows:
@@ -102,21 +102,21 @@ def _once(rows: Sequence[Row], seen: Container[str]) -> list[Row]:
     return kept
 
 
-def _silent(text: str) -> Row:
+def _silent(text: str) -> TrainingRow:
     """A text without a language; one without emoji says nothing at all: it is neutral and has no topic."""
     if has_emoji(text):
-        return Row("undetermined", text, "und")
-    return Row("undetermined", text, "und", sentiment=1, topics=())
+        return TrainingRow("undetermined", text, "und")
+    return TrainingRow("undetermined", text, "und", sentiment=1, topics=())
 
 
-def _split(rows: Iterable[Row], held_out: int, source: str) -> tuple[list[Row], list[Row]]:
+def _split(rows: Iterable[TrainingRow], held_out: int, source: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
     """Hold out rows by the checksum of their text, so that the parts stay when other rows come."""
     ordered = sorted(rows, key=lambda row: zlib.crc32(fingerprint(row.text).encode()))
     return ordered[held_out:], [replace(row, source=source) for row in ordered[:held_out]]
 
 
-def _split_lingua(data: Path) -> tuple[list[Row], list[Row]]:
-    languages: dict[str | None, list[Row]] = defaultdict(list)
+def _split_lingua(data: Path) -> tuple[list[TrainingRow], list[TrainingRow]]:
+    languages: dict[str | None, list[TrainingRow]] = defaultdict(list)
     for row in sets.lingua(data):
         languages[row.language].append(row)
     train = [row for rows in languages.values() for row in rows[:-LINGUA_HELD_OUT]]
@@ -124,6 +124,6 @@ def _split_lingua(data: Path) -> tuple[list[Row], list[Row]]:
     return train, held
 
 
-def _pieces(rows: list[Row], seed: int, source: str) -> list[Row]:
+def _pieces(rows: list[TrainingRow], seed: int, source: str) -> list[TrainingRow]:
     texts = fragments([row.text for row in rows], seed)
-    return [Row(source, text, row.language) for text, row in zip(texts, rows, strict=True) if text]
+    return [TrainingRow(source, text, row.language) for text, row in zip(texts, rows, strict=True) if text]

@@ -47,7 +47,7 @@ _NO_TYPE = {"Not labeled", "Not applicable", "Other Useful Information"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingRow:
     """One prepared text with what its data set knows of it; `None` where the set is silent."""
 
     source: str
@@ -59,17 +59,17 @@ class Row:
     """The same for translations of one sentence."""
 
 
-def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[Row]:
+def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[TrainingRow]:
     """Tweets in eight languages, balanced over the three sentiments; of the Hindi training part only the labels that hold."""
     for folder, language in UMSAB_LANGUAGES.items():
         texts = _file(data, "umsab", folder, f"{split}_text.txt").read_text("utf-8").splitlines()
         labels = _file(data, "umsab", folder, f"{split}_labels.txt").read_text("utf-8").split()
         for line, (text, label) in enumerate(zip(texts, map(int, labels), strict=True)):
             holds = language != NOISY or split == "val" or line >= _HINDI_HOLDS_FROM.get(label, len(texts))
-            yield Row(f"umsab-{split}", prepare(text), language, label if holds else None)
+            yield TrainingRow(f"umsab-{split}", prepare(text), language, label if holds else None)
 
 
-def semeval(data: Path) -> Iterator[Row]:
+def semeval(data: Path) -> Iterator[TrainingRow]:
     """English tweets of SemEval 2013 to 2016, task A; the sarcasm part is left out (its labels follow other rules)."""
     for path in _files(data, "semeval2017_4a", "*.tsv"):
         if "sarcasm" in path.name:
@@ -77,12 +77,12 @@ def semeval(data: Path) -> Iterator[Row]:
         for line in path.read_text("utf-8").splitlines():
             _, label, text = line.rstrip("\t").split("\t", 2)
             text = text.replace(r"\u2019", "'").replace(r"\u002c", ",").replace('""', '"').strip('"')
-            yield Row("semeval", prepare(text), "en", SENTIMENTS.index(label))
+            yield TrainingRow("semeval", prepare(text), "en", SENTIMENTS.index(label))
 
 
 def afrisenti(
     data: Path, split: Literal["train", "dev"], folders: Iterable[str] = AFRISENTI_LANGUAGES
-) -> Iterator[Row]:
+) -> Iterator[TrainingRow]:
     """Tweets in six African languages and Mozambican Portuguese; the romanised Arabic ones are `ar-Latn`."""
     for folder in folders:
         language = AFRISENTI_LANGUAGES[folder]
@@ -90,17 +90,17 @@ def afrisenti(
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 text = prepare(row["tweet"])
                 spoken = "ar-Latn" if language == "ar" and _mostly_ascii_letters(text) else language
-                yield Row(f"afrisenti-{split}", text, spoken, SENTIMENTS.index(row["label"]))
+                yield TrainingRow(f"afrisenti-{split}", text, spoken, SENTIMENTS.index(row["label"]))
 
 
-def x_topic(data: Path) -> Iterator[Row]:
+def x_topic(data: Path) -> Iterator[TrainingRow]:
     """Tweets in English, Spanish, Greek and Japanese with one or more of 19 topics."""
     for code, language in X_TOPIC_LANGUAGES.items():
         with _file(data, "x_topic", f"{code}_1000.jsonl").open(encoding="utf-8") as file:
             for line in file:
                 post = json.loads(line)
                 topics = tuple(name for name in topic_names(post) if post[name])
-                yield Row("x_topic", prepare(post["text"]), language, topics=topics)
+                yield TrainingRow("x_topic", prepare(post["text"]), language, topics=topics)
 
 
 def topic_names(post: dict[str, object]) -> tuple[str, ...]:
@@ -108,39 +108,39 @@ def topic_names(post: dict[str, object]) -> tuple[str, ...]:
     return tuple(key for key in post if key not in {"id", "text", "topics"})
 
 
-def sib200(data: Path) -> Iterator[Row]:
+def sib200(data: Path) -> Iterator[TrainingRow]:
     """Sentences of encyclopaedia and news with one of 7 topics, the same sentences in 45 languages."""
     for path in _files(data, "sib200", "*.tsv"):
         language = SIB_LANGUAGES[path.name.split("_")[0]]
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 text = prepare(row["text"])
-                yield Row("sib200", text, language, topics=(row["category"],), sentence=row["index_id"])
+                yield TrainingRow("sib200", text, language, topics=(row["category"],), sentence=row["index_id"])
 
 
-def emosent(data: Path) -> Iterator[Row]:
+def emosent(data: Path) -> Iterator[TrainingRow]:
     """Emoji with the sentiment that most posts had in which they stood (Kralj Novak et al., 2015)."""
     with _file(data, "emosent", "Emoji_Sentiment_Data_v1.0.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             counts = [int(row[label.capitalize()]) for label in SENTIMENTS]
-            yield Row("emosent", prepare(row["Emoji"]), sentiment=counts.index(max(counts)))
+            yield TrainingRow("emosent", prepare(row["Emoji"]), sentiment=counts.index(max(counts)))
 
 
-def lingua(data: Path) -> Iterator[Row]:
+def lingua(data: Path) -> Iterator[TrainingRow]:
     """Sentences from the web in 75 languages, the test data of lingua-py."""
     for path in _files(data, "lingua_sentences", "??.txt"):
         for line in path.read_text("utf-8").splitlines():
             if line.strip():
-                yield Row("lingua", prepare(line), path.stem)
+                yield TrainingRow("lingua", prepare(line), path.stem)
 
 
-def crisislex(data: Path) -> Iterator[Row]:
+def crisislex(data: Path) -> Iterator[TrainingRow]:
     """Tweets of five disasters; the topic is the type of information, where it has one."""
     for path in _files(data, "crisislex_t26", "*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.reader(file):
                 if len(row) > 3 and row[0].isdigit():
-                    yield Row("crisis", prepare(row[1]), topics=() if row[3] in _NO_TYPE else (row[3],))
+                    yield TrainingRow("crisis", prepare(row[1]), topics=() if row[3] in _NO_TYPE else (row[3],))
 
 
 def _file(data: Path, name: str, *parts: str) -> Path:

@@ -16,7 +16,7 @@ from models.artefact import (
     MODEL_FILE,
     TOKENIZER_FILE,
     CampaignCalibration,
-    Labels,
+    ModelLabels,
     TopicLabel,
     write_checksums,
 )
@@ -24,10 +24,10 @@ from models.enrichment import SENTIMENTS
 from models.probabilities import sigmoid, softmax
 from models.text import MAX_TOKENS
 from models.training import folds, graph, heads, vectors
-from models.training.data import NOISY, Row
+from models.training.data import NOISY, TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.folds import TopicScores
-from models.training.graph import Head, Matrix
+from models.training.graph import GraphHead, Matrix
 from models.training.network import LANGUAGE_LAYERS, Answers, Network
 from models.training.prediction import Tokens, predict
 from models.training.rounding import Rounding
@@ -61,7 +61,7 @@ Places = npt.NDArray[np.int64]
 class Calibrated:
     """The heads of the shipped model, what else its labels say, and what was measured on the way."""
 
-    heads: dict[str, Head]
+    heads: dict[str, GraphHead]
     language_threshold: float
     topic_thresholds: npt.NDArray[np.float32]
     """As logits."""
@@ -73,7 +73,7 @@ class Calibrated:
 class Rows:
     """The rows of a corpus with a network's answers for them, computed when first asked for."""
 
-    def __init__(self, network: Network, rows: Sequence[Row], tokens: Tokens, targets: Targets) -> None:
+    def __init__(self, network: Network, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets) -> None:
         self.network, self.rows, self.targets = network, rows, targets
         self._tokens = tokens
         self.sources = np.array([row.source for row in rows])
@@ -94,7 +94,7 @@ def _means(answers: Answers) -> npt.NDArray[np.float32]:
     return np.concatenate([answers.low.numpy(), last.numpy()], axis=1)
 
 
-def calibrate(network: Network, rows: Sequence[Row], tokens: Tokens, targets: Targets, seed: int) -> Calibrated:
+def calibrate(network: Network, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets, seed: int) -> Calibrated:
     """Fit what is fitted after the training, on rows that were held out of it or, where said, on training rows."""
     known = Rows(network, rows, tokens, targets)
     exits = network.heads[str(max(network.sizes.exits))]
@@ -117,7 +117,7 @@ def calibrate(network: Network, rows: Sequence[Row], tokens: Tokens, targets: Ta
     )
 
 
-def _language(known: Rows, seed: int) -> tuple[Head, float, dict[str, float]]:
+def _language(known: Rows, seed: int) -> tuple[GraphHead, float, dict[str, float]]:
     """Fit the head anew on the features of training rows: that converges where steps only approach."""
     rng = np.random.default_rng(seed)
     labels = known.targets.language
@@ -145,7 +145,7 @@ def _language(known: Rows, seed: int) -> tuple[Head, float, dict[str, float]]:
     return heads.cooled(head, warmth), threshold, scores
 
 
-def _topics(known: Rows, trained: Head, seed: int) -> tuple[Head, TopicScores]:
+def _topics(known: Rows, trained: GraphHead, seed: int) -> tuple[GraphHead, TopicScores]:
     """Put a head beside the trained one that is fitted on the means of the averaged network: both together are better."""
     places, fold = folds.places_and_folds(known.rows, seed)
     present = known.targets.topics[places] > 0
@@ -157,7 +157,7 @@ def _topics(known: Rows, trained: Head, seed: int) -> tuple[Head, TopicScores]:
     return heads.side_by_side(trained, beside, _TOPIC_SHARE), folds.score(mixed, present[left_out])
 
 
-def _sentiment(known: Rows, trained: Head) -> tuple[Head, dict[str, float]]:
+def _sentiment(known: Rows, trained: GraphHead) -> tuple[GraphHead, dict[str, float]]:
     """Put a head on what the language is read from beside the trained one: words that the deep layers lost count again.
 
     Both are cooled by one number, fitted on UMSAB's validation rows without the noisy language.
@@ -178,7 +178,7 @@ def _sentiment(known: Rows, trained: Head) -> tuple[Head, dict[str, float]]:
     return heads.cooled(head, warmth), {"sentiment temperature": warmth}
 
 
-def _vector(known: Rows, seed: int) -> tuple[Head, CampaignCalibration, dict[str, float]]:
+def _vector(known: Rows, seed: int) -> tuple[GraphHead, CampaignCalibration, dict[str, float]]:
     """Fit what the teacher said on the means that the network left, then the map and the curve of campaign topics."""
     said = np.flatnonzero(known.targets.has_vector)
     said = np.random.default_rng(seed).permutation(said)[:_VECTOR_ROWS]
@@ -195,13 +195,13 @@ def _vector(known: Rows, seed: int) -> tuple[Head, CampaignCalibration, dict[str
     return head, vectors.calibrate([trial for each in trials.values() for trial in each]), scores
 
 
-def _head(linear: object) -> Head:
+def _head(linear: object) -> GraphHead:
     weight, bias = linear.weight.detach().numpy(), linear.bias.detach().numpy()  # type: ignore[attr-defined]
-    return Head(weight, bias)
+    return GraphHead(weight, bias)
 
 
 def build(
-    network: Network, config: EncoderConfig, calibrated: Mapping[str, Head], rounding: Mapping[str, Rounding]
+    network: Network, config: EncoderConfig, calibrated: Mapping[str, GraphHead], rounding: Mapping[str, Rounding]
 ) -> onnx.ModelProto:
     """Build the graph of the network's deepest exit."""
     weights: dict[str, Matrix] = {name: each.detach().numpy() for name, each in network.state_dict().items()}
@@ -214,10 +214,10 @@ def build(
     return graph.build(weights, shape, calibrated, rounding, MAX_TOKENS)
 
 
-def labels(rows: Sequence[Row], name: str, version: str, calibrated: Calibrated) -> Labels:
+def labels(rows: Sequence[TrainingRow], name: str, version: str, calibrated: Calibrated) -> ModelLabels:
     """Say what the columns mean."""
     limits = sigmoid(calibrated.topic_thresholds)
-    return Labels(
+    return ModelLabels(
         name=name,
         version=version,
         prefix="",
@@ -232,7 +232,9 @@ def labels(rows: Sequence[Row], name: str, version: str, calibrated: Calibrated)
     )
 
 
-def write(model: onnx.ModelProto, tokenizer: Path, labels: Labels, scores: Mapping[str, float], folder: Path) -> None:
+def write(
+    model: onnx.ModelProto, tokenizer: Path, labels: ModelLabels, scores: Mapping[str, float], folder: Path
+) -> None:
     """Write the artefact: model, tokenizer, labels, checksums, and what the training measured."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(model.SerializeToString())

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.nn import functional
 
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.mixture import BATCH, Mixture
 from models.training.network import Answers, Network
 from models.training.prediction import Tokens, held_out_scores
@@ -79,7 +79,7 @@ class Trainer:
     def __init__(
         self,
         network: Network,
-        rows: Sequence[Row],
+        rows: Sequence[TrainingRow],
         tokens: Tokens,
         targets: Targets,
         phases: Sequence[Phase],

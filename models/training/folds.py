@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import f1_score
 
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.heads import matching_threshold
 
 FOLDS = 5
@@ -15,7 +15,7 @@ LEFT_OUT = 0
 """The fold that no training sees."""
 
 
-def places_and_folds(rows: Sequence[Row], seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def places_and_folds(rows: Sequence[TrainingRow], seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the places of the X-Topic rows and the fold of each."""
     places = np.flatnonzero([row.source == "x_topic" for row in rows])
     return places, np.random.default_rng(seed).permutation(len(places)) % FOLDS

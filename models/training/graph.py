@@ -39,7 +39,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class GraphHead:
     """`features @ weight.T + bias` are logits; weight is labels x width."""
 
     weight: Matrix
@@ -103,7 +103,7 @@ class GraphBuilder:
         sizes = self.constant(f"{names[0]}/sizes", np.full(len(names), width))
         self.nodes.append(helper.make_node("Split", [value, sizes], list(names), name=f"{names[0]}/split", axis=-1))
 
-    def head(self, name: str, value: str, head: Head) -> str:
+    def head(self, name: str, value: str, head: GraphHead) -> str:
         """`value` times the transpose of the head's weight, plus its bias, in full precision."""
         product = self.node("MatMul", f"{name}/matmul", value, self.constant(f"{name}/weight", head.weight.T))
         return self.node("Add", name, product, self.constant(f"{name}/bias", head.bias))
@@ -114,7 +114,7 @@ class GraphBuilder:
 
 
 def build(
-    weights: Weights, shape: Shape, heads: Mapping[str, Head], rounding: Mapping[str, Rounding], positions: int
+    weights: Weights, shape: Shape, heads: Mapping[str, GraphHead], rounding: Mapping[str, Rounding], positions: int
 ) -> onnx.ModelProto:
     """Build the model of one depth.
 

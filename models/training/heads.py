@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
-from models.training.graph import Head
+from models.training.graph import GraphHead
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -16,17 +16,17 @@ Labels = npt.NDArray[np.int64]
 _ITERATIONS = 60
 
 
-def logits(head: Head, features: npt.NDArray[np.floating]) -> Floats:
+def logits(head: GraphHead, features: npt.NDArray[np.floating]) -> Floats:
     """Apply a head to features (rows x width)."""
     return np.asarray(features.astype(np.float32) @ head.weight.T + head.bias)
 
 
-def cooled(head: Head, temperature: float) -> Head:
+def cooled(head: GraphHead, temperature: float) -> GraphHead:
     """Divide the logits by `temperature` (Guo et al., 2017)."""
-    return Head(head.weight / np.float32(temperature), head.bias / np.float32(temperature))
+    return GraphHead(head.weight / np.float32(temperature), head.bias / np.float32(temperature))
 
 
-def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, penalty: float) -> Head:
+def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, penalty: float) -> GraphHead:
     """Fit multinomial logistic regression on standardised features and fold the standardisation into the head.
 
     The loss is the weighted mean of cross-entropy plus `penalty` times the sum of squared weights.
@@ -51,10 +51,10 @@ def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, pen
 
     optimiser.step(closure)
     weight = (slope.detach().numpy() / deviation).astype(np.float32)
-    return Head(weight, (offset.detach().numpy() - weight @ mean).astype(np.float32))
+    return GraphHead(weight, (offset.detach().numpy() - weight @ mean).astype(np.float32))
 
 
-def fit_each(features: npt.NDArray[np.floating], present: npt.NDArray[np.bool_], strength: float) -> Head:
+def fit_each(features: npt.NDArray[np.floating], present: npt.NDArray[np.bool_], strength: float) -> GraphHead:
     """Fit a logistic regression for each label (column of `present`) on standardised features.
 
     `strength` is the inverse of the penalty, as of scikit-learn's `C`.
@@ -64,17 +64,17 @@ def fit_each(features: npt.NDArray[np.floating], present: npt.NDArray[np.bool_],
     fits = [LogisticRegression(C=strength, max_iter=1_000).fit(values, column) for column in present.T]
     weight = np.concatenate([each.coef_ for each in fits]) / scaler.scale_
     bias = np.concatenate([each.intercept_ for each in fits]) - weight @ scaler.mean_
-    return Head(weight.astype(np.float32), bias.astype(np.float32))
+    return GraphHead(weight.astype(np.float32), bias.astype(np.float32))
 
 
-def side_by_side(first: Head, second: Head, share: float) -> Head:
+def side_by_side(first: GraphHead, second: GraphHead, share: float) -> GraphHead:
     """Return a head that reads the features of both: its logits are a mean of theirs, `share` of the second's."""
     own, other = np.float32(1 - share), np.float32(share)
     weight = np.concatenate([first.weight * own, second.weight * other], axis=1)
-    return Head(weight, first.bias * own + second.bias * other)
+    return GraphHead(weight, first.bias * own + second.bias * other)
 
 
-def regress(features: npt.NDArray[np.floating], targets: npt.NDArray[np.floating], penalty: float) -> Head:
+def regress(features: npt.NDArray[np.floating], targets: npt.NDArray[np.floating], penalty: float) -> GraphHead:
     """Fit ridge regression on standardised features; `penalty` is a share of the number of rows."""
     values = features.astype(np.float64)
     mean, deviation = values.mean(axis=0), values.std(axis=0) + 1e-6
@@ -82,7 +82,7 @@ def regress(features: npt.NDArray[np.floating], targets: npt.NDArray[np.floating
     centre = targets.mean(axis=0, dtype=np.float64)
     gram = values.T @ values + penalty * len(values) * np.eye(values.shape[1])
     weight = (np.linalg.solve(gram, values.T @ (targets - centre)) / deviation[:, None]).T
-    return Head(weight.astype(np.float32), (centre - weight @ mean).astype(np.float32))
+    return GraphHead(weight.astype(np.float32), (centre - weight @ mean).astype(np.float32))
 
 
 def least_likely(probabilities: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], most_lost: float) -> float:

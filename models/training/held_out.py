@@ -12,12 +12,12 @@ from models.evaluation.language import name_languages
 from models.evaluation.measures import calibration, fraction, percent
 from models.evaluation.sentiment import LabelledPosts, SentimentScore, score_sentiment
 from models.training import data as sets
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.teacher import Said
 from models.training.vectors import Floats, trials
 
 
-def scores(enricher: Enricher, rows: Sequence[Row], said: Said, data: Path) -> dict[str, float]:
+def scores(enricher: Enricher, rows: Sequence[TrainingRow], said: Said, data: Path) -> dict[str, float]:
     """Score what no other command does: F1, recall and accuracy in per cent, areas under ROC curves as fractions.
 
     "Frozen" areas are those of the teacher's vectors on the same draws, where it has said something of all rows.
@@ -25,7 +25,7 @@ def scores(enricher: Enricher, rows: Sequence[Row], said: Said, data: Path) -> d
     return _moods(enricher, rows, data) | _languages(enricher, rows) | _campaign(enricher, rows, said, data)
 
 
-def _moods(enricher: Enricher, rows: Sequence[Row], data: Path) -> dict[str, float]:
+def _moods(enricher: Enricher, rows: Sequence[TrainingRow], data: Path) -> dict[str, float]:
     african = [_mood(enricher, sets.afrisenti(data, "dev", [folder])) for folder in sets.AFRISENTI_LANGUAGES]
     hinglish, english = (_mood(enricher, _of(rows, source)) for source in ("hinglish-held", "semeval-held"))
     return {
@@ -35,7 +35,7 @@ def _moods(enricher: Enricher, rows: Sequence[Row], data: Path) -> dict[str, flo
     }
 
 
-def _languages(enricher: Enricher, rows: Sequence[Row]) -> dict[str, float]:
+def _languages(enricher: Enricher, rows: Sequence[TrainingRow]) -> dict[str, float]:
     found = {}
     for source in ("umsab-val", "lingua-held", "fragment-held"):
         held = list(_of(rows, source))
@@ -47,7 +47,7 @@ def _languages(enricher: Enricher, rows: Sequence[Row]) -> dict[str, float]:
     return found | _mixed(enricher, list(_of(rows, "lingua-held")))
 
 
-def _mixed(enricher: Enricher, rows: Sequence[Row]) -> dict[str, float]:
+def _mixed(enricher: Enricher, rows: Sequence[TrainingRow]) -> dict[str, float]:
     """How it fares with texts whose halves are in two languages: whether it names one of them, and how sure it is."""
     order = np.random.default_rng(0).permutation(len(rows)).tolist()
     pairs = [(rows[one], rows[other]) for one, other in pairwise(order) if rows[one].language != rows[other].language]
@@ -61,7 +61,7 @@ def _mixed(enricher: Enricher, rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
-def _campaign(enricher: Enricher, rows: Sequence[Row], said: Said, data: Path) -> dict[str, float]:
+def _campaign(enricher: Enricher, rows: Sequence[TrainingRow], said: Said, data: Path) -> dict[str, float]:
     types = {row.text: row.topics for row in sets.crisislex(data)}
     found = {}
     for source in ("crisis", "x_topic", "sib200-held"):
@@ -79,15 +79,15 @@ def _area(topics: Sequence[Iterable[str]], vectors: Floats) -> float:
     return fraction(fmean(trial.area for trial in trials(topics, vectors)))
 
 
-def _of(rows: Iterable[Row], source: str) -> Iterable[Row]:
+def _of(rows: Iterable[TrainingRow], source: str) -> Iterable[TrainingRow]:
     return (row for row in rows if row.source == source)
 
 
-def _parts(rows: Sequence[Row], size: int = 512) -> Iterable[Sequence[Row]]:
+def _parts(rows: Sequence[TrainingRow], size: int = 512) -> Iterable[Sequence[TrainingRow]]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def _mood(enricher: Enricher, rows: Iterable[Row]) -> SentimentScore:
+def _mood(enricher: Enricher, rows: Iterable[TrainingRow]) -> SentimentScore:
     labelled = [(row.text, row.sentiment) for row in rows if row.sentiment is not None]
     texts, labels = zip(*labelled, strict=True)
     return score_sentiment(enricher, LabelledPosts(texts, np.array(labels)))

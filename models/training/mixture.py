@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.training.corpus import is_held_out
-from models.training.data import Row
+from models.training.data import TrainingRow
 
 BATCH = 32
 _POOL = 24
@@ -20,7 +20,7 @@ _BALANCED = {"semeval": 0.0, "afrisenti-train": 0.5, "fragment": 0.5, "x_topic":
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """Places of the rows, and their padded token ids and mask (posts x tokens)."""
 
     rows: npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ class Mixture:
 
     def __init__(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[TrainingRow],
         tokens: Sequence[npt.NDArray[np.int32]],
         shares: Mapping[str, float],
         seed: Sequence[int],
@@ -42,14 +42,14 @@ class Mixture:
         self._seed = seed
         self._weights = _weights(rows, shares)
 
-    def batches(self, start: int = 0) -> Iterator[Batch]:
+    def batches(self, start: int = 0) -> Iterator[TrainingBatch]:
         """Yield batches of `BATCH` rows, from the one numbered `start` on."""
         pool, skipped = divmod(start, _POOL)
         yield from islice(self._pool(pool), skipped, None)
         for following in count(pool + 1):
             yield from self._pool(following)
 
-    def _pool(self, number: int) -> Iterator[Batch]:
+    def _pool(self, number: int) -> Iterator[TrainingBatch]:
         random = np.random.default_rng([*self._seed, number])
         drawn = random.choice(len(self._weights), BATCH * _POOL, p=self._weights)
         texts = [self._tokens[row] for row in drawn]
@@ -59,17 +59,17 @@ class Mixture:
             yield pad(drawn[chosen], [texts[each] for each in chosen])
 
 
-def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> Batch:
+def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> TrainingBatch:
     """Put texts of token ids side by side."""
     ids = np.ones((len(texts), max(len(text) for text in texts)), np.int64)
     mask = np.zeros_like(ids)
     for place, text in enumerate(texts):
         ids[place, : len(text)] = text
         mask[place, : len(text)] = 1
-    return Batch(rows, ids, mask)
+    return TrainingBatch(rows, ids, mask)
 
 
-def _weights(rows: Sequence[Row], shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
+def _weights(rows: Sequence[TrainingRow], shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
     groups = Counter((row.source, row.language, row.sentiment) for row in rows)
     weights = np.zeros(len(rows))
     members: dict[str, list[int]] = defaultdict(list)

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import f1_score, recall_score
 from torch import Tensor
 
-from models.training.data import NOISY, Row
+from models.training.data import NOISY, TrainingRow
 from models.training.mixture import pad
 from models.training.network import Answers, Exit, Network
 from models.training.targets import SILENT, Targets
@@ -51,7 +51,9 @@ def predict(network: Network, tokens: Tokens, places: Places, *, bf16: bool = Tr
     return Answers(joined([part.language for part in parts]), joined([part.low for part in parts]), exits)
 
 
-def held_out_scores(network: Network, rows: Sequence[Row], tokens: Tokens, targets: Targets) -> dict[str, float]:
+def held_out_scores(
+    network: Network, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets
+) -> dict[str, float]:
     """Score samples of the held-out rows in per cent: UMSAB at every exit, the other sets at the deepest."""
     sources = np.array([row.source for row in rows])
     places = np.concatenate([np.flatnonzero(sources == name)[::step] for name, step in _SCORED_EVERY.items()])

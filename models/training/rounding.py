@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.network import Layer, Network, mask_penalty
 
 Floats = npt.NDArray[np.float32]
@@ -74,7 +74,7 @@ def products(layer: Layer) -> dict[str, list[nn.Linear]]:
     }
 
 
-def calibration(rows: Sequence[Row], seed: int) -> npt.NDArray[np.int64]:
+def calibration(rows: Sequence[TrainingRow], seed: int) -> npt.NDArray[np.int64]:
     """Return the places of the rows that the scales are measured on."""
     rng = np.random.default_rng(seed)
     sources = np.array([row.source for row in rows])

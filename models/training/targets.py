@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.enrichment import SENTIMENTS
-from models.training.data import NOISY, Row
+from models.training.data import NOISY, TrainingRow
 from models.training.teacher import Said
 
 SILENT = -1
@@ -40,17 +40,17 @@ class Targets:
         return replace(self, has_topics=self.has_topics & rows)
 
 
-def language_names(rows: Sequence[Row]) -> tuple[str, ...]:
+def language_names(rows: Sequence[TrainingRow]) -> tuple[str, ...]:
     """Return the languages of the rows, sorted: the columns of the language head."""
     return tuple(sorted({row.language for row in rows if row.language}))
 
 
-def topic_names(rows: Sequence[Row]) -> tuple[str, ...]:
+def topic_names(rows: Sequence[TrainingRow]) -> tuple[str, ...]:
     """Return the topics of X-Topic, sorted: the columns of the topic head."""
     return tuple(sorted({name for row in rows if row.source == "x_topic" for name in row.topics or ()}))
 
 
-def encode(rows: Sequence[Row], vectors: Said, moods: Said) -> Targets:
+def encode(rows: Sequence[TrainingRow], vectors: Said, moods: Said) -> Targets:
     """Turn what the rows know into arrays, with what the frozen encoder and an earlier model said of them."""
     languages = {name: place for place, name in enumerate(language_names(rows))}
     topics = {name: place for place, name in enumerate(topic_names(rows))}
@@ -76,7 +76,7 @@ def encode(rows: Sequence[Row], vectors: Said, moods: Said) -> Targets:
 
 
 def _moods(
-    rows: Sequence[Row], labels: npt.NDArray[np.int64], said: Said
+    rows: Sequence[TrainingRow], labels: npt.NDArray[np.int64], said: Said
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Mix labels with what the earlier model said, which tells doubtful posts from clear ones (Furlanello et al., 2018).
 

@@ -12,7 +12,7 @@ import torch
 from models.errors import TrainingDataError
 from models.text import QUERY_PREFIX
 from models.tokenizer import Tokenizer
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.mixture import pad
 from models.training.network import Network, mask_penalty, mean
 
@@ -31,12 +31,14 @@ class Said(NamedTuple):
     known: npt.NDArray[np.bool_]
 
 
-def nothing(rows: Sequence[Row], width: int = 0) -> Said:
+def nothing(rows: Sequence[TrainingRow], width: int = 0) -> Said:
     """Return what a teacher that was never asked has said."""
     return Said(np.zeros((len(rows), width), np.float16), np.zeros(len(rows), np.bool_))
 
 
-def write(path: Path, rows: Sequence[Row], places: npt.NDArray[np.int64], values: npt.NDArray[np.floating]) -> None:
+def write(
+    path: Path, rows: Sequence[TrainingRow], places: npt.NDArray[np.int64], values: npt.NDArray[np.floating]
+) -> None:
     """Write what was said of the rows at `places` to a file that `read` reads."""
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
@@ -44,7 +46,7 @@ def write(path: Path, rows: Sequence[Row], places: npt.NDArray[np.int64], values
     fresh.replace(path)
 
 
-def read(path: Path, rows: Sequence[Row]) -> Said:
+def read(path: Path, rows: Sequence[TrainingRow]) -> Said:
     """Read what `write` wrote of the same rows.
 
     Raises:
@@ -58,11 +60,11 @@ def read(path: Path, rows: Sequence[Row]) -> Said:
     return said
 
 
-def _checksum(rows: Sequence[Row]) -> int:
+def _checksum(rows: Sequence[TrainingRow]) -> int:
     return zlib.crc32("\0".join(row.text for row in rows).encode("utf-8", "surrogatepass"))
 
 
-def sample(rows: Sequence[Row], seed: int) -> npt.NDArray[np.int64]:
+def sample(rows: Sequence[TrainingRow], seed: int) -> npt.NDArray[np.int64]:
     """Return the places of the rows whose vectors are learnt."""
     rng = np.random.default_rng(seed)
     sources = np.array([row.source for row in rows])
@@ -71,7 +73,7 @@ def sample(rows: Sequence[Row], seed: int) -> npt.NDArray[np.int64]:
     return np.sort(np.concatenate(parts))
 
 
-def posts(rows: Sequence[Row]) -> npt.NDArray[np.int64]:
+def posts(rows: Sequence[TrainingRow]) -> npt.NDArray[np.int64]:
     """Return the places of the rows whose sentiment an earlier model is asked for."""
     return np.flatnonzero([row.source in _POSTS for row in rows])
 

@@ -17,8 +17,8 @@ from sklearn.metrics import roc_auc_score
 
 from models.artefact import CampaignCalibration
 from models.campaign import centre
-from models.training.data import Row
-from models.training.graph import Head
+from models.training.data import TrainingRow
+from models.training.graph import GraphHead
 from models.training.heads import best_threshold
 
 Floats = npt.NDArray[np.float32]
@@ -43,12 +43,12 @@ class VectorMap:
     def __call__(self, vectors: npt.NDArray[np.floating]) -> Floats:
         return np.asarray((vectors.astype(np.float32) - self.mean) @ self.matrix.T)
 
-    def after(self, head: Head) -> Head:
+    def after(self, head: GraphHead) -> GraphHead:
         """Return the head whose answers are this map of the answers of `head`."""
-        return Head(self.matrix @ head.weight, self.matrix @ (head.bias - self.mean))
+        return GraphHead(self.matrix @ head.weight, self.matrix @ (head.bias - self.mean))
 
 
-def translations_together(rows: Sequence[Row], vectors: npt.NDArray[np.floating]) -> VectorMap:
+def translations_together(rows: Sequence[TrainingRow], vectors: npt.NDArray[np.floating]) -> VectorMap:
     """Fit the map of the teacher on the parallel sentences, centred on posts."""
     sentences: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
@@ -59,7 +59,7 @@ def translations_together(rows: Sequence[Row], vectors: npt.NDArray[np.floating]
     return _whitening(deviations.T @ deviations / len(deviations), _posts_mean(rows, vectors), _WITHIN_SHRINKAGE)
 
 
-def posts_apart(rows: Sequence[Row], vectors: npt.NDArray[np.floating]) -> VectorMap:
+def posts_apart(rows: Sequence[TrainingRow], vectors: npt.NDArray[np.floating]) -> VectorMap:
     """Fit the map that scales down the directions in which posts differ most."""
     posts = vectors[_posts(rows)].astype(np.float64)
     return _whitening(np.cov(posts.T), posts.mean(axis=0), _TOTAL_SHRINKAGE)
@@ -113,11 +113,11 @@ def calibrate(found: Sequence[Trial]) -> CampaignCalibration:
     return CampaignCalibration(slope=round(slope, 4), intercept=round(-slope * middle, 4))
 
 
-def _posts(rows: Sequence[Row]) -> npt.NDArray[np.int64]:
+def _posts(rows: Sequence[TrainingRow]) -> npt.NDArray[np.int64]:
     return np.flatnonzero([row.source in POSTS for row in rows])
 
 
-def _posts_mean(rows: Sequence[Row], vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def _posts_mean(rows: Sequence[TrainingRow], vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return np.asarray(vectors[_posts(rows)].astype(np.float64).mean(axis=0))
 
 

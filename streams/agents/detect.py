@@ -15,10 +15,10 @@ from streams.contracts import PulseMinute, Spike, decode_minute, decode_spike, e
 from streams.errors import BadMessage, Refused, Unavailable
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.kafka.reader import open_reader, partitions_of, read_topic
-from streams.minutes.merge import Merger, Whole
-from streams.runtime.lossless import Place, Record
+from streams.minutes.merge import CompleteMinute, Merger
+from streams.runtime.lossless import Record, PartitionId
 from streams.settings import Settings
-from streams.spikes import Detector, SensitivityName, Turn, merge_parts
+from streams.spikes import Detector, SensitivityName, SpikeEvent, merge_parts
 from streams.spikes.explanation import explain
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class SpikeWatch:
         """All minutes before it were looked at."""
         return self._merger.until
 
-    def add(self, part: PulseMinute) -> Iterator[Turn]:
+    def add(self, part: PulseMinute) -> Iterator[SpikeEvent]:
         """The turns that the next part makes known; each may be explained before the next one is asked for."""
         for whole in self._merger.add(part):
             self._remember(whole)
@@ -56,7 +56,7 @@ class SpikeWatch:
         if self._merger.until is not None:
             yield from self._detector.advance(self._merger.until)
 
-    def explained(self, turn: Turn) -> Spike:
+    def explained(self, turn: SpikeEvent) -> Spike:
         """The message about a turn."""
         minutes = self._history[turn.hashtag]
         spike = [decode_minute(value) for minute, value in minutes if turn.opened_at <= minute < turn.at]
@@ -76,7 +76,7 @@ class SpikeWatch:
         )
         return turn.as_message(self._sensitivity, explanation)
 
-    def _remember(self, whole: Whole) -> None:
+    def _remember(self, whole: CompleteMinute) -> None:
         for hashtag, parts in whole.parts.items():
             minutes = self._history[hashtag]
             minutes.extend((whole.minute, encode(part)) for part in parts)
@@ -84,12 +84,12 @@ class SpikeWatch:
                 minutes.popleft()
 
 
-class Part(NamedTuple):
+class ReadPart(NamedTuple):
     record: Record
     part: PulseMinute | None
 
 
-async def read_minutes(records: Sequence[Record]) -> list[Part]:
+async def read_minutes(records: Sequence[Record]) -> list[ReadPart]:
     """Decodes records, in their order."""
     read = []
     for record in records:
@@ -99,7 +99,7 @@ async def read_minutes(records: Sequence[Record]) -> list[Part]:
         except BadMessage as error:
             logger.warning("%s is passed over: %s", record.location, error)
             metrics.UNREADABLE.labels(record.topic).inc()
-        read.append(Part(record, part))
+        read.append(ReadPart(record, part))
     return read
 
 
@@ -130,16 +130,16 @@ class SpikesOutput:
         self._handled = 0
         metrics.OPEN_SPIKES.clear()
 
-    def released(self, place: Place) -> int:
+    def released(self, place: PartitionId) -> int:
         return self._handled
 
-    def handled(self) -> Mapping[Place, int]:
+    def handled(self) -> Mapping[PartitionId, int]:
         return {(self._settings.topics.minutes, 0): self._handled}
 
-    async def tick(self, owned: Mapping[Place, bool]) -> None:
+    async def tick(self, owned: Mapping[PartitionId, bool]) -> None:
         """Time passes in the minutes alone."""
 
-    async def write(self, result: Sequence[Part]) -> None:
+    async def write(self, result: Sequence[ReadPart]) -> None:
         """Returns when Kafka has confirmed what these minutes turned. Raises Refused."""
         for record, part in result:
             watch = await self._ready(record.offset)
@@ -202,5 +202,5 @@ class SpikesOutput:
         return watch, told
 
 
-def _show(turn: Turn) -> None:
+def _show(turn: SpikeEvent) -> None:
     metrics.OPEN_SPIKES.labels(turn.hashtag, turn.kind).set(turn.state != "closed")

@@ -18,9 +18,9 @@ from streams.errors import BadMessage, Refused, Unavailable
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.kafka.reader import read_topic
 from streams.minutes.known import KnownParts
-from streams.minutes.labels import Labels
-from streams.minutes.partition import PartitionMinutes, Told
-from streams.runtime.lossless import Place, Record
+from streams.minutes.labels import CountedHashtags
+from streams.minutes.partition import PartitionMinutes, PublishedPart
+from streams.runtime.lossless import PartitionId, Record
 from streams.settings import LIVE, Settings
 
 logger = logging.getLogger(__name__)
@@ -29,23 +29,23 @@ WORKER = "watch"
 _MAX_BACKOFF_SECONDS = 15.0
 
 
-class Read(NamedTuple):
+class ReadPost(NamedTuple):
     """A record and its message; None when it cannot be read: the store workers bury it."""
 
     record: Record
     message: EnrichedMessage | None
 
 
-async def read_enriched(records: Sequence[Record]) -> list[Read]:
+async def read_enriched(records: Sequence[Record]) -> list[ReadPost]:
     """Decodes records, in their order."""
     read = []
     for record in records:
         try:
-            read.append(Read(record, decode_enriched(record.value, record.headers)))
+            read.append(ReadPost(record, decode_enriched(record.value, record.headers)))
         except BadMessage as error:
             logger.warning("%s is passed over: %s", record.location, error)
             metrics.UNREADABLE.labels(record.topic).inc()
-            read.append(Read(record, None))
+            read.append(ReadPost(record, None))
     return read
 
 
@@ -76,7 +76,7 @@ class MinutesOutput:
         self._heard: dict[int, float] = {}
         self._ended: set[int] = set()
         self._sources = metrics.BoundedLabel((), metrics.MAX_SOURCES)
-        self._handled: dict[Place, int] = {}
+        self._handled: dict[PartitionId, int] = {}
 
     def restart(self) -> None:
         self._known = None
@@ -85,16 +85,16 @@ class MinutesOutput:
         self._ended.clear()
         self._handled = {}
 
-    def released(self, place: Place) -> int:
+    def released(self, place: PartitionId) -> int:
         minutes = self._partitions.get(place[1])
         return minutes.released if minutes else 0
 
-    def handled(self) -> Mapping[Place, int]:
+    def handled(self) -> Mapping[PartitionId, int]:
         return dict(self._handled)
 
-    async def write(self, result: Sequence[Read]) -> None:
+    async def write(self, result: Sequence[ReadPost]) -> None:
         """Returns when Kafka has confirmed every part that these records make known. Raises Refused."""
-        told: list[Told] = []
+        told: list[PublishedPart] = []
         for record, message in result:
             minutes = await self._minutes(record.partition)
             self._heard[record.partition] = self._clock()
@@ -114,15 +114,15 @@ class MinutesOutput:
     async def flush(self) -> None:
         """`write` has waited for everything."""
 
-    async def tick(self, owned: Mapping[Place, bool]) -> None:
+    async def tick(self, owned: Mapping[PartitionId, bool]) -> None:
         if self._settings.run == LIVE:
             await self._go_on(owned)
         elif self._ends_path is not None:
             await self._end(owned, self._ends_path)
 
-    async def _go_on(self, owned: Mapping[Place, bool]) -> None:
+    async def _go_on(self, owned: Mapping[PartitionId, bool]) -> None:
         """Partitions in which nothing comes go on with the clock, from their newest post on."""
-        told: list[Told] = []
+        told: list[PublishedPart] = []
         for (_, number), read_up in owned.items():
             minutes = await self._minutes(number)
             silent = self._clock() - self._heard[number]
@@ -135,11 +135,11 @@ class MinutesOutput:
                 told.append(minutes.unheard())
         await self._tell(told)
 
-    async def _end(self, owned: Mapping[Place, bool], path: Path) -> None:
+    async def _end(self, owned: Mapping[PartitionId, bool], path: Path) -> None:
         """The input of a replay is complete: partitions that have been read to their ends are final."""
         if self._ends is None:
             self._ends = await asyncio.to_thread(_read_ends, path)
-        told: list[Told] = []
+        told: list[PublishedPart] = []
         for _, number in owned:
             end = (self._ends or {}).get(str(number))
             if end is None or number in self._ended:
@@ -150,7 +150,7 @@ class MinutesOutput:
                 told += minutes.end()
         await self._tell(told)
 
-    def _is_committed(self, owned: Mapping[Place, bool], number: int) -> bool:
+    def _is_committed(self, owned: Mapping[PartitionId, bool], number: int) -> bool:
         return not self._partitions[number].handled and owned[self._settings.topics.enriched, number]
 
     async def _minutes(self, partition: int) -> PartitionMinutes:
@@ -159,7 +159,7 @@ class MinutesOutput:
             watch = self._settings.watch
             self._partitions[partition] = PartitionMinutes(
                 partition,
-                Labels(self._hashtags, self._settings.metrics.max_hashtags, known.since),
+                CountedHashtags(self._hashtags, self._settings.metrics.max_hashtags, known.since),
                 known,
                 lateness_seconds=watch.lateness_seconds,
                 settle_seconds=watch.settle_seconds,
@@ -178,7 +178,7 @@ class MinutesOutput:
                 await self._sleep(backoff.next())
         return self._known
 
-    async def _tell(self, told: Sequence[Told]) -> None:
+    async def _tell(self, told: Sequence[PublishedPart]) -> None:
         if not told:
             return
         topic = self._settings.topics.minutes

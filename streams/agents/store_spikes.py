@@ -13,7 +13,7 @@ from streams.errors import BadMessage
 from streams.runtime.lossless import Record
 
 
-class Read(NamedTuple):
+class ReadSpike(NamedTuple):
     """A spike and the record it came in."""
 
     record: Record
@@ -23,12 +23,12 @@ class Read(NamedTuple):
 class StoreSpikes(Store):
     """As `Store`, for spikes; the sink is opened and closed by whoever stores the posts."""
 
-    async def read(self, records: Sequence[Record]) -> list[Read | DeadLetter]:
+    async def read(self, records: Sequence[Record]) -> list[ReadSpike | DeadLetter]:
         """Raises DeadLetterLimit when most of the last records failed."""
-        results: list[Read | DeadLetter] = []
+        results: list[ReadSpike | DeadLetter] = []
         for record in records:
             try:
-                results.append(Read(record, decode_spike(record.value, record.headers)))
+                results.append(ReadSpike(record, decode_spike(record.value, record.headers)))
             except BadMessage as error:
                 results.append(dead_letter(record, error, self._clock(), self._letter_limit))
         self._limit.check(results)
@@ -36,12 +36,12 @@ class StoreSpikes(Store):
 
     async def write(self, result: Sequence[object]) -> None:
         await self._bury([letter for letter in result if isinstance(letter, DeadLetter)])
-        await self._keep([read for read in result if isinstance(read, Read)])
+        await self._keep([read for read in result if isinstance(read, ReadSpike)])
 
     async def flush(self) -> None:
         """Nothing is left to do: every write is durable."""
 
-    async def _keep(self, reads: Sequence[Read]) -> None:
+    async def _keep(self, reads: Sequence[ReadSpike]) -> None:
         """Keeps what can be kept: where the sink refuses, they are halved until the spike at fault stands alone."""
         if not reads:
             return

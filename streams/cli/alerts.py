@@ -17,7 +17,7 @@ from streams import log
 from streams.campaign import load_campaign
 from streams.cli.options import run_option
 from streams.contracts import SPIKE_KINDS, Spike, SpikeKind, decode_spike, record_location, utc_now
-from streams.delivery.http import Answer, Poster
+from streams.delivery.http import Poster, Response
 from streams.delivery.sample import sample_spikes
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertmanagers, webhooks
 from streams.errors import BadMessage, SettingsError
@@ -33,7 +33,7 @@ _WIDTH = 200
 class _Told(NamedTuple):
     target: AlertmanagerTarget | WebhookTarget
     spike: Spike
-    answer: Answer
+    answer: Response
 
 
 @click.group()
@@ -170,7 +170,7 @@ async def _test(
     return told
 
 
-async def _send(target: AlertmanagerTarget | WebhookTarget, poster: Poster, spike: Spike) -> Answer:
+async def _send(target: AlertmanagerTarget | WebhookTarget, poster: Poster, spike: Spike) -> Response:
     if isinstance(target, AlertmanagerTarget):
         return await target.send(poster, [spike])
     return await target.send(poster, spike)

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from streams.cli.options import Moment, check_span
-from streams.compare import Selection, compare
+from streams.cli.options import TimeType, check_span
+from streams.compare import ComparedPosts, compare
 from streams.compare.page import as_page
 from streams.compare.terminal import as_tables
 from streams.contracts import normalise_hashtags
@@ -27,8 +27,8 @@ _WIDTH = 160  # of a table in a file
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the tables.")
 @click.option("--html", "html_path", type=click.Path(path_type=Path), metavar="FILE", help="Also write a page.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Changed posts, and rows of days.")
-@click.option("--since", type=Moment(), help="Posts of this time and later.")
-@click.option("--until", type=Moment(), help="Posts before this time.")
+@click.option("--since", type=TimeType(), help="Posts of this time and later.")
+@click.option("--until", type=TimeType(), help="Posts before this time.")
 @click.option("--hashtag", help="Posts with this hashtag.")
 def command(
     run_a: str,
@@ -58,7 +58,7 @@ def command(
       tagpulse compare live new-model --json | jq .sentiment.agreement.kappa
     """
     check_span(since, until)
-    selection = Selection(since=since, until=until, hashtag=_normal(hashtag))
+    selection = ComparedPosts(since=since, until=until, hashtag=_normal(hashtag))
     found = compare(load_settings().lake.path, run_a, run_b, selection, changed_posts=limit)
     if html_path is not None:
         try:

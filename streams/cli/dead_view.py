@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from streams.dead_letters.outcomes import Done, Plan
+from streams.dead_letters.outcomes import DeadLetterPlan, Done
 from streams.dead_letters.reader import Found
 from streams.text.terminal import json_text, plain
 
@@ -62,7 +62,7 @@ def as_detail(found: Found) -> str:
     return "\n".join([*shown, f"value: {size}", *([] if value is None else [plain(value)])])
 
 
-def plan_lines(plan: Plan, missing: Sequence[str], topic: str, verb: str) -> Iterator[str]:
+def plan_lines(plan: DeadLetterPlan, missing: Sequence[str], topic: str, verb: str) -> Iterator[str]:
     """What would be done, and what not."""
     yield f"{plan.letters} letters of {topic} to {verb}"
     if plan.letters:
@@ -74,7 +74,7 @@ def plan_lines(plan: Plan, missing: Sequence[str], topic: str, verb: str) -> Ite
         yield f"  {plain(place)}: no letter that can be taken"
 
 
-def plan_object(plan: Plan, missing: Sequence[str]) -> str:
+def plan_object(plan: DeadLetterPlan, missing: Sequence[str]) -> str:
     """The same for a program."""
     fields = {
         "letters": plan.letters,

@@ -13,7 +13,7 @@ from streams import log
 from streams.contracts import utc_now
 from streams.errors import BadInput
 from streams.settings import Settings, load_settings
-from streams.sinks.base import Author, PostKey, Sink, Wanted
+from streams.sinks.base import Author, Erasure, PostKey, Sink
 from streams.sinks.forget import Removal, forget, wanted_of
 from streams.sinks.registry import find_sink, sink_names
 from streams.text.terminal import json_text, plain
@@ -109,7 +109,7 @@ def _configured(settings: Settings) -> list[str]:
     return [name for name in sink_names() if name != "postgres" or settings.postgres.dsn is not None]
 
 
-def _plan(sinks: Sequence[Sink], wanted: Wanted) -> Iterator[str]:
+def _plan(sinks: Sequence[Sink], wanted: Erasure) -> Iterator[str]:
     yield f"to forget in {', '.join(sink.name for sink in sinks)}:"
     for source, name in sorted(wanted.authors):
         yield f"  all posts of the author {plain(source)}:{plain(name)}"

@@ -33,7 +33,7 @@ class Speed(click.ParamType):
         return factor
 
 
-class Moment(click.ParamType):
+class TimeType(click.ParamType):
     """A point in time; without a zone it is UTC."""
 
     name = "TIME"
@@ -47,7 +47,7 @@ class Moment(click.ParamType):
             self.fail(f"{error}; write it as 2026-06-20 or 2026-06-20T09:30:00Z", param, ctx)
 
 
-class When(Moment):
+class When(TimeType):
     """A point in time, or how long ago (`90s`, `30m`, `2h`, `7d`)."""
 
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:

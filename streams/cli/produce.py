@@ -19,7 +19,7 @@ from streams import log
 from streams.cli.networks import NETWORKS, hashtags_of, identity_of, open_parser, open_source, tag_option
 from streams.cli.options import Speed
 from streams.health import Health
-from streams.produce import Produce, Summary
+from streams.produce import Produce, ProduceSummary
 from streams.settings import Settings, load_settings
 from streams.sources.base import Source
 from streams.sources.cursors import Cursor
@@ -223,7 +223,7 @@ def _identity(paths: tuple[str, ...]) -> str:
     return "\n".join(str(Path(path).resolve()) for path in paths)
 
 
-async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed: float = inf) -> Summary:
+async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed: float = inf) -> ProduceSummary:
     produce = Produce(source, settings, cursor=cursor, speed=None if speed == inf else speed)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -240,7 +240,7 @@ async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed:
             await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _show_progress(source: Source, summary: Summary) -> None:
+async def _show_progress(source: Source, summary: ProduceSummary) -> None:
     bar = Progress(
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -258,7 +258,7 @@ async def _show_progress(source: Source, summary: Summary) -> None:
             await asyncio.sleep(_REFRESH_SECONDS)
 
 
-def _show(summary: Summary, as_json: bool) -> None:
+def _show(summary: ProduceSummary, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(dataclasses.asdict(summary)))
         return

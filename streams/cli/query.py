@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.settings import load_settings
-from streams.sinks.lake.query import Answer, ask
+from streams.sinks.lake.query import QueryResult, ask
 from streams.text.terminal import json_text, plain
 
 
@@ -59,7 +59,7 @@ def command(sql: str, as_json: bool, limit: int, unlocked: bool) -> None:
         _show(answer, limit)
 
 
-def _show(answer: Answer, limit: int) -> None:
+def _show(answer: QueryResult, limit: int) -> None:
     table = Table(*(escape(plain(column)) for column in answer.columns))
     rows = list(islice(answer.rows, limit + 1))
     for row in rows[:limit]:

@@ -19,18 +19,18 @@ from rich.table import Table
 
 from streams import log
 from streams.campaign import load_campaign
-from streams.cli.options import Moment, Speed, check_span
+from streams.cli.options import Speed, TimeType, check_span
 from streams.contracts import normalise_hashtags, partition_name
 from streams.health import Health
 from streams.model import load_enricher
 from streams.replay.files import FileReader, MessageReader
 from streams.replay.kafka import KafkaReader
 from streams.replay.manifest import Manifest
-from streams.replay.plan import Plan, make_plan
+from streams.replay.plan import ReplayPlan, make_plan
 from streams.replay.reader import Bounds, Reader
-from streams.replay.replay import Replay, Request, Standing
+from streams.replay.replay import Replay, ReplayProgress, ReplayRequest
 from streams.replay.selection import Selection
-from streams.replay.state import Order
+from streams.replay.state import ReplaySpec
 from streams.settings import LIVE, Settings, load_settings
 from streams.sinks.lake.posts import read_messages
 from streams.sinks.registry import find_sink
@@ -56,8 +56,8 @@ class _Offsets(click.ParamType):
 @click.command()
 @click.option("--from", "origin", metavar="raw|lake|PATH", multiple=True, required=True, help="Where the posts are.")
 @click.option("--run", "run", metavar="NAME", required=True, help="The name of the replay.")
-@click.option("--since", type=Moment(), help="From this time on (RFC 3339).")
-@click.option("--until", type=Moment(), help="Up to, and without, this time.")
+@click.option("--since", type=TimeType(), help="From this time on (RFC 3339).")
+@click.option("--until", type=TimeType(), help="Up to, and without, this time.")
 @click.option("--hashtag", "hashtags", multiple=True, metavar="H", help="Only posts with one of these.")
 @click.option("--source", "sources", multiple=True, metavar="S", help="Only posts of these networks.")
 @click.option(
@@ -132,7 +132,7 @@ def command(
         return 0
     for name in sinks:
         find_sink(name)
-    order = Order(
+    order = ReplaySpec(
         origin=f"{LAKE}:{from_run}" if origin == (LAKE,) else ",".join(origin),
         since=since.isoformat() if since else None,
         until=until.isoformat() if until else None,
@@ -142,7 +142,9 @@ def command(
         sinks=tuple(dict.fromkeys(sinks)),
         unwatched=not watch,
     )
-    request = Request(order=order, selection=selection, open_reader=open_reader, speed=speed, concurrency=concurrency)
+    request = ReplayRequest(
+        order=order, selection=selection, open_reader=open_reader, speed=speed, concurrency=concurrency
+    )
     found = _play(Replay(request, settings), settings)
     if found is None:
         click.echo(f"stopped: the same command goes on from here; `tagpulse runs drop {run}` removes it", err=True)
@@ -199,7 +201,7 @@ class _Bars:
         self._progress = progress
         self._tasks = {"sent": progress.add_task("sent", total=0, rate=0.0)}
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: ReplayProgress) -> None:
         feed = standing.feed
         self._update("sent", feed.sent, feed.chosen)
         for worker, left in standing.left.items():
@@ -213,7 +215,7 @@ class _Bars:
         self._progress.update(task, completed=done, total=total, rate=speed)
 
 
-def _show_plan(plan: Plan, as_json: bool) -> None:
+def _show_plan(plan: ReplayPlan, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(_as_object(plan)))
         return
@@ -229,7 +231,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
         click.echo(f"{plan.unreadable:,} cannot be read for their hashtag or source, and are left out")
 
 
-def _as_object(plan: Plan) -> dict[str, Any]:
+def _as_object(plan: ReplayPlan) -> dict[str, Any]:
     seconds = None if plan.seconds == inf else plan.seconds
     return {**msgspec.to_builtins(plan), "chosen": plan.chosen, "seconds": seconds}
 

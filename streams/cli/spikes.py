@@ -15,7 +15,7 @@ from rich.text import Text
 from streams.campaign import load_campaign
 from streams.settings import load_settings
 from streams.settings.tree import LIVE
-from streams.spikes import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, Turn
+from streams.spikes import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, SpikeEvent
 from streams.spikes.history import by_minute, read_file, read_lake, read_lines
 from streams.spikes.summary import pace, percent
 from streams.text.terminal import json_text, plain, span
@@ -79,16 +79,16 @@ def command(run: str | None, path: Path | None, sensitivity: SensitivityName | N
         _show(spikes)
 
 
-def find_spikes(minutes: Iterable[MinuteCounts], sensitivity: SensitivityName) -> list[Turn]:
+def find_spikes(minutes: Iterable[MinuteCounts], sensitivity: SensitivityName) -> list[SpikeEvent]:
     """Each spike as it stood last, in the order in which they became known."""
     detector = Detector(sensitivity)
-    spikes: dict[str, Turn] = {}
+    spikes: dict[str, SpikeEvent] = {}
     for minute, counts in by_minute(minutes):
         spikes.update((turn.id, turn) for turn in detector.feed(minute, counts))
     return sorted(spikes.values(), key=lambda spike: (spike.known_at, spike.hashtag, spike.kind))
 
 
-def as_object(spike: Turn) -> dict[str, str | int | float | None]:
+def as_object(spike: SpikeEvent) -> dict[str, str | int | float | None]:
     """A spike as `--json` writes it."""
     return {
         "kind": spike.kind,
@@ -107,7 +107,7 @@ def as_object(spike: Turn) -> dict[str, str | int | float | None]:
     }
 
 
-def _show(spikes: list[Turn]) -> None:
+def _show(spikes: list[SpikeEvent]) -> None:
     if not spikes:
         click.echo("nothing would have alerted")
         return

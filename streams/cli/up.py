@@ -16,7 +16,7 @@ from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
 from streams.errors import BadInput
 from streams.text.terminal import json_text
-from streams.up.stage import Up, Wanted
+from streams.up.stage import TrialOptions, Up
 
 _LOOK_SECONDS = 1.0
 _PLAIN_SECONDS = 10.0
@@ -79,7 +79,7 @@ def command(
         signal.signal(number, lambda *_: stop.set())
     pace = "max" if speed == float("inf") else f"{speed:g}"
     with _campaign(source) as campaign, trial_folder(keep, "up") as folder:
-        wanted = Wanted(
+        wanted = TrialOptions(
             source=source, tags=tags, speed=pace, postgres=postgres, monitoring=monitoring, campaign=campaign
         )
         with Up(folder, wanted) as up:

@@ -20,7 +20,7 @@ from streams.delivery.delivery import Delivery
 from streams.kafka.publisher import Publisher
 from streams.model import load_enricher
 from streams.processes import supervisor
-from streams.runtime.lossless import Pace
+from streams.runtime.lossless import BatchPolicy
 from streams.runtime.worker import Job, run
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Sink
@@ -135,7 +135,7 @@ async def _enrich(settings: Settings, process_number: int) -> None:
     ).set(1)
     logger.info("the model is %s %s, computed by %s", enricher.name, enricher.version, runtime or "nothing")
     publisher = Publisher(settings.kafka, WORKER, settings.topics.limits)
-    pace = Pace(
+    pace = BatchPolicy(
         batch_size=settings.enrich.batch_size,
         within_seconds=settings.enrich.within_seconds,
         batches_in_flight=settings.enrich.batches_in_flight,
@@ -193,7 +193,7 @@ def _spikes_beside(sink: Sink, publisher: Publisher, settings: Settings) -> tupl
 async def _watch(settings: Settings, process_number: int, ends: Path | None) -> None:
     campaign = load_campaign(settings.campaign)
     publisher = Publisher(settings.kafka, minutes.WORKER, settings.topics.limits)
-    pace = Pace(batch_size=settings.watch.batch_size, within_seconds=_WATCH_WITHIN_SECONDS, batches_in_flight=2)
+    pace = BatchPolicy(batch_size=settings.watch.batch_size, within_seconds=_WATCH_WITHIN_SECONDS, batches_in_flight=2)
     spikes_job = Job(
         worker=detect.WORKER,
         topic=settings.topics.minutes,

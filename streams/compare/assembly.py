@@ -9,14 +9,14 @@ from pathlib import Path
 
 from streams.compare.comparison import (
     Change,
+    ComparedPosts,
+    ComparedRun,
     Comparison,
     Daily,
-    Labels,
+    LabelComparison,
     LanguageAgreement,
     Overlap,
-    Run,
-    Selection,
-    Sentiment,
+    SentimentComparison,
     TopicChange,
     Topics,
 )
@@ -34,14 +34,14 @@ _ANSWERS = {_YES, _NO}
 
 
 def compare(
-    lake: Path | str, run_a: str, run_b: str, selection: Selection | None = None, *, changed_posts: int = 20
+    lake: Path | str, run_a: str, run_b: str, selection: ComparedPosts | None = None, *, changed_posts: int = 20
 ) -> Comparison:
     """Compares run B with run A. Raises BadInput for a run that is not in the lake.
 
     The posts are joined by source and id; each run has the newest version of a post. Labels are compared where both runs
     have the same text.
     """
-    chosen = selection or Selection()
+    chosen = selection or ComparedPosts()
     with read_pairs(lake, run_a, run_b, chosen) as pairs:
         a, b, overlap = pairs.run(run_a, "a"), pairs.run(run_b, "b"), pairs.overlap()
         return Comparison(
@@ -61,7 +61,7 @@ def compare(
         )
 
 
-def _warnings(a: Run, b: Run, overlap: Overlap) -> list[str]:
+def _warnings(a: ComparedRun, b: ComparedRun, overlap: Overlap) -> list[str]:
     found = [
         f"run {run.name} was made by {len(run.models)} models: its labels are no single model's"
         for run in (a, b)
@@ -77,13 +77,13 @@ def _warnings(a: Run, b: Run, overlap: Overlap) -> list[str]:
     return found
 
 
-def _sentiment(pairs: Pairs) -> Sentiment:
+def _sentiment(pairs: Pairs) -> SentimentComparison:
     by_language = pairs.sentiments()
     overall: Counter[tuple[str, str]] = Counter()
     for counts in by_language.values():
         overall.update(counts)
     languages = [LanguageAgreement(language=name, agreement=agreement_of(found)) for name, found in by_language.items()]
-    return Sentiment(
+    return SentimentComparison(
         matrix=matrix_of(overall, SENTIMENTS),
         agreement=agreement_of(overall),
         by_language=tuple(sorted(languages, key=lambda each: (-each.agreement.posts, each.language))),
@@ -91,8 +91,8 @@ def _sentiment(pairs: Pairs) -> Sentiment:
     )
 
 
-def _labels(counts: Counts) -> Labels:
-    return Labels(matrix=matrix_of(counts, most_frequent(counts, MAX_LABELS)), agreement=agreement_of(counts))
+def _labels(counts: Counts) -> LabelComparison:
+    return LabelComparison(matrix=matrix_of(counts, most_frequent(counts, MAX_LABELS)), agreement=agreement_of(counts))
 
 
 def _topics(pairs: Pairs, posts: int) -> Topics:

@@ -20,7 +20,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all parts."""
 
 
-class Selection(_Part, frozen=True, kw_only=True):
+class ComparedPosts(_Part, frozen=True, kw_only=True):
     """What was compared: posts of event time from `since` (included) to `until` (excluded), with the hashtag."""
 
     since: datetime | None = None
@@ -38,7 +38,7 @@ class Model(_Part, frozen=True, kw_only=True):
     posts: int
 
 
-class Run(_Part, frozen=True, kw_only=True):
+class ComparedRun(_Part, frozen=True, kw_only=True):
     """A run and its models, the one of most posts first."""
 
     name: str
@@ -76,7 +76,7 @@ class Matrix(_Part, frozen=True, kw_only=True):
     counts: tuple[tuple[int, ...], ...]
 
 
-class Labels(_Part, frozen=True, kw_only=True):
+class LabelComparison(_Part, frozen=True, kw_only=True):
     """A task with one label a post. The agreement is that of all labels, also where the matrix has them as `other`."""
 
     matrix: Matrix
@@ -90,7 +90,7 @@ class LanguageAgreement(_Part, frozen=True, kw_only=True):
     agreement: Agreement
 
 
-class Sentiment(Labels, frozen=True, kw_only=True):
+class SentimentComparison(LabelComparison, frozen=True, kw_only=True):
     """The labels, by language too (most posts first), and the mean total variation distance of the probabilities."""
 
     by_language: tuple[LanguageAgreement, ...]
@@ -159,7 +159,7 @@ class Daily(_Part, frozen=True, kw_only=True):
     languages: tuple[Change, ...]
 
 
-class Reading(_Part, frozen=True, kw_only=True):
+class PostLabels(_Part, frozen=True, kw_only=True):
     """What a run made of a post."""
 
     language: str
@@ -178,21 +178,21 @@ class ChangedPost(_Part, frozen=True, kw_only=True):
     created_at: datetime
     text: str
     distance: float
-    a: Reading
-    b: Reading
+    a: PostLabels
+    b: PostLabels
 
 
 class Comparison(_Part, frozen=True, kw_only=True):
     """Two runs, B against A."""
 
-    a: Run
-    b: Run
-    selection: Selection
+    a: ComparedRun
+    b: ComparedRun
+    selection: ComparedPosts
     overlap: Overlap
     warnings: tuple[str, ...]
-    sentiment: Sentiment
-    language: Labels
+    sentiment: SentimentComparison
+    language: LabelComparison
     topics: Topics
-    campaign: Labels
+    campaign: LabelComparison
     daily: Daily
     changed: tuple[ChangedPost, ...]

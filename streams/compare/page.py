@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from streams.compare import words
 from streams.compare.charts import agreement_bars, dumbbells, heat_map, safe, topic_bars
-from streams.compare.comparison import Change, ChangedPost, Comparison, Run
+from streams.compare.comparison import Change, ChangedPost, ComparedRun, Comparison
 from streams.compare.style import CSS
 
 # A page that holds texts of anybody may load and run nothing, even if something should slip through.
@@ -78,7 +78,7 @@ def _tiles(found: Comparison) -> str:
     return f'<div class="tiles">{"".join(shown)}</div>'
 
 
-def _models(side: str, run: Run) -> str:
+def _models(side: str, run: ComparedRun) -> str:
     return "".join(
         f'<li><span class="{side.lower()}">{side}</span> <bdi>{safe(words.model(model))}</bdi></li>'
         for model in run.models

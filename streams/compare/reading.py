@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from streams.compare.comparison import ChangedPost, Model, Overlap, Reading, Run, Selection
+from streams.compare.comparison import ChangedPost, ComparedPosts, ComparedRun, Model, Overlap, PostLabels
 from streams.compare.measures import Cell
 from streams.errors import BadInput
 from streams.sinks.lake.query import connect
@@ -84,14 +84,14 @@ class Pairs:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def run(self, name: str, side: str) -> Run:
+    def run(self, name: str, side: str) -> ComparedRun:
         """The run `name`, which is side `a` or `b`, with its models."""
         found = self._rows(
             f"select model_{side}.name, model_{side}.version, model_{side}.runtime, model_{side}.precision, count(*) "  # noqa: S608
             f"from pairs where in_{side} group by all order by 5 desc, 1, 2, 3, 4"
         )
         models = tuple(Model(name=n, version=v, runtime=r, precision=p, posts=count) for n, v, r, p, count in found)
-        return Run(name=name, posts=sum(model.posts for model in models), models=models)
+        return ComparedRun(name=name, posts=sum(model.posts for model in models), models=models)
 
     def overlap(self) -> Overlap:
         """How many posts the runs share."""
@@ -185,7 +185,7 @@ class Pairs:
 
 
 @contextmanager
-def read_pairs(lake: Path | str, run_a: str, run_b: str, selection: Selection) -> Iterator[Pairs]:
+def read_pairs(lake: Path | str, run_a: str, run_b: str, selection: ComparedPosts) -> Iterator[Pairs]:
     """Joins two runs of the lake. Raises BadInput naming the runs that are, when one is not, and when DuckDB fails."""
     with connect(lake) as connection:
         try:
@@ -208,11 +208,11 @@ def _check(connection: duckdb.DuckDBPyConnection, run: str, side: str) -> None:
         raise BadInput(f"there is no run {run!r} in the lake: {there}")
 
 
-def _parameters(run: str, selection: Selection) -> list[str | datetime | None]:
+def _parameters(run: str, selection: ComparedPosts) -> list[str | datetime | None]:
     moments = [selection.since, selection.since, selection.until, selection.until]
     return [run, *moments, selection.hashtag, selection.hashtag]
 
 
-def _reading(columns: list[Any]) -> Reading:
+def _reading(columns: list[Any]) -> PostLabels:
     language, sentiment, negative, neutral, positive = columns
-    return Reading(language=language, sentiment=sentiment, negative=negative, neutral=neutral, positive=positive)
+    return PostLabels(language=language, sentiment=sentiment, negative=negative, neutral=neutral, positive=positive)

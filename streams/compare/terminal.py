@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.compare import words
-from streams.compare.comparison import Agreement, Change, ChangedPost, Comparison, Matrix, Sentiment, Topics
+from streams.compare.comparison import Agreement, Change, ChangedPost, Comparison, Matrix, SentimentComparison, Topics
 from streams.text.terminal import plain
 
 _TEXT_LENGTH = 200
@@ -62,7 +62,7 @@ def _agreements(found: Comparison) -> Table:
     return table
 
 
-def _languages(sentiment: Sentiment) -> Table:
+def _languages(sentiment: SentimentComparison) -> Table:
     table = _table(
         "Agreement on the sentiment by language in A", "language", posts=_RIGHT, agree=_RIGHT, interval="", kappa=_RIGHT
     )

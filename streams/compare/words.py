@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from streams.compare.comparison import Agreement, Cause, Change, Comparison, Model, Reading
+from streams.compare.comparison import Agreement, Cause, Change, Comparison, Model, PostLabels
 from streams.compare.kappa import Interval
 
 NONE = "–"
@@ -80,7 +80,7 @@ def model(found: Model) -> str:
     return f"{found.name} {found.version}{f' ({how})' if how else ''}: {found.posts:,} posts"
 
 
-def reading(made: Reading) -> str:
+def reading(made: PostLabels) -> str:
     """A label and the three probabilities behind it."""
     return f"{made.sentiment} ({made.negative:.2f} / {made.neutral:.2f} / {made.positive:.2f}) {made.language}"
 

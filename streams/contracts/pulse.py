@@ -30,7 +30,7 @@ class _PulseBase(MessageBase, frozen=True, kw_only=True, omit_defaults=True):
                 raise ValueError(f"{name} is out of range")
 
 
-class Moods(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SentimentCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Posts by the label of their sentiment."""
 
     negative: Count = 0
@@ -59,10 +59,10 @@ class Excerpt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an explanation is made of; each part is cut to its most frequent entries."""
 
-    terms: dict[str, Moods] = msgspec.field(default_factory=dict)
+    terms: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     """Posts with a word or a hashtag (with its sign)."""
-    authors: dict[str, Moods] = msgspec.field(default_factory=dict)
-    texts: dict[str, Moods] = msgspec.field(default_factory=dict)
+    authors: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
+    texts: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     """Posts of one text, by its first characters."""
     negative: tuple[Excerpt, ...] = ()
     """The most negative ones first."""
@@ -86,18 +86,18 @@ class PulseMinute(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag
     """No post of this partition before it is still expected, but late ones."""
     final: bool = False
     """Nothing changes this part any more: the minute is older than the lateness of the settings."""
-    moods: Moods = Moods()
-    independent: Moods = Moods()
+    moods: SentimentCounts = SentimentCounts()
+    independent: SentimentCounts = SentimentCounts()
     """The same without reposts, and with each text and each author counted once."""
     said: dict[str, bool] = msgspec.field(default_factory=dict)
     """The texts of the independent posts, by a mark of each, and whether it is negative: another partition or another
     minute may have the same ones. Cut to those that came most often."""
     probabilities: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Sums over the posts: negative, neutral, positive."""
-    languages: dict[str, Moods] = msgspec.field(default_factory=dict)
-    topics: dict[str, Moods] = msgspec.field(default_factory=dict)
-    campaign_topics: dict[str, Moods] = msgspec.field(default_factory=dict)
-    sources: dict[str, Moods] = msgspec.field(default_factory=dict)
+    languages: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
+    topics: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
+    campaign_topics: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
+    sources: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     reposts: Count = 0
     questions: Count = 0
     evidence: Evidence = Evidence()

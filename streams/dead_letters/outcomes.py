@@ -43,7 +43,7 @@ Why = Callable[[Found], str | None]
 
 
 @dataclass
-class Plan:
+class DeadLetterPlan:
     """What a command would do."""
 
     by_reason: Counter[str] = field(default_factory=Counter)
@@ -85,9 +85,9 @@ class Bare(NamedTuple):
     timestamp_ms: int
 
 
-def make_plan(letters: Iterable[Found], why_not: Why, places: frozenset[str] = frozenset()) -> Plan:
+def make_plan(letters: Iterable[Found], why_not: Why, places: frozenset[str] = frozenset()) -> DeadLetterPlan:
     """Counts what would go and what not."""
-    plan = Plan()
+    plan = DeadLetterPlan()
     for found in letters:
         why = why_not(found)
         if why is not None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from streams.backoff import Backoff
 from streams.contracts import Spike
 from streams.delivery.http import Poster
-from streams.delivery.inbox import Batch, Inbox, Received
+from streams.delivery.inbox import AlertBatch, AlertConsumer, Received
 from streams.delivery.notice import key_of
 from streams.delivery.report import Report
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget
@@ -26,7 +26,7 @@ _READ_AT_LEAST = 0.1
 _KEYS = 5 * LOOK_BACK
 
 
-class Courier(Protocol):
+class Notifier(Protocol):
     """What `Delivery` keeps running."""
 
     @property
@@ -35,11 +35,11 @@ class Courier(Protocol):
     @property
     def look_back(self) -> int: ...
 
-    async def run(self, inbox: Inbox) -> None:
+    async def run(self, inbox: AlertConsumer) -> None:
         """Until it is told to stop. Raises aiokafka's errors."""
 
 
-class WebhookCourier:
+class WebhookNotifier:
     """Tells each message once, in order: tried until it is taken or refused, and then committed."""
 
     look_back = LOOK_BACK
@@ -62,7 +62,7 @@ class WebhookCourier:
     def name(self) -> str:
         return self._target.name
 
-    async def run(self, inbox: Inbox) -> None:
+    async def run(self, inbox: AlertConsumer) -> None:
         while not self._stopping.is_set():
             batch = await inbox.read(_READ_SECONDS)
             if not inbox.is_current:
@@ -74,7 +74,7 @@ class WebhookCourier:
                 if not await self._tell(received, inbox):
                     break
 
-    async def _begin(self, batch: Batch, inbox: Inbox) -> bool:
+    async def _begin(self, batch: AlertBatch, inbox: AlertConsumer) -> bool:
         """A webhook that is new hears of the spikes that are open, not of all that ever were."""
         news = still_open(batch.history) if batch.first_time else []
         for received in batch.history:
@@ -87,7 +87,7 @@ class WebhookCourier:
             await inbox.commit(await inbox.position())
         return True
 
-    async def _tell(self, received: Received, inbox: Inbox, *, commit: bool = True) -> bool:
+    async def _tell(self, received: Received, inbox: AlertConsumer, *, commit: bool = True) -> bool:
         """False when it is not for this process to tell any more."""
         spike, key = received.spike, self._key(received.spike)
         if not self._target.wants(spike) or key in self._told:
@@ -116,7 +116,7 @@ class WebhookCourier:
             del self._told[next(iter(self._told))]
 
 
-class AlertmanagerCourier:
+class AlertmanagerNotifier:
     """Tells Alertmanager which spikes are open, at once when that changes and again before they would resolve.
 
     The committed position is that of the oldest open spike's last message, so that a restart reads exactly the open ones
@@ -150,7 +150,7 @@ class AlertmanagerCourier:
     def name(self) -> str:
         return self._target.name
 
-    async def run(self, inbox: Inbox) -> None:
+    async def run(self, inbox: AlertConsumer) -> None:
         self._forget()
         while not self._stopping.is_set():
             batch = await inbox.read(min(max(_READ_AT_LEAST, self._due - self._clock()), _READ_SECONDS))
@@ -185,7 +185,7 @@ class AlertmanagerCourier:
             self._over.pop(spike.id, None)
             self._open[spike.id] = received
 
-    async def _tell(self, inbox: Inbox) -> None:
+    async def _tell(self, inbox: AlertConsumer) -> None:
         spikes = [*(received.spike for received in self._open.values()), *self._over.values()]
         async with inbox.telling():
             if spikes:
@@ -221,14 +221,14 @@ async def _sleep(seconds: float, stopping: asyncio.Event) -> None:
         await asyncio.wait_for(stopping.wait(), seconds)
 
 
-def couriers(
+def notifiers(
     alertmanagers: Sequence[AlertmanagerTarget],
     webhooks: Sequence[WebhookTarget],
     poster: Poster,
     stopping: asyncio.Event,
-) -> list[Courier]:
+) -> list[Notifier]:
     """One for each target."""
     return [
-        *(AlertmanagerCourier(target, poster, stopping) for target in alertmanagers),
-        *(WebhookCourier(target, poster, stopping) for target in webhooks),
+        *(AlertmanagerNotifier(target, poster, stopping) for target in alertmanagers),
+        *(WebhookNotifier(target, poster, stopping) for target in webhooks),
     ]

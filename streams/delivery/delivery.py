@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from aiokafka.errors import KafkaError
 
 from streams.backoff import Backoff
-from streams.delivery.couriers import Courier, couriers
+from streams.delivery.couriers import Notifier, notifiers
 from streams.delivery.http import Poster
-from streams.delivery.inbox import Inbox
+from streams.delivery.inbox import AlertConsumer
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertmanagers, webhooks
 from streams.errors import TagpulseError, Unavailable
 from streams.kafka import topics
@@ -56,7 +56,7 @@ class Delivery:
             logger.info("spikes of the replay %s are delivered nowhere: TAGPULSE_ALERTS__REPLAYS", settings.run)
             return
         poster = Poster(settings.alerts.timeout_seconds)
-        running = couriers(self._alertmanagers, self._webhooks, poster, self._stopping)
+        running = notifiers(self._alertmanagers, self._webhooks, poster, self._stopping)
         logger.info("spikes are delivered to %s", ", ".join(self.targets))
         try:
             self._tasks = [asyncio.create_task(self._keep_running(courier)) for courier in running]
@@ -85,10 +85,10 @@ class Delivery:
         if topic in await asyncio.to_thread(topics.missing, self._settings):
             raise Unavailable(f"no topic {topic}: run `tagpulse topics create`")
 
-    async def _keep_running(self, courier: Courier) -> None:
+    async def _keep_running(self, courier: Notifier) -> None:
         backoff = Backoff(_MAX_BACKOFF_SECONDS)
         while not self._stopping.is_set():
-            inbox = Inbox(self._settings, courier.name, courier.look_back)
+            inbox = AlertConsumer(self._settings, courier.name, courier.look_back)
             try:
                 await self._find_topic()
                 await inbox.start()

@@ -28,7 +28,7 @@ _MAX_WAIT_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What became of a request."""
 
     outcome: Outcome
@@ -47,7 +47,7 @@ class Poster:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Response:
         """Raises nothing: whatever goes wrong is the answer. A redirect is not followed, it could lead anywhere."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
@@ -67,14 +67,14 @@ class Poster:
                 said = f"{response.reason or ''}: {reply.decode(errors='replace')}"
                 return self._answer(response, without_secrets(said, *_secrets(url, headers)))
         except TimeoutError:
-            return Answer("failed", f"no answer within {self._timeout.total:g} s")
+            return Response("failed", f"no answer within {self._timeout.total:g} s")
         except aiohttp.InvalidURL:
-            return Answer("refused", "the address cannot be used")
+            return Response("refused", "the address cannot be used")
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
             # of an error the kind and the place, never the whole address: it may be a secret
-            return Answer("failed", readable(f"{type(error).__name__} at {place(url)}", _DETAIL_LENGTH))
+            return Response("failed", readable(f"{type(error).__name__} at {place(url)}", _DETAIL_LENGTH))
         except ValueError:  # of the encoding of host names
-            return Answer("refused", "the address cannot be used")
+            return Response("refused", "the address cannot be used")
 
     async def close(self) -> None:
         """Gives the connections back."""
@@ -82,13 +82,13 @@ class Poster:
         if session is not None:
             await session.close()
 
-    def _answer(self, response: aiohttp.ClientResponse, said: str) -> Answer:
+    def _answer(self, response: aiohttp.ClientResponse, said: str) -> Response:
         detail = readable(f"{response.status} {said}", _DETAIL_LENGTH).rstrip(": ")
         if response.ok and response.status < HTTPStatus.MULTIPLE_CHOICES:
-            return Answer("delivered", detail)
+            return Response("delivered", detail)
         if response.status in _TRY_AGAIN or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Answer("failed", detail, wait_seconds(response.headers.get("Retry-After"), self._clock()))
-        return Answer("refused", detail)
+            return Response("failed", detail, wait_seconds(response.headers.get("Retry-After"), self._clock()))
+        return Response("refused", detail)
 
 
 def wait_seconds(retry_after: str | None, now: float) -> float | None:

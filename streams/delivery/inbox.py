@@ -40,7 +40,7 @@ class Received(NamedTuple):
 
 
 @dataclass
-class Batch:
+class AlertBatch:
     """What came since the last one."""
 
     fresh: bool = False
@@ -52,7 +52,7 @@ class Batch:
     spikes: list[Received] = field(default_factory=list)
 
 
-class Inbox(ConsumerRebalanceListener):  # type: ignore[misc]
+class AlertConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
     """One worker of a group has the topic, whose only partition it is; the others wait to take its place."""
 
     def __init__(self, settings: Settings, target: str, look_back: int = 0) -> None:
@@ -94,15 +94,15 @@ class Inbox(ConsumerRebalanceListener):  # type: ignore[misc]
         """Leaves the group."""
         await self._consumer.stop()
 
-    async def read(self, seconds: float) -> Batch:
+    async def read(self, seconds: float) -> AlertBatch:
         """Waits for spikes, `seconds` at most; what cannot be read is passed over. Raises aiokafka's errors."""
         if not self._ready:
             await asyncio.sleep(min(seconds, _IDLE_SECONDS))
-            return Batch()
+            return AlertBatch()
         if self._fresh:
             return await self._read_again()
         records = await self._records(int(seconds * 1000))
-        return Batch(spikes=self._decoded(records)) if self.is_current else Batch()
+        return AlertBatch(spikes=self._decoded(records)) if self.is_current else AlertBatch()
 
     async def is_at_end(self) -> bool:
         """Whether all that stands in the topic was read."""
@@ -141,7 +141,7 @@ class Inbox(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.seek(self._at, start)
             self._fresh = self._ready = True
 
-    async def _read_again(self) -> Batch:
+    async def _read_again(self) -> AlertBatch:
         """The history, and what came with it. An assignment that changes meanwhile is noticed by the next reading."""
         self._fresh = False
         records: list[Any] = []
@@ -149,14 +149,14 @@ class Inbox(ConsumerRebalanceListener):  # type: ignore[misc]
             records += await self._records(_POLL_MS)
             highwater = self._consumer.highwater(self._at)
             if not self.is_current:
-                return Batch()
+                return AlertBatch()
             if highwater is not None:
                 # a position above the end is that of a topic which was made anew
                 known = self._resume is not None and self._resume <= highwater
                 end = self._resume if known and self._resume is not None else highwater
                 if await self.position() >= end:
                     break
-        return Batch(
+        return AlertBatch(
             fresh=True,
             first_time=not known,
             history=self._decoded(record for record in records if record.offset < end),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from streams import metrics
-from streams.delivery.http import Answer
+from streams.delivery.http import Response
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Report:
         self._trouble = ""
         metrics.ALERT_TARGET_FAILING.labels(target).set(0)
 
-    def answered(self, answer: Answer, messages: int = 1) -> None:
+    def answered(self, answer: Response, messages: int = 1) -> None:
         """Takes note of an answer to an attempt to tell so many messages; none: what was told is told once more."""
         metrics.ALERT_TARGET_FAILING.labels(self._target).set(answer.outcome != "delivered")
         if answer.outcome == "failed":
@@ -45,7 +45,7 @@ class Report:
         """Another worker has the topic: whether the target takes alerts is for its figures to say."""
         metrics.ALERT_TARGET_FAILING.labels(self._target).set(0)
 
-    def _tell(self, level: int, answer: Answer, what: str) -> None:
+    def _tell(self, level: int, answer: Response, what: str) -> None:
         if self._trouble != answer.outcome:
             self._trouble = answer.outcome
             logger.log(level, "%s (%s) %s (%s)", self._target, self._place, what, answer.detail)

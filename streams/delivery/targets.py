@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from streams.contracts import Spike
 from streams.delivery.alertmanager import PATH, alert_of
-from streams.delivery.http import Answer, Poster, place
+from streams.delivery.http import Poster, Response, place
 from streams.delivery.notice import notice_of
 from streams.delivery.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from streams.delivery.templates import render
@@ -33,7 +33,7 @@ class AlertmanagerTarget:
     def place(self) -> str:
         return place(self.url)
 
-    async def send(self, poster: Poster, spikes: Sequence[Spike]) -> Answer:
+    async def send(self, poster: Poster, spikes: Sequence[Spike]) -> Response:
         """All of them in one request."""
         now = datetime.fromtimestamp(self.clock(), UTC)
         alerts = [
@@ -86,7 +86,7 @@ class WebhookTarget:
         """Whether this message is for it: growing spikes are told only where that is asked for."""
         return self.webhook.updates or spike.state != "growing"
 
-    async def send(self, poster: Poster, spike: Spike) -> Answer:
+    async def send(self, poster: Poster, spike: Spike) -> Response:
         """One attempt; each is signed anew, and all of them carry the same key."""
         notice = notice_of(spike, self.run, self.alerts, test=self.test)
         body = render(self.webhook.format, notice, spike, self.run, test=self.test)

@@ -30,7 +30,7 @@ def write_day(day: Sequence[Post | Deletion], path: Path) -> None:
         file.writelines(encode(message) + b"\n" for message in day)
 
 
-class Spoiler:
+class BadRecordInjector:
     """Sends the bad records to the raw topic, one by one, as the day goes on."""
 
     def __init__(self, settings: Settings) -> None:
@@ -49,7 +49,7 @@ class Spoiler:
         self._producer.close(timeout=1)
 
 
-class Audience:
+class DemoConsumer:
     """Reads every topic from its begin, without a group, into a tally."""
 
     def __init__(self, settings: Settings, tally: Tally) -> None:

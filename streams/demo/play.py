@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.demo.feed import BAD_RECORDS, Audience, Spoiler, write_day
+from streams.demo.feed import BAD_RECORDS, BadRecordInjector, DemoConsumer, write_day
 from streams.demo.stage import Part, Stage
 from streams.demo.state import Play
 from streams.demo.tally import Tally
@@ -18,7 +18,7 @@ from streams.processes.broker import Kind
 from streams.sample_day import END, START, sample_day
 
 if TYPE_CHECKING:
-    from streams.demo.summary import Summary
+    from streams.demo.summary import DaySummary
 
 WATCH_SECONDS = 0.1
 _LOOK_SECONDS = 0.3
@@ -32,7 +32,7 @@ Show = Callable[[Play], None]
 
 def play(
     folder: Path, *, kind: Kind, campaign: Path, speed: float | None, show: Show, started: float | None = None
-) -> Summary:
+) -> DaySummary:
     """Plays the sample day and returns when every message of it was enriched and stored, or is a dead letter.
 
     `folder` must be empty; afterwards it holds the lake and the logs. `show` is called about ten times a second.
@@ -51,9 +51,9 @@ def play(
         write_day(day, stage.day)
         stage.start(stage.produce)
         run = Play(stage, Tally(START, END), len(day) + len(BAD_RECORDS), speed, started)
-        audience = Audience(stage.settings, run.tally)
+        audience = DemoConsumer(stage.settings, run.tally)
         stack.callback(audience.close)
-        spoiler = Spoiler(stage.settings)
+        spoiler = BadRecordInjector(stage.settings)
         stack.callback(spoiler.close)
         _watch(run, audience, spoiler, show)
         _wait_for_lake(run, show)
@@ -65,7 +65,7 @@ def play(
         return sum_up(run)
 
 
-def _watch(run: Play, audience: Audience, spoiler: Spoiler, show: Show) -> None:
+def _watch(run: Play, audience: DemoConsumer, spoiler: BadRecordInjector, show: Show) -> None:
     """Returns when every message of the day is enriched or a dead letter."""
     moved, looked, last_seen = run.started, 0.0, 0
     recent: list[tuple[float, int]] = [(time.monotonic(), 0)]

@@ -16,7 +16,7 @@ from streams.demo.view import COLOURS
 from streams.text.terminal import plain
 
 if TYPE_CHECKING:
-    from streams.demo.summary import Summary
+    from streams.demo.summary import DaySummary
 
 _BAR = 40
 _TEXT = 70
@@ -36,7 +36,7 @@ def progress_line(play: Play) -> Text:
     )
 
 
-def report(summary: Summary, keep: Path | None) -> RenderableType:
+def report(summary: DaySummary, keep: Path | None) -> RenderableType:
     """Counts, the day by the hour, the turn of the mood, what was shared most, and how to go on."""
     return Group(
         _counts(summary),
@@ -50,7 +50,7 @@ def report(summary: Summary, keep: Path | None) -> RenderableType:
     )
 
 
-def _counts(summary: Summary) -> Text:
+def _counts(summary: DaySummary) -> Text:
     first = summary.seconds_to_first_enriched
     verdict = ("nothing lost", COLOURS["positive"]) if summary.is_complete else ("INCOMPLETE", COLOURS["negative"])
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.dead_by_reason.items())
@@ -67,7 +67,7 @@ def _counts(summary: Summary) -> Text:
     return text.append(f"\nmodel {plain(summary.model)}", style=_DIM)
 
 
-def _hours(summary: Summary) -> RenderableType:
+def _hours(summary: DaySummary) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     legend = Text("  ").join(Text.assemble(("█ ", COLOURS[label]), label) for label in SENTIMENTS)
     table.add_row(Text("hour"), Text("posts", justify="right"), legend, Text("negative", justify="right"))
@@ -82,7 +82,7 @@ def _hours(summary: Summary) -> RenderableType:
     return table
 
 
-def _turn(summary: Summary) -> Text:
+def _turn(summary: DaySummary) -> Text:
     turn = summary.turn
     if turn is None:
         return Text("The mood did not turn.")
@@ -93,7 +93,7 @@ def _turn(summary: Summary) -> Text:
     )
 
 
-def _shared(summary: Summary) -> list[Text]:
+def _shared(summary: DaySummary) -> list[Text]:
     lines = [Text("Most shared", style="bold")] if summary.most_shared else []
     for shared in summary.most_shared:
         text = plain(shared.text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streams.contracts import SentimentLabel
-from streams.demo.tally import Mood, Turn
+from streams.demo.tally import SentimentTally, TurningPoint
 from streams.sinks.lake.query import ask
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Shared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
+class DaySummary:
     """The demo in numbers. produced = enriched + deletions + dead + missing."""
 
     produced: int
@@ -57,12 +57,12 @@ class Summary:
     seconds_to_first_enriched: float | None
     speed: float | None
     model: str
-    hashtags: dict[str, Mood]
+    hashtags: dict[str, SentimentTally]
     languages: dict[str, int]
     topics: dict[str, int]
-    campaign_topics: dict[str, Mood]
-    hours: dict[datetime, Mood]
-    turn: Turn | None
+    campaign_topics: dict[str, SentimentTally]
+    hours: dict[datetime, SentimentTally]
+    turn: TurningPoint | None
     most_shared: tuple[Shared, ...]
 
     @property
@@ -79,11 +79,11 @@ class Summary:
         return {"complete": self.is_complete, **fields}
 
 
-def sum_up(run: Play) -> Summary:
+def sum_up(run: Play) -> DaySummary:
     """Reads the lake. The workers must have ended or flushed."""
     tally, lake = run.tally, run.stage.settings.lake.path
     ranked = sorted(tally.hashtags.items(), key=lambda item: -item[1].total)
-    return Summary(
+    return DaySummary(
         produced=tally.produced,
         enriched=tally.enriched,
         deletions=tally.deletions,
@@ -101,7 +101,7 @@ def sum_up(run: Play) -> Summary:
         languages=dict(tally.languages.most_common()),
         topics=dict(tally.topics.most_common()),
         campaign_topics=dict(tally.campaign),
-        hours={hour: Mood(*counts) for hour, *counts in ask(lake, _HOURS).rows},
+        hours={hour: SentimentTally(*counts) for hour, *counts in ask(lake, _HOURS).rows},
         turn=tally.turn(),
         most_shared=tuple(
             Shared(text=text, author=author, language=language, sentiment=sentiment, reposts=reposts)

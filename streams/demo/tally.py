@@ -30,7 +30,7 @@ Identity = tuple[bytes, datetime | None, bool]
 
 
 @dataclass
-class Mood:
+class SentimentTally:
     """Posts by sentiment."""
 
     negative: int = 0
@@ -49,12 +49,14 @@ class Mood:
     def add(self, label: SentimentLabel) -> None:
         setattr(self, label, getattr(self, label) + 1)
 
-    def __add__(self, other: Mood) -> Mood:
-        return Mood(self.negative + other.negative, self.neutral + other.neutral, self.positive + other.positive)
+    def __add__(self, other: SentimentTally) -> SentimentTally:
+        return SentimentTally(
+            self.negative + other.negative, self.neutral + other.neutral, self.positive + other.positive
+        )
 
 
 @dataclass(frozen=True)
-class Turn:
+class TurningPoint:
     """A stretch of the day in which the mood was another one."""
 
     begin: datetime
@@ -71,11 +73,11 @@ class Tally:
 
     begin: datetime
     end: datetime
-    mood: Mood = field(default_factory=Mood)
-    hashtags: defaultdict[str, Mood] = field(default_factory=lambda: defaultdict(Mood))
+    mood: SentimentTally = field(default_factory=SentimentTally)
+    hashtags: defaultdict[str, SentimentTally] = field(default_factory=lambda: defaultdict(SentimentTally))
     languages: Counter[str] = field(default_factory=Counter)
     topics: Counter[str] = field(default_factory=Counter)
-    campaign: defaultdict[str, Mood] = field(default_factory=lambda: defaultdict(Mood))
+    campaign: defaultdict[str, SentimentTally] = field(default_factory=lambda: defaultdict(SentimentTally))
     negatives: deque[EnrichedPost] = field(default_factory=lambda: deque(maxlen=_KEPT))
     """The newest last; reposts are left out."""
     letters: deque[DeadLetter] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -87,7 +89,7 @@ class Tally:
     edits: int = 0
 
     def __post_init__(self) -> None:
-        self.slots = [Mood() for _ in range(-(-(self.end - self.begin) // SLOT))]
+        self.slots = [SentimentTally() for _ in range(-(-(self.end - self.begin) // SLOT))]
         self._raw: dict[str, Identity | None] = {}
         self._answered: set[Identity] = set()
         self._dead: set[str] = set()
@@ -173,7 +175,7 @@ class Tally:
         self.newest = max(self.newest or post.created_at, post.created_at)
         self.model = f"{message.model.name} {message.model.version}"
 
-    def turn(self) -> Turn | None:
+    def turn(self) -> TurningPoint | None:
         """When the mood turned: see `find_turn`."""
         return find_turn(self.begin, self.slots)
 
@@ -184,12 +186,14 @@ def _identity(message: Post | Deletion) -> Identity:
     return message.key, message.edited_at, False
 
 
-def find_turn(begin: datetime, slots: Sequence[Mood], *, factor: float = 2.0, least: int = 10) -> Turn | None:
+def find_turn(
+    begin: datetime, slots: Sequence[SentimentTally], *, factor: float = 2.0, least: int = 10
+) -> TurningPoint | None:
     """The stretch of slots with the most negative posts in which their share is at least `factor` times that of the day.
 
     Slots with fewer than `least` posts say nothing. None when the mood never turned for `least` negative posts.
     """
-    day = sum(slots, Mood()).share("negative")
+    day = sum(slots, SentimentTally()).share("negative")
     angry = [slot.total >= least and slot.share("negative") >= factor * day > 0 for slot in slots]
     runs: list[tuple[int, int]] = []
     for index, is_angry in enumerate(angry):
@@ -200,8 +204,8 @@ def find_turn(begin: datetime, slots: Sequence[Mood], *, factor: float = 2.0, le
     if not runs:
         return None
     first, last = max(runs, key=lambda run: sum(slot.negative for slot in slots[run[0] : run[1]]))
-    inside = sum(slots[first:last], Mood())
+    inside = sum(slots[first:last], SentimentTally())
     if inside.negative < least:
         return None
-    outside = sum([*slots[:first], *slots[last:]], Mood())
-    return Turn(begin + first * SLOT, begin + last * SLOT, inside.share("negative"), outside.share("negative"))
+    outside = sum([*slots[:first], *slots[last:]], SentimentTally())
+    return TurningPoint(begin + first * SLOT, begin + last * SLOT, inside.share("negative"), outside.share("negative"))

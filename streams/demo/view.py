@@ -16,7 +16,7 @@ from streams.contracts import SENTIMENTS, EnrichedPost, SentimentLabel
 from streams.demo.chart import columns, stacked
 from streams.demo.stage import Part
 from streams.demo.state import Play
-from streams.demo.tally import SLOT, Mood, Tally
+from streams.demo.tally import SLOT, SentimentTally, Tally
 from streams.text.terminal import plain
 
 COLOURS: dict[SentimentLabel, str] = {"negative": "#ff6b5e", "neutral": "#59616d", "positive": "#3fb68b"}
@@ -102,11 +102,11 @@ def _header(play: Play, width: int) -> RenderableType:
     return Group(line, progress, Align.right(legend))
 
 
-def _ranked(moods: Iterable[tuple[str, Mood]]) -> list[tuple[str, Mood]]:
+def _ranked(moods: Iterable[tuple[str, SentimentTally]]) -> list[tuple[str, SentimentTally]]:
     return sorted(moods, key=lambda item: (-item[1].total, item[0]))
 
 
-def _moods(moods: Sequence[tuple[str, Mood]], rows: int, bar: int) -> RenderableType:
+def _moods(moods: Sequence[tuple[str, SentimentTally]], rows: int, bar: int) -> RenderableType:
     if not moods:
         return Text("nothing yet", style=_DIM)
     table = Table.grid(padding=(0, 1), expand=True)
@@ -149,7 +149,7 @@ def _course(play: Play, width: int) -> RenderableType:
     day = tally.mood.share("negative")
     room = width - _AXIS - _SIDE - 6
     merged = 1 if room >= len(tally.slots) else 2
-    slots = [sum(tally.slots[at : at + merged], Mood()) for at in range(0, len(tally.slots), merged)]
+    slots = [sum(tally.slots[at : at + merged], SentimentTally()) for at in range(0, len(tally.slots), merged)]
     each = max(1, room // len(slots))
     values = [slot.share("negative") if slot.total else None for slot in slots]
     highest = max([0.5, *(value for value in values if value is not None)])

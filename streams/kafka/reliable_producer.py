@@ -47,7 +47,7 @@ _PERMANENT = (
 )
 
 
-class Record(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """What is to be written; `source` and `kind` are for the metrics."""
 
     topic: str
@@ -69,7 +69,7 @@ class Stopped(Exception):
     """`stop` was called before everything was handed over."""
 
 
-class Outbox:
+class ReliableProducer:
     """An idempotent producer with a bounded window of unconfirmed records; every method but `stop` blocks.
 
     Outages are waited out, however long. Where kafka-python gives up all the same (its producer id has become void),
@@ -80,7 +80,7 @@ class Outbox:
     def __init__(
         self,
         settings: Settings,
-        refuse: Callable[[Record, str], Record],
+        refuse: Callable[[OutgoingRecord, str], OutgoingRecord],
         *,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
@@ -93,7 +93,7 @@ class Outbox:
         self._max_records = settings.produce.max_in_flight
         metrics.IN_FLIGHT_LIMIT.set(self._max_records)
         self._limits = settings.topics.limits
-        self._window: deque[tuple[Record, Any]] = deque()
+        self._window: deque[tuple[OutgoingRecord, Any]] = deque()
         self._bytes = 0
         self._handed_over = 0
         self._cursors: deque[tuple[int, str]] = deque()
@@ -116,7 +116,7 @@ class Outbox:
         """Connects. Raises kafka-python's errors, SettingsError."""
         self._producer = self._connect()
 
-    def send(self, records: Sequence[Record], cursor: str | None = None) -> None:
+    def send(self, records: Sequence[OutgoingRecord], cursor: str | None = None) -> None:
         """Hands the records over, waiting for room; `cursor` is reached when Kafka has them all.
 
         Raises Stopped, and Refused when Kafka will never take them.
@@ -179,7 +179,7 @@ class Outbox:
             metrics_enabled=False,
         )
 
-    def _hand_over(self, record: Record) -> None:
+    def _hand_over(self, record: OutgoingRecord) -> None:
         if record.size + len(record.key or b"") + _OVERHEAD_BYTES > self._limits[record.topic]:
             record = self._dead_letter(record, f"{record.size} bytes are above topics.max_message_bytes")
         if not self._window:
@@ -289,7 +289,7 @@ class Outbox:
                 self._watch(waiting=True)
         raise Stopped
 
-    def _dead_letter(self, record: Record, error: str) -> Record:
+    def _dead_letter(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
         if record.topic == self._settings.topics.dead:
             raise Refused(f"{record.topic}: {error}: raise its max.message.bytes, `tagpulse topics check` says to what")
         return self._refuse(record, error)

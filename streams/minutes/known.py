@@ -29,7 +29,7 @@ _HEAD = msgspec.json.Decoder(_Head)
 
 
 @dataclass
-class Known:
+class ResumeState:
     """The parts of one partition, as far as its next worker must know them."""
 
     done_until: int = 0
@@ -48,7 +48,7 @@ class KnownParts:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, Known] = {}
+        self._known: dict[int, ResumeState] = {}
 
     def add(self, value: bytes | None) -> None:
         """Takes a record's value; what is no part is passed over."""
@@ -56,7 +56,7 @@ class KnownParts:
             head = _HEAD.decode(value or b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
-        known = self._known.setdefault(head.partition, Known())
+        known = self._known.setdefault(head.partition, ResumeState())
         minute = minute_of(head.minute.timestamp())
         if head.hashtag != OTHER:
             known.since[head.hashtag] = min(minute, known.since.get(head.hashtag, minute))
@@ -69,5 +69,5 @@ class KnownParts:
         else:
             known.done_until, known.begun = minute, {head.hashtag}
 
-    def of(self, partition: int) -> Known:
-        return self._known.get(partition, Known())
+    def of(self, partition: int) -> ResumeState:
+        return self._known.get(partition, ResumeState())

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from streams.metrics import OTHER
 
 
-class Labels:
+class CountedHashtags:
     """The campaign's hashtags; without a campaign the first ones of the partition, at most `limit`.
 
     A hashtag that is chosen has parts from that minute on, so that what stands on `pulse.minutes` says which were chosen

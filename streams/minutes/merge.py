@@ -14,7 +14,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class CompleteMinute:
     """A minute that had posts: the parts of each hashtag, by partition."""
 
     minute: datetime
@@ -38,7 +38,7 @@ class Merger:
         self.until: datetime | None = None
         """All minutes before it were given away; None before the first."""
 
-    def add(self, part: PulseMinute) -> list[Whole]:
+    def add(self, part: PulseMinute) -> list[CompleteMinute]:
         """The next part of the topic: the minutes with posts that are whole now."""
         closes = part.minute >= self._passed.get(part.partition, part.minute)
         if closes and part.moods.posts and (self.until is None or part.minute >= self.until):
@@ -52,7 +52,7 @@ class Merger:
             self._last = max(part.minute, self._last or part.minute)
         return self._whole()
 
-    def _whole(self) -> list[Whole]:
+    def _whole(self) -> list[CompleteMinute]:
         told = [watermark for watermark in self._watermarks.values() if watermark is not None]
         if len(told) < len(self._watermarks):
             return []
@@ -65,11 +65,11 @@ class Merger:
         self.until = until
         return [self._take(minute) for minute in sorted(self._parts) if minute < until]
 
-    def _take(self, minute: datetime) -> Whole:
+    def _take(self, minute: datetime) -> CompleteMinute:
         parts: defaultdict[str, list[PulseMinute]] = defaultdict(list)
         for (hashtag, _), part in sorted(self._parts.pop(minute).items()):
             parts[hashtag].append(part)
-        return Whole(minute, dict(parts))
+        return CompleteMinute(minute, dict(parts))
 
 
 def _floor(time: datetime) -> datetime:

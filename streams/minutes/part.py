@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from math import fsum
 
-from streams.contracts import Evidence, Excerpt, Moods, PulseMinute
-from streams.minutes.post import Kept, time_of
+from streams.contracts import Evidence, Excerpt, PulseMinute, SentimentCounts
+from streams.minutes.post import CountedPost, time_of
 
 TERMS = 60
 AUTHORS = 20
@@ -24,7 +24,7 @@ UNTOLD = datetime.fromtimestamp(0, UTC)
 """The watermark of a part that has none yet."""
 
 
-def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Kept]) -> PulseMinute:
+def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[CountedPost]) -> PulseMinute:
     """The part of these posts, in whatever order they are given; its watermark is for the caller to fill in."""
     ordered = sorted(posts, key=lambda post: (post.created, post.key))
     independent = _independent(ordered)
@@ -63,23 +63,25 @@ class _Tally:
     """Posts by name and by the label of their sentiment."""
 
     def __init__(self) -> None:
-        self._posts: defaultdict[str, list[Kept]] = defaultdict(list)
+        self._posts: defaultdict[str, list[CountedPost]] = defaultdict(list)
 
-    def add(self, name: str, post: Kept) -> None:
+    def add(self, name: str, post: CountedPost) -> None:
         self._posts[name].append(post)
 
-    def moods(self, limit: int = NAMES) -> dict[str, Moods]:
+    def moods(self, limit: int = NAMES) -> dict[str, SentimentCounts]:
         """The most frequent names first."""
         ranked = sorted(self._posts.items(), key=lambda item: (-len(item[1]), item[0]))
         return {name: _moods(posts) for name, posts in ranked[:limit]}
 
 
-def _moods(posts: Sequence[Kept]) -> Moods:
+def _moods(posts: Sequence[CountedPost]) -> SentimentCounts:
     labels = [post.label for post in posts]
-    return Moods(negative=labels.count("negative"), neutral=labels.count("neutral"), positive=labels.count("positive"))
+    return SentimentCounts(
+        negative=labels.count("negative"), neutral=labels.count("neutral"), positive=labels.count("positive")
+    )
 
 
-def _independent(posts: Sequence[Kept]) -> list[Kept]:
+def _independent(posts: Sequence[CountedPost]) -> list[CountedPost]:
     """The first post of each text, unless its author was counted before; a repost adds no voice to that of its original."""
     texts, authors = set[str](), set[tuple[str, str]]()
     found = []
@@ -94,13 +96,13 @@ def _independent(posts: Sequence[Kept]) -> list[Kept]:
     return found
 
 
-def _said(independent: Sequence[Kept], posts: Sequence[Kept]) -> dict[str, bool]:
+def _said(independent: Sequence[CountedPost], posts: Sequence[CountedPost]) -> dict[str, bool]:
     times = Counter(post.said for post in posts)
     ranked = sorted(independent, key=lambda post: (-times[post.said], post.said))
     return {post.said: post.label == "negative" for post in ranked[:MARKS]}
 
 
-def _evidence(posts: Sequence[Kept]) -> Evidence:
+def _evidence(posts: Sequence[CountedPost]) -> Evidence:
     terms, authors, texts = _Tally(), _Tally(), _Tally()
     first: dict[str, str] = {}
     for post in posts:
@@ -120,17 +122,17 @@ def _evidence(posts: Sequence[Kept]) -> Evidence:
     )
 
 
-def _most_negative(posts: Sequence[Kept]) -> tuple[Excerpt, ...]:
-    found: dict[str, Kept] = {}
+def _most_negative(posts: Sequence[CountedPost]) -> tuple[Excerpt, ...]:
+    found: dict[str, CountedPost] = {}
     for post in sorted(posts, key=lambda post: -post.probabilities[0]):
         if post.label == "negative":
             found.setdefault(post.said, post)
     return tuple(_excerpt(post, post.id, post.reposts) for post in list(found.values())[:EXCERPTS])
 
 
-def _most_shared(posts: Sequence[Kept]) -> tuple[Excerpt, ...]:
+def _most_shared(posts: Sequence[CountedPost]) -> tuple[Excerpt, ...]:
     """A post stands with its reposts: shown is the original where it is at hand."""
-    groups: defaultdict[tuple[str, str], list[Kept]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str], list[CountedPost]] = defaultdict(list)
     for post in posts:
         groups[post.source, post.repost_of or post.id].append(post)
     found = []
@@ -144,7 +146,7 @@ def _most_shared(posts: Sequence[Kept]) -> tuple[Excerpt, ...]:
     return tuple(found[:EXCERPTS])
 
 
-def _excerpt(post: Kept, post_id: str, shared: int) -> Excerpt:
+def _excerpt(post: CountedPost, post_id: str, shared: int) -> Excerpt:
     return Excerpt(
         source=post.source,
         id=post_id,

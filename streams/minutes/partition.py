@@ -24,10 +24,10 @@ import msgspec
 
 from streams.contracts import END_OF_INPUT, FIRST_MINUTE, LAST_MINUTE, Deletion, EnrichedMessage, PulseMinute
 from streams.metrics import OTHER
-from streams.minutes.known import Known
-from streams.minutes.labels import Labels
+from streams.minutes.known import ResumeState
+from streams.minutes.labels import CountedHashtags
 from streams.minutes.part import UNTOLD, make_part
-from streams.minutes.post import MINUTE_SECONDS, Kept, event_time, keep, minute_of, time_of
+from streams.minutes.post import MINUTE_SECONDS, CountedPost, event_time, keep, minute_of, time_of
 
 _END_MINUTE = minute_of(END_OF_INPUT.timestamp())
 
@@ -39,7 +39,7 @@ Outcome = Literal["counted", "late", "known", "ignored"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PublishedPart:
     """A part to be written, and why: its minute closed, it was corrected, it is final; `empty` tells a watermark alone."""
 
     state: State
@@ -50,7 +50,7 @@ class Told:
 class _Minute:
     """The posts of a minute that is not final, and the parts that were told of it, by hashtag."""
 
-    posts: dict[bytes, Kept] = field(default_factory=dict)
+    posts: dict[bytes, CountedPost] = field(default_factory=dict)
     told: dict[str, PulseMinute] = field(default_factory=dict)
     closed: bool = False
     changed: bool = False
@@ -67,7 +67,13 @@ class PartitionMinutes:
     """The open minutes of a partition."""
 
     def __init__(
-        self, partition: int, labels: Labels, known: Known, *, lateness_seconds: float, settle_seconds: float
+        self,
+        partition: int,
+        labels: CountedHashtags,
+        known: ResumeState,
+        *,
+        lateness_seconds: float,
+        settle_seconds: float,
     ) -> None:
         self._partition = partition
         self._labels = labels
@@ -101,7 +107,7 @@ class PartitionMinutes:
         """A record that is no post."""
         self._take(offset, None)
 
-    def add(self, message: EnrichedMessage, record_ms: int, offset: int) -> tuple[Outcome, list[Told]]:
+    def add(self, message: EnrichedMessage, record_ms: int, offset: int) -> tuple[Outcome, list[PublishedPart]]:
         """The next record: what became of it, and the parts that it makes known."""
         if isinstance(message, Deletion):
             self._take(offset, self._delete(message))
@@ -120,15 +126,15 @@ class PartitionMinutes:
         self._latest = seconds
         return outcome, self._advance(seconds - self._settle, minute_of(seconds) - self._lateness)
 
-    def idle(self, seconds: float) -> list[Told]:
+    def idle(self, seconds: float) -> list[PublishedPart]:
         """Nothing comes, and the clock says that it is this time of the events: closes minutes, makes none final."""
         return self._advance(seconds - self._settle, self._final_until)
 
-    def unheard(self) -> Told:
+    def unheard(self) -> PublishedPart:
         """Nothing has come at all, so that nobody should wait for it."""
-        return Told("empty", msgspec.structs.replace(self._empty(0).part, watermark=END_OF_INPUT))
+        return PublishedPart("empty", msgspec.structs.replace(self._empty(0).part, watermark=END_OF_INPUT))
 
-    def end(self) -> list[Told]:
+    def end(self) -> list[PublishedPart]:
         """Nothing comes any more: every minute is final."""
         last = max(self._minutes, default=-1)
         told = self._advance(inf, max(self._final_until, last + 1, self._last_waiting() + 1))
@@ -152,7 +158,7 @@ class PartitionMinutes:
     def _last_waiting(self) -> int:
         return max((minute for _, minute in self._waiting), default=-1)
 
-    def _place(self, post: Kept) -> bool:
+    def _place(self, post: CountedPost) -> bool:
         """Takes a version of a post in; False when another one stands, or the post was deleted."""
         deleted = self._deleted.get(post.key)
         if deleted and post.minute <= deleted.until and not (post.order[0] and post.order[1] > deleted.at):
@@ -171,11 +177,11 @@ class PartitionMinutes:
         self._where[post.key] = post.minute
         return True
 
-    def _find(self, key: bytes) -> Kept | None:
+    def _find(self, key: bytes) -> CountedPost | None:
         minute = self._where.get(key)
         return None if minute is None else self._minutes[minute].posts[key]
 
-    def _remove(self, post: Kept) -> None:
+    def _remove(self, post: CountedPost) -> None:
         minute = self._minutes[self._where.pop(post.key)]
         del minute.posts[post.key]
         minute.changed = True
@@ -192,7 +198,7 @@ class PartitionMinutes:
         self._deleted[deletion.key] = _Deleted(max(at, before.at) if before else at, until)
         return until
 
-    def _advance(self, watermark: float, final_until: int) -> list[Told]:
+    def _advance(self, watermark: float, final_until: int) -> list[PublishedPart]:
         closed_until = self._closed_until
         if isfinite(watermark):
             watermark = min(max(watermark, FIRST_MINUTE.timestamp()), LAST_MINUTE.timestamp())
@@ -223,7 +229,7 @@ class PartitionMinutes:
         for key in [key for key, deleted in self._deleted.items() if deleted.until < self._final_until]:
             del self._deleted[key]
 
-    def _tell(self, number: int) -> Iterable[Told]:
+    def _tell(self, number: int) -> Iterable[PublishedPart]:
         minute = self._minutes[number]
         final = number < self._final_until
         closes = not minute.closed and (final or number < self._closed_until)
@@ -241,30 +247,30 @@ class PartitionMinutes:
                 continue
             if final or part != before:
                 state: State = "final" if final else "closed" if before is None and closes else "corrected"
-                yield Told(state, msgspec.structs.replace(part, final=final))
+                yield PublishedPart(state, msgspec.structs.replace(part, final=final))
 
     def _parts(self, number: int, minute: _Minute) -> dict[str, PulseMinute]:
         """The parts as they are now, without posts where all were taken back."""
-        posts: defaultdict[str, list[Kept]] = defaultdict(list)
+        posts: defaultdict[str, list[CountedPost]] = defaultdict(list)
         for post in minute.posts.values():
             for hashtag in self._labels.among(number, post.hashtags):
                 posts[hashtag].append(post)
         hashtags = sorted({*posts, *minute.told})
         return {hashtag: make_part(self._partition, number, hashtag, posts[hashtag]) for hashtag in hashtags}
 
-    def _stamped(self, told: list[Told]) -> list[Told]:
+    def _stamped(self, told: list[PublishedPart]) -> list[PublishedPart]:
         """With watermarks. The last part alone says how far the partition is: a killed worker may not get to it."""
         oldest = min((each.part.minute for each in told), default=UNTOLD)
         watermarks = [oldest] * (len(told) - 1) + [self._time()]
         return [
-            Told(each.state, msgspec.structs.replace(each.part, watermark=watermark))
+            PublishedPart(each.state, msgspec.structs.replace(each.part, watermark=watermark))
             for each, watermark in zip(told, watermarks, strict=False)
         ]
 
-    def _empty(self, number: int, *, final: bool = False) -> Told:
+    def _empty(self, number: int, *, final: bool = False) -> PublishedPart:
         minute = time_of(number)
         part = PulseMinute(minute=minute, hashtag=OTHER, partition=self._partition, watermark=self._time(), final=final)
-        return Told("empty", part)
+        return PublishedPart("empty", part)
 
     def _time(self) -> datetime:
         if self._watermark in (inf, -inf):

@@ -37,7 +37,7 @@ def time_of(minute: int) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CountedPost:
     """A version of a post, in the minute to which it belongs."""
 
     key: bytes
@@ -70,13 +70,13 @@ class Kept:
     """As its network counted."""
 
 
-def keep(enriched: EnrichedPost, record_ms: int, offset: int) -> Kept:
+def keep(enriched: EnrichedPost, record_ms: int, offset: int) -> CountedPost:
     """What is counted of a post, whose record has this time and offset."""
     post, sentiment = enriched.post, enriched.sentiment
     prepared = prepare(post.text)
     text = original(prepared)[:TEXT_CHARACTERS]
     written = post.edited_at or post.created_at
-    return Kept(
+    return CountedPost(
         key=post.key,
         minute=minute_of(event_time(post, record_ms)),
         order=(post.edited_at is not None, written.timestamp(), enriched.enriched_at.timestamp(), offset),

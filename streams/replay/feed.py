@@ -14,7 +14,7 @@ from kafka.partitioner.default import murmur2
 from streams.contracts import ORIGIN_HEADER, DeadLetter, encode, fit_dead_letter, origin_of, parse_location, utc_now
 from streams.errors import Unavailable
 from streams.kafka.reader import open_reader, partitions_of, read_topic
-from streams.kafka.reliable_producer import Outbox, Record, Stopped
+from streams.kafka.reliable_producer import OutgoingRecord, ReliableProducer, Stopped
 from streams.replay.reader import Reader
 from streams.replay.selection import Chooser, Selection
 from streams.runtime.lossless import Record as Item
@@ -27,7 +27,7 @@ Source = tuple[str, int]
 
 
 @dataclass
-class Progress:
+class FeedProgress:
     """How far a feed is; may be read from another thread."""
 
     read: int = 0
@@ -64,7 +64,7 @@ def reached(settings: Settings) -> Reached:
     return Reached(found)
 
 
-class Feed:
+class ReplayFeed:
     """Sends the chosen items of a reader to the run's topic.
 
     Items of one source partition keep their order within each partition of the topic, so that the last one found there
@@ -89,9 +89,9 @@ class Feed:
         self._clock = clock
         self._sleep = sleep
         self._stopping = False
-        self._outbox = Outbox(settings, self._oversize)
+        self._outbox = ReliableProducer(settings, self._oversize)
         self._partitions: list[int] = []
-        self.progress = Progress()
+        self.progress = FeedProgress()
 
     def stop(self) -> None:
         """Ends `run` soon, from another thread: the same replay goes on from there."""
@@ -120,12 +120,12 @@ class Feed:
             self.progress.sent = self._outbox.confirmed[self._settings.topics.raw]
         return self.progress.done
 
-    def _due(self, already: Reached) -> Iterator[list[Record]]:
+    def _due(self, already: Reached) -> Iterator[list[OutgoingRecord]]:
         """The chosen items that are not in the topic yet, each when its time has come."""
         paced = self._speed != inf
         begin: tuple[float, int] | None = None
         for block in self._reader.items(in_time=paced):
-            due: list[Record] = []
+            due: list[OutgoingRecord] = []
             for item in block:
                 self.progress.read += 1
                 if not self._chooser.chooses(item):
@@ -161,18 +161,18 @@ class Feed:
         number = item.offset if item.key is None else murmur2(item.key) & 0x7FFFFFFF
         return self._partitions[number % len(self._partitions)]
 
-    def _record(self, item: Item, partition: int) -> Record:
+    def _record(self, item: Item, partition: int) -> OutgoingRecord:
         headers = [(name, value) for name, value in item.headers if name != ORIGIN_HEADER]
         headers.append((ORIGIN_HEADER, item.location.encode()))
         topic = self._settings.topics.raw
-        return Record(topic, item.key, item.value, item.timestamp_ms, "replay", "message", headers, partition)
+        return OutgoingRecord(topic, item.key, item.value, item.timestamp_ms, "replay", "message", headers, partition)
 
-    def _note(self, records: Sequence[Record]) -> None:
+    def _note(self, records: Sequence[OutgoingRecord]) -> None:
         if records:
             self.progress.event_ms = max(self.progress.event_ms, records[-1].timestamp_ms)
         self.progress.sent = self._outbox.confirmed[self._settings.topics.raw]
 
-    def _oversize(self, record: Record, error: str) -> Record:
+    def _oversize(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
         now = utc_now()
         name, partition, offset = parse_location(origin_of(record.headers) or "")
         value, cut = fit_dead_letter(record.value or b"", self._settings.topics.dead_limit)
@@ -190,4 +190,4 @@ class Feed:
             failed_at=now,
         )
         time_ms = int(now.timestamp() * 1000)
-        return Record(self._settings.topics.dead, record.key, encode(letter), time_ms, "replay", "dead_letter")
+        return OutgoingRecord(self._settings.topics.dead, record.key, encode(letter), time_ms, "replay", "dead_letter")

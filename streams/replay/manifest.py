@@ -28,10 +28,10 @@ from streams.shared_ids import SharedIds
 
 NO_HASHTAG = ""
 
-Place = tuple[str, int, int]
+RecordLocation = tuple[str, int, int]
 
 
-class Counts(msgspec.Struct, kw_only=True):
+class RunCounts(msgspec.Struct, kw_only=True):
     """Messages read, and what became of them."""
 
     read: int = 0
@@ -51,9 +51,9 @@ class Manifest(msgspec.Struct, kw_only=True):
     """Of these, what stands on the run's `posts.dead` alone."""
     deletions: int
     """Of `enriched`, the deletions."""
-    partitions: dict[str, Counts]
+    partitions: dict[str, RunCounts]
     """By partition of the source, `topic[partition]`."""
-    hashtags: dict[str, Counts]
+    hashtags: dict[str, RunCounts]
     """By hashtag; a post counts for each of its own, what has none stands under the empty name."""
     model_version: str
     models: list[str]
@@ -97,15 +97,15 @@ class Account:
     def __init__(self, settings: Settings) -> None:
         """`settings` are those of the run."""
         self._settings = settings
-        self._origins: dict[Place, Place] = {}
+        self._origins: dict[RecordLocation, RecordLocation] = {}
         """Where each record of the run's topic came from; a record that was sent twice has one origin."""
-        self._hashtags: dict[Place, tuple[str, ...]] = {}
-        self._results: dict[Place, bytes] = {}
+        self._hashtags: dict[RecordLocation, tuple[str, ...]] = {}
+        self._results: dict[RecordLocation, bytes] = {}
         self._newest: dict[bytes, _Version] = {}
         """By the key of the post."""
         self._deleted_at: dict[bytes, datetime] = {}
-        self._dead: set[Place] = set()
-        self._deletions: set[Place] = set()
+        self._dead: set[RecordLocation] = set()
+        self._deletions: set[RecordLocation] = set()
         self._models: Counter[str] = Counter()
         self._versions: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
@@ -191,20 +191,20 @@ class Account:
             self._hashtags[origin] = (NO_HASHTAG,)
         self._dead.add(origin)
 
-    def _by_partition(self) -> dict[str, Counts]:
-        counts: dict[str, Counts] = defaultdict(Counts)
+    def _by_partition(self) -> dict[str, RunCounts]:
+        counts: dict[str, RunCounts] = defaultdict(RunCounts)
         for place in self._hashtags:
             self._count(counts[partition_name(*place[:2])], place)
         return dict(sorted(counts.items()))
 
-    def _by_hashtag(self) -> dict[str, Counts]:
-        counts: dict[str, Counts] = defaultdict(Counts)
+    def _by_hashtag(self) -> dict[str, RunCounts]:
+        counts: dict[str, RunCounts] = defaultdict(RunCounts)
         for place, hashtags in self._hashtags.items():
             for hashtag in hashtags:
                 self._count(counts[hashtag], place)
         return dict(sorted(counts.items(), key=lambda item: (-item[1].read, item[0])))
 
-    def _count(self, counts: Counts, place: Place) -> None:
+    def _count(self, counts: RunCounts, place: RecordLocation) -> None:
         counts.read += 1
         counts.enriched += place in self._results
         counts.dead += place in self._dead
@@ -221,7 +221,7 @@ class Account:
         return deleted_at is None or (version.edited_at is not None and version.edited_at > deleted_at)
 
 
-def _place(origin: str | None) -> Place:
+def _place(origin: str | None) -> RecordLocation:
     return parse_location(origin) if origin else ("", -1, -1)
 
 

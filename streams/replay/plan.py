@@ -18,7 +18,7 @@ from streams.runtime.lossless import Record
 _SAMPLE = 512
 
 
-class Part(msgspec.Struct, kw_only=True):
+class PlannedPartition(msgspec.Struct, kw_only=True):
     """A partition of the source; times in milliseconds since 1970."""
 
     name: str
@@ -29,10 +29,10 @@ class Part(msgspec.Struct, kw_only=True):
     last_ms: int | None = None
 
 
-class Plan(msgspec.Struct, kw_only=True):
+class ReplayPlan(msgspec.Struct, kw_only=True):
     """The whole."""
 
-    parts: list[Part]
+    parts: list[PlannedPartition]
     unreadable: int
     """Left out, since they cannot be read for their hashtag or source."""
     seconds: float
@@ -52,10 +52,13 @@ def make_plan(
     *,
     speed: float,
     clock: Callable[[], float] = time.perf_counter,
-) -> Plan:
+) -> ReplayPlan:
     """Reads everything once, changes nothing, and times the model on the first posts. Raises Unavailable, BadInput."""
     chooser = Chooser(selection)
-    parts = {(each.topic, each.partition): Part(name=each.topic, partition=each.partition) for each in reader.bounds}
+    parts = {
+        (each.topic, each.partition): PlannedPartition(name=each.topic, partition=each.partition)
+        for each in reader.bounds
+    }
     texts: list[str] = []
     for items in reader.items(in_time=False):
         for item in items:
@@ -72,7 +75,7 @@ def make_plan(
     begun = [part.first_ms for part in parts.values() if part.first_ms is not None]
     ended = [part.last_ms for part in parts.values() if part.last_ms is not None]
     pace = (max(ended) - min(begun)) / 1000 / speed if begun and speed != inf else 0.0
-    return Plan(
+    return ReplayPlan(
         parts=list(parts.values()),
         unreadable=chooser.unreadable,
         seconds=max(pace, chosen / rate if rate else 0.0),

@@ -11,12 +11,12 @@ from datetime import datetime
 from streams.contracts import utc_now
 from streams.errors import BadInput
 from streams.kafka import topics
-from streams.replay.feed import Feed, Progress, Reached, reached
+from streams.replay.feed import FeedProgress, Reached, ReplayFeed, reached
 from streams.replay.manifest import Account, Manifest
 from streams.replay.reader import Bounds, Reader
 from streams.replay.runs import held
 from streams.replay.selection import Selection
-from streams.replay.state import Memory, Order, State, chosen
+from streams.replay.state import ReplaySpec, State, StateFolder, chosen
 from streams.replay.workers import Workers
 from streams.settings import Settings
 
@@ -24,19 +24,19 @@ _LOOK_SECONDS = 0.3
 
 
 @dataclass
-class Standing:
+class ReplayProgress:
     """How far a replay is, for whoever shows it."""
 
-    feed: Progress
+    feed: FeedProgress
     left: dict[str, int] = field(default_factory=dict)
     """Records that each worker has not committed yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class ReplayRequest:
     """What is to be replayed, and how."""
 
-    order: Order
+    order: ReplaySpec
     selection: Selection
     open_reader: Callable[[Sequence[Bounds]], Reader]
     """Makes the reader; given the bounds of an earlier start it reads just these, without any it finds them."""
@@ -47,14 +47,14 @@ class Request:
 class Replay:
     """One run of a replay; `stop` may be called from a signal handler."""
 
-    def __init__(self, request: Request, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, request: ReplayRequest, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
         """`settings` are those of the run."""
         self._request = request
         self._settings = settings
-        self._memory = Memory(settings.produce.state_path)
+        self._memory = StateFolder(settings.produce.state_path)
         self._now = clock
         self._stopping = threading.Event()
-        self._feed: Feed | None = None
+        self._feed: ReplayFeed | None = None
 
     def stop(self) -> None:
         """Ends it soon: the same replay, started again, goes on from there."""
@@ -62,7 +62,7 @@ class Replay:
         if self._feed is not None:
             self._feed.stop()
 
-    def run(self, show: Callable[[Standing], None]) -> Manifest | None:
+    def run(self, show: Callable[[ReplayProgress], None]) -> Manifest | None:
         """Returns when everything is enriched and stored, None when it was stopped before.
 
         A run that was finished earlier is not done again. `show` is called a few times a second. Raises BadInput when the
@@ -103,9 +103,9 @@ class Replay:
                 self._memory.save(run, state)
             return manifest
 
-    def _play(self, reader: Reader, already: Reached, show: Callable[[Standing], None]) -> Manifest | None:
+    def _play(self, reader: Reader, already: Reached, show: Callable[[ReplayProgress], None]) -> Manifest | None:
         request, settings = self._request, self._settings
-        feed = Feed(reader, request.selection, settings, speed=request.speed)
+        feed = ReplayFeed(reader, request.selection, settings, speed=request.speed)
         self._feed = feed
         workers = Workers(
             settings,
@@ -123,7 +123,7 @@ class Replay:
                 failures.append(error)
 
         thread = threading.Thread(target=feeding, name="feed", daemon=True)
-        standing = Standing(feed.progress)
+        standing = ReplayProgress(feed.progress)
         try:
             workers.start()
             thread.start()
@@ -155,7 +155,7 @@ class Replay:
         return manifest
 
 
-def _describe(order: Order) -> str:
+def _describe(order: ReplaySpec) -> str:
     return ", ".join(f"{name}={value}" for name, value in ({"from": order.origin} | chosen(order)).items())
 
 

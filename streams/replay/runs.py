@@ -11,7 +11,7 @@ import msgspec
 from streams.errors import BadInput, Refused
 from streams.kafka import topics
 from streams.replay.manifest import Manifest
-from streams.replay.state import Memory
+from streams.replay.state import StateFolder
 from streams.settings import LIVE, Settings, for_run
 from streams.sinks.base import Sink, opened
 from streams.sinks.registry import find_sink
@@ -31,7 +31,7 @@ class Run(msgspec.Struct, kw_only=True):
 
 def list_runs(settings: Settings, sinks: Sequence[str]) -> list[Run]:
     """Every run, the live one first. `settings` are the live day's. Raises Unavailable."""
-    memory = Memory(settings.produce.state_path)
+    memory = StateFolder(settings.produce.state_path)
     kept = {name: held(name, settings) or {} for name in sinks}
     standing = topics.names(settings.kafka)
     names = {LIVE, *memory.names(), *(run for runs in kept.values() for run in runs)}
@@ -63,7 +63,7 @@ def drop(settings: Settings, run: Run, sinks: Sequence[str]) -> dict[str, int]:
     """
     if run.name == LIVE:
         raise BadInput("the live day is no replay: it is not dropped")
-    memory = Memory(settings.produce.state_path)
+    memory = StateFolder(settings.produce.state_path)
     with memory.only_one(run.name):
         topics.delete(for_run(settings, run.name))
         dropped = {}

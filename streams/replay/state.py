@@ -16,7 +16,7 @@ from streams.replay.manifest import Manifest
 from streams.replay.reader import Bounds
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class ReplaySpec(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for: the same name with another order is another replay."""
 
     origin: str
@@ -30,7 +30,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     unwatched: bool = False
 
 
-def chosen(order: Order) -> dict[str, Any]:
+def chosen(order: ReplaySpec) -> dict[str, Any]:
     """What an order asks for beside its origin, without what it leaves open."""
     return {name: value for name, value in msgspec.to_builtins(order).items() if value and name != "origin"}
 
@@ -38,14 +38,14 @@ def chosen(order: Order) -> dict[str, Any]:
 class State(msgspec.Struct, kw_only=True):
     """A replay that was begun, and its manifest once it is done."""
 
-    order: Order
+    order: ReplaySpec
     bounds: list[Bounds]
     """What is read, as it was when the replay began."""
     started_at: str
     manifest: Manifest | None = None
 
 
-class Memory:
+class StateFolder:
     """The states of all replays, in a folder."""
 
     def __init__(self, folder: Path) -> None:

@@ -12,7 +12,7 @@ from mode.supervisors import CrashingSupervisor
 from streams.kafka import connection
 from streams.private_files import own_temporary_folder
 from streams.runtime.faust_consumer import ReportExpired, lose_nothing
-from streams.runtime.lossless import Lossless, Pace
+from streams.runtime.lossless import BatchPolicy, Lossless
 from streams.runtime.offset_gaps import examiner
 from streams.settings import KafkaSettings
 
@@ -23,28 +23,28 @@ _FOR_EVER_SECONDS = 10 * 365 * 24 * 3_600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class Subscription:
     """A topic and what is done with it."""
 
     topic: str
     lossless: Lossless[Any]
-    pace: Pace
+    pace: BatchPolicy
 
 
 def build_app(
     group: str,
     topic: str,
     lossless: Lossless[Any],
-    pace: Pace,
+    pace: BatchPolicy,
     kafka: KafkaSettings,
     report: ReportExpired,
-    beside: Sequence[Reading] = (),
+    beside: Sequence[Subscription] = (),
 ) -> faust.App:
     """One application: a consumer group of its own that reads `topic` through `lossless`, and more topics beside it.
 
     `report` is told of records that retention deleted before they were read.
     """
-    readings = (Reading(topic=topic, lossless=lossless, pace=pace), *beside)
+    readings = (Subscription(topic=topic, lossless=lossless, pace=pace), *beside)
     batch_size = max(reading.pace.batch_size for reading in readings)
     app = faust.App(
         group,

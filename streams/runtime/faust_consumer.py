@@ -38,7 +38,7 @@ from streams.backoff import Backoff
 from streams.contracts import partition_name, record_location
 from streams.runtime.faust_thread import Taken, Thread
 from streams.runtime.offset_gaps import Examine, Expired, expired
-from streams.runtime.progress import OutOfOrder, Progress
+from streams.runtime.progress import OutOfOrder, PartitionProgress
 from streams.runtime.task_stacks import waiting
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class _Consumer(driver.Consumer):
         self._limit = self.app.conf.broker_max_poll_records
         self._assignment: Any = None
         self._epoch = 0
-        self._progress: dict[TP, Progress] = {}
+        self._progress: dict[TP, PartitionProgress] = {}
         self._rebalancing = False
         self._resume_due = False
         self.unassigned: frozenset[TP] = frozenset()
@@ -146,7 +146,7 @@ class _Consumer(driver.Consumer):
     def _may_deliver(self, assignment: Any) -> bool:
         return self.flow_active and assignment is self._assignment
 
-    async def _deliver(self, assignment: Any, all_progress: Mapping[TP, Progress], taken: Taken) -> None:
+    async def _deliver(self, assignment: Any, all_progress: Mapping[TP, PartitionProgress], taken: Taken) -> None:
         for at, position in taken.positions.items():
             records, progress = taken.records.get(at, ()), all_progress[at]
             offsets = [record.offset for record in records]

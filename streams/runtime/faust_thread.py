@@ -17,7 +17,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
 from streams.kafka.lenient_records import read_leniently, unreadable
-from streams.runtime.progress import Progress
+from streams.runtime.progress import PartitionProgress
 
 _FETCH_SECONDS = 1.0
 _DESCRIBE_SECONDS = 5.0
@@ -70,7 +70,7 @@ class Thread(AIOKafkaConsumerThread):
         subscription = self._ensure_consumer()._subscription.subscription
         return subscription and subscription.assignment
 
-    async def starts(self, assignment: Any) -> dict[TP, Progress]:
+    async def starts(self, assignment: Any) -> dict[TP, PartitionProgress]:
         """Where aiokafka starts to read each partition, held against what is committed, else what Kafka keeps.
 
         These are asked for after aiokafka has asked: a commit that arrives meanwhile only moves them forward.
@@ -81,7 +81,7 @@ class Thread(AIOKafkaConsumerThread):
         found = await consumer._coordinator.fetch_committed_offsets(partitions)
         committed = {at: each.offset for at, each in found.items() if each.offset >= 0}
         known = committed | await consumer.beginning_offsets([at for at in partitions if at not in committed])
-        return {TP(*at): Progress(min(position, known[at])) for at, position in positions.items()}
+        return {TP(*at): PartitionProgress(min(position, known[at])) for at, position in positions.items()}
 
     async def take(self, assignment: Any, wanted: Collection[TP], limit: int) -> Taken:
         """At most `limit` records of the `wanted` partitions, as soon as there are any, or none after a while.

@@ -66,7 +66,7 @@ class Output(Protocol[R_contra]):
         """Returns when everything written is durable."""
 
 
-Place = tuple[str, int]
+PartitionId = tuple[str, int]
 """A topic and a partition."""
 
 
@@ -80,18 +80,18 @@ class HoldingOutput(Output[R_contra], Protocol[R_contra]):
     def restart(self) -> None:
         """The partitions were dealt anew: what is written next begins at their committed offsets, for all of them."""
 
-    async def tick(self, owned: Mapping[Place, bool]) -> None:
+    async def tick(self, owned: Mapping[PartitionId, bool]) -> None:
         """Time has passed. `owned`: this worker's partitions, and whether all of their records are known to be read."""
 
-    def released(self, place: Place) -> int:
+    def released(self, place: PartitionId) -> int:
         """Records before this offset may be acknowledged, once the output was flushed."""
 
-    def handled(self) -> Mapping[Place, int]:
+    def handled(self) -> Mapping[PartitionId, int]:
         """The offset after the last record that was written, of each partition; may be asked from another thread."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class BatchPolicy:
     """How much is read, worked on and made durable at once."""
 
     batch_size: int
@@ -113,9 +113,9 @@ class Lossless(Generic[R]):
         worker: str,
         process: Callable[[Sequence[Record]], Awaitable[R]],
         output: Output[R],
-        pace: Pace,
+        pace: BatchPolicy,
         clock: Callable[[], float] = time.monotonic,
-        owned: Callable[[], Mapping[Place, bool]] = dict,
+        owned: Callable[[], Mapping[PartitionId, bool]] = dict,
         take: Callable[[Any, int, float], AsyncIterator[Sequence[Any]]] = take_events,
     ) -> None:
         """`owned`: what a `HoldingOutput` is told of the partitions; `take`: batches of at most so many events of a stream,
@@ -129,7 +129,7 @@ class Lossless(Generic[R]):
         self._clock = clock
         self._owned = owned
         self._take = take
-        self._held: defaultdict[Place, deque[Any]] = defaultdict(deque)
+        self._held: defaultdict[PartitionId, deque[Any]] = defaultdict(deque)
         self._generation = -1
         self._batches: asyncio.Queue[tuple[Sequence[Any], asyncio.Task[R]]] = asyncio.Queue()
         self._free = asyncio.Semaphore(pace.batches_in_flight)

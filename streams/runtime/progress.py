@@ -10,7 +10,7 @@ class OutOfOrder(RuntimeError):
     """A record was handed over or acknowledged out of its turn: an internal error, after which nothing may be committed."""
 
 
-class Progress:
+class PartitionProgress:
     """The offsets of one partition during one assignment.
 
     Between them lies the whole promise of a worker: every readable record before `acknowledged` is durable in the worker's

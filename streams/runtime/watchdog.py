@@ -22,7 +22,7 @@ from streams import metrics
 from streams.contracts import partition_name
 from streams.errors import Stalled
 from streams.kafka.reader import connect, end_offsets, partitions_of
-from streams.runtime.lossless import Place, exit_now
+from streams.runtime.lossless import PartitionId, exit_now
 from streams.settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _FIRST_PERIOD_SECONDS = 1.0
 _TIMEOUT_MS = 10_000
 
 
-class Standing(NamedTuple):
+class PartitionWork(NamedTuple):
     """How far a partition is: what is still to be done, and a number that moves whenever something is done."""
 
     lag: int
@@ -40,7 +40,7 @@ class Standing(NamedTuple):
 
 
 # to join the group is work that should get done
-_JOINING = {("", 0): Standing(lag=1, done=-1)}
+_JOINING = {("", 0): PartitionWork(lag=1, done=-1)}
 
 
 class StallDetector:
@@ -48,9 +48,9 @@ class StallDetector:
 
     def __init__(self, stall_seconds: float) -> None:
         self._stall_seconds = stall_seconds
-        self._since: dict[Place, tuple[int, float]] = {}
+        self._since: dict[PartitionId, tuple[int, float]] = {}
 
-    def stalled(self, standings: Mapping[Place, Standing] | None, now: float) -> list[Place]:
+    def stalled(self, standings: Mapping[PartitionId, PartitionWork] | None, now: float) -> list[PartitionId]:
         """Partitions with lag and no progress for too long; `standings` None: not known, or rightly waiting."""
         before, self._since = self._since, {}
         for place, standing in (standings or {}).items():
@@ -69,10 +69,10 @@ class Watchdog:
         group: str,
         kafka: KafkaSettings,
         stall_seconds: float,
-        assigned: Callable[[], set[Place] | None],
+        assigned: Callable[[], set[PartitionId] | None],
         waiting: Callable[[], bool],
-        handled: Callable[[], Mapping[Place, int]] = dict,
-        unassigned: Callable[[], Collection[Place]] = frozenset,
+        handled: Callable[[], Mapping[PartitionId, int]] = dict,
+        unassigned: Callable[[], Collection[PartitionId]] = frozenset,
         describe: Callable[[], Sequence[str]] = tuple,
         end: Callable[[int, str], NoReturn] = exit_now,
     ) -> None:
@@ -92,12 +92,12 @@ class Watchdog:
         self._unassigned = unassigned
         self._describe = describe
         self._end = end
-        self._labelled: set[Place] = set()
+        self._labelled: set[PartitionId] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self.stalled = False
         self.broker_answers = False
-        self.read_up: dict[Place, bool] = {}
+        self.read_up: dict[PartitionId, bool] = {}
         """Whether nothing of a partition was left to be handled when it was last seen."""
 
     def start(self) -> None:
@@ -111,7 +111,7 @@ class Watchdog:
     def _watch(self) -> None:
         consumer: KafkaConsumer | None = None
         while not self._stopping.wait(_PERIOD_SECONDS if self.broker_answers else _FIRST_PERIOD_SECONDS):
-            standings, stalled = None, list[Place]()
+            standings, stalled = None, list[PartitionId]()
             try:
                 consumer = consumer or connect(self._kafka, self._group)
                 standings = self._measure(consumer, self._assigned())
@@ -137,7 +137,9 @@ class Watchdog:
         if consumer is not None:
             consumer.close()
 
-    def _measure(self, consumer: KafkaConsumer, assigned: set[Place] | None) -> Mapping[Place, Standing]:
+    def _measure(
+        self, consumer: KafkaConsumer, assigned: set[PartitionId] | None
+    ) -> Mapping[PartitionId, PartitionWork]:
         if not assigned:  # Kafka must be asked all the same, since to wait for it is no stall
             end_offsets(consumer, partitions_of(consumer, *self._workers))
         if assigned is None:
@@ -154,7 +156,7 @@ class Watchdog:
             done = max(consumer.committed(at, timeout_ms=_TIMEOUT_MS) or 0, starts[at], handled.get(at, 0))
             lag = max(0, ends[at] - done)
             metrics.LAG.labels(self._workers[at.topic], at.topic, str(at.partition)).set(lag)
-            standings[at.topic, at.partition] = Standing(lag, done)
+            standings[at.topic, at.partition] = PartitionWork(lag, done)
         for topic, partition in self._labelled - watched:
             metrics.LAG.remove(self._workers[topic], topic, str(partition))
         self._labelled = watched
@@ -173,7 +175,9 @@ class Watchdog:
             self._end(Stalled.exit_code, f"{reason}; the stacks of all threads and tasks stand above")
 
 
-def _readable(consumer: KafkaConsumer, places: Sequence[Place], standings: Mapping[Place, Standing]) -> list[Place]:
+def _readable(
+    consumer: KafkaConsumer, places: Sequence[PartitionId], standings: Mapping[PartitionId, PartitionWork]
+) -> list[PartitionId]:
     """Those that hold a record to be read: what a transaction has not committed yet counts as lag, and may not be read."""
     ends = consumer.end_offsets([TopicPartition(*place) for place in places])
     return [(at.topic, at.partition) for at, end in ends.items() if end > standings[at.topic, at.partition].done]

@@ -18,9 +18,9 @@ from streams.errors import Refused, Stalled, TagpulseError, Unavailable
 from streams.health import Health
 from streams.kafka import connection, topics
 from streams.kafka.publisher import Outgoing, Publisher, record_ms
-from streams.runtime.faust_app import Reading, build_app
+from streams.runtime.faust_app import Subscription, build_app
 from streams.runtime.faust_consumer import ReportExpired, dead_tasks
-from streams.runtime.lossless import HoldingOutput, Lossless, Output, Pace, Place, Record, exit_now
+from streams.runtime.lossless import BatchPolicy, HoldingOutput, Lossless, Output, PartitionId, Record, exit_now
 from streams.runtime.offset_gaps import Expired
 from streams.runtime.task_stacks import waiting
 from streams.runtime.watchdog import Watchdog
@@ -52,7 +52,7 @@ class Job:
     topic: str
     process: Callable[[Sequence[Record]], Awaitable[Any]]
     output: Output[Any]
-    pace: Pace
+    pace: BatchPolicy
     publisher: Publisher
     is_waiting: Callable[[], bool]
     """Says that an output is away."""
@@ -69,27 +69,27 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         each.topic: Lossless(each.worker, each.process, each.output, each.pace, owned=lambda: owned())
         for each in jobs.values()
     }
-    beside = [Reading(topic=each.topic, lossless=recipes[each.topic], pace=each.pace) for each in job.beside]
+    beside = [Subscription(topic=each.topic, lossless=recipes[each.topic], pace=each.pace) for each in job.beside]
     report = _reporter(jobs, job.publisher, settings)
     app = build_app(group, job.topic, recipes[job.topic], job.pace, settings.kafka, report, beside)
 
     started = asyncio.Event()
 
-    def assigned() -> set[Place] | None:
+    def assigned() -> set[PartitionId] | None:
         # asked from other threads: Faust's consumer must have been made by its own
         if not started.is_set():
             return None
         return {(place.topic, place.partition) for place in app.consumer.assignment() if place.topic in jobs}
 
-    def owned() -> dict[Place, bool]:
+    def owned() -> dict[PartitionId, bool]:
         return {place: watchdog.read_up.get(place, False) for place in assigned() or ()}
 
-    def handled() -> dict[Place, int]:
+    def handled() -> dict[PartitionId, int]:
         holding = (each.output for each in jobs.values() if isinstance(each.output, HoldingOutput))
         offsets = {place: offset for output in holding for place, offset in output.handled().items()}
         return {place: app.consumer.beyond(place, offset) for place, offset in offsets.items()}
 
-    def unassigned() -> set[Place]:
+    def unassigned() -> set[PartitionId]:
         return {(at.topic, at.partition) for at in app.consumer.unassigned} if started.is_set() else set()
 
     loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ No person, place, account or post in it is real. `script.toml` is the course of 
 `poltwt.toml` the campaign file that fits.
 """
 
-from streams.sample_day.compose import Line, compose, sample_day
+from streams.sample_day.compose import ScriptLine, compose, sample_day
 from streams.sample_day.script import END, SPIKE, START
 
-__all__ = ["END", "SPIKE", "START", "Line", "compose", "sample_day"]
+__all__ = ["END", "SPIKE", "START", "ScriptLine", "compose", "sample_day"]

@@ -28,7 +28,7 @@ _TRIES = 8
 
 
 @dataclass(frozen=True)
-class Line:
+class ScriptLine:
     """A message of the day with what the script knows of it and the pipeline has to find out."""
 
     message: Post | Deletion
@@ -60,7 +60,7 @@ def sample_day(seed: int = DEFAULT_SEED) -> list[Post | Deletion]:
     return [line.message for line in compose(seed)]
 
 
-def compose(seed: int = DEFAULT_SEED) -> list[Line]:
+def compose(seed: int = DEFAULT_SEED) -> list[ScriptLine]:
     """The day with the scene and language of every message."""
     return _Composer(load_script(), Dice(seed)).compose()
 
@@ -74,7 +74,7 @@ class _Composer:
         self._by_scene: defaultdict[str, list[_Draft]] = defaultdict(list)
         self._texts: set[str] = set()
 
-    def compose(self) -> list[Line]:
+    def compose(self) -> list[ScriptLine]:
         for moment in self._script.moment:
             self._add(self._play_moment(moment))
         for scene in self._script.scene:
@@ -200,7 +200,7 @@ class _Composer:
                 )
             )
 
-    def _publish(self) -> list[Line]:
+    def _publish(self) -> list[ScriptLine]:
         self._drafts.sort(key=lambda draft: draft.at)
         ids = {draft: f"{START:%Y%m%d}-{number:04d}" for number, draft in enumerate(self._drafts, start=1)}
         reposts = Counter(draft.reposts for draft in self._drafts if draft.reposts)
@@ -222,22 +222,22 @@ class _Composer:
             )
             for draft in self._drafts
         }
-        timed = [(draft.at, Line(post, draft.scene, draft.language)) for draft, post in posts.items()]
+        timed = [(draft.at, ScriptLine(post, draft.scene, draft.language)) for draft, post in posts.items()]
         alone = [draft for draft in posts if not draft.reposts and not reposts[draft] and not replies[draft]]
         timed += self._edits(alone, posts)
         timed += self._deletions(alone, posts)
         return [line for _, line in sorted(timed, key=lambda entry: entry[0])]
 
-    def _edits(self, alone: list[_Draft], posts: dict[_Draft, Post]) -> list[tuple[datetime, Line]]:
+    def _edits(self, alone: list[_Draft], posts: dict[_Draft, Post]) -> list[tuple[datetime, ScriptLine]]:
         """Authors who saw their typo: nobody had reposted or answered yet, so that nothing quotes the old text."""
         edits = []
         for draft in self._dice.shuffled([draft for draft in alone if draft.wording.corrected])[: self._script.edits]:
             text, at = draft.wording.corrected or "", draft.at + timedelta(seconds=self._dice.integer(30, 600))
             edit = msgspec.structs.replace(posts[draft], text=text, edited_at=at)
-            edits.append((at, Line(edit, draft.scene, draft.language)))
+            edits.append((at, ScriptLine(edit, draft.scene, draft.language)))
         return edits
 
-    def _deletions(self, alone: list[_Draft], posts: dict[_Draft, Post]) -> list[tuple[datetime, Line]]:
+    def _deletions(self, alone: list[_Draft], posts: dict[_Draft, Post]) -> list[tuple[datetime, ScriptLine]]:
         """Citizens who thought better of it within the hour."""
         regretted = [
             draft
@@ -248,5 +248,5 @@ class _Composer:
         for draft in self._dice.shuffled(regretted)[: self._script.deletions]:
             at = draft.at + timedelta(seconds=self._dice.integer(60, 3_500))
             deletion = Deletion(source=SOURCE, id=posts[draft].id, deleted_at=at)
-            deletions.append((at, Line(deletion, draft.scene, draft.language)))
+            deletions.append((at, ScriptLine(deletion, draft.scene, draft.language)))
         return deletions

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 from streams.contracts import EnrichedMessage, Spike
 from streams.errors import Refused
-from streams.runtime.lossless import Pace, Record
+from streams.runtime.lossless import BatchPolicy, Record
 from streams.settings import Settings
 
 DELETIONS_KEPT = timedelta(days=7)
@@ -55,7 +55,7 @@ class PostKey(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Erasure:
     """What is to be forgotten: every post of these authors, and these posts; and what others reposted of them."""
 
     authors: frozenset[Author] = frozenset()
@@ -97,9 +97,11 @@ class Sink(ABC):
         """The sink for the run of the settings; connects to nothing yet. Raises SettingsError or MissingExtra."""
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> BatchPolicy:
         """How many rows come at once, and how often they are flushed."""
-        return Pace(batch_size=2_000, within_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0)
+        return BatchPolicy(
+            batch_size=2_000, within_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0
+        )
 
     async def require(self) -> None:  # noqa: B027 (a sink may have nothing to look at)
         """Raise SettingsError if nothing was ever stored here, so that a wrong setting is not mistaken for an empty sink.
@@ -138,11 +140,11 @@ class Sink(ABC):
         """Removes a run, and answers how many posts it had. After `open`."""
         raise Refused(f"the sink {self.name} cannot drop a run")
 
-    async def find(self, wanted: Wanted) -> Forgotten:
+    async def find(self, wanted: Erasure) -> Forgotten:
         """What `forget` would remove; changes nothing. After `open`."""
         raise Refused(f"the sink {self.name} cannot forget posts")
 
-    async def forget(self, wanted: Wanted) -> Forgotten:
+    async def forget(self, wanted: Erasure) -> Forgotten:
         """Removes posts from every run, for good: they do not come back when their records are read again.
 
         Reposts of them are removed as well, or lose their text; so do later reposts that name the id of a forgotten post.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from streams.errors import TagpulseError
 from streams.privacy import pseudonym, pseudonymised_id
-from streams.sinks.base import Author, PostKey, Sink, Wanted, opened
+from streams.sinks.base import Author, Erasure, PostKey, Sink, opened
 
 logger = logging.getLogger(__name__)
 
@@ -31,19 +31,19 @@ def wanted_of(
     posts: Sequence[PostKey],
     key: bytes | None,
     reposts: Literal["remove", "clear"] = "remove",
-) -> Wanted:
+) -> Erasure:
     """What sinks are to remove: names and ids as they are given, and with a key also as it writes them.
 
     Both, since posts may have been stored before there was a key.
     """
     if key is None:
-        return Wanted(authors=frozenset(authors), posts=frozenset(posts), reposts=reposts)
+        return Erasure(authors=frozenset(authors), posts=frozenset(posts), reposts=reposts)
     hidden = [Author(source, pseudonym(source, name, key)) for source, name in authors]
     hidden_posts = [PostKey(source, pseudonymised_id(source, post_id, key)) for source, post_id in posts]
-    return Wanted(authors=frozenset([*authors, *hidden]), posts=frozenset([*posts, *hidden_posts]), reposts=reposts)
+    return Erasure(authors=frozenset([*authors, *hidden]), posts=frozenset([*posts, *hidden_posts]), reposts=reposts)
 
 
-async def forget(sinks: Sequence[Sink], wanted: Wanted, *, execute: bool = True) -> list[Removal]:
+async def forget(sinks: Sequence[Sink], wanted: Erasure, *, execute: bool = True) -> list[Removal]:
     """Asks each sink, one after the other; one that fails keeps none of the others from it.
 
     Without `execute` nothing is removed: what would be.
@@ -51,7 +51,7 @@ async def forget(sinks: Sequence[Sink], wanted: Wanted, *, execute: bool = True)
     return [await _forget(sink, wanted, execute) for sink in sinks]
 
 
-async def _forget(sink: Sink, wanted: Wanted, execute: bool) -> Removal:
+async def _forget(sink: Sink, wanted: Erasure, execute: bool) -> Removal:
     try:
         async with opened(sink, existing=True):
             found = await (sink.forget if execute else sink.find)(wanted)

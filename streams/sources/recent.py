@@ -15,7 +15,7 @@ V = TypeVar("V")
 _ENTRY_BYTES = 150  # of the dictionary, for each key
 
 
-class Recent(Generic[K, V]):
+class RecentlySeen(Generic[K, V]):
     """The newest keys, each with a value: as many as `limit` bytes hold, since strangers choose how long they are."""
 
     def __init__(self, limit: int) -> None:

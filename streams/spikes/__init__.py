@@ -9,7 +9,7 @@ from streams.spikes.sensitivity import (
     Sensitivity,
     SensitivityName,
 )
-from streams.spikes.turns import Turn
+from streams.spikes.turns import SpikeEvent
 
 __all__ = [
     "DEFAULT_SENSITIVITY",
@@ -19,6 +19,6 @@ __all__ = [
     "MinuteCounts",
     "Sensitivity",
     "SensitivityName",
-    "Turn",
+    "SpikeEvent",
     "merge_parts",
 ]

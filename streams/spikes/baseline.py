@@ -22,7 +22,7 @@ _LEAST_HORIZON_SHARE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
+class BaselineShare:
     """A share, and the number of posts that would tell it as surely as it is known."""
 
     share: float
@@ -41,7 +41,7 @@ class Baseline:
         self._negative = [0.0] * len(_MEAN_LIVES)
         self._trust = [0.0] * (len(_MEAN_LIVES) + 1)
 
-    def learn(self, number: int, posts: int, negative: int, foretold: Usual) -> None:
+    def learn(self, number: int, posts: int, negative: int, foretold: BaselineShare) -> None:
         """The block that begins at a minute, and what was foretold of it."""
         for index, decay in enumerate(self._decays):
             self._posts[index] = self._posts[index] * decay + posts
@@ -57,7 +57,7 @@ class Baseline:
             self._posts[index] *= decay
             self._negative[index] *= decay
 
-    def usual(self, number: int) -> Usual:
+    def usual(self, number: int) -> BaselineShare:
         """What is usual in a minute."""
         told = self._horizons()
         n, k = self._same_hour.around(number)
@@ -75,7 +75,7 @@ class Baseline:
         variance = sum(
             trust * (spread / n + (each - share) ** 2) for trust, (n, each) in zip(trusts, told, strict=True)
         )
-        return Usual(share, max(0.0, spread * whole / variance - 1), tuple(each for _, each in told))
+        return BaselineShare(share, max(0.0, spread * whole / variance - 1), tuple(each for _, each in told))
 
     def _horizons(self) -> list[tuple[float, float]]:
         """Posts and share of each horizon. A short one without posts says what the next longer one says."""

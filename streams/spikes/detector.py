@@ -9,7 +9,7 @@ from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import EPOCH, MINUTE, time_of
 from streams.spikes.hashtag import HashtagWatch
 from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity, SensitivityName
-from streams.spikes.turns import Turn
+from streams.spikes.turns import SpikeEvent
 
 
 class Detector:
@@ -34,7 +34,7 @@ class Detector:
         """The end of the last minute that was fed; None before the first."""
         return None if self._next is None else time_of(self._next)
 
-    def feed(self, minute: datetime, counts: Iterable[MinuteCounts] = ()) -> list[Turn]:
+    def feed(self, minute: datetime, counts: Iterable[MinuteCounts] = ()) -> list[SpikeEvent]:
         """One minute that is complete, with the counts of every hashtag that had posts in it, in any order.
 
         Minutes between the last one fed and this one had no posts. The turns come in order of time, then of hashtag and kind.
@@ -55,9 +55,9 @@ class Detector:
                 self._watches[hashtag] = HashtagWatch(hashtag, number, self.sensitivity)
         return turns + self._step(number, fed)
 
-    def advance(self, until: datetime) -> list[Turn]:
+    def advance(self, until: datetime) -> list[SpikeEvent]:
         """Every minute before `until` is complete: those that were not fed had no posts."""
-        turns: list[Turn] = []
+        turns: list[SpikeEvent] = []
         end = _number(until)
         while self._next is not None and self._next < end:
             if not self._awake:
@@ -66,10 +66,10 @@ class Detector:
             turns += self._step(self._next, {})
         return turns
 
-    def _step(self, number: int, fed: dict[str, MinuteCounts]) -> list[Turn]:
+    def _step(self, number: int, fed: dict[str, MinuteCounts]) -> list[SpikeEvent]:
         self._next = number + 1
         none = MinuteCounts(time_of(number), "")
-        turns: list[Turn] = []
+        turns: list[SpikeEvent] = []
         for hashtag in sorted(self._awake | fed.keys()):
             watch = self._watches[hashtag]
             turns += watch.step(number, fed.get(hashtag, none))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import exp
 
-from streams.spikes.baseline import BLOCK_MINUTES, Usual
+from streams.spikes.baseline import BLOCK_MINUTES, BaselineShare
 
 _SCALES = (1, 3, 9)
 """Blocks that are looked at together. A stream may be calm within minutes, and drift over an hour."""
@@ -26,7 +26,7 @@ class _Scale:
         self._held = self._n = self._k = self._expected = self._variance = 0.0
         self.factor = 1.0
 
-    def learn(self, posts: int, negative: int, usual: Usual) -> None:
+    def learn(self, posts: int, negative: int, usual: BaselineShare) -> None:
         self._held += 1
         self._n += posts
         self._k += negative
@@ -48,7 +48,7 @@ class Dispersion:
     def __init__(self) -> None:
         self._scales = [_Scale(blocks) for blocks in _SCALES]
 
-    def learn(self, posts: int, negative: int, usual: Usual) -> None:
+    def learn(self, posts: int, negative: int, usual: BaselineShare) -> None:
         """A block, and what was foretold of it by a baseline that has some weight."""
         for scale in self._scales:
             scale.learn(posts, negative, usual)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from streams.contracts import SpikeKind, SpikeState
 from streams.spikes.evidence import interval
 from streams.spikes.recent import Sums
-from streams.spikes.turns import Turn
+from streams.spikes.turns import SpikeEvent
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -34,14 +34,14 @@ class Episode:
     usual_rate: float | None = None
     told_posts: int = 0
 
-    def turn(self, state: SpikeState, number: int, total: Sums, closed: int | None = None) -> Turn:
+    def turn(self, state: SpikeState, number: int, total: Sums, closed: int | None = None) -> SpikeEvent:
         """As it stands at the end of a minute; `closed` is its last minute."""
         since = total.minus(self.start)
         self.told_posts = since.posts
         n, k = since.voices, since.negative_voices
         low, high = interval(k, n) if n else (None, None)
         last = number if closed is None else closed
-        return Turn(
+        return SpikeEvent(
             kind=self.kind,
             hashtag=self.hashtag,
             state=state,

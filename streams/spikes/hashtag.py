@@ -5,12 +5,12 @@ from __future__ import annotations
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import time_of
 from streams.spikes.negative import NegativeWatch
-from streams.spikes.recent import KEPT_MINUTES, Recent
+from streams.spikes.recent import KEPT_MINUTES, RunningSums
 from streams.spikes.same_hour import DAY_MINUTES
 from streams.spikes.sensitivity import Sensitivity
 from streams.spikes.silence import SilenceWatch
-from streams.spikes.turns import Turn
-from streams.spikes.voices import Voices
+from streams.spikes.turns import SpikeEvent
+from streams.spikes.voices import DistinctPosts
 from streams.spikes.volume import VolumeWatch
 
 _FORGOTTEN_MINUTES = 14 * DAY_MINUTES
@@ -27,8 +27,8 @@ class HashtagWatch:
         self._begin(first)
 
     def _begin(self, first: int) -> None:
-        self._recent = Recent()
-        self._voices = Voices()
+        self._recent = RunningSums()
+        self._voices = DistinctPosts()
         self._kinds = [
             kind(self._hashtag, first, self._sensitivity) for kind in (NegativeWatch, SilenceWatch, VolumeWatch)
         ]
@@ -38,7 +38,7 @@ class HashtagWatch:
         self._waiting: dict[int, MinuteCounts] = {}
         self.is_awake = False
 
-    def step(self, number: int, counts: MinuteCounts) -> list[Turn]:
+    def step(self, number: int, counts: MinuteCounts) -> list[SpikeEvent]:
         """A minute; while it sleeps, only those with posts."""
         if counts.posts:
             if number - self._last > _FORGOTTEN_MINUTES:
@@ -58,10 +58,10 @@ class HashtagWatch:
         self.is_awake = number - self._last < KEPT_MINUTES or any(kind.is_open for kind in self._kinds)
         return turns
 
-    def _look(self, number: int) -> list[Turn]:
+    def _look(self, number: int) -> list[SpikeEvent]:
         return self._take(number, self._waiting.get(number) or MinuteCounts(time_of(number), self._hashtag))
 
-    def _take(self, number: int, counts: MinuteCounts) -> list[Turn]:
+    def _take(self, number: int, counts: MinuteCounts) -> list[SpikeEvent]:
         self._next = number + 1
         self._recent.add(counts, *self._voices.of(number, counts))
         return [turn for kind in self._kinds for turn in kind.step(number, counts, self._recent)]

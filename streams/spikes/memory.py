@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from streams.spikes.baseline import BLOCK_MINUTES, Baseline, Usual
+from streams.spikes.baseline import BLOCK_MINUTES, Baseline, BaselineShare
 from streams.spikes.dispersion import Dispersion
 from streams.spikes.same_hour import SameHour
 
@@ -23,12 +23,12 @@ LEAST_WEIGHT = 25.0
 @dataclass(slots=True)
 class _Block:
     begin: int
-    usual: Usual
+    usual: BaselineShare
     posts: int = 0
     negative: int = 0
 
 
-class Memory:
+class LaggedBaseline:
     """Minutes are numbers since 1970; they come one after the other."""
 
     def __init__(self, first: int) -> None:

@@ -10,10 +10,10 @@ from streams.contracts import SpikeKind
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import Episode
 from streams.spikes.evidence import back, rise
-from streams.spikes.memory import LEAST_WEIGHT, Memory
-from streams.spikes.recent import Recent
+from streams.spikes.memory import LEAST_WEIGHT, LaggedBaseline
+from streams.spikes.recent import RunningSums
 from streams.spikes.sensitivity import Sensitivity
-from streams.spikes.turns import Turn
+from streams.spikes.turns import SpikeEvent
 
 _WINDOWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 37, 45)
 _CLOSING_EVIDENCE = 8.0
@@ -31,7 +31,7 @@ class NegativeWatch:
         self._hashtag = hashtag
         self._first = first
         self._sensitivity = sensitivity
-        self._memory = Memory(first)
+        self._memory = LaggedBaseline(first)
         self._open: Episode | None = None
         self._share = 0.0
         self._back = 0.0
@@ -44,7 +44,7 @@ class NegativeWatch:
         """Whether a spike is open."""
         return self._open is not None
 
-    def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
+    def step(self, number: int, counts: MinuteCounts, recent: RunningSums) -> list[SpikeEvent]:
         """One minute, which `recent` already holds."""
         _, _, n, k = recent.total.minus(recent.before(1))
         self._memory.add(number, n, k, in_spike=self._open is not None)
@@ -54,7 +54,7 @@ class NegativeWatch:
             return []
         return self._look(number, recent)
 
-    def _look(self, number: int, recent: Recent) -> list[Turn]:
+    def _look(self, number: int, recent: RunningSums) -> list[SpikeEvent]:
         (_, _, n_total, k_total), wanted, usual = recent.total, self._sensitivity, self._memory.usual
         sums = recent.sums
         longest = min(number + 1 - self._since, self._memory.longest_window(number), len(sums) - 1)
@@ -78,7 +78,7 @@ class NegativeWatch:
         self._back, self._last = 0.0, number
         return [self._open.turn("open", number, recent.total)]
 
-    def _follow(self, spike: Episode, number: int, n: int, k: int, recent: Recent) -> list[Turn]:
+    def _follow(self, spike: Episode, number: int, n: int, k: int, recent: RunningSums) -> list[SpikeEvent]:
         if self._back == 0.0:
             since = recent.total.minus(spike.start)
             self._share = min(_MOST_SHARE, since.negative_voices / since.voices)
@@ -93,7 +93,7 @@ class NegativeWatch:
             return [self._close(spike, number, recent, is_usual)]
         return [spike.turn("growing", number, recent.total)] if spike.has_grown(recent.total) else []
 
-    def _close(self, spike: Episode, number: int, recent: Recent, is_usual: bool) -> Turn:
+    def _close(self, spike: Episode, number: int, recent: RunningSums, is_usual: bool) -> SpikeEvent:
         last = number if is_usual else self._last
         if not is_usual:
             self._memory.leave_out(spike.opened, last)

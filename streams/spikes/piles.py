@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from streams.contracts import Excerpt, Moods, PulseMinute
+from streams.contracts import Excerpt, PulseMinute, SentimentCounts
 from streams.minutes.text import same_text
 
-Count = Callable[[Moods], int]
+Count = Callable[[SentimentCounts], int]
 
 
-def all_posts(moods: Moods) -> int:
+def all_posts(moods: SentimentCounts) -> int:
     return moods.posts
 
 
-def negative_posts(moods: Moods) -> int:
+def negative_posts(moods: SentimentCounts) -> int:
     return moods.negative
 
 
@@ -66,7 +66,7 @@ def pile(minutes: Iterable[PulseMinute], count: Count) -> Pile:
     )
 
 
-def _add(parts: Mapping[str, Moods], counts: Counter[str], count: Count) -> None:
+def _add(parts: Mapping[str, SentimentCounts], counts: Counter[str], count: Count) -> None:
     for name, moods in parts.items():
         if number := count(moods):
             counts[name] += number

@@ -23,7 +23,7 @@ class Sums(NamedTuple):
         return Sums(*(one - two for one, two in zip(self, other, strict=True)))
 
 
-class Recent:
+class RunningSums:
     """The sums of the last hours."""
 
     def __init__(self) -> None:

@@ -8,10 +8,10 @@ from math import exp
 from streams.contracts import SpikeKind
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import Episode
-from streams.spikes.recent import Recent
+from streams.spikes.recent import RunningSums
 from streams.spikes.same_hour import DAY_MINUTES, SameHour
 from streams.spikes.sensitivity import Sensitivity
-from streams.spikes.turns import Turn
+from streams.spikes.turns import SpikeEvent
 
 _MEAN_LIVES = (20.0, 60.0, 240.0)
 """Minutes over which the rate is taken; the least one counts, so that a fading hashtag is expected to fade on."""
@@ -49,7 +49,7 @@ class SilenceWatch:
         """Whether a spike is open."""
         return self._open is not None
 
-    def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
+    def step(self, number: int, counts: MinuteCounts, recent: RunningSums) -> list[SpikeEvent]:
         """One minute, which `recent` already holds."""
         for index, decay in enumerate(self._decays):
             self._sums[index] = self._sums[index] * decay + counts.posts
@@ -76,7 +76,7 @@ class SilenceWatch:
         )
         return [self._open.turn("open", number, recent.total)]
 
-    def _alive(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
+    def _alive(self, number: int, counts: MinuteCounts, recent: RunningSums) -> list[SpikeEvent]:
         self._same_hour.add(number, counts.posts, counts.negative)
         pause, spike = number - self._last - 1, self._open
         if pause and spike is None:
@@ -89,7 +89,7 @@ class SilenceWatch:
             return []
         return [self._close(spike, number)]
 
-    def _close(self, spike: Episode, number: int) -> Turn:
+    def _close(self, spike: Episode, number: int) -> SpikeEvent:
         """Before a minute that ends it: with a post, or after a day, when nobody waits any more."""
         self._open = None
         self._rests_until = number + self._cool_down

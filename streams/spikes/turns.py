@@ -9,7 +9,7 @@ from streams.contracts import Explanation, Spike, SpikeKind, SpikeState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class SpikeEvent:
     """A spike as it stood at one minute's end. All times are event times in UTC."""
 
     kind: SpikeKind

@@ -7,7 +7,7 @@ from streams.spikes.counts import MinuteCounts
 _STORM_MINUTES = 30
 
 
-class Voices:
+class DistinctPosts:
     """Of one hashtag, minute by minute.
 
     Within a minute the counts say how many posts are independent. Where a text is copied for half an hour, it would be one

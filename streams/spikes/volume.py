@@ -5,10 +5,10 @@ from __future__ import annotations
 from streams.contracts import SpikeKind
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import Episode
-from streams.spikes.recent import Recent
+from streams.spikes.recent import RunningSums
 from streams.spikes.sensitivity import Sensitivity
 from streams.spikes.surge import BIN_MINUTES, Limits, Surge
-from streams.spikes.turns import Turn
+from streams.spikes.turns import SpikeEvent
 
 
 class VolumeWatch:
@@ -28,7 +28,7 @@ class VolumeWatch:
         """Whether a spike is open."""
         return self._open is not None
 
-    def step(self, number: int, counts: MinuteCounts, recent: Recent) -> list[Turn]:
+    def step(self, number: int, counts: MinuteCounts, recent: RunningSums) -> list[SpikeEvent]:
         """One minute, which `recent` already holds."""
         if number < self._begins or (number + 1) % BIN_MINUTES:
             return []

@@ -33,7 +33,7 @@ _OWN = ("KAFKA__", "TOPICS__", "METRICS__", "RUN", "PRODUCE__STATE_PATH", "LAKE_
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class TrialOptions:
     """What the trial is of."""
 
     source: str
@@ -48,7 +48,7 @@ class Wanted:
 class Up:
     """All processes; `folder` holds the logs, the lake and what the servers keep. Use it as a context."""
 
-    def __init__(self, folder: Path, wanted: Wanted) -> None:
+    def __init__(self, folder: Path, wanted: TrialOptions) -> None:
         self.folder = folder
         self.wanted = wanted
         self.lake = folder / "lake"

@@ -14,8 +14,8 @@ import pytest
 from streams.agents.detect import SpikeWatch
 from streams.contracts import EnrichedMessage, PulseMinute, Spike, decode_spike, encode
 from streams.kafka import topics
-from streams.minutes.known import Known
-from streams.minutes.labels import Labels
+from streams.minutes.known import ResumeState
+from streams.minutes.labels import CountedHashtags
 from streams.minutes.partition import PartitionMinutes
 from streams.processes.broker import Broker
 from streams.settings import Settings
@@ -57,7 +57,7 @@ def undisturbed(records: dict[int, list[Item]]) -> list[PulseMinute]:
     parts = []
     for partition, each in records.items():
         minutes = PartitionMinutes(
-            partition, Labels((), 20, {}), Known(), lateness_seconds=LATENESS, settle_seconds=10.0
+            partition, CountedHashtags((), 20, {}), ResumeState(), lateness_seconds=LATENESS, settle_seconds=10.0
         )
         for item in each:
             parts += [told.part for told in minutes.add(item.message, item.record_ms, item.offset)[1]]

@@ -27,7 +27,7 @@ from streams.contracts import (
 )
 from streams.metrics import OTHER
 from streams.minutes.part import make_part
-from streams.minutes.post import Kept, keep, minute_of
+from streams.minutes.post import CountedPost, keep, minute_of
 from streams.settings import Settings
 from tests.helpers.records import read_all
 
@@ -100,7 +100,7 @@ def fold(
     found: Content = {}
     for partition, records in partitions.items():
         for minute, posts in _standing(records, ceil(lateness_seconds / 60)).items():
-            groups: defaultdict[str, list[Kept]] = defaultdict(list)
+            groups: defaultdict[str, list[CountedPost]] = defaultdict(list)
             for post in posts:
                 tags = [tag for tag in dict.fromkeys(post.hashtags) if not hashtags or tag in hashtags]
                 for tag in tags or [OTHER]:
@@ -111,11 +111,11 @@ def fold(
     return found
 
 
-def _standing(records: Sequence[Item], lateness: int) -> dict[int, list[Kept]]:
+def _standing(records: Sequence[Item], lateness: int) -> dict[int, list[CountedPost]]:
     """The posts that stand in each minute: each once, its newest edit, without what was deleted or came too late."""
     latest: int | None = None
-    newest: dict[bytes, Kept] = {}
-    done: defaultdict[int, list[Kept]] = defaultdict(list)
+    newest: dict[bytes, CountedPost] = {}
+    done: defaultdict[int, list[CountedPost]] = defaultdict(list)
     deleted: dict[bytes, tuple[float, int]] = {}
     for record in records:
         message = record.message

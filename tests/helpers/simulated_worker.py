@@ -13,13 +13,13 @@ from mode.utils.futures import notify
 
 from streams.runtime import faust_batches, faust_consumer
 from streams.runtime.faust_app import build_app
-from streams.runtime.lossless import Lossless, Pace, Record
+from streams.runtime.lossless import BatchPolicy, Lossless, Record
 from streams.runtime.offset_gaps import Expired, Stretch
 from streams.settings import KafkaSettings
 from tests.helpers.simulated_loop import SimulatedLoop
 from tests.helpers.simulation import Cluster
 
-_PACE = Pace(batch_size=4, within_seconds=0.05, batches_in_flight=2)
+_PACE = BatchPolicy(batch_size=4, within_seconds=0.05, batches_in_flight=2)
 _running: contextvars.ContextVar[SimulatedWorker | None] = contextvars.ContextVar("running", default=None)
 
 

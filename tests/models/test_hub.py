@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from models import BackendError, CampaignTopic, HubEnricher, HubModelError, MissingExtra, TextEnricher
+from models import BackendError, CampaignTopic, HubEnricher, HubModelError, MissingBackendExtra, TextEnricher
 from models.backends import choice
 from models.cache import CacheInfo
 from models.cli import main
@@ -257,7 +257,7 @@ def test_what_the_hub_back_end_cannot_do_is_said(make_model: MakeModel, monkeypa
     with pytest.raises(BackendError, match="int8"):
         HubEnricher.load(sentiment=folder, precision="int8")
     monkeypatch.setattr(choice, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtra, match=r"pip install 'tagpulse\[torch\]'"):
+    with pytest.raises(MissingBackendExtra, match=r"pip install 'tagpulse\[torch\]'"):
         HubEnricher.load(sentiment=folder)
 
 

@@ -42,8 +42,8 @@ from streams.delivery.templates import render
 from streams.demo.tally import Tally
 from streams.errors import BadMessage
 from streams.kafka.publisher import Outgoing, record_ms
-from streams.minutes.known import Known, KnownParts
-from streams.minutes.labels import Labels
+from streams.minutes.known import KnownParts, ResumeState
+from streams.minutes.labels import CountedHashtags
 from streams.minutes.partition import PartitionMinutes
 from streams.replay.selection import Chooser, Selection, hashtags_of
 from streams.runtime.lossless import Record
@@ -147,7 +147,7 @@ def test_store_in_postgres(dsn: str, given_records: list[Record], spikes: list[R
 )
 def test_watch(posts: list[Record], minutes: list[Record]) -> None:
     """From posts to minutes, with minutes of anybody's among them, to spikes and what is told of them."""
-    partition = PartitionMinutes(0, Labels((), 10, {}), Known(), lateness_seconds=600, settle_seconds=10)
+    partition = PartitionMinutes(0, CountedHashtags((), 10, {}), ResumeState(), lateness_seconds=600, settle_seconds=10)
     watch = SpikeWatch([0, 1], "middle")
     known = KnownParts()
     told = []

@@ -22,7 +22,7 @@ from streams.contracts import HEADERS, Deletion, Post, decode_dead, decode_raw
 from streams.errors import Refused, SettingsError, Unavailable
 from streams.kafka import topics
 from streams.processes.broker import ApacheBroker, Broker, free_port
-from streams.produce import Produce, Summary
+from streams.produce import Produce, ProduceSummary
 from streams.settings import Settings
 from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.cursors import Cursor
@@ -264,7 +264,7 @@ async def test_an_outage_is_waited_out_in_order(
     asked = source.asked
     assert asked * 100 <= run.summary.sent + 500 + 300, "the source waits"
     await outage
-    summary: Summary = await asyncio.wait_for(running, 60)
+    summary: ProduceSummary = await asyncio.wait_for(running, 60)
     assert summary.sent == count
     assert metrics.BROKER_AWAY._value.get() == 0
     # a batch whose confirmation the outage swallowed may be sent twice

@@ -16,7 +16,7 @@ import pytest
 
 from streams.campaign import load_campaign
 from streams.contracts import Deletion, Post, decode_raw, encode, find_hashtags
-from streams.sample_day import END, SPIKE, START, Line, compose, sample_day
+from streams.sample_day import END, SPIKE, START, ScriptLine, compose, sample_day
 from streams.sample_day.dice import Dice
 from streams.sample_day.phrases import PhraseBook, load_phrase_books
 from streams.sample_day.script import load_script, minute_weights
@@ -26,11 +26,11 @@ BUILT_IN_SLOTS = {"police", "tag", "time", "n"}
 
 
 @pytest.fixture(scope="module", params=[20260620, 7], ids=["default", "other seed"])
-def day(request: pytest.FixtureRequest) -> list[Line]:
+def day(request: pytest.FixtureRequest) -> list[ScriptLine]:
     return compose(request.param)
 
 
-def posts_of(day: list[Line]) -> list[Post]:
+def posts_of(day: list[ScriptLine]) -> list[Post]:
     """The posts as they first appeared: no edits."""
     return [line.message for line in day if isinstance(line.message, Post) and line.message.edited_at is None]
 
@@ -64,7 +64,7 @@ def test_dice_fall_the_same_way_on_every_python() -> None:
     assert sorted(Dice(3).shuffled(range(100))) == list(range(100))
 
 
-def test_there_are_thousands_of_posts_in_many_languages(day: list[Line]) -> None:
+def test_there_are_thousands_of_posts_in_many_languages(day: list[ScriptLine]) -> None:
     posts = posts_of(day)
     assert len(posts) >= 3_000
     languages = Counter(line.language for line in day if isinstance(line.message, Post))
@@ -73,14 +73,14 @@ def test_there_are_thousands_of_posts_in_many_languages(day: list[Line]) -> None
     assert languages["und"] >= 10
 
 
-def test_people_hardly_ever_say_the_same_twice(day: list[Line]) -> None:
+def test_people_hardly_ever_say_the_same_twice(day: list[ScriptLine]) -> None:
     originals = [post.text for post in posts_of(day) if post.repost_of is None]
     assert len(set(originals)) / len(originals) >= 0.9
     sentences = {re.sub(r"[\W\d]*#\w+[\W\d]*|[^\w\s]", "", text).strip().lower() for text in originals}
     assert len(sentences) / len(originals) >= 0.6
 
 
-def test_the_messages_come_in_the_order_of_time_within_the_day(day: list[Line]) -> None:
+def test_the_messages_come_in_the_order_of_time_within_the_day(day: list[ScriptLine]) -> None:
     times = [happened_at(line.message) for line in day]
     assert all(earlier <= later for earlier, later in pairwise(times))
     assert times[0] >= START
@@ -90,13 +90,13 @@ def test_the_messages_come_in_the_order_of_time_within_the_day(day: list[Line]) 
     assert min(hours.values()) >= 100
 
 
-def test_identifiers_are_unique_but_for_edits(day: list[Line]) -> None:
+def test_identifiers_are_unique_but_for_edits(day: list[ScriptLine]) -> None:
     posts = posts_of(day)
     assert len({post.id for post in posts}) == len(posts)
     assert {post.source for post in posts} == {"sample"}
 
 
-def test_reposts_repeat_an_earlier_post(day: list[Line]) -> None:
+def test_reposts_repeat_an_earlier_post(day: list[ScriptLine]) -> None:
     by_id = {post.id: post for post in posts_of(day)}
     reposts = [post for post in by_id.values() if post.repost_of]
     assert len(reposts) >= 800
@@ -108,14 +108,14 @@ def test_reposts_repeat_an_earlier_post(day: list[Line]) -> None:
         assert (original.text, original.hashtags, original.media) == (repost.text, repost.hashtags, repost.media)
 
 
-def test_replies_follow_what_they_answer(day: list[Line]) -> None:
+def test_replies_follow_what_they_answer(day: list[ScriptLine]) -> None:
     by_id = {post.id: post for post in posts_of(day)}
     replies = [post for post in by_id.values() if post.reply_to]
     assert len(replies) >= 400
     assert all(by_id[reply.reply_to or ""].created_at < reply.created_at for reply in replies)
 
 
-def test_questions_wait_and_many_are_answered_by_the_account_that_was_asked(day: list[Line]) -> None:
+def test_questions_wait_and_many_are_answered_by_the_account_that_was_asked(day: list[ScriptLine]) -> None:
     questions = {
         line.message.id: line.message
         for line in day
@@ -130,7 +130,7 @@ def test_questions_wait_and_many_are_answered_by_the_account_that_was_asked(day:
     assert 0.4 < len(answered) / len(questions) < 0.9
 
 
-def test_engagement_counts_what_happened_in_the_day(day: list[Line]) -> None:
+def test_engagement_counts_what_happened_in_the_day(day: list[ScriptLine]) -> None:
     posts = posts_of(day)
     reposts = Counter(post.repost_of for post in posts)
     replies = Counter(post.reply_to for post in posts)
@@ -139,7 +139,7 @@ def test_engagement_counts_what_happened_in_the_day(day: list[Line]) -> None:
     )
 
 
-def test_police_dogs_are_shared_most(day: list[Line]) -> None:
+def test_police_dogs_are_shared_most(day: list[ScriptLine]) -> None:
     reposts = Counter(
         line.scene for line in day if isinstance(line.message, Post) and line.message.repost_of is not None
     )
@@ -148,7 +148,7 @@ def test_police_dogs_are_shared_most(day: list[Line]) -> None:
     assert sum("image" in post.media for post in dogs) / len(dogs) > 0.9
 
 
-def test_support_starts_with_the_news_of_the_injury(day: list[Line]) -> None:
+def test_support_starts_with_the_news_of_the_injury(day: list[ScriptLine]) -> None:
     posts = [(line.scene, line.message) for line in day if isinstance(line.message, Post)]
     news = min(post.created_at for scene, post in posts if scene == "injured")
     support = [post.created_at for scene, post in posts if scene in {"support", "solidarity"}]
@@ -157,7 +157,7 @@ def test_support_starts_with_the_news_of_the_injury(day: list[Line]) -> None:
     assert wave / len(support) > 0.7
 
 
-def test_anger_fills_one_window_and_the_explanation_follows(day: list[Line]) -> None:
+def test_anger_fills_one_window_and_the_explanation_follows(day: list[ScriptLine]) -> None:
     posts = [(line, line.message.created_at) for line in day if isinstance(line.message, Post)]
     begin, end = SPIKE
     assert end - begin == timedelta(minutes=20)
@@ -181,7 +181,7 @@ def test_anger_fills_one_window_and_the_explanation_follows(day: list[Line]) -> 
     assert end <= explanation < end + timedelta(minutes=10)
 
 
-def test_edits_correct_a_post_and_nothing_quotes_the_old_text(day: list[Line]) -> None:
+def test_edits_correct_a_post_and_nothing_quotes_the_old_text(day: list[ScriptLine]) -> None:
     by_id = {post.id: post for post in posts_of(day)}
     edits = [line.message for line in day if isinstance(line.message, Post) and line.message.edited_at]
     assert len(edits) == load_script().edits
@@ -194,7 +194,7 @@ def test_edits_correct_a_post_and_nothing_quotes_the_old_text(day: list[Line]) -
         assert edit.id not in quoted
 
 
-def test_deletions_follow_the_posts_they_remove(day: list[Line]) -> None:
+def test_deletions_follow_the_posts_they_remove(day: list[ScriptLine]) -> None:
     by_id = {post.id: post for post in posts_of(day)}
     deletions = [line.message for line in day if isinstance(line.message, Deletion)]
     assert len(deletions) == load_script().deletions
@@ -202,7 +202,7 @@ def test_deletions_follow_the_posts_they_remove(day: list[Line]) -> None:
     assert all(by_id[deletion.id].created_at < deletion.deleted_at for deletion in deletions)
 
 
-def test_every_post_carries_the_hashtag_and_travels_as_the_contract_says(day: list[Line]) -> None:
+def test_every_post_carries_the_hashtag_and_travels_as_the_contract_says(day: list[ScriptLine]) -> None:
     seconds: Counter[str] = Counter()
     for line in day:
         message = line.message
@@ -240,7 +240,7 @@ def test_the_rhythm_joins_its_points_by_straight_lines() -> None:
         assert max(weights) <= max(weight for _, weight in scene.rhythm)
 
 
-def test_the_campaign_file_fits_the_day(day: list[Line]) -> None:
+def test_the_campaign_file_fits_the_day(day: list[ScriptLine]) -> None:
     with as_file(files("streams.sample_day") / "poltwt.toml") as path:
         campaign = load_campaign(path)
     assert campaign.name == "poltwt"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pac
 
 from streams.contracts import utc_now
-from streams.sinks.base import Author, Forgotten, PostKey, Wanted
+from streams.sinks.base import Author, Erasure, Forgotten, PostKey
 from streams.sinks.lake.columns import FORGOTTEN_SCHEMA
 from streams.sinks.lake.files import base_name, describe, files_of, read_table, replace, write_table
 from streams.sinks.lake.folders import FORGOTTEN, POSTS, LakeFile
@@ -28,13 +28,13 @@ class _Found(NamedTuple):
     """Of now and the edits of the posts."""
 
 
-def find(storage: Storage, wanted: Wanted) -> Forgotten:
+def find(storage: Storage, wanted: Erasure) -> Forgotten:
     """What `forget` would remove from the files of every run."""
     found = _find(storage, wanted)
     return Forgotten(sorted(found.posts), sorted(found.reposts))
 
 
-def forget(storage: Storage, wanted: Wanted) -> Forgotten:
+def forget(storage: Storage, wanted: Erasure) -> Forgotten:
     """Removes posts from every file of every run, their reposts or the text of these, and answers which were there.
 
     What is forgotten is noted first: from then on no view shows it, also when its record is read again or a replay brings
@@ -56,7 +56,7 @@ def forget(storage: Storage, wanted: Wanted) -> Forgotten:
     return Forgotten(sorted(found.posts), sorted(found.reposts))
 
 
-def _find(storage: Storage, wanted: Wanted) -> _Found:
+def _find(storage: Storage, wanted: Erasure) -> _Found:
     posts: set[PostKey] = set()
     newest = utc_now()
     originals: list[tuple[PostKey, PostKey]] = []

@@ -16,9 +16,9 @@ from typing import ClassVar, Self
 
 from streams import metrics
 from streams.contracts import EnrichedPost, Spike
-from streams.runtime.lossless import Pace
+from streams.runtime.lossless import BatchPolicy
 from streams.settings import LIVE, LakeSettings, Settings
-from streams.sinks.base import Flushed, Forgotten, Row, Sink, Wanted
+from streams.sinks.base import Erasure, Flushed, Forgotten, Row, Sink
 from streams.sinks.lake.columns import schema_of, to_table
 from streams.sinks.lake.files import Identity, held, write_table
 from streams.sinks.lake.folders import DELETIONS, POSTS, SPIKES, Span, folder_of
@@ -40,7 +40,7 @@ class ParquetSink(Sink):
     def __init__(self, settings: LakeSettings, run: str = LIVE) -> None:
         self._storage = open_storage(settings.path)
         self._run = run
-        self._pace = Pace(
+        self._pace = BatchPolicy(
             batch_size=settings.batch_size,
             within_seconds=0.5,
             batches_in_flight=2,
@@ -54,7 +54,7 @@ class ParquetSink(Sink):
         return cls(settings.lake, settings.run)
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> BatchPolicy:
         return self._pace
 
     async def require(self) -> None:
@@ -88,10 +88,10 @@ class ParquetSink(Sink):
             await asyncio.to_thread(self._storage.delete_folder, f"{kind}/run={run}")
         return posts
 
-    async def find(self, wanted: Wanted) -> Forgotten:
+    async def find(self, wanted: Erasure) -> Forgotten:
         return await asyncio.to_thread(find, self._storage, wanted)
 
-    async def forget(self, wanted: Wanted) -> Forgotten:
+    async def forget(self, wanted: Erasure) -> Forgotten:
         return await asyncio.to_thread(forget, self._storage, wanted)
 
     def _flush(self) -> int:

@@ -20,14 +20,14 @@ _MAX_WORDS = 500
 """Characters."""
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """The columns of an answer, each with a name of its own, and its rows, read as they are asked for."""
 
     columns: list[str]
     rows: Iterator[tuple[Any, ...]]
 
 
-def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> Answer:
+def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> QueryResult:
     """Runs one query over a folder or the address of an object store.
 
     A query reads the lake and nothing else, and writes nothing. Unlocked, it is any SQL that DuckDB takes, which can read
@@ -52,7 +52,7 @@ def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> Answer:
             raise BadInput(f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_MORE}")
     except duckdb.Error as error:
         raise _failed(error) from None
-    return Answer(_distinct([column[0] for column in cursor.description or ()]), _rows(cursor))
+    return QueryResult(_distinct([column[0] for column in cursor.description or ()]), _rows(cursor))
 
 
 def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from streams.contracts import Spike
-from streams.sinks.base import PostKey, Wanted
+from streams.sinks.base import Erasure, PostKey
 from streams.sinks.explanations import EXCERPTS, without
 from streams.sinks.lake.columns import SPIKE_SCHEMA
 from streams.sinks.lake.files import files_of, read_table, write_table
@@ -39,7 +39,7 @@ def keep_spikes(storage: Storage, run: str, spikes: Sequence[Spike]) -> int:
     return len(fresh)
 
 
-def forget_in_spikes(storage: Storage, wanted: Wanted, posts: Sequence[PostKey]) -> None:
+def forget_in_spikes(storage: Storage, wanted: Erasure, posts: Sequence[PostKey]) -> None:
     """Takes posts and authors out of every explanation."""
     gone = wanted.posts | set(posts)
     for name in (file.name for file in files_of(storage, SPIKES)):

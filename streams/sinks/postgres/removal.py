@@ -10,7 +10,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from streams.sinks.base import DELETIONS_KEPT, Forgotten, PostKey, Wanted
+from streams.sinks.base import DELETIONS_KEPT, Erasure, Forgotten, PostKey
 from streams.sinks.postgres.faults import told
 from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
 from streams.sinks.postgres.spikes import forget_in_spikes
@@ -117,7 +117,7 @@ def drop_run(connection: psycopg.Connection, run: str) -> int:
         return removed
 
 
-def find(connection: psycopg.Connection, wanted: Wanted) -> Forgotten:
+def find(connection: psycopg.Connection, wanted: Erasure) -> Forgotten:
     """What `forget` would remove, of all runs."""
     prefixes = [(author.source, prefix) for author in wanted.authors for prefix in id_prefixes(author)]
     values = {
@@ -134,7 +134,7 @@ def find(connection: psycopg.Connection, wanted: Wanted) -> Forgotten:
     return Forgotten(**found)
 
 
-def forget(connection: psycopg.Connection, wanted: Wanted) -> Forgotten:
+def forget(connection: psycopg.Connection, wanted: Erasure) -> Forgotten:
     """Removes posts from every run, also from those to come, and their reposts or the text of these."""
     with connection.transaction():
         connection.execute(_LOCK_ALL)

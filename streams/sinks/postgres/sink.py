@@ -14,9 +14,9 @@ import psycopg
 from streams import metrics
 from streams.contracts import EnrichedPost, Spike
 from streams.errors import BadMessage
-from streams.runtime.lossless import Pace
+from streams.runtime.lossless import BatchPolicy
 from streams.settings import LIVE, PostgresSettings, Settings
-from streams.sinks.base import BadRow, Flushed, Forgotten, Row, Sink, Wanted
+from streams.sinks.base import BadRow, Erasure, Flushed, Forgotten, Row, Sink
 from streams.sinks.postgres import removal, schema
 from streams.sinks.postgres.faults import is_about_rows, text_of, told
 from streams.sinks.postgres.session import connect, parameters
@@ -67,8 +67,8 @@ class PostgresSink(Sink):
         return cls(settings.postgres, settings.run)
 
     @property
-    def pace(self) -> Pace:
-        return Pace(
+    def pace(self) -> BatchPolicy:
+        return BatchPolicy(
             batch_size=self._settings.batch_size,
             within_seconds=0.5,
             batches_in_flight=2,
@@ -109,10 +109,10 @@ class PostgresSink(Sink):
     async def drop_run(self, run: str) -> int:
         return await self._with_connection(lambda connection: removal.drop_run(connection, run))
 
-    async def find(self, wanted: Wanted) -> Forgotten:
+    async def find(self, wanted: Erasure) -> Forgotten:
         return await self._with_connection(lambda connection: removal.find(connection, wanted))
 
-    async def forget(self, wanted: Wanted) -> Forgotten:
+    async def forget(self, wanted: Erasure) -> Forgotten:
         return await self._with_connection(lambda connection: removal.forget(connection, wanted))
 
     async def _with_connection(self, work: Callable[[psycopg.Connection], T]) -> T:

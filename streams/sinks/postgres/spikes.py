@@ -10,7 +10,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from streams.contracts import Spike
-from streams.sinks.base import PostKey, Wanted
+from streams.sinks.base import Erasure, PostKey
 from streams.sinks.explanations import without
 from streams.sinks.postgres.upsert import lock_run
 
@@ -61,7 +61,7 @@ def upsert_spikes(connection: psycopg.Connection, run: str, spikes: Sequence[Spi
         return changed
 
 
-def forget_in_spikes(connection: psycopg.Connection, wanted: Wanted, posts: Sequence[PostKey]) -> None:
+def forget_in_spikes(connection: psycopg.Connection, wanted: Erasure, posts: Sequence[PostKey]) -> None:
     """Takes the posts and authors out of every explanation; within the caller's transaction."""
     gone = wanted.posts | set(posts)
     for run, spike_id, explanation in connection.execute("select run, id, explanation from stored_spikes").fetchall():

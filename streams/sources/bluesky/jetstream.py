@@ -32,7 +32,7 @@ Revision = Annotated[str, msgspec.Meta(max_length=100)]
 """13 characters, by the rules of the protocol."""
 
 
-class Record(msgspec.Struct):
+class CommitRecord(msgspec.Struct):
     """Written by the author's client: only the text is taken at its word."""
 
     text: str = ""
@@ -51,7 +51,7 @@ class _Commit(msgspec.Struct):
     collection: str
     rkey: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     rev: Revision = ""
-    record: Record | None = None
+    record: CommitRecord | None = None
 
 
 class _Account(msgspec.Struct):
@@ -70,7 +70,7 @@ class _Payload(msgspec.Struct, rename={"type": "$type"}):
     collection: str = ""
     rkey: Annotated[str, msgspec.Meta(max_length=512)] = ""
     rev: Revision = ""
-    record: Record | None = None
+    record: CommitRecord | None = None
     status: str = ""
     name: str = ""
     message: str = ""
@@ -118,7 +118,7 @@ class Commit(NamedTuple):
     rkey: str
     rev: str
     operation: str
-    record: Record | None
+    record: CommitRecord | None
     at: datetime
     """By the server's clock."""
 
@@ -131,7 +131,7 @@ class AccountGone(NamedTuple):
     """By the server's clock."""
 
 
-class Notice(Exception):
+class StreamNotice(Exception):
     """The server speaks of itself: an error ends the connection."""
 
     def __init__(self, name: str, message: str, *, is_error: bool) -> None:
@@ -163,7 +163,7 @@ def _position_of_message(frame: bytes) -> Position:
     return Position(time_us, payload.seq)
 
 
-def notice_of(frame: bytes) -> Notice | None:
+def notice_of(frame: bytes) -> StreamNotice | None:
     """What the server says of itself; None for every other frame."""
     if len(frame) > _NOTICE_BYTES or not (b'"error"' in frame or _INFO.encode() in frame):
         return None
@@ -172,9 +172,9 @@ def notice_of(frame: bytes) -> Notice | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if read.error and not read.kind and read.payload is None:
-        return Notice(read.error, read.message, is_error=True)
+        return StreamNotice(read.error, read.message, is_error=True)
     if read.payload is not None and read.payload.type.endswith(_INFO):
-        return Notice(read.payload.name, read.payload.message, is_error=False)
+        return StreamNotice(read.payload.name, read.payload.message, is_error=False)
     return None
 
 

@@ -13,7 +13,7 @@ _US_PER_SECOND = 1_000_000
 _LEAST_TIME = 10**15  # smaller cursors are numbers of frames
 
 
-class Cursor(NamedTuple):
+class JetstreamCursor(NamedTuple):
     """A place in the feed."""
 
     time_us: int
@@ -32,14 +32,14 @@ class Cursor(NamedTuple):
         return datetime.fromtimestamp(self.time_us / _US_PER_SECOND, UTC)
 
 
-def read_cursor(text: str) -> Cursor:
+def read_cursor(text: str) -> JetstreamCursor:
     """Reads what `Cursor.text` wrote. Raises SettingsError."""
     time_us, *rest = text.split(" ")
     sound = time_us.isascii() and time_us.isdigit() and len(time_us) < 18
     if sound and not rest:
-        return Cursor(int(time_us))
+        return JetstreamCursor(int(time_us))
     if sound and len(rest) == 2 and rest[0].isascii() and rest[0].isdigit() and int(rest[0]) < _LEAST_TIME:
-        return Cursor(int(time_us), int(rest[0]), rest[1])
+        return JetstreamCursor(int(time_us), int(rest[0]), rest[1])
     raise SettingsError(f"produce.state_path: {text[:100]!r} is no cursor of Bluesky: remove it to start anew")
 
 

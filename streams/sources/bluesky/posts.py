@@ -20,13 +20,13 @@ from streams.sources.bluesky.jetstream import (
     SOURCE,
     AccountGone,
     Commit,
-    Record,
+    CommitRecord,
     decode,
     invalid,
     malformed,
 )
 from streams.sources.live import PostTimes, Written
-from streams.sources.recent import Recent
+from streams.sources.recent import RecentlySeen
 from streams.sources.tags import Tags
 from streams.sources.untyped import dicts, mapping, string, strings, time
 
@@ -61,13 +61,13 @@ class JetstreamParser:
         self._tags = tags
         self._times = times or PostTimes()
         self._wants_reposts = reposts
-        self._recent = Recent[str, None](_REMEMBERED_BYTES)
-        self._kept = Recent[str, Post](_KEPT_BYTES)
-        self._gone = Recent[str, datetime](_REMEMBERED_BYTES)
+        self._recent = RecentlySeen[str, None](_REMEMBERED_BYTES)
+        self._kept = RecentlySeen[str, Post](_KEPT_BYTES)
+        self._gone = RecentlySeen[str, datetime](_REMEMBERED_BYTES)
         """When a post was deleted."""
-        self._reposts = Recent[str, str](_REMEMBERED_BYTES)
+        self._reposts = RecentlySeen[str, str](_REMEMBERED_BYTES)
         """The post of each repost."""
-        self._reposts_of = Recent[str, list[str]](_REMEMBERED_BYTES)
+        self._reposts_of = RecentlySeen[str, list[str]](_REMEMBERED_BYTES)
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
@@ -179,7 +179,9 @@ class JetstreamParser:
         ]
 
 
-def _post(record: Record, did: str, rkey: str, written: Written, edited_at: datetime | None, now: datetime) -> Post:
+def _post(
+    record: CommitRecord, did: str, rkey: str, written: Written, edited_at: datetime | None, now: datetime
+) -> Post:
     return Post(
         source=SOURCE,
         id=f"{did}/{rkey}",
@@ -198,7 +200,7 @@ def _post(record: Record, did: str, rkey: str, written: Written, edited_at: date
     )
 
 
-def _hashtags(record: Record) -> Iterator[str]:
+def _hashtags(record: CommitRecord) -> Iterator[str]:
     yield from strings(record.tags)
     for facet in dicts(record.facets):
         for feature in dicts(facet.get("features")):
@@ -216,7 +218,7 @@ def _media(embed: object) -> Iterator[str]:
         yield "quote"
 
 
-def _is_labelled(record: Record) -> bool:
+def _is_labelled(record: CommitRecord) -> bool:
     labels = dicts(mapping(record.labels).get("values"))
     return any(string(label.get("val")) in NOT_FOR_US for label in labels)
 

@@ -22,7 +22,7 @@ from streams.sources.base import Content
 from streams.sources.bluesky.jetstream import SOURCE
 from streams.sources.bluesky.posts import NOT_FOR_US
 from streams.sources.http import TROUBLE, BadAnswer, Client
-from streams.sources.recent import Recent
+from streams.sources.recent import RecentlySeen
 from streams.sources.untyped import dicts, mapping, string, time
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Profiles:
         self._clock = clock
         self._sleep = sleep
         self._backoff = Backoff(settings.max_backoff_seconds, jitter)
-        self._verdicts = Recent[str, _Verdict](_REMEMBERED_BYTES)
+        self._verdicts = RecentlySeen[str, _Verdict](_REMEMBERED_BYTES)
         self._wanted: OrderedDict[str, bool] = OrderedDict()
         """Accounts to ask for, and whether posts of theirs were passed on."""
         self._is_away = False

@@ -22,8 +22,8 @@ from streams.contracts import utc_now
 from streams.errors import Refused
 from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Source
-from streams.sources.bluesky.jetstream import SOURCE, AccountGone, Notice, Position, notice_of, position_of
-from streams.sources.bluesky.jetstream_cursor import Cursor, Servers, read_cursor
+from streams.sources.bluesky.jetstream import SOURCE, AccountGone, Position, StreamNotice, notice_of, position_of
+from streams.sources.bluesky.jetstream_cursor import JetstreamCursor, Servers, read_cursor
 from streams.sources.bluesky.jetstream_socket import MAX_FRAME_BYTES, Connect
 from streams.sources.bluesky.posts import JetstreamParser
 from streams.sources.bluesky.profiles import Profiles
@@ -109,7 +109,7 @@ class BlueskySource(Source):
                     wait = self._judge(error)
                 except InvalidURI as error:
                     raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
-                except Notice as notice:
+                except StreamNotice as notice:
                     if "Cursor" in notice.name:
                         self._lose_cursor(str(notice))
                     wait = self._wait_after(notice)
@@ -198,7 +198,7 @@ class BlueskySource(Source):
             self._go_on(position_of(frame))
             self._pending += contents
 
-    def _heed(self, notice: Notice) -> None:
+    def _heed(self, notice: StreamNotice) -> None:
         if notice.name == "OutdatedCursor":
             self._gap(str(notice))
         elif notice.name == "FutureCursor" or notice.is_error:
@@ -216,10 +216,10 @@ class BlueskySource(Source):
         resumed, self._resumed_from = self._resumed_from, None
         # servers that have forgotten the cursor's time begin with the oldest they know, and do not say so
         if resumed is not None and time_us - resumed > _GAP_US + self._rewound_us:
-            self._gap(f"the first frame is of {Cursor(time_us).made_at.isoformat(timespec='seconds')}")
+            self._gap(f"the first frame is of {JetstreamCursor(time_us).made_at.isoformat(timespec='seconds')}")
         self._gap_told = False
         newest = max(self._position.time_us if self._position else 0, time_us)
-        self._position = Cursor(newest, position.seq, self._servers.host)
+        self._position = JetstreamCursor(newest, position.seq, self._servers.host)
 
     @property
     def _ahead_us(self) -> int:
@@ -236,7 +236,7 @@ class BlueskySource(Source):
         if position is not None and position.seq is not None:
             if "Future" not in why:
                 self._gap(f"the server refuses the cursor ({why})")
-            self._position = Cursor(position.time_us)
+            self._position = JetstreamCursor(position.time_us)
         else:
             self._gap(f"the server refuses the cursor ({why})")
             self._position = None

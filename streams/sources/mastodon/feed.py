@@ -21,7 +21,7 @@ from streams.sources.live import report_gap
 from streams.sources.mastodon.instance import BEFORE_ALL, PAGE, Instance, order
 from streams.sources.mastodon.status import DELETE, EDIT, SOURCE, UPDATE, LocalId, MastodonParser
 from streams.sources.merge import Put
-from streams.sources.recent import Recent
+from streams.sources.recent import RecentlySeen
 from streams.sources.times import CLOCKS_DIFFER
 from streams.sources.untyped import time
 from streams.sources.wire import EventReader, TooLong, event_frame
@@ -34,14 +34,14 @@ _LATE = timedelta(minutes=15)  # a post may take so long from one instance to an
 _ASK_AGAIN_SECONDS = 900.0  # after a refusal for good: somebody may mend it
 
 
-class Place(msgspec.Struct, frozen=True):
+class ReadPosition(msgspec.Struct, frozen=True):
     """Up to which post a hashtag of an instance was read, and when that came."""
 
     id: str
     at: datetime
 
 
-class Step(NamedTuple):
+class FeedStep(NamedTuple):
     """Something that a feed gave: an event, a finished content, or only how far it is read."""
 
     instance: Instance
@@ -64,9 +64,9 @@ class Refusals:
 
     def __init__(self, feeds: int) -> None:
         self._feeds = feeds
-        self._refused: set[Feed] = set()
+        self._refused: set[HashtagFeed] = set()
 
-    def add(self, feed: Feed, error: Refused) -> bool:
+    def add(self, feed: HashtagFeed, error: Refused) -> bool:
         """Whether this is news. Raises the error when all feeds are refused."""
         news = feed not in self._refused
         self._refused.add(feed)
@@ -74,12 +74,12 @@ class Refusals:
             raise error from None
         return news
 
-    def remove(self, feed: Feed) -> None:
+    def remove(self, feed: HashtagFeed) -> None:
         """It is heard."""
         self._refused.discard(feed)
 
 
-class Feed:
+class HashtagFeed:
     """Listens for ever."""
 
     def __init__(
@@ -90,7 +90,7 @@ class Feed:
         parser: MastodonParser,
         refusals: Refusals,
         *,
-        place: Place | None,
+        place: ReadPosition | None,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
@@ -107,12 +107,12 @@ class Feed:
         self._last = place.id if place else ""
         """The newest post that was read, \"\" before the first connection."""
         self._last_at = place.at if place else None
-        self._known = Recent[str, None](_KNOWN_BYTES)
+        self._known = RecentlySeen[str, None](_KNOWN_BYTES)
         """What was read, or stood there before this process began."""
         self._floor: tuple[int, str] | None = None
         """Older posts stood there before this process began, None until that was looked at."""
 
-    async def run(self, put: Put[Step]) -> None:
+    async def run(self, put: Put[FeedStep]) -> None:
         """Raises Refused, when all feeds are."""
         while True:
             try:
@@ -128,11 +128,11 @@ class Feed:
             metrics.RECONNECTS.labels(SOURCE).inc()
             await self._sleep(wait)
 
-    async def _listen(self, put: Put[Step]) -> None:
+    async def _listen(self, put: Put[FeedStep]) -> None:
         await self._instance.discover()
         if not self._last:
             await self._begin(put)
-        step = partial(Step, self._instance, self._tag)
+        step = partial(FeedStep, self._instance, self._tag)
         async with self._instance.listen(self._tag, self._settings.silence_seconds) as lines:
             # the stream stands before the timeline is asked: what is posted meanwhile comes through one of them, or both
             await self._recall(put)
@@ -152,16 +152,16 @@ class Feed:
                     if local_id:
                         self._read_up_to(local_id)
 
-    async def _begin(self, put: Put[Step]) -> None:
+    async def _begin(self, put: Put[FeedStep]) -> None:
         """Begins behind what stands in the timeline: so a cut before the first post loses none either."""
         standing = await self._instance.newest(self._tag)
         self._floor = order(standing[-1].head.id) if len(standing) >= PAGE else BEFORE_ALL
         for head, _ in reversed(standing):
             self._known.add(head.id, None)
         self._read_up_to(standing[0].head.id if standing else "0")
-        await put(Step(self._instance, self._tag, local_id=self._last))
+        await put(FeedStep(self._instance, self._tag, local_id=self._last))
 
-    async def _recall(self, put: Put[Step]) -> None:
+    async def _recall(self, put: Put[FeedStep]) -> None:
         """Looks again at the posts around the last one that was read.
 
         The stream was away when they were edited or deleted, and some of them came only then: a post of another instance
@@ -173,11 +173,11 @@ class Feed:
         for head, data in reversed(latest):
             edited_at, made_at = time(head.edited_at), time(head.created_at)
             if edited_at is not None and (since is None or edited_at > since - CLOCKS_DIFFER):
-                await put(Step(self._instance, self._tag, event_frame(EDIT, data)))
+                await put(FeedStep(self._instance, self._tag, event_frame(EDIT, data)))
             elif began or since is None or made_at is None or made_at > since - _LATE:
                 # after a restart some of them were read before: that they come again harms nothing
                 if head.id not in self._known:
-                    await put(Step(self._instance, self._tag, event_frame(UPDATE, data)))
+                    await put(FeedStep(self._instance, self._tag, event_frame(UPDATE, data)))
             else:
                 self._parser.learn(data, self._instance.domain)
             self._known.add(head.id, None)
@@ -186,14 +186,14 @@ class Feed:
         if latest:
             await self._find_deleted({head.id for head, _ in latest}, put)
 
-    async def _find_deleted(self, standing: set[str], put: Put[Step]) -> None:
+    async def _find_deleted(self, standing: set[str], put: Put[FeedStep]) -> None:
         oldest = min(map(order, standing))
         for local_id in [found for found in self._known if order(found) > oldest and found not in standing]:
             # a timeline may leave out a post for other reasons
             if await self._instance.is_gone(local_id):
-                await put(Step(self._instance, self._tag, event_frame(DELETE, local_id.encode())))
+                await put(FeedStep(self._instance, self._tag, event_frame(DELETE, local_id.encode())))
 
-    async def _fill(self, put: Put[Step]) -> None:
+    async def _fill(self, put: Put[FeedStep]) -> None:
         """Fetches what was posted since the last post that was read."""
         since, fetched = self._since(), 0
         async for page in self._instance.missed(self._tag, self._last):
@@ -202,7 +202,7 @@ class Feed:
                 await self._tell_gap(reason, since, put)
                 break
             for head, status in page:
-                await put(Step(self._instance, self._tag, event_frame(UPDATE, status), head.id))
+                await put(FeedStep(self._instance, self._tag, event_frame(UPDATE, status), head.id))
                 self._read_up_to(head.id)
             fetched += len(page)
         if fetched:
@@ -217,7 +217,7 @@ class Feed:
         """When the newest post came; None when that is not known, or the clock that told it was wrong."""
         return self._last_at if self._last_at is not None and self._last_at <= self._now() + CLOCKS_DIFFER else None
 
-    async def _take_refusal(self, error: http.BadAnswer, put: Put[Step]) -> float:
+    async def _take_refusal(self, error: http.BadAnswer, put: Put[FeedStep]) -> float:
         """Seconds to wait. Raises Refused."""
         advice = {
             HTTPStatus.UNAUTHORIZED: "check TAGPULSE_MASTODON__TOKENS: it needs a token with read:statuses",
@@ -228,9 +228,9 @@ class Feed:
             await self._tell_gap(str(refused), self._since(), put)
         return _ASK_AGAIN_SECONDS
 
-    async def _tell_gap(self, reason: str, since: datetime | None, put: Put[Step]) -> None:
+    async def _tell_gap(self, reason: str, since: datetime | None, put: Put[FeedStep]) -> None:
         gap = report_gap(SOURCE, self._instance.host, f"#{self._tag}: {reason}", since=since, now=self._now())
-        await put(Step(self._instance, self._tag, content=gap))
+        await put(FeedStep(self._instance, self._tag, content=gap))
 
     def _wait_after(self, error: Exception) -> float:
         wait = self._backoff.next()

@@ -24,7 +24,7 @@ BEFORE_ALL = (0, "")
 """Before the order of every id."""
 
 
-class Head(msgspec.Struct):
+class StatusHead(msgspec.Struct):
     """What is to be known of a status before its parser reads it."""
 
     id: LocalId
@@ -35,7 +35,7 @@ class Head(msgspec.Struct):
 class Status(NamedTuple):
     """A status of a timeline, as it came."""
 
-    head: Head
+    head: StatusHead
     data: bytes
 
 
@@ -136,7 +136,7 @@ class Instance:
         )
         try:
             statuses = msgspec.json.decode(answer, type=list[msgspec.Raw])
-            return [Status(msgspec.json.decode(status, type=Head), bytes(status)) for status in statuses]
+            return [Status(msgspec.json.decode(status, type=StatusHead), bytes(status)) for status in statuses]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _BadPage(f"{self.url} gave no list of posts: {error}") from None
 

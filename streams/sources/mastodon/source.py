@@ -16,7 +16,7 @@ from streams.settings import MastodonSettings
 from streams.sources import http
 from streams.sources.base import Batch, Content, Source
 from streams.sources.live import PostTimes, show_behind
-from streams.sources.mastodon.feed import Feed, Place, Refusals, Step
+from streams.sources.mastodon.feed import FeedStep, HashtagFeed, ReadPosition, Refusals
 from streams.sources.mastodon.instance import Instance, order
 from streams.sources.mastodon.status import SOURCE, MastodonParser
 from streams.sources.merge import merged
@@ -25,7 +25,7 @@ from streams.sources.times import CLOCKS_DIFFER
 
 _PLAUSIBLE_LAG = timedelta(days=1)  # besides the time for which this process was away
 
-_Places = dict[str, Place]
+_Places = dict[str, ReadPosition]
 _CURSOR: msgspec.json.Decoder[_Places] = msgspec.json.Decoder(_Places)
 
 
@@ -88,8 +88,8 @@ class MastodonSource(Source):
             finally:
                 await steps.aclose()  # type: ignore[attr-defined]
 
-    def _feed(self, instance: Instance, tag: str, refusals: Refusals) -> Feed:
-        return Feed(
+    def _feed(self, instance: Instance, tag: str, refusals: Refusals) -> HashtagFeed:
+        return HashtagFeed(
             instance,
             tag,
             self._settings,
@@ -101,7 +101,7 @@ class MastodonSource(Source):
             jitter=self._jitter,
         )
 
-    def _take(self, step: Step) -> Batch:
+    def _take(self, step: FeedStep) -> Batch:
         now = self._now()
         contents: list[Content] = [] if step.content is None else [step.content]
         if step.frame is not None:
@@ -117,7 +117,7 @@ class MastodonSource(Source):
             key = _key(step.instance, step.tag)
             last = self._places.get(key)
             if last is None or order(step.local_id) >= order(last.id):
-                self._places[key] = Place(step.local_id, now)
+                self._places[key] = ReadPosition(step.local_id, now)
         return Batch(contents, msgspec.json.encode(self._places).decode() if self._places else None)
 
     def _show_behind(self, made_at: datetime, now: datetime) -> None:
@@ -142,4 +142,6 @@ def _read_cursor(cursor: str | None) -> _Places:
         raise SettingsError(
             f"produce.state_path: {cursor[:100]!r} is no cursor of Mastodon: remove it to start anew"
         ) from None
-    return {key: Place(place.id, place.at.replace(tzinfo=place.at.tzinfo or UTC)) for key, place in places.items()}
+    return {
+        key: ReadPosition(place.id, place.at.replace(tzinfo=place.at.tzinfo or UTC)) for key, place in places.items()
+    }

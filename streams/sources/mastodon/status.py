@@ -17,7 +17,7 @@ from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.html import read_html
 from streams.sources.live import PostTimes
-from streams.sources.recent import Recent
+from streams.sources.recent import RecentlySeen
 from streams.sources.tags import Tags
 from streams.sources.untyped import count, dicts, mapping, string, time
 from streams.sources.wire import Event, parse_event_frame
@@ -77,12 +77,12 @@ class MastodonParser:
     def __init__(self, tags: Tags, times: PostTimes | None = None) -> None:
         self._tags = tags
         self._times = times or PostTimes()
-        self._versions = Recent[str, datetime](_REMEMBERED_BYTES)
+        self._versions = RecentlySeen[str, datetime](_REMEMBERED_BYTES)
         """The newest edit of each URI that was passed on."""
-        self._uris = Recent[tuple[str, str], str](_REMEMBERED_BYTES)
+        self._uris = RecentlySeen[tuple[str, str], str](_REMEMBERED_BYTES)
         """By instance and the id there."""
-        self._gone = Recent[str, None](_REMEMBERED_BYTES)
-        self._early = Recent[tuple[str, str], None](_REMEMBERED_BYTES)
+        self._gone = RecentlySeen[str, None](_REMEMBERED_BYTES)
+        self._early = RecentlySeen[tuple[str, str], None](_REMEMBERED_BYTES)
         """Deleted before the post came."""
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)

@@ -14,10 +14,10 @@ from streams.errors import Refused
 from streams.settings import XSettings
 from streams.sources import http
 from streams.sources.merge import Put
-from streams.sources.recent import Recent
+from streams.sources.recent import RecentlySeen
 from streams.sources.wire import TooLong
-from streams.sources.x.coverage import Hearing, Step
-from streams.sources.x.reconnect import Pauses
+from streams.sources.x.coverage import StreamCoverage, StreamStep
+from streams.sources.x.reconnect import ReconnectPauses
 from streams.sources.x.tweet import SOURCE, StreamError, ended
 
 logger = logging.getLogger(__name__)
@@ -66,12 +66,12 @@ class Compliance:
         self._now = now
         self._sleep = sleep
         self._jitter = jitter
-        self._told = Recent[datetime, None](_TOLD_BYTES)
+        self._told = RecentlySeen[datetime, None](_TOLD_BYTES)
 
-    async def run(self, client: http.Client, stream: Stream, put: Put[Step]) -> None:
+    async def run(self, client: http.Client, stream: Stream, put: Put[StreamStep]) -> None:
         """Listens to one for ever. Raises Refused."""
-        hearing = Hearing("deletions", _BACKFILL_MINUTES, self._whole_until)
-        pauses = Pauses(self._jitter)
+        hearing = StreamCoverage("deletions", _BACKFILL_MINUTES, self._whole_until)
+        pauses = ReconnectPauses(self._jitter)
         while True:
             try:
                 await self._listen(client, stream, hearing, pauses, put)
@@ -84,7 +84,12 @@ class Compliance:
                 await self._sleep(wait)
 
     async def _listen(
-        self, client: http.Client, stream: Stream, hearing: Hearing, pauses: Pauses, put: Put[Step]
+        self,
+        client: http.Client,
+        stream: Stream,
+        hearing: StreamCoverage,
+        pauses: ReconnectPauses,
+        put: Put[StreamStep],
     ) -> None:
         params = {"partition": str(stream.partition)} | hearing.backfill(self._now())
         url, silence = self._base + stream.path, self._silence_seconds
@@ -97,11 +102,11 @@ class Compliance:
                 missed = hearing.heard(line, now)
                 if missed is not None and missed.since not in self._told:  # once for all that were cut off together
                     self._told.add(missed.since, None)
-                    await put(Step(stream.name, content=missed.gap(self._host, now)))
+                    await put(StreamStep(stream.name, content=missed.gap(self._host, now)))
                 pauses.reset()
-                await put(Step(stream.name, line or None, whole_until=hearing.whole_until))
+                await put(StreamStep(stream.name, line or None, whole_until=hearing.whole_until))
 
-    def _judge(self, error: Exception, pauses: Pauses, stream: Stream) -> float:
+    def _judge(self, error: Exception, pauses: ReconnectPauses, stream: Stream) -> float:
         """Seconds to wait. Raises Refused."""
         if isinstance(error, StreamError):
             return pauses.after_limit(0) if error.is_crowd else pauses.after_http_error()

@@ -19,7 +19,7 @@ _LATE = timedelta(minutes=1)
 _TOO_LATE = timedelta(days=1)  # then a clock is wrong
 
 
-class Step(NamedTuple):
+class StreamStep(NamedTuple):
     """A line of a stream, or a finished content; neither: the stream is alive."""
 
     stream: str
@@ -40,7 +40,7 @@ class Missed(NamedTuple):
         return report_gap(SOURCE, origin, self.why, since=None if self.since > now else self.since, now=now)
 
 
-class Hearing:
+class StreamCoverage:
     """One stream, over its connections.
 
     What X sends again comes before what is new. Until all of that came the old time stands, so that after a second cut,

@@ -27,7 +27,7 @@ class Ladder:
         self._next = None
 
 
-class Pauses:
+class ReconnectPauses:
     """What X's documentation asks of clients that lost the stream."""
 
     def __init__(self, jitter: Callable[[], float]) -> None:

@@ -24,9 +24,9 @@ from streams.sources.live import PostTimes, report_gap, show_behind
 from streams.sources.merge import Put, merged
 from streams.sources.wire import TooLong
 from streams.sources.x.compliance import STREAMS, Compliance
-from streams.sources.x.coverage import Hearing, Step
+from streams.sources.x.coverage import StreamCoverage, StreamStep
 from streams.sources.x.quota import Quota
-from streams.sources.x.reconnect import Pauses
+from streams.sources.x.reconnect import ReconnectPauses
 from streams.sources.x.rules import synchronise, wanted_rules
 from streams.sources.x.tweet import SOURCE, StreamError, XParser, ended
 
@@ -90,7 +90,7 @@ class XSource(Source):
         self._sleep = sleep
         saved = _Cursor(now()) if cursor is None else _read_cursor(cursor)
         self._quota.restore(saved.month, saved.read)
-        self._hearing = Hearing("posts", settings.backfill_minutes, None if cursor is None else saved.at)
+        self._hearing = StreamCoverage("posts", settings.backfill_minutes, None if cursor is None else saved.at)
         self._compliance: Compliance | None = None
         self._given: dict[str, datetime] = {}
         """Up to when each stream was heard, without what is still on its way to the reader of the batches."""
@@ -98,7 +98,7 @@ class XSource(Source):
             since = saved.deletions_at or saved.at
             self._given = dict.fromkeys((stream.name for stream in STREAMS), since)
             self._compliance = Compliance(settings, self._headers, since, now=now, sleep=sleep, jitter=jitter)
-        self._pauses = Pauses(jitter)
+        self._pauses = ReconnectPauses(jitter)
         self._alive = asyncio.Event()
         self._limit_told = False
         self._bytes = 0
@@ -122,7 +122,7 @@ class XSource(Source):
             finally:
                 await steps.aclose()  # type: ignore[attr-defined]
 
-    def _take(self, step: Step) -> Batch:
+    def _take(self, step: StreamStep) -> Batch:
         now = self._now()
         contents: list[Content] = [] if step.content is None else [step.content]
         if step.line is not None:
@@ -149,7 +149,7 @@ class XSource(Source):
             return [Unreadable(self._host, 0, frame, "oversize", error)]
         return self._parser.read(frame, self._host, now)
 
-    async def _run(self, client: http.Client, put: Put[Step]) -> None:
+    async def _run(self, client: http.Client, put: Put[StreamStep]) -> None:
         while True:
             try:
                 await self._wait_for_quota(client, put)
@@ -170,7 +170,7 @@ class XSource(Source):
             metrics.RECONNECTS.labels(SOURCE).inc()
             await self._sleep(wait)
 
-    async def _wait_for_quota(self, client: http.Client, put: Put[Step]) -> None:
+    async def _wait_for_quota(self, client: http.Client, put: Put[StreamStep]) -> None:
         """Returns when posts may be read."""
         await self._quota.ask(client, self._settings.url, self._headers)
         while (why := self._quota.exhausted) is not None:
@@ -179,18 +179,18 @@ class XSource(Source):
                 now = self._now()
                 gap = report_gap(SOURCE, self._host, why, since=self._hearing.whole_until, now=now)
                 self._hearing.whole_until = None  # the gap lasts until something is heard again
-                await put(Step(_STREAM, content=gap, whole_until=now))
+                await put(StreamStep(_STREAM, content=gap, whole_until=now))
                 logger.error("%s: nothing is read until the next month, or until X allows more", why)
             await self._sleep(_QUOTA_SECONDS)
             await self._quota.ask(client, self._settings.url, self._headers)
 
-    async def _watch_quota(self, client: http.Client, put: Put[Step]) -> None:
+    async def _watch_quota(self, client: http.Client, put: Put[StreamStep]) -> None:
         """Asks while the stream stands, beside it: a slow answer must not hold up the posts."""
         while await self._alive.wait():
             self._alive.clear()
             await self._quota.ask(client, self._settings.url, self._headers)
 
-    async def _listen(self, client: http.Client, put: Put[Step]) -> None:
+    async def _listen(self, client: http.Client, put: Put[StreamStep]) -> None:
         """Returns when the posts of this month are read."""
         params = _FIELDS | self._hearing.backfill(self._now())
         url, silence = self._settings.url + _STREAM, self._settings.silence_seconds
@@ -202,8 +202,8 @@ class XSource(Source):
                 if not isinstance(line, TooLong) and (stop := ended(line)) is not None:
                     raise stop
                 if (missed := self._hearing.heard(line, now)) is not None:
-                    await put(Step(_STREAM, content=missed.gap(self._host, now)))
-                await put(Step(_STREAM, line or None, whole_until=self._hearing.whole_until))
+                    await put(StreamStep(_STREAM, content=missed.gap(self._host, now)))
+                await put(StreamStep(_STREAM, line or None, whole_until=self._hearing.whole_until))
                 if line:
                     self._quota.count()
                 self._limit_told = False

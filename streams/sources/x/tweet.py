@@ -14,7 +14,7 @@ from streams.contracts import Deletion, Engagement, Post, find_hashtags, normali
 from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.live import PostTimes, Written
-from streams.sources.recent import Recent
+from streams.sources.recent import RecentlySeen
 from streams.sources.tags import Tags
 from streams.sources.times import tweet_time
 from streams.sources.untyped import count, dicts, mapping, string, strings, time
@@ -96,16 +96,16 @@ class XParser:
         self._rule_tag = rule_tag
         self._tags = tags
         self._times = times or PostTimes()
-        self._newest = Recent[str, str](_REMEMBERED_BYTES)
+        self._newest = RecentlySeen[str, str](_REMEMBERED_BYTES)
         """The newest version of each post that was passed on: an edit has an id of its own."""
-        self._posts = Recent[str, str](_REMEMBERED_BYTES)
+        self._posts = RecentlySeen[str, str](_REMEMBERED_BYTES)
         """The post of each version."""
-        self._reposts_of = Recent[str, list[str]](_OTHERS_BYTES)
-        self._posts_of = Recent[str, list[str]](_OTHERS_BYTES)
+        self._reposts_of = RecentlySeen[str, list[str]](_OTHERS_BYTES)
+        self._posts_of = RecentlySeen[str, list[str]](_OTHERS_BYTES)
         """Posts and reposts by the account that wrote them or their originals."""
-        self._gone = Recent[str, datetime](_OTHERS_BYTES)
+        self._gone = RecentlySeen[str, datetime](_OTHERS_BYTES)
         """When it was deleted, also before the post came: the streams are not in step."""
-        self._accounts_gone = Recent[str, datetime](_OTHERS_BYTES)
+        self._accounts_gone = RecentlySeen[str, datetime](_OTHERS_BYTES)
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
@@ -197,7 +197,7 @@ class XParser:
         self._gone.add(tweet_id, at)
 
 
-def _append(values: Recent[str, list[str]], key: str, value: str) -> None:
+def _append(values: RecentlySeen[str, list[str]], key: str, value: str) -> None:
     values.add(key, [*(values.get(key) or [])[-_POSTS_OF_ONE + 1 :], value])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models import BackendError, Enricher, MissingExtra
+from models import BackendError, Enricher, MissingBackendExtra
 from models.backends import Runtime, choice
 from models.backends.choice import PACKAGES, choose
 
@@ -81,7 +81,7 @@ def test_the_reason_is_told(world: Any) -> None:
 @pytest.mark.parametrize("backend", ["onnx", "torch"])
 def test_a_missing_extra_is_named_with_its_line_for_pip(world: Any, backend: Any) -> None:
     world("openvino")
-    with pytest.raises(MissingExtra, match=rf"pip install 'tagpulse\[{backend}\]'"):
+    with pytest.raises(MissingBackendExtra, match=rf"pip install 'tagpulse\[{backend}\]'"):
         choose(backend)
 
 
@@ -94,7 +94,7 @@ def test_nothing_installed_is_said(world: Any) -> None:
 
 def test_a_missing_package_is_found_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtra, match="onnx needs an extra"):
+    with pytest.raises(MissingBackendExtra, match="onnx needs an extra"):
         Enricher.load(backend="onnx")
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaluation import measures
-from models.evaluation.measures import Counts, Labels
+from models.evaluation.measures import ConfusionCounts, Labels
 
 TRUTH, PREDICTED = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 1, 2, 0])
 
@@ -41,8 +41,8 @@ def test_without_posts_every_measure_is_0() -> None:
     for measure in (measures.accuracy, measures.macro_f1, measures.weighted_f1, measures.macro_recall):
         assert measure(none) == 0
     assert measures.calibration(np.array([]), np.array([], np.bool_)).error == 0
-    assert Counts(0, 0, 0).f1 == Counts(0, 0, 0).precision == Counts(0, 0, 0).recall == 0
-    assert not Counts(0, 0, 0).occurs
+    assert ConfusionCounts(0, 0, 0).f1 == ConfusionCounts(0, 0, 0).precision == ConfusionCounts(0, 0, 0).recall == 0
+    assert not ConfusionCounts(0, 0, 0).occurs
 
 
 @given(pairs)
@@ -61,7 +61,7 @@ def test_agrees_with_scikit_learn(rows: tuple[Labels, Labels]) -> None:
 def test_counts_of_one_label_agree_with_scikit_learn(rows: tuple[Labels, Labels]) -> None:
     peer = pytest.importorskip("sklearn.metrics")
     truth, predicted = (labels == 1 for labels in rows)
-    counts = Counts.of(truth, predicted)
+    counts = ConfusionCounts.of(truth, predicted)
     precision, recall, f1, _ = peer.precision_recall_fscore_support(truth, predicted, average="binary", zero_division=0)
     assert (counts.precision, counts.recall, counts.f1) == pytest.approx((precision, recall, f1))
     assert counts.posts == truth.sum()

@@ -5,7 +5,7 @@ from statistics import fmean
 import pytest
 
 from models.training import corpus, data
-from models.training.data import Row
+from models.training.data import TrainingRow
 
 
 def test_no_text_stands_on_both_sides(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,22 +35,22 @@ def test_no_text_stands_on_both_sides(tiny_data: Path, monkeypatch: pytest.Monke
 
 def test_the_first_set_keeps_a_text_that_another_has_too() -> None:
     rows = [
-        Row("umsab-train", "Great day", "en", 2),
-        Row("semeval", "@user great DAY!", "en", 1),
-        Row("semeval", "of its own", "en", 1),
+        TrainingRow("umsab-train", "Great day", "en", 2),
+        TrainingRow("semeval", "@user great DAY!", "en", 1),
+        TrainingRow("semeval", "of its own", "en", 1),
     ]
     assert corpus._once(rows, set()) == [rows[0], rows[2]]
     assert corpus._once(rows, {"greatday"}) == [rows[2]]
 
 
 def test_a_text_that_a_set_labels_in_two_ways_is_left_out() -> None:
-    doubtful = [Row("semeval", "great day", "en", 2), Row("semeval", "Great day", "en", 1)]
-    assert corpus._once([*doubtful, Row("crisis", "great day")], set()) == []
+    doubtful = [TrainingRow("semeval", "great day", "en", 2), TrainingRow("semeval", "Great day", "en", 1)]
+    assert corpus._once([*doubtful, TrainingRow("crisis", "great day")], set()) == []
     assert corpus._once([doubtful[0]] * 2, set()) == [doubtful[0]]
 
 
 def test_a_set_may_have_a_text_in_two_languages() -> None:
-    rows = [Row("lingua", "hotel", "ms"), Row("lingua", "hotel", "id")]
+    rows = [TrainingRow("lingua", "hotel", "ms"), TrainingRow("lingua", "hotel", "id")]
     assert corpus._once(rows, set()) == rows
 
 
@@ -90,7 +90,7 @@ def test_hindi_labels_are_those_of_the_same_tweets_in_semeval_only_where_they_ho
 
 
 def test_the_split_is_the_same_whatever_the_order() -> None:
-    rows = [Row("set", f"text {number}", sentiment=1) for number in range(50)]
+    rows = [TrainingRow("set", f"text {number}", sentiment=1) for number in range(50)]
     _, held = corpus._split(rows, 10, "held")
     _, again = corpus._split(rows[::-1], 10, "held")
     assert {row.text for row in held} == {row.text for row in again}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.training import fit
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.fit import Phase, Trainer, load_average
 from models.training.mixture import BATCH
 from models.training.network import Dropout, Network, Sizes
@@ -17,15 +17,15 @@ from tests.models.training.conftest import CONFIG
 
 MOODS = 3
 ROWS = [
-    *(Row("umsab-train", f"t{n}", ("en", "de")[n % 2], sentiment=n % MOODS) for n in range(60)),
-    *(Row("x_topic", f"x{n}", "en", topics=(("music", "sports")[n % 2],)) for n in range(20)),
+    *(TrainingRow("umsab-train", f"t{n}", ("en", "de")[n % 2], sentiment=n % MOODS) for n in range(60)),
+    *(TrainingRow("x_topic", f"x{n}", "en", topics=(("music", "sports")[n % 2],)) for n in range(20)),
     *(
-        Row(source, f"{source}{n}", ("en", "de")[n % 2], sentiment=n % MOODS)
+        TrainingRow(source, f"{source}{n}", ("en", "de")[n % 2], sentiment=n % MOODS)
         for source in ("umsab-val", "hinglish-held", "semeval-held", "afrisenti-dev")
         for n in range(12)
     ),
     *(
-        Row(source, f"{source}{n}", ("en", "de")[n % 2])
+        TrainingRow(source, f"{source}{n}", ("en", "de")[n % 2])
         for source in ("lingua-held", "fragment-held")
         for n in range(24)
     ),

@@ -1,13 +1,13 @@
 import numpy as np
 
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.folds import FOLDS, places_and_folds, score
 
 RNG = np.random.default_rng(0)
 
 
 def test_every_row_of_the_set_has_one_fold() -> None:
-    rows = [Row("x_topic" if number % 2 else "other", str(number)) for number in range(100)]
+    rows = [TrainingRow("x_topic" if number % 2 else "other", str(number)) for number in range(100)]
     places, fold = places_and_folds(rows, 0)
     assert places.tolist() == list(range(1, 100, 2))
     assert np.bincount(fold).tolist() == [10] * FOLDS

@@ -5,7 +5,7 @@ import openvino as ov
 import torch
 
 from models.training import export, graph
-from models.training.graph import Head
+from models.training.graph import GraphHead
 from models.training.heads import logits, side_by_side
 from models.training.network import Network, from_bert, mask_penalty
 from tests.models.training.conftest import CONFIG
@@ -13,19 +13,21 @@ from tests.models.training.conftest import CONFIG
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
 MASK = (IDS != 1).astype(np.int64)
 _RNG = np.random.default_rng(0)
-BESIDE = Head(_RNG.normal(size=(3, 3 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
-LOW = Head(_RNG.normal(size=(3, 2 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
-VECTOR = Head(_RNG.normal(size=(16, 3 * 64)).astype(np.float32), _RNG.normal(size=16).astype(np.float32))
+BESIDE = GraphHead(_RNG.normal(size=(3, 3 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
+LOW = GraphHead(_RNG.normal(size=(3, 2 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
+VECTOR = GraphHead(_RNG.normal(size=(16, 3 * 64)).astype(np.float32), _RNG.normal(size=16).astype(np.float32))
 
 
-def heads_of(network: Network, depth: int) -> dict[str, Head]:
+def heads_of(network: Network, depth: int) -> dict[str, GraphHead]:
     exits = network.heads[str(depth)]
     linears = {
         "language": network.language,
         "sentiment": exits.sentiment.linear,
         "topics": exits.topics.linear,
     }
-    heads = {name: Head(each.weight.detach().numpy(), each.bias.detach().numpy()) for name, each in linears.items()}
+    heads = {
+        name: GraphHead(each.weight.detach().numpy(), each.bias.detach().numpy()) for name, each in linears.items()
+    }
     return heads | {
         "sentiment": side_by_side(heads["sentiment"], LOW, 0.25),
         "topics": side_by_side(heads["topics"], BESIDE, 0.25),

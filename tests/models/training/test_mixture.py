@@ -4,15 +4,15 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.mixture import BATCH, Mixture, pad
 
 ROWS = [
-    *(Row("many", f"m{number}", "en", sentiment=1) for number in range(300)),
-    *(Row("few", f"f{number}", "en", sentiment=1) for number in range(30)),
-    *(Row("few-held", f"h{number}", "en", sentiment=1) for number in range(30)),
-    *(Row("semeval", f"s{number}", "en", sentiment=0) for number in range(20)),
-    *(Row("semeval", f"s{number}", "en", sentiment=2) for number in range(200)),
+    *(TrainingRow("many", f"m{number}", "en", sentiment=1) for number in range(300)),
+    *(TrainingRow("few", f"f{number}", "en", sentiment=1) for number in range(30)),
+    *(TrainingRow("few-held", f"h{number}", "en", sentiment=1) for number in range(30)),
+    *(TrainingRow("semeval", f"s{number}", "en", sentiment=0) for number in range(20)),
+    *(TrainingRow("semeval", f"s{number}", "en", sentiment=2) for number in range(200)),
 ]
 TOKENS = [np.array([0, *range(10, 10 + 3 + number % 20), 2], np.int32) for number in range(len(ROWS))]
 SHARES = {"many": 0.5, "few": 0.25, "semeval": 0.25}

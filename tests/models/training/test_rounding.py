@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from models.training import rounding
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.network import Network, mask_penalty
 
 TEXTS = [np.array([0, *range(3 + number, 9 + number), 2], np.int32) for number in range(30)]
@@ -29,7 +29,11 @@ def test_smoothing_brings_channels_closer(network: Network) -> None:
 
 
 def test_calibration_takes_what_there_is() -> None:
-    rows = [Row("lingua", str(number)) for number in range(300)] + [Row("emosent", "x")] + [Row("lingua-held", "y")] * 9
+    rows = (
+        [TrainingRow("lingua", str(number)) for number in range(300)]
+        + [TrainingRow("emosent", "x")]
+        + [TrainingRow("lingua-held", "y")] * 9
+    )
     places = rounding.calibration(rows, 0)
     assert len(places) == 101
     assert len(set(places.tolist())) == 101

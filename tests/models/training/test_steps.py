@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from models.errors import TrainingDataError
 from models.train_cli import train
 from models.training import commands, data, teacher
-from models.training.data import Row
+from models.training.data import TrainingRow
 from models.training.encoder import WHEELS
 
 GUIDE = Path(__file__).parents[3] / "docs" / "training.md"
@@ -55,7 +55,7 @@ def test_a_step_names_the_one_before_it(name: str, first: str, tmp_path: Path, t
 
 
 def test_what_the_teacher_said_of_other_texts_is_refused(tmp_path: Path) -> None:
-    rows = [Row("set", text) for text in ("one", "two", "three")]
+    rows = [TrainingRow("set", text) for text in ("one", "two", "three")]
     path = tmp_path / "teacher.npz"
     teacher.write(path, rows, np.array([0, 2]), np.ones((2, 4), np.float16))
     said = teacher.read(path, rows)

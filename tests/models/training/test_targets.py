@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from models.training.data import NOISY, Row
+from models.training.data import NOISY, TrainingRow
 from models.training.targets import SILENT, Targets, encode
 from models.training.teacher import Said, nothing
 
 ROWS = [
-    Row("umsab-train", "both know", "en", sentiment=2),
-    Row("emosent", "only the set knows", sentiment=0),
-    Row("x_topic", "only the earlier model knows", "en", topics=("music",)),
-    Row("umsab-train", "the set knows the side", NOISY, sentiment=0),
-    Row("lingua", "nobody knows", "de"),
+    TrainingRow("umsab-train", "both know", "en", sentiment=2),
+    TrainingRow("emosent", "only the set knows", sentiment=0),
+    TrainingRow("x_topic", "only the earlier model knows", "en", topics=("music",)),
+    TrainingRow("umsab-train", "the set knows the side", NOISY, sentiment=0),
+    TrainingRow("lingua", "nobody knows", "de"),
 ]
 THEIRS = [[0.1, 0.3, 0.6], [0, 0, 0], [0.2, 0.3, 0.5], [0.1, 0.4, 0.5], [0, 0, 0]]
 

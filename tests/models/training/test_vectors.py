@@ -1,8 +1,8 @@
 import numpy as np
 
 from models.training import vectors
-from models.training.data import Row
-from models.training.graph import Head
+from models.training.data import TrainingRow
+from models.training.graph import GraphHead
 from models.training.heads import logits
 
 RNG = np.random.default_rng(0)
@@ -10,8 +10,8 @@ RNG = np.random.default_rng(0)
 
 def test_translations_come_together() -> None:
     meaning, accent = RNG.normal(size=(40, 16)), 3 * RNG.normal(size=(5, 16))
-    rows = [Row("sib200", f"{s}-{a}", sentence=str(s)) for s in range(40) for a in range(5)]
-    rows += [Row("umsab-train", str(number)) for number in range(20)]
+    rows = [TrainingRow("sib200", f"{s}-{a}", sentence=str(s)) for s in range(40) for a in range(5)]
+    rows += [TrainingRow("umsab-train", str(number)) for number in range(20)]
     said = np.concatenate([(meaning[:, None] + accent).reshape(-1, 16), RNG.normal(size=(20, 16))])
     found = vectors.unit(vectors.translations_together(rows, said)(said))
     before = vectors.unit(said - said.mean(axis=0))
@@ -26,9 +26,9 @@ def test_translations_come_together() -> None:
 
 
 def test_a_map_can_be_folded_into_a_head() -> None:
-    rows = [Row("umsab-train", str(number)) for number in range(100)]
+    rows = [TrainingRow("umsab-train", str(number)) for number in range(100)]
     features = RNG.normal(size=(100, 6)).astype(np.float32)
-    head = Head(RNG.normal(size=(4, 6)).astype(np.float32), RNG.normal(size=4).astype(np.float32))
+    head = GraphHead(RNG.normal(size=(4, 6)).astype(np.float32), RNG.normal(size=4).astype(np.float32))
     apart = vectors.posts_apart(rows, logits(head, features))
     np.testing.assert_allclose(logits(apart.after(head), features), apart(logits(head, features)), atol=1e-5)
 

@@ -11,7 +11,7 @@ import pytest
 
 from streams import metrics
 from streams.agents import minutes
-from streams.agents.minutes import MinutesOutput, Read, read_enriched
+from streams.agents.minutes import MinutesOutput, ReadPost, read_enriched
 from streams.contracts import END_OF_INPUT, PulseMinute, decode_minute, encode
 from streams.kafka.publisher import Outgoing
 from streams.minutes.known import KnownParts
@@ -65,9 +65,9 @@ def made(sent: Sent, clock: Clock, **changes: Any) -> MinutesOutput:
     return MinutesOutput(sent, Settings(run=run), ("poltwt",), clock=clock, **changes)  # type: ignore[arg-type]
 
 
-def read(partition: int, offset: int, seconds: float) -> Read:
+def read(partition: int, offset: int, seconds: float) -> ReadPost:
     post = enriched(f"{partition}-{offset}", seconds)
-    return Read(Record(TOPIC, partition, offset, 0, post.key, None, ()), post)
+    return ReadPost(Record(TOPIC, partition, offset, 0, post.key, None, ()), post)
 
 
 async def test_a_silent_partition_goes_on_with_the_clock_once_everything_is_read() -> None:

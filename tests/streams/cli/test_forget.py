@@ -17,7 +17,7 @@ from streams.errors import BadInput, Unavailable
 from streams.privacy import pseudonym
 from streams.settings import Settings
 from streams.sinks import registry
-from streams.sinks.base import Author, Flushed, Forgotten, PostKey, Row, Sink, Wanted
+from streams.sinks.base import Author, Erasure, Flushed, Forgotten, PostKey, Row, Sink
 from streams.sinks.forget import wanted_of
 from tests.helpers.brokers import own_settings
 from tests.helpers.commands import invoke
@@ -50,11 +50,11 @@ class Shelf(Sink):
     async def close(self) -> None:
         self.calls.append("close")
 
-    async def find(self, wanted: Wanted) -> Forgotten:
+    async def find(self, wanted: Erasure) -> Forgotten:
         self.calls.append("find")
         return self._matching(wanted)
 
-    async def forget(self, wanted: Wanted) -> Forgotten:
+    async def forget(self, wanted: Erasure) -> Forgotten:
         self.calls.append("forget")
         if self.fault is not None:
             raise self.fault
@@ -63,7 +63,7 @@ class Shelf(Sink):
             del self.posts[post]
         return found
 
-    def _matching(self, wanted: Wanted) -> Forgotten:
+    def _matching(self, wanted: Erasure) -> Forgotten:
         gone = [post for post, author in self.posts.items() if author in wanted.authors or post in wanted.posts]
         return Forgotten(gone, [post for post in self.posts if post.id == "of 1" and PostKey("x", "1") in gone])
 
@@ -73,10 +73,10 @@ class Other(Shelf):
 
     name = "other"
 
-    async def find(self, wanted: Wanted) -> Forgotten:
+    async def find(self, wanted: Erasure) -> Forgotten:
         return await Sink.find(self, wanted)
 
-    async def forget(self, wanted: Wanted) -> Forgotten:
+    async def forget(self, wanted: Erasure) -> Forgotten:
         return await Sink.forget(self, wanted)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from streams.compare import Comparison, Selection, compare
+from streams.compare import ComparedPosts, Comparison, compare
 from streams.contracts import EnrichedPost
 from streams.errors import BadInput
 from tests.streams.compare.two_runs import EDITED, START, enriched, write_run
@@ -36,7 +36,7 @@ AGAIN = [
 async def _compared(lake: Path, a: list[EnrichedPost], b: list[EnrichedPost], **chosen: object) -> Comparison:
     await write_run(lake, "live", a)
     await write_run(lake, "again", b)
-    return compare(lake, "live", "again", Selection(**chosen))  # type: ignore[arg-type]
+    return compare(lake, "live", "again", ComparedPosts(**chosen))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -173,11 +173,11 @@ async def test_runs_that_share_nothing_have_no_measures(tmp_path: Path) -> None:
 async def test_time_and_hashtag_choose(tmp_path: Path) -> None:
     found = await _compared(tmp_path, LIVE, AGAIN, since=START + timedelta(days=1))
     assert (found.a.posts, found.b.posts) == (1, 1)
-    found = compare(tmp_path, "live", "again", Selection(until=START + timedelta(days=1)))
+    found = compare(tmp_path, "live", "again", ComparedPosts(until=START + timedelta(days=1)))
     assert found.a.posts == 6
-    found = compare(tmp_path, "live", "again", Selection(hashtag="poltwt"))
+    found = compare(tmp_path, "live", "again", ComparedPosts(hashtag="poltwt"))
     assert [change.group for change in found.daily.hashtags] == ["k9", "poltwt"]
-    found = compare(tmp_path, "live", "again", Selection(hashtag="never"))
+    found = compare(tmp_path, "live", "again", ComparedPosts(hashtag="never"))
     assert (found.a.posts, found.overlap.both) == (0, 0)
 
 

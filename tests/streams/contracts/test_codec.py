@@ -36,10 +36,10 @@ from streams.contracts import (
     Language,
     Message,
     ModelInfo,
-    Moods,
     Post,
     PulseMinute,
     Sentiment,
+    SentimentCounts,
     Spike,
     TopicScore,
     decode_any,
@@ -138,7 +138,7 @@ outcomes = st.builds(
     at=times,
     sent_to=st.none() | texts,
 )
-moods = st.builds(Moods, negative=counts, neutral=counts, positive=counts)
+moods = st.builds(SentimentCounts, negative=counts, neutral=counts, positive=counts)
 moods_by_name = st.dictionaries(texts, moods, max_size=3)
 excerpts = st.builds(
     Excerpt, source=texts, id=texts, text=texts, created_at=times, negative=probabilities, author=texts, shared=counts

@@ -12,9 +12,9 @@ import pytest
 
 from streams import metrics
 from streams.contracts import Spike
-from streams.delivery.couriers import AlertmanagerCourier, WebhookCourier, still_open
+from streams.delivery.couriers import AlertmanagerNotifier, WebhookNotifier, still_open
 from streams.delivery.http import Poster
-from streams.delivery.inbox import Batch, Received
+from streams.delivery.inbox import AlertBatch, Received
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget
 from streams.settings import AlertsSettings, WebhookSettings
 from tests.helpers.processes import eventually
@@ -34,16 +34,16 @@ class Topic:
         self._fresh = True
         self._at = 0
 
-    async def read(self, seconds: float) -> Batch:
+    async def read(self, seconds: float) -> AlertBatch:
         received = [Received(offset, each) for offset, each in enumerate(self.spikes)]
         if self._fresh:
             self._fresh, first_time = False, self.committed is None
             end = len(received) if self.committed is None else self.committed
             self._at = len(received)
-            return Batch(fresh=True, first_time=first_time, history=received[:end], spikes=received[end:])
+            return AlertBatch(fresh=True, first_time=first_time, history=received[:end], spikes=received[end:])
         if self._at == len(received):
             await asyncio.sleep(min(seconds, 0.02))
-        batch = Batch(spikes=received[self._at :])
+        batch = AlertBatch(spikes=received[self._at :])
         self._at = len(received)
         return batch
 
@@ -70,10 +70,10 @@ async def _running(topic: Topic, url: str, *, to_alertmanager: bool = False, **w
     stopping, poster = asyncio.Event(), Poster(ALERTS.timeout_seconds)
     if to_alertmanager:
         target = AlertmanagerTarget("alertmanager", url, "live", ALERTS)
-        courier: Any = AlertmanagerCourier(target, poster, stopping)
+        courier: Any = AlertmanagerNotifier(target, poster, stopping)
     else:
         settings = WebhookSettings(name="hook", url=url, **webhook)
-        courier = WebhookCourier(WebhookTarget(settings, "live", ALERTS), poster, stopping)
+        courier = WebhookNotifier(WebhookTarget(settings, "live", ALERTS), poster, stopping)
     task = asyncio.create_task(courier.run(topic))
     try:
         yield

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.delivery.http import Answer, Poster
+from streams.delivery.http import Poster, Response
 from streams.delivery.signature import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from streams.delivery.targets import WebhookTarget
 from streams.processes.broker import free_port
@@ -69,11 +69,11 @@ async def test_the_receiver_of_the_guide_takes_each_genuine_message_once(receive
     assert titles[0] == "Negative spike: #poltwt"
 
 
-async def _under_another_key(poster: Poster, target: WebhookTarget) -> Answer:
+async def _under_another_key(poster: Poster, target: WebhookTarget) -> Response:
     """A genuine request that somebody caught and sends again as if it were another message."""
 
     class Catcher(Poster):
-        async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Response:
             return await poster.post(url, body, {**headers, KEY_HEADER: headers[KEY_HEADER] + "2"})
 
     return await target.send(Catcher(5), spike(1))

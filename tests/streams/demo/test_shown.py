@@ -29,11 +29,11 @@ from streams.contracts import (
     TopicScore,
     encode,
 )
-from streams.demo.play import Play
+from streams.demo.state import Play
 from streams.demo.report import report
 from streams.demo.stage import Stage
-from streams.demo.summary import Shared, Summary
-from streams.demo.tally import SLOT, Mood, Tally, find_turn
+from streams.demo.summary import DaySummary, Shared
+from streams.demo.tally import SLOT, SentimentTally, Tally, find_turn
 from streams.demo.view import render
 from streams.sample_day import END, SPIKE, START
 from streams.text.terminal import plain
@@ -93,7 +93,7 @@ def test_a_tally_counts_each_version_once_and_names_what_is_missing() -> None:
     assert tally.missing() == []
     assert (tally.dead, tally.duplicates, tally.reasons) == (1, 3, {"malformed": 1})
     assert tally.kept_posts == 3
-    assert tally.mood == Mood(neutral=4)
+    assert tally.mood == SentimentTally(neutral=4)
     assert tally.produced == tally.enriched + tally.deletions + tally.dead
 
 
@@ -119,7 +119,7 @@ def test_an_edit_and_the_post_it_changes_are_missed_apart() -> None:
     ids=["even", "wave", "the greater of two waves", "no anger", "a handful"],
 )
 def test_the_turn_is_the_greatest_wave_of_anger(negative: list[int], expected: tuple[int, int] | None) -> None:
-    turn = find_turn(START, [Mood(negative=count, neutral=20 - count) for count in negative])
+    turn = find_turn(START, [SentimentTally(negative=count, neutral=20 - count) for count in negative])
     if expected is None:
         assert turn is None
     else:
@@ -207,7 +207,7 @@ def shown(play: Play, width: int, height: int) -> str:
 
 
 def test_the_report_is_safe_and_says_when_something_is_missing() -> None:
-    summary = Summary(
+    summary = DaySummary(
         produced=10,
         enriched=8,
         deletions=0,
@@ -225,7 +225,7 @@ def test_the_report_is_safe_and_says_when_something_is_missing() -> None:
         languages={},
         topics={},
         campaign_topics={},
-        hours={START: Mood(1, 2, 3)},
+        hours={START: SentimentTally(1, 2, 3)},
         turn=None,
         most_shared=(Shared(text=HOSTILE, author="a", language="en", sentiment="negative", reposts=3),),
     )

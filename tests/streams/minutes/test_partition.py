@@ -12,28 +12,30 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from streams.contracts import END_OF_INPUT, EnrichedMessage, Moods, PulseMinute, encode
-from streams.minutes.known import Known, KnownParts
-from streams.minutes.labels import Labels
-from streams.minutes.merge import Merger, Whole
-from streams.minutes.partition import PartitionMinutes, Told
+from streams.contracts import END_OF_INPUT, EnrichedMessage, PulseMinute, SentimentCounts, encode
+from streams.minutes.known import KnownParts, ResumeState
+from streams.minutes.labels import CountedHashtags
+from streams.minutes.merge import CompleteMinute, Merger
+from streams.minutes.partition import PartitionMinutes, PublishedPart
 from streams.minutes.text import mark
 from tests.helpers.minutes import START, Item, content, deletion, enriched, fold, items, last_parts
 
 LATENESS = 180.0
 
 
-def minutes(known: Known | None = None, names: Sequence[str] = ("poltwt", "k9"), **changes: float) -> PartitionMinutes:
-    known = known or Known()
+def minutes(
+    known: ResumeState | None = None, names: Sequence[str] = ("poltwt", "k9"), **changes: float
+) -> PartitionMinutes:
+    known = known or ResumeState()
     seconds = {"lateness_seconds": LATENESS, "settle_seconds": 10.0} | changes
-    return PartitionMinutes(0, Labels(names, 3, known.since), known, **seconds)
+    return PartitionMinutes(0, CountedHashtags(names, 3, known.since), known, **seconds)
 
 
-def feed(partition: PartitionMinutes, records: Sequence[Item]) -> list[Told]:
+def feed(partition: PartitionMinutes, records: Sequence[Item]) -> list[PublishedPart]:
     return [told for record in records for told in partition.add(record.message, record.record_ms, record.offset)[1]]
 
 
-def described(told: Sequence[Told]) -> list[tuple[str, int, str, int]]:
+def described(told: Sequence[PublishedPart]) -> list[tuple[str, int, str, int]]:
     return [
         (each.state, int((each.part.minute - START).total_seconds() // 60), each.part.hashtag, each.part.moods.posts)
         for each in told
@@ -77,21 +79,23 @@ def test_the_counts_are_those_of_the_posts() -> None:
     parts = {told.part.hashtag: told.part for told in partition.end()}
     assert list(parts) == ["k9", "other", "poltwt"]
     part = parts["poltwt"]
-    assert part.moods == Moods(negative=3, neutral=1, positive=1)
-    assert part.independent == Moods(negative=1, neutral=1), "no reposts, and one text and one author count once"
+    assert part.moods == SentimentCounts(negative=3, neutral=1, positive=1)
+    assert part.independent == SentimentCounts(negative=1, neutral=1), (
+        "no reposts, and one text and one author count once"
+    )
     assert part.said == {mark("where is rex? http"): True, mark("http"): False}
     assert (part.reposts, part.questions) == (2, 3)
     assert part.probabilities == pytest.approx((2.55, 1.4, 1.05))
     assert part.languages == {"en": part.moods}
     assert part.topics == {"sports": part.moods}
     assert part.sources == {"test": part.moods}
-    assert part.evidence.terms["rex"] == Moods(negative=3)
+    assert part.evidence.terms["rex"] == SentimentCounts(negative=3)
     assert part.evidence.terms["#poltwt"] == part.moods
     assert "where" not in part.evidence.terms, "a stop-word"
     assert part.evidence.texts == {
-        "Where is Rex? http": Moods(negative=3),
-        "http": Moods(neutral=1),
-        "well done": Moods(positive=1),
+        "Where is Rex? http": SentimentCounts(negative=3),
+        "http": SentimentCounts(neutral=1),
+        "well done": SentimentCounts(positive=1),
     }
     assert [(each.id, each.shared) for each in part.evidence.shared] == [("1", 1)]
     assert [each.text for each in part.evidence.negative] == ["Where is Rex? https://t.co/a"]
@@ -116,7 +120,7 @@ def test_edits_replace_and_deletions_remove_whatever_their_order() -> None:
     ]
     feed(partition, items(messages))
     (told,) = partition.end()
-    assert told.part.moods == Moods(neutral=1, positive=1)
+    assert told.part.moods == SentimentCounts(neutral=1, positive=1)
 
 
 def test_a_part_that_lost_all_its_posts_is_told_as_empty() -> None:
@@ -252,7 +256,7 @@ class Worker:
         if self._write(partition.end(), killed):
             self.committed = self.dice.randint(self.committed, max(self.committed, partition.released))
 
-    def _write(self, told: Sequence[Told], killed: bool) -> bool:
+    def _write(self, told: Sequence[PublishedPart], killed: bool) -> bool:
         """Whether the worker lived to see all of it written."""
         whole = not killed or self.dice.random() > 0.3
         self.topic += [each.part for each in told][: None if whole else self.dice.randint(0, len(told))]
@@ -291,9 +295,11 @@ def test_the_hashtags_that_are_chosen_are_the_same_after_kills(
     assert last_parts(broken.topic) == last_parts(whole.topic)
 
 
-def merged(topics: Sequence[Sequence[PulseMinute]], dice: random.Random) -> tuple[list[Whole], datetime | None]:
+def merged(
+    topics: Sequence[Sequence[PulseMinute]], dice: random.Random
+) -> tuple[list[CompleteMinute], datetime | None]:
     """The topics of several partitions, mixed at will, put together."""
-    merger, found = Merger(range(len(topics))), list[Whole]()
+    merger, found = Merger(range(len(topics))), list[CompleteMinute]()
     left = [list(topic) for topic in topics]
     while any(left):
         number = dice.choice([number for number, topic in enumerate(left) if topic])
@@ -304,7 +310,7 @@ def merged(topics: Sequence[Sequence[PulseMinute]], dice: random.Random) -> tupl
     return found, merger.until
 
 
-def seen(found: tuple[Sequence[Whole], datetime | None]) -> list[tuple[object, ...]]:
+def seen(found: tuple[Sequence[CompleteMinute], datetime | None]) -> list[tuple[object, ...]]:
     whole, until = found
     return [(until,)] + [
         (each.minute, hashtag, part.partition, part.moods, part.evidence)

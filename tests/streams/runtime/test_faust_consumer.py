@@ -12,9 +12,9 @@ from faust.types import TP
 
 from streams.runtime.faust_app import build_app
 from streams.runtime.faust_thread import Taken
-from streams.runtime.lossless import Lossless, Pace
+from streams.runtime.lossless import BatchPolicy, Lossless
 from streams.runtime.offset_gaps import Expired, RecordsSkipped, Stretch
-from streams.runtime.progress import OutOfOrder, Progress
+from streams.runtime.progress import OutOfOrder, PartitionProgress
 from streams.settings import Settings
 
 PLACE = TP("posts.raw", 0)
@@ -64,7 +64,7 @@ def kafka() -> Kafka:
 
 @pytest.fixture
 async def consumer(monkeypatch: pytest.MonkeyPatch, kafka: Kafka) -> AsyncIterator[Any]:
-    pace = Pace(batch_size=1, within_seconds=1.0, batches_in_flight=1)
+    pace = BatchPolicy(batch_size=1, within_seconds=1.0, batches_in_flight=1)
     recipe: Lossless[Any] = Lossless("enrich", None, None, pace)  # type: ignore[arg-type]  # nothing is read here
     consumer = build_app("group", PLACE.topic, recipe, pace, Settings().kafka, kafka.report).consumer
     monkeypatch.setattr(consumer, "assignment", lambda: {PLACE})
@@ -72,7 +72,7 @@ async def consumer(monkeypatch: pytest.MonkeyPatch, kafka: Kafka) -> AsyncIterat
     monkeypatch.setattr(consumer, "_examine", kafka.examine)
     monkeypatch.setattr(consumer, "_commit", kafka.commit)
     monkeypatch.setattr(consumer._thread, "call_thread", kafka.call_thread)
-    consumer._assignment, consumer._progress = kafka.assignment, {PLACE: Progress(3)}
+    consumer._assignment, consumer._progress = kafka.assignment, {PLACE: PartitionProgress(3)}
     yield consumer
     consumer._thread.thread_loop.close()
 
@@ -200,7 +200,7 @@ async def test_only_what_is_acknowledged_is_committed(consumer: Any, kafka: Kafk
 
 
 async def test_a_partition_that_went_elsewhere_is_not_committed(consumer: Any, kafka: Kafka) -> None:
-    consumer._progress[ELSEWHERE] = Progress(0)
+    consumer._progress[ELSEWHERE] = PartitionProgress(0)
     consumer._progress[ELSEWHERE].pass_over(5)
     assert not await consumer.commit()
 

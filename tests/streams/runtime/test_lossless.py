@@ -11,7 +11,7 @@ import pytest
 
 from streams.errors import DeadLetterLimit
 from streams.runtime import lossless
-from streams.runtime.lossless import Lossless, Pace, Place, Record
+from streams.runtime.lossless import BatchPolicy, Lossless, Record, PartitionId
 from tests.helpers.processes import eventually
 
 
@@ -62,11 +62,11 @@ async def _offsets(records: Sequence[Record]) -> list[int]:
     return [record.offset for record in records]
 
 
-def _pace(**changes: Any) -> Pace:
-    return Pace(**({"batch_size": 10, "within_seconds": 0.1, "batches_in_flight": 3} | changes))
+def _pace(**changes: Any) -> BatchPolicy:
+    return BatchPolicy(**({"batch_size": 10, "within_seconds": 0.1, "batches_in_flight": 3} | changes))
 
 
-def _recipe(process: Any, output: Any, pace: Pace, **more: Any) -> Lossless[list[int]]:
+def _recipe(process: Any, output: Any, pace: BatchPolicy, **more: Any) -> Lossless[list[int]]:
     return Lossless("test", process, output, pace, take=FakeStream.take, **more)
 
 
@@ -213,23 +213,23 @@ class Holding(Collected):
     def __init__(self) -> None:
         super().__init__()
         self.until = 0
-        self.ticks: list[dict[Place, bool]] = []
+        self.ticks: list[dict[PartitionId, bool]] = []
         self.restarts: list[list[int]] = []
 
     def restart(self) -> None:
         self.restarts.append(list(self.written))
 
-    async def tick(self, owned: Mapping[Place, bool]) -> None:
+    async def tick(self, owned: Mapping[PartitionId, bool]) -> None:
         self.ticks.append(dict(owned))
 
-    def released(self, place: Place) -> int:
+    def released(self, place: PartitionId) -> int:
         return self.until
 
-    def handled(self) -> Mapping[Place, int]:
+    def handled(self) -> Mapping[PartitionId, int]:
         return {}
 
 
-def _held(output: Holding, owned: dict[Place, bool] | None = None) -> Lossless[Any]:
+def _held(output: Holding, owned: dict[PartitionId, bool] | None = None) -> Lossless[Any]:
     return _recipe(_offsets, output, _pace(tick_seconds=0.01), owned=lambda: owned or {})
 
 

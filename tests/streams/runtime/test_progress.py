@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.progress import OutOfOrder, Progress
+from streams.runtime.progress import OutOfOrder, PartitionProgress
 
 
 @given(
@@ -15,7 +15,7 @@ from streams.runtime.progress import OutOfOrder, Progress
     steps=st.lists(st.booleans(), max_size=60),
 )
 def test_it_never_says_more_than_was_acknowledged(start: int, gaps: list[int], steps: list[bool]) -> None:
-    progress = Progress(start)
+    progress = PartitionProgress(start)
     offsets, offset = [], start
     for gap in gaps:
         offsets.append(offset + gap)
@@ -34,7 +34,7 @@ def test_it_never_says_more_than_was_acknowledged(start: int, gaps: list[int], s
 
 
 def test_offsets_without_a_record_count_once_they_are_passed_over() -> None:
-    progress = Progress(5)
+    progress = PartitionProgress(5)
     progress.hand_over(5)
     progress.pass_over(9)
     assert progress.next == 9
@@ -48,7 +48,7 @@ def test_offsets_without_a_record_count_once_they_are_passed_over() -> None:
 
 
 def test_a_record_out_of_its_turn_is_an_error() -> None:
-    progress = Progress(5)
+    progress = PartitionProgress(5)
     progress.hand_over(5)
     progress.hand_over(6)
     with pytest.raises(OutOfOrder):
@@ -72,4 +72,4 @@ def test_a_record_out_of_its_turn_is_an_error() -> None:
     ],
 )
 def test_it_knows_whether_offsets_are_missing(offsets: list[int], end: int, complete: bool) -> None:
-    assert Progress(5).is_complete(offsets, end) is complete
+    assert PartitionProgress(5).is_complete(offsets, end) is complete

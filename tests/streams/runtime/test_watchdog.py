@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from streams import metrics
 from streams.kafka import connection, topics
 from streams.processes.broker import Broker
-from streams.runtime.watchdog import StallDetector, Standing, Watchdog
+from streams.runtime.watchdog import PartitionWork, StallDetector, Watchdog
 from tests.conftest import SettingsFactory
 from tests.helpers.processes import eventually, wait_until
 from tests.helpers.records import produce
@@ -20,48 +20,48 @@ ONE, TWO = ("posts.raw", 0), ("posts.raw", 1)
 
 def test_lag_without_progress_is_a_stall_after_the_limit() -> None:
     detector = StallDetector(10)
-    assert detector.stalled({ONE: Standing(lag=5, done=3)}, now=0) == []
-    assert detector.stalled({ONE: Standing(lag=6, done=3)}, now=9.9) == []
-    assert detector.stalled({ONE: Standing(lag=7, done=3)}, now=10.1) == [ONE]
+    assert detector.stalled({ONE: PartitionWork(lag=5, done=3)}, now=0) == []
+    assert detector.stalled({ONE: PartitionWork(lag=6, done=3)}, now=9.9) == []
+    assert detector.stalled({ONE: PartitionWork(lag=7, done=3)}, now=10.1) == [ONE]
 
 
 def test_progress_starts_the_time_anew() -> None:
     detector = StallDetector(10)
-    detector.stalled({ONE: Standing(lag=5, done=3)}, now=0)
-    assert detector.stalled({ONE: Standing(lag=5, done=4)}, now=9) == []
-    assert detector.stalled({ONE: Standing(lag=5, done=4)}, now=18) == []
-    assert detector.stalled({ONE: Standing(lag=5, done=4)}, now=20) == [ONE]
+    detector.stalled({ONE: PartitionWork(lag=5, done=3)}, now=0)
+    assert detector.stalled({ONE: PartitionWork(lag=5, done=4)}, now=9) == []
+    assert detector.stalled({ONE: PartitionWork(lag=5, done=4)}, now=18) == []
+    assert detector.stalled({ONE: PartitionWork(lag=5, done=4)}, now=20) == [ONE]
 
 
 def test_a_partition_that_stands_still_is_seen_while_another_moves() -> None:
     detector = StallDetector(10)
     for now in range(11):
-        standings = {ONE: Standing(lag=5, done=now), TWO: Standing(lag=1, done=0)}
+        standings = {ONE: PartitionWork(lag=5, done=now), TWO: PartitionWork(lag=1, done=0)}
         assert detector.stalled(standings, now=now) == []
-    assert detector.stalled({ONE: Standing(lag=5, done=11), TWO: Standing(lag=1, done=0)}, now=11) == [TWO]
+    assert detector.stalled({ONE: PartitionWork(lag=5, done=11), TWO: PartitionWork(lag=1, done=0)}, now=11) == [TWO]
 
 
 def test_a_partition_that_went_elsewhere_is_forgotten() -> None:
     detector = StallDetector(10)
-    detector.stalled({ONE: Standing(lag=5, done=3)}, now=0)
-    assert detector.stalled({TWO: Standing(lag=5, done=3)}, now=5) == []
-    assert detector.stalled({ONE: Standing(lag=5, done=3), TWO: Standing(lag=5, done=3)}, now=12) == []
+    detector.stalled({ONE: PartitionWork(lag=5, done=3)}, now=0)
+    assert detector.stalled({TWO: PartitionWork(lag=5, done=3)}, now=5) == []
+    assert detector.stalled({ONE: PartitionWork(lag=5, done=3), TWO: PartitionWork(lag=5, done=3)}, now=12) == []
 
 
 def test_without_lag_there_is_no_stall() -> None:
     detector = StallDetector(10)
     for now in range(0, 100, 5):
-        assert detector.stalled({ONE: Standing(lag=0, done=3)}, now=now) == []
-    assert detector.stalled({ONE: Standing(lag=1, done=3)}, now=120) == [], "the lag is new"
-    assert detector.stalled({ONE: Standing(lag=1, done=3)}, now=129) == []
-    assert detector.stalled({ONE: Standing(lag=1, done=3)}, now=131) == [ONE]
+        assert detector.stalled({ONE: PartitionWork(lag=0, done=3)}, now=now) == []
+    assert detector.stalled({ONE: PartitionWork(lag=1, done=3)}, now=120) == [], "the lag is new"
+    assert detector.stalled({ONE: PartitionWork(lag=1, done=3)}, now=129) == []
+    assert detector.stalled({ONE: PartitionWork(lag=1, done=3)}, now=131) == [ONE]
 
 
 def test_what_is_not_known_is_no_stall() -> None:
     detector = StallDetector(10)
-    detector.stalled({ONE: Standing(lag=5, done=3)}, now=0)
+    detector.stalled({ONE: PartitionWork(lag=5, done=3)}, now=0)
     assert detector.stalled(None, now=50) == []
-    assert detector.stalled({ONE: Standing(lag=5, done=3)}, now=55) == [], "the broker has only just come back"
+    assert detector.stalled({ONE: PartitionWork(lag=5, done=3)}, now=55) == [], "the broker has only just come back"
 
 
 @pytest.mark.parametrize("handled", [5, 3])

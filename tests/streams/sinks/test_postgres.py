@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streams.contracts import Deletion, Engagement, EnrichedPost, Post, TopicScore
 from streams.errors import Refused, SettingsError, Unavailable
 from streams.settings import LakeSettings, PostgresSettings, Settings
-from streams.sinks.base import Author, Flushed, Forgotten, PostKey, Row, Wanted
+from streams.sinks.base import Author, Erasure, Flushed, Forgotten, PostKey, Row
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.session import connect
@@ -266,7 +266,7 @@ async def test_what_was_forgotten_does_not_come_back(dsn: str) -> None:
     await write(dsn, rows, run="again")
     sink = sink_for(dsn)
     await sink.open()
-    wanted = Wanted(
+    wanted = Erasure(
         authors=frozenset([Author("test", "eve"), Author("elsewhere", "bob")]),
         posts=frozenset([PostKey("test", "b"), PostKey("test", "later")]),
     )
@@ -283,7 +283,7 @@ async def test_what_was_forgotten_does_not_come_back(dsn: str) -> None:
 async def test_a_later_edit_of_a_forgotten_post_is_a_new_act(dsn: str) -> None:
     sink = sink_for(dsn)
     await sink.open()
-    await sink.forget(Wanted(posts=frozenset([PostKey("test", "a")])))
+    await sink.forget(Erasure(posts=frozenset([PostKey("test", "a")])))
     await sink.close()
     await write(dsn, [row(0, enriched("a", edited_at=datetime.now(UTC) + timedelta(minutes=1)))])
     assert len(texts(dsn)) == 1

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from streams.contracts import Deletion
 from streams.errors import Refused, SettingsError
 from streams.settings import PostgresSettings
-from streams.sinks.base import Forgotten, PostKey, Wanted
+from streams.sinks.base import Erasure, Forgotten, PostKey
 from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.migrate import SCRIPTS, migrate
 from streams.sinks.postgres.schema import NEEDED
@@ -112,7 +112,7 @@ async def test_the_writer_needs_no_more_than_its_role(postgres: PostgresServer, 
     sink = PostgresSink(settings, "replay")
     await sink.open()
     assert await sink.runs() == {"live": 2}
-    assert await sink.forget(Wanted(posts=frozenset([PostKey("test", "c")]))) == Forgotten([PostKey("test", "c")], [])
+    assert await sink.forget(Erasure(posts=frozenset([PostKey("test", "c")]))) == Forgotten([PostKey("test", "c")], [])
     assert await sink.drop_run("live") == 1
     await sink.close()
     with psycopg.connect(writer) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -12,7 +12,7 @@ import pytest
 
 from streams.contracts import Excerpt, Spike, decode_spike
 from streams.settings import PostgresSettings
-from streams.sinks.base import Author, PostKey, Wanted, opened
+from streams.sinks.base import Author, Erasure, PostKey, opened
 from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.removal import drop_month, old_months
 from tests.helpers.postgres import PostgresServer
@@ -104,11 +104,11 @@ async def test_a_deleted_post_is_shown_no_more(dsn: str) -> None:
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(posts=frozenset([PostKey("test", "goes")])),
-        Wanted(authors=frozenset([Author("test", "someone")])),
+        Erasure(posts=frozenset([PostKey("test", "goes")])),
+        Erasure(authors=frozenset([Author("test", "someone")])),
     ],
 )
-async def test_who_is_forgotten_is_in_no_explanation_and_does_not_come_back(dsn: str, wanted: Wanted) -> None:
+async def test_who_is_forgotten_is_in_no_explanation_and_does_not_come_back(dsn: str, wanted: Erasure) -> None:
     theirs = explained(
         typical=(excerpt("goes", author="someone"), excerpt("stays", author="other")),
         summary="It is about text of goes",
@@ -146,7 +146,7 @@ async def test_the_writer_keeps_them_and_the_reader_only_sees_the_view(postgres:
     writer = PostgresSettings(dsn=login(postgres, dsn, "tagpulse_writer"), migrate=False)
     async with opened(PostgresSink(writer)) as sink:
         assert await sink.keep_spikes([FULL]) == 1
-        await sink.forget(Wanted(posts=frozenset([PostKey("test", "x")])))
+        await sink.forget(Erasure(posts=frozenset([PostKey("test", "x")])))
     reader = login(postgres, dsn, "tagpulse_reader")
     assert stored(reader) == [("live", "closed", 120)]
     with psycopg.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from streams.contracts import EnrichedPost
 from streams.settings import LakeSettings, PostgresSettings
-from streams.sinks.base import Author, Forgotten, PostKey, Row, Sink, Wanted, opened
+from streams.sinks.base import Author, Erasure, Forgotten, PostKey, Row, Sink, opened
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.query import ask
 from streams.sinks.postgres import PostgresSink
@@ -107,7 +107,7 @@ async def test_reposts_go_or_lose_their_text_and_the_plan_counts_them(store: Sto
     everything = [*HERS, *REPOSTS, *OTHERS]
     for run in ("live", "again"):
         await store.write(everything, run)
-    wanted = Wanted(authors=EVE, reposts=fate)
+    wanted = Erasure(authors=EVE, reposts=fate)
     async with opened(store.sink()) as sink:
         assert await sink.find(wanted) == Forgotten(keys(HERS), keys(REPOSTS))
         assert store.shown() == plain(everything), "a plan changes nothing"
@@ -128,7 +128,7 @@ async def test_reposts_go_or_lose_their_text_and_the_plan_counts_them(store: Sto
 async def test_a_post_is_forgotten_with_its_reposts_alone(store: Store) -> None:
     await store.write([*HERS, *REPOSTS, *OTHERS])
     async with opened(store.sink()) as sink:
-        wanted = Wanted(posts=frozenset([PostKey("test", "e1")]))
+        wanted = Erasure(posts=frozenset([PostKey("test", "e1")]))
         assert await sink.forget(wanted) == Forgotten(keys(HERS[:1]), keys(REPOSTS[:2]))
         assert await sink.forget(wanted) == Forgotten()._replace(posts=[], reposts=[])
     assert store.shown() == plain([HERS[1], *REPOSTS[2:], *OTHERS])
@@ -138,7 +138,7 @@ async def test_who_kept_the_reposts_may_remove_them_later(store: Store) -> None:
     await store.write([*HERS, *REPOSTS])
     async with opened(store.sink()) as sink:
         post = frozenset([PostKey("test", "e1")])
-        await sink.forget(Wanted(posts=post, reposts="clear"))
-        assert await sink.forget(Wanted(posts=post)) == Forgotten([], keys(REPOSTS[:2]))
+        await sink.forget(Erasure(posts=post, reposts="clear"))
+        assert await sink.forget(Erasure(posts=post)) == Forgotten([], keys(REPOSTS[:2]))
     await store.write([*HERS, *REPOSTS])
     assert store.shown() == plain([HERS[1], *REPOSTS[2:]])

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from streams.contracts import Post
-from streams.sources.recent import Recent
+from streams.sources.recent import RecentlySeen
 
 LIMIT = 2**20
 
 
 def test_the_oldest_gives_way_when_the_bytes_are_used_up() -> None:
-    recent = Recent[str, None](LIMIT)
+    recent = RecentlySeen[str, None](LIMIT)
     for number in range(100):
         recent.add(f"{number} {'x' * 100_000}", None)
     kept = [key.partition(" ")[0] for key in recent]
@@ -23,7 +23,7 @@ def test_the_oldest_gives_way_when_the_bytes_are_used_up() -> None:
 
 
 def test_a_key_that_comes_again_is_the_newest_and_counts_once() -> None:
-    recent = Recent[str, list[str]](LIMIT)
+    recent = RecentlySeen[str, list[str]](LIMIT)
     recent.add("first", ["a"])
     recent.add("second", [])
     for _ in range(1_000):
@@ -32,7 +32,7 @@ def test_a_key_that_comes_again_is_the_newest_and_counts_once() -> None:
 
 
 def test_what_is_above_the_limit_alone_is_not_kept() -> None:
-    recent = Recent[str, str](LIMIT)
+    recent = RecentlySeen[str, str](LIMIT)
     recent.add("key", "x" * 2 * LIMIT)
     recent.add("next", "")
     assert list(recent) == ["next"]
@@ -52,7 +52,7 @@ def test_the_bytes_are_those_that_python_takes(size: int, letter: str) -> None:
 
     tracemalloc.start()
     try:
-        recent = Recent[str, tuple[Post, list[str]]](limit)
+        recent = RecentlySeen[str, tuple[Post, list[str]]](limit)
         for number in range(4 * limit // (5 * (size * len(letter.encode()) + 300))):
             recent.add(text(number), (post(number), [text(number)]))
         taken, _ = tracemalloc.get_traced_memory()

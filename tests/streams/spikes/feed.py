@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from streams.spikes import Detector, MinuteCounts, Turn
+from streams.spikes import Detector, MinuteCounts, SpikeEvent
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def minutes(
     ]
 
 
-def turns_of(counts: Sequence[MinuteCounts], detector: Detector, until: int | None = None) -> list[Turn]:
+def turns_of(counts: Sequence[MinuteCounts], detector: Detector, until: int | None = None) -> list[SpikeEvent]:
     by_minute: dict[datetime, list[MinuteCounts]] = {}
     for each in counts:
         by_minute.setdefault(each.minute, []).append(each)

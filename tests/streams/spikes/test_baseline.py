@@ -5,7 +5,7 @@ import pytest
 
 from streams.spikes.baseline import BLOCK_MINUTES, Baseline
 from streams.spikes.dispersion import Dispersion
-from streams.spikes.memory import Memory
+from streams.spikes.memory import LaggedBaseline
 from streams.spikes.same_hour import DAY_MINUTES, SameHour
 
 BLOCKS_DAY = DAY_MINUTES // BLOCK_MINUTES
@@ -70,7 +70,7 @@ def test_swaying_is_measured_by_its_length() -> None:
 
 
 def test_a_spike_stays_out_of_the_memory() -> None:
-    memory = Memory(0)
+    memory = LaggedBaseline(0)
     for minute in range(600):
         bad = 300 <= minute < 330
         memory.add(minute, 20, 14 if bad else 4, in_spike=300 < minute < 335)
@@ -80,7 +80,7 @@ def test_a_spike_stays_out_of_the_memory() -> None:
 
 
 def test_half_of_a_young_stream_is_its_baseline() -> None:
-    memory = Memory(0)
+    memory = LaggedBaseline(0)
     assert [memory.longest_window(minute) for minute in (0, 10, 31, 120, 500)] == [0, 5, 15, 60, 60]
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.spikes import SENSITIVITIES, SENSITIVITY_NAMES, Detector, MinuteCounts, Turn, merge_parts
+from streams.spikes import SENSITIVITIES, SENSITIVITY_NAMES, Detector, MinuteCounts, SpikeEvent, merge_parts
 from tests.streams.spikes.feed import at, minutes, turns_of
 
 DAY = 1_440
 
 
-def opened(turns: list[Turn], kind: str) -> list[Turn]:
+def opened(turns: list[SpikeEvent], kind: str) -> list[SpikeEvent]:
     return [turn for turn in turns if turn.kind == kind and turn.state == "open"]
 
 
@@ -186,7 +186,7 @@ def test_minutes_come_once_and_in_order() -> None:
 
 
 def test_parts_are_merged() -> None:
-    from streams.contracts import Moods, PulseMinute
+    from streams.contracts import PulseMinute, SentimentCounts
 
     parts = [
         PulseMinute(
@@ -194,8 +194,8 @@ def test_parts_are_merged() -> None:
             hashtag="a",
             partition=number,
             watermark=at(3),
-            moods=Moods(negative=2, neutral=3),
-            independent=Moods(negative=1, neutral=3),
+            moods=SentimentCounts(negative=2, neutral=3),
+            independent=SentimentCounts(negative=1, neutral=3),
         )
         for number in range(2)
     ]

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.contracts import SPIKE_KINDS, Evidence, Excerpt, Moods, PulseMinute, SpikeKind, decode_spike, encode
+from streams.contracts import (
+    SPIKE_KINDS,
+    Evidence,
+    Excerpt,
+    PulseMinute,
+    SentimentCounts,
+    SpikeKind,
+    decode_spike,
+    encode,
+)
 from streams.contracts import Spike as SpikeMessage
 from streams.spikes.explanation import explain
 from streams.spikes.summary import pace
@@ -17,7 +26,7 @@ from streams.text.safe_text import readable
 _BEGIN = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 
 
-def _minute(number: int, moods: Moods, partition: int = 0, **parts: Any) -> PulseMinute:
+def _minute(number: int, moods: SentimentCounts, partition: int = 0, **parts: Any) -> PulseMinute:
     minute = _BEGIN + timedelta(minutes=number)
     watermark = minute + timedelta(minutes=1)
     return PulseMinute(minute=minute, hashtag="poltwt", partition=partition, watermark=watermark, moods=moods, **parts)
@@ -29,13 +38,13 @@ def _excerpt(text: str, *, negative: float = 0.9, shared: int = 0, id: str = "1"
 
 
 def _quiet(minutes: int = 60) -> list[PulseMinute]:
-    moods = Moods(negative=2, neutral=5, positive=3)
+    moods = SentimentCounts(negative=2, neutral=5, positive=3)
     evidence = Evidence(
         terms={
             "#poltwt": moods,
             "the": moods,
-            "#dogs": Moods(positive=2),
-            "parking": Moods(negative=1),
+            "#dogs": SentimentCounts(positive=2),
+            "parking": SentimentCounts(negative=1),
         }
     )
     return [
@@ -45,31 +54,31 @@ def _quiet(minutes: int = 60) -> list[PulseMinute]:
             evidence=evidence,
             languages={"en": moods},
             sources={"mastodon": moods},
-            topics={"pets": Moods(positive=2)},
+            topics={"pets": SentimentCounts(positive=2)},
         )
         for number in range(minutes)
     ]
 
 
 def _spike(minutes: int = 10, **evidence: Any) -> list[PulseMinute]:
-    moods = Moods(negative=8, neutral=4, positive=2)
+    moods = SentimentCounts(negative=8, neutral=4, positive=2)
     terms = {
         "#poltwt": moods,
         "the": moods,
-        "kick": Moods(negative=6),
-        "#poltwtfail": Moods(negative=5),
-        "video": Moods(negative=5, neutral=1),
-        "parking": Moods(negative=1),
-        "#dogs": Moods(positive=2),
+        "kick": SentimentCounts(negative=6),
+        "#poltwtfail": SentimentCounts(negative=5),
+        "video": SentimentCounts(negative=5, neutral=1),
+        "parking": SentimentCounts(negative=1),
+        "#dogs": SentimentCounts(positive=2),
     }
     return [
         _minute(
             60 + number,
             moods,
-            languages={"en": Moods(negative=1, neutral=4, positive=2), "de": Moods(negative=7)},
+            languages={"en": SentimentCounts(negative=1, neutral=4, positive=2), "de": SentimentCounts(negative=7)},
             sources={"mastodon": moods},
-            topics={"news_&_social_concern": Moods(negative=7)},
-            campaign_topics={"use of force": Moods(negative=6)},
+            topics={"news_&_social_concern": SentimentCounts(negative=7)},
+            campaign_topics={"use of force": SentimentCounts(negative=6)},
             evidence=Evidence(terms=terms, **evidence),
         )
         for number in range(minutes)
@@ -91,8 +100,8 @@ def test_a_negative_spike_names_what_its_negative_posts_have_more_of() -> None:
 
 
 def test_what_few_posts_say_is_a_driver_but_not_what_the_spike_is_about() -> None:
-    moods = Moods(negative=100)
-    spike = [_minute(60 + n, moods, evidence=Evidence(terms={"rumour": Moods(negative=7)})) for n in range(8)]
+    moods = SentimentCounts(negative=100)
+    spike = [_minute(60 + n, moods, evidence=Evidence(terms={"rumour": SentimentCounts(negative=7)})) for n in range(8)]
     found = explain("negative", "poltwt", spike, _quiet(300))
     assert [(driver.name, driver.share) for driver in found.terms] == [("rumour", 0.07)]
     assert found.summary.endswith("No one term or topic stands out.")
@@ -111,21 +120,21 @@ def test_a_young_stream_is_compared_with_all_that_was_said() -> None:
 
 
 def test_without_any_baseline_there_is_still_an_explanation() -> None:
-    found = explain("negative", "poltwt", _spike(texts={"They kick him": Moods(negative=5)}), [])
+    found = explain("negative", "poltwt", _spike(texts={"They kick him": SentimentCounts(negative=5)}), [])
     assert found.top_text_share == pytest.approx(50 / 80)
     assert found.summary.endswith("One repeated text makes 62 % of the negative posts: “They kick him”.")
 
 
 def test_a_volume_spike_looks_at_all_posts() -> None:
-    moods = Moods(neutral=20, positive=20)
-    many = [_minute(60 + n, moods, evidence=Evidence(terms={"#puppy": Moods(positive=20)})) for n in range(5)]
+    moods = SentimentCounts(neutral=20, positive=20)
+    many = [_minute(60 + n, moods, evidence=Evidence(terms={"#puppy": SentimentCounts(positive=20)})) for n in range(5)]
     found = explain("volume", "poltwt", many, _quiet(), rate=40.0, usual_rate=10.0)
     assert [driver.name for driver in found.terms] == ["#puppy"]
     assert found.summary == "#poltwt: 40 posts a minute, usually 10. It is about #puppy."
 
 
 def test_a_spike_of_one_reposted_text_says_so() -> None:
-    spike = _spike(texts={"Look at this": Moods(negative=6), "Other": Moods(negative=1)})
+    spike = _spike(texts={"Look at this": SentimentCounts(negative=6), "Other": SentimentCounts(negative=1)})
     found = explain("negative", "poltwt", spike, _quiet(), baseline=0.2)
     assert found.top_text == "Look at this"
     assert found.top_text_share == 0.75
@@ -133,7 +142,7 @@ def test_a_spike_of_one_reposted_text_says_so() -> None:
 
 
 def test_a_spike_of_one_account_says_so() -> None:
-    spike = _spike(authors={"angry": Moods(negative=4), "k9": Moods(positive=6)})
+    spike = _spike(authors={"angry": SentimentCounts(negative=4), "k9": SentimentCounts(positive=6)})
     found = explain("negative", "poltwt", spike, _quiet())
     assert (found.top_author, found.top_author_share) == ("angry", 0.5)
     assert found.summary.endswith("; one account, angry, wrote 50 % of the negative posts.")
@@ -141,7 +150,7 @@ def test_a_spike_of_one_account_says_so() -> None:
 
 def test_a_silence_says_what_the_hashtag_was_like() -> None:
     shared = _excerpt("Puppies!", negative=0.0, shared=40)
-    before = [*_quiet(), _minute(60, Moods(positive=1), evidence=Evidence(shared=(shared,)))]
+    before = [*_quiet(), _minute(60, SentimentCounts(positive=1), evidence=Evidence(shared=(shared,)))]
     found = explain("silence", "poltwt", [], before, rate=0.0, usual_rate=10.0)
     assert found.summary == "#poltwt has fallen silent: 0 posts a minute, usually 10. Before, it was about #dogs."
     assert [(driver.name, driver.posts) for driver in found.terms] == [("#dogs", 0)]
@@ -165,7 +174,7 @@ def test_parts_of_partitions_add_up_and_a_later_message_takes_the_place_of_an_ea
     once = explain("negative", "poltwt", _spike(), _quiet())
     again = explain("negative", "poltwt", [*_spike(), *_spike()], _quiet())
     assert again == once
-    other = [_minute(60 + n, Moods(negative=8), partition=1) for n in range(10)]
+    other = [_minute(60 + n, SentimentCounts(negative=8), partition=1) for n in range(10)]
     both = explain("negative", "poltwt", [*_spike(), *other], _quiet())
     assert both.terms[0].share == once.terms[0].share / 2
 
@@ -173,7 +182,9 @@ def test_parts_of_partitions_add_up_and_a_later_message_takes_the_place_of_an_ea
 _HOSTILE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20) | st.sampled_from(
     ["\u202e" * 5, "a" + "\u0301" * 10_000, "{{ .Labels }}", "<!channel>", "\x1b[2J", "`", "#", ""]
 )
-_MOODS = st.builds(Moods, negative=st.integers(0, 50), neutral=st.integers(0, 50), positive=st.integers(0, 50))
+_MOODS = st.builds(
+    SentimentCounts, negative=st.integers(0, 50), neutral=st.integers(0, 50), positive=st.integers(0, 50)
+)
 _PARTS = st.dictionaries(_HOSTILE, _MOODS, max_size=4)
 _EXCERPTS = st.lists(
     st.builds(
@@ -228,8 +239,8 @@ def test_whatever_the_posts_it_explains_in_plain_text(
 
 
 def test_a_day_of_full_minutes_takes_no_longer_than_a_few_seconds() -> None:
-    terms = {f"term{n}": Moods(negative=1, neutral=2) for n in range(200)}
-    day = [_minute(n, Moods(negative=30, neutral=60), evidence=Evidence(terms=terms)) for n in range(1440)]
+    terms = {f"term{n}": SentimentCounts(negative=1, neutral=2) for n in range(200)}
+    day = [_minute(n, SentimentCounts(negative=30, neutral=60), evidence=Evidence(terms=terms)) for n in range(1440)]
     began = time.perf_counter()
     explain("negative", "poltwt", day[-60:], day[:-60])
     assert time.perf_counter() - began < 5

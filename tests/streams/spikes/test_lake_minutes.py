@@ -19,15 +19,15 @@ from streams.contracts import (
     Sentiment,
     SentimentLabel,
 )
-from streams.minutes.known import Known
-from streams.minutes.labels import Labels
+from streams.minutes.known import ResumeState
+from streams.minutes.labels import CountedHashtags
 from streams.minutes.partition import PartitionMinutes
 from streams.runtime.lossless import Record
 from streams.sample_day import END, compose
 from streams.settings import LakeSettings
 from streams.sinks.base import Row
 from streams.sinks.lake.parquet import ParquetSink
-from streams.spikes import Turn
+from streams.spikes import SpikeEvent
 from streams.spikes.history import read_lake
 
 PARTITIONS = 4
@@ -71,10 +71,12 @@ def records(messages: Sequence[EnrichedMessage]) -> list[Row]:
     return rows
 
 
-def watched(rows: Sequence[Row], hashtags: Sequence[str]) -> list[Turn]:
+def watched(rows: Sequence[Row], hashtags: Sequence[str]) -> list[SpikeEvent]:
     """Each spike as the worker tells it last."""
     partitions = [
-        PartitionMinutes(number, Labels(hashtags, 20, {}), Known(), lateness_seconds=600, settle_seconds=10)
+        PartitionMinutes(
+            number, CountedHashtags(hashtags, 20, {}), ResumeState(), lateness_seconds=600, settle_seconds=10
+        )
         for number in range(PARTITIONS)
     ]
     watch, spikes = SpikeWatch(range(PARTITIONS), "high"), {}
@@ -97,7 +99,7 @@ async def stored(rows: Sequence[Row], lake: Path) -> None:
     await sink.close()
 
 
-def told(spikes: Sequence[Turn]) -> list[tuple[object, ...]]:
+def told(spikes: Sequence[SpikeEvent]) -> list[tuple[object, ...]]:
     return [(spike.id, spike.known_at) for spike in spikes]
 
 
@@ -113,5 +115,5 @@ async def test_the_lake_has_the_spikes_of_the_day(tmp_path: Path) -> None:
     assert told(found(tmp_path / "whole")) == told(watched(rows, HASHTAGS))
 
 
-def found(lake: Path) -> list[Turn]:
+def found(lake: Path) -> list[SpikeEvent]:
     return find_spikes(read_lake(lake, "day", HASHTAGS), "high")

@@ -10,8 +10,8 @@ import pytest
 
 from streams.agents.detect import SpikeWatch
 from streams.contracts import EnrichedPost, PulseMinute, Spike
-from streams.minutes.known import Known
-from streams.minutes.labels import Labels
+from streams.minutes.known import ResumeState
+from streams.minutes.labels import CountedHashtags
 from streams.minutes.partition import PartitionMinutes
 from streams.spikes.explanation import explain
 from tests.helpers.minutes import START, enriched
@@ -39,7 +39,9 @@ def posts(storm: int, form: str) -> Iterator[tuple[float, EnrichedPost]]:
 def parts(storm: int, form: str) -> list[PulseMinute]:
     """As they come to the topic, the posts dealt to the partitions in turn."""
     partitions = [
-        PartitionMinutes(number, Labels(["poltwt"], 1, {}), Known(), lateness_seconds=600, settle_seconds=10)
+        PartitionMinutes(
+            number, CountedHashtags(["poltwt"], 1, {}), ResumeState(), lateness_seconds=600, settle_seconds=10
+        )
         for number in range(PARTITIONS)
     ]
     found = []

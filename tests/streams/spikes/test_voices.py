@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streams.spikes.counts import MinuteCounts
-from streams.spikes.voices import Voices
+from streams.spikes.voices import DistinctPosts
 from tests.streams.spikes.feed import at
 
 
@@ -12,7 +12,7 @@ def counts(said: Mapping[str, bool], voices: int = 5, negative_voices: int = 2) 
 
 
 def test_a_copied_text_is_a_voice_once() -> None:
-    voices = Voices()
+    voices = DistinctPosts()
     assert voices.of(0, counts({"one": True})) == (5, 2)
     assert voices.of(1, counts({"one": True})) == (4, 1)
     assert voices.of(31, counts({"one": True})) == (4, 1)
@@ -20,14 +20,14 @@ def test_a_copied_text_is_a_voice_once() -> None:
 
 
 def test_texts_are_told_apart_whatever_their_mood() -> None:
-    voices = Voices()
+    voices = DistinctPosts()
     assert voices.of(0, counts({"one": True, "two": False})) == (5, 2)
     assert voices.of(1, counts({"three": True, "two": False})) == (4, 2)
     assert voices.of(2, counts({"one": True, "two": False, "three": True})) == (2, 0)
 
 
 def test_without_copies_every_post_counts() -> None:
-    voices = Voices()
+    voices = DistinctPosts()
     for number in range(3):
         assert voices.of(number, counts({f"text {number}": True})) == (5, 2)
         assert voices.of(number, MinuteCounts(at(0), "a", 10, 3)) == (10, 3)

@@ -24,7 +24,7 @@ from streams.up.monitoring import monitoring
 from streams.up.mood import MoodMeter
 from streams.up.part import Part
 from streams.up.sample import write_recent_day
-from streams.up.stage import Up, Wanted
+from streams.up.stage import TrialOptions, Up
 from streams.up.view import line, screen
 from tests.helpers.brokers import own_settings
 from tests.helpers.canaries import canaries, leaked, shown_by, written
@@ -273,7 +273,7 @@ def test_ctrl_c_ends_it_and_its_temporary_folders_are_gone(tmp_path: Path, tempo
 
 
 def test_the_screen_shows_a_hostile_log_line_as_text(tmp_path: Path) -> None:
-    up = Up(tmp_path / "trial", Wanted(source="sample"))
+    up = Up(tmp_path / "trial", TrialOptions(source="sample"))
     one = part(tmp_path, "")
     one.log.write_text("\x1b[2J[red]boo[/red] \u202e\n")
     up.parts = [one, part(tmp_path, "")]

@@ -16,7 +16,7 @@ import pytest
 from streams.contracts import Deletion, EnrichedPost, Post
 from streams.errors import BadInput, SettingsError
 from streams.settings import LakeSettings, Settings
-from streams.sinks.base import Forgotten, PostKey, Wanted
+from streams.sinks.base import Erasure, Forgotten, PostKey
 from streams.sinks.lake.compact import compact
 from streams.sinks.lake.files import every_file, runs_of
 from streams.sinks.lake.folders import POSTS
@@ -179,7 +179,7 @@ async def test_what_strangers_left_is_neither_read_nor_removed(tmp_path: Path) -
     squeeze(lake)
     assert len(list(read_messages(lake, "live"))) == 3
     sink = ParquetSink(LakeSettings(path=lake))
-    assert await sink.forget(Wanted(posts=frozenset({PostKey("test", "a")}))) == Forgotten([PostKey("test", "a")], [])
+    assert await sink.forget(Erasure(posts=frozenset({PostKey("test", "a")}))) == Forgotten([PostKey("test", "a")], [])
     assert await sink.runs() == {"live": 1}
     list(prune(open_storage(lake), days=1, today=DAY + timedelta(days=1), execute=True))
     assert {key[1] for key in view_rows(lake)} == {"b"}

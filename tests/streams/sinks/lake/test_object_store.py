@@ -12,7 +12,7 @@ from streams.contracts import Deletion
 from streams.doctor.checks import check_lake
 from streams.errors import Refused, SettingsError, Unavailable
 from streams.settings import LakeSettings
-from streams.sinks.base import Forgotten, PostKey, Wanted
+from streams.sinks.base import Erasure, Forgotten, PostKey
 from streams.sinks.lake.compact import compact
 from streams.sinks.lake.object_store import ObjectStorage
 from streams.sinks.lake.parquet import ParquetSink
@@ -61,7 +61,7 @@ async def test_forget_runs_and_prune(bucket: Bucket) -> None:
     sink = ParquetSink(LakeSettings(path=lake))
     await sink.open()
     assert await sink.runs() == {"live": 2}
-    assert await sink.forget(Wanted(posts=frozenset({PostKey("test", "a")}))) == Forgotten([PostKey("test", "a")], [])
+    assert await sink.forget(Erasure(posts=frozenset({PostKey("test", "a")}))) == Forgotten([PostKey("test", "a")], [])
     assert await sink.runs() == {"live": 1}
     assert len(list(prune(ObjectStorage(lake), days=1, today=START.date() + timedelta(days=9), execute=True))) == 1
     assert await sink.runs() == {}

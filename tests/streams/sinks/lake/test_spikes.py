@@ -13,7 +13,7 @@ import pytest
 
 from streams.contracts import Spike
 from streams.settings import LakeSettings
-from streams.sinks.base import Author, PostKey, Wanted, opened
+from streams.sinks.base import Author, Erasure, PostKey, opened
 from streams.sinks.lake.opening import open_storage
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.prune import prune
@@ -105,11 +105,11 @@ async def test_a_deleted_post_is_shown_no_more(lake: Path | str) -> None:
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(posts=frozenset([PostKey("test", "goes")])),
-        Wanted(authors=frozenset([Author("test", "someone")])),
+        Erasure(posts=frozenset([PostKey("test", "goes")])),
+        Erasure(authors=frozenset([Author("test", "someone")])),
     ],
 )
-async def test_who_is_forgotten_is_in_no_explanation_and_does_not_come_back(tmp_path: Path, wanted: Wanted) -> None:
+async def test_who_is_forgotten_is_in_no_explanation_and_does_not_come_back(tmp_path: Path, wanted: Erasure) -> None:
     theirs = explained(
         typical=(excerpt("goes", author="someone"), excerpt("stays", author="other")),
         summary="It is about text of goes",

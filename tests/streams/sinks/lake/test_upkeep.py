@@ -13,7 +13,7 @@ import pytest
 
 from streams.contracts import Deletion, EnrichedPost
 from streams.settings import LakeSettings
-from streams.sinks.base import Author, Forgotten, PostKey, Wanted
+from streams.sinks.base import Author, Erasure, Forgotten, PostKey
 from streams.sinks.lake.files import describe, every_file
 from streams.sinks.lake.folders import DELETIONS, POSTS
 from streams.sinks.lake.local_storage import LocalStorage
@@ -114,7 +114,7 @@ async def test_forgotten_posts_are_gone_from_every_run_and_do_not_come_back(tmp_
         await _store(tmp_path, run, *posts)
     sink = await _sink(tmp_path)
     removed = await sink.forget(
-        Wanted(authors=frozenset({Author("test", "anna")}), posts=frozenset({PostKey("test", "never-seen")}))
+        Erasure(authors=frozenset({Author("test", "anna")}), posts=frozenset({PostKey("test", "never-seen")}))
     )
     assert removed == Forgotten([PostKey("test", "a"), PostKey("test", "c")], [])
     assert [post_id for _, _, post_id in stored(tmp_path)] == ["b", "b"]
@@ -131,7 +131,7 @@ async def test_forgotten_posts_are_gone_from_every_run_and_do_not_come_back(tmp_
 @pytest.mark.parametrize("step", range(8))
 async def test_a_crash_while_forgetting_shows_nothing_again(tmp_path: Path, step: int) -> None:
     await write(tmp_path, [row(0, by("anna", enriched("a"))), row(1, enriched("b"))])
-    wanted, sink = Wanted(posts=frozenset({PostKey("test", "a")})), await _sink(tmp_path)
+    wanted, sink = Erasure(posts=frozenset({PostKey("test", "a")})), await _sink(tmp_path)
     try:
         with crash_at(step):
             await sink.forget(wanted)

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from streams.sources.wire import TooLong
-from streams.sources.x.coverage import Hearing
+from streams.sources.x.coverage import StreamCoverage
 from tests.helpers.x import line, tweet_id_of
 
 NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def hearing(away: float | None, minutes: int = 5) -> Hearing:
-    return Hearing("posts", minutes, None if away is None else NOW - away * SECOND)
+def hearing(away: float | None, minutes: int = 5) -> StreamCoverage:
+    return StreamCoverage("posts", minutes, None if away is None else NOW - away * SECOND)
 
 
 @pytest.mark.parametrize(
