@@ -23,7 +23,7 @@ from rows import Row, show
 from streams.kafka import connection, topics
 from streams.kafka.reader import open_reader
 from streams.processes.broker import build_broker
-from streams.replay.feed import Reached, ReplayFeed
+from streams.replay.feed import ReplayFeed, ResumePoint
 from streams.replay.kafka import KafkaReader
 from streams.replay.selection import Selection
 from streams.settings import PREFIX, KafkaSettings, Settings, TopicsSettings, for_run
@@ -63,7 +63,7 @@ def replay(settings: Settings, name: str, selection: Selection) -> float:
     reader = KafkaReader.open(settings.kafka, settings.topics.raw, selection)
     feed = ReplayFeed(reader, selection, own)
     started = time.perf_counter()
-    if not feed.run(Reached()):
+    if not feed.run(ResumePoint()):
         raise SystemExit("the replay did not come to its end")
     return feed.progress.sent / (time.perf_counter() - started)
 
@@ -86,7 +86,7 @@ def drift(settings: Settings, partitions: Sequence[int]) -> float:
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     feed = ReplayFeed(KafkaReader.open(settings.kafka, settings.topics.raw, Selection()), Selection(), own, speed=SPEED)
-    if not feed.run(Reached()):
+    if not feed.run(ResumePoint()):
         raise SystemExit("the replay did not come to its end")
     reader.join(timeout=10)
     (begin, first_ms), (end, last_ms) = arrived[0], max(arrived, key=lambda one: one[1])

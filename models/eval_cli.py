@@ -37,7 +37,7 @@ from models.evaluation import (
 from models.evaluation.answers import Advance, model_of
 from models.evaluation.error_rates import error_rates
 from models.evaluation.plots import require_matplotlib, write_plots
-from models.rates import write_rates
+from models.prior_shift import write_rates
 
 
 def _task(command: Callable[..., None]) -> Callable[..., None]:

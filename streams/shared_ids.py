@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from streams.contracts import Post
-from streams.sources.recent import RecentlySeen
+from streams.sources.recently_seen import RecentlySeen
 
 
 class SharedIds:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from models.enrichment import ModelInfo
 from models.errors import EvaluationDataError
 from models.evaluation.sentiment import JudgedPosts, pooled
-from models.rates import ErrorRates, SentimentRates
+from models.prior_shift import ErrorRates, SentimentRates
 
 UMSAB_LANGUAGES = {
     "arabic": "ar",

@@ -23,7 +23,7 @@ from models.evaluation.answers import ask, model_of
 from models.evaluation.error_rates import UMSAB_LANGUAGES, error_rates
 from models.evaluation.plots import write_plots
 from models.evaluation.sentiment import probabilities
-from models.rates import write_rates
+from models.prior_shift import write_rates
 from models.tokenizer import Tokenizer
 from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
 from models.training.data import NOISY, TrainingRow

@@ -16,7 +16,7 @@ from streams.errors import BadMessage, Refused, Unavailable
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.kafka.reader import open_reader, partitions_of, read_topic
 from streams.minutes.merge import CompleteMinute, Merger
-from streams.runtime.lossless import Record, PartitionId
+from streams.runtime.lossless import PartitionId, Record
 from streams.settings import Settings
 from streams.spikes import Detector, SensitivityName, SpikeEvent, merge_parts
 from streams.spikes.explanation import explain

@@ -17,9 +17,9 @@ from streams.contracts import EnrichedMessage, EnrichedPost, decode_enriched, en
 from streams.errors import BadMessage, Refused, Unavailable
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.kafka.reader import read_topic
-from streams.minutes.known import KnownParts
-from streams.minutes.labels import CountedHashtags
+from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.partition import PartitionMinutes, PublishedPart
+from streams.minutes.resume_state import KnownParts
 from streams.runtime.lossless import PartitionId, Record
 from streams.settings import LIVE, Settings
 

@@ -52,7 +52,7 @@ class Store:
 
     async def open(self) -> None:
         """Opens the sink, waiting while it is away."""
-        await self._patiently(self._sink.open)
+        await self._retry_while_unavailable(self._sink.open)
 
     async def close(self) -> None:
         await self._sink.close()
@@ -69,24 +69,24 @@ class Store:
         return results
 
     async def write(self, result: Sequence[Row | DeadLetter]) -> None:
-        await self._bury([letter for letter in result if isinstance(letter, DeadLetter)])
+        await self._send_to_dead_letters([letter for letter in result if isinstance(letter, DeadLetter)])
         rows = [row for row in result if isinstance(row, Row)]
-        await self._patiently(lambda: self._sink.write(rows))
+        await self._retry_while_unavailable(lambda: self._sink.write(rows))
 
     async def flush(self) -> None:
         started = time.perf_counter()
-        flushed = await self._patiently(self._sink.flush)
+        flushed = await self._retry_while_unavailable(self._sink.flush)
         metrics.FLUSH.labels(self._sink.name).observe(time.perf_counter() - started)
         metrics.STORED.labels(self._sink.name).inc(flushed.stored)
         now = self._clock()
-        await self._bury(
+        await self._send_to_dead_letters(
             [
                 dead_letter(bad.row.record, BadMessage("sink_refused", bad.why), now, self._letter_limit)
                 for bad in flushed.bad
             ]
         )
 
-    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
+    async def _send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         if not letters:
             return
         try:
@@ -96,7 +96,7 @@ class Store:
         for letter in letters:
             metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _retry_while_unavailable(self, call: Callable[[], Awaitable[T]]) -> T:
         backoff = Backoff(_MAX_BACKOFF_SECONDS)
         while True:
             try:

@@ -35,7 +35,7 @@ class StoreSpikes(Store):
         return results
 
     async def write(self, result: Sequence[object]) -> None:
-        await self._bury([letter for letter in result if isinstance(letter, DeadLetter)])
+        await self._send_to_dead_letters([letter for letter in result if isinstance(letter, DeadLetter)])
         await self._keep([read for read in result if isinstance(read, ReadSpike)])
 
     async def flush(self) -> None:
@@ -46,10 +46,12 @@ class StoreSpikes(Store):
         if not reads:
             return
         try:
-            kept = await self._patiently(lambda: self._sink.keep_spikes([read.spike for read in reads]))
+            kept = await self._retry_while_unavailable(lambda: self._sink.keep_spikes([read.spike for read in reads]))
         except BadMessage as error:
             if len(reads) == 1:
-                await self._bury([dead_letter(reads[0].record, error, self._clock(), self._letter_limit)])
+                await self._send_to_dead_letters(
+                    [dead_letter(reads[0].record, error, self._clock(), self._letter_limit)]
+                )
                 return
             middle = len(reads) // 2
             await self._keep(reads[:middle])

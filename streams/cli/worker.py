@@ -137,7 +137,7 @@ async def _enrich(settings: Settings, process_number: int) -> None:
     publisher = Publisher(settings.kafka, WORKER, settings.topics.limits)
     pace = BatchPolicy(
         batch_size=settings.enrich.batch_size,
-        within_seconds=settings.enrich.within_seconds,
+        max_wait_seconds=settings.enrich.max_wait_seconds,
         batches_in_flight=settings.enrich.batches_in_flight,
     )
     hashtags = metrics.BoundedLabel(campaign.hashtags, settings.metrics.max_hashtags)
@@ -193,7 +193,9 @@ def _spikes_beside(sink: Sink, publisher: Publisher, settings: Settings) -> tupl
 async def _watch(settings: Settings, process_number: int, ends: Path | None) -> None:
     campaign = load_campaign(settings.campaign)
     publisher = Publisher(settings.kafka, minutes.WORKER, settings.topics.limits)
-    pace = BatchPolicy(batch_size=settings.watch.batch_size, within_seconds=_WATCH_WITHIN_SECONDS, batches_in_flight=2)
+    pace = BatchPolicy(
+        batch_size=settings.watch.batch_size, max_wait_seconds=_WATCH_WITHIN_SECONDS, batches_in_flight=2
+    )
     spikes_job = Job(
         worker=detect.WORKER,
         topic=settings.topics.minutes,

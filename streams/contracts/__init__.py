@@ -19,11 +19,18 @@ from streams.contracts.codec import (
     decode_spike,
     encode,
 )
+from streams.contracts.dead_letters import REASONS, DeadLetter, DeadLetterOutcome, DeadMessage, Reason, fit_dead_letter
 from streams.contracts.gaps import Gap
 from streams.contracts.hashtags import find_hashtags, normalise_hashtags
-from streams.contracts.letters import REASONS, DeadLetter, DeadLetterOutcome, DeadMessage, Reason, fit_dead_letter
+from streams.contracts.locations import (
+    ORIGIN_HEADER,
+    Headers,
+    origin_of,
+    parse_location,
+    partition_name,
+    record_location,
+)
 from streams.contracts.message import SENTIMENTS, SentimentLabel, utc_now
-from streams.contracts.places import ORIGIN_HEADER, Headers, origin_of, parse_location, partition_name, record_location
 from streams.contracts.posts import (
     CampaignScore,
     Deletion,

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import msgspec
 
+from streams.contracts.dead_letters import DeadLetter, DeadLetterOutcome, DeadMessage
 from streams.contracts.gaps import Gap
-from streams.contracts.letters import DeadLetter, DeadLetterOutcome, DeadMessage
-from streams.contracts.places import Headers
+from streams.contracts.locations import Headers
 from streams.contracts.posts import Deletion, EnrichedMessage, EnrichedPost, Post, RawMessage
 from streams.contracts.pulse import PulseMinute, Spike
 from streams.contracts.repair import decode_json, without_nul

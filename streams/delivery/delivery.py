@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from aiokafka.errors import KafkaError
 
 from streams.backoff import Backoff
-from streams.delivery.couriers import Notifier, notifiers
+from streams.delivery.alert_consumer import AlertConsumer
 from streams.delivery.http import Poster
-from streams.delivery.inbox import AlertConsumer
+from streams.delivery.notifiers import Notifier, notifiers
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertmanagers, webhooks
 from streams.errors import TagpulseError, Unavailable
 from streams.kafka import topics

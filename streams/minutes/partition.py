@@ -24,10 +24,10 @@ import msgspec
 
 from streams.contracts import END_OF_INPUT, FIRST_MINUTE, LAST_MINUTE, Deletion, EnrichedMessage, PulseMinute
 from streams.metrics import OTHER
-from streams.minutes.known import ResumeState
-from streams.minutes.labels import CountedHashtags
+from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.part import UNTOLD, make_part
-from streams.minutes.post import MINUTE_SECONDS, CountedPost, event_time, keep, minute_of, time_of
+from streams.minutes.post import MINUTE_SECONDS, CountedPost, count_post, event_time, minute_of, time_of
+from streams.minutes.resume_state import ResumeState
 
 _END_MINUTE = minute_of(END_OF_INPUT.timestamp())
 
@@ -119,7 +119,7 @@ class PartitionMinutes:
         elif minute < self._final_until:
             outcome = "late"
         else:
-            outcome = "counted" if self._place(keep(message, record_ms, offset)) else "ignored"
+            outcome = "counted" if self._place(count_post(message, record_ms, offset)) else "ignored"
         self._take(offset, minute if outcome in ("counted", "ignored") else None)
         if seconds <= self._latest:
             return outcome, []

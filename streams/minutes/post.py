@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from models.text import prepare
 from streams.contracts import FIRST_MINUTE, LAST_MINUTE, EnrichedPost, Post, SentimentLabel
-from streams.minutes.text import is_question, is_repost, mark, original, words
+from streams.minutes.text import fingerprint, is_question, is_repost, original, words
 
 TEXT_CHARACTERS = 280
 """Of a text that is shown or told apart from others."""
@@ -70,7 +70,7 @@ class CountedPost:
     """As its network counted."""
 
 
-def keep(enriched: EnrichedPost, record_ms: int, offset: int) -> CountedPost:
+def count_post(enriched: EnrichedPost, record_ms: int, offset: int) -> CountedPost:
     """What is counted of a post, whose record has this time and offset."""
     post, sentiment = enriched.post, enriched.sentiment
     prepared = prepare(post.text)
@@ -96,7 +96,7 @@ def keep(enriched: EnrichedPost, record_ms: int, offset: int) -> CountedPost:
         words=words(prepared),
         text=post.text[:TEXT_CHARACTERS],
         prepared=text,
-        said=mark(text),
+        said=fingerprint(text),
         url=post.url,
         reposts=post.engagement.reposts,
     )

@@ -50,7 +50,7 @@ def same_text(text: str) -> str:
     return " ".join(original(text).casefold().split())
 
 
-def mark(text: str) -> str:
+def fingerprint(text: str) -> str:
     """A short name of a text, to find it again."""
     return hashlib.blake2b(same_text(text).encode(errors="replace"), digest_size=_MARK_BYTES).hexdigest()
 

@@ -16,7 +16,7 @@ from streams.errors import Unavailable
 from streams.kafka.reader import open_reader, partitions_of, read_topic
 from streams.kafka.reliable_producer import OutgoingRecord, ReliableProducer, Stopped
 from streams.replay.reader import Reader
-from streams.replay.selection import Chooser, Selection
+from streams.replay.selection import Selection, Selector
 from streams.runtime.lossless import Record as Item
 from streams.settings import Settings
 
@@ -44,7 +44,7 @@ class FeedProgress:
 
 
 @dataclass(frozen=True)
-class Reached:
+class ResumePoint:
     """Which items stand in the run's topic already: the last offset of each source in each partition of the topic."""
 
     offsets: Mapping[int, Mapping[Source, int]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Reached:
         return item.offset <= self.offsets.get(partition, {}).get((item.topic, item.partition), -1)
 
 
-def reached(settings: Settings) -> Reached:
+def resume_point(settings: Settings) -> ResumePoint:
     """Reads what an earlier start of the run has sent. Raises Unavailable."""
     found: dict[int, dict[Source, int]] = defaultdict(dict)
     for record in read_topic(settings.kafka, settings.topics.raw):
@@ -61,7 +61,7 @@ def reached(settings: Settings) -> Reached:
             name, partition, offset = parse_location(origin)
             places = found[record.partition]
             places[name, partition] = max(offset, places.get((name, partition), -1))
-    return Reached(found)
+    return ResumePoint(found)
 
 
 class ReplayFeed:
@@ -83,7 +83,7 @@ class ReplayFeed:
     ) -> None:
         """`settings` are those of the run; `speed`: how many times faster than it happened, infinity as fast as it goes."""
         self._reader = reader
-        self._chooser = Chooser(selection)
+        self._chooser = Selector(selection)
         self._settings = settings
         self._speed = speed
         self._clock = clock
@@ -98,7 +98,7 @@ class ReplayFeed:
         self._stopping = True
         self._outbox.stop()
 
-    def run(self, already: Reached) -> bool:
+    def run(self, already: ResumePoint) -> bool:
         """Returns whether all was sent and confirmed. Raises Unavailable, BadInput, Refused."""
         try:
             self._outbox.open()
@@ -120,7 +120,7 @@ class ReplayFeed:
             self.progress.sent = self._outbox.confirmed[self._settings.topics.raw]
         return self.progress.done
 
-    def _due(self, already: Reached) -> Iterator[list[OutgoingRecord]]:
+    def _due(self, already: ResumePoint) -> Iterator[list[OutgoingRecord]]:
         """The chosen items that are not in the topic yet, each when its time has come."""
         paced = self._speed != inf
         begin: tuple[float, int] | None = None

@@ -12,7 +12,7 @@ from models.enricher import TextEnricher
 from streams.contracts import Post, decode_raw
 from streams.errors import BadMessage
 from streams.replay.reader import Reader
-from streams.replay.selection import Chooser, Selection
+from streams.replay.selection import Selection, Selector
 from streams.runtime.lossless import Record
 
 _SAMPLE = 512
@@ -54,7 +54,7 @@ def make_plan(
     clock: Callable[[], float] = time.perf_counter,
 ) -> ReplayPlan:
     """Reads everything once, changes nothing, and times the model on the first posts. Raises Unavailable, BadInput."""
-    chooser = Chooser(selection)
+    chooser = Selector(selection)
     parts = {
         (each.topic, each.partition): PlannedPartition(name=each.topic, partition=each.partition)
         for each in reader.bounds

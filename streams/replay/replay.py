@@ -11,12 +11,12 @@ from datetime import datetime
 from streams.contracts import utc_now
 from streams.errors import BadInput
 from streams.kafka import topics
-from streams.replay.feed import FeedProgress, Reached, ReplayFeed, reached
+from streams.replay.feed import FeedProgress, ReplayFeed, ResumePoint, resume_point
 from streams.replay.manifest import Account, Manifest
 from streams.replay.reader import Bounds, Reader
-from streams.replay.runs import held
+from streams.replay.runs import stored_rows
 from streams.replay.selection import Selection
-from streams.replay.state import ReplaySpec, State, StateFolder, chosen
+from streams.replay.state import ReplaySpec, State, StateFolder, selection_of
 from streams.replay.workers import Workers
 from streams.settings import Settings
 
@@ -78,7 +78,7 @@ class Replay:
                 )
             if state is not None and state.manifest is not None:
                 return state.manifest
-            already = Reached()
+            already = ResumePoint()
             if state is None:
                 reader = self._request.open_reader(())
                 made = topics.create(self._settings)
@@ -92,18 +92,18 @@ class Replay:
             else:
                 topics.create(self._settings)
                 reader = self._request.open_reader(state.bounds)
-                already = reached(self._settings)
+                already = resume_point(self._settings)
             manifest = self._play(reader, already, show)
             if manifest is not None:
                 began = datetime.fromisoformat(state.started_at)
-                manifest.source, manifest.selection = state.order.origin, chosen(state.order)
+                manifest.source, manifest.selection = state.order.origin, selection_of(state.order)
                 manifest.started_at, manifest.finished_at = state.started_at, _text(self._now())
                 manifest.seconds = round((self._now() - began).total_seconds(), 1)
                 state.manifest = manifest
                 self._memory.save(run, state)
             return manifest
 
-    def _play(self, reader: Reader, already: Reached, show: Callable[[ReplayProgress], None]) -> Manifest | None:
+    def _play(self, reader: Reader, already: ResumePoint, show: Callable[[ReplayProgress], None]) -> Manifest | None:
         request, settings = self._request, self._settings
         feed = ReplayFeed(reader, request.selection, settings, speed=request.speed)
         self._feed = feed
@@ -150,13 +150,13 @@ class Replay:
         manifest.sinks = {
             name: posts.get(settings.run, 0)
             for name in request.order.sinks
-            if (posts := held(name, settings)) is not None
+            if (posts := stored_rows(name, settings)) is not None
         }
         return manifest
 
 
 def _describe(order: ReplaySpec) -> str:
-    return ", ".join(f"{name}={value}" for name, value in ({"from": order.origin} | chosen(order)).items())
+    return ", ".join(f"{name}={value}" for name, value in ({"from": order.origin} | selection_of(order)).items())
 
 
 def _text(time: datetime) -> str:

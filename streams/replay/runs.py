@@ -32,7 +32,7 @@ class Run(msgspec.Struct, kw_only=True):
 def list_runs(settings: Settings, sinks: Sequence[str]) -> list[Run]:
     """Every run, the live one first. `settings` are the live day's. Raises Unavailable."""
     memory = StateFolder(settings.produce.state_path)
-    kept = {name: held(name, settings) or {} for name in sinks}
+    kept = {name: stored_rows(name, settings) or {} for name in sinks}
     standing = topics.names(settings.kafka)
     names = {LIVE, *memory.names(), *(run for runs in kept.values() for run in runs)}
     names |= {
@@ -75,7 +75,7 @@ def drop(settings: Settings, run: Run, sinks: Sequence[str]) -> dict[str, int]:
     return dropped
 
 
-def held(name: str, settings: Settings) -> dict[str, int] | None:
+def stored_rows(name: str, settings: Settings) -> dict[str, int] | None:
     """The posts that a sink keeps, by run; None when it cannot tell. Raises Unavailable."""
     return asyncio.run(_held(find_sink(name).from_settings(settings)))
 

@@ -41,7 +41,7 @@ class Selection:
         return None if self.until is None else int(self.until.timestamp() * 1000)
 
 
-class Chooser:
+class Selector:
     """Tells which items are chosen; remembers the posts that were, so that their deletions go with them."""
 
     def __init__(self, selection: Selection) -> None:

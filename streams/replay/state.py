@@ -30,7 +30,7 @@ class ReplaySpec(msgspec.Struct, frozen=True, kw_only=True):
     unwatched: bool = False
 
 
-def chosen(order: ReplaySpec) -> dict[str, Any]:
+def selection_of(order: ReplaySpec) -> dict[str, Any]:
     """What an order asks for beside its origin, without what it leaves open."""
     return {name: value for name, value in msgspec.to_builtins(order).items() if value and name != "origin"}
 

@@ -39,7 +39,7 @@ from streams.contracts import partition_name, record_location
 from streams.runtime.faust_thread import Taken, Thread
 from streams.runtime.offset_gaps import Examine, Expired, expired
 from streams.runtime.progress import OutOfOrder, PartitionProgress
-from streams.runtime.task_stacks import waiting
+from streams.runtime.task_stacks import task_stacks
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +248,11 @@ class _Consumer(driver.Consumer):
             f"from {each.acknowledged}, {'fetched' if at in self._active_partitions else 'not fetched'}"
             for at, each in sorted(self._progress.items())
         ]
-        return [f"flow {'active' if self.flow_active else 'stopped'}", *partitions, *waiting(self._thread.thread_loop)]
+        return [
+            f"flow {'active' if self.flow_active else 'stopped'}",
+            *partitions,
+            *task_stacks(self._thread.thread_loop),
+        ]
 
 
 class _Transport(driver.Transport):

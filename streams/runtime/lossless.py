@@ -95,7 +95,7 @@ class BatchPolicy:
     """How much is read, worked on and made durable at once."""
 
     batch_size: int
-    within_seconds: float
+    max_wait_seconds: float
     batches_in_flight: int
     flush_records: int = 1
     """What is written is made durable once it is this many records (1: at once)…"""
@@ -142,7 +142,7 @@ class Lossless(Generic[R]):
         """The body of the agent: reads for ever. `stream` is the agent's Faust stream."""
         finisher = asyncio.create_task(_or_exit(self._finish(stream)))
         try:
-            async for events in self._take(stream, self._pace.batch_size, self._pace.within_seconds):
+            async for events in self._take(stream, self._pace.batch_size, self._pace.max_wait_seconds):
                 if self._draining.is_set():
                     continue
                 self._unfinished += 1

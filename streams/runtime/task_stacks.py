@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 
-def waiting(loop: asyncio.AbstractEventLoop) -> list[str]:
+def task_stacks(loop: asyncio.AbstractEventLoop) -> list[str]:
     """A line for each unfinished task, from its outermost call to where it waits; may be asked from another thread."""
     return sorted(" > ".join(_calls(task.get_coro())) for task in asyncio.all_tasks(loop))
 

@@ -22,7 +22,7 @@ from streams.runtime.faust_app import Subscription, build_app
 from streams.runtime.faust_consumer import ReportExpired, dead_tasks
 from streams.runtime.lossless import BatchPolicy, HoldingOutput, Lossless, Output, PartitionId, Record, exit_now
 from streams.runtime.offset_gaps import Expired
-from streams.runtime.task_stacks import waiting
+from streams.runtime.task_stacks import task_stacks
 from streams.runtime.watchdog import Watchdog
 from streams.settings import LIVE, Settings
 
@@ -95,7 +95,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     loop = asyncio.get_running_loop()
 
     def describe() -> list[str]:
-        return [*(app.consumer.standing() if started.is_set() else ["Faust has not started"]), *waiting(loop)]
+        return [*(app.consumer.standing() if started.is_set() else ["Faust has not started"]), *task_stacks(loop)]
 
     watchdog = Watchdog(
         {each.topic: each.worker for each in jobs.values()},

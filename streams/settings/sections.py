@@ -150,7 +150,7 @@ class EnrichSettings(Section):
     """`posts.raw` → `posts.enriched`."""
 
     batch_size: Positive = Field(256, description="posts that are read, enriched and confirmed together")
-    within_seconds: Annotated[float, Field(gt=0, le=2)] = Field(
+    max_wait_seconds: Annotated[float, Field(gt=0, le=2)] = Field(
         0.2, description="a batch that is not full waits at most this long"
     )
     batches_in_flight: Positive = Field(3, description="batches read, in the model or being sent at once")

@@ -100,7 +100,7 @@ class Sink(ABC):
     def pace(self) -> BatchPolicy:
         """How many rows come at once, and how often they are flushed."""
         return BatchPolicy(
-            batch_size=2_000, within_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0
+            batch_size=2_000, max_wait_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0
         )
 
     async def require(self) -> None:  # noqa: B027 (a sink may have nothing to look at)

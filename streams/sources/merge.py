@@ -12,7 +12,7 @@ Put = Callable[[T], Awaitable[None]]
 _WAITING = 16  # each may be a line of 2 MiB
 
 
-async def merged(readers: Sequence[Callable[[Put[T]], Awaitable[None]]]) -> AsyncIterator[T]:
+async def merge(readers: Sequence[Callable[[Put[T]], Awaitable[None]]]) -> AsyncIterator[T]:
     """What the readers put, as it comes; they wait while nobody asks for more.
 
     Ends when all have ended. What one of them raises ends the others and is raised here.

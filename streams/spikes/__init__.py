@@ -2,6 +2,7 @@
 
 from streams.spikes.counts import MinuteCounts, merge_parts
 from streams.spikes.detector import Detector
+from streams.spikes.events import SpikeEvent
 from streams.spikes.sensitivity import (
     DEFAULT_SENSITIVITY,
     SENSITIVITIES,
@@ -9,7 +10,6 @@ from streams.spikes.sensitivity import (
     Sensitivity,
     SensitivityName,
 )
-from streams.spikes.turns import SpikeEvent
 
 __all__ = [
     "DEFAULT_SENSITIVITY",

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import EPOCH, MINUTE, time_of
+from streams.spikes.events import SpikeEvent
 from streams.spikes.hashtag import HashtagWatch
 from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity, SensitivityName
-from streams.spikes.turns import SpikeEvent
 
 
 class Detector:

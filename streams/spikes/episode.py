@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from streams.contracts import SpikeKind, SpikeState
+from streams.spikes.events import SpikeEvent
 from streams.spikes.evidence import interval
-from streams.spikes.recent import Sums
-from streams.spikes.turns import SpikeEvent
+from streams.spikes.running_sums import Sums
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

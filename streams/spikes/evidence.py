@@ -7,7 +7,7 @@ from math import log, sqrt
 _Z_95 = 1.959964
 
 
-def rise(k: float, n: float, usual: float, weight: float) -> float:
+def likelihood_ratio(k: float, n: float, usual: float, weight: float) -> float:
     """Logarithm of the likelihood ratio: `k` of `n` against a usual share that `weight` posts told; 0 where it did not rise.
 
     With a usual share that is known for certain (an infinite weight) it is n · KL(k/n ‖ usual).
@@ -27,7 +27,7 @@ def _part(share: float, against: float) -> float:
     return share * log(share / against) if share > 0 else 0.0
 
 
-def back(k: int, n: int, usual: float, spike: float) -> float:
+def return_likelihood_ratio(k: int, n: int, usual: float, spike: float) -> float:
     """Logarithm of the likelihood ratio of one minute: for the usual share, against that of a spike."""
     return k * log(usual / spike) + (n - k) * log((1 - usual) / (1 - spike))
 

@@ -10,8 +10,8 @@ import msgspec
 from streams.contracts import Driver, Excerpt, Explanation, PulseMinute, SpikeKind
 from streams.minutes.text import same_text
 from streams.spikes.drivers import distinct, drivers, most_frequent
-from streams.spikes.piles import Pile, all_posts, excerpts, negative_posts, newest, pile
 from streams.spikes.summary import Figures, summarise
+from streams.spikes.term_counts import TermCounts, all_posts, count_terms, excerpts, negative_posts, newest
 
 _TERMS = 8
 _OTHERS = 5
@@ -47,9 +47,9 @@ def explain(
     """
     now, before = newest(spike_minutes), newest(baseline_minutes)
     count = negative_posts if kind == "negative" else all_posts
-    spike, earlier = pile(now, count), pile(before, count)
+    spike, earlier = count_terms(now, count), count_terms(before, count)
     if kind == "negative" and earlier.posts < _MIN_NEGATIVE_BEFORE:
-        earlier = pile(before, all_posts)
+        earlier = count_terms(before, all_posts)
     shown = before if kind == "silence" else now
     found = _usual(spike, earlier, hashtag) if kind == "silence" else _driving(spike, earlier, hashtag, _texts(now))
     author, author_share = _top(earlier if kind == "silence" else spike, "authors")
@@ -82,7 +82,7 @@ def explain(
 _PARTS = ("topics", "campaign_topics", "languages", "sources")
 
 
-def _driving(spike: Pile, before: Pile, hashtag: str, texts: set[str]) -> dict[str, list[Driver]]:
+def _driving(spike: TermCounts, before: TermCounts, hashtag: str, texts: set[str]) -> dict[str, list[Driver]]:
     terms = drivers(_others(spike.terms, hashtag), spike.posts, before.terms, before.posts, _TERMS * _MORE)
     found = {"terms": distinct(terms, _TERMS, texts)}
     for part in _PARTS:
@@ -90,7 +90,7 @@ def _driving(spike: Pile, before: Pile, hashtag: str, texts: set[str]) -> dict[s
     return found
 
 
-def _usual(spike: Pile, before: Pile, hashtag: str) -> dict[str, list[Driver]]:
+def _usual(spike: TermCounts, before: TermCounts, hashtag: str) -> dict[str, list[Driver]]:
     """Of the terms the hashtags, where there are any: what people chose to be found by."""
     terms = _others(before.terms, hashtag)
     tags = Counter({name: n for name, n in terms.items() if name.startswith("#")})
@@ -114,7 +114,7 @@ def _texts(minutes: Sequence[PulseMinute]) -> set[str]:
     }
 
 
-def _top(of: Pile, part: str, at_least: int = 1) -> tuple[str, float]:
+def _top(of: TermCounts, part: str, at_least: int = 1) -> tuple[str, float]:
     counts: Counter[str] = getattr(of, part)
     name, posts = min(counts.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
     if posts < at_least or not of.posts:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from streams.spikes.counts import MinuteCounts
+from streams.spikes.distinct_posts import DistinctPosts
 from streams.spikes.episode import time_of
+from streams.spikes.events import SpikeEvent
 from streams.spikes.negative import NegativeWatch
-from streams.spikes.recent import KEPT_MINUTES, RunningSums
+from streams.spikes.running_sums import KEPT_MINUTES, RunningSums
 from streams.spikes.same_hour import DAY_MINUTES
 from streams.spikes.sensitivity import Sensitivity
 from streams.spikes.silence import SilenceWatch
-from streams.spikes.turns import SpikeEvent
-from streams.spikes.voices import DistinctPosts
 from streams.spikes.volume import VolumeWatch
 
 _FORGOTTEN_MINUTES = 14 * DAY_MINUTES

@@ -14,7 +14,7 @@ from models.text import prepare
 from streams.contracts.message import Count, Time
 from streams.errors import BadInput
 from streams.minutes.post import TEXT_CHARACTERS
-from streams.minutes.text import is_repost, mark, original
+from streams.minutes.text import fingerprint, is_repost, original
 from streams.sinks.lake.query import connect
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import EPOCH
@@ -118,7 +118,7 @@ def by_minute(counts: Iterable[MinuteCounts]) -> Iterator[tuple[datetime, list[M
 def _said(text: str) -> str:
     """The mark of a text, empty for a repost."""
     prepared = prepare(text)
-    return "" if is_repost(prepared) else mark(original(prepared)[:TEXT_CHARACTERS])
+    return "" if is_repost(prepared) else fingerprint(original(prepared)[:TEXT_CHARACTERS])
 
 
 def _stored(row: tuple[Any, ...]) -> MinuteCounts:

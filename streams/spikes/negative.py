@@ -9,11 +9,11 @@ from __future__ import annotations
 from streams.contracts import SpikeKind
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import Episode
-from streams.spikes.evidence import back, rise
-from streams.spikes.memory import LEAST_WEIGHT, LaggedBaseline
-from streams.spikes.recent import RunningSums
+from streams.spikes.events import SpikeEvent
+from streams.spikes.evidence import likelihood_ratio, return_likelihood_ratio
+from streams.spikes.lagged_baseline import LEAST_WEIGHT, LaggedBaseline
+from streams.spikes.running_sums import RunningSums
 from streams.spikes.sensitivity import Sensitivity
-from streams.spikes.turns import SpikeEvent
 
 _WINDOWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 37, 45)
 _CLOSING_EVIDENCE = 8.0
@@ -67,7 +67,7 @@ class NegativeWatch:
             n, k = n_total - n_before, k_total - k_before
             if k < n * least_share or n < wanted.min_posts:
                 continue
-            found = rise(k, n, usual.share, usual.weight) / self._memory.sway(minutes)
+            found = likelihood_ratio(k, n, usual.share, usual.weight) / self._memory.overdispersion(minutes)
             if found >= best:
                 best, best_minutes = found, minutes
         if not best_minutes:
@@ -85,7 +85,9 @@ class NegativeWatch:
         usual = self._memory.usual.share
         left = self._share - usual
         if n and left > 0:
-            self._back = max(0.0, self._back + back(k, n, usual, self._share) / self._memory.sway(1))
+            self._back = max(
+                0.0, self._back + return_likelihood_ratio(k, n, usual, self._share) / self._memory.overdispersion(1)
+            )
             if self._back == 0.0:
                 self._last = number
         is_usual = left < self._sensitivity.min_rise / 2

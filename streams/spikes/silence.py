@@ -8,10 +8,10 @@ from math import exp
 from streams.contracts import SpikeKind
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import Episode
-from streams.spikes.recent import RunningSums
+from streams.spikes.events import SpikeEvent
+from streams.spikes.running_sums import RunningSums
 from streams.spikes.same_hour import DAY_MINUTES, SameHour
 from streams.spikes.sensitivity import Sensitivity
-from streams.spikes.turns import SpikeEvent
 
 _MEAN_LIVES = (20.0, 60.0, 240.0)
 """Minutes over which the rate is taken; the least one counts, so that a fading hashtag is expected to fade on."""

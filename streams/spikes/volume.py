@@ -5,10 +5,10 @@ from __future__ import annotations
 from streams.contracts import SpikeKind
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import Episode
-from streams.spikes.recent import RunningSums
+from streams.spikes.events import SpikeEvent
+from streams.spikes.running_sums import RunningSums
 from streams.spikes.sensitivity import Sensitivity
 from streams.spikes.surge import BIN_MINUTES, Limits, Surge
-from streams.spikes.turns import SpikeEvent
 
 
 class VolumeWatch:

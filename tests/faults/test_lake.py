@@ -21,7 +21,7 @@ from tests.helpers.line import Line
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import committed, end_offsets, produce, read_all
 from tests.helpers.s3 import local_bucket
-from tests.streams.sinks.test_parquet import START, enriched
+from tests.streams.sinks.lake.test_parquet import START, enriched
 
 MESSAGES = 50_000
 KILLS = 20

@@ -28,7 +28,7 @@ def _settings(broker: Broker, settings_for: SettingsFactory) -> Settings:
     return settings_for(
         broker,
         model={"backend": "constant"},
-        enrich={"batch_size": 64, "within_seconds": 0.05},
+        enrich={"batch_size": 64, "max_wait_seconds": 0.05},
         lake={"batch_size": 200, "flush_rows": 400, "flush_seconds": 0.3},
     )
 

@@ -14,9 +14,9 @@ import pytest
 from streams.agents.detect import SpikeWatch
 from streams.contracts import EnrichedMessage, PulseMinute, Spike, decode_spike, encode
 from streams.kafka import topics
-from streams.minutes.known import ResumeState
-from streams.minutes.labels import CountedHashtags
+from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.partition import PartitionMinutes
+from streams.minutes.resume_state import ResumeState
 from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory

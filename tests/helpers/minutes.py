@@ -27,7 +27,7 @@ from streams.contracts import (
 )
 from streams.metrics import OTHER
 from streams.minutes.part import make_part
-from streams.minutes.post import CountedPost, keep, minute_of
+from streams.minutes.post import CountedPost, count_post, minute_of
 from streams.settings import Settings
 from tests.helpers.records import read_all
 
@@ -127,7 +127,7 @@ def _standing(records: Sequence[Item], lateness: int) -> dict[int, list[CountedP
             if post and not (post.order[0] and post.order[1] > message.deleted_at.timestamp()):
                 del newest[message.key]
             continue
-        post = keep(message, record.record_ms, record.offset)
+        post = count_post(message, record.record_ms, record.offset)
         if latest is not None and post.minute < latest - lateness:
             continue
         gone = deleted.get(post.key)

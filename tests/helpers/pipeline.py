@@ -29,7 +29,7 @@ T = TypeVar("T")
 SMALL_STEPS = {
     "model": {"backend": "constant"},
     "produce": {"cursor_seconds": 0.5},
-    "enrich": {"batch_size": 64, "within_seconds": 0.05},
+    "enrich": {"batch_size": 64, "max_wait_seconds": 0.05},
     "lake": {"batch_size": 200, "flush_rows": 400, "flush_seconds": 0.5},
     "postgres": {"batch_size": 200, "flush_rows": 400, "flush_seconds": 0.5},
 }

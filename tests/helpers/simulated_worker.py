@@ -19,7 +19,7 @@ from streams.settings import KafkaSettings
 from tests.helpers.simulated_loop import SimulatedLoop
 from tests.helpers.simulation import Cluster
 
-_PACE = BatchPolicy(batch_size=4, within_seconds=0.05, batches_in_flight=2)
+_PACE = BatchPolicy(batch_size=4, max_wait_seconds=0.05, batches_in_flight=2)
 _running: contextvars.ContextVar[SimulatedWorker | None] = contextvars.ContextVar("running", default=None)
 
 

@@ -17,7 +17,7 @@ from models.artefact import (
     write_checksums,
 )
 from models.evaluation.error_rates import UMSAB_LANGUAGES
-from models.rates import read_rates
+from models.prior_shift import read_rates
 from models.training.data import NOISY
 
 MOST_BYTES = 64_000_000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.rates import read_rates
+from models.prior_shift import read_rates
 from tests.helpers.model_command import answers, run
 
 MOODS = {"negative": "0", "neutral": "1", "positive": "2"}

@@ -42,10 +42,10 @@ from streams.delivery.templates import render
 from streams.demo.tally import Tally
 from streams.errors import BadMessage
 from streams.kafka.publisher import Outgoing, record_ms
-from streams.minutes.known import KnownParts, ResumeState
-from streams.minutes.labels import CountedHashtags
+from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.partition import PartitionMinutes
-from streams.replay.selection import Chooser, Selection, hashtags_of
+from streams.minutes.resume_state import KnownParts, ResumeState
+from streams.replay.selection import Selection, Selector, hashtags_of
 from streams.runtime.lossless import Record
 from streams.settings import AlertsSettings, LakeSettings, PostgresSettings, Settings, WorkerSettings
 from streams.sinks.base import Sink
@@ -249,7 +249,7 @@ def test_tail_and_demo(record: Record) -> None:
 @many
 @given(records(TOPICS.raw, "post", "deletion"))
 def test_replay(record: Record) -> None:
-    chooser = Chooser(Selection(since=NOW, hashtags=frozenset(["poltwt"])))
+    chooser = Selector(Selection(since=NOW, hashtags=frozenset(["poltwt"])))
     chooser.chooses(record)
     hashtags_of(record.value)
     origin = origin_of(record.headers)

@@ -23,7 +23,7 @@ from streams.contracts import (
     find_hashtags,
     normalise_hashtags,
 )
-from streams.minutes.post import keep
+from streams.minutes.post import count_post
 from streams.minutes.text import same_text
 from streams.privacy import pseudonymise
 from streams.settings import Settings
@@ -70,7 +70,7 @@ def x(text: str) -> object:
 
 
 def watched(text: str) -> object:
-    return keep(msgspec.structs.replace(ENRICHED, post=msgspec.structs.replace(POST, text=text)), 0, 0)
+    return count_post(msgspec.structs.replace(ENRICHED, post=msgspec.structs.replace(POST, text=text)), 0, 0)
 
 
 def hidden(text: str) -> object:
@@ -111,6 +111,6 @@ def test_what_is_kept_of_a_post_is_bounded(make: Callable[[int], str]) -> None:
     text = make(SIZE)
     post = msgspec.structs.replace(POST, text=text, hashtags=(text, *text.split()[:1_000], "end"))
     assert sum(map(len, post.hashtags)) <= 100 * 200
-    kept = keep(msgspec.structs.replace(ENRICHED, post=post), 0, 0)
+    kept = count_post(msgspec.structs.replace(ENRICHED, post=post), 0, 0)
     assert len(encode(msgspec.structs.replace(post, text=""))) < 200_000
     assert sum(map(len, kept.words)) + sum(map(len, kept.hashtags)) + len(kept.text) + len(kept.prepared) < 25_000

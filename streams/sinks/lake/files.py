@@ -129,7 +129,7 @@ def _opened(storage: Storage, name: str) -> Iterator[pq.ParquetFile]:
         raise BadInput(f"{storage.place}/{name} is damaged: move it out of the lake; {error}") from error
 
 
-def held(storage: Storage, folder: str, span: Span) -> tuple[set[Identity], int]:
+def already_stored(storage: Storage, folder: str, span: Span) -> tuple[set[Identity], int]:
     """The rows of a span that the files of a folder hold, and which copy a new file of that span is."""
     while True:
         files = files_of(storage, folder)

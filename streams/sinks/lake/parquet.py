@@ -20,7 +20,7 @@ from streams.runtime.lossless import BatchPolicy
 from streams.settings import LIVE, LakeSettings, Settings
 from streams.sinks.base import Erasure, Flushed, Forgotten, Row, Sink
 from streams.sinks.lake.columns import schema_of, to_table
-from streams.sinks.lake.files import Identity, held, write_table
+from streams.sinks.lake.files import Identity, already_stored, write_table
 from streams.sinks.lake.folders import DELETIONS, POSTS, SPIKES, Span, folder_of
 from streams.sinks.lake.forget import find, forget
 from streams.sinks.lake.opening import open_storage
@@ -42,7 +42,7 @@ class ParquetSink(Sink):
         self._run = run
         self._pace = BatchPolicy(
             batch_size=settings.batch_size,
-            within_seconds=0.5,
+            max_wait_seconds=0.5,
             batches_in_flight=2,
             flush_records=settings.flush_rows,
             flush_seconds=settings.flush_seconds,
@@ -108,7 +108,7 @@ class ParquetSink(Sink):
             return sum(writers.map(lambda file: self._write_file(*file), files))
 
     def _write_file(self, folder: str, span: Span, rows: Mapping[Identity, Row]) -> int:
-        stored, copy = held(self._storage, folder, span)
+        stored, copy = already_stored(self._storage, folder, span)
         fresh = [row for identity, row in rows.items() if identity not in stored]
         metrics.REPEATED.labels(self.name).inc(len(rows) - len(fresh))
         if fresh:

@@ -70,7 +70,7 @@ class PostgresSink(Sink):
     def pace(self) -> BatchPolicy:
         return BatchPolicy(
             batch_size=self._settings.batch_size,
-            within_seconds=0.5,
+            max_wait_seconds=0.5,
             batches_in_flight=2,
             flush_records=self._settings.flush_rows,
             flush_seconds=self._settings.flush_seconds,

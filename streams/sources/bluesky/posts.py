@@ -26,7 +26,7 @@ from streams.sources.bluesky.jetstream import (
     malformed,
 )
 from streams.sources.live import PostTimes, Written
-from streams.sources.recent import RecentlySeen
+from streams.sources.recently_seen import RecentlySeen
 from streams.sources.tags import Tags
 from streams.sources.untyped import dicts, mapping, string, strings, time
 

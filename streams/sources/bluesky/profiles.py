@@ -22,7 +22,7 @@ from streams.sources.base import Content
 from streams.sources.bluesky.jetstream import SOURCE
 from streams.sources.bluesky.posts import NOT_FOR_US
 from streams.sources.http import TROUBLE, BadAnswer, Client
-from streams.sources.recent import RecentlySeen
+from streams.sources.recently_seen import RecentlySeen
 from streams.sources.untyped import dicts, mapping, string, time
 
 logger = logging.getLogger(__name__)

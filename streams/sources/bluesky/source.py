@@ -190,7 +190,7 @@ class BlueskySource(Source):
         if self.tape is not None:
             self.tape(self._servers.host, frame)
         if (notice := notice_of(frame)) is not None:
-            self._heed(notice)
+            self._handle_notice(notice)
         else:
             contents = self._parser.read(frame, self._servers.host, self._now())
             self._backoff.reset()
@@ -198,7 +198,7 @@ class BlueskySource(Source):
             self._go_on(position_of(frame))
             self._pending += contents
 
-    def _heed(self, notice: StreamNotice) -> None:
+    def _handle_notice(self, notice: StreamNotice) -> None:
         if notice.name == "OutdatedCursor":
             self._gap(str(notice))
         elif notice.name == "FutureCursor" or notice.is_error:

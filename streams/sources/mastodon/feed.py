@@ -21,7 +21,7 @@ from streams.sources.live import report_gap
 from streams.sources.mastodon.instance import BEFORE_ALL, PAGE, Instance, order
 from streams.sources.mastodon.status import DELETE, EDIT, SOURCE, UPDATE, LocalId, MastodonParser
 from streams.sources.merge import Put
-from streams.sources.recent import RecentlySeen
+from streams.sources.recently_seen import RecentlySeen
 from streams.sources.times import CLOCKS_DIFFER
 from streams.sources.untyped import time
 from streams.sources.wire import EventReader, TooLong, event_frame

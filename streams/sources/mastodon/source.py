@@ -19,7 +19,7 @@ from streams.sources.live import PostTimes, show_behind
 from streams.sources.mastodon.feed import FeedStep, HashtagFeed, ReadPosition, Refusals
 from streams.sources.mastodon.instance import Instance, order
 from streams.sources.mastodon.status import SOURCE, MastodonParser
-from streams.sources.merge import merged
+from streams.sources.merge import merge
 from streams.sources.tags import Tags
 from streams.sources.times import CLOCKS_DIFFER
 
@@ -81,7 +81,7 @@ class MastodonSource(Source):
                 for url, token in servers.items()
                 for tag in self._tags
             ]
-            steps = merged([feed.run for feed in feeds])
+            steps = merge([feed.run for feed in feeds])
             try:
                 async for step in steps:
                     yield self._take(step)

@@ -17,7 +17,7 @@ from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.html import read_html
 from streams.sources.live import PostTimes
-from streams.sources.recent import RecentlySeen
+from streams.sources.recently_seen import RecentlySeen
 from streams.sources.tags import Tags
 from streams.sources.untyped import count, dicts, mapping, string, time
 from streams.sources.wire import Event, parse_event_frame

@@ -14,7 +14,7 @@ from streams.errors import Refused
 from streams.settings import XSettings
 from streams.sources import http
 from streams.sources.merge import Put
-from streams.sources.recent import RecentlySeen
+from streams.sources.recently_seen import RecentlySeen
 from streams.sources.wire import TooLong
 from streams.sources.x.coverage import StreamCoverage, StreamStep
 from streams.sources.x.reconnect import ReconnectPauses

@@ -21,7 +21,7 @@ from streams.settings import XSettings
 from streams.sources import http
 from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.live import PostTimes, report_gap, show_behind
-from streams.sources.merge import Put, merged
+from streams.sources.merge import Put, merge
 from streams.sources.wire import TooLong
 from streams.sources.x.compliance import STREAMS, Compliance
 from streams.sources.x.coverage import StreamCoverage, StreamStep
@@ -115,7 +115,7 @@ class XSource(Source):
             readers = [partial(self._run, client), partial(self._watch_quota, client)]
             if self._compliance is not None:
                 readers += [partial(self._compliance.run, client, stream) for stream in STREAMS]
-            steps = merged(readers)
+            steps = merge(readers)
             try:
                 async for step in steps:
                     yield self._take(step)

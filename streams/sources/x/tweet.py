@@ -14,7 +14,7 @@ from streams.contracts import Deletion, Engagement, Post, find_hashtags, normali
 from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
 from streams.sources.live import PostTimes, Written
-from streams.sources.recent import RecentlySeen
+from streams.sources.recently_seen import RecentlySeen
 from streams.sources.tags import Tags
 from streams.sources.times import tweet_time
 from streams.sources.untyped import count, dicts, mapping, string, strings, time

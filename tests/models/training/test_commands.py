@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from models import Enricher
 from models.artefact import TOKENIZER_FILE, open_artefact
-from models.rates import read_rates
+from models.prior_shift import read_rates
 from models.tokenizer import Tokenizer
 from models.train_cli import train
 from models.training import commands, corpus, export, recipe, vectors

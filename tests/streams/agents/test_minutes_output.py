@@ -14,7 +14,7 @@ from streams.agents import minutes
 from streams.agents.minutes import MinutesOutput, ReadPost, read_enriched
 from streams.contracts import END_OF_INPUT, PulseMinute, decode_minute, encode
 from streams.kafka.publisher import Outgoing
-from streams.minutes.known import KnownParts
+from streams.minutes.resume_state import KnownParts
 from streams.runtime.lossless import Record
 from streams.settings import Settings
 from tests.helpers.minutes import START, enriched

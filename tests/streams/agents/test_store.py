@@ -18,7 +18,7 @@ from streams.settings import Settings
 from streams.sinks.base import BadRow, Flushed, Row, Sink
 from tests.conftest import SettingsFactory
 from tests.helpers.records import read_all
-from tests.streams.sinks.test_parquet import enriched
+from tests.streams.sinks.lake.test_parquet import enriched
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from streams.processes.broker import HOST, Broker, free_port
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import own_settings
 from tests.helpers.processes import run_tagpulse
-from tests.streams.test_doctor import needs_weights
+from tests.streams.doctor.test_checks import needs_weights
 
 CHECKS = ["campaign", "broker", "topics", "model", "metrics port", "clock", "lake", "state"]
 

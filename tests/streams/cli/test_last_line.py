@@ -15,7 +15,7 @@ from tests.helpers import x
 from tests.helpers.brokers import own_settings
 from tests.helpers.processes import run_tagpulse
 from tests.streams.compare.two_runs import enriched, write_run
-from tests.streams.test_terminal import HOSTILE, STEERING
+from tests.streams.text.test_terminal import HOSTILE, STEERING
 
 
 @pytest.fixture

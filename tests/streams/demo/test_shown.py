@@ -29,9 +29,9 @@ from streams.contracts import (
     TopicScore,
     encode,
 )
-from streams.demo.state import Play
 from streams.demo.report import report
 from streams.demo.stage import Stage
+from streams.demo.state import Play
 from streams.demo.summary import DaySummary, Shared
 from streams.demo.tally import SLOT, SentimentTally, Tally, find_turn
 from streams.demo.view import render

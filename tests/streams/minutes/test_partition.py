@@ -13,11 +13,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from streams.contracts import END_OF_INPUT, EnrichedMessage, PulseMinute, SentimentCounts, encode
-from streams.minutes.known import KnownParts, ResumeState
-from streams.minutes.labels import CountedHashtags
+from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.merge import CompleteMinute, Merger
 from streams.minutes.partition import PartitionMinutes, PublishedPart
-from streams.minutes.text import mark
+from streams.minutes.resume_state import KnownParts, ResumeState
+from streams.minutes.text import fingerprint
 from tests.helpers.minutes import START, Item, content, deletion, enriched, fold, items, last_parts
 
 LATENESS = 180.0
@@ -83,7 +83,7 @@ def test_the_counts_are_those_of_the_posts() -> None:
     assert part.independent == SentimentCounts(negative=1, neutral=1), (
         "no reposts, and one text and one author count once"
     )
-    assert part.said == {mark("where is rex? http"): True, mark("http"): False}
+    assert part.said == {fingerprint("where is rex? http"): True, fingerprint("http"): False}
     assert (part.reposts, part.questions) == (2, 3)
     assert part.probabilities == pytest.approx((2.55, 1.4, 1.05))
     assert part.languages == {"en": part.moods}

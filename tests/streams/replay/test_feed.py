@@ -10,7 +10,7 @@ import pytest
 from streams.contracts import origin_of
 from streams.kafka import topics
 from streams.processes.broker import Broker
-from streams.replay.feed import ReplayFeed, reached
+from streams.replay.feed import ReplayFeed, resume_point
 from streams.replay.reader import Bounds, Reader
 from streams.replay.selection import Selection
 from streams.runtime.lossless import Record
@@ -73,14 +73,14 @@ class Clock:
 def test_an_hour_at_sixty_times_the_speed_ends_on_time(run_settings: Settings) -> None:
     items, clock = listed(361, seconds=10), Clock(lag=0.003)
     feed = ReplayFeed(Listed(items), Selection(), run_settings, speed=60, clock=clock, sleep=clock.sleep)
-    assert feed.run(reached(run_settings))
+    assert feed.run(resume_point(run_settings))
     assert clock.now - 1_000 == pytest.approx(60, abs=0.5), "delays must not add up"
     assert feed.progress.late_seconds < 0.5
 
 
 def test_keys_values_and_times_are_the_original_ones(run_settings: Settings) -> None:
     items = listed(50)
-    assert ReplayFeed(Listed(items), Selection(), run_settings).run(reached(run_settings))
+    assert ReplayFeed(Listed(items), Selection(), run_settings).run(resume_point(run_settings))
     found = {origin_of(record.headers): record for record in read_all(run_settings.kafka, run_settings.topics.raw)}
     assert set(found) == {item.location for item in items}
     for item in items:
@@ -92,8 +92,8 @@ def test_after_a_kill_it_goes_on_without_leaving_out_or_repeating(run_settings: 
     items = listed(300)
     for limit in (70, 70, 210):
         with pytest.raises(InterruptedError):
-            ReplayFeed(Listed(items, limit=limit), Selection(), run_settings).run(reached(run_settings))
-    assert ReplayFeed(Listed(items), Selection(), run_settings).run(reached(run_settings))
+            ReplayFeed(Listed(items, limit=limit), Selection(), run_settings).run(resume_point(run_settings))
+    assert ReplayFeed(Listed(items), Selection(), run_settings).run(resume_point(run_settings))
     records = read_all(run_settings.kafka, run_settings.topics.raw)
     assert sorted(origin_of(record.headers) or "" for record in records) == sorted(item.location for item in items)
     for partition in {record.partition for record in records}:
@@ -108,7 +108,7 @@ def test_a_record_too_large_for_the_topic_is_a_dead_letter_with_its_origin(
     topics.create(settings)
     small, large = listed(2)
     large = large._replace(value=b"x" * 5_000)
-    assert ReplayFeed(Listed([small, large]), Selection(), settings).run(reached(settings))
+    assert ReplayFeed(Listed([small, large]), Selection(), settings).run(resume_point(settings))
     (letter,) = read_all(settings.kafka, settings.topics.dead)
     assert b'"offset":0,' in letter.value
     assert b'"partition":1,' in letter.value
@@ -118,5 +118,5 @@ def test_a_record_too_large_for_the_topic_is_a_dead_letter_with_its_origin(
 def test_stopped_it_says_that_it_is_not_done(run_settings: Settings) -> None:
     feed = ReplayFeed(Listed(listed(100)), Selection(), run_settings)
     feed.stop()
-    assert not feed.run(reached(run_settings))
+    assert not feed.run(resume_point(run_settings))
     assert not feed.progress.done

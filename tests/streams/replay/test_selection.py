@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.contracts import Deletion, Post, encode
-from streams.replay.selection import Chooser, Selection, hashtags_of
+from streams.replay.selection import Selection, Selector, hashtags_of
 from streams.runtime.lossless import Record
 
 NOON = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -27,13 +27,13 @@ def post(post_id: str, *hashtags: str, source: str = "x") -> Post:
 @given(seconds=st.lists(st.integers(-100, 100)), since=st.integers(-100, 100), length=st.integers(0, 100))
 def test_since_belongs_to_it_and_until_does_not(seconds: list[int], since: int, length: int) -> None:
     begin = NOON + timedelta(seconds=since)
-    chooser = Chooser(Selection(since=begin, until=begin + timedelta(seconds=length)))
+    chooser = Selector(Selection(since=begin, until=begin + timedelta(seconds=length)))
     chosen = [second for second in seconds if chooser.chooses(item(post("a"), seconds=second))]
     assert chosen == [second for second in seconds if since <= second < since + length]
 
 
 def test_a_deletion_and_an_edit_go_with_their_post() -> None:
-    chooser = Chooser(Selection(hashtags=frozenset({"poltwt"})))
+    chooser = Selector(Selection(hashtags=frozenset({"poltwt"})))
     gone = Deletion(source="x", id="a", deleted_at=NOON)
     assert not chooser.chooses(item(gone)), "its post was not chosen"
     assert not chooser.chooses(item(post("b", "other")))
@@ -44,17 +44,17 @@ def test_a_deletion_and_an_edit_go_with_their_post() -> None:
 
 
 def test_sources_are_chosen_and_what_cannot_be_read_is_counted() -> None:
-    chooser = Chooser(Selection(sources=frozenset({"x"})))
+    chooser = Selector(Selection(sources=frozenset({"x"})))
     assert chooser.chooses(item(post("a")))
     assert chooser.chooses(item(Deletion(source="x", id="never seen", deleted_at=NOON)))
     assert not chooser.chooses(item(post("a", source="y")))
     assert not chooser.chooses(item(b"{"))
     assert chooser.unreadable == 1
-    assert Chooser(Selection()).chooses(item(b"{")), "without a choice by content a bad record is replayed too"
+    assert Selector(Selection()).chooses(item(b"{")), "without a choice by content a bad record is replayed too"
 
 
 def test_offsets_leave_the_other_partitions_out() -> None:
-    chooser = Chooser(Selection(offsets={1: (5, 7)}))
+    chooser = Selector(Selection(offsets={1: (5, 7)}))
     assert [offset for offset in range(10) if chooser.chooses(item(post("a"), offset=offset, partition=1))] == [5, 6, 7]
     assert not chooser.chooses(item(post("a"), offset=5, partition=0))
 

@@ -64,7 +64,7 @@ def kafka() -> Kafka:
 
 @pytest.fixture
 async def consumer(monkeypatch: pytest.MonkeyPatch, kafka: Kafka) -> AsyncIterator[Any]:
-    pace = BatchPolicy(batch_size=1, within_seconds=1.0, batches_in_flight=1)
+    pace = BatchPolicy(batch_size=1, max_wait_seconds=1.0, batches_in_flight=1)
     recipe: Lossless[Any] = Lossless("enrich", None, None, pace)  # type: ignore[arg-type]  # nothing is read here
     consumer = build_app("group", PLACE.topic, recipe, pace, Settings().kafka, kafka.report).consumer
     monkeypatch.setattr(consumer, "assignment", lambda: {PLACE})

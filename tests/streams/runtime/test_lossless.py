@@ -11,7 +11,7 @@ import pytest
 
 from streams.errors import DeadLetterLimit
 from streams.runtime import lossless
-from streams.runtime.lossless import BatchPolicy, Lossless, Record, PartitionId
+from streams.runtime.lossless import BatchPolicy, Lossless, PartitionId, Record
 from tests.helpers.processes import eventually
 
 
@@ -63,7 +63,7 @@ async def _offsets(records: Sequence[Record]) -> list[int]:
 
 
 def _pace(**changes: Any) -> BatchPolicy:
-    return BatchPolicy(**({"batch_size": 10, "within_seconds": 0.1, "batches_in_flight": 3} | changes))
+    return BatchPolicy(**({"batch_size": 10, "max_wait_seconds": 0.1, "batches_in_flight": 3} | changes))
 
 
 def _recipe(process: Any, output: Any, pace: BatchPolicy, **more: Any) -> Lossless[list[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from streams.runtime.task_stacks import waiting
+from streams.runtime.task_stacks import task_stacks
 
 
 async def test_each_task_tells_its_calls_down_to_where_it_waits() -> None:
@@ -24,7 +24,7 @@ async def test_each_task_tells_its_calls_down_to_where_it_waits() -> None:
 
     task = asyncio.create_task(outer())
     await asyncio.sleep(0)
-    (told,) = [line for line in await asyncio.to_thread(waiting, asyncio.get_running_loop()) if "outer" in line]
+    (told,) = [line for line in await asyncio.to_thread(task_stacks, asyncio.get_running_loop()) if "outer" in line]
     calls = [call.rpartition(".")[2] for call in told.split(" > ")]
     assert calls == ["outer", "numbers", "inner", "wait"], told
     assert "test_waiting.py:" in told

@@ -22,7 +22,7 @@ from streams.sinks.postgres.session import connect
 from streams.sinks.registry import find_sink
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.replayed import fields_of, lake_posts, postgres_posts, standing
-from tests.streams.sinks.test_parquet import START, enriched, row
+from tests.streams.sinks.lake.test_parquet import START, enriched, row
 
 ODD = [datetime(1, 1, 1, tzinfo=UTC), datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
 ODD += [datetime(2100, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]

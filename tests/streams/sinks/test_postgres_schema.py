@@ -25,7 +25,7 @@ from streams.sinks.postgres.schema import NEEDED
 from tests.helpers.brokers import own_settings
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.processes import run_tagpulse
-from tests.streams.sinks.test_parquet import START, enriched, row
+from tests.streams.sinks.lake.test_parquet import START, enriched, row
 from tests.streams.sinks.test_postgres import changed, deletion
 
 

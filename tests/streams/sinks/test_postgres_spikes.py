@@ -16,7 +16,7 @@ from streams.sinks.base import Author, Erasure, PostKey, opened
 from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.removal import drop_month, old_months
 from tests.helpers.postgres import PostgresServer
-from tests.streams.sinks.test_parquet import START, enriched, row
+from tests.streams.sinks.lake.test_parquet import START, enriched, row
 from tests.streams.sinks.test_postgres import changed, deletion
 from tests.streams.sinks.test_postgres_schema import login
 

@@ -16,7 +16,7 @@ from streams.sinks.base import Author, Erasure, Forgotten, PostKey, Row, Sink, o
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.query import ask
 from streams.sinks.postgres import PostgresSink
-from tests.streams.sinks.test_parquet import enriched, row, squeeze
+from tests.streams.sinks.lake.test_parquet import enriched, row, squeeze
 from tests.streams.sinks.test_postgres import changed
 
 WORDS = "words of eve"

@@ -5,7 +5,7 @@ import pytest
 
 from streams.spikes.baseline import BLOCK_MINUTES, Baseline
 from streams.spikes.dispersion import Dispersion
-from streams.spikes.memory import LaggedBaseline
+from streams.spikes.lagged_baseline import LaggedBaseline
 from streams.spikes.same_hour import DAY_MINUTES, SameHour
 
 BLOCKS_DAY = DAY_MINUTES // BLOCK_MINUTES

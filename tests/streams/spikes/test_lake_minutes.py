@@ -19,9 +19,9 @@ from streams.contracts import (
     Sentiment,
     SentimentLabel,
 )
-from streams.minutes.known import ResumeState
-from streams.minutes.labels import CountedHashtags
+from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.partition import PartitionMinutes
+from streams.minutes.resume_state import ResumeState
 from streams.runtime.lossless import Record
 from streams.sample_day import END, compose
 from streams.settings import LakeSettings

@@ -10,9 +10,9 @@ import pytest
 
 from streams.agents.detect import SpikeWatch
 from streams.contracts import EnrichedPost, PulseMinute, Spike
-from streams.minutes.known import ResumeState
-from streams.minutes.labels import CountedHashtags
+from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.partition import PartitionMinutes
+from streams.minutes.resume_state import ResumeState
 from streams.spikes.explanation import explain
 from tests.helpers.minutes import START, enriched
 

@@ -29,7 +29,7 @@ from tests.helpers.brokers import own_settings
 from tests.helpers.commands import invoke
 from tests.helpers.lake import expected_rows, view_rows
 from tests.helpers.s3 import Bucket, local_bucket
-from tests.streams.sinks.test_parquet import START, enriched, row, squeeze, stored, write
+from tests.streams.sinks.lake.test_parquet import START, enriched, row, squeeze, stored, write
 
 SOON = datetime(2026, 6, 21, tzinfo=UTC)
 DAY = START.date()

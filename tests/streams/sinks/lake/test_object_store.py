@@ -21,7 +21,7 @@ from streams.sinks.lake.query import ask
 from tests.helpers.lake import expected_rows, view_rows
 from tests.helpers.line import Line
 from tests.helpers.s3 import Bucket, local_bucket
-from tests.streams.sinks.test_parquet import START, enriched, row, write
+from tests.streams.sinks.lake.test_parquet import START, enriched, row, write
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from streams.errors import BadInput
 from streams.sinks.lake.query import ask
 from tests.helpers.brokers import own_settings
 from tests.helpers.processes import run_tagpulse
-from tests.streams.sinks.test_parquet import START, enriched, row, write
+from tests.streams.sinks.lake.test_parquet import START, enriched, row, write
 
 OFFERED = {
     "source",

@@ -19,7 +19,7 @@ from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.prune import prune
 from streams.sinks.lake.query import ask
 from tests.helpers.s3 import Bucket, local_bucket
-from tests.streams.sinks.test_parquet import enriched, row
+from tests.streams.sinks.lake.test_parquet import enriched, row
 from tests.streams.sinks.test_postgres import changed, deletion
 from tests.streams.sinks.test_postgres_spikes import FULL, excerpt, explained, spike
 

@@ -22,7 +22,7 @@ from streams.sinks.lake.prune import prune
 from tests.helpers.brokers import own_settings
 from tests.helpers.lake import expected_rows, view_rows
 from tests.helpers.processes import run_tagpulse
-from tests.streams.sinks.test_parquet import START, Crash, crash_at, enriched, row, squeeze, stored, write
+from tests.streams.sinks.lake.test_parquet import START, Crash, crash_at, enriched, row, squeeze, stored, write
 
 
 def by(author: str, message: EnrichedPost) -> EnrichedPost:

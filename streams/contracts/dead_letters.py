@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from streams.contracts.locations import record_location
 from streams.contracts.message import Int64, MessageBase, Time
-from streams.contracts.places import record_location
 
 _OVERHEAD = 8_192  # of a letter's error, key, headers and place
 

@@ -12,9 +12,9 @@ import pytest
 
 from streams import metrics
 from streams.contracts import Spike
-from streams.delivery.couriers import AlertmanagerNotifier, WebhookNotifier, still_open
+from streams.delivery.alert_consumer import AlertBatch, Received
 from streams.delivery.http import Poster
-from streams.delivery.inbox import AlertBatch, Received
+from streams.delivery.notifiers import AlertmanagerNotifier, WebhookNotifier, still_open
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget
 from streams.settings import AlertsSettings, WebhookSettings
 from tests.helpers.processes import eventually

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from streams.contracts import Post
-from streams.sources.recent import RecentlySeen
+from streams.sources.recently_seen import RecentlySeen
 
 LIMIT = 2**20
 

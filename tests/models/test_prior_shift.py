@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import RatesFileError
-from models.rates import ErrorRates, SentimentRates, corrected_shares, read_rates, write_rates
+from models.prior_shift import ErrorRates, SentimentRates, corrected_shares, read_rates, write_rates
 from tests.helpers.scripted_model import MODEL
 
 COUNTS = np.array([[80, 15, 5], [10, 70, 20], [5, 15, 80]])

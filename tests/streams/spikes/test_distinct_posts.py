@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streams.spikes.counts import MinuteCounts
-from streams.spikes.voices import DistinctPosts
+from streams.spikes.distinct_posts import DistinctPosts
 from tests.streams.spikes.feed import at
 
 

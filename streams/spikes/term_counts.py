@@ -21,7 +21,7 @@ def negative_posts(moods: SentimentCounts) -> int:
 
 
 @dataclass(frozen=True)
-class Pile:
+class TermCounts:
     """The posts of some minutes that are counted: all, or the negative ones."""
 
     minutes: int = 0
@@ -35,9 +35,9 @@ class Pile:
     sources: Counter[str] = field(default_factory=Counter)
 
 
-def pile(minutes: Iterable[PulseMinute], count: Count) -> Pile:
+def count_terms(minutes: Iterable[PulseMinute], count: Count) -> TermCounts:
     """Adds minutes up."""
-    whole = Pile()
+    whole = TermCounts()
     posts = 0
     times = set()
     for minute in minutes:
@@ -53,7 +53,7 @@ def pile(minutes: Iterable[PulseMinute], count: Count) -> Pile:
             (minute.sources, whole.sources),
         ):
             _add(parts, counts, count)
-    return Pile(
+    return TermCounts(
         len(times),
         posts,
         whole.terms,

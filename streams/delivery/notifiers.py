@@ -11,8 +11,8 @@ from typing import Protocol
 
 from streams.backoff import Backoff
 from streams.contracts import Spike
+from streams.delivery.alert_consumer import AlertBatch, AlertConsumer, Received
 from streams.delivery.http import Poster
-from streams.delivery.inbox import AlertBatch, AlertConsumer, Received
 from streams.delivery.notice import key_of
 from streams.delivery.report import Report
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget

@@ -54,7 +54,7 @@ class LaggedBaseline:
         """The minutes of a spike: they tell nothing of what is usual."""
         self._spikes.append((first, last))
 
-    def sway(self, minutes: int) -> float:
+    def overdispersion(self, minutes: int) -> float:
         """How much more a window of so many minutes sways than independent posts would; at least 1."""
         return self._dispersion.of(minutes)
 
