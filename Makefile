@@ -37,6 +37,7 @@ format: $(TEST) ## Sort the imports and format the code
 
 docs: $(TEST) ## Write reference pages, JSON Schemas, the AsyncAPI document and the dashboards anew from the code
 	$(BIN)/python -m streams.reference docs
+	$(BIN)/python -m streams.cli.reference docs
 	$(BIN)/python -m deploy.grafana.boards
 
 # What stands in the lock stays unless pyproject.toml forbids it; UPGRADE=1 takes the newest versions.

@@ -1,0 +1,17 @@
+"""`docs/cli.md` is what the commands say of themselves."""
+
+from __future__ import annotations
+
+from streams.cli import reference
+from tests.helpers.brokers import ROOT
+
+
+def test_the_committed_page_is_what_the_commands_say() -> None:
+    committed = (ROOT / "docs" / reference.PAGE).read_text(encoding="utf-8")
+    assert committed == reference.page(), "run `make docs`"
+
+
+def test_every_command_is_there() -> None:
+    page = reference.page()
+    for command in ("tagpulse", "tagpulse produce file", "tagpulse worker enrich", "tagpulse topics grow"):
+        assert f"\n## {command}\n\n```text\nUsage: {command} " in page
