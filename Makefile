@@ -15,7 +15,7 @@ DEMO := .venv/.installed-demo
 TEST := .venv/.installed-test$(if $(WITH_TORCH),-torch)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs lock bench proofs audit sbom clean
+.PHONY: help demo test lint format docs site lock bench proofs audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,13 +23,16 @@ help: ## Show this list
 demo: $(DEMO) ## Play a sample day through the whole pipeline, live in this terminal (DEMO_ARGS=…)
 	$(BIN)/tagpulse demo $(DEMO_ARGS)
 
-test: lint ## Lint, type-check and run every test, on two processes (PYTEST_ARGS=…, WITH_TORCH=1)
+test: lint site ## Lint, type-check, build the site and run every test, on two processes (PYTEST_ARGS=…, WITH_TORCH=1)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(TEST) ## Lint and type-check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+site: $(TEST) ## Build the documentation site in build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 format: $(TEST) ## Sort the imports and format the code
 	$(BIN)/ruff check --fix
@@ -83,7 +86,7 @@ $(DEMO): pyproject.toml constraints.txt
 
 # The tests contain the demo, so that either order of `make demo` and `make test` installs once.
 $(TEST): pyproject.toml constraints.txt
-	$(call install,demo$(comma)test$(if $(WITH_TORCH),$(comma)onnx$(comma)torch$(comma)train))
+	$(call install,demo$(comma)docs$(comma)test$(if $(WITH_TORCH),$(comma)onnx$(comma)torch$(comma)train))
 	@touch $(DEMO)
 
 define install

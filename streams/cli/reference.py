@@ -35,9 +35,8 @@ def _helps(command: click.Command, parent: click.Context | None, name: str) -> I
     yield path, command.get_help(context)
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
-            found = command.get_command(context, child)
-            assert found is not None, f"{path} lists {child}, which does not exist"
-            yield from _helps(found, context, child)
+            if found := command.get_command(context, child):
+                yield from _helps(found, context, child)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_guide_is_sound(tmp_path: Path) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "index.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
     campaign = load(tmp_path, guide.partition("```toml\n")[2].partition("```")[0])
     assert campaign.hashtags == ("poltwt", "k9")
     assert campaign.topics[0].examples

@@ -43,7 +43,7 @@ def new_board(uid: str, title: str, why: str, *, since: str, refresh: str) -> da
         .link(
             dashboard.DashboardLink("Guide")
             .type(DashboardLinkType.LINK)
-            .url("${guide}/docs/index.md")
+            .url("${guide}/docs/guide.md")
             .target_blank(True)
         )
     )
