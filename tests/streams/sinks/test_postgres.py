@@ -301,7 +301,7 @@ async def test_rows_that_come_again_before_the_flush_count_once(dsn: str) -> Non
 
 async def test_a_server_that_is_away_is_waited_for(dsn: str) -> None:
     away = PostgresSettings(dsn="postgresql://someone:secret-word@127.0.0.1:1/none")
-    with pytest.raises(Unavailable, match="PostgreSQL is away") as raised:
+    with pytest.raises(Unavailable, match="PostgreSQL is unavailable") as raised:
         await PostgresSink(away).open()
     assert "secret-word" not in str(raised.value)
 
@@ -330,7 +330,7 @@ async def test_a_wrong_password_is_refused(fresh_postgres: PostgresServer) -> No
     )
     fresh_postgres.execute("select pg_reload_conf()")
     for user in ("locked", "locked:wrong"):
-        with pytest.raises(Refused, match="refuses the login"):
+        with pytest.raises(Refused, match="refused the login"):
             await sink_for(fresh_postgres.dsn(user=user)).open()
 
 

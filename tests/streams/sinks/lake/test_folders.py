@@ -125,7 +125,7 @@ async def test_a_longer_folder_loses_what_is_older_and_keeps_the_rest(tmp_path: 
 async def test_a_longer_folder_is_compacted_into_files_that_fit_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.sinks.lake.compact._FULL_ROWS", 10)
+    monkeypatch.setattr("streams.sinks.lake.compact._MAX_FILE_ROWS", 10)
     for offset in range(0, 24, 4):
         await write(tmp_path, [row(n, at(START - timedelta(days=30), f"p{n}")) for n in range(offset, offset + 4)])
     (done,) = squeeze(tmp_path)
