@@ -38,7 +38,7 @@ def bucket(server: Bucket, request: pytest.FixtureRequest) -> Bucket:
     return own
 
 
-async def test_it_holds_what_a_folder_would_hold(bucket: Bucket) -> None:
+async def test_it_behaves_like_a_local_lake(bucket: Bucket) -> None:
     rows = [row(offset, enriched(f"p{offset % 4}", minutes=offset * 20, text=f"text {offset}")) for offset in range(9)]
     rows.append(row(9, Deletion(source="test", id="p1", deleted_at=START + timedelta(hours=5))))
     lake = bucket.address()
