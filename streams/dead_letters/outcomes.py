@@ -105,7 +105,7 @@ def not_retried(found: Found, *, max_attempts: int, targets: Partitions, named: 
 
     Args:
         found: The letter.
-        max_attempts: The number of failures after which a record is not sent back any more.
+        max_attempts: The number of failures after which a record is no longer sent back.
         targets: The topics to which records may be sent back, with their partitions.
         named: Whether the user gave the place of the letter, so that it is retried even after it was dropped.
     """
@@ -149,9 +149,8 @@ async def retry(
         if why is not None:
             yield Done(found, "left out", why)
             continue
-        known = (
-            letter.offset >= 0
-        )  # without an offset, the origin does not identify the record (a source could not send it)
+        # a record that a source could not send has no offset, so that its origin does not identify it
+        known = letter.offset >= 0
         sent_to = sent.get(letter.origin) if known else None
         try:
             if sent_to is None:
@@ -271,7 +270,7 @@ class KafkaSender:
         await asyncio.gather(stopping, return_exceptions=True)
 
     async def partition_of(self, letter: DeadLetter) -> int:
-        """Return the partition for the record's key; a record without a key keeps its partition if that still exists."""
+        """Return the partition for the record's key; without a key, its old partition if that still exists."""
         choices = sorted(self._partitions[letter.topic])
         if letter.key is None and letter.partition in choices:
             return letter.partition

@@ -47,7 +47,7 @@ def without_words(table: pa.Table, notes: Notes, removed: Set[PostKey] = frozens
     Args:
         table: Rows with at least the columns of `WORDS`.
         notes: The erasure records.
-        removed: Further posts to remove.
+        removed: Posts to remove.
     """
     keys, originals = keys_of(table), keys_of(table, "repost_of")
     kept = [key not in removed and original not in notes.all for key, original in zip(keys, originals, strict=True)]

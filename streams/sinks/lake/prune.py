@@ -23,7 +23,7 @@ class Pruned:
     folder: str
     files: int
     bytes: int
-    """Size of the removed files; estimated for a file that loses only some of its rows."""
+    """Size of the removed files in bytes; estimated for a file that loses only some of its rows."""
 
 
 def prune(storage: Storage, *, days: int, today: date, execute: bool = False) -> Iterator[Pruned]:

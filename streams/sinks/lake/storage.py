@@ -41,7 +41,7 @@ class Storage(ABC):
 
     @abstractmethod
     def require(self) -> None:
-        """Raise SettingsError if there is no lake, so that a wrong path does not look like an empty lake."""
+        """Raise SettingsError if there is no lake, so that a wrong path does not pass for an empty lake."""
 
     @abstractmethod
     def files(self, folder: str) -> list[str]:

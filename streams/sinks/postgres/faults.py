@@ -12,9 +12,8 @@ from streams.sinks.postgres.login import VARIABLE
 
 _DISK_FULL = "53100"
 _READ_ONLY = "25006"
-_NO_PARTITION = (
-    "23514"  # a missing partition; our only check constraint, on forgotten_posts.what, always gets valid values
-)
+# check_violation, raised for a missing partition; our only check, on forgotten_posts.what, always gets valid values
+_NO_PARTITION = "23514"
 _UNAVAILABLE_CLASSES = ("08", "40", "53", "55", "57", "58")
 _UNAVAILABLE = (_READ_ONLY, "25P03", "25P04", _NO_PARTITION)
 _FORBIDDEN = "42501"
