@@ -1,1 +1,1 @@
-"""The dead letters on `posts.dead`: finding them, sending them back, dropping them."""
+"""Find, retry and drop the dead letters on `posts.dead`."""

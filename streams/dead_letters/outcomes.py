@@ -1,8 +1,8 @@
-"""What is done about dead letters: sent back to where they came from, or dropped. Both are noted behind the letter.
+"""Retry dead letters, that is, send their records back to where they came from, or drop them.
 
-A letter stays on the topic, since Kafka removes no single record; its outcome is a message of its own. It is written
-once the record is confirmed, so that a crash in between sends a record twice rather than never: workers and sinks are
-made for that.
+A letter stays on the topic, because Kafka cannot remove single records. Its outcome is a separate message, which
+follows it in the same partition. The outcome is written only after the resent record is confirmed, so a crash in
+between can send a record twice but never loses it; workers and sinks handle duplicates.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from streams.errors import Refused, TagpulseError, Unavailable
 from streams.kafka import connection
 from streams.settings import Settings
 
-_DROPPED_TOGETHER = 500
+_DROP_BATCH_SIZE = 500
 _CLOSE_SECONDS = 2.0
-_REQUESTS = 3  # a new leader is found within them; aiokafka by itself would try for ever
+_REQUESTS = 3  # enough to find a new leader; aiokafka itself would retry indefinitely
 Partitions = Mapping[str, frozenset[int]]
 Why = Callable[[Found], str | None]
-"""Why a letter is left out; None: it is not."""
+"""Returns the reason for leaving a letter out, or None."""
 
 
 @dataclass
 class DeadLetterPlan:
-    """What a command would do."""
+    """The numbers of letters that a command would handle and leave out."""
 
     by_reason: Counter[str] = field(default_factory=Counter)
     by_origin: Counter[str] = field(default_factory=Counter)
-    """By the topic of the records that failed."""
+    """Counts by the topic of the record that failed."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """By the words why."""
+    """Counts by the reason for leaving a letter out."""
     places: set[str] = field(default_factory=set)
-    """Of the places that were named, those with a letter in the plan, or its origin."""
+    """The given places that are the location, or the origin, of a letter in the plan."""
 
     @property
     def letters(self) -> int:
@@ -60,16 +60,16 @@ class DeadLetterPlan:
 
 
 class Done(NamedTuple):
-    """What happened to a letter."""
+    """The result for one letter."""
 
     found: Found
     result: Literal["retried", "dropped", "failed", "left out"]
     detail: str
-    """Where the record stands now, or why not."""
+    """The new location of a retried record, or the reason for `failed` or `left out`."""
 
 
 class Sender(Protocol):
-    """Hands over a record; what it returns answers the offset, or raises."""
+    """Sends records and returns their offsets."""
 
     def partition_of(self, letter: DeadLetter) -> Awaitable[int]: ...
 
@@ -77,7 +77,7 @@ class Sender(Protocol):
 
 
 class Bare(NamedTuple):
-    """A record without its place."""
+    """A record without its location."""
 
     key: bytes | None
     value: bytes | None
@@ -86,7 +86,7 @@ class Bare(NamedTuple):
 
 
 def make_plan(letters: Iterable[Found], why_not: Why, places: frozenset[str] = frozenset()) -> DeadLetterPlan:
-    """Counts what would go and what not."""
+    """Count the letters that would be handled and left out."""
     plan = DeadLetterPlan()
     for found in letters:
         why = why_not(found)
@@ -101,24 +101,31 @@ def make_plan(letters: Iterable[Found], why_not: Why, places: frozenset[str] = f
 
 
 def not_retried(found: Found, *, max_attempts: int, targets: Partitions, named: bool = False) -> str | None:
-    """Why a letter cannot be sent back. `targets` are the topics it may go to; `named`: somebody gave its place."""
+    """Return why a letter cannot be retried, or None if it can.
+
+    Args:
+        found: The letter.
+        max_attempts: The number of failures after which a record is no longer sent back.
+        targets: The topics to which records may be sent back, with their partitions.
+        named: Whether the user gave the place of the letter, so that it is retried even after it was dropped.
+    """
     letter, outcome = found.letter, found.outcome
     if outcome is not None and not (named and outcome.outcome == "dropped"):
-        return f"{outcome.outcome} already"
+        return f"already {outcome.outcome}"
     if letter.cut:
-        return "its bytes were cut: they are not all here"
+        return "its record was cut and is incomplete"
     if letter.topic not in targets:
-        return f"it came from {letter.topic}, which is no topic that this run's workers read"
+        return f"it came from {letter.topic}, which is not a topic that this run's workers read"
     if not targets[letter.topic]:
-        return f"the topic {letter.topic} is gone"
+        return f"the topic {letter.topic} no longer exists"
     if letter.attempts >= max_attempts:
         return f"it failed {letter.attempts} times, the limit is {max_attempts}"
     return None
 
 
 def not_dropped(found: Found) -> str | None:
-    """Why a letter cannot be dropped."""
-    return None if found.outcome is None else f"{found.outcome.outcome} already"
+    """Return why a letter cannot be dropped, or None if it can."""
+    return None if found.outcome is None else f"already {found.outcome.outcome}"
 
 
 async def retry(
@@ -131,9 +138,9 @@ async def retry(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncGenerator[Done, None]:
-    """Sends records back, one after the other, `rate` a second at most; says of each what happened.
+    """Send records back one at a time, at most `rate` per second, and yield the result for each letter.
 
-    A record that failed in several letters goes once. Ends early, with the failure as its last word, when Kafka is away.
+    A record with several letters is sent once. If Kafka is unavailable, stop after yielding the failure.
     """
     sent: dict[str, str] = {}
     due = clock()
@@ -142,50 +149,52 @@ async def retry(
         if why is not None:
             yield Done(found, "left out", why)
             continue
-        known = letter.offset >= 0  # what the source could not write has no place that tells it from others
-        went = sent.get(letter.origin) if known else None
+        # a record that a source could not send has no offset, so that its origin does not identify it
+        known = letter.offset >= 0
+        sent_to = sent.get(letter.origin) if known else None
         try:
-            if went is None:
+            if sent_to is None:
                 if (wait := due - clock()) > 0:
                     await sleep(wait)
                 due = max(due, clock()) + 1 / rate
                 partition = await sender.partition_of(letter)
-                offset = await sender.send(letter.topic, partition, _as_it_was(letter))
-                went = record_location(letter.topic, partition, offset)
+                offset = await sender.send(letter.topic, partition, _original_record(letter))
+                sent_to = record_location(letter.topic, partition, offset)
                 if known:
-                    sent[letter.origin] = went
+                    sent[letter.origin] = sent_to
         except TagpulseError as error:
             yield Done(found, "failed", str(error))
             if isinstance(error, Unavailable):
                 return
             continue
         try:
-            await _note(sender, found, "retried", now(), went)
+            await _record_outcome(sender, found, "retried", now(), sent_to)
         except TagpulseError as error:
-            yield Done(found, "failed", f"sent as {went}, which could not be noted, so that it may go twice: {error}")
+            detail = f"sent as {sent_to}, but this could not be recorded, so it may be sent twice: {error}"
+            yield Done(found, "failed", detail)
             if isinstance(error, Unavailable):
                 return
         else:
-            yield Done(found, "retried", went)
+            yield Done(found, "retried", sent_to)
 
 
 async def drop(
     letters: Iterable[Found], sender: Sender, why_not: Why, *, now: Callable[[], datetime] = utc_now
 ) -> AsyncGenerator[Done, None]:
-    """Notes of each letter that it is dropped. Ends early, with the failures as its last words, when Kafka is away."""
-    walking = iter(letters)
-    while chosen := list(islice(walking, _DROPPED_TOGETHER)):
-        results = await asyncio.gather(*(_drop(found, sender, why_not, now()) for found in chosen))
-        away = False
-        for found, result in zip(chosen, results, strict=True):
+    """Mark letters as dropped, and yield the result for each; stop after failures if Kafka is unavailable."""
+    remaining = iter(letters)
+    while batch := list(islice(remaining, _DROP_BATCH_SIZE)):
+        results = await asyncio.gather(*(_drop(found, sender, why_not, now()) for found in batch))
+        is_unavailable = False
+        for found, result in zip(batch, results, strict=True):
             if isinstance(result, str):
                 yield Done(found, "left out", result)
             elif result is not None:
-                away = away or isinstance(result, Unavailable)
+                is_unavailable = is_unavailable or isinstance(result, Unavailable)
                 yield Done(found, "failed", str(result))
             else:
                 yield Done(found, "dropped", "")
-        if away:
+        if is_unavailable:
             return
 
 
@@ -193,13 +202,13 @@ async def _drop(found: Found, sender: Sender, why_not: Why, at: datetime) -> Tag
     why = why_not(found)
     if why is None:
         try:
-            await _note(sender, found, "dropped", at)
+            await _record_outcome(sender, found, "dropped", at)
         except TagpulseError as error:
             return error
     return why
 
 
-async def _note(sender: Sender, found: Found, outcome: str, at: datetime, sent_to: str | None = None) -> None:
+async def _record_outcome(sender: Sender, found: Found, outcome: str, at: datetime, sent_to: str | None = None) -> None:
     letter = found.letter
     message = DeadLetterOutcome(
         partition=found.partition,
@@ -213,20 +222,21 @@ async def _note(sender: Sender, found: Found, outcome: str, at: datetime, sent_t
     await sender.send(found.topic, found.partition, record)
 
 
-def _as_it_was(letter: DeadLetter) -> Bare:
+def _original_record(letter: DeadLetter) -> Bare:
     kept = [(name, value) for name, value in letter.headers if name != ATTEMPTS_HEADER]
     attempts = (ATTEMPTS_HEADER, str(letter.attempts).encode())
     return Bare(letter.key, letter.value, [*kept, attempts], letter.timestamp_ms)
 
 
 class KafkaSender:
-    """A `Sender` to Kafka: `async with KafkaSender(settings) as sender:`. Keys, values and headers may be missing.
+    """A `Sender` to Kafka: `async with KafkaSender(settings, partitions) as sender:`.
 
-    Its errors are Refused, when Kafka says no to a record, and Unavailable.
+    Keys and values of records, and values of headers, may be null. Raises Refused if Kafka rejects a record, and
+    Unavailable.
     """
 
     def __init__(self, settings: Settings, partitions: Partitions) -> None:
-        """`partitions` are those of the topics that letters go back to."""
+        """`partitions` maps the topics to which records may be sent back to their partitions."""
         self._settings = settings
         self._partitions = partitions
         self._partition_of = DefaultPartitioner()
@@ -239,7 +249,7 @@ class KafkaSender:
             acks="all",
             compression_type=None if kafka.compression == "none" else kafka.compression,
             request_timeout_ms=int(kafka.request_timeout_seconds * 1000),
-            # a letter's record was taken once already: the broker's limit is the one that counts
+            # Kafka accepted the record of a letter before, so leave it to the broker's limit to reject it
             max_batch_size=2 * max(self._settings.topics.limits.values()),
             max_request_size=2 * max(self._settings.topics.limits.values()),
         )
@@ -247,7 +257,7 @@ class KafkaSender:
             await self._producer.start()
         except (kafka_errors.KafkaError, OSError) as error:
             await self._close()
-            raise Unavailable(f"{kafka.bootstrap_servers}: {error!r}: `tagpulse doctor` says why") from error
+            raise Unavailable(f"{kafka.bootstrap_servers}: {error!r}: run `tagpulse doctor` to find out why") from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -260,7 +270,7 @@ class KafkaSender:
         await asyncio.gather(stopping, return_exceptions=True)
 
     async def partition_of(self, letter: DeadLetter) -> int:
-        """That of the key; a record without one goes where it was."""
+        """Return the partition for the record's key; without a key, its old partition if that still exists."""
         choices = sorted(self._partitions[letter.topic])
         if letter.key is None and letter.partition in choices:
             return letter.partition
@@ -268,20 +278,20 @@ class KafkaSender:
         return partition
 
     async def send(self, topic: str, partition: int, record: Bare) -> int:
-        """The offset at which Kafka has the record."""
+        """Send a record and return its offset. Raises Refused and Unavailable."""
         try:
             async with asyncio.timeout(_REQUESTS * self._settings.kafka.request_timeout_seconds):
-                confirmed = await (await self._hand_over(topic, partition, record))
+                confirmed = await (await self._enqueue(topic, partition, record))
         except (kafka_errors.KafkaError, OSError) as error:
             if isinstance(error, kafka_errors.KafkaTimeoutError | OSError) or error.retriable:
-                raise Unavailable(f"Kafka does not confirm it, and may have it all the same: {error!r}") from error
-            raise Refused(f"Kafka refuses it: {error!r}") from error
+                raise Unavailable(f"Kafka did not confirm the record but may have stored it: {error!r}") from error
+            raise Refused(f"Kafka refused the record: {error!r}") from error
         offset: int = confirmed.offset
         return offset
 
-    async def _hand_over(self, topic: str, partition: int, record: Bare) -> Awaitable[Any]:
+    async def _enqueue(self, topic: str, partition: int, record: Bare) -> Awaitable[Any]:
         fields = {"key": record.key, "value": record.value, "headers": list(record.headers)}
-        if record.key is None and record.value is None:  # which `send` refuses
+        if record.key is None and record.value is None:  # `send` rejects such a record
             batch = self._producer.create_batch()
             batch.append(timestamp=record.timestamp_ms, **fields)
             future: Awaitable[Any] = await self._producer.send_batch(batch, topic, partition=partition)

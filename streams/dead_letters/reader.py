@@ -1,4 +1,4 @@
-"""What stands on `posts.dead`: the letters that somebody asks for, each with what became of it."""
+"""Read the dead letters on `posts.dead` that match a filter, each with its outcome."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PLACE = re.compile(r"(.+)\[(\d{1,9})\]@(\d{1,18})", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A dead letter, where it stands, and what became of it."""
+    """A dead letter with its location and its outcome."""
 
     topic: str
     partition: int
     offset: int
     letter: DeadLetter
     outcome: DeadLetterOutcome | None = None
-    """None: nothing was done about it yet."""
+    """None if the letter was neither retried nor dropped yet."""
 
     @property
     def place(self) -> str:
@@ -37,18 +37,19 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which letters are asked for: those for which everything holds that is given here."""
+    """Conditions on dead letters; a letter must meet all that are set."""
 
     reasons: frozenset[str] = frozenset()
     since: datetime | None = None
-    """It failed then or later."""
+    """Earliest time of the failure."""
     until: datetime | None = None
-    """It failed earlier."""
+    """Latest time of the failure (exclusive)."""
     from_topic: str | None = None
-    """Of the record that failed; so is the partition."""
+    """Topic of the record that failed."""
     partition: int | None = None
+    """Partition of the record that failed."""
     places: frozenset[str] = frozenset()
-    """Where letters stand, or where the records stood that failed."""
+    """Locations of the letters, or of the records that failed."""
 
     def matches(self, found: Found) -> bool:
         letter = found.letter
@@ -64,9 +65,10 @@ class Filter:
 
 @dataclass
 class DeadLetters:
-    """The letters that stood on the topic when it was opened; each walk reads them again and keeps none in memory.
+    """The letters that were on the topic when it was opened.
 
-    In memory are the outcomes, since each of them stands somewhere behind its letter.
+    Each walk reads the letters again and keeps none in memory. The outcomes are kept in memory, because each follows
+    its letter at some later offset.
     """
 
     consumer: KafkaConsumer
@@ -75,7 +77,7 @@ class DeadLetters:
     starts: dict[TopicPartition, int]
     ends: dict[TopicPartition, int]
     unreadable: int = 0
-    """Records of the last walk that are no message of this topic."""
+    """Number of records in the last walk that could not be decoded."""
     _outcomes: dict[tuple[int, int], DeadLetterOutcome] | None = field(default=None, repr=False)
 
     @property
@@ -83,11 +85,11 @@ class DeadLetters:
         return all(self.starts[at] >= end for at, end in self.ends.items())
 
     def partitions_of(self, *topics: str) -> dict[str, frozenset[int]]:
-        """The partitions of these topics; none where there is no such topic."""
+        """Return the partitions of each topic; none for a topic that does not exist."""
         return {name: frozenset(self.consumer.partitions_for_topic(name) or ()) for name in topics}
 
     def walk(self, *, settled: bool = False) -> Iterator[Found]:
-        """The letters that are wanted; `settled`: also those that have an outcome. Raises Unavailable."""
+        """Yield the letters that match the filter; with `settled`, also those with an outcome. Raises Unavailable."""
         outcomes = self._outcomes if self._outcomes is not None else self._read_outcomes()
         first, last = _span(self.topic, self.wanted.places)
         ends = {at: min(end, last.get(at.partition, 0)) if last else end for at, end in self.ends.items()}
@@ -129,25 +131,30 @@ class DeadLetters:
 
 @contextlib.contextmanager
 def open_dead_letters(settings: Settings, wanted: Filter) -> Iterator[DeadLetters]:
-    """The dead letters of the settings' run up to now. Raises BadInput when there is no such topic, Unavailable."""
+    """Open the dead letters that the run has now. Raises Unavailable, and BadInput if there is no such topic."""
     topic = settings.topics.dead
     with open_reader(settings.kafka) as consumer:
         partitions = partitions_of(consumer, topic)
         if not partitions:
-            raise BadInput(f"there is no topic {topic}: `tagpulse topics list` names them")
-        starts = consumer.beginning_offsets(partitions)  # first: afterwards it would wait for a fetch at the ends
+            raise BadInput(f"there is no topic {topic}: list the topics with `tagpulse topics list`")
+        starts = consumer.beginning_offsets(
+            partitions
+        )  # before end_offsets, or this would wait for a fetch at the ends
         yield DeadLetters(consumer, topic, wanted, starts, end_offsets(consumer, partitions))
 
 
 def check_place(text: str) -> str:
-    """The text, when it is a place `topic[partition]@offset`. Raises ValueError."""
+    """Return the text if it has the form `topic[partition]@offset`; raise ValueError otherwise."""
     if not _PLACE.fullmatch(text):
-        raise ValueError(f"{text!r} is no place such as posts.dead[0]@12")
+        raise ValueError(f"{text!r} is not a place of the form topic[partition]@offset, such as posts.dead[0]@12")
     return text
 
 
 def _span(topic: str, places: frozenset[str]) -> tuple[dict[int, int], dict[int, int]]:
-    """For each partition the first offset of the places and the one after the last; empty when others are among them."""
+    """Return for each partition the first offset among the places and the one after the last.
+
+    Both are empty if any place is on another topic.
+    """
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for name, partition, offset in _parsed(places):
@@ -159,5 +166,5 @@ def _span(topic: str, places: frozenset[str]) -> tuple[dict[int, int], dict[int,
 
 
 def _parsed(places: frozenset[str]) -> Sequence[tuple[str, int, int]]:
-    found = (_PLACE.fullmatch(place) for place in places)
-    return [(match[1], int(match[2]), int(match[3])) for match in found if match]
+    matches = (_PLACE.fullmatch(place) for place in places)
+    return [(match[1], int(match[2]), int(match[3])) for match in matches if match]

@@ -1,1 +1,1 @@
-"""Where enriched posts are kept, one file a sink; `base.py` states the contract."""
+"""The sinks that store enriched posts; `base.py` defines their contract."""

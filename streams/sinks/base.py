@@ -1,4 +1,4 @@
-"""The contract of a sink."""
+"""The contract that every sink implements."""
 
 from __future__ import annotations
 
@@ -15,40 +15,43 @@ from streams.runtime.lossless import BatchPolicy, Record
 from streams.settings import Settings
 
 DELETIONS_KEPT = timedelta(days=7)
-"""How much longer than posts deletions are kept: a post whose time is an estimate can be younger than its deletion, and must
-not come back for want of it."""
+"""How much longer deletions are kept than posts.
+
+The creation time of a post may be an estimate that is later than its deletion. Retention must not remove the deletion
+first, or the post would reappear.
+"""
 
 
 class Row(NamedTuple):
-    """A message and the record it came in: topic, partition and offset say which row it is, also after a restart."""
+    """A message and its Kafka record, whose topic, partition and offset identify the row across restarts."""
 
     record: Record
     message: EnrichedMessage
 
 
 class BadRow(NamedTuple):
-    """A row that the sink can never keep, and why: it goes to the dead letters."""
+    """A row that the sink can never store, and the reason; it is sent to the dead letters."""
 
     row: Row
     why: str
 
 
 class Flushed(NamedTuple):
-    """What a flush did: the number of rows that were new, and the rows that could not be kept."""
+    """The result of a flush: the number of new rows, and the rows that could not be stored."""
 
     stored: int
     bad: Sequence[BadRow] = ()
 
 
 class Author(NamedTuple):
-    """Who wrote a post on its network, by the name that is stored: a pseudonym where one was written."""
+    """The author of a post on a network, by the name that is stored, which may be a pseudonym."""
 
     source: str
     name: str
 
 
 class PostKey(NamedTuple):
-    """What names a post on its network."""
+    """The network and id that identify a post."""
 
     source: str
     id: str
@@ -56,106 +59,123 @@ class PostKey(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Erasure:
-    """What is to be forgotten: every post of these authors, and these posts; and what others reposted of them."""
+    """A request to erase all posts of some authors, some single posts, and other people's reposts of either."""
 
     authors: frozenset[Author] = frozenset()
     posts: frozenset[PostKey] = frozenset()
     reposts: Literal["remove", "clear"] = "remove"
-    """Whether reposts go, too, or stay without the text and the media."""
+    """Whether reposts are removed too, or kept without their text and media."""
 
 
 class Forgotten(NamedTuple):
-    """What was removed, or would be: the posts, and the reposts of them that went or lost their text."""
+    """The posts that were (or would be) removed, and the reposts of them that were removed or lost their text."""
 
     posts: Sequence[PostKey] = ()
     reposts: Sequence[PostKey] = ()
 
 
 class Sink(ABC):
-    """Keeps the enriched posts of one run and applies edits and deletions.
+    """Stores the enriched posts of one run, and applies edits and deletions to them.
 
-    A sink is driven by one task: `open`, then any number of `write` and `flush`, then `close`. Offsets are acknowledged
-    only after `flush` returned, so after a crash the rows since the last flush are written again, in batches of other
-    sizes: a sink recognises them, and ends with the same content as without the crash.
+    A single task drives a sink: it calls `open`, then `write` and `flush` any number of times, then `close`. Offsets
+    are acknowledged only after `flush` has returned, so after a crash the rows since the last flush are written again,
+    possibly in batches of a different size. A sink must recognise them and end up with the same content as without the
+    crash.
 
-    Every method may raise `Unavailable` when what the sink writes to is away or full. The caller waits and calls the same
-    method again with the same arguments: nothing that was written before may be forgotten. Until then the worker reads
-    no further, which is how a slow sink holds its feed back. A row that can never be kept is answered by `flush` and
-    stops nothing. Any other error ends the worker without an acknowledgement.
+    Every method may raise `Unavailable` when the sink's storage is unreachable or full. The caller then waits and calls
+    the same method again with the same arguments; rows written earlier must not be lost. Meanwhile the worker reads no
+    further, which is how a slow sink applies back-pressure. `flush` returns rows that can never be stored, and they
+    block nothing. Any other error ends the worker without an acknowledgement.
 
-    A package adds a sink by an entry point `NAME = "module:Class"` in the group `tagpulse.sinks`.
+    A package adds a sink with an entry point `NAME = "module:Class"` in the group `tagpulse.sinks`.
     """
 
     name: ClassVar[str]
-    """The name on the command line and in metrics."""
+    """The name of the sink on the command line and in metrics."""
     keeps_spikes: ClassVar[bool] = False
-    """Whether `keep_spikes` does anything but refuse."""
+    """Whether the sink implements `keep_spikes`."""
 
     @classmethod
     @abstractmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """The sink for the run of the settings; connects to nothing yet. Raises SettingsError or MissingExtra."""
+        """Return the sink for the run that the settings name, without connecting to anything yet.
+
+        Raises:
+            SettingsError: A setting of the sink is missing or wrong.
+            MissingExtra: An optional dependency of the sink is not installed.
+        """
 
     @property
     def pace(self) -> BatchPolicy:
-        """How many rows come at once, and how often they are flushed."""
+        """The size of the batches that the sink takes, and how often it is flushed."""
         return BatchPolicy(
             batch_size=2_000, max_wait_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0
         )
 
-    async def require(self) -> None:  # noqa: B027 (a sink may have nothing to look at)
-        """Raise SettingsError if nothing was ever stored here, so that a wrong setting is not mistaken for an empty sink.
+    async def require(self) -> None:  # noqa: B027 (optional for a sink)
+        """Raise SettingsError if nothing was ever stored here, so that a wrong setting does not pass for an empty sink.
 
-        It creates nothing. Commands that only read or remove call it before `open`.
+        Creates nothing. Commands that only read or remove call it before `open`.
         """
 
     @abstractmethod
     async def open(self) -> None:
-        """Connects, creates what is missing."""
+        """Connect, and create whatever is missing."""
 
     @abstractmethod
     async def write(self, rows: Sequence[Row]) -> None:
-        """Takes rows, those of a partition in the order of their offsets; it may keep them in memory until `flush`."""
+        """Write rows, which may stay in memory until `flush`; the rows of a partition come in offset order."""
 
     @abstractmethod
     async def flush(self) -> Flushed:
-        """Returns when everything written is durable and visible."""
+        """Make all rows written so far durable and visible."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Gives everything back; rows written since the last flush are forgotten."""
+        """Release all resources and discard the rows written since the last flush."""
 
     async def keep_spikes(self, spikes: Sequence[Spike]) -> int:
-        """Keeps of each spike the last message about it, at once; answers how many changed what is kept. After `open`.
+        """Store the latest message about each spike at once, and return how many messages changed the stored data.
 
-        Raises BadMessage, and has kept nothing, when there is one among them that can never be kept.
+        Call it after `open`.
+
+        Raises:
+            BadMessage: One of the messages can never be stored; none of them was.
         """
-        raise Refused(f"the sink {self.name} keeps no spikes")
+        raise Refused(f"the sink {self.name} cannot store spikes")
 
     async def runs(self) -> Mapping[str, int]:
-        """The posts that are kept, by run. After `open`."""
+        """Return the number of stored posts of each run. Call it after `open`."""
         raise Refused(f"the sink {self.name} cannot list its runs")
 
     async def drop_run(self, run: str) -> int:
-        """Removes a run, and answers how many posts it had. After `open`."""
+        """Remove a run, and return the number of posts it had. Call it after `open`."""
         raise Refused(f"the sink {self.name} cannot drop a run")
 
     async def find(self, wanted: Erasure) -> Forgotten:
-        """What `forget` would remove; changes nothing. After `open`."""
+        """Return what `forget` would remove, without changing anything. Call it after `open`."""
         raise Refused(f"the sink {self.name} cannot forget posts")
 
     async def forget(self, wanted: Erasure) -> Forgotten:
-        """Removes posts from every run, for good: they do not come back when their records are read again.
+        """Remove posts from every run permanently, so that reading their records again does not restore them.
 
-        Reposts of them are removed as well, or lose their text; so do later reposts that name the id of a forgotten post.
-        Returns what was removed. Call it after `open`; other processes may be writing to the sink meanwhile.
+        Reposts of them are also removed or lose their text, as are later reposts that refer to the id of a forgotten
+        post. Call it after `open`; other processes may be writing to the sink at the same time.
+
+        Returns:
+            What was removed.
         """
         raise Refused(f"the sink {self.name} cannot forget posts")
 
 
 @asynccontextmanager
 async def opened(sink: Sink, *, existing: bool = False) -> AsyncIterator[Sink]:
-    """The sink, open while the block runs. `existing`: see `Sink.require`."""
+    """Open the sink for the duration of the block.
+
+    Args:
+        sink: The sink to open, and to close afterwards.
+        existing: Whether to check first that the sink already exists (see `Sink.require`).
+    """
     if existing:
         await sink.require()
     await sink.open()

@@ -1,4 +1,4 @@
-"""What an explanation may still show when posts were taken back or forgotten."""
+"""Remove deleted and forgotten posts from the explanation of a spike."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from streams.sinks.base import Author, PostKey
 
 EXCERPTS = ("typical", "shared")
 _QUOTING = ("summary", "top_author", "top_text")
-"""What may quote a post or name its author."""
+"""Fields that may quote a post or name its author."""
 
 
 def without(
     explanation: Mapping[str, Any], posts: Set[PostKey], authors: Set[Author] = frozenset()
 ) -> dict[str, Any] | None:
-    """An explanation as plain data without these posts and authors; None where it shows none of them.
+    """Return the explanation as plain data without these posts and authors, or None if it shows none of them.
 
-    One that showed any also loses its summary and what else may quote it.
+    An explanation that shows any of them also loses its summary and every other field that may quote them.
     """
     kept = {
         name: [

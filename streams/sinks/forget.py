@@ -1,4 +1,4 @@
-"""Erasure: the posts of a person, or single posts, are removed from every sink."""
+"""Erase the posts of a person, or single posts, from every sink."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """What a sink removed."""
+    """The posts that one sink removed, and the error if it failed."""
 
     sink: str
     removed: tuple[PostKey, ...] = ()
     reposts: tuple[PostKey, ...] = ()
-    """Those of what was removed: they went too, or lost their text."""
+    """Reposts of the removed posts; these were removed too, or lost their text."""
     error: Exception | None = None
-    """Why it is not all of it; then the command must be given again."""
+    """Why the removal is incomplete; if set, the command has to be run again."""
 
 
 def wanted_of(
@@ -32,9 +32,9 @@ def wanted_of(
     key: bytes | None,
     reposts: Literal["remove", "clear"] = "remove",
 ) -> Erasure:
-    """What sinks are to remove: names and ids as they are given, and with a key also as it writes them.
+    """Return the erasure for these names and ids and, with a key, for their pseudonyms as well.
 
-    Both, since posts may have been stored before there was a key.
+    Both forms are needed, because posts may have been stored before pseudonyms were in use.
     """
     if key is None:
         return Erasure(authors=frozenset(authors), posts=frozenset(posts), reposts=reposts)
@@ -44,9 +44,9 @@ def wanted_of(
 
 
 async def forget(sinks: Sequence[Sink], wanted: Erasure, *, execute: bool = True) -> list[Removal]:
-    """Asks each sink, one after the other; one that fails keeps none of the others from it.
+    """Remove the wanted posts from each sink in turn; a sink that fails does not stop the others.
 
-    Without `execute` nothing is removed: what would be.
+    Without `execute`, nothing is removed and the result says what would be.
     """
     return [await _forget(sink, wanted, execute) for sink in sinks]
 
@@ -57,7 +57,7 @@ async def _forget(sink: Sink, wanted: Erasure, execute: bool) -> Removal:
             found = await (sink.forget if execute else sink.find)(wanted)
     except TagpulseError as error:
         return Removal(sink=sink.name, error=error)
-    except Exception as error:  # what the other sinks removed must still be told
+    except Exception as error:  # the results of the other sinks must still be reported
         logger.exception("the sink %s failed", sink.name)
         return Removal(sink=sink.name, error=error)
     return Removal(sink=sink.name, removed=tuple(sorted(set(found.posts))), reposts=tuple(sorted(set(found.reposts))))

@@ -1,4 +1,4 @@
-"""How `forget` recognises reposts of an author whose original post is not stored."""
+"""Recognise reposts of an author whose original post is not stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streams.sinks.base import Author
 
 
 def id_prefixes(author: Author) -> list[str]:
-    """How the ids of an author's posts begin where a network writes the account into them: Bluesky, Mastodon."""
+    """Return the prefixes of an author's post ids on networks whose ids contain the account (Bluesky, Mastodon)."""
     name, at, server = author.name.removeprefix("@").partition("@")
     if not at:
         return [f"{author.name}/"]
@@ -17,6 +17,6 @@ def id_prefixes(author: Author) -> list[str]:
 
 
 def text_pattern(authors: Iterable[Author]) -> str:
-    """A regular expression, without regard to case, for texts that begin with the old sign of a repost of one of them."""
+    """Return a regular expression for texts that begin with `RT @` and an author's name; match it ignoring case."""
     names = "|".join(sorted(re.escape(author.name.removeprefix("@")) for author in authors))
     return rf"^\s*RT @({names}):?\s"

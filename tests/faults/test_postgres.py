@@ -144,7 +144,7 @@ def test_the_server_restarts_and_dies_in_mid_batch(
             wait_until(lambda before=before: worker.stderr.count("trying again") > before, 30, "a warning")
             fresh_postgres.start()
         _finish(worker, settings)
-    assert "PostgreSQL is away" in worker.stderr
+    assert "PostgreSQL is unavailable" in worker.stderr
     _check(settings, dsn, 8_000)
 
 

@@ -1,1 +1,1 @@
-"""The Parquet lake: its files and folders, the sink that writes them, and the queries that read them."""
+"""The Parquet lake: its file layout, the sink that writes it, and the queries that read it."""

@@ -18,7 +18,7 @@ _NUMBERS = pa.list_(pa.float64())
 
 
 class _Column(NamedTuple):
-    """A column, and where a row (`streams.sinks.base.Row`) has its value."""
+    """A column, and the attribute path of its value in a `streams.sinks.base.Row`."""
 
     name: str
     type: pa.DataType
@@ -77,10 +77,10 @@ DELETION_SCHEMA = pa.schema([(column.name, column.type) for column in _DELETION_
 FORGOTTEN_SCHEMA = pa.schema(
     [("source", pa.string()), ("id", pa.string()), ("forgotten_at", _TIME), ("what", pa.string())]
 )
-"""What every run forgot, for good: one folder for all runs, which retention leaves alone.
+"""Erasure records, which apply to all runs and which retention never removes.
 
-`what`: `all` is a post with every repost of it, `post` is one whose reposts lose their text, `text` is a post (a repost)
-that loses its text.
+`what` is `all` for a post that is removed with its reposts, `post` for a post whose reposts only lose their text, and
+`text` for a repost that loses its text.
 """
 
 _EXCERPTS = pa.list_(
@@ -109,21 +109,21 @@ SPIKE_SCHEMA = pa.schema(
         ("shared", _EXCERPTS),
     ]
 )
-"""A message about a spike; `explanation` is what else explains it, as JSON."""
+"""A message about a spike; `explanation` holds the rest of its explanation as JSON."""
 
 _SCHEMAS = {POSTS: POST_SCHEMA, DELETIONS: DELETION_SCHEMA, FORGOTTEN: FORGOTTEN_SCHEMA, SPIKES: SPIKE_SCHEMA}
 
 
 def schema_of(name: str) -> pa.Schema:
-    """The schema of a folder of the lake, or of a file in it."""
+    """Return the schema of a folder of the lake, or of a file in it."""
     return _SCHEMAS[name.partition("/")[0]]
 
 
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
-    """Rows of one kind as a table."""
+    """Convert rows of one kind (posts or deletions) to a table."""
     columns = _POST_COLUMNS if schema is POST_SCHEMA else _DELETION_COLUMNS
     paths = [column.path.rpartition(".") for column in columns]
-    # one column after the other: a tuple for each row would cost more than all else here
+    # by column, because building a tuple for each row would cost more than everything else here
     parts = {part: list(map(attrgetter(part), rows)) for part in {part for part, _, _ in paths}}
     arrays = [
         _array(column, list(map(attrgetter(attribute), parts[part])))

@@ -1,4 +1,4 @@
-"""Compaction: the small files of a folder become one for each partition, without what was deleted or edited since."""
+"""Compaction: merge the small files of a folder by partition, without posts that were deleted or edited since."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from streams.sinks.lake.notes import WORDS, Notes, read_notes, without_words
 from streams.sinks.lake.storage import Storage
 from streams.sinks.lake.views import NEWEST_FIRST
 
-_FULL_ROWS = 250_000
-"""Of a file that takes no more: longer folders have no end, and memory holds all rows of a new file."""
+_MAX_FILE_ROWS = 250_000  # folders of months and years can grow without limit, and a new file is built in memory
 
-_GONE = pa.schema([("source", pa.string()), ("id", pa.string()), ("at", pa.timestamp("us", tz="UTC"))])
+_REMOVED_SCHEMA = pa.schema([("source", pa.string()), ("id", pa.string()), ("at", pa.timestamp("us", tz="UTC"))])
 _POST_KEYS = ("source", "id", "created_at", "edited_at", "enriched_at", "kafka_partition", "kafka_offset")
 _DELETION_KEYS = ("source", "id", "kafka_partition", "kafka_offset")
 
-# What the view shows of the rows must not change, whatever is deleted later: an older edit may go only when each deletion
-# that removes the newer row removes it as well. Rows that stand twice go once.
+# The view must show the same posts as before, whatever is deleted later. A row may therefore be dropped only if every
+# deletion that hides its newer version hides it as well. Of duplicate rows, one is kept.
 _KEPT_POSTS = f"""
 select file, row from (select * from keys post where not exists (
-    select 1 from gone where gone.source = post.source and gone.id = post.id
-    and gone.at >= coalesce(post.edited_at, gone.at)
+    select 1 from removed where removed.source = post.source and removed.id = post.id
+    and removed.at >= coalesce(post.edited_at, removed.at)
 ))
 qualify row_number() over (partition by source, id order by {NEWEST_FIRST}) = 1
 or (edited_at is not null and count(edited_at) over (
@@ -44,7 +43,7 @@ qualify row_number() over (partition by topic, kafka_partition, kafka_offset, so
 
 @dataclass(frozen=True)
 class Compacted:
-    """What a compaction does to a folder."""
+    """The effect of a compaction on a folder: its files and rows before and after."""
 
     folder: str
     files: int
@@ -54,34 +53,38 @@ class Compacted:
 
 
 def compact(storage: Storage, *, run: str | None, before: datetime, execute: bool = False) -> Iterator[Compacted]:
-    """Compacts the hours of a run, or of all runs, that ended by `before`, and all longer folders.
+    """Compact the hourly folders that ended by `before`, and all folders of longer periods.
 
-    Without `execute` it only says what it would do.
+    Deletions are kept, so that reading old records again does not restore deleted posts. A compaction can be killed at
+    any point and run again, and workers may write at the same time.
 
-    Deletions stay, so that records that are read again bring nothing back. It may be killed at any point and run again,
-    and workers may write meanwhile.
+    Args:
+        storage: The lake.
+        run: The run to compact; None for all runs.
+        before: Latest end of an hourly folder.
+        execute: Whether to compact; without it, the result says what would be done.
     """
     folders = {file.folder: file for kind in (POSTS, DELETIONS) for file in files_of(storage, kind)}
-    gone: dict[str, pa.Table] = {}
+    removed: dict[str, pa.Table] = {}
     notes = read_notes(storage)
     for folder, file in folders.items():
         if (file.is_hour and file.end > before) or run not in (None, file.run):
             continue
         is_posts = file.kind == POSTS
-        if is_posts and file.run not in gone:
-            gone[file.run] = _gone(storage, file.run)
+        if is_posts and file.run not in removed:
+            removed[file.run] = _removed_posts(storage, file.run)
         while True:
             try:
-                done = _compact_folder(storage, folder, gone[file.run] if is_posts else None, notes, execute)
+                done = _compact_folder(storage, folder, removed[file.run] if is_posts else None, notes, execute)
             except FileNotFoundError:
-                continue  # somebody else replaced a file meanwhile
+                continue  # another process has just replaced a file
             break
         if done:
             yield done
 
 
 def _compact_folder(
-    storage: Storage, folder: str, gone: pa.Table | None, notes: Notes, execute: bool
+    storage: Storage, folder: str, removed: pa.Table | None, notes: Notes, execute: bool
 ) -> Compacted | None:
     files = {base_name(file.name): file for file in files_of(storage, folder)}
     names = list(files)
@@ -92,26 +95,30 @@ def _compact_folder(
     if execute:
         for name in stale:
             storage.delete(f"{folder}/{name}")
-    kept, rows = _kept_rows(storage, [files[name] for name in names], gone)
-    speaking = {name for name in names if gone is not None and any(notes) and _has_words(storage, files[name], notes)}
+    kept, rows = _kept_rows(storage, [files[name] for name in names], removed)
+    to_clear = {
+        name
+        for name in names
+        if removed is not None and any(notes) and _has_forgotten_text(storage, files[name], notes)
+    }
     groups: dict[tuple[str, int], list[str]] = defaultdict(list)
     for name in names:
         span = files[name].span
         groups[span.topic, span.partition].append(name)
     files_after = rows_after = 0
     changed = bool(stale)
-    for group in (part for whole in groups.values() for part in _parts(whole, kept)):
+    for group in (part for names_of_partition in groups.values() for part in _split(names_of_partition, kept)):
         left = sum(len(kept[name]) for name in group)
         rows_after += left
-        if len(group) == 1 and left == rows[group[0]] and group[0] not in speaking:
+        if len(group) == 1 and left == rows[group[0]] and group[0] not in to_clear:
             files_after += 1
             continue
         changed = True
         files_after += left > 0
         if execute:
             tables = [read_table(storage, f"{folder}/{name}").take(pa.array(kept[name], pa.int64())) for name in group]
-            if speaking.intersection(group):
-                tables = [table if (spared := without_words(table, notes)) is None else spared for table in tables]
+            if to_clear.intersection(group):
+                tables = [table if (cleared := without_words(table, notes)) is None else cleared for table in tables]
             ids = {name: described[name][0] for name in group}
             replace(
                 storage, folder, ids, {_union([files[name].span for name in group]): _sorted(pa.concat_tables(tables))}
@@ -121,17 +128,17 @@ def _compact_folder(
     return Compacted(folder, len(names) + len(stale), files_after, sum(rows.values()), rows_after)
 
 
-def _has_words(storage: Storage, file: LakeFile, notes: Notes) -> bool:
-    """Whether a file holds words that were forgotten, of a repost that came later."""
+def _has_forgotten_text(storage: Storage, file: LakeFile, notes: Notes) -> bool:
+    """Return whether a file contains forgotten text, which a repost can bring in after the erasure."""
     return without_words(read_table(storage, file.name, WORDS), notes) is not None
 
 
-def _parts(names: Sequence[str], kept: Mapping[str, Sequence[int]]) -> Iterator[list[str]]:
-    """Splits the files of a partition, so that each part has rows for one file."""
+def _split(names: Sequence[str], kept: Mapping[str, Sequence[int]]) -> Iterator[list[str]]:
+    """Split the files of a partition into groups, each of which fits into one new file."""
     part: list[str] = []
     rows = 0
     for name in names:
-        if part and rows + len(kept[name]) > _FULL_ROWS:
+        if part and rows + len(kept[name]) > _MAX_FILE_ROWS:
             yield part
             part, rows = [], 0
         part.append(name)
@@ -140,11 +147,11 @@ def _parts(names: Sequence[str], kept: Mapping[str, Sequence[int]]) -> Iterator[
 
 
 def _kept_rows(
-    storage: Storage, files: Sequence[LakeFile], gone: pa.Table | None
+    storage: Storage, files: Sequence[LakeFile], removed: pa.Table | None
 ) -> tuple[dict[str, list[int]], dict[str, int]]:
-    """Of each file the numbers of the rows to keep, and how many it has."""
+    """Return for each file the indices of the rows to keep, and its number of rows."""
     names = [base_name(file.name) for file in files]
-    tables = [read_table(storage, file.name, _DELETION_KEYS if gone is None else _POST_KEYS) for file in files]
+    tables = [read_table(storage, file.name, _DELETION_KEYS if removed is None else _POST_KEYS) for file in files]
     kept: dict[str, list[int]] = {name: [] for name in names}
     if tables:
         keys = pa.concat_tables(
@@ -157,29 +164,29 @@ def _kept_rows(
         )
         with duckdb.connect() as connection:
             connection.register("keys", keys)
-            if gone is not None:
-                connection.register("gone", gone)
-            query = _KEPT_DELETIONS if gone is None else _KEPT_POSTS
+            if removed is not None:
+                connection.register("removed", removed)
+            query = _KEPT_DELETIONS if removed is None else _KEPT_POSTS
             for number, row in connection.execute(f"{query} order by file, row").fetchall():
                 kept[names[number]].append(row)
     return kept, {name: len(table) for name, table in zip(names, tables, strict=True)}
 
 
-def _gone(storage: Storage, run: str) -> pa.Table:
-    """What a run deleted and what all runs forgot: source, id, at."""
+def _removed_posts(storage: Storage, run: str) -> pa.Table:
+    """Return the posts that were deleted in a run or forgotten in all runs: source, id, at."""
     while True:
         try:
             tables = [
-                read_table(storage, file.name, ("source", "id", "deleted_at")).rename_columns(_GONE.names)
+                read_table(storage, file.name, ("source", "id", "deleted_at")).rename_columns(_REMOVED_SCHEMA.names)
                 for file in files_of(storage, f"{DELETIONS}/run={run}")
             ]
             for file in files_of(storage, FORGOTTEN):
                 table = read_table(storage, file.name)
                 table = table.filter(pac.not_equal(table.column("what"), "text"))
-                tables.append(table.select(["source", "id", "forgotten_at"]).rename_columns(_GONE.names))
+                tables.append(table.select(["source", "id", "forgotten_at"]).rename_columns(_REMOVED_SCHEMA.names))
         except FileNotFoundError:
             continue
-        return pa.concat_tables([_GONE.empty_table(), *tables])
+        return pa.concat_tables([_REMOVED_SCHEMA.empty_table(), *tables])
 
 
 def _sorted(table: pa.Table) -> pa.Table:

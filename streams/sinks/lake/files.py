@@ -1,9 +1,9 @@
-"""The files of the lake: how they are written, read, and replaced by others while writers and readers are at work.
+"""Read, write and replace the files of the lake while other processes read and write it.
 
-A file that replaces others says so in its metadata: it becomes visible first, the others go after. Whoever is killed
-between leaves both; the rows that then stand twice are the same, so that the view shows them once, and the next
-compaction finds the others by that metadata. Each file has an id of its own beside its name, since a topic that is made
-anew gives old names to new rows.
+A file that replaces others lists them in its metadata. It becomes visible before the others are removed. If the process
+is killed in between, both remain; the duplicate rows are identical, so the view shows them once, and the next
+compaction finds the obsolete files through the metadata. Each file has a unique id in addition to its name, because a
+recreated topic reuses file names for different rows.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from streams.sinks.lake.folders import KINDS, LakeFile, Span, parse
 from streams.sinks.lake.storage import Storage
 
 _ROW_GROUP = 100_000
-_LEVEL = 3  # 6 takes almost twice the time, for files that are 2 % smaller
+_LEVEL = 3  # level 6 takes almost twice as long for files that are 2 % smaller
 _STATISTICS = ["created_at", "edited_at", "deleted_at", "language", "sentiment", "kafka_offset"]
 _ID = b"tagpulse.file"
 _REPLACES = b"tagpulse.replaces"
 
-# what few distinct values fill is a dictionary; times and counts are differences, scores are split by bytes: a third
-# smaller than with pyarrow's choices
+# Dictionaries for columns with few distinct values, deltas for times and counts, byte splitting for scores: the files
+# are a third smaller than with pyarrow's defaults.
 _DICTIONARIES = [
     *("source", "author", "language", "sentiment", "campaign_topic", "language_hint", "reply_to", "repost_of"),
     *("model_name", "model_version", "model_runtime", "model_precision", "enriched_at"),
@@ -47,23 +47,25 @@ _ENCODINGS = {
 }
 
 Identity = tuple[int, str, str]
-"""Offset, source and id: a topic can be made anew, with other posts at the same offsets."""
+"""Offset, source and id of a row: a recreated topic has other posts at the same offsets."""
 
 
 def base_name(name: str) -> str:
-    """The file's name without its folder."""
+    """Return the name of a file without its folder."""
     return name.rpartition("/")[2]
 
 
 def read_table(storage: Storage, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """The columns of a file, all those of the schema by default; null where an earlier version wrote none.
+    """Read columns of a file, by default all of its schema; a column that an earlier version did not write is null.
 
-    Raises FileNotFoundError when somebody replaced the file meanwhile, BadInput when it is damaged.
+    Raises:
+        FileNotFoundError: Another process has replaced the file.
+        BadInput: The file is damaged.
     """
     wanted = pa.schema([field for field in schema_of(name) if columns is None or field.name in columns])
     with _opened(storage, name) as file:
-        there = file.schema_arrow.names
-        table = file.read(columns=[field.name for field in wanted if field.name in there])
+        existing = file.schema_arrow.names
+        table = file.read(columns=[field.name for field in wanted if field.name in existing])
     arrays = [
         table.column(field.name).cast(field.type)
         if field.name in table.column_names
@@ -74,7 +76,7 @@ def read_table(storage: Storage, name: str, columns: Sequence[str] | None = None
 
 
 def write_table(storage: Storage, name: str, table: pa.Table, replaces: Mapping[str, str] | None = None) -> None:
-    """Writes a file. `replaces`: names and ids of the files of the same folder whose rows it holds."""
+    """Write a file. `replaces` maps the names of the files in the same folder that it replaces to their ids."""
     metadata = {_ID: uuid.uuid4().hex.encode()}
     if replaces:
         metadata[_REPLACES] = json.dumps(replaces).encode()
@@ -85,7 +87,7 @@ def write_table(storage: Storage, name: str, table: pa.Table, replaces: Mapping[
         table.schema,
         compression="zstd",
         compression_level=_LEVEL,
-        store_schema=False,  # `schema_of` knows it, and it would be an eighth of a small file
+        store_schema=False,  # `schema_of` has the schema, which would be an eighth of a small file
         write_statistics=[column for column in _STATISTICS if column in columns],
         use_dictionary=[column for column in _DICTIONARIES if column in columns],
         column_encoding={column: encoding for column, encoding in _ENCODINGS.items() if column in columns},
@@ -96,9 +98,15 @@ def write_table(storage: Storage, name: str, table: pa.Table, replaces: Mapping[
 
 
 def replace(storage: Storage, folder: str, old: Mapping[str, str], new: Mapping[Span, pa.Table]) -> None:
-    """Puts new files in the place of old ones; the rows of the old ones that are not in the new ones are gone for good.
+    """Replace old files of a folder with new ones; old rows that are not among the new ones are permanently removed.
 
-    `old`: name without folder, and id. A crash at any point leaves every row of `new` visible.
+    A crash at any point leaves every row of `new` visible.
+
+    Args:
+        storage: The lake.
+        folder: The folder of all these files.
+        old: The base names and ids of the files to replace.
+        new: The rows of each new file.
     """
     for span, table in new.items():
         if len(table):
@@ -108,14 +116,17 @@ def replace(storage: Storage, folder: str, old: Mapping[str, str], new: Mapping[
 
 
 def describe(storage: Storage, name: str) -> tuple[str, Mapping[str, str]]:
-    """A file's id (empty: from an earlier version), and what it replaces. Raises FileNotFoundError, BadInput."""
+    """Return the id of a file (empty if an earlier version wrote it), and the names and ids of files that it replaces.
+
+    Raises FileNotFoundError and BadInput.
+    """
     with _opened(storage, name) as file:
         metadata: dict[bytes, Any] = file.metadata.metadata or {}
     return metadata.get(_ID, b"").decode(), json.loads(metadata.get(_REPLACES, b"{}"))
 
 
 def column_names(storage: Storage, name: str) -> tuple[str, ...]:
-    """The columns that a file has. Raises FileNotFoundError, BadInput."""
+    """Return the names of the columns in a file. Raises FileNotFoundError and BadInput."""
     with _opened(storage, name) as file:
         return tuple(file.schema_arrow.names)
 
@@ -126,11 +137,11 @@ def _opened(storage: Storage, name: str) -> Iterator[pq.ParquetFile]:
         with storage.faults("read"), storage.read(name) as file:
             yield pq.ParquetFile(file)
     except pa.ArrowInvalid as error:
-        raise BadInput(f"{storage.place}/{name} is damaged: move it out of the lake; {error}") from error
+        raise BadInput(f"{storage.place}/{name} is damaged: move it out of the lake ({error})") from error
 
 
 def already_stored(storage: Storage, folder: str, span: Span) -> tuple[set[Identity], int]:
-    """The rows of a span that the files of a folder hold, and which copy a new file of that span is."""
+    """Return the rows of a span that a folder already holds, and the copy number for a new file of that span."""
     while True:
         files = files_of(storage, folder)
         rows: set[Identity] = set()
@@ -141,7 +152,7 @@ def already_stored(storage: Storage, folder: str, span: Span) -> tuple[set[Ident
                     columns = (table.column(column).to_pylist() for column in ("kafka_offset", "source", "id"))
                     rows.update(zip(*columns, strict=True))
         except FileNotFoundError:
-            continue  # a compaction replaced it: what it held stands elsewhere now
+            continue  # a compaction has moved its rows into another file
         names = {file.name for file in files}
         copy = 0
         while f"{folder}/{span.file_name(copy)}" in names:
@@ -150,22 +161,22 @@ def already_stored(storage: Storage, folder: str, span: Span) -> tuple[set[Ident
 
 
 def files_of(storage: Storage, folder: str) -> list[LakeFile]:
-    """The files below a folder of the lake that tagpulse wrote, sorted by name; others are left alone."""
+    """Return the files of tagpulse below a folder of the lake, sorted by name."""
     return list(filter(None, map(parse, storage.files(folder))))
 
 
 def every_file(storage: Storage) -> list[str]:
-    """The names of all files of the lake."""
+    """Return the names of all files of tagpulse in the lake."""
     return [file.name for kind in KINDS for file in files_of(storage, kind)]
 
 
 def runs_of(storage: Storage) -> list[str]:
-    """The runs that have anything in the lake."""
+    """Return the names of all runs with data in the lake."""
     return sorted({file.run for kind in KINDS for file in files_of(storage, kind) if file.run})
 
 
 def require_run(storage: Storage, run: str) -> None:
-    """Raises BadInput, naming the runs that are, when this one is none of them."""
+    """Raise BadInput, listing the existing runs, if the lake has no such run."""
     runs = runs_of(storage)
     if run not in runs:
         there = f"there are {', '.join(runs)}" if runs else "it is empty"

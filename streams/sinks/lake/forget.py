@@ -1,4 +1,4 @@
-"""Takes posts out of the lake for good, and what others reposted of them."""
+"""Erase posts and reposts of them from the lake."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class _Found(NamedTuple):
     posts: set[PostKey]
     reposts: set[PostKey]
     newest: datetime
-    """Of now and the edits of the posts."""
+    """The current time, or the latest edit of the posts if that is later."""
 
 
 def find(storage: Storage, wanted: Erasure) -> Forgotten:
-    """What `forget` would remove from the files of every run."""
+    """Return the posts and reposts of every run that `forget` would remove."""
     found = _find(storage, wanted)
     return Forgotten(sorted(found.posts), sorted(found.reposts))
 
 
 def forget(storage: Storage, wanted: Erasure) -> Forgotten:
-    """Removes posts from every file of every run, their reposts or the text of these, and answers which were there.
+    """Remove posts from all files of all runs, together with their reposts or the text of these; return those found.
 
-    What is forgotten is noted first: from then on no view shows it, also when its record is read again or a replay brings
-    it back; an edit from later on is a new post. Rows that a writer holds meanwhile are hidden, and the next compaction
-    takes them out.
+    The erasure is recorded first. From then on no view shows the posts, even if their records are read again or
+    replayed; only an edit that is made later counts as a new post. Rows that a writer adds at the same time are hidden,
+    and the next compaction removes them.
     """
     found = _find(storage, wanted)
     removes = wanted.reposts == "remove"
@@ -48,9 +48,9 @@ def forget(storage: Storage, wanted: Erasure) -> Forgotten:
     if not removes:
         notes |= dict.fromkeys(found.reposts - gone, "text")
     if notes:
-        _note(storage, notes, found.newest)
-    # a compaction may carry a post into a new file while this one is being rewritten
-    while (found.posts or found.reposts) and _take_out(storage, gone, read_notes(storage)):
+        _record_erasure(storage, notes, found.newest)
+    # a compaction may copy a post into a new file while an old one is being rewritten
+    while (found.posts or found.reposts) and _remove_rows(storage, gone, read_notes(storage)):
         pass
     forget_in_spikes(storage, wanted, sorted(notes))
     return Forgotten(sorted(found.posts), sorted(found.reposts))
@@ -77,14 +77,14 @@ def _find(storage: Storage, wanted: Erasure) -> _Found:
                 if repost_of.startswith(prefixes.get(key.source, ())):
                     quoting.add(key)
         if wanted.authors:
-            says = pac.match_substring_regex(table.column("text"), pattern, ignore_case=True)
-            quoting.update(key for key in keys_of(table.filter(says)) if key.source in prefixes)
-    asked = posts | wanted.posts
-    reposts = quoting | {key for key, original in originals if original in asked}
+            matches = pac.match_substring_regex(table.column("text"), pattern, ignore_case=True)
+            quoting.update(key for key in keys_of(table.filter(matches)) if key.source in prefixes)
+    requested = posts | wanted.posts
+    reposts = quoting | {key for key, original in originals if original in requested}
     return _Found(posts, reposts - posts, newest)
 
 
-def _note(storage: Storage, what: dict[PostKey, str], at: datetime) -> None:
+def _record_erasure(storage: Storage, what: dict[PostKey, str], at: datetime) -> None:
     keys = sorted(what)
     columns = [[key.source for key in keys], [key.id for key in keys], [at] * len(keys), [what[key] for key in keys]]
     arrays = [pa.array(values, field.type) for values, field in zip(columns, FORGOTTEN_SCHEMA, strict=True)]
@@ -92,13 +92,13 @@ def _note(storage: Storage, what: dict[PostKey, str], at: datetime) -> None:
     write_table(storage, f"{FORGOTTEN}/forgotten-{uuid.uuid4().hex}.parquet", table)
 
 
-def _take_out(storage: Storage, gone: Set[PostKey], notes: Notes) -> bool:
-    """Rewrites the files that hold one of these posts, or words of them; whether there were any."""
-    held = False
+def _remove_rows(storage: Storage, gone: Set[PostKey], notes: Notes) -> bool:
+    """Rewrite the files that contain any of these posts or their text; return whether there were any."""
+    found = False
     for file, table in _tables(storage, WORDS):
         if without_words(table, notes, gone) is None:
             continue
-        held = True
+        found = True
         try:
             file_id, _ = describe(storage, file.name)
             whole = read_table(storage, file.name)
@@ -106,7 +106,7 @@ def _take_out(storage: Storage, gone: Set[PostKey], notes: Notes) -> bool:
             continue
         left = without_words(whole, notes, gone)
         replace(storage, file.folder, {base_name(file.name): file_id}, {file.span: whole if left is None else left})
-    return held
+    return found
 
 
 def _tables(storage: Storage, columns: Sequence[str]) -> Iterator[tuple[LakeFile, pa.Table]]:

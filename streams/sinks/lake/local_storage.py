@@ -1,4 +1,4 @@
-"""A lake in a folder of this machine."""
+"""A lake in a local folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STALE_SECONDS = 3_600.0
 
 
 class LocalStorage(Storage):
-    """A folder: files are written under a hidden name, synced, and renamed."""
+    """A local folder, in which files are written under a hidden name, synced, and then renamed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), pafs.LocalFileSystem(), str(path.absolute()))
@@ -45,7 +45,7 @@ class LocalStorage(Storage):
             raise self._unavailable("used", error) from error
         for directory, _, names in os.walk(self.path):
             for left in (Path(directory, name) for name in names if _HIDDEN.fullmatch(name)):
-                # what a crashed writer left; a younger file may belong to a writer at work
+                # left by a crashed writer; a younger file may belong to a running one
                 with contextlib.suppress(OSError):
                     found = left.lstat()
                     if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > _STALE_SECONDS:
@@ -62,7 +62,7 @@ class LocalStorage(Storage):
     def files(self, folder: str) -> list[str]:
         with self.faults("read"):
             found = self._scan(folder)
-            # a scan of a folder is no snapshot: it can miss both a file that is replaced and what replaces it
+            # a scan is not a snapshot: it can miss both a file that is being replaced and its replacement
             while (again := self._scan(folder)) != found:
                 found = again
             return found
@@ -70,16 +70,17 @@ class LocalStorage(Storage):
     def _scan(self, folder: str) -> list[str]:
         found = []
         for directory, folders, names in os.walk(self.path / folder, onerror=_unless_gone):
-            # the folders of a lake are KEY=VALUE: what somebody else put beside them may be closed to us
+            # the folders of a lake are named KEY=VALUE; others may not be readable
             folders[:] = [name for name in folders if "=" in name and not name.startswith(".")]
             base = PurePosixPath(directory).relative_to(self.path)
-            # a link that leads nowhere is no file, nor is a pipe
-            found += [str(base / name) for name in names if name[0] != "." and os.path.isfile(f"{directory}/{name}")]  # noqa: PTH113
+            # isfile() excludes dangling links and pipes
+            visible = [name for name in names if name[0] != "."]
+            found += [str(base / name) for name in visible if os.path.isfile(f"{directory}/{name}")]  # noqa: PTH113
         return sorted(found)
 
     def write(self, name: str, content: Any) -> None:
         target = self.path / name
-        # not named by the process: writers in two containers have the same number
+        # not named after the process id, which can be equal in two containers
         hidden = target.with_name(f".{secrets.token_hex(16)}.part")
         try:
             if not target.parent.is_dir():
@@ -103,10 +104,10 @@ class LocalStorage(Storage):
     def delete_folder(self, folder: str) -> None:
         with contextlib.suppress(FileNotFoundError), self.faults("written"):
             self.filesystem.delete_dir(self.full(folder))
-        above = (self.path / folder).parent
-        if above.parent != self.path:
-            with contextlib.suppress(OSError):  # other hours of the day are left
-                above.rmdir()
+        parent = (self.path / folder).parent
+        if parent.parent != self.path:
+            with contextlib.suppress(OSError):  # it still holds other hours of the day
+                parent.rmdir()
 
     def _unavailable(self, doing: str, error: OSError) -> Unavailable:
         return Unavailable(f"the lake {self.place} ({VARIABLE}) cannot be {doing}: {error}")

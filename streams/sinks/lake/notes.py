@@ -1,4 +1,4 @@
-"""What was forgotten, as the lake notes it, and rows without it."""
+"""The erasure records of the lake, and their application to rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORDS = ("source", "id", "repost_of", "text", "media")
 
 
 class Notes(NamedTuple):
-    """The keys of every note; see `FORGOTTEN_SCHEMA`."""
+    """The keys of all erasure records, by the value of `what` (see `FORGOTTEN_SCHEMA`)."""
 
     all: frozenset[PostKey] = frozenset()
     post: frozenset[PostKey] = frozenset()
@@ -26,7 +26,7 @@ class Notes(NamedTuple):
 
 
 def read_notes(storage: Storage) -> Notes:
-    """What is noted now."""
+    """Read all erasure records."""
     found: dict[str, set[PostKey]] = {name: set() for name in Notes._fields}
     for file in files_of(storage, FORGOTTEN):
         for row in read_table(storage, file.name, ["source", "id", "what"]).to_pylist():
@@ -35,29 +35,34 @@ def read_notes(storage: Storage) -> Notes:
 
 
 def keys_of(table: pa.Table, column: str = "id") -> list[PostKey]:
-    """The posts of a table, or those that they repost."""
+    """Return the keys of the posts in a table or, with `repost_of` as the column, of the posts that they repost."""
     return list(map(PostKey, table.column("source").to_pylist(), table.column(column).to_pylist()))
 
 
 def without_words(table: pa.Table, notes: Notes, removed: Set[PostKey] = frozenset()) -> pa.Table | None:
-    """The rows but for these and for reposts of what is noted, which may lose their text instead; None: all are as they were.
+    """Apply the erasure records to rows; return None if no row changes.
 
-    `table` has the columns of WORDS, and any others.
+    Reposts of forgotten posts are removed, or lose their text and media, as their erasure records say.
+
+    Args:
+        table: Rows with at least the columns of `WORDS`.
+        notes: The erasure records.
+        removed: Posts to remove.
     """
     keys, originals = keys_of(table), keys_of(table, "repost_of")
     kept = [key not in removed and original not in notes.all for key, original in zip(keys, originals, strict=True)]
-    says = pac.or_(
+    has_text = pac.or_(
         pac.not_equal(table.column("text"), ""), pac.greater(pac.list_value_length(table.column("media")), 0)
     )
     cleared = [
-        bool(words) and (key in notes.text or original in notes.post)
-        for key, original, words in zip(keys, originals, says.to_pylist(), strict=True)
+        bool(has_any) and (key in notes.text or original in notes.post)
+        for key, original, has_any in zip(keys, originals, has_text.to_pylist(), strict=True)
     ]
     if all(kept) and not any(cleared):
         return None
     mask = pa.array(cleared)
-    for name, nothing in (("text", pa.scalar("")), ("media", pa.scalar([], pa.list_(pa.string())))):
-        place = table.column_names.index(name)
-        column = pac.if_else(mask, nothing, table.column(name))
-        table = table.set_column(place, table.schema.field(name), column)
+    for name, empty in (("text", pa.scalar("")), ("media", pa.scalar([], pa.list_(pa.string())))):
+        index = table.column_names.index(name)
+        column = pac.if_else(mask, empty, table.column(name))
+        table = table.set_column(index, table.schema.field(name), column)
     return table.filter(pa.array(kept))

@@ -1,7 +1,8 @@
-"""A lake in an object store that pyarrow knows: S3 and what speaks its protocol, Google's and Azure's, HDFS.
+"""A lake in an object store that pyarrow supports: S3 and compatible stores, Google Cloud Storage, Azure, HDFS.
 
-A file is built in memory and sent as one object, which the store shows only when it has all of it. Credentials come from
-the variables and files that the store's own tools read (`AWS_ACCESS_KEY_ID`, …), never from the setting.
+A file is built in memory and uploaded as one object, which becomes visible only when it is complete. Credentials come
+from the environment variables and files that the store's own tools use (`AWS_ACCESS_KEY_ID`, …), never from the
+setting.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from streams.sinks.lake.storage import VARIABLE, Storage, no_lake
 
 _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 30.0
-_ATTEMPTS = 2  # the worker waits and tries again by itself, and says so
+_ATTEMPTS = 2  # the worker retries by itself, and logs it
 _S3_OPTIONS = {"region", "scheme", "endpoint_override", "force_virtual_addressing"}
 _GONE = re.compile(r"NO_SUCH_KEY|HTTP status 404|does not exist", re.IGNORECASE)
 _REFUSED = re.compile(
@@ -45,7 +46,7 @@ class ObjectStorage(Storage):
             text = str(error)
             if _REFUSED.search(text):
                 raise Refused(
-                    f"the lake {self.place} ({VARIABLE}) cannot be {doing}: {text}: mend the address or the credentials"
+                    f"the lake {self.place} ({VARIABLE}) cannot be {doing}: {text}: fix the address or the credentials"
                 ) from error
             if isinstance(error, FileNotFoundError) or _GONE.search(text):
                 raise FileNotFoundError(text) from error
@@ -55,10 +56,12 @@ class ObjectStorage(Storage):
         bucket = self._root.partition("/")[0]
         with self.faults("used"):
             found = self.filesystem.get_file_info(bucket).type
-            # a wrong name must not become a lake without posts
+            # a wrong name must not create an empty lake
             if found == pafs.FileType.NotFound:
-                raise Refused(f"the lake {self.place} ({VARIABLE}): there is no bucket {bucket}")
-            # an object that says so, without which a lake before its first post is none
+                raise Refused(
+                    f"the lake {self.place} ({VARIABLE}): there is no bucket {bucket}: create it or fix the address"
+                )
+            # a marker object, so that a lake without posts is recognised as a lake
             if self._root != bucket:
                 self.filesystem.create_dir(self._root)
 
@@ -85,10 +88,10 @@ class ObjectStorage(Storage):
         except FileNotFoundError as error:
             raise Unavailable(f"the lake {self.place} ({VARIABLE}) cannot be written: {error}") from error
         if size != content.size:
-            # closing a stream whose write failed can complete what had arrived until then
+            # closing a stream after a failed write can still publish the part that was uploaded
             self.delete(name)
             raise Unavailable(
-                f"the lake {self.place}: of {name} {size} of {content.size} bytes arrived, it was removed"
+                f"the lake {self.place}: only {size} of {content.size} bytes of {name} arrived, so it was removed"
             )
 
     def delete(self, name: str) -> None:
@@ -101,10 +104,10 @@ class ObjectStorage(Storage):
 
 
 def _connect(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The file system and the path in it; no request is made. Raises SettingsError."""
+    """Return the file system and the path in it, without making any request. Raises SettingsError."""
     parts = urlsplit(uri)
     if "@" in parts.netloc:
-        raise SettingsError(f"{VARIABLE}: no credentials in the address, use AWS_ACCESS_KEY_ID and the like")
+        raise SettingsError(f"{VARIABLE}: the address must not contain credentials: use AWS_ACCESS_KEY_ID and the like")
     if parts.scheme != "s3":
         try:
             filesystem, root = pafs.FileSystem.from_uri(uri)
@@ -114,8 +117,8 @@ def _connect(uri: str) -> tuple[pafs.FileSystem, str]:
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     unknown = options.keys() - _S3_OPTIONS
     if unknown or not parts.netloc:
-        wrong = f"no option {', '.join(sorted(unknown))}" if unknown else "no bucket"
-        raise SettingsError(f"{VARIABLE}: {wrong}: s3://BUCKET/FOLDER?{'&'.join(sorted(_S3_OPTIONS))}")
+        wrong = f"unknown option {', '.join(sorted(unknown))}" if unknown else "the bucket is missing"
+        raise SettingsError(f"{VARIABLE}: {wrong}: use the form s3://BUCKET/FOLDER?{'&'.join(sorted(_S3_OPTIONS))}")
     if "force_virtual_addressing" in options:
         options["force_virtual_addressing"] = options["force_virtual_addressing"] == "true"
     filesystem = pafs.S3FileSystem(

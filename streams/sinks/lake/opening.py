@@ -1,4 +1,4 @@
-"""Open the lake that the settings name."""
+"""Open the storage of the lake."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from streams.sinks.lake.storage import Storage
 
 
 def open_lake(place: Path | str) -> Storage:
-    """The storage of a lake that is there. Raises SettingsError where none is, Unavailable and Refused."""
+    """Return the storage of an existing lake. Raises SettingsError if there is none, Unavailable and Refused."""
     storage = open_storage(place)
     storage.require()
     return storage
 
 
 def open_storage(place: Path | str) -> Storage:
-    """The storage of the setting `TAGPULSE_LAKE__PATH`; connects to nothing yet. Raises SettingsError."""
+    """Return the storage for a value of `TAGPULSE_LAKE__PATH`, without connecting to it yet. Raises SettingsError."""
     if isinstance(place, Path):
         return LocalStorage(place)
     return ObjectStorage(place)

@@ -1,9 +1,9 @@
-"""The Parquet lake as a sink: nothing lost and nothing twice, whatever crashes.
+"""The Parquet lake as a sink, which loses and duplicates no rows even if a process crashes.
 
-Rows are kept by folder (`lake_folders.py`). A flush writes one file for each folder and partition, named
-after the stretch of offsets it covers, and visible only as a whole. When a crash came among the files of a flush, the
-same records come again, in batches of other sizes: a folder whose files already cover an offset is read, and the rows it
-holds are left out.
+Rows are grouped by folder (`folders.py`). A flush writes one file per folder and partition, named after the offsets
+that it covers and made visible atomically. After a crash between the files of a flush, the same records arrive again,
+possibly in batches of a different size. Before a file is written, the rows that existing files of its folder already
+hold for these offsets are therefore left out.
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ from streams.sinks.lake.opening import open_storage
 from streams.sinks.lake.spikes import keep_spikes
 from streams.sinks.lake.views import posts_by_run
 
-_WRITERS = 4
-"""Files that are written at once."""
+_CONCURRENT_FILES = 4
 
 
 class ParquetSink(Sink):
-    """Writes to `path`; columns and folders as in `lake.py`."""
+    """Writes to the lake at `TAGPULSE_LAKE__PATH`; see `columns.py` and `folders.py` for its layout."""
 
     name: ClassVar[str] = "parquet"
     keeps_spikes: ClassVar[bool] = True
@@ -65,7 +64,7 @@ class ParquetSink(Sink):
 
     async def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            # after a rebalance the same records may come again before the flush
+            # after a rebalance, the same records may arrive again before the flush
             self._rows[row.record.topic, row.record.partition][_identity(row)] = row
 
     async def flush(self) -> Flushed:
@@ -103,8 +102,8 @@ class ParquetSink(Sink):
             for identity, row in rows.items():
                 by_folder[folder_of(row.message, self._run)][identity] = row
             files += [(folder, span, group) for folder, group in by_folder.items()]
-        # while one compresses or waits for the disk, another turns its rows into columns
-        with ThreadPoolExecutor(_WRITERS) as writers:
+        # one thread can convert rows to columns while another compresses or waits for the disk
+        with ThreadPoolExecutor(_CONCURRENT_FILES) as writers:
             return sum(writers.map(lambda file: self._write_file(*file), files))
 
     def _write_file(self, folder: str, span: Span, rows: Mapping[Identity, Row]) -> int:

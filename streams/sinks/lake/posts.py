@@ -1,4 +1,4 @@
-"""Messages out of the lake as they came in: what a replay reads."""
+"""Read posts, edits and deletions from the lake as they were collected, for a replay."""
 
 from __future__ import annotations
 
@@ -18,23 +18,28 @@ from streams.sinks.lake.folders import DELETIONS, POSTS
 from streams.sinks.lake.opening import open_lake
 from streams.sinks.lake.storage import Storage
 
-_NOT_OF_THE_POST = {
+_ENRICHMENT_COLUMNS = {
     *("language", "language_score", "sentiment", "negative", "neutral", "positive", "topics", "topic_scores"),
     *("campaign_topic", "campaign_score", "enriched_at"),
     *("model_name", "model_version", "model_runtime", "model_precision"),
 }
-_POST_COLUMNS = [field.name for field in POST_SCHEMA if field.name not in _NOT_OF_THE_POST]
+_POST_COLUMNS = [field.name for field in POST_SCHEMA if field.name not in _ENRICHMENT_COLUMNS]
 _CHUNK = 2_000
 
-_Order = tuple[datetime, int, datetime]
+_SortKey = tuple[datetime, int, datetime]
 
 
 def read_messages(lake: Path | str, run: str) -> Iterator[Post | Deletion]:
-    """Every post, edit and deletion of a run that the lake holds, in the order of event time.
+    """Return an iterator over every post, edit and deletion of a run in the lake, in order of event time.
 
-    Edits of a post come in the order of their edits. Memory holds the folders that the event time stands in: an hour, and
-    what was collected late of its month and year. A compaction keeps only the newest edits, and no deleted or forgotten
-    posts. Raises at once SettingsError where there is no lake, and BadInput where there is no such run; Unavailable, Refused.
+    Edits of a post follow in the order in which they were made. The folders around the current event time are in
+    memory: an hour, and the posts of its month and year that were collected late. After a compaction, the lake holds
+    only the newest edits, and no deleted or forgotten posts.
+
+    Raises:
+        SettingsError: There is no lake. Raised immediately, like BadInput.
+        BadInput: The lake has no such run.
+        Unavailable, Refused: The lake cannot be read.
     """
     storage = open_lake(lake)
     require_run(storage, run)
@@ -43,23 +48,23 @@ def read_messages(lake: Path | str, run: str) -> Iterator[Post | Deletion]:
 
 def _merged(storage: Storage, run: str) -> Iterator[Post | Deletion]:
     starts = {file.folder: file.start for kind in (POSTS, DELETIONS) for file in files_of(storage, f"{kind}/run={run}")}
-    waiting = sorted(starts, key=lambda folder: starts[folder], reverse=True)
-    standing: list[tuple[_Order, int, Post | Deletion, Iterator[Post | Deletion]]] = []
-    while waiting or standing:
-        # a folder is opened when no earlier message is left
-        while waiting and (not standing or starts[waiting[-1]] <= standing[0][0][0]):
-            messages = _messages(storage, waiting.pop())
+    pending = sorted(starts, key=lambda folder: starts[folder], reverse=True)
+    heads: list[tuple[_SortKey, int, Post | Deletion, Iterator[Post | Deletion]]] = []
+    while pending or heads:
+        # open a folder only when no earlier message is left
+        while pending and (not heads or starts[pending[-1]] <= heads[0][0][0]):
+            messages = _messages(storage, pending.pop())
             if (first := next(messages, None)) is not None:
-                heapq.heappush(standing, (_order(first), len(waiting), first, messages))
-        if not standing:
+                heapq.heappush(heads, (_sort_key(first), len(pending), first, messages))
+        if not heads:
             continue
-        _, number, message, messages = standing[0]
+        _, number, message, messages = heads[0]
         yield message
         following = next(messages, None)
         if following is None:
-            heapq.heappop(standing)
+            heapq.heappop(heads)
         else:
-            heapq.heapreplace(standing, (_order(following), number, following, messages))
+            heapq.heapreplace(heads, (_sort_key(following), number, following, messages))
 
 
 def _messages(storage: Storage, folder: str) -> Iterator[Post | Deletion]:
@@ -68,7 +73,7 @@ def _messages(storage: Storage, folder: str) -> Iterator[Post | Deletion]:
 
 
 def post_of(row: Mapping[str, Any]) -> Post:
-    """The post of a row of the lake, equal to the one that was stored."""
+    """Return the post of a row of the lake, equal to the one that was stored."""
     return Post(
         source=row["source"],
         id=row["id"],
@@ -93,8 +98,8 @@ def _deletion_of(row: Mapping[str, Any]) -> Deletion:
     return Deletion(source=row["source"], id=row["id"], deleted_at=row["deleted_at"])
 
 
-def _order(message: Post | Deletion) -> _Order:
-    """By event time, a post as it was written before its edits, and a deletion after both."""
+def _sort_key(message: Post | Deletion) -> _SortKey:
+    """Return the sort key: event time, then the original post before its edits before a deletion."""
     if isinstance(message, Deletion):
         return message.deleted_at, 2, message.deleted_at
     edited_at = message.edited_at
@@ -102,12 +107,12 @@ def _order(message: Post | Deletion) -> _Order:
 
 
 def _rows(storage: Storage, folder: str) -> Iterator[dict[str, Any]]:
-    """The rows of a folder, each once, sorted."""
+    """Yield the distinct rows of a folder, sorted."""
     table = _table(storage, folder)
     if table is None:
         return
     if folder.startswith(f"{POSTS}/"):
-        # the post as it was written comes before its edits
+        # the original post comes before its edits
         table = table.append_column("is_edit", pac.is_valid(table.column("edited_at")).cast(pa.int8()))
         time = ["created_at", "is_edit", "edited_at"]
     else:
@@ -117,10 +122,10 @@ def _rows(storage: Storage, folder: str) -> Iterator[dict[str, Any]]:
     seen: set[tuple[Any, ...]] = set()
     for start in range(0, len(at), _CHUNK):
         for row in table.take(at[start : start + _CHUNK]).to_pylist():
-            # a crash in mid-compaction leaves rows twice
-            place = (row["topic"], row["kafka_partition"], row["kafka_offset"], row["source"], row["id"])
-            if place not in seen:
-                seen.add(place)
+            # a crash during a compaction leaves duplicate rows
+            identity = (row["topic"], row["kafka_partition"], row["kafka_offset"], row["source"], row["id"])
+            if identity not in seen:
+                seen.add(identity)
                 yield row
 
 

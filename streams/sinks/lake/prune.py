@@ -1,4 +1,4 @@
-"""Retention: whole days of the lake go when they are old enough, and from longer folders what is."""
+"""Retention: remove old days of the lake, and old rows from folders of longer periods."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from streams.sinks.lake.storage import Storage
 
 @dataclass(frozen=True)
 class Pruned:
-    """A day that goes, or what is older within a longer stretch."""
+    """A day that is removed, or the old rows of a file in a folder of a longer period."""
 
     folder: str
     files: int
     bytes: int
-    """Of the files; of those that lose a part of their rows, this part."""
+    """Size of the removed files in bytes; estimated for a file that loses only some of its rows."""
 
 
 def prune(storage: Storage, *, days: int, today: date, execute: bool = False) -> Iterator[Pruned]:
-    """The days of every run that lie more than `days` before `today`; removed with `execute`.
+    """Find the data of every run that is more than `days` older than `today`, and remove it if `execute` is set.
 
-    Spikes go with the day on which they opened. Deletions stay a week longer; what was forgotten stays noted for ever.
+    Spikes are removed with the day on which they opened. Deletions are kept a week longer; erasure records are never
+    removed.
     """
     for kind, extra in ((POSTS, timedelta()), (DELETIONS, DELETIONS_KEPT), (SPIKES, timedelta())):
         last = datetime.combine(today, time(), UTC) - timedelta(days=days) - extra
@@ -48,7 +49,7 @@ def prune(storage: Storage, *, days: int, today: date, execute: bool = False) ->
 
 
 def _without_older(storage: Storage, file: LakeFile, last: datetime, execute: bool) -> Pruned | None:
-    """Rewrites a file without what is older; None where nothing is, or a compaction has just replaced the file."""
+    """Rewrite a file without its old rows; return None if it has none, or if a compaction has just replaced it."""
     column = "created_at" if file.kind == POSTS else "deleted_at"
     try:
         kept = pac.greater_equal(read_table(storage, file.name, [column]).column(column), pa.scalar(last))

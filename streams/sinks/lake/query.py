@@ -1,4 +1,4 @@
-"""Questions to the lake in SQL: DuckDB over the Parquet files, with the views `posts` and `minutes`."""
+"""SQL queries on the lake: DuckDB over the Parquet files, with the views `posts`, `minutes` and `spikes`."""
 
 from __future__ import annotations
 
@@ -14,31 +14,36 @@ from streams.sinks.lake import views
 from streams.sinks.lake.opening import open_lake
 from streams.sinks.lake.views import select
 
-_MORE = "use --unlocked to do more than read the lake"
+_UNLOCK_HINT = "use --unlocked to do more than read the lake"
 _FETCHED_ROWS = 10_000
-_MAX_WORDS = 500
-"""Characters."""
+_MAX_ERROR_CHARACTERS = 500
 
 
 class QueryResult(NamedTuple):
-    """The columns of an answer, each with a name of its own, and its rows, read as they are asked for."""
+    """The result of a query: unique column names, and rows that are fetched as they are consumed."""
 
     columns: list[str]
     rows: Iterator[tuple[Any, ...]]
 
 
 def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> QueryResult:
-    """Runs one query over a folder or the address of an object store.
+    """Run one query on a lake.
 
-    A query reads the lake and nothing else, and writes nothing. Unlocked, it is any SQL that DuckDB takes, which can read
-    and write whatever this process can. Raises BadInput with DuckDB's own words when it cannot be answered, Unavailable or
-    Refused when the lake cannot be read, SettingsError when there is none.
+    Args:
+        lake: A folder, or the address of an object store.
+        sql: A single statement that reads the lake and nothing else, and writes nothing.
+        unlocked: Whether to accept any SQL that DuckDB supports, which can read and write whatever this process can.
+
+    Raises:
+        BadInput: The query failed; the text is DuckDB's error message.
+        SettingsError: There is no lake.
+        Unavailable, Refused: The lake cannot be read.
     """
     storage = open_lake(lake)
     try:
         sql.encode()
     except UnicodeEncodeError:
-        raise BadInput("the query failed: it is not UTF-8") from None
+        raise BadInput("the query failed: it is not valid UTF-8") from None
     try:
         statements = duckdb.extract_statements(sql)
         if not statements:
@@ -46,19 +51,23 @@ def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> QueryResult:
         if unlocked:
             cursor = select(storage, sql, unlocked=True)
         elif [statement.type for statement in statements] == [duckdb.StatementType.SELECT]:
-            # takes nothing but a query that reads, also where a WITH clause could write
+            # query() accepts only statements that read, even where a WITH clause could write
             cursor = select(storage, "from query(?)", [sql])
         else:
-            raise BadInput(f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_MORE}")
+            raise BadInput(
+                f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_UNLOCK_HINT}"
+            )
     except duckdb.Error as error:
         raise _failed(error) from None
     return QueryResult(_distinct([column[0] for column in cursor.description or ()]), _rows(cursor))
 
 
 def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:
-    """A connection with the views, for those who ask more than one question. Times are in UTC.
+    """Return a connection with the views, for running several queries. Times are in UTC.
 
-    Raises BadInput, Unavailable or Refused when the lake cannot be read, SettingsError when there is none.
+    Raises:
+        SettingsError: There is no lake.
+        BadInput, Unavailable, Refused: The lake cannot be read.
     """
     try:
         return views.connect(open_lake(lake))
@@ -75,7 +84,7 @@ def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, a number behind those that came before."""
+    """Return the names, with a number appended to each repeated one."""
     distinct: list[str] = []
     for name in names:
         numbered = (f"{name}_{number}" for number in count(1))
@@ -84,7 +93,9 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _failed(error: Exception) -> BadInput:
-    """In DuckDB's words, without its copy of the query below them, and without all of a long text that it repeats."""
-    words = " ".join(str(error).partition("\n\nLINE ")[0].split())
-    hint = f"; {_MORE}" if isinstance(error, duckdb.PermissionException) else ""
-    return BadInput(f"the query failed: {words if len(words) <= _MAX_WORDS else words[:_MAX_WORDS] + '…'}{hint}")
+    """Return DuckDB's message as one line, without its copy of the query, and shortened if it quotes a long text."""
+    text = " ".join(str(error).partition("\n\nLINE ")[0].split())
+    hint = f"; {_UNLOCK_HINT}" if isinstance(error, duckdb.PermissionException) else ""
+    return BadInput(
+        f"the query failed: {text if len(text) <= _MAX_ERROR_CHARACTERS else text[:_MAX_ERROR_CHARACTERS] + '…'}{hint}"
+    )

@@ -1,6 +1,7 @@
-"""Spikes in the lake: a file for each message about one, named after it, so that a message that comes again changes nothing.
+"""Spikes in the lake, one file per message.
 
-The view `spikes` shows the last message about each. There are few of them: they need no compaction.
+A file is named after a hash of its message, so a message that arrives again changes nothing. The view `spikes` shows
+the latest message about each spike. Spikes are too few to need compaction.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from streams.sinks.lake.folders import SPIKES, folder_of_spike
 from streams.sinks.lake.notes import read_notes
 from streams.sinks.lake.storage import Storage
 
-_MARK_BYTES = 16
+_DIGEST_BYTES = 16
 
 
 def keep_spikes(storage: Storage, run: str, spikes: Sequence[Spike]) -> int:
-    """Writes those that are not there yet, without posts that were forgotten; answers how many."""
+    """Write the messages that are not stored yet, without forgotten posts, and return how many there were."""
     named = {_file_name(run, spike): spike for spike in spikes}
-    there = {name for folder in {name.rpartition("/")[0] for name in named} for name in storage.files(folder)}
-    fresh = {name: spike for name, spike in named.items() if name not in there}
+    existing = {name for folder in {name.rpartition("/")[0] for name in named} for name in storage.files(folder)}
+    fresh = {name: spike for name, spike in named.items() if name not in existing}
     gone = frozenset[PostKey]().union(*read_notes(storage)) if fresh else frozenset[PostKey]()
     for name, spike in fresh.items():
         explanation = msgspec.to_builtins(spike.explanation, builtin_types=(datetime,))
@@ -40,20 +41,20 @@ def keep_spikes(storage: Storage, run: str, spikes: Sequence[Spike]) -> int:
 
 
 def forget_in_spikes(storage: Storage, wanted: Erasure, posts: Sequence[PostKey]) -> None:
-    """Takes posts and authors out of every explanation."""
+    """Remove posts and authors from every explanation."""
     gone = wanted.posts | set(posts)
     for name in (file.name for file in files_of(storage, SPIKES)):
         (fields,) = read_table(storage, name).to_pylist()
         explanation = json.loads(fields["explanation"]) | {part: fields[part] for part in ("summary", *EXCERPTS)}
-        rest = without(explanation, gone, wanted.authors)
-        if rest is not None:
-            _write(storage, name, fields, rest)
+        remaining = without(explanation, gone, wanted.authors)
+        if remaining is not None:
+            _write(storage, name, fields, remaining)
 
 
 def _file_name(run: str, spike: Spike) -> str:
     message = f"{spike.id}\n{spike.at.isoformat()}\n{spike.state}"
-    mark = hashlib.blake2b(message.encode(errors="replace"), digest_size=_MARK_BYTES).hexdigest()
-    return f"{folder_of_spike(spike, run)}/spike-{mark}.parquet"
+    digest = hashlib.blake2b(message.encode(errors="replace"), digest_size=_DIGEST_BYTES).hexdigest()
+    return f"{folder_of_spike(spike, run)}/spike-{digest}.parquet"
 
 
 def _write(storage: Storage, name: str, fields: Mapping[str, Any], explanation: Mapping[str, Any]) -> None:

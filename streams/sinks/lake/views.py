@@ -17,7 +17,7 @@ from streams.sinks.lake.folders import DELETIONS, FORGOTTEN, KINDS, POSTS, SPIKE
 from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.storage import Storage
 
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
 _FOLDERS = {
     POSTS: {"run": pa.string(), "date": pa.date32(), "hour": pa.string()},
@@ -25,33 +25,35 @@ _FOLDERS = {
     SPIKES: {"run": pa.string()},
     FORGOTTEN: {},
 }
-"""The columns that the folders give."""
+"""The columns whose values come from folder names."""
 
-# By their place in the path from its end: DuckDB would take those of folders above the lake, too. It opens only the files
-# that a condition on such a column leaves.
+# Taken by position from the end of the path, because DuckDB's own detection would also use folders above the lake. If a
+# query restricts these columns, DuckDB opens only the matching files.
 _RUN = "substr(string_split(filename, '/')[{}], 5) as run"
 _HOUR = "substr(string_split(filename, '/')[-3], 6)::date as date, substr(string_split(filename, '/')[-2], 6) as hour"
-_LONGER = "created_at::date as date, strftime(created_at, '%H') as hour"
+_LONGER_PERIOD = "created_at::date as date, strftime(created_at, '%H') as hour"
 
 NEWEST_FIRST = (
     "edited_at is null, coalesce(edited_at, created_at) desc, enriched_at desc, kafka_partition, kafka_offset desc"
 )
-"""Of a post that stands several times the first counts: an edit before what was not edited, the newest one, of equal ones the newest
-enrichment."""
+"""Sort order of the rows of a post, of which the first one counts.
 
-# A post that was edited after its deletion is back: an edit can take the hashtag away and bring it again.
-# To order all posts by id would be dear. Only those whose hash came twice or was deleted are looked at closely: a hash
-# that two ids share costs time, never the truth.
+Edited versions come before the original, then the newest edit, then the newest enrichment.
+"""
+
+# A post that was edited after its deletion is shown again: an edit can remove the hashtag, and another can restore it.
+# Sorting all posts by id would be expensive, so only posts whose hash occurs twice, was deleted or was forgotten are
+# examined. A hash collision costs time but does not change the result.
 _POSTS_VIEW = f"""
 create view posts as
-with doubtful as materialized (
-    select hash(run, source, id) as mark from {{posts}} group by 1 having count(*) > 1
+with ambiguous as materialized (
+    select hash(run, source, id) as key_hash from {{posts}} group by 1 having count(*) > 1
     union all select hash(run, source, id) from stored_deletions
     union all select hash(run, source, id) from stored_forgotten, runs
 )
-select * from {{posts}} where hash(run, source, id) not in (select mark from doubtful)
+select * from {{posts}} where hash(run, source, id) not in (select key_hash from ambiguous)
 union all
-select * from (select * from {{posts}} where hash(run, source, id) in (select mark from doubtful)) post
+select * from (select * from {{posts}} where hash(run, source, id) in (select key_hash from ambiguous)) post
 where not exists (
     select 1 from stored_deletions deletion
     where deletion.run = post.run and deletion.source = post.source and deletion.id = post.id
@@ -64,8 +66,8 @@ where not exists (
 qualify row_number() over (partition by run, source, id order by {NEWEST_FIRST}) = 1
 """  # noqa: S608
 
-# reposts of what was forgotten are gone, or have no text
-_SPOKEN_VIEW = """
+# reposts of forgotten posts are left out or have no text
+_CLEARED_VIEW = """
 create view spoken_posts as
 select * exclude (is_silent) replace (if(is_silent, '', text) as text, if(is_silent, [], media) as media)
 from (
@@ -91,7 +93,7 @@ from (
 group by run, minute, hashtag
 """
 
-# a post that was deleted or forgotten is shown no more, unless it came back
+# deleted and forgotten posts are not quoted, unless they are visible in `posts` again
 _SPIKES_VIEW = """
 create view spikes as
 with last as (
@@ -113,13 +115,20 @@ from last, listed
 
 
 def connect(storage: Storage, *, unlocked: bool = False) -> duckdb.DuckDBPyConnection:
-    """DuckDB with the views over the files as they are now. Unless it is unlocked, it reaches nothing outside the lake.
+    """Return a DuckDB connection with the views over the current files.
 
-    Raises duckdb.Error, Unavailable and Refused; FileNotFoundError when a compaction replaced a file meanwhile.
+    Args:
+        storage: The lake.
+        unlocked: Whether the connection may access anything outside the lake.
+
+    Raises:
+        duckdb.Error: The views cannot be created.
+        FileNotFoundError: A compaction has just replaced a file.
+        Unavailable, Refused: The lake cannot be read.
     """
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
-    # a name that no table has must not be looked up among the variables of this process
+    # an unknown table name must not be resolved to a Python variable of this process
     connection.execute("set python_enable_replacements = false")
     if not unlocked:
         _lock(connection, storage)
@@ -129,7 +138,7 @@ def connect(storage: Storage, *, unlocked: bool = False) -> duckdb.DuckDBPyConne
         _create_stored_view(connection, storage, kind)
     posts = "stored_posts"
     if files_of(storage, FORGOTTEN):
-        connection.execute(_SPOKEN_VIEW)
+        connection.execute(_CLEARED_VIEW)
         posts = "spoken_posts"
     for view in (_POSTS_VIEW.format(posts=posts), _MINUTES_VIEW, _SPIKES_VIEW):
         connection.execute(view)
@@ -139,28 +148,31 @@ def connect(storage: Storage, *, unlocked: bool = False) -> duckdb.DuckDBPyConne
 def select(
     storage: Storage, sql: str, parameters: Sequence[str] = (), *, unlocked: bool = False
 ) -> duckdb.DuckDBPyConnection:
-    """Runs a query, anew when a compaction replaced files that it was reading. Raises duckdb.Error, Unavailable, Refused."""
-    for tries_left in reversed(range(_TRIES)):
+    """Run a query, and repeat it if a compaction replaced files that it was reading.
+
+    Raises duckdb.Error, Unavailable and Refused.
+    """
+    for attempts_left in reversed(range(_MAX_ATTEMPTS)):
         before = every_file(storage)
         try:
             return connect(storage, unlocked=unlocked).execute(sql, parameters)
         except (duckdb.Error, FileNotFoundError):
-            if not tries_left or every_file(storage) == before:
+            if not attempts_left or every_file(storage) == before:
                 raise
     raise AssertionError
 
 
 def posts_by_run(storage: Storage) -> dict[str, int]:
-    """The posts of the view by run; runs that have only deletions or spikes with 0."""
+    """Return the number of visible posts of each run, 0 for a run that has only deletions or spikes."""
     counted = select(storage, "select run, count(*) from posts group by 1").fetchall()
     return dict.fromkeys(runs_of(storage), 0) | {str(run): int(posts) for run, posts in counted}
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, storage: Storage) -> None:
-    """Shuts the connection off from files outside the lake, networks, extensions and settings."""
-    # what lies in an object store is read by pyarrow
+    """Block access to files outside the lake, networks, extensions and settings."""
+    # pyarrow reads object stores, so DuckDB needs no access to them
     lake = storage.full("")
-    # DuckDB looks at a name as the view writes it
+    # DuckDB compares names as they are written in the view, that is, with escapes
     directories = sorted({_literal(lake), _quoted(lake)}) if isinstance(storage, LocalStorage) else []
     connection.execute(f"set allowed_directories = [{', '.join(directories)}]")
     connection.execute("set enable_external_access = false")
@@ -174,13 +186,13 @@ def _literal(text: str) -> str:
 def _create_stored_view(connection: duckdb.DuckDBPyConnection, storage: Storage, kind: str) -> None:
     name, folders = f"stored_{kind}", pa.schema(_FOLDERS[kind])
     columns = pa.schema([*schema_of(kind), *folders])
-    # the empty table gives the columns that no file has
+    # the empty table provides the columns that no file has
     connection.register(f"{name}_columns", columns.empty_table())
     view = f"create view {name} as select * from {name}_columns"  # noqa: S608
     files = files_of(storage, kind)
-    parts = _by_columns(storage, files) if isinstance(storage, LocalStorage) else _by_length(files)
+    parts = _by_columns(storage, files) if isinstance(storage, LocalStorage) else _by_period(files)
     for number, (is_hour, alike) in enumerate(parts):
-        times = ", " + (_HOUR if is_hour else _LONGER) if kind == POSTS else ""
+        times = ", " + (_HOUR if is_hour else _LONGER_PERIOD) if kind == POSTS else ""
         if isinstance(storage, LocalStorage):
             run = ", " + _RUN.format(-3 if kind == SPIKES else -4) if len(folders) else ""
             names = ", ".join(map(_quoted, (storage.full(file.name) for file in alike)))
@@ -189,15 +201,15 @@ def _create_stored_view(connection: duckdb.DuckDBPyConnection, storage: Storage,
                 f"from read_parquet([{names}], hive_partitioning = false, filename = true)"
             )
             continue
-        # without a network of its own DuckDB asks pyarrow
+        # DuckDB has no network access and reads through pyarrow
         given = folders if is_hour or kind != POSTS else pa.schema([folders.field("run")])
         connection.register(f"{name}_{number}", _dataset(storage, kind, alike, given))
         view += f" union all by name select *{times if given != folders else ''} from {name}_{number}"  # noqa: S608
     connection.execute(view)
 
 
-def _by_length(files: Sequence[LakeFile]) -> list[tuple[bool, list[LakeFile]]]:
-    """The files of hours, and the others, whose folders say less of their posts' time."""
+def _by_period(files: Sequence[LakeFile]) -> list[tuple[bool, list[LakeFile]]]:
+    """Separate files of hourly folders from the others, whose folder names are less precise."""
     alike: dict[bool, list[LakeFile]] = defaultdict(list)
     for file in files:
         alike[file.is_hour].append(file)
@@ -205,9 +217,9 @@ def _by_length(files: Sequence[LakeFile]) -> list[tuple[bool, list[LakeFile]]]:
 
 
 def _by_columns(storage: Storage, files: Sequence[LakeFile]) -> list[tuple[bool, list[LakeFile]]]:
-    """The same, and those with the same columns together: earlier versions wrote fewer.
+    """Like `_by_period`, but also group by columns, as earlier versions wrote fewer of them.
 
-    DuckDB could look for itself, but would open every file again whenever a query names a view.
+    DuckDB could unify the columns itself, but would open every file again for each query that uses a view.
     """
     alike: dict[tuple[bool, tuple[str, ...]], list[LakeFile]] = defaultdict(list)
     for file in files:
@@ -216,7 +228,7 @@ def _by_columns(storage: Storage, files: Sequence[LakeFile]) -> list[tuple[bool,
 
 
 def _quoted(path: str) -> str:
-    """A file as DuckDB's SQL names it: what would stand for other names as well stands for itself."""
+    """Return a path as a literal of DuckDB's SQL, with wildcards escaped."""
     return _literal(re.sub(r"[*?\[]", r"[\g<0>]", path))
 
 

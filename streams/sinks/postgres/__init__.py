@@ -1,4 +1,4 @@
-"""The sink `postgres`: each post once in PostgreSQL, its newest edit, deleted ones gone."""
+"""The sink `postgres`, which stores the newest version of each post and removes deleted posts."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""Posts as lines of PostgreSQL's COPY in its text format."""
+"""Convert posts to lines of the text format of PostgreSQL's COPY."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ COLUMNS = (
 
 
 def line_of(message: EnrichedPost, record: Record) -> bytes:
-    """A post with its place as a line, its values in the order of COLUMNS.
+    """Return a post and the position of its record as a line, with the values in the order of `COLUMNS`.
 
-    Raises UnicodeEncodeError for text that UTF-8 cannot hold.
+    Raises UnicodeEncodeError for text that cannot be encoded as UTF-8.
     """
     post, sentiment, model, engagement = message.post, message.sentiment, message.model, message.post.engagement
     fields = (

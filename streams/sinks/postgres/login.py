@@ -1,4 +1,7 @@
-"""Why a connection to PostgreSQL cannot be made: libpq answers with a sentence alone, in the language of the server."""
+"""Find out why a connection to PostgreSQL fails.
+
+libpq reports a failed login only as a text in the language of the server.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +28,21 @@ _MAX_PORT = 65_535
 
 
 def check(parameters: Mapping[str, Any], dsn: str) -> None:
-    """Raises SettingsError where libpq refuses the parameters themselves; no server is asked, and no value shown."""
-    astray = "@" in f"{parameters.get('host') or ''}{parameters.get('dbname') or ''}"
+    """Raise SettingsError if libpq rejects the parameters, without contacting the server or revealing any value."""
+    is_misparsed = "@" in f"{parameters.get('host') or ''}{parameters.get('dbname') or ''}"
     ports = str(parameters.get("port") or "").split(",")
-    if (dsn.startswith(("postgresql://", "postgres://")) and astray) or not all(map(_is_port, ports)):
+    if (dsn.startswith(("postgresql://", "postgres://")) and is_misparsed) or not all(map(_is_port, ports)):
         raise SettingsError(
-            f"{VARIABLE}: the host or the port is invalid; a port is a number from 1 to {_MAX_PORT}, and special characters of a "
-            "password must be escaped: @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and % as %25"
+            f"{VARIABLE}: the host or the port is invalid; a port is a number from 1 to {_MAX_PORT}, and special "
+            "characters in a password must be escaped: @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and % as %25"
         )
     try:
         timeout_from_conninfo(dict(parameters))
     except ProgrammingError as error:
         raise SettingsError(f"{VARIABLE}: {error}") from None
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        where = {"host": "127.0.0.1", "hostaddr": "127.0.0.1", "port": nobody.getsockname()[1]}
-        connection = pq.PGconn.connect_start(make_conninfo(**{**parameters, **where}).encode())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        local = {"host": "127.0.0.1", "hostaddr": "127.0.0.1", "port": listener.getsockname()[1]}
+        connection = pq.PGconn.connect_start(make_conninfo(**{**parameters, **local}).encode())
         refused = connection.status == pq.ConnStatus.BAD
         text = " ".join(connection.get_error_message().split())
         connection.finish()
@@ -48,25 +51,25 @@ def check(parameters: Mapping[str, Any], dsn: str) -> None:
 
 
 def refused_code(parameters: Mapping[str, Any]) -> str | None:
-    """The SQLSTATE with which a server refuses the login; None where none answers so."""
+    """Return the SQLSTATE with which a server refuses the login, or None if no server does."""
     codes = [_code(each) for each in _attempts(parameters)]
     return codes[-1] if codes else None
 
 
 def speaks_no_tls(parameters: Mapping[str, Any]) -> bool:
-    """Whether TLS is demanded and a server says that it has none."""
+    """Return whether the parameters require TLS and a server does not offer it."""
     if parameters.get("sslmode") not in _TLS:
         return False
     return any(map(_has_no_tls, _attempts(parameters)))
 
 
 def needs_password(connection: pq.abc.PGconn | None) -> bool:
-    """Whether the server asked for a password, and there was none."""
+    """Return whether the server asked for a password and none was given."""
     return connection is not None and bool(connection.needs_password)
 
 
 def _attempts(parameters: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The parameters for each address of each host; none when no name is known."""
+    """Return the parameters for each address of each host; none if no host name can be resolved."""
     try:
         return conninfo_attempts(dict(parameters))
     except Error:
@@ -80,7 +83,7 @@ def _is_port(text: str) -> bool:
 
 
 def _code(parameters: Mapping[str, Any]) -> str | None:
-    # the trace names each field of an answer, whatever its language; the file has no name and goes with the block
+    # the trace contains the error code, whatever the language; the file is unnamed, so that nothing is left behind
     with tempfile.TemporaryFile() as trace:
         connection = pq.PGconn.connect_start(make_conninfo(**parameters).encode())
         try:

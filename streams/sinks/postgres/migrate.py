@@ -1,4 +1,4 @@
-"""The migrations, run by Alembic from code. Its import takes long: only who needs it imports this module."""
+"""Run the migrations with Alembic, which is slow to import: import this module only where it is needed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ SCRIPTS = "streams.sinks.postgres:migrations"
 
 
 def migrate(settings: PostgresSettings) -> Versions:
-    """Brings the schema up to ours, one process at a time; answers what it was before.
+    """Migrate the schema to the current version, one process at a time, and return the versions found before.
 
-    Raises SettingsError when a later tagpulse made the schema, Unavailable, and Refused when the rights are missing.
+    Raises:
+        SettingsError: A later version of tagpulse created or migrated the tables.
+        Refused: The user lacks a right.
+        Unavailable: PostgreSQL is unavailable.
     """
-    # what Alembic tells on the way is for those who write migrations
+    # Alembic's progress messages matter only to authors of migrations
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with connect(settings) as connection:
         found = versions(connection, settings)
@@ -40,7 +43,7 @@ def migrate(settings: PostgresSettings) -> Versions:
 def _run_migrations(connection: psycopg.Connection, settings: PostgresSettings) -> None:
     schema = settings.schema_name
     connection.autocommit = False
-    # the pool hands out our own connection, whatever SQLAlchemy would make of the DSN
+    # the pool uses our connection, so that SQLAlchemy does not interpret the DSN
     engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
     try:
         with engine.begin() as transaction:

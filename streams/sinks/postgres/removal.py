@@ -1,4 +1,4 @@
-"""Taking away: runs, posts to be forgotten, months past their retention."""
+"""Remove runs, forgotten posts, and months past their retention."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from streams.sinks.reposts import id_prefixes, text_pattern
 _LOCK_ALL = f"select pg_advisory_xact_lock({LOCK_CLASS}, {FORGET_LOCK})"
 
 _FIND = """
-with asked as (
+with requested as (
     select source, id from stored_posts
     where (source, author) in (select * from unnest(%(networks)s::text[], %(authors)s::text[]))
     union select * from unnest(%(sources)s::text[], %(ids)s::text[])
 )
-select 'posts', source, id from stored_posts where (source, id) in (select source, id from asked)
+select 'posts', source, id from stored_posts where (source, id) in (select source, id from requested)
 union select 'reposts', source, id from stored_posts post
-where (source, id) not in (select source, id from asked) and (
-    (source, repost_of) in (select source, id from asked)
+where (source, id) not in (select source, id from requested) and (
+    (source, repost_of) in (select source, id from requested)
     or exists (
-        select from unnest(%(prefixed)s::text[], %(prefixes)s::text[]) as begun (source, start)
-        where begun.source = post.source and starts_with(post.repost_of, begun.start)
+        select from unnest(%(prefixed)s::text[], %(prefixes)s::text[]) as original (source, prefix)
+        where original.source = post.source and starts_with(post.repost_of, original.prefix)
     )
     or source = any(%(networks)s::text[]) and text ~* %(pattern)s
 )
 """
 
-# A key that no run holds is kept too: its records may be read later.
+# Also records keys that no run contains yet, as their posts may be read later.
 _FORGET = """
 with wanted as (
     select * from unnest(%(sources)s::text[], %(ids)s::text[]) as wanted (source, id)
@@ -75,8 +75,8 @@ from pg_inherits join pg_class child on child.oid = inhrelid
 where inhparent = 'stored_posts'::regclass
 order by 1
 """
-_YEARS_BY_MONTH = 2  # what is older may share a table with its whole year: see `make_months`
-_FAR_OFF = "stored_posts_before_2000"
+_YEARS_BY_MONTH = 2  # older posts may share a table with their whole year: see `make_months`
+_BEFORE_2000 = "stored_posts_before_2000"
 
 _DROP_VERSIONS = """
 delete from stored_versions version using {} post
@@ -93,7 +93,7 @@ _UPPER_BOUND = re.compile(r"TO \('([^']+)'\)")
 
 
 class Month(NamedTuple):
-    """A table of posts that is wholly past its retention; `until` is where its time ends."""
+    """A table whose posts are all past their retention; `until` is the end of its period (exclusive)."""
 
     table: str
     until: datetime
@@ -102,12 +102,12 @@ class Month(NamedTuple):
 
 
 def runs(connection: psycopg.Connection) -> Mapping[str, int]:
-    """The posts of each run."""
+    """Return the number of posts of each run."""
     return dict(connection.execute("select run, count(*) from stored_posts group by run order by run").fetchall())
 
 
 def drop_run(connection: psycopg.Connection, run: str) -> int:
-    """Removes a run with its progress, and answers how many posts it had."""
+    """Remove a run and its progress, and return the number of posts it had."""
     with connection.transaction(), connection.cursor() as cursor:
         lock_run(cursor, run)
         removed = cursor.execute("delete from stored_posts where run = %s", [run]).rowcount
@@ -118,7 +118,7 @@ def drop_run(connection: psycopg.Connection, run: str) -> int:
 
 
 def find(connection: psycopg.Connection, wanted: Erasure) -> Forgotten:
-    """What `forget` would remove, of all runs."""
+    """Return the posts and reposts of all runs that `forget` would remove."""
     prefixes = [(author.source, prefix) for author in wanted.authors for prefix in id_prefixes(author)]
     values = {
         "networks": [author.source for author in wanted.authors],
@@ -135,7 +135,7 @@ def find(connection: psycopg.Connection, wanted: Erasure) -> Forgotten:
 
 
 def forget(connection: psycopg.Connection, wanted: Erasure) -> Forgotten:
-    """Removes posts from every run, also from those to come, and their reposts or the text of these."""
+    """Remove posts, with their reposts or the text of these, from every run, including future ones."""
     with connection.transaction():
         connection.execute(_LOCK_ALL)
         found = find(connection, wanted)
@@ -155,7 +155,7 @@ def _columns(posts: Iterable[PostKey]) -> dict[str, list[str]]:
 
 
 def old_months(connection: psycopg.Connection, retention_days: int, now: datetime) -> list[Month]:
-    """The tables whose posts are all older than the retention. Raises Unavailable and Refused."""
+    """Return the tables whose posts are all past their retention. Raises Unavailable and Refused."""
     limit = now - timedelta(days=retention_days)
     with told():
         found = connection.execute(_MONTHS).fetchall()
@@ -167,13 +167,18 @@ def old_months(connection: psycopg.Connection, retention_days: int, now: datetim
                     sql.SQL("select count(*) from {}").format(sql.Identifier(table))
                 ).fetchone()
                 months.append(Month(table, until, counted[0] if counted else 0, size))
-    return sorted((month for month in months if month.posts or month.table != _FAR_OFF), key=lambda month: month.until)
+    return sorted(
+        (month for month in months if month.posts or month.table != _BEFORE_2000), key=lambda month: month.until
+    )
 
 
 def drop_month(connection: psycopg.Connection, month: Month) -> None:
-    """Drops a table with the versions of its posts, and spikes as old; only its owner may. Raises Unavailable and Refused.
+    """Drop a table with the versions of its posts, and spikes that are as old.
 
-    The table of the time before 2000 is emptied: it is never made again.
+    Only the owner of the table can do this. The table for posts from before 2000 is emptied instead of dropped, because
+    it is never created again.
+
+    Raises Unavailable and Refused.
     """
     with told(), connection.transaction():
         connection.execute(_LOCK_ALL)
@@ -181,12 +186,15 @@ def drop_month(connection: psycopg.Connection, month: Month) -> None:
         for statement in (_DROP_VERSIONS, _KEEP_DELETIONS):
             connection.execute(sql.SQL(statement).format(table))
         connection.execute("delete from stored_spikes where coalesce(closed_at, told_at) < %s", [month.until])
-        removal = "truncate {}" if month.table == _FAR_OFF else "drop table {}"
+        removal = "truncate {}" if month.table == _BEFORE_2000 else "drop table {}"
         connection.execute(sql.SQL(removal).format(table))
 
 
 def deletions_limit(retention_days: int, now: datetime) -> datetime:
-    """Before it deletions have no post to keep away any more: its table, a month or a year, would be dropped at once."""
+    """Return the time before which deletions are no longer needed.
+
+    A post that such a deletion could hide belongs to a table, of a month or a year, that would be dropped immediately.
+    """
     start = (now - timedelta(days=retention_days)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     if start.year <= now.year - _YEARS_BY_MONTH:
         start = start.replace(month=1)
@@ -194,14 +202,14 @@ def deletions_limit(retention_days: int, now: datetime) -> datetime:
 
 
 def old_deletions(connection: psycopg.Connection, limit: datetime) -> int:
-    """How many deletions are older than the limit. Raises Unavailable and Refused."""
+    """Return the number of deletions that are older than the limit. Raises Unavailable and Refused."""
     with told():
         found = connection.execute(_COUNT_DELETIONS, [limit]).fetchone()
     return found[0] if found else 0
 
 
 def drop_deletions(connection: psycopg.Connection, limit: datetime) -> int:
-    """Drops the deletions that are older than the limit, and answers how many. Raises Unavailable and Refused."""
+    """Remove the deletions that are older than the limit, and return their number. Raises Unavailable and Refused."""
     with told(), connection.transaction():
         connection.execute(_LOCK_ALL)
         return connection.execute(_DROP_DELETIONS, [limit]).rowcount

@@ -1,4 +1,4 @@
-"""The version of the tables in the database, and whether it is ours."""
+"""Read the schema version of the database, and check it against the version that this tagpulse needs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from streams.sinks.postgres.session import connect
 
 VERSION_TABLE = "tagpulse_version"
 NEEDED = "0002"
-"""The last of the migrations."""
+"""The version of the latest migration."""
 
 
 class Versions(NamedTuple):
-    """Of the schema, as four digits: what the database has (None: nothing yet) and what this tagpulse needs."""
+    """Four-digit schema versions: the one in the database (None if there are no tables yet), and the one needed."""
 
     found: str | None
     needed: str
 
 
 def versions(connection: psycopg.Connection, settings: PostgresSettings) -> Versions:
-    """Asks the database. Raises Unavailable and Refused."""
+    """Read the schema version from the database. Raises Unavailable and Refused."""
     table = sql.Identifier(settings.schema_name, VERSION_TABLE)
     with told():
         exists = connection.execute("select to_regclass(%s)", [table.as_string(connection)]).fetchone()
@@ -37,30 +37,32 @@ def versions(connection: psycopg.Connection, settings: PostgresSettings) -> Vers
 
 
 def require_tables(settings: PostgresSettings) -> None:
-    """Raises SettingsError when the database has no tables of tagpulse; Unavailable and Refused."""
+    """Raise SettingsError if the database has no tagpulse tables. Also raises Unavailable and Refused."""
     with connect(settings) as connection:
         if versions(connection, settings).found is None:
             raise SettingsError(
-                f"{VARIABLE}: the database {connection.info.dbname} has no tables of tagpulse in the schema "
-                f"{settings.schema_name} (TAGPULSE_POSTGRES__SCHEMA_NAME): set both to those that `tagpulse worker store` writes to"
+                f"{VARIABLE}: the database {connection.info.dbname} has no tagpulse tables in the schema "
+                f"{settings.schema_name} (TAGPULSE_POSTGRES__SCHEMA_NAME): "
+                "set both to those that `tagpulse worker store` writes to"
             )
 
 
 def require(found: Versions) -> None:
-    """Raises SettingsError when the schema is not ours, with what to do."""
+    """Raise SettingsError, saying what to do, if the database does not have the version that this tagpulse needs."""
     if found.found is None or found.found < found.needed:
-        has = "has no tables of tagpulse" if found.found is None else f"has version {found.found} of the tables"
+        has = "has no tagpulse tables" if found.found is None else f"has version {found.found} of the tables"
         raise SettingsError(
-            f"the database {has}, version {found.needed} is needed: its owner runs `tagpulse postgres migrate`, "
-            "or the worker does with TAGPULSE_POSTGRES__MIGRATE=true"
+            f"the database {has}, but version {found.needed} is needed: "
+            "have its owner run `tagpulse postgres migrate`, "
+            "or let the worker do it with TAGPULSE_POSTGRES__MIGRATE=true"
         )
     require_not_newer(found)
 
 
 def require_not_newer(found: Versions) -> None:
-    """Raises SettingsError when a later tagpulse made the schema."""
+    """Raise SettingsError if a later version of tagpulse created or migrated the tables."""
     if found.found is not None and found.found > found.needed:
         raise SettingsError(
-            f"the database has version {found.found} of the tables, this tagpulse knows {found.needed}: "
+            f"the database has version {found.found} of the tables, but this tagpulse supports {found.needed}: "
             "install the tagpulse that ran `tagpulse postgres migrate`, or a later one"
         )

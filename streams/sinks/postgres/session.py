@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL with the settings that the sink needs."""
+"""Connect to PostgreSQL with the session settings that the sink needs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from streams.text.safe_text import without_secrets
 logger = logging.getLogger(__name__)
 
 LOCK_CLASS = 0x7A6701
-"""The first key of our advisory locks; the second is one of these or a hash of a run's name."""
+"""The first key of tagpulse's advisory locks; the second key is one of the constants below.
+
+The lock of a run has a single key instead, a hash of the run's name with this number as the seed.
+"""
 FORGET_LOCK = 0
 MONTHS_LOCK = 1
 MIGRATE_LOCK = 2
 
-# authorisation, an unknown database, no right to connect, a value of the DSN that the server cannot take
+# authorisation, an unknown database, no right to connect, a value in the DSN that the server rejects
 _REFUSED_LOGINS = ("28", "3D", "42", "22", "0A")
 _EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
-# A frozen writer must not hold its locks for ever, nor a vanished server its clients.
+# A frozen writer must not hold its locks indefinitely, nor may a vanished server block its clients.
 _SESSION = """
 set idle_in_transaction_session_timeout = '60s';
 set lock_timeout = '30s';
@@ -48,39 +51,43 @@ _DEFAULTS = {
 
 
 def parameters(settings: PostgresSettings) -> dict[str, Any]:
-    """What libpq is told. Of several hosts the one that takes writes is used, unless the DSN says otherwise.
+    """Return the connection parameters for libpq.
 
-    Raises SettingsError when there is no DSN or it cannot be read; its text, which may hold a password, is not shown.
+    If the DSN names several hosts, the one that accepts writes is used, unless the DSN says otherwise.
+
+    Raises:
+        SettingsError: The DSN is missing or invalid. The message never contains the DSN, which may include a password.
     """
     if settings.dsn is None:
-        raise SettingsError(f"{VARIABLE} is needed for PostgreSQL: {_EXAMPLE}")
+        raise SettingsError(f"{VARIABLE} is not set: set it to {_EXAMPLE}")
     try:
         given = conninfo_to_dict(settings.dsn.get_secret_value())
     except (psycopg.ProgrammingError, UnicodeDecodeError):
-        raise SettingsError(f"{VARIABLE} is no connection string: {_EXAMPLE}") from None
+        raise SettingsError(f"{VARIABLE} is not a valid connection string: use the form {_EXAMPLE}") from None
     several = {"target_session_attrs": "read-write"} if "," in str(given.get("host", given.get("hostaddr", ""))) else {}
-    told_libpq = _DEFAULTS | several | given
-    check(told_libpq, settings.dsn.get_secret_value())
-    return told_libpq
+    merged = _DEFAULTS | several | given
+    check(merged, settings.dsn.get_secret_value())
+    return merged
 
 
 def _login(given: dict[str, Any]) -> psycopg.Connection:
-    """Raises Refused, with what the server says, SettingsError and psycopg's errors."""
+    """Open a connection. Raises Refused with the server's message, SettingsError, Unavailable and psycopg's errors."""
     try:
         return psycopg.connect(**given, autocommit=True)
     except psycopg.OperationalError as error:
         text = without_secrets(text_of(error), str(given.get("password") or ""))
         if speaks_no_tls(given):
             raise SettingsError(
-                f"{VARIABLE} demands TLS (sslmode={given['sslmode']}), but the server does not offer it: enable TLS on the server"
+                f"{VARIABLE} requires TLS (sslmode={given['sslmode']}), but the server does not offer it: "
+                "enable TLS on the server"
             ) from None
         if needs_password(error.pgconn) or (refused_code(given) or "").startswith(_REFUSED_LOGINS):
-            raise Refused(f"PostgreSQL refuses the login: {text}: mend {VARIABLE}") from None
-        raise Unavailable(f"PostgreSQL is away: {text}") from None
+            raise Refused(f"PostgreSQL refused the login: {text}: fix {VARIABLE}") from None
+        raise Unavailable(f"PostgreSQL is unavailable: {text}") from None
 
 
 def connect(settings: PostgresSettings) -> psycopg.Connection:
-    """A connection in autocommit mode, its search path the schema of the settings.
+    """Return a connection in autocommit mode, with the schema of the settings as its search path.
 
     Raises Unavailable, Refused and SettingsError.
     """
@@ -92,11 +99,11 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         connection.close()
-        raise Refused(f"the database {connection.info.dbname} has the encoding {encoding}: posts need UTF8")
+        raise Refused(f"the database {connection.info.dbname} has the encoding {encoding}, but posts need UTF8")
     if not connection.pgconn.ssl_in_use and not is_local(connection.info.host):
         logger.warning(
-            "PostgreSQL on %s is reached without TLS, so that posts cross the network unencrypted: "
-            "sslmode=verify-full in %s demands it (docs/postgres.md)",
+            "PostgreSQL on %s is reached without TLS, so posts cross the network unencrypted: "
+            "set sslmode=verify-full in %s to require TLS (docs/postgres.md)",
             connection.info.host,
             VARIABLE,
         )

@@ -1,4 +1,4 @@
-"""The PostgreSQL sink: each flush is one transaction, posts and offsets together."""
+"""The PostgreSQL sink; each flush writes posts and offsets in one transaction."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class _Stored(NamedTuple):
 
 
 class PostgresSink(Sink):
-    """Writes to the database of the DSN; tables and views as in `migrations`.
+    """Writes to the database of the DSN; `migrations` defines the tables and views.
 
-    The connection is made anew by the call after the one that lost it.
+    If the connection is lost, the next call opens a new one.
     """
 
     name: ClassVar[str] = "postgres"
@@ -59,7 +59,7 @@ class PostgresSink(Sink):
         self._run = run
         self._rows: dict[Identity, Row] = {}
         self._connection: psycopg.Connection | None = None
-        # a task that was cancelled leaves its thread at work
+        # the thread of a cancelled task keeps running
         self._busy = threading.Lock()
 
     @classmethod
@@ -84,7 +84,7 @@ class PostgresSink(Sink):
 
     async def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            # after a rebalance the same records may come again before the flush
+            # after a rebalance, the same records may arrive again before the flush
             self._rows[_identity(row)] = row
 
     async def flush(self) -> Flushed:
@@ -124,7 +124,7 @@ class PostgresSink(Sink):
                 with told():
                     return work(self._connect())
             except Exception:
-                self._forget_connection()
+                self._drop_connection()
                 raise
 
     def _connect(self) -> psycopg.Connection:
@@ -143,9 +143,9 @@ class PostgresSink(Sink):
 
     def _close(self) -> None:
         with self._busy:
-            self._forget_connection()
+            self._drop_connection()
 
-    def _forget_connection(self) -> None:
+    def _drop_connection(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -161,7 +161,7 @@ class PostgresSink(Sink):
     def _flush(self, connection: psycopg.Connection, rows: Sequence[Row]) -> _Stored:
         months: list[date] = months_of(rows)
         if months:
-            # on its own, before any lock is held
+            # in a separate transaction, before any lock is held
             connection.execute("select make_months(%s)", [months])
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(LOCAL)
@@ -170,7 +170,7 @@ class PostgresSink(Sink):
             return stored
 
     def _store(self, cursor: psycopg.Cursor, rows: Sequence[Row]) -> _Stored:
-        """Stores what can be kept: a batch with a bad row is halved until that row stands alone."""
+        """Store all valid rows; a batch with a bad row is split in half until that row is isolated."""
         try:
             with cursor.connection.transaction():
                 folded = fold(rows)
@@ -178,14 +178,18 @@ class PostgresSink(Sink):
                 lock_run(cursor, self._run)
                 changed = upsert(cursor, self._run, folded)
                 cursor.execute("truncate staged_posts")
-                # what the batch itself made obsolete is as new as what made it so
+                # rows that are obsolete within the batch count as new if the batch changed anything
                 return _Stored(changed and changed + len(rows) - len(folded.posts) - len(folded.deletions), [])
         except (psycopg.Error, UnicodeEncodeError) as error:
             if isinstance(error, psycopg.Error) and not is_about_rows(error):
                 raise
             if len(rows) == 1:
-                why = text_of(error) if isinstance(error, psycopg.Error) else f"the text is no Unicode: {error.reason}"
-                logger.warning("%s cannot be kept: %s", rows[0].record.location, why)
+                why = (
+                    text_of(error)
+                    if isinstance(error, psycopg.Error)
+                    else f"the text is not valid Unicode: {error.reason}"
+                )
+                logger.warning("%s cannot be stored: %s", rows[0].record.location, why)
                 return _Stored(0, [BadRow(rows[0], why)])
         middle = len(rows) // 2
         halves = [self._store(cursor, half) for half in (rows[:middle], rows[middle:])]

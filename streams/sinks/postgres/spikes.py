@@ -1,4 +1,4 @@
-"""Spikes into their table: of each the last message about it, without posts that were forgotten."""
+"""Store the latest message about each spike, without posts that were forgotten."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _COLUMNS = (
     "explanation",
 )
 
-# An older message that comes again changes nothing; of the same time the one that closes stands.
+# An older message that arrives again changes nothing; of two messages at the same time, the one that closes wins.
 _UPSERT = f"""
 insert into stored_spikes as spike (run, {", ".join(_COLUMNS)})
 values (%(run)s, {", ".join(f"%({name})s" for name in _COLUMNS)})
@@ -50,7 +50,7 @@ where (source, id) in (select * from unnest(%s::text[], %s::text[]))
 
 
 def upsert_spikes(connection: psycopg.Connection, run: str, spikes: Sequence[Spike]) -> int:
-    """One transaction; answers how many messages changed what is stored."""
+    """Store the messages in one transaction, and return how many changed the stored data."""
     with connection.transaction(), connection.cursor() as cursor:
         lock_run(cursor, run)
         gone = _forgotten(cursor, spikes)
@@ -62,13 +62,14 @@ def upsert_spikes(connection: psycopg.Connection, run: str, spikes: Sequence[Spi
 
 
 def forget_in_spikes(connection: psycopg.Connection, wanted: Erasure, posts: Sequence[PostKey]) -> None:
-    """Takes the posts and authors out of every explanation; within the caller's transaction."""
+    """Remove posts and authors from every explanation, within the caller's transaction."""
     gone = wanted.posts | set(posts)
     for run, spike_id, explanation in connection.execute("select run, id, explanation from stored_spikes").fetchall():
-        rest = without(explanation, gone, wanted.authors)
-        if rest is not None:
+        remaining = without(explanation, gone, wanted.authors)
+        if remaining is not None:
             connection.execute(
-                "update stored_spikes set explanation = %s where run = %s and id = %s", [Jsonb(rest), run, spike_id]
+                "update stored_spikes set explanation = %s where run = %s and id = %s",
+                [Jsonb(remaining), run, spike_id],
             )
 
 
@@ -86,7 +87,7 @@ def _fields(spike: Spike, gone: set[PostKey]) -> dict[str, Any]:
 
 
 def _storable(value: Any) -> Any:
-    """PostgreSQL holds no NUL in a text: the sign for what cannot be shown stands for it."""
+    """Replace each NUL, which PostgreSQL cannot store in text, with U+FFFD."""
     match value:
         case str():
             return value.replace("\0", "\ufffd")

@@ -1,10 +1,11 @@
-"""One batch into the tables, within the caller's transaction: the SQL of the sink.
+"""Write one batch to the tables, within the caller's transaction: the SQL of the sink.
 
-Which version of a post stands is what the lake's view says: an edit before what was not edited, then the newest edit, of
-equal ones the newest enrichment. A deletion hides what was not edited after it, whether it comes before or after; so does
-forgetting. `stored_versions` knows for each post which version stands and when it was deleted, also when no row is left.
+The current version of a post is the one that the lake's view shows: an edit rather than the original, then the newest
+edit, then the newest enrichment. A deletion hides every version that was not edited after it, whichever arrives first;
+so does an erasure. `stored_versions` records the current version and the deletion time of each post, even when no row
+is left.
 
-Writers of a run go one after the other (an advisory lock), so that no statement here meets a row that another changes.
+An advisory lock serialises the writers of a run, so that no statement here meets a row that another writer is changing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
 _NAMES = ", ".join(COLUMNS)
 _FIRST_MONTH, _MONTHS_END = date(2000, 1, 1), date(2100, 1, 1)
 
-# All versions would be read for a batch of a few thousand otherwise; a plan made while the tables are small is kept.
+# Otherwise PostgreSQL reads all versions for a batch of a few thousand posts; it also keeps a plan that it made while
+# the tables were small.
 LOCAL = """
 set local enable_seqscan = off;
 set local enable_hashjoin = off;
@@ -68,19 +70,19 @@ set created_at = null, edited_at = null, enriched_at = null, kafka_partition = n
 from gone where version.run = %(run)s and version.source = gone.source and version.id = gone.id
 """  # noqa: S608
 
-_ORDER = (
+_SORT_KEY = (
     "{0}.edited_at is not null, coalesce({0}.edited_at, {0}.created_at), {0}.enriched_at, "
     "-{0}.kafka_partition, {0}.kafka_offset"
 )
 
-_WINNOW = f"""
+_APPLY_VERSIONS = f"""
 with known as materialized (
     select
         staged.ctid as place, staged.source, staged.id, version.created_at as replaced,
-        (version.created_at is null or ({_ORDER.format("staged")}) > ({_ORDER.format("version")}))
+        (version.created_at is null or ({_SORT_KEY.format("staged")}) > ({_SORT_KEY.format("version")}))
         and coalesce(staged.edited_at > greatest(version.deleted_at, forgotten.forgotten_at),
             version.deleted_at is null and forgotten.forgotten_at is null)
-        and original.what is distinct from 'all' as stands,
+        and original.what is distinct from 'all' as is_current,
         silent.source is not null or original.what is not distinct from 'post' as is_silent
     from staged_posts staged
     left join stored_versions version
@@ -94,13 +96,13 @@ with known as materialized (
         or original.source is not null
 ), silenced as (
     update staged_posts staged set text = '', media = '{{}}'
-    from known where staged.ctid = known.place and known.stands and known.is_silent
+    from known where staged.ctid = known.place and known.is_current and known.is_silent
 ), removed as (
     delete from stored_posts post using known
-    where known.stands and post.run = %(run)s and post.created_at = known.replaced
+    where known.is_current and post.run = %(run)s and post.created_at = known.replaced
     and post.source = known.source and post.id = known.id
 )
-delete from staged_posts staged using known where staged.ctid = known.place and not known.stands
+delete from staged_posts staged using known where staged.ctid = known.place and not known.is_current
 """  # noqa: S608
 
 _KEEP_VERSIONS = """
@@ -120,21 +122,21 @@ on conflict (run, topic, kafka_partition) do update set next_offset = excluded.n
 
 
 class Placed(NamedTuple):
-    """A post and the record it came in."""
+    """A post and its Kafka record."""
 
     message: EnrichedPost
     record: Record
 
 
 class Folded(NamedTuple):
-    """What a batch comes to: of each post the version that stands among the batch's, and its last deletion."""
+    """The net effect of a batch: the current version of each post within the batch, and its latest deletion."""
 
     posts: Mapping[PostKey, Placed]
     deletions: Mapping[PostKey, datetime]
 
 
 def fold(rows: Sequence[Row]) -> Folded:
-    """Leaves out what the batch itself makes obsolete, in whatever order it came."""
+    """Reduce a batch to its net effect, whatever the order of its rows."""
     posts: dict[PostKey, Placed] = {}
     deletions: dict[PostKey, datetime] = {}
     for record, message in rows:
@@ -143,13 +145,13 @@ def fold(rows: Sequence[Row]) -> Folded:
             deletions[key] = max(message.deleted_at, deletions.get(key, message.deleted_at))
             continue
         key = PostKey(message.post.source, message.post.id)
-        placed, held = Placed(message, record), posts.get(key)
-        if held is None or _order(placed) > _order(held):
-            posts[key] = placed
+        candidate, current = Placed(message, record), posts.get(key)
+        if current is None or _sort_key(candidate) > _sort_key(current):
+            posts[key] = candidate
     return Folded(posts, deletions)
 
 
-def _order(placed: Placed) -> tuple[bool, datetime, datetime, int, int]:
+def _sort_key(placed: Placed) -> tuple[bool, datetime, datetime, int, int]:
     (message, record), edited_at = placed, placed.message.post.edited_at
     return (
         edited_at is not None,
@@ -161,7 +163,10 @@ def _order(placed: Placed) -> tuple[bool, datetime, datetime, int, int]:
 
 
 def months_of(rows: Sequence[Row]) -> list[date]:
-    """The first days of the months that need a table, of their own or of their year; what is far off shares one."""
+    """Return the first days of the months for which `make_months` must provide a table.
+
+    Posts from before 2000 and after 2099 have tables that always exist.
+    """
     months = {
         (row.message.post.created_at.year, row.message.post.created_at.month)
         for row in rows
@@ -172,19 +177,19 @@ def months_of(rows: Sequence[Row]) -> list[date]:
 
 
 def lock_run(cursor: psycopg.Cursor, run: str) -> None:
-    """Waits until no other writes this run and nobody forgets posts; until the end of the transaction."""
+    """Lock the run until the end of the transaction, against other writers and against erasures."""
     cursor.execute(_LOCK, [run])
 
 
 def stage(cursor: psycopg.Cursor, folded: Folded) -> None:
-    """Copies the posts into the empty staging table."""
+    """Copy the posts into the empty staging table."""
     with cursor.copy(_COPY) as lines:
         for message, record in folded.posts.values():
             lines.write(line_of(message, record))
 
 
 def upsert(cursor: psycopg.Cursor, run: str, folded: Folded) -> int:
-    """Deletions, then what is staged. Answers how many posts and deletions changed what is stored."""
+    """Apply the deletions, then the staged posts; return how many of both changed the stored data."""
     changed = 0
     names = {"run": run}
     if folded.deletions:
@@ -197,7 +202,7 @@ def upsert(cursor: psycopg.Cursor, run: str, folded: Folded) -> int:
         changed += cursor.rowcount
         cursor.execute(_REMOVE_DELETED, values)
     if folded.posts:
-        cursor.execute(_WINNOW, names)
+        cursor.execute(_APPLY_VERSIONS, names)
         cursor.execute(_KEEP_VERSIONS, names)
         cursor.execute(_KEEP_POSTS, names)
         changed += cursor.rowcount
@@ -205,6 +210,6 @@ def upsert(cursor: psycopg.Cursor, run: str, folded: Folded) -> int:
 
 
 def keep_offsets(cursor: psycopg.Cursor, run: str, rows: Sequence[Row]) -> None:
-    """How far the run is stored, for those who look: it decides nothing."""
+    """Record the progress of the run, for information only."""
     ends = {(row.record.topic, row.record.partition): row.record.offset + 1 for row in rows}
-    cursor.executemany(_KEEP_OFFSET, [(run, *place, end) for place, end in sorted(ends.items())])
+    cursor.executemany(_KEEP_OFFSET, [(run, *partition, end) for partition, end in sorted(ends.items())])

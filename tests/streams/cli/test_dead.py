@@ -186,7 +186,7 @@ def test_only_what_can_go_is_planned_and_goes(settings: Settings) -> None:
     )
     planned = invoke("dead", "retry", settings=settings).stdout
     assert f"1 letters of {settings.topics.dead} to retry" in planned
-    assert "left out: 1: its bytes were cut" in planned
+    assert "left out: 1: its record was cut and is incomplete" in planned
     assert "left out: 1: it failed 5 times, the limit is 5" in planned
     assert "left out: 1: it came from file:day.jsonl" in planned
     assert "add --execute" in planned
@@ -206,7 +206,7 @@ def test_places_that_cannot_be_taken_are_told_with_the_exit_code(settings: Setti
     assert (dropped["letter"], dropped["result"]) == (f"{dead}[0]@0", "dropped")
     (plan,) = objects("dead", "drop", f"{dead}[0]@0", f"{dead}[0]@77", "--execute", settings=settings, code=1)
     assert plan["plan"]["missing"] == [f"{dead}[0]@0", f"{dead}[0]@77"]
-    assert plan["plan"]["left_out"] == {"dropped already": 1}
+    assert plan["plan"]["left_out"] == {"already dropped": 1}
     _, *done = objects("dead", "retry", f"{dead}[0]@0", f"{dead}[0]@2", "--execute", settings=settings, code=1)
     assert [each["result"] for each in done] == ["retried", "left out"]
     assert [each["key"] for each in objects("dead", "list", settings=settings)] == ["test:1", "test:2"]
@@ -227,8 +227,8 @@ def test_a_topic_that_is_gone_is_told(settings: Settings) -> None:
     (plan,) = objects("dead", "retry", "--execute", settings=gone)
     assert plan["plan"]["letters"] == 0
     assert plan["plan"]["left_out"] == {
-        f"the topic {gone.topics.enriched} is gone": 1,
-        f"it came from {settings.topics.enriched}, which is no topic that this run's workers read": 1,
+        f"the topic {gone.topics.enriched} no longer exists": 1,
+        f"it came from {settings.topics.enriched}, which is not a topic that this run's workers read": 1,
     }
 
 

@@ -1,4 +1,4 @@
-"""Which letters are found, which can go back, at what rate, and what is said of each."""
+"""Which letters are found, which can be retried, at what rate, and what is reported for each."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def found(number: int = 0, outcome: str | None = None, **fields: Any) -> Found:
         "failed_at": NOON,
     }
     letter = DeadLetter(**given_fields | fields)
-    what = None
+    made = None
     if outcome is not None:
-        what = DeadLetterOutcome(partition=0, offset=100 + number, outcome=outcome, attempts=1, at=NOON)
-    return Found(topic="dead", partition=0, offset=100 + number, letter=letter, outcome=what)
+        made = DeadLetterOutcome(partition=0, offset=100 + number, outcome=outcome, attempts=1, at=NOON)
+    return Found(topic="dead", partition=0, offset=100 + number, letter=letter, outcome=made)
 
 
 class Clock:
@@ -57,7 +57,7 @@ class Clock:
 
 
 class Kafka:
-    """A sender that remembers, or fails as it was told for the topic, at the time of its clock."""
+    """A sender that remembers records with the time of its clock, or fails for the given values and topics."""
 
     def __init__(self, clock: Clock, faults: dict[bytes | str, Exception] | None = None, cost: float = 0.0) -> None:
         self.sent: list[tuple[float, str, int, Bare]] = []
@@ -139,8 +139,8 @@ def test_a_place_is_that_of_the_letter_or_of_its_record() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "dead", "dead[0]", "dead[0]@", "dead[-1]@1", "[0]@1", "dead[0]@1 ", "dead[0]@x"])
-def test_what_is_no_place_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="is no place such as"):
+def test_an_invalid_place_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a place of the form topic\[partition\]@offset, such as"):
         check_place(text)
 
 
@@ -150,14 +150,17 @@ def test_what_is_no_place_is_told(text: str) -> None:
         (found(), None),
         (found(attempts=4), None),
         (found(attempts=5), "it failed 5 times, the limit is 5"),
-        (found(cut=True), "its bytes were cut: they are not all here"),
-        (found(topic="file:day.jsonl"), "it came from file:day.jsonl, which is no topic that this run's workers read"),
-        (found(topic="gone"), "the topic gone is gone"),
-        (found(outcome="retried"), "retried already"),
-        (found(outcome="dropped"), "dropped already"),
+        (found(cut=True), "its record was cut and is incomplete"),
+        (
+            found(topic="file:day.jsonl"),
+            "it came from file:day.jsonl, which is not a topic that this run's workers read",
+        ),
+        (found(topic="gone"), "the topic gone no longer exists"),
+        (found(outcome="retried"), "already retried"),
+        (found(outcome="dropped"), "already dropped"),
     ],
 )
-def test_why_a_letter_cannot_go_back_is_told(letter: Found, why: str | None) -> None:
+def test_the_reason_why_a_letter_cannot_be_retried_is_given(letter: Found, why: str | None) -> None:
     assert ready(letter) == why
 
 
@@ -166,7 +169,7 @@ def test_a_dropped_letter_goes_back_when_it_is_named_and_a_retried_one_does_not(
         return not_retried(letter, max_attempts=5, targets=TARGETS, named=True)
 
     assert named(found(outcome="dropped")) is None
-    assert named(found(outcome="retried")) == "retried already"
+    assert named(found(outcome="retried")) == "already retried"
 
 
 def test_a_plan_counts_what_goes_and_what_does_not() -> None:
@@ -176,7 +179,7 @@ def test_a_plan_counts_what_goes_and_what_does_not() -> None:
     assert plan.letters == 3
     assert plan.by_reason == {"malformed": 2, "invalid": 1}
     assert plan.by_origin == {"raw": 3}
-    assert plan.left_out == {"its bytes were cut: they are not all here": 1, "the topic gone is gone": 1}
+    assert plan.left_out == {"its record was cut and is incomplete": 1, "the topic gone no longer exists": 1}
     assert places - plan.places == {"raw[1]@9", "dead[0]@104"}
 
 
@@ -209,16 +212,16 @@ async def test_never_more_records_than_the_rate_even_after_a_slow_one(costs: lis
 
     async for done in retry(slow(), kafka, ready, rate=rate, now=lambda: NOON, clock=clock, sleep=clock.sleep):
         assert done.result == "retried"
-    begins = [at for at, topic, _, _ in kafka.sent if topic == "raw"]
-    assert len(begins) == len(costs)
-    assert all(later - earlier >= 1 / rate - 1e-9 for earlier, later in pairwise(begins))
-    assert not begins or begins[-1] <= sum(costs) + (len(begins) - 1) / rate + 1e-6
+    starts = [at for at, topic, _, _ in kafka.sent if topic == "raw"]
+    assert len(starts) == len(costs)
+    assert all(later - earlier >= 1 / rate - 1e-9 for earlier, later in pairwise(starts))
+    assert not starts or starts[-1] <= sum(costs) + (len(starts) - 1) / rate + 1e-6
 
 
 async def test_letters_of_one_record_send_it_once() -> None:
     clock = Clock()
     kafka = Kafka(clock)
-    twice = [found(7), standing_at(200, found(7))]
+    twice = [found(7), at_offset(200, found(7))]
     unplaced = [found(0, offset=-1), found(1, offset=-1)]
     done = await retried([*twice, *unplaced], kafka, clock)
     assert [each.result for each in done] == ["retried"] * 4
@@ -227,7 +230,7 @@ async def test_letters_of_one_record_send_it_once() -> None:
     assert [topic for _, topic, _, _ in kafka.sent].count("dead") == 4
 
 
-def standing_at(offset: int, letter: Found) -> Found:
+def at_offset(offset: int, letter: Found) -> Found:
     return Found(topic=letter.topic, partition=letter.partition, offset=offset, letter=letter.letter)
 
 
@@ -247,7 +250,7 @@ async def test_it_ends_when_kafka_is_away_and_says_what_may_go_twice(away: str, 
     (done,) = await retried([found(1), found(2)], kafka, clock)
     assert done.result == "failed"
     assert done.detail.endswith("no answer")
-    assert ("may go twice" in done.detail) == bool(left)
+    assert ("may be sent twice" in done.detail) == bool(left)
     assert [topic for _, topic, _, _ in kafka.sent] == left
 
 

@@ -1,4 +1,4 @@
-"""The sink of the guide, installed as a package of its own, does what it says through crashes."""
+"""The example sink of the guide, installed as a separate package, works and survives crashes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POSTS = 300
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A folder of packages with the example in it, as `pip install` leaves them."""
+    """A site-packages folder that contains the example, as `pip install` would create it."""
     folder = tmp_path / "site"
     about = folder / "sqlite_sink-1.0.dist-info"
     about.mkdir(parents=True)
@@ -46,7 +46,7 @@ def kind(site: Path, monkeypatch: pytest.MonkeyPatch) -> type[Sink]:
 
 
 def messages(folder: Path) -> dict[str, EnrichedMessage | None]:
-    """What stands in the file of the live day, by key; None for what was deleted."""
+    """Return the messages in the file of the live run by key; None for a deleted post."""
     with closing(sqlite3.connect(folder / "live.sqlite")) as file:
         found = file.execute("select key, value from posts").fetchall()
     return {key.decode(): value and decode_enriched(value) for key, value in found}
@@ -56,7 +56,7 @@ def test_it_is_as_short_as_the_guide_says() -> None:
     assert len([line for line in EXAMPLE.read_text().splitlines() if line.strip()]) <= 30
 
 
-async def test_what_comes_again_after_a_crash_ends_as_it_was(
+async def test_rows_that_arrive_again_after_a_crash_change_nothing(
     kind: type[Sink], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SQLITE_FOLDER", str(tmp_path))
@@ -108,7 +108,7 @@ def test_the_worker_finds_it_by_its_entry_point(
     def stored() -> int:
         try:
             return len(messages(tmp_path))
-        except sqlite3.OperationalError:  # no table yet, or just being written
+        except sqlite3.OperationalError:  # there is no table yet, or the file is being written
             return 0
 
     with Tagpulse(*store, settings=settings, folder=tmp_path, env=env) as worker:

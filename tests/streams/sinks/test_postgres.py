@@ -1,4 +1,4 @@
-"""The PostgreSQL sink ends with what stands, in whatever batches and order the records come and come again."""
+"""The PostgreSQL sink ends up with the current posts, however often and in whatever batches records arrive."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def texts(dsn: str, run: str = "live") -> list[tuple[str, str]]:
 
 
 def changed(message: EnrichedPost, **values: object) -> EnrichedPost:
-    """A message whose post has other values."""
+    """Return a copy of the message with other values in its post."""
     return msgspec.structs.replace(message, post=msgspec.structs.replace(message.post, **values))
 
 
 def full(post_id: str) -> EnrichedPost:
-    """A post with everything, and every character that COPY has a meaning for."""
+    """Return a post with all fields set, and every character that is special in COPY."""
     post = Post(
         source="test",
         id=post_id,
@@ -110,7 +110,7 @@ def rows_from(events: list[tuple[str, str, datetime, int, int]]) -> list[Row]:
     events=st.lists(EVENTS, min_size=1, max_size=25),
     steps=st.lists(st.tuples(st.integers(1, 8), st.sampled_from(["ok", "before", "after"])), max_size=40),
 )
-def test_any_batches_and_crashes_end_with_what_stands(
+def test_any_batches_and_crashes_end_with_the_current_posts(
     dsn: str, events: list[tuple[str, str, datetime, int, int]], steps: list[tuple[int, str]]
 ) -> None:
     rows, run = rows_from(events), f"run-{next(RUNS)}"
@@ -153,36 +153,36 @@ def test_lake_and_postgres_agree(
     assert lake_posts(lake) == postgres_posts(dsn, run) == fields_of(standing(rows))
 
 
-async def test_every_value_comes_back_as_it_was(dsn: str) -> None:
+async def test_every_value_is_read_back_unchanged(dsn: str) -> None:
     rows = [row(0, full("x\\y\n")), row(1, enriched("plain"))]
     await write(dsn, rows)
     assert postgres_posts(dsn) == fields_of(standing(rows))
 
 
-async def test_a_flush_says_what_was_new(dsn: str) -> None:
+async def test_a_flush_reports_the_number_of_new_rows(dsn: str) -> None:
     edit = enriched("a", text="edited", edited_at=START + timedelta(minutes=1))
     first = [row(0, enriched("a")), row(1, enriched("b"))]
     flushed = await write(dsn, first, [*first, row(2, edit)], [row(3, deletion("b"))], [row(3, deletion("b"))], first)
     assert [one.stored for one in flushed] == [2, 2, 1, 0, 0], (
-        "a's first version is as new as the edit that it came with"
+        "the first version of a counts as new, like the edit in the same batch"
     )
     assert texts(dsn) == [("a", "edited")]
 
 
-async def test_a_topic_made_anew_with_the_same_offsets_loses_nothing(dsn: str) -> None:
+async def test_a_recreated_topic_with_the_same_offsets_loses_nothing(dsn: str) -> None:
     await write(dsn, [row(0, enriched("a")), row(1, enriched("b"))])
     await write(dsn, [row(0, enriched("x")), row(1, enriched("y"))])
     assert [post_id for post_id, _ in texts(dsn)] == ["a", "b", "x", "y"]
 
 
-async def test_a_post_whose_time_an_edit_changed_stands_once(dsn: str) -> None:
+async def test_a_post_whose_time_changes_with_an_edit_is_stored_once(dsn: str) -> None:
     edit = enriched("a", minutes=60 * 24 * 60, edited_at=START + timedelta(minutes=1))
     odd = changed(edit, created_at=ODD[-1], edited_at=START + timedelta(minutes=2))
     await write(dsn, [row(0, enriched("a"))], [row(1, edit)], [row(2, odd)])
     assert [fields["created_at"] for fields in postgres_posts(dsn)] == [ODD[-1]]
 
 
-async def test_offsets_stand_beside_the_posts(dsn: str) -> None:
+async def test_offsets_are_stored_with_the_posts(dsn: str) -> None:
     await write(dsn, [row(7, enriched("a")), row(4, enriched("b"), 1), row(8, deletion("a"))], run="replay-1")
     with psycopg.connect(dsn) as connection:
         found = connection.execute("select run, topic, kafka_partition, next_offset from stored_offsets order by 3")
@@ -211,7 +211,7 @@ POISON = {
 }
 
 
-async def test_bad_rows_are_told_and_block_nothing(dsn: str) -> None:
+async def test_bad_rows_are_reported_and_block_nothing(dsn: str) -> None:
     good = [row(offset, enriched(f"good-{offset}")) for offset in range(200)]
     bad = [row(1_000 + offset, message) for offset, message in enumerate(POISON.values())]
     mixed = [*good[:50], *bad[:3], *good[50:130], *bad[3:], *good[130:]]
@@ -229,10 +229,10 @@ async def test_a_bad_edit_leaves_the_version_before_it(dsn: str) -> None:
     assert texts(dsn) == [("a", "first")]
 
 
-async def test_two_writers_at_once_neither_block_each_other_for_good_nor_double(dsn: str) -> None:
+async def test_concurrent_writers_neither_deadlock_nor_duplicate_rows(dsn: str) -> None:
     versions = [enriched(f"p{n % 40}", text=f"{n}", edited_at=START + timedelta(seconds=n)) for n in range(400)]
     rows = [row(offset, message) for offset, message in enumerate(versions)]
-    await write(dsn)  # the tables
+    await write(dsn)  # creates the tables
 
     async def writer(step: int) -> None:
         sink = sink_for(dsn)
@@ -246,7 +246,7 @@ async def test_two_writers_at_once_neither_block_each_other_for_good_nor_double(
     assert postgres_posts(dsn) == fields_of(standing(rows))
 
 
-async def test_runs_are_apart_and_can_be_dropped(dsn: str) -> None:
+async def test_runs_are_separate_and_can_be_dropped(dsn: str) -> None:
     await write(dsn, [row(0, enriched("a")), row(1, enriched("b"))])
     await write(dsn, [row(0, enriched("a", text="replayed"))], run="again")
     sink = sink_for(dsn)
@@ -280,7 +280,7 @@ async def test_what_was_forgotten_does_not_come_back(dsn: str) -> None:
         assert connection.execute("select count(*) from stored_posts where author = 'eve'").fetchone() == (0,)
 
 
-async def test_a_later_edit_of_a_forgotten_post_is_a_new_act(dsn: str) -> None:
+async def test_a_later_edit_of_a_forgotten_post_counts_as_a_new_post(dsn: str) -> None:
     sink = sink_for(dsn)
     await sink.open()
     await sink.forget(Erasure(posts=frozenset([PostKey("test", "a")])))
@@ -289,7 +289,7 @@ async def test_a_later_edit_of_a_forgotten_post_is_a_new_act(dsn: str) -> None:
     assert len(texts(dsn)) == 1
 
 
-async def test_rows_that_come_again_before_the_flush_count_once(dsn: str) -> None:
+async def test_rows_that_arrive_again_before_the_flush_count_once(dsn: str) -> None:
     sink = sink_for(dsn)
     await sink.open()
     await sink.write([row(5, enriched("a")), row(6, enriched("b"))])
@@ -299,9 +299,9 @@ async def test_rows_that_come_again_before_the_flush_count_once(dsn: str) -> Non
     await sink.close()
 
 
-async def test_a_server_that_is_away_is_waited_for(dsn: str) -> None:
+async def test_an_unreachable_server_is_waited_for(dsn: str) -> None:
     away = PostgresSettings(dsn="postgresql://someone:secret-word@127.0.0.1:1/none")
-    with pytest.raises(Unavailable, match="PostgreSQL is away") as raised:
+    with pytest.raises(Unavailable, match="PostgreSQL is unavailable") as raised:
         await PostgresSink(away).open()
     assert "secret-word" not in str(raised.value)
 
@@ -330,15 +330,15 @@ async def test_a_wrong_password_is_refused(fresh_postgres: PostgresServer) -> No
     )
     fresh_postgres.execute("select pg_reload_conf()")
     for user in ("locked", "locked:wrong"):
-        with pytest.raises(Refused, match="refuses the login"):
+        with pytest.raises(Refused, match="refused the login"):
             await sink_for(fresh_postgres.dsn(user=user)).open()
 
 
 @pytest.mark.parametrize(("host", "warned"), [("db.example.org", True), ("127.0.0.1", False), ("localhost", False)])
-def test_a_server_elsewhere_without_tls_is_warned_of(
+def test_a_remote_server_without_tls_causes_a_warning(
     postgres: PostgresServer, caplog: pytest.LogCaptureFixture, host: str, warned: bool
 ) -> None:
-    # the name is what the operator wrote, the address where the test's server is
+    # the name is as an operator would write it; the address is that of the test server
     dsn = f"host={host} hostaddr=127.0.0.1 port={postgres.port} user=postgres password=canary dbname=postgres"
     connect(PostgresSettings(dsn=dsn)).close()
     assert (f"PostgreSQL on {host} is reached without TLS" in caplog.text) == warned
@@ -346,13 +346,13 @@ def test_a_server_elsewhere_without_tls_is_warned_of(
 
 
 @pytest.mark.parametrize("dsn", [None, "host secret-word"])
-def test_a_dsn_that_is_none_names_its_variable_and_shows_no_secret(dsn: str | None) -> None:
+def test_an_invalid_dsn_names_its_variable_and_shows_no_secret(dsn: str | None) -> None:
     with pytest.raises(SettingsError, match="TAGPULSE_POSTGRES__DSN") as raised:
         find_sink("postgres").from_settings(Settings(postgres={"dsn": dsn}))
     assert "secret-word" not in str(raised.value)
 
 
-async def test_of_several_hosts_the_one_that_takes_writes_is_used(postgres: PostgresServer, dsn: str) -> None:
+async def test_of_several_hosts_the_one_that_accepts_writes_is_used(postgres: PostgresServer, dsn: str) -> None:
     with PostgresServer(default_transaction_read_only="on") as reader:
         hosts = f"127.0.0.1:1,127.0.0.1:{reader.port},127.0.0.1:{postgres.port}"
         several = dsn.replace(f"127.0.0.1:{postgres.port}", hosts)

@@ -1,4 +1,4 @@
-"""A login to PostgreSQL that can never work ends the wait, whatever language the server speaks; passwords stay unsaid."""
+"""A hopeless login to PostgreSQL is not retried, in any language of the server, and passwords are never shown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _fails(dsn: str) -> TagpulseError:
 
 
 def _close(server: PostgresServer) -> None:
-    """Everybody but the superuser needs a password, and strangers have no entry."""
+    """Restrict logins: one role needs a password, one may not log in, and unknown roles have no entry."""
     server.execute("create role locked login password 'right'")
     server.execute("create role shut nologin")
     server.execute("create database closed")
@@ -40,7 +40,7 @@ def _close(server: PostgresServer) -> None:
     server.execute("select pg_reload_conf()")
 
 
-def test_a_refused_login_is_known_by_its_code(fresh_postgres: PostgresServer) -> None:
+def test_a_refused_login_is_recognised_by_its_code(fresh_postgres: PostgresServer) -> None:
     _close(fresh_postgres)
     codes = {
         fresh_postgres.dsn(user="locked:wrong"): "28P01",
@@ -53,12 +53,12 @@ def test_a_refused_login_is_known_by_its_code(fresh_postgres: PostgresServer) ->
     for dsn, code in codes.items():
         assert refused_code(parameters(PostgresSettings(dsn=dsn))) == code
         assert isinstance(_fails(dsn), Refused), dsn
-    assert isinstance(_fails(fresh_postgres.dsn(user="locked")), Refused), "no password at all"
+    assert isinstance(_fails(fresh_postgres.dsn(user="locked")), Refused), "without a password"
 
 
 @contextmanager
 def _answering(code: str, words: str) -> Iterator[str]:
-    """A server that answers every login with an error in its own language; its DSN."""
+    """Run a server that answers every login with this error, and yield its DSN."""
     fields = b"".join(f"{field}\0".encode() for field in ("SFATAL", "VFATAL", f"C{code}", f"M{words}")) + b"\0"
 
     def serve(listener: socket.socket) -> None:
@@ -93,7 +93,7 @@ def test_the_language_of_the_server_does_not_matter(code: str, words: str, kind:
         assert type(_fails(dsn)) is kind
 
 
-def test_a_server_that_is_full_or_starts_is_waited_for() -> None:
+def test_a_full_or_starting_server_is_waited_for() -> None:
     with PostgresServer(max_connections="5", superuser_reserved_connections="3") as server:
         server.execute("create role guest login")
         guest = PostgresSettings(dsn=server.dsn(user="guest"))
@@ -132,7 +132,7 @@ def test_a_dsn_that_libpq_cannot_use_ends_the_wait(postgres: PostgresServer, opt
 @pytest.mark.parametrize(
     "password", ["hid/den", "hid@den", "hid#den", "hid?den", "hid:den", "hid%den", "hid den", "hid'den"]
 )
-def test_no_part_of_a_password_is_told(
+def test_no_part_of_a_password_is_shown(
     postgres: PostgresServer, caplog: pytest.LogCaptureFixture, password: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -143,10 +143,10 @@ def test_no_part_of_a_password_is_told(
         f"host=127.0.0.1 port=1 user=u password={password}",
         f"host=127.0.0.1 port=1 user=u password='{password}",
     ):
-        told = f"{_fails(dsn)} {caplog.text}"
-        assert "hid" not in told
-        assert "den" not in told.replace("denied", "")
+        shown = f"{_fails(dsn)} {caplog.text}"
+        assert "hid" not in shown
+        assert "den" not in shown.replace("denied", "")
 
 
-def test_what_a_query_says_is_still_translated() -> None:
+def test_errors_of_queries_are_still_translated() -> None:
     assert isinstance(translated(psycopg.errors.AdminShutdown("down")), Unavailable)

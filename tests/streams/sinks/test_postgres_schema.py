@@ -1,4 +1,4 @@
-"""The tables in the database: who makes them, who may do what, and what is dropped when it is old."""
+"""The tables in the database: who creates them, the rights of each role, and retention."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def store(settings: PostgresSettings, *rows: Any) -> None:
 
 
 def login(server: PostgresServer, dsn: str, role: str) -> str:
-    """The DSN of a user who is nothing but a member of a role."""
+    """Create a user whose only rights come from a role, and return its DSN."""
     name = f"{role}_{dsn.rpartition('_')[2]}"
     server.execute(f"create role {name} login in role {role}")
     return dsn.replace("postgres@", f"{name}@")
@@ -71,7 +71,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
         assert "pip install 'tagpulse[postgres]'" in done.stderr
 
 
-def test_many_workers_at_once_make_the_tables_once(dsn: str) -> None:
+def test_concurrent_workers_create_the_tables_once(dsn: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: migrate(settings_for(dsn)), range(4)))
     assert {one.needed for one in found} == {NEEDED}
@@ -79,14 +79,14 @@ def test_many_workers_at_once_make_the_tables_once(dsn: str) -> None:
         assert connection.execute("select version_num from tagpulse_version").fetchall() == [(NEEDED,)]
 
 
-async def test_a_schema_of_its_own_leaves_public_alone(dsn: str) -> None:
+async def test_a_separate_schema_leaves_public_alone(dsn: str) -> None:
     await store(settings_for(dsn, schema_name="user"), row(0, enriched("a")))
     with psycopg.connect(dsn) as connection:
         assert connection.execute('select count(*) from "user".posts').fetchone() == (1,)
         assert connection.execute("select to_regclass('public.posts')").fetchone() == (None,)
 
 
-async def test_without_migrations_the_worker_says_who_makes_the_tables(dsn: str) -> None:
+async def test_without_migrations_the_worker_says_who_creates_the_tables(dsn: str) -> None:
     with pytest.raises(SettingsError, match="tagpulse postgres migrate"):
         await PostgresSink(settings_for(dsn, migrate=False)).open()
 
@@ -102,13 +102,13 @@ async def test_tables_of_a_later_version_are_left_alone(dsn: str, may_migrate: b
 
 async def test_the_writer_needs_no_more_than_its_role(postgres: PostgresServer, dsn: str) -> None:
     migrate(settings_for(dsn))
-    # as in a locked-down database: nobody has rights by birth
+    # as in a locked-down database, where no role has rights by default
     postgres.execute(f"revoke all on database {dsn.rpartition('/')[2]} from public")
     postgres.execute(f"grant connect on database {dsn.rpartition('/')[2]} to tagpulse_writer")
     writer = login(postgres, dsn, "tagpulse_writer")
     settings = settings_for(writer, migrate=False)
     await store(settings, row(0, enriched("a")), row(1, enriched("b", minutes=60 * 24 * 70)), row(2, deletion("a")))
-    await store(settings_for(writer), row(3, enriched("c")))  # up to date, so that there is nothing to make
+    await store(settings_for(writer), row(3, enriched("c")))  # up to date, so there is nothing to migrate
     sink = PostgresSink(settings, "replay")
     await sink.open()
     assert await sink.runs() == {"live": 2}
@@ -137,11 +137,13 @@ async def test_the_reader_sees_the_views_and_nothing_else(postgres: PostgresServ
         await store(settings_for(reader, migrate=False), row(1, enriched("b")))
 
 
-async def test_an_owner_who_may_make_no_roles_is_told_and_goes_on(
+async def test_an_owner_who_may_not_create_roles_gets_a_warning_and_continues(
     postgres: PostgresServer, dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = dsn.rpartition("/")[2]
-    with PostgresServer() as server:  # roles are the whole server's, and others of this server were made already
+    with (
+        PostgresServer() as server
+    ):  # a separate server, because roles belong to a server and other tests have created them
         server.execute("create role plain login")
         server.execute(f"create database {name} owner plain")
         await store(settings_for(server.dsn(name, "plain")), row(0, enriched("a")))
@@ -149,7 +151,7 @@ async def test_an_owner_who_may_make_no_roles_is_told_and_goes_on(
     assert "tagpulse_writer is not made" in caplog.text
 
 
-async def test_months_get_tables_of_their_own_far_years_too_and_other_centuries_share_two(dsn: str) -> None:
+async def test_recent_months_and_distant_years_have_tables_and_other_centuries_share_two(dsn: str) -> None:
     times = [datetime(year, 5, 1, tzinfo=UTC) for year in (1, 1999, 2000, 2099, 2100, 9999)]
     lately = datetime.now(UTC) - timedelta(days=60)
     posts = [changed(enriched(str(at.year)), created_at=at) for at in times]
@@ -178,7 +180,7 @@ async def test_posts_of_twelve_hundred_months_share_the_tables_of_a_hundred_year
         assert connection.execute("select count(*) from posts").fetchone() == (1_200,)
         ((tables,),) = connection.execute("select count(*) from pg_inherits where inhparent = 'stored_posts'::regclass")
     assert tables <= 100 + 2 * 12 + 14
-    # what was years away when its table was made is not some day
+    # a distant year whose table exists keeps it when it comes closer
     await store(settings_for(dsn), row(1_200, changed(enriched("x"), created_at=datetime(2050, 3, 1, tzinfo=UTC))))
 
 
@@ -192,7 +194,7 @@ async def test_posts_of_twelve_hundred_months_share_the_tables_of_a_hundred_year
         "select id from posts where run = 'live' and source = 'test' and id = 'a' and created_at = '2026-06-20 09:30+00'",
     ],
 )
-async def test_the_questions_of_people_have_an_index(dsn: str, question: str) -> None:
+async def test_common_queries_use_an_index(dsn: str, question: str) -> None:
     await store(settings_for(dsn), row(0, enriched("a")))
     with psycopg.connect(dsn) as connection:
         connection.execute("set enable_seqscan = off; set enable_sort = off")
@@ -208,7 +210,7 @@ def test_migrate_and_check_say_what_they_found(tmp_path: Path, dsn: str) -> None
     assert run(tmp_path, dsn, "migrate") == (0, f"the tables have version {NEEDED} already\n")
 
 
-async def test_prune_shows_its_plan_and_drops_whole_months_only_when_told(tmp_path: Path, dsn: str) -> None:
+async def test_prune_shows_its_plan_and_drops_whole_months_only_with_execute(tmp_path: Path, dsn: str) -> None:
     now = datetime.now(UTC)
     posts = [
         changed(enriched(name), created_at=now - timedelta(days=days)) for name, days in [("new", 0), ("old", 100)]
@@ -217,30 +219,30 @@ async def test_prune_shows_its_plan_and_drops_whole_months_only_when_told(tmp_pa
     rows = [row(offset, post) for offset, post in enumerate([*posts, gone])]
     await store(settings_for(dsn), *rows, row(5, Deletion(source="test", id="gone", deleted_at=now)))
 
-    code, told = run(tmp_path, dsn, "prune")
-    assert (code, "TAGPULSE_POSTGRES__RETENTION_DAYS" in told) == (78, True)
-    code, told = run(tmp_path, dsn, "prune", retention_days=60)
+    code, output = run(tmp_path, dsn, "prune")
+    assert (code, "TAGPULSE_POSTGRES__RETENTION_DAYS" in output) == (78, True)
+    code, output = run(tmp_path, dsn, "prune", retention_days=60)
     assert code == 0
-    assert "nothing was dropped" in told
+    assert "nothing was dropped" in output
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select count(*) from posts").fetchone() == (2,)
 
-    code, told = run(tmp_path, dsn, "prune", "--execute", "--json", retention_days=60)
-    dropped = [json.loads(line) for line in told.splitlines()]
+    code, output = run(tmp_path, dsn, "prune", "--execute", "--json", retention_days=60)
+    dropped = [json.loads(line) for line in output.splitlines()]
     old = f"stored_posts_{posts[1].post.created_at:%Y_%m}"
     assert [month["table"] for month in dropped if "table" in month] == ["stored_posts_2001", old]
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select id from posts").fetchall() == [("new",)]
         assert connection.execute("select id from stored_versions order by id").fetchall() == [("gone",), ("new",)]
-    # what is read again comes again, until the next time
+    # records that are read again are stored again until the next prune
     await store(
         settings_for(dsn), *rows, row(6, changed(enriched("ancient"), created_at=datetime(1, 1, 1, tzinfo=UTC)))
     )
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select id from posts order by id").fetchall() == [("ancient",), ("new",), ("old",)]
     for _ in range(2):
-        code, told = run(tmp_path, dsn, "prune", "--execute", retention_days=60)
-    assert (code, told) == (0, "no month is wholly older than 60 days\n")
+        code, output = run(tmp_path, dsn, "prune", "--execute", retention_days=60)
+    assert (code, output) == (0, "no month is wholly older than 60 days\n")
     await store(settings_for(dsn), row(7, changed(enriched("ancient"), created_at=datetime(1, 1, 1, tzinfo=UTC))))
 
 
@@ -248,18 +250,18 @@ async def test_deletions_go_when_no_post_of_their_time_is_kept(tmp_path: Path, d
     now = datetime.now(UTC)
     long_ago, lately = now - timedelta(days=200), now - timedelta(days=65)
     deleted = [Deletion(source="test", id=name, deleted_at=at) for name, at in [("old", long_ago), ("new", lately)]]
-    # the post was written again after its deletion: its row goes with its month, and the deletion with the others
+    # the post was edited after its deletion: its row is dropped with its month, and then its deletion with the others
     back = changed(enriched("old"), created_at=long_ago, edited_at=long_ago + timedelta(hours=1))
     await store(settings_for(dsn), *[row(offset, each) for offset, each in enumerate([*deleted, back])])
     assert run(tmp_path, dsn, "prune", retention_days=60)[1].count("dropped") == 2
 
-    code, told = run(tmp_path, dsn, "prune", "--execute", "--json", retention_days=60)
+    code, output = run(tmp_path, dsn, "prune", "--execute", "--json", retention_days=60)
     assert code == 0
-    month, rest = (json.loads(line) for line in told.splitlines())
+    month, rest = (json.loads(line) for line in output.splitlines())
     assert (month["posts"], rest["deletions"], rest["dropped"]) == (1, 1, True)
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select id from stored_versions").fetchall() == [("new",)]
-    # what was read again is not kept for longer than its month
+    # records that are read again are kept no longer than their month
     await store(settings_for(dsn), row(0, changed(enriched("old"), created_at=long_ago)))
     run(tmp_path, dsn, "prune", "--execute", retention_days=60)
     with psycopg.connect(dsn) as connection:

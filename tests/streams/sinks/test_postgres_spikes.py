@@ -1,4 +1,4 @@
-"""The table of spikes: the last message about each stands, and nobody is quoted there who was deleted or forgotten."""
+"""The table of spikes holds the latest message about each, and quotes no deleted or forgotten posts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def excerpt(post_id: str, **values: Any) -> Excerpt:
 
 
 def spike(minutes: int = 0, **values: Any) -> Spike:
-    """A message about the one spike, told so many minutes after it opened."""
+    """Return a message about the one spike, sent this many minutes after it opened."""
     at = FULL.opened_at + timedelta(minutes=minutes)
     return msgspec.structs.replace(FULL, **{"at": at, "state": "open", "closed_at": None} | values)
 
@@ -49,22 +49,22 @@ def stored(dsn: str, columns: str = "run, state, posts") -> list[tuple[Any, ...]
         return connection.execute(f"select {columns} from spikes order by run, id".encode()).fetchall()
 
 
-async def test_everything_a_spike_says_is_there(dsn: str) -> None:
+async def test_all_fields_of_a_spike_are_stored(dsn: str) -> None:
     assert await keep(dsn, FULL) == 1
-    told = msgspec.to_builtins(FULL, builtin_types=(datetime,))
-    explanation = told.pop("explanation")
+    fields = msgspec.to_builtins(FULL, builtin_types=(datetime,))
+    explanation = fields.pop("explanation")
     for name in ("type", "at"):
-        del told[name]
-    names = [*told, "summary", "explanation"]
+        del fields[name]
+    names = [*fields, "summary", "explanation"]
     (values,) = stored(dsn, ", ".join(names))
     found = dict(zip(names, values, strict=True))
-    assert {name: found[name] for name in told} == told
+    assert {name: found[name] for name in fields} == fields
     assert found["summary"] == explanation["summary"]
     assert found["explanation"]["terms"][0]["name"] == "rex"
     assert [post["id"] for post in found["explanation"]["typical"]] == ["https://police.example/@k9/1"]
 
 
-async def test_the_last_message_stands_in_whatever_order_they_come_again(dsn: str) -> None:
+async def test_the_latest_message_wins_in_whatever_order_they_arrive(dsn: str) -> None:
     opens, grows = spike(0, posts=10), spike(5, state="growing", posts=50)
     closes = spike(5, state="closed", posts=51, closed_at=FULL.closed_at)
     assert await keep(dsn, opens, grows) == 2
@@ -74,7 +74,7 @@ async def test_the_last_message_stands_in_whatever_order_they_come_again(dsn: st
     assert stored(dsn) == [("live", "closed", 51)]
 
 
-async def test_runs_are_apart_and_one_is_dropped(dsn: str) -> None:
+async def test_runs_are_separate_and_one_is_dropped(dsn: str) -> None:
     await keep(dsn, spike(posts=1))
     await keep(dsn, spike(posts=2), run="again")
     async with opened(PostgresSink(PostgresSettings(dsn=dsn), "again")) as sink:
@@ -88,7 +88,7 @@ async def test_a_hostile_spike_is_kept_as_it_is(dsn: str) -> None:
     assert stored(dsn, "summary") == [(hostile.replace("\0", "\ufffd"),)]
 
 
-async def test_a_deleted_post_is_shown_no_more(dsn: str) -> None:
+async def test_a_deleted_post_is_no_longer_shown(dsn: str) -> None:
     async with opened(PostgresSink(PostgresSettings(dsn=dsn))) as sink:
         await sink.write([row(0, enriched("stays")), row(1, enriched("goes"))])
         await sink.flush()
@@ -108,7 +108,7 @@ async def test_a_deleted_post_is_shown_no_more(dsn: str) -> None:
         Erasure(authors=frozenset([Author("test", "someone")])),
     ],
 )
-async def test_who_is_forgotten_is_in_no_explanation_and_does_not_come_back(dsn: str, wanted: Erasure) -> None:
+async def test_a_forgotten_author_is_in_no_explanation_and_does_not_come_back(dsn: str, wanted: Erasure) -> None:
     theirs = explained(
         typical=(excerpt("goes", author="someone"), excerpt("stays", author="other")),
         summary="It is about text of goes",

@@ -1,4 +1,4 @@
-"""A person who is forgotten is forgotten in what others reposted of them, in the lake and in PostgreSQL alike."""
+"""Forgetting a person also removes what others reposted of them, in the lake and in PostgreSQL alike."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ EVE = frozenset(Author("test", name) for name in ("eve", "did:plc:e", "eve@m.exa
 
 
 class Store:
-    """A sink, what is visible in it, and all that it holds."""
+    """A sink, with access to its visible posts and to its whole content."""
 
     def __init__(self, place: Path | str) -> None:
         self._place = place
@@ -78,7 +78,7 @@ class Store:
             squeeze(self._place)
 
     def holds(self, words: str) -> bool:
-        """Whether these words stand anywhere, hidden or not."""
+        """Return whether these words are stored anywhere, hidden or not."""
         if isinstance(self._place, Path):
             return words in str(list(ask(self._place, "select text, media from stored_posts").rows))
         with psycopg.connect(self._place) as connection:
@@ -115,7 +115,7 @@ async def test_reposts_go_or_lose_their_text_and_the_plan_counts_them(store: Sto
     assert not store.holds(WORDS)
     left = plain(OTHERS) | ({} if fate == "remove" else silent(REPOSTS))
     assert store.shown() == store.shown("again") == left
-    # what is read again, and a repost that comes later
+    # posts that are read again, and a later repost
     for run in ("live", "new"):
         await store.write([*everything, *LATER], run)
         expected = plain([*OTHERS, LATER[1]]) | ({} if fate == "remove" else silent([*REPOSTS, LATER[0]]))
@@ -125,7 +125,7 @@ async def test_reposts_go_or_lose_their_text_and_the_plan_counts_them(store: Sto
         assert store.shown(run) == expected
 
 
-async def test_a_post_is_forgotten_with_its_reposts_alone(store: Store) -> None:
+async def test_a_post_is_forgotten_with_its_reposts_only(store: Store) -> None:
     await store.write([*HERS, *REPOSTS, *OTHERS])
     async with opened(store.sink()) as sink:
         wanted = Erasure(posts=frozenset([PostKey("test", "e1")]))
@@ -134,7 +134,7 @@ async def test_a_post_is_forgotten_with_its_reposts_alone(store: Store) -> None:
     assert store.shown() == plain([HERS[1], *REPOSTS[2:], *OTHERS])
 
 
-async def test_who_kept_the_reposts_may_remove_them_later(store: Store) -> None:
+async def test_cleared_reposts_can_be_removed_later(store: Store) -> None:
     await store.write([*HERS, *REPOSTS])
     async with opened(store.sink()) as sink:
         post = frozenset([PostKey("test", "e1")])

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection and in the schema that `migrate` gives."""
+"""Alembic's entry point, which runs the migrations on the connection and in the schema that `migrate` passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times of any century, names of any kind and what strangers left in a lake: it is written, read and looked after."""
+"""Lakes with times of any century, odd names and foreign files can be written, read and maintained."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ EXTREMES = [
 
 
 @pytest.mark.parametrize("is_young", [False, True])
-async def test_times_of_any_year_are_stored_asked_compacted_replayed_and_pruned(
+async def test_times_of_any_year_are_stored_queried_compacted_replayed_and_pruned(
     lake: Path | str, is_young: bool
 ) -> None:
     messages: list[EnrichedPost | Deletion] = [
@@ -81,17 +81,17 @@ async def test_times_of_any_year_are_stored_asked_compacted_replayed_and_pruned(
     messages += [Deletion(source="test", id=f"q{number}", deleted_at=time) for number, time in enumerate(EXTREMES)]
     rows = [row(offset, message) for offset, message in enumerate(messages)]
     assert await write(lake, rows[::2]) == len(rows[::2])
-    assert await write(lake, rows) == len(rows[1::2]), "what is there already is found in its folder"
+    assert await write(lake, rows) == len(rows[1::2]), "stored rows are found in their folders"
     storage = open_storage(lake)
     for _ in range(2):
         assert view_rows(lake) == expected_rows(messages)
         dates = list(ask(lake, "select id, date, hour from posts order by id").rows)
         assert dates == [(f"p{number}", time.date(), f"{time:%H}") for number, time in enumerate(EXTREMES)]
-        told = [
+        times = [
             message.created_at if isinstance(message, Post) else message.deleted_at
             for message in read_messages(lake, "live")
         ]
-        assert told == sorted([*EXTREMES, *EXTREMES])
+        assert times == sorted([*EXTREMES, *EXTREMES])
         list(compact(storage, run=None, before=SOON, execute=True))
     plan = list(prune(storage, days=10, today=DAY))
     assert [folder for folder in plan if folder.bytes < 0] == []
@@ -101,7 +101,7 @@ async def test_times_of_any_year_are_stored_asked_compacted_replayed_and_pruned(
     assert list(prune(storage, days=10, today=DAY)) == []
 
 
-async def test_posts_of_centuries_make_few_files(tmp_path: Path) -> None:
+async def test_posts_of_several_centuries_make_few_files(tmp_path: Path) -> None:
     dice = random.Random(1)
     first, hours = datetime(1800, 1, 1, tzinfo=UTC), 226 * 8_766
     rows = [row(number, at(first + timedelta(hours=dice.randrange(hours)), f"p{number}")) for number in range(6_000)]
@@ -110,8 +110,8 @@ async def test_posts_of_centuries_make_few_files(tmp_path: Path) -> None:
     assert list(ask(tmp_path, "select count(*) from posts").rows) == [(6_000,)]
 
 
-async def test_a_longer_folder_loses_what_is_older_and_keeps_the_rest(tmp_path: Path) -> None:
-    now = START + timedelta(days=60)  # both are of June, and were collected in August
+async def test_a_folder_of_a_longer_period_loses_only_its_old_posts(tmp_path: Path) -> None:
+    now = START + timedelta(days=60)  # both posts are from June and were collected in August
     await write(tmp_path, [row(0, at(START, "old", now)), row(1, at(START + timedelta(days=5), "young", now))])
     storage = open_storage(tmp_path)
     (plan,) = prune(storage, days=3, today=DAY + timedelta(days=4))
@@ -122,10 +122,10 @@ async def test_a_longer_folder_loses_what_is_older_and_keeps_the_rest(tmp_path: 
     assert list(prune(storage, days=3, today=DAY + timedelta(days=4))) == []
 
 
-async def test_a_longer_folder_is_compacted_into_files_that_fit_the_memory(
+async def test_a_folder_of_a_longer_period_is_compacted_into_files_that_fit_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.sinks.lake.compact._FULL_ROWS", 10)
+    monkeypatch.setattr("streams.sinks.lake.compact._MAX_FILE_ROWS", 10)
     for offset in range(0, 24, 4):
         await write(tmp_path, [row(n, at(START - timedelta(days=30), f"p{n}")) for n in range(offset, offset + 4)])
     (done,) = squeeze(tmp_path)
@@ -135,7 +135,7 @@ async def test_a_longer_folder_is_compacted_into_files_that_fit_the_memory(
 
 
 def litter(lake: Path) -> None:
-    """What people, tools and file systems leave."""
+    """Add files as people, tools and file systems leave them."""
     hour = next(lake.rglob("hour=*"))
     for folder in ("lost+found", "posts/.Trash", "posts/run=live/notes", "posts/run=LIVE/date=x/hour=y", "posts/x=y"):
         (lake / folder).mkdir(parents=True)
@@ -160,7 +160,7 @@ def litter(lake: Path) -> None:
 
 
 @pytest.mark.timeout(60)
-async def test_what_strangers_left_is_neither_read_nor_removed(tmp_path: Path) -> None:
+async def test_foreign_files_are_neither_read_nor_removed(tmp_path: Path) -> None:
     lake = tmp_path
     await write(lake, [row(0, enriched("a"))])
     litter(lake)
@@ -186,7 +186,7 @@ async def test_what_strangers_left_is_neither_read_nor_removed(tmp_path: Path) -
     assert {path for path in foreign if not os.path.lexists(path)} == set()
 
 
-async def test_strange_objects_of_a_bucket_are_left_alone(bucket: Bucket) -> None:
+async def test_foreign_objects_in_a_bucket_are_left_alone(bucket: Bucket) -> None:
     own = Bucket(bucket.port, "strange-objects")
     own.make()
     lake = own.address()
@@ -217,7 +217,7 @@ async def test_a_condition_on_the_folders_opens_no_other_files(tmp_path: Path) -
     await write(tmp_path, [row(minutes, enriched(f"p{minutes}", minutes=minutes)) for minutes in range(0, 600, 30)])
     sql = "explain select count(*) from stored_posts where run = 'live' and hour = '09'"
     answer = ask(tmp_path, sql, unlocked=True)
-    assert "Scanning Files: 1/11" in str(list(answer.rows)), "half an hour of 9 o'clock, and ten hours"
+    assert "Scanning Files: 1/11" in str(list(answer.rows)), "one of 11 hours: half of hour 09, and ten more"
 
 
 READERS = [
@@ -246,7 +246,7 @@ def test_a_wrong_folder_is_an_error(settings: Settings, command: tuple[str, ...]
     before = sorted(path.parent.rglob("*"))
     with pytest.raises(SettingsError, match="TAGPULSE_LAKE__PATH: there is no lake in"):
         invoke(*command, settings=settings)
-    assert sorted(path.parent.rglob("*")) == before, "and none is made"
+    assert sorted(path.parent.rglob("*")) == before, "no lake is created"
 
 
 @pytest.mark.parametrize("command", READERS)
@@ -259,14 +259,14 @@ def test_a_wrong_place_in_a_store_is_an_error(
         invoke(*command, settings=own_settings("127.0.0.1:1", tmp_path, lake={"path": address}))
 
 
-def test_forget_tells_a_wrong_place_for_each_sink(settings: Settings) -> None:
+def test_forget_reports_a_wrong_place_for_each_sink(settings: Settings) -> None:
     for extra in ((), ("--execute",)):
         ended = invoke("forget", "--post", "test:a", *extra, settings=settings, code=1)
         assert "parquet: failed: TAGPULSE_LAKE__PATH: there is no lake in" in ended.output
     assert not Path(settings.lake.path).exists()
 
 
-def test_a_lake_without_posts_is_no_error(lake: Path | str, tmp_path: Path) -> None:
+def test_a_lake_without_posts_is_not_an_error(lake: Path | str, tmp_path: Path) -> None:
     asyncio.run(write(lake, []))
     settings = own_settings("127.0.0.1:1", tmp_path, lake={"path": lake})
     for command in (READERS[0], *READERS[3:], ("forget", "--post", "test:a")):

@@ -1,4 +1,4 @@
-"""The lake in an object store: a file is there as a whole or not at all, and errors say who must act."""
+"""The lake in an object store: files are complete or absent, and errors say whether retrying can help."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def server() -> Iterator[Bucket]:
 
 @pytest.fixture
 def bucket(server: Bucket, request: pytest.FixtureRequest) -> Bucket:
-    """A bucket of the test's own."""
+    """A separate bucket for each test."""
     own = Bucket(server.port, request.node.name.replace("_", "-")[-60:].strip("-"))
     own.make()
     return own
 
 
-async def test_it_holds_what_a_folder_would_hold(bucket: Bucket) -> None:
+async def test_it_behaves_like_a_local_lake(bucket: Bucket) -> None:
     rows = [row(offset, enriched(f"p{offset % 4}", minutes=offset * 20, text=f"text {offset}")) for offset in range(9)]
     rows.append(row(9, Deletion(source="test", id="p1", deleted_at=START + timedelta(hours=5))))
     lake = bucket.address()
     assert await write(lake, rows[:6]) == 6
-    assert await write(lake, rows) == 4, "what a crashed worker had written is not written again"
+    assert await write(lake, rows) == 4, "rows that a crashed worker wrote are not written again"
     wanted = expected_rows(one.message for one in rows)
     assert view_rows(lake) == wanted
     done = list(compact(ObjectStorage(lake), run=None, before=START + timedelta(days=1), execute=True))
@@ -52,7 +52,7 @@ async def test_it_holds_what_a_folder_would_hold(bucket: Bucket) -> None:
     assert await write(lake, rows) >= 0
     assert view_rows(lake) == wanted
     answer = ask(lake, "select sum(posts) from minutes")
-    assert list(answer.rows) == [(None,)], "no post of these has a hashtag"
+    assert list(answer.rows) == [(None,)], "none of these posts has a hashtag"
 
 
 async def test_forget_runs_and_prune(bucket: Bucket) -> None:
@@ -70,7 +70,7 @@ async def test_forget_runs_and_prune(bucket: Bucket) -> None:
     assert [key for key in bucket.objects() if "forgotten" not in key] == []
 
 
-def test_a_cut_in_mid_upload_leaves_nothing_visible(bucket: Bucket) -> None:
+def test_a_connection_lost_during_an_upload_leaves_nothing_visible(bucket: Bucket) -> None:
     line = Line(bucket.port)
     try:
         storage = ObjectStorage(bucket.address(line.port))
@@ -115,13 +115,13 @@ def test_a_file_that_arrived_in_part_is_removed(bucket: Bucket, monkeypatch: pyt
 
     inner = storage.filesystem
     monkeypatch.setattr(storage, "filesystem", FileSystem())
-    with pytest.raises(Unavailable, match="10 of 20 bytes arrived"):
+    with pytest.raises(Unavailable, match=r"only 10 of 20 bytes of posts/one\.parquet arrived"):
         storage.write("posts/one.parquet", Claimed())
     assert bucket.objects() == []
 
 
 def test_an_outage_is_waited_for_and_a_wrong_address_is_not(bucket: Bucket) -> None:
-    with pytest.raises(Refused, match="there is no bucket elsewhere"):
+    with pytest.raises(Refused, match="there is no bucket elsewhere: create it"):
         ObjectStorage(bucket.address().replace(bucket.name, "elsewhere")).prepare()
     away = ObjectStorage(bucket.address(1))
     with pytest.raises(Unavailable, match="TAGPULSE_LAKE__PATH"):
@@ -144,7 +144,7 @@ def test_an_outage_is_waited_for_and_a_wrong_address_is_not(bucket: Bucket) -> N
         ("AWS Error NO_SUCH_KEY during GetObject operation: The specified key does not exist.", FileNotFoundError),
     ],
 )
-def test_what_the_store_says_becomes_an_error_of_ours(text: str, error: type[Exception]) -> None:
+def test_errors_of_the_store_are_translated(text: str, error: type[Exception]) -> None:
     with pytest.raises(error), ObjectStorage("s3://bucket/lake?region=us-east-1").faults("written"):
         raise OSError(text)
 
@@ -152,9 +152,9 @@ def test_what_the_store_says_becomes_an_error_of_ours(text: str, error: type[Exc
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("s3://key:secret@bucket/lake", "no credentials in the address"),
-        ("s3://bucket/lake?colour=red", "no option colour"),
-        ("s3:///lake", "no bucket"),
+        ("s3://key:secret@bucket/lake", "must not contain credentials"),
+        ("s3://bucket/lake?colour=red", "unknown option colour"),
+        ("s3:///lake", "the bucket is missing"),
         ("carrier-pigeon://lake", "carrier-pigeon"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The Parquet sink keeps each row once, whatever crashes and however the records come again."""
+"""The Parquet sink stores each row once, despite crashes and repeated records."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ async def write(lake: Path | str, rows: list[Row]) -> int:
 
 
 class Crash(BaseException):
-    """The process dies here."""
+    """Simulates the death of the process."""
 
 
 @contextlib.contextmanager
 def crash_at(step: int | None) -> Iterator[None]:
-    """Dies at that file operation of the block: before a sync (which is left out), a rename or a removal."""
+    """Crash at this file operation of the block: before a sync (which is skipped), a rename or a removal."""
     left, counting = step, threading.Lock()
 
     def dying(call: Any) -> Any:
@@ -144,15 +144,15 @@ def _rows(drawn: list[tuple[str, int, int, int | None]]) -> list[Row]:
     drawn=[("post", number, 0, None) for number in (0, 2, 4, 6)],
     actions=[(2, None), (2, None), *((0, step) for step in range(5)), (0, None)],
 )
-@example(  # a flush dies when all of its rows stand, and the next one takes fewer
+@example(  # a flush dies after all of its rows are stored, and the next one has fewer rows
     drawn=[("post", 0, 0, None), ("deletion", 0, 62, None)],
     actions=[(0, None), (2, 13), (1, None)],
 )
-@example(  # the last deletion of a compaction dies, and the next one meets what is left
+@example(  # a compaction dies before its last removal, and the next one finds the leftover file
     drawn=[("post", 0, 0, None), ("post", 0, 0, 5), ("post", 2, 0, None), ("deletion", 2, 9, None)],
     actions=[(1, None), (1, None), (2, None), (0, 5), (0, None)],
 )
-def test_crashes_between_any_two_steps_neither_lose_nor_double_a_post(
+def test_crashes_between_any_two_steps_neither_lose_nor_duplicate_a_post(
     tmp_path_factory: pytest.TempPathFactory,
     drawn: list[tuple[str, int, int, int | None]],
     actions: list[tuple[int, int | None]],
@@ -164,23 +164,23 @@ def test_crashes_between_any_two_steps_neither_lose_nor_double_a_post(
             with crash_at(step):
                 if size:
                     asyncio.run(write(lake, rows[committed : committed + size]))
-                else:  # a compaction, also while the records of a crashed flush are still to come again
+                else:  # a compaction, possibly before the records of a crashed flush arrive again
                     squeeze(lake)
         except Crash:
-            reached = max(reached, committed + size)  # some of these rows may stand already
+            reached = max(reached, committed + size)  # some of these rows may be stored already
         else:
             committed += size
         if committed >= reached:
             assert view_rows(lake) == expected_rows(one.message for one in rows[:committed])
     wanted = expected_rows(one.message for one in rows)
     with crash_at(None):
-        asyncio.run(write(lake, rows))  # all of them once more: a consumer group that was reset
+        asyncio.run(write(lake, rows))  # all records again, as after a reset of the consumer group
         assert view_rows(lake) == wanted
         squeeze(lake)
         assert view_rows(lake) == wanted
         assert squeeze(lake) == [], "a second compaction finds nothing"
     kept = stored(lake)
-    assert len(set(kept)) == len(kept), "rows stand twice"
+    assert len(set(kept)) == len(kept), "there are duplicate rows"
     deletions = {(one.record.partition, one.record.offset) for one in rows if isinstance(one.message, Deletion)}
     assert {(partition, offset) for partition, offset, _ in stored(lake, DELETIONS)} == deletions
     for folder in {file.parent for file in lake.rglob("*.parquet")}:
@@ -196,19 +196,19 @@ async def test_rows_go_to_the_hour_of_their_event_time(tmp_path: Path) -> None:
     assert folders == ["posts/run=live/date=2026-06-20/hour=09", "posts/run=live/date=2026-06-20/hour=10"]
 
 
-async def test_deletions_have_a_folder_of_their_own(tmp_path: Path) -> None:
+async def test_deletions_have_a_separate_folder(tmp_path: Path) -> None:
     await write(tmp_path, [row(0, enriched("a")), row(1, Deletion(source="test", id="a", deleted_at=START))])
     assert stored(tmp_path, "deletions") == [(0, 1, "a")]
     assert stored(tmp_path) == [(0, 0, "a")]
 
 
-async def test_a_topic_made_anew_with_the_same_offsets_loses_nothing(tmp_path: Path) -> None:
+async def test_a_recreated_topic_with_the_same_offsets_loses_nothing(tmp_path: Path) -> None:
     assert await write(tmp_path, [row(0, enriched("a")), row(1, enriched("b"))]) == 2
     assert await write(tmp_path, [row(0, enriched("x")), row(1, enriched("y"))]) == 2
     assert [post_id for _, _, post_id in stored(tmp_path)] == ["a", "x", "b", "y"]
 
 
-async def test_records_that_come_again_before_the_flush_count_once(tmp_path: Path) -> None:
+async def test_records_that_arrive_again_before_the_flush_count_once(tmp_path: Path) -> None:
     sink = ParquetSink(LakeSettings(path=tmp_path))
     await sink.open()
     await sink.write([row(5, enriched("a")), row(6, enriched("b"))])
@@ -252,7 +252,7 @@ def test_foreign_files_are_not_ours() -> None:
     assert parse("posts/run=live/date=2026-06-20/hour=09/notes.parquet") is None
 
 
-async def test_a_replay_has_folders_of_its_own(tmp_path: Path) -> None:
+async def test_a_replay_has_separate_folders(tmp_path: Path) -> None:
     for run in ("live", "again"):
         sink = ParquetSink(LakeSettings(path=tmp_path), run)
         await sink.open()

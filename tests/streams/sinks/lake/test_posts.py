@@ -1,4 +1,4 @@
-"""The lake gives back what was put into it."""
+"""Messages are read from the lake as they were written."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _time(message: Post | Deletion) -> datetime:
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.one_of(_POSTS, _DELETIONS), min_size=1, max_size=12))
-def test_every_field_of_every_message_comes_back_in_the_order_of_event_time(
+def test_all_fields_of_all_messages_are_read_back_in_order_of_event_time(
     tmp_path_factory: pytest.TempPathFactory, messages: list[Post | Deletion]
 ) -> None:
     lake = tmp_path_factory.mktemp("lake")
@@ -73,7 +73,7 @@ def test_every_field_of_every_message_comes_back_in_the_order_of_event_time(
         read_messages(lake, "another")
 
 
-async def test_edits_come_after_the_post_and_rows_that_stand_twice_come_once(tmp_path: Path) -> None:
+async def test_edits_come_after_the_post_and_duplicate_rows_come_once(tmp_path: Path) -> None:
     first = enriched("a").post
     edits = [msgspec.structs.replace(first, edited_at=START + timedelta(minutes=n), text=f"edit {n}") for n in (2, 1)]
     await write(tmp_path, _rows([*edits, first]))
@@ -86,7 +86,7 @@ async def test_edits_come_after_the_post_and_rows_that_stand_twice_come_once(tmp
     ]
 
 
-async def test_a_day_comes_back_from_a_lake_of_a_seventh_of_its_size(tmp_path: Path) -> None:
+async def test_a_day_is_read_back_from_a_lake_of_a_seventh_of_its_size(tmp_path: Path) -> None:
     day: list[Any] = sample_day()
     await write(tmp_path, _rows(day))
     assert sorted(map(encode, read_messages(tmp_path, "live"))) == sorted(map(encode, day))

@@ -1,4 +1,4 @@
-"""Questions to the lake: each post once, its newest edit, none that was deleted."""
+"""Queries show each post once, in its newest version, and no deleted posts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_files_without_the_later_columns_are_read(tmp_path: Path) -> None:
     assert list(ask(tmp_path, question).rows) == [("a", "1", None, None), ("b", "1", "openvino", "int8")]
 
 
-async def test_the_newest_edit_wins_in_whatever_order_it_came(tmp_path: Path) -> None:
+async def test_the_newest_edit_wins_in_whatever_order_edits_arrive(tmp_path: Path) -> None:
     first = START + timedelta(minutes=5)
     second = START + timedelta(minutes=9)
     await write(
@@ -130,7 +130,7 @@ def test_a_wrong_query_says_what_duckdb_says(tmp_path: Path) -> None:
         ask(tmp_path, "select colour from posts")
 
 
-async def test_the_command_prints_a_json_object_a_row(tmp_path: Path) -> None:
+async def test_the_command_prints_a_json_object_per_row(tmp_path: Path) -> None:
     settings = own_settings("127.0.0.1:1", tmp_path)
     await write(settings.lake.path, [row(0, enriched("a", text='line\nbreak "quoted" 🐕'))])
     done = run_tagpulse("query", "--json", "select * from posts", settings=settings)
@@ -162,7 +162,7 @@ def test_a_wrong_query_ends_with_65(tmp_path: Path) -> None:
     assert "the query failed" in done.stderr
 
 
-def test_a_wrong_query_is_told_in_one_line_without_the_query(tmp_path: Path) -> None:
+def test_a_wrong_query_is_reported_in_one_line_without_the_query(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r'Referenced column "colour" not found') as raised:
         ask(tmp_path, "select colour from posts")
     assert "\n" not in str(raised.value)
@@ -171,7 +171,7 @@ def test_a_wrong_query_is_told_in_one_line_without_the_query(tmp_path: Path) -> 
 
 @pytest.fixture
 async def lake(tmp_path: Path) -> Path:
-    """A lake with a post; beside it lies a file that is none of a query's business."""
+    """A lake with one post, and next to it a file that queries must not read."""
     lake = tmp_path / "it's a lake"
     await write(lake, [row(0, enriched("a"))])
     (tmp_path / "secret.csv").write_text("password\nhunter2\n")
@@ -237,13 +237,13 @@ def test_a_query_reads_the_lake_and_writes_nothing(lake: Path, sql: str) -> None
         "pivot posts on language in ('en', 'de') using count(*)",
     ],
 )
-def test_whatever_only_reads_the_lake_is_answered(lake: Path, sql: str) -> None:
+def test_statements_that_only_read_the_lake_are_answered(lake: Path, sql: str) -> None:
     answer = ask(lake, sql)
     assert len(answer.columns) > 0
     list(answer.rows)
 
 
-def test_what_a_locked_query_cannot_do_is_refused_with_the_option(lake: Path) -> None:
+def test_what_a_locked_query_cannot_do_is_refused_with_a_hint(lake: Path) -> None:
     for sql in ("copy posts to 'posts.csv'", "select * from 'posts.csv'"):
         with pytest.raises(BadInput, match="--unlocked"):
             ask(lake, sql)
@@ -267,13 +267,13 @@ def test_an_empty_query_is_refused(tmp_path: Path, sql: str, unlocked: bool) -> 
 @pytest.mark.parametrize(
     "sql", ["select '\udcff'", "select interval '2000000000 months'", "select ?", "select chr(55296)"]
 )
-def test_no_query_is_a_traceback(tmp_path: Path, sql: str) -> None:
+def test_no_query_causes_a_traceback(tmp_path: Path, sql: str) -> None:
     with pytest.raises(BadInput, match="the query failed"):
         list(ask(tmp_path, sql, unlocked=True).rows)
 
 
 @pytest.mark.parametrize("unlocked", [False, True])
-def test_each_column_has_a_name_of_its_own(tmp_path: Path, unlocked: bool) -> None:
+def test_each_column_has_a_unique_name(tmp_path: Path, unlocked: bool) -> None:
     answer = ask(tmp_path, "select 1 as a, 2 as a, 3 as a_1, 4 as a", unlocked=unlocked)
     assert len(set(answer.columns)) == len(answer.columns) == 4
     assert answer.columns[:2] == ["a", "a_1"]
@@ -293,7 +293,7 @@ async def test_times_say_whether_they_are_utc(tmp_path: Path) -> None:
     }
 
 
-async def test_the_command_opens_the_query_only_when_asked(tmp_path: Path) -> None:
+async def test_the_command_unlocks_a_query_only_on_request(tmp_path: Path) -> None:
     settings = own_settings("127.0.0.1:1", tmp_path)
     await write(settings.lake.path, [row(0, enriched("a"))])
     sql = "select content from read_text('/etc/hostname')"

@@ -1,4 +1,4 @@
-"""Spikes in the lake: the last message about each stands, and nobody is quoted there who was deleted or forgotten."""
+"""The view of spikes shows the latest message about each, and quotes no deleted or forgotten posts."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def stored(lake: Path | str, columns: str = "run, state, posts") -> list[tuple[A
     return list(ask(lake, f"select {columns} from spikes order by run, id").rows)
 
 
-async def test_everything_a_spike_says_is_there(lake: Path | str) -> None:
+async def test_all_fields_of_a_spike_are_stored(lake: Path | str) -> None:
     assert await keep(lake, FULL) == 1
-    told = msgspec.to_builtins(FULL, builtin_types=(datetime,))
-    explanation = told.pop("explanation")
+    fields = msgspec.to_builtins(FULL, builtin_types=(datetime,))
+    explanation = fields.pop("explanation")
     for name in ("type", "at"):
-        del told[name]
-    names = [*told, "told_at", "summary", "explanation", "typical", "shared"]
+        del fields[name]
+    names = [*fields, "told_at", "summary", "explanation", "typical", "shared"]
     (values,) = stored(lake, ", ".join(names))
     found = dict(zip(names, values, strict=True))
-    assert {name: found[name] for name in told} == told
+    assert {name: found[name] for name in fields} == fields
     assert found["told_at"] == FULL.at
     assert found["summary"] == explanation["summary"]
     assert json.loads(found["explanation"])["terms"] == list(explanation["terms"])
@@ -66,7 +66,7 @@ async def test_everything_a_spike_says_is_there(lake: Path | str) -> None:
         assert shown == list(explanation[part])
 
 
-async def test_the_last_message_stands_in_whatever_order_they_come_again(tmp_path: Path) -> None:
+async def test_the_latest_message_wins_in_whatever_order_they_arrive(tmp_path: Path) -> None:
     opens, grows = spike(0, posts=10), spike(5, state="growing", posts=50)
     closes = spike(5, state="closed", posts=51, closed_at=FULL.closed_at)
     assert await keep(tmp_path, opens, grows) == 2
@@ -76,7 +76,7 @@ async def test_the_last_message_stands_in_whatever_order_they_come_again(tmp_pat
     assert stored(tmp_path) == [("live", "closed", 51)]
 
 
-async def test_runs_are_apart_and_one_is_dropped(tmp_path: Path) -> None:
+async def test_runs_are_separate_and_one_is_dropped(tmp_path: Path) -> None:
     await keep(tmp_path, spike(posts=1))
     await keep(tmp_path, spike(posts=2), run="again")
     async with opened(ParquetSink(LakeSettings(path=tmp_path), "again")) as sink:
@@ -92,7 +92,7 @@ async def test_a_hostile_spike_is_kept_as_it_is(tmp_path: Path) -> None:
     assert (summary, json.loads(explanation)["top_author"]) == (hostile, hostile)
 
 
-async def test_a_deleted_post_is_shown_no_more(lake: Path | str) -> None:
+async def test_a_deleted_post_is_no_longer_shown(lake: Path | str) -> None:
     async with opened(ParquetSink(LakeSettings(path=lake))) as sink:
         await sink.write([row(0, enriched("stays")), row(1, enriched("goes"))])
         await sink.flush()
@@ -109,7 +109,7 @@ async def test_a_deleted_post_is_shown_no_more(lake: Path | str) -> None:
         Erasure(authors=frozenset([Author("test", "someone")])),
     ],
 )
-async def test_who_is_forgotten_is_in_no_explanation_and_does_not_come_back(tmp_path: Path, wanted: Erasure) -> None:
+async def test_a_forgotten_author_is_in_no_explanation_and_does_not_come_back(tmp_path: Path, wanted: Erasure) -> None:
     theirs = explained(
         typical=(excerpt("goes", author="someone"), excerpt("stays", author="other")),
         summary="It is about text of goes",

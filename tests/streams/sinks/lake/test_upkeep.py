@@ -1,4 +1,4 @@
-"""Compaction, retention and forgetting, step by step and from the command line."""
+"""Compaction, retention and erasure, step by step and from the command line."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_small_files_become_one_without_what_was_deleted_or_edited_since(t
     assert {key[1] for key in view_rows(tmp_path)} == {"a", "c"}
 
 
-async def test_what_a_crash_left_is_recognised_but_not_a_new_file_of_an_old_name(tmp_path: Path) -> None:
+async def test_an_obsolete_file_is_recognised_after_a_crash_unlike_a_new_file_of_the_same_name(tmp_path: Path) -> None:
     await write(tmp_path, [row(0, enriched("a"))])
     await write(tmp_path, [row(1, enriched("b"))])
     first, second = sorted((tmp_path / POSTS).rglob("*.parquet"))
@@ -62,7 +62,7 @@ async def test_what_a_crash_left_is_recognised_but_not_a_new_file_of_an_old_name
     assert (first.exists(), second.exists()) == (False, True)
     (new,) = (tmp_path / POSTS).rglob("*.r*.parquet")
     assert set(describe(LocalStorage(tmp_path), str(new.relative_to(tmp_path)))[1]) == {first.name, second.name}
-    # the topic is made anew: another post at the offset, and so the name, of a file that is gone
+    # the topic is recreated: another post has the offset, and so the file name, of a removed file
     await write(tmp_path, [row(0, enriched("x"))])
     assert first.exists()
     squeeze(tmp_path)
@@ -70,11 +70,11 @@ async def test_what_a_crash_left_is_recognised_but_not_a_new_file_of_an_old_name
     assert {key[1] for key in view_rows(tmp_path)} == {"a", "b", "x"}
 
 
-async def test_a_file_of_a_later_deletion_does_not_bring_an_older_edit_back(tmp_path: Path) -> None:
-    """Of two versions the one that was edited earlier must not outlive the other."""
+async def test_a_later_deletion_does_not_restore_an_older_version(tmp_path: Path) -> None:
+    """The older of two versions must not outlive the newer one."""
     late = START + timedelta(minutes=30)
     versions = [
-        enriched("a", minutes=20),  # created after the edit of the other, as clocks may say
+        enriched("a", minutes=20),  # created after the edit, as clocks may differ
         enriched("a", text="edit", edited_at=START + timedelta(minutes=10)),
     ]
     await write(tmp_path, [row(offset, version) for offset, version in enumerate(versions)])
@@ -86,7 +86,7 @@ async def test_a_file_of_a_later_deletion_does_not_bring_an_older_edit_back(tmp_
     assert view_rows(tmp_path) == {}
 
 
-async def test_writers_and_readers_beside_a_compaction_lose_and_double_nothing(tmp_path: Path) -> None:
+async def test_writers_and_readers_during_a_compaction_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     rows = [row(offset, enriched(f"p{offset}")) for offset in range(60)]
     stop = threading.Event()
 
@@ -120,7 +120,7 @@ async def test_forgotten_posts_are_gone_from_every_run_and_do_not_come_back(tmp_
     assert [post_id for _, _, post_id in stored(tmp_path)] == ["b", "b"]
     assert b"anna" not in b"".join(file.read_bytes() for file in tmp_path.rglob("*.parquet"))
     late = enriched("never-seen")
-    for run in ("live", "again", "later"):  # the records are read again, also by a replay that is yet to come
+    for run in ("live", "again", "later"):  # the records are read again, also by a later replay
         await _store(tmp_path, run, *posts, late)
         assert {key[1] for key in view_rows(tmp_path, run)} == {"b"}
     squeeze(tmp_path)
@@ -129,7 +129,7 @@ async def test_forgotten_posts_are_gone_from_every_run_and_do_not_come_back(tmp_
 
 
 @pytest.mark.parametrize("step", range(8))
-async def test_a_crash_while_forgetting_shows_nothing_again(tmp_path: Path, step: int) -> None:
+async def test_a_crash_during_an_erasure_shows_nothing_again(tmp_path: Path, step: int) -> None:
     await write(tmp_path, [row(0, by("anna", enriched("a"))), row(1, enriched("b"))])
     wanted, sink = Erasure(posts=frozenset({PostKey("test", "a")})), await _sink(tmp_path)
     try:
@@ -167,7 +167,7 @@ async def test_old_days_go_and_their_deletions_a_week_later(tmp_path: Path) -> N
     assert every_file(storage) == []
 
 
-async def test_each_file_has_an_id_of_its_own(tmp_path: Path) -> None:
+async def test_each_file_has_a_unique_id(tmp_path: Path) -> None:
     await write(tmp_path, [row(0, enriched("a"))])
     await write(tmp_path, [row(1, enriched("b"))])
     storage = LocalStorage(tmp_path)
@@ -175,7 +175,7 @@ async def test_each_file_has_an_id_of_its_own(tmp_path: Path) -> None:
     assert len({*ids, ""}) == 3
 
 
-async def test_the_commands_print_the_plan_and_act_when_told(tmp_path: Path) -> None:
+async def test_the_commands_print_the_plan_and_act_only_with_execute(tmp_path: Path) -> None:
     settings = own_settings("127.0.0.1:1", tmp_path)
     lake = tmp_path / "lake"
     for offset in range(3):

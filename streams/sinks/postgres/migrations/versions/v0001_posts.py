@@ -1,4 +1,4 @@
-"""Posts by month, the version of each that stands, what was deleted and forgotten, and the progress in Kafka."""
+"""Tables of posts by month, current versions, deletions, erasures and Kafka offsets; their views and roles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from alembic import context, op
 revision = "0001"
 down_revision = None
 
-# Rows are found by run and time through the primary key; the version's table tells the time of a post by its name.
+# The primary key finds rows by run and time; `stored_versions` gives the time of a post by its source and id.
 _TABLES = """
 create table stored_posts (
     run text collate "C" not null,
@@ -70,7 +70,7 @@ create table stored_versions (
     deleted_at timestamptz,
     primary key (source, id, run)
 );
-comment on column stored_versions.created_at is 'of the row in stored_posts; null: there is none';
+comment on column stored_versions.created_at is 'of the row in stored_posts; null if there is no row';
 
 create table forgotten_posts (
     source text collate "C" not null,
@@ -80,7 +80,8 @@ create table forgotten_posts (
     primary key (source, id)
 );
 comment on column forgotten_posts.what is
-    'all: the post and every repost of it; post: its reposts lose their text; text: a repost that loses its text';
+    'all: the post and all its reposts are removed; post: its reposts lose their text; text: a repost that loses its
+    text';
 
 create table stored_offsets (
     run text collate "C" not null,
@@ -92,8 +93,9 @@ create table stored_offsets (
 );
 """
 
-# Attached, not made as a partition: that would lock out readers. The writer owns no table, hence the definer's rights.
-# What is years away shares a table a year: however far posts are spread, tables and locks are bounded.
+# A table is created and then attached, because creating it as a partition would lock out readers. The writer owns no
+# table, so the function runs with its definer's rights. Distant years have one table each, which bounds the number of
+# tables and locks however widely the creation times are spread.
 _MONTHS = """
 create function make_months(months date[]) returns void
 language plpgsql security definer set search_path = {schema}, pg_temp as $make$
@@ -112,7 +114,7 @@ begin
             and relname in ('stored_posts_' || to_char(month, 'YYYY_MM'), 'stored_posts_' || to_char(month, 'YYYY'))
         );
         perform pg_advisory_xact_lock({lock_class}, {months_lock});
-        -- a query sees what another made meanwhile; to_regclass may answer from its cache
+        -- a query sees a table that another session has just created; to_regclass may answer from its cache
         continue when exists (
             select from pg_class where relnamespace = '{schema}'::regnamespace
             and relname in ('stored_posts_' || to_char(month, 'YYYY_MM'), 'stored_posts_' || to_char(month, 'YYYY'))
@@ -120,7 +122,7 @@ begin
         first := month;
         length := interval '1 month';
         name := 'stored_posts_' || to_char(month, 'YYYY_MM');
-        -- a year some of whose months have tables already goes on by months
+        -- a year that already has tables for some months continues with monthly tables
         if month not between now() - interval '2 years' and now() + interval '2 months' and not exists (
             select from pg_class where relnamespace = '{schema}'::regnamespace
             and relname ~ ('^stored_posts_' || to_char(month, 'YYYY') || '_[0-9]{{2}}$')
@@ -173,7 +175,7 @@ begin
             when insufficient_privilege then
                 raise notice 'the role % is not made: this user may not create roles', role;
             when duplicate_object or unique_violation then
-                null; -- another database of this server was faster
+                null; -- another database of this server has just created it
         end;
         continue when not exists (select from pg_roles where rolname = role);
         execute format('grant usage on schema {schema} to %I', role);
@@ -191,7 +193,7 @@ $roles$;
 
 
 def upgrade() -> None:
-    """Makes everything in the schema that the search path names first."""
+    """Create everything in the first schema of the search path."""
     names = context.config.attributes["names"]
     for script in (_TABLES, _MONTHS.format(**names), _VIEWS, _ROLES.format(**names)):
         op.get_bind().exec_driver_sql(script.replace("%", "%%"))

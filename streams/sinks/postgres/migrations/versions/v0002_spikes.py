@@ -1,4 +1,4 @@
-"""Spikes with their explanations, for the marks on dashboards."""
+"""Table of spikes and their explanations, for the annotations on dashboards."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ create table stored_spikes (
     explanation jsonb not null,
     primary key (run, id)
 );
-comment on column stored_spikes.told_at is 'event time of the message that stands: the last one about the spike';
+comment on column stored_spikes.told_at is 'event time of the stored message, the latest about the spike';
 create index stored_spikes_opened on stored_spikes (run, opened_at);
 """
 
-# A post that was deleted or forgotten is no example any more; the rights are those of the view's owner.
+# Deleted and forgotten posts are no longer quoted. The view reads the tables with its owner's rights.
 _EXCERPTS = """(
     select coalesce(jsonb_agg(excerpt order by place), '[]')
     from jsonb_array_elements(spike.explanation -> '{0}') with ordinality as listed (excerpt, place)
@@ -75,7 +75,7 @@ $rights$;
 
 
 def upgrade() -> None:
-    """Makes the table, its view and their rights in the schema that the search path names first."""
+    """Create the table, its view and their grants in the first schema of the search path."""
     view = _VIEW.format(typical=_EXCERPTS.format("typical"), shared=_EXCERPTS.format("shared"))
     for script in (_TABLE, view, _RIGHTS):
         op.get_bind().exec_driver_sql(script.replace("%", "%%"))
