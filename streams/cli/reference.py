@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,8 +30,8 @@ def page() -> str:
 
 
 def _helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
-    widths = {"terminal_width": _WIDTH, "max_content_width": _WIDTH}
-    context = click.Context(command, parent, name, **(command.context_settings | widths))
+    settings: dict[str, Any] = {**command.context_settings, "terminal_width": _WIDTH, "max_content_width": _WIDTH}
+    context = click.Context(command, parent, name, **settings)
     path = context.command_path
     yield path, command.get_help(context)
     if isinstance(command, click.Group):
