@@ -5,13 +5,16 @@ libpq reports a failed login only as a text in the language of the server.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import select
 import socket
+import ssl
 import struct
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from psycopg import Error, ProgrammingError, pq
@@ -21,7 +24,9 @@ from streams.errors import SettingsError
 
 VARIABLE = "TAGPULSE_POSTGRES__DSN"
 _SECONDS = 10.0
-_TLS = ("require", "verify-ca", "verify-full")
+_VERIFIED = ("verify-ca", "verify-full")
+_TLS = ("require", *_VERIFIED)
+_ROOT_CERTIFICATE = "~/.postgresql/root.crt"  # libpq's default
 _SSL_REQUEST = struct.pack(">ii", 8, 80877103)
 _ERROR_CODE = re.compile(rb'\tErrorResponse\t.*? C "([0-9A-Z]{5})"', re.DOTALL)
 _MAX_PORT = 65_535
@@ -61,6 +66,25 @@ def speaks_no_tls(parameters: Mapping[str, Any]) -> bool:
     if parameters.get("sslmode") not in _TLS:
         return False
     return any(map(_has_no_tls, _attempts(parameters)))
+
+
+def certificate_fault(parameters: Mapping[str, Any]) -> str | None:
+    """Return why the certificate of a server cannot be verified as the parameters require, or None if it can be."""
+    mode = parameters.get("sslmode")
+    trusted = str(parameters.get("sslrootcert") or Path(_ROOT_CERTIFICATE).expanduser())
+    # libpq verifies the certificate for "require" too if there is a root certificate
+    if mode not in _VERIFIED and not (mode == "require" and Path(trusted).is_file()):
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = mode == "verify-full"
+    try:
+        if trusted == "system":
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(trusted)
+    except (OSError, ssl.SSLError) as error:
+        return f"{trusted}: {error.strerror or error}"
+    return next(filter(None, (_handshake_fault(each, context) for each in _attempts(parameters))), None)
 
 
 def needs_password(connection: pq.abc.PGconn | None) -> bool:
@@ -112,12 +136,32 @@ def _wait(connection: pq.abc.PGconn) -> None:
 
 
 def _has_no_tls(parameters: Mapping[str, Any]) -> bool:
+    with contextlib.suppress(OSError), _ask_for_tls(parameters) as server:
+        return server is not None and server.recv(1) == b"N"
+    return False
+
+
+def _handshake_fault(parameters: Mapping[str, Any], context: ssl.SSLContext) -> str | None:
+    try:
+        with _ask_for_tls(parameters) as server:
+            if server is not None and server.recv(1) == b"S":
+                context.wrap_socket(
+                    server, server_hostname=str(parameters.get("host") or parameters["hostaddr"])
+                ).close()
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message
+    except OSError:
+        pass  # the server is away, or ended the handshake for another reason
+    return None
+
+
+@contextlib.contextmanager
+def _ask_for_tls(parameters: Mapping[str, Any]) -> Iterator[socket.socket | None]:
+    """Ask a server whether it offers TLS, and yield the connection; None for a Unix socket, which has no TLS."""
     host = str(parameters.get("hostaddr") or parameters.get("host") or "")
     if not host or host.startswith("/"):
-        return False
-    try:
-        with socket.create_connection((host, int(parameters.get("port") or 5432)), _SECONDS) as server:
-            server.sendall(_SSL_REQUEST)
-            return server.recv(1) == b"N"
-    except OSError:
-        return False
+        yield None
+        return
+    with socket.create_connection((host, int(parameters.get("port") or 5432)), _SECONDS) as server:
+        server.sendall(_SSL_REQUEST)
+        yield server

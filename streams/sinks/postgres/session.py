@@ -13,7 +13,7 @@ from streams.errors import Refused, SettingsError, Unavailable
 from streams.settings import PostgresSettings
 from streams.settings.types import is_local
 from streams.sinks.postgres.faults import text_of, told
-from streams.sinks.postgres.login import VARIABLE, check, needs_password, refused_code, speaks_no_tls
+from streams.sinks.postgres.login import VARIABLE, certificate_fault, check, needs_password, refused_code, speaks_no_tls
 from streams.text.safe_text import without_secrets
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,11 @@ def _login(given: dict[str, Any]) -> psycopg.Connection:
             raise SettingsError(
                 f"{VARIABLE} requires TLS (sslmode={given['sslmode']}), but the server does not offer it: "
                 "enable TLS on the server"
+            ) from None
+        if fault := certificate_fault(given):
+            raise SettingsError(
+                f"{VARIABLE}: the certificate of the server cannot be verified (sslmode={given['sslmode']}): {fault}: "
+                "name the certificate authority in sslrootcert, and the host as the certificate does"
             ) from None
         if needs_password(error.pgconn) or (refused_code(given) or "").startswith(_REFUSED_LOGINS):
             raise Refused(f"PostgreSQL refused the login: {text}: fix {VARIABLE}") from None

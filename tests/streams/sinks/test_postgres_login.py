@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,6 +19,7 @@ from streams.settings import PostgresSettings
 from streams.sinks.postgres.faults import translated
 from streams.sinks.postgres.login import refused_code
 from streams.sinks.postgres.session import connect, parameters
+from tests.helpers.certificates import Authority, Certificate
 from tests.helpers.postgres import PostgresServer
 
 
@@ -109,6 +112,58 @@ def test_tls_that_the_server_does_not_have_ends_the_wait(postgres: PostgresServe
     error = _fails(f"{postgres.dsn()}?sslmode={mode}")
     assert isinstance(error, SettingsError)
     assert f"sslmode={mode}" in str(error)
+
+
+@contextmanager
+def _with_certificate(certificate: Certificate) -> Iterator[int]:
+    """Run a server that accepts TLS with a certificate and then says nothing more, and yield its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client, suppress(OSError):
+                    client.recv(8)
+                    client.sendall(b"S")
+                    context.wrap_socket(client, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("names", "mode", "trusted", "kind"),
+    [
+        ("IP:127.0.0.1", "verify-full", True, Unavailable),
+        ("DNS:other.example", "verify-ca", True, Unavailable),
+        ("DNS:other.example", "verify-full", True, SettingsError),
+        ("IP:127.0.0.1", "verify-ca", False, SettingsError),
+        ("IP:127.0.0.1", "require", False, SettingsError),
+    ],
+)
+def test_a_certificate_that_cannot_be_verified_ends_the_wait(
+    tmp_path: Path, names: str, mode: str, trusted: bool, kind: type[TagpulseError]
+) -> None:
+    ours, theirs = Authority(tmp_path), Authority(tmp_path, "somebody")
+    with _with_certificate(ours.sign("server", names)) as port:
+        root = (ours if trusted else theirs).path
+        error = _fails(f"postgresql://u:pw@127.0.0.1:{port}/db?sslmode={mode}&sslrootcert={root}")
+    assert type(error) is kind, error
+    if kind is SettingsError:
+        assert f"sslmode={mode}" in str(error)
+
+
+def test_a_missing_root_certificate_ends_the_wait(tmp_path: Path) -> None:
+    with _with_certificate(Authority(tmp_path).sign("server")) as port:
+        error = _fails(f"postgresql://u:pw@127.0.0.1:{port}/db?sslmode=verify-full&sslrootcert={tmp_path}/none.pem")
+    assert type(error) is SettingsError
+    assert "none.pem" in str(error)
 
 
 @pytest.mark.parametrize(
