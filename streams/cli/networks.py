@@ -1,4 +1,4 @@
-"""The networks that can be listened to: the source of each, its parser, and the hashtags."""
+"""The supported live networks: their sources, parsers and hashtags."""
 
 from __future__ import annotations
 
@@ -25,19 +25,34 @@ from streams.sources.x.tweet import XParser
 NETWORKS = (BLUESKY, MASTODON, X)
 
 tag_option = click.option(
-    "--tag", "tags", multiple=True, metavar="HASHTAG", help="Also listen to this one, beside the campaign's."
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="HASHTAG",
+    help="Also listen to this hashtag, in addition to those of the campaign.",
 )
 
 
 def hashtags_of(settings: Settings, tags: tuple[str, ...]) -> list[str]:
-    """Those of the campaign and of --tag. Raises click.BadParameter and SettingsError."""
-    if useless := [tag for tag in tags if find_hashtags(f"#{tag.strip().lstrip('#＃')}") != normalise_hashtags([tag])]:
-        raise click.BadParameter(f"no post can carry the hashtag {useless[0]!r}", param_hint="--tag")
+    """Return the hashtags of the campaign and of --tag.
+
+    Raises:
+        click.BadParameter: If no post can contain one of the tags.
+        SettingsError: If the campaign file is invalid.
+    """
+    if impossible := [
+        tag for tag in tags if find_hashtags(f"#{tag.strip().lstrip('#＃')}") != normalise_hashtags([tag])
+    ]:
+        raise click.BadParameter(f"no post can contain the hashtag {impossible[0]!r}", param_hint="--tag")
     return [*load_campaign(settings.campaign).hashtags, *tags]
 
 
 def open_source(network: str, settings: Settings, hashtags: list[str], cursor: str | None = None) -> Source:
-    """The live source of a network. Raises SettingsError."""
+    """Return the live source of a network.
+
+    Raises:
+        SettingsError: If a required setting or a hashtag is missing, or the cursor is invalid.
+    """
     times = _times(settings)
     if network == BLUESKY:
         return BlueskySource(settings.bluesky, hashtags, cursor=cursor, times=times)
@@ -47,7 +62,7 @@ def open_source(network: str, settings: Settings, hashtags: list[str], cursor: s
 
 
 def open_parser(network: str, settings: Settings, hashtags: list[str]) -> Parser:
-    """What reads the frames of a network as they were recorded, by whomever."""
+    """Return the parser for recorded frames of a network."""
     times = _times(settings)
     if network == BLUESKY:
         return JetstreamParser(Tags(hashtags), reposts=settings.bluesky.reposts, times=times)
@@ -61,10 +76,10 @@ def _times(settings: Settings) -> PostTimes:
 
 
 def identity_of(network: str, settings: Settings) -> str:
-    """What a saved cursor of a network is good for."""
-    place = {
+    """Return the identity under which the cursor of a network is saved: the endpoint and the raw topic."""
+    endpoint = {
         BLUESKY: settings.bluesky.url,
         MASTODON: settings.mastodon.instances,
         X: f"{settings.x.url} by the rules {settings.x.rule_tag}",
     }[network]
-    return f"{place} to {settings.topics.raw}"
+    return f"{endpoint} to {settings.topics.raw}"
