@@ -1,4 +1,4 @@
-"""`tagpulse alerts`: try the way that alerts take, and list the spikes of a run."""
+"""`tagpulse alerts`: send test alerts and list the spikes of a run."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _HASHTAG = "poltwt"
 _WIDTH = 200
 
 
-class _Told(NamedTuple):
+class _Attempt(NamedTuple):
     target: AlertmanagerTarget | WebhookTarget
     spike: Spike
-    answer: Response
+    response: Response
 
 
 @click.group()
 def command() -> None:
-    """Try the way that alerts take, and list the spikes of a run.
+    """Send test alerts and list the spikes of a run.
 
-    `tagpulse worker watch` finds spikes and delivers them to the targets of TAGPULSE_ALERTS__….
+    `tagpulse worker watch` finds spikes and delivers them to the targets set with TAGPULSE_ALERTS__….
 
     \b
     Examples:
@@ -55,11 +55,16 @@ def command() -> None:
     "kinds",
     type=click.Choice(["alertmanager", "webhook"]),
     multiple=True,
-    help="Only these targets; default: all of the settings.",
+    help="Only targets of this kind; default: all configured targets.",
 )
-@click.option("--name", "names", metavar="NAME", multiple=True, help="Only the target of this name.")
+@click.option("--name", "names", metavar="NAME", multiple=True, help="Only the target with this name.")
 @click.option(
-    "--kind", "spike_kind", type=click.Choice(SPIKE_KINDS), default="negative", show_default=True, help="Of the sample."
+    "--kind",
+    "spike_kind",
+    type=click.Choice(SPIKE_KINDS),
+    default="negative",
+    show_default=True,
+    help="Kind of the sample spike.",
 )
 @click.option(
     "--hold",
@@ -67,16 +72,17 @@ def command() -> None:
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="Wait so long before the sample is over. Alertmanager tells its receivers only of what outlives its group_wait.",
+    help="Time to wait before the sample spike is closed. Alertmanager only notifies its receivers of alerts that last"
+    " longer than its group_wait.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each message, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per message, one per line.")
 def test(kinds: tuple[str, ...], names: tuple[str, ...], spike_kind: SpikeKind, hold: float, as_json: bool) -> int:
-    """Send a sample spike, and that it is over, to each target once, and tell what it answers.
+    """Send a sample spike and then its closing message to each target once, and show the responses.
 
-    The messages say that they are a test; the alert has the label test="true" beside those of a real one. Nothing is
-    written to Kafka.
+    The messages say that they are a test, and the alert has the label test="true" in addition to those of a real one.
+    Nothing is written to Kafka.
 
-    Exit code 1 when a target did not take both messages.
+    Exit code 1 if a target did not accept both messages.
 
     \b
     Examples:
@@ -89,16 +95,16 @@ def test(kinds: tuple[str, ...], names: tuple[str, ...], spike_kind: SpikeKind, 
     targets = _targets(settings, kinds, names)
     campaign = load_campaign(settings.campaign)
     hashtag = next(iter(campaign.hashtags), _HASHTAG)
-    told = asyncio.run(_test(targets, settings, sample_spikes(spike_kind, hashtag, utc_now()), hold, as_json))
-    return int(any(each.answer.outcome != "delivered" for each in told))
+    attempts = asyncio.run(_test(targets, settings, sample_spikes(spike_kind, hashtag, utc_now()), hold, as_json))
+    return int(any(attempt.response.outcome != "delivered" for attempt in attempts))
 
 
 @command.command("show")
 @run_option
-@click.option("--open", "only_open", is_flag=True, help="Only those that are not over.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each spike, as it was last told, one a line.")
+@click.option("--open", "only_open", is_flag=True, help="Only spikes that have not closed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per spike, its latest message, one per line.")
 def show(run: str | None, only_open: bool, as_json: bool) -> None:
-    """List the spikes of a run, oldest first, as they were last told.
+    """List the spikes of a run, oldest first, each by its latest message.
 
     \b
     Examples:
@@ -109,7 +115,7 @@ def show(run: str | None, only_open: bool, as_json: bool) -> None:
     settings = load_settings() if run is None else load_settings(run=run)
     log.configure(settings.log)
     asyncio.run(connection.probe(settings.kafka, topics=[settings.topics.alerts]))
-    spikes = [spike for spike in _last_told(settings) if not only_open or spike.state != "closed"]
+    spikes = [spike for spike in _latest_spikes(settings) if not only_open or spike.state != "closed"]
     if as_json:
         for spike in spikes:
             click.echo(json_text(spike))
@@ -118,8 +124,8 @@ def show(run: str | None, only_open: bool, as_json: bool) -> None:
         click.echo(f"{settings.topics.alerts} has no {'open ' if only_open else ''}spikes")
         return
     since, until, kind = (Column(name, no_wrap=True) for name in ("since", "until", "kind"))
-    hashtag, about = Column("hashtag", overflow="fold"), Column("what it is about", overflow="fold", ratio=1)
-    table = Table(since, until, kind, hashtag, about, show_lines=True)
+    hashtag, summary = Column("hashtag", overflow="fold"), Column("summary", overflow="fold", ratio=1)
+    table = Table(since, until, kind, hashtag, summary, show_lines=True)
     for spike in spikes:
         cells = [*span(spike.opened_at, spike.closed_at), spike.kind, f"#{plain(spike.hashtag)}"]
         table.add_row(*map(Text, [*cells, plain(spike.explanation.summary)]))
@@ -136,11 +142,12 @@ def _targets(
         known += webhooks(settings, test=True)
     if not known:
         raise SettingsError(
-            "no target is set: TAGPULSE_ALERTS__ALERTMANAGER_URL, TAGPULSE_ALERTS__WEBHOOK_URL or TAGPULSE_ALERTS__WEBHOOKS"
+            "no such alert target is configured: set TAGPULSE_ALERTS__ALERTMANAGER_URL, TAGPULSE_ALERTS__WEBHOOK_URL or"
+            " TAGPULSE_ALERTS__WEBHOOKS"
         )
     if unknown := set(names) - {target.name for target in known}:
         raise click.BadParameter(
-            f"no target {', '.join(sorted(unknown))}: there are {', '.join(target.name for target in known)}",
+            f"no target named {', '.join(sorted(unknown))}: the targets are {', '.join(each.name for each in known)}",
             param_hint="--name",
         )
     return [target for target in known if not names or target.name in names]
@@ -152,22 +159,22 @@ async def _test(
     spikes: Sequence[Spike],
     hold: float,
     as_json: bool,
-) -> list[_Told]:
+) -> list[_Attempt]:
     poster = Poster(settings.alerts.timeout_seconds)
-    told: list[_Told] = []
+    attempts: list[_Attempt] = []
     try:
         for number, spike in enumerate(spikes):
             if number and hold:
                 await asyncio.sleep(hold)
             for target in targets:
                 began = time.monotonic()
-                answer = await _send(target, poster, spike)
-                told.append(_Told(target, spike, answer))
+                attempt = _Attempt(target, spike, await _send(target, poster, spike))
+                attempts.append(attempt)
                 line = _as_object if as_json else _as_line
-                click.echo(line(told[-1], time.monotonic() - began))
+                click.echo(line(attempt, time.monotonic() - began))
     finally:
         await poster.close()
-    return told
+    return attempts
 
 
 async def _send(target: AlertmanagerTarget | WebhookTarget, poster: Poster, spike: Spike) -> Response:
@@ -176,37 +183,37 @@ async def _send(target: AlertmanagerTarget | WebhookTarget, poster: Poster, spik
     return await target.send(poster, spike)
 
 
-def _as_line(told: _Told, seconds: float) -> str:
-    target, answer = told.target, told.answer
+def _as_line(attempt: _Attempt, seconds: float) -> str:
+    target, response = attempt.target, attempt.response
     return (
-        f"{target.name} ({target.place}): the {told.spike.state} spike was {_SAID[answer.outcome]}"
-        f" in {seconds:.2f} s: {plain(answer.detail)}"
+        f"{target.name} ({target.place}): the {attempt.spike.state} spike was {_OUTCOME_TEXT[response.outcome]}"
+        f" in {seconds:.2f} s: {plain(response.detail)}"
     )
 
 
-_SAID = {"delivered": "taken", "refused": "refused for good", "failed": "not taken"}
+_OUTCOME_TEXT = {"delivered": "delivered", "refused": "permanently refused", "failed": "not delivered"}
 
 
-def _as_object(told: _Told, seconds: float) -> str:
+def _as_object(attempt: _Attempt, seconds: float) -> str:
     found: dict[str, Any] = {
-        "target": told.target.name,
-        "place": told.target.place,
-        "state": told.spike.state,
-        "outcome": told.answer.outcome,
-        "detail": told.answer.detail,
+        "target": attempt.target.name,
+        "place": attempt.target.place,
+        "state": attempt.spike.state,
+        "outcome": attempt.response.outcome,
+        "detail": attempt.response.detail,
         "seconds": round(seconds, 3),
     }
     return json_text(found)
 
 
-def _last_told(settings: Settings) -> list[Spike]:
+def _latest_spikes(settings: Settings) -> list[Spike]:
     spikes: dict[str, Spike] = {}
     for record in read_topic(settings.kafka, settings.topics.alerts):
         try:
             spike = decode_spike(record.value, record.headers)
         except BadMessage as error:
-            place = record_location(record.topic, record.partition, record.offset)
-            click.echo(f"{place} is no spike: passed over: {plain(str(error))}", err=True)
+            location = record_location(record.topic, record.partition, record.offset)
+            click.echo(f"{location} is not a spike, skipped: {plain(str(error))}", err=True)
         else:
             spikes[spike.id] = spike
     return sorted(spikes.values(), key=lambda spike: (spike.opened_at, spike.id))

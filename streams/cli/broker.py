@@ -1,4 +1,4 @@
-"""`tagpulse broker`: a broker in the foreground."""
+"""`tagpulse broker`: run a development broker in the foreground."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ _POLL_SECONDS = 0.2
     type=click.Choice(get_args(Kind)),
     default="embedded",
     show_default=True,
-    help="embedded: in memory, one small program; apache: from KAFKA_HOME, needs Java.",
+    help="embedded: one small program that keeps everything in memory; apache: from KAFKA_HOME, needs Java.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=9092, show_default=True, help="Port on 127.0.0.1.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for data and log; default: a temporary one, removed at the end.",
+    help="Folder for data and logs; default: a temporary folder that is removed at exit.",
 )
 def command(kind: Kind, port: int, data: Path | None) -> int:
-    """Run a broker for development in the foreground, on 127.0.0.1. Ctrl-C ends it.
+    """Run a development broker in the foreground on 127.0.0.1, until Ctrl-C.
 
-    The embedded broker keeps everything in memory: it starts empty. Neither kind is made for a live day: run Apache
-    Kafka with three nodes there.
+    The embedded broker keeps everything in memory, so it starts empty. Neither kind is meant for a live day: run Apache
+    Kafka with three nodes for that.
 
     \b
     Examples:
       tagpulse broker                                    embedded, on 127.0.0.1:9092
       KAFKA_HOME=~/kafka_2.13-4.3.1 tagpulse broker --kind apache --data ./kafka
     """
-    ended = threading.Event()
+    stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: stopping.set())
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagpulse-broker-")))
         broker = stack.enter_context(build_broker(kind, folder.resolve(), port))
-        click.echo(f"broker ready: TAGPULSE_KAFKA__BOOTSTRAP_SERVERS={broker.bootstrap_servers} (Ctrl-C ends it)")
-        while not ended.wait(_POLL_SECONDS):
+        click.echo(f"broker ready: TAGPULSE_KAFKA__BOOTSTRAP_SERVERS={broker.bootstrap_servers} (Ctrl-C to stop)")
+        while not stopping.wait(_POLL_SECONDS):
             if not broker.running:
-                raise Unavailable(f"the broker ended by itself with {broker.wait()}: {broker.log_tail()}")
+                raise Unavailable(f"the broker exited unexpectedly with code {broker.wait()}: {broker.log_tail()}")
     return 0

@@ -1,4 +1,4 @@
-"""`tagpulse compare`."""
+"""`tagpulse compare`: compare two runs of the same posts."""
 
 from __future__ import annotations
 
@@ -18,18 +18,26 @@ from streams.errors import BadInput
 from streams.settings import load_settings
 from streams.text.terminal import json_text
 
-_WIDTH = 160  # of a table in a file
+_WIDTH = 160  # columns, when the output is not a terminal
 
 
 @click.command()
 @click.argument("run_a")
 @click.argument("run_b")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the tables.")
-@click.option("--html", "html_path", type=click.Path(path_type=Path), metavar="FILE", help="Also write a page.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Changed posts, and rows of days.")
-@click.option("--since", type=TimeType(), help="Posts of this time and later.")
-@click.option("--until", type=TimeType(), help="Posts before this time.")
-@click.option("--hashtag", help="Posts with this hashtag.")
+@click.option(
+    "--html", "html_path", type=click.Path(path_type=Path), metavar="FILE", help="Also write an HTML page to this file."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Maximum number of changed posts, and of daily rows.",
+)
+@click.option("--since", type=TimeType(), help="Start time (inclusive).")
+@click.option("--until", type=TimeType(), help="End time (exclusive).")
+@click.option("--hashtag", help="Only posts with this hashtag.")
 def command(
     run_a: str,
     run_b: str,
@@ -40,16 +48,16 @@ def command(
     until: datetime | None,
     hashtag: str | None,
 ) -> None:
-    """Compare run B with run A: which labels flipped, how far the runs agree, and what moved the daily numbers.
+    """Compare run B with run A: changed labels, agreement between the runs, and shifts in the daily numbers.
 
     A run is `live` or the name of a replay. Posts are joined by source and id, each in its newest version; labels are
-    compared where both runs have the same text. Agreement comes with Wilson's interval, Cohen's kappa with that of
-    Fleiss, Cohen and Everitt (95 %). Posts that changed most are those with the greatest total variation distance of
-    the three probabilities of the sentiment.
+    compared where the text is the same in both runs. Agreement is given with Wilson's interval, and Cohen's kappa with
+    that of Fleiss, Cohen and Everitt (both 95 %). The posts that changed most are those with the greatest total
+    variation distance between their three sentiment probabilities.
 
     \b
     --json has the keys a, b (name, posts, models), selection, overlap, warnings, sentiment, language, topics, campaign
-    (matrix, agreement), daily (all, hashtags, languages), changed; streams/compare/comparison.py says what each is.
+    (matrix, agreement), daily (all, hashtags, languages), changed; streams/compare/comparison.py describes them.
 
     \b
     Examples:
@@ -76,5 +84,5 @@ def _normal(hashtag: str | None) -> str | None:
         return None
     found = normalise_hashtags([hashtag])
     if not found:
-        raise click.BadParameter(f"{hashtag!r} is no hashtag", param_hint="--hashtag")
+        raise click.BadParameter(f"{hashtag!r} is not a hashtag", param_hint="--hashtag")
     return found[0]

@@ -19,7 +19,7 @@ _CAMPAIGN_OPTION = click.option(
     "path",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="This campaign file instead of the one in TAGPULSE_CAMPAIGN.",
+    help="Use this campaign file instead of the one set in TAGPULSE_CAMPAIGN.",
 )
 
 
@@ -36,11 +36,11 @@ def command() -> None:
 
 @command.command("show")
 @_CAMPAIGN_OPTION
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: settings, campaign.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the keys settings and campaign.")
 def show(path: Path | None, as_json: bool) -> None:
-    """Show every setting with its value, where that comes from and what it is for; secrets are masked.
+    """Show every setting with its value, the origin of the value, and a description; secrets are masked.
 
-    The lines `NAME=value` are what an environment file would hold.
+    The lines `NAME=value` can be used as an environment file.
 
     \b
     Examples:
@@ -72,24 +72,24 @@ def _settings(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _campaign_lines(campaign: Campaign) -> list[str]:
-    hashtags = " ".join(f"#{tag}" for tag in campaign.hashtags) or "every one counts"
+    hashtags = " ".join(f"#{tag}" for tag in campaign.hashtags) or "all"
     return [
         f"campaign {campaign.name}",
         f"  hashtags   {hashtags}",
-        f"  accounts   {', '.join(campaign.accounts) or 'none named'}",
-        f"  languages  {', '.join(campaign.languages) or 'all alike'}",
-        f"  sources    {', '.join(campaign.sources) or 'those that are started'}",
-        f"  topics     {', '.join(topic.name for topic in campaign.topics) or 'none of its own'}",
+        f"  accounts   {', '.join(campaign.accounts) or 'none'}",
+        f"  languages  {', '.join(campaign.languages) or 'all'}",
+        f"  sources    {', '.join(campaign.sources) or 'any'}",
+        f"  topics     {', '.join(topic.name for topic in campaign.topics) or 'none'}",
     ]
 
 
 @command.command("validate")
 @_CAMPAIGN_OPTION
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: faults.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the key faults.")
 def validate(path: Path | None, as_json: bool) -> int:
-    """Name every faulty setting by its variable and every faulty key of the campaign file by its line.
+    """Report every invalid setting by its variable and every invalid key of the campaign file by its line.
 
-    Exit codes: 0 all is well, 78 something is wrong.
+    Exit codes: 0 everything is valid, 78 something is not.
 
     \b
     Examples:
@@ -113,5 +113,5 @@ def validate(path: Path | None, as_json: bool) -> int:
     elif faults:
         click.echo("\n".join(faults), err=True)
     else:
-        click.echo(f"the settings are sound, and so is the campaign {campaign.name}")
+        click.echo(f"the settings and the campaign {campaign.name} are valid")
     return SettingsError.exit_code if faults else 0

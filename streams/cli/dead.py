@@ -34,11 +34,11 @@ _SHOWN = 100
 
 @click.group()
 def command() -> None:
-    """List, show, retry and drop dead letters: the records that a worker or a source could not handle.
+    """List, show, retry and drop dead letters: the records that a worker or a source could not process.
 
-    A letter stands on the dead topic with the bytes of its record. Kafka removes no single record, so retry and drop
-    write behind a letter what became of it, and list then leaves it out. Places are written topic[partition]@offset:
-    that of the letter, or that of the record which failed.
+    A dead letter is stored on the dead-letter topic with the bytes of its record. Kafka cannot remove single records,
+    so retry and drop append the outcome to the topic, and list then omits the dead letter. A PLACE is written
+    topic[partition]@offset; it can be that of the dead letter or that of the record that failed.
 
     \b
     Examples:
@@ -60,13 +60,15 @@ class _Place(click.ParamType):
 
 
 def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a `Filter`, given to the function as one."""
+    """Add the filter options to a command and pass them to it as a `Filter`."""
 
-    @click.option("--reason", "reasons", type=click.Choice(REASONS), multiple=True, help="Several times for several.")
-    @click.option("--since", type=When(), help="Failed then or later: a time, or how long ago (2h, 7d).")
-    @click.option("--until", type=When(), help="Failed before that.")
-    @click.option("--from-topic", metavar="TOPIC", help="The topic of the record that failed.")
-    @click.option("--partition", type=click.IntRange(0), help="Its partition.")
+    @click.option(
+        "--reason", "reasons", type=click.Choice(REASONS), multiple=True, help="Only this reason; repeatable."
+    )
+    @click.option("--since", type=When(), help="Failed at this time or later: a time or an age (2h, 7d).")
+    @click.option("--until", type=When(), help="Failed before this time.")
+    @click.option("--from-topic", metavar="TOPIC", help="Topic of the record that failed.")
+    @click.option("--partition", type=click.IntRange(0), help="Partition of the record that failed.")
     @run_option
     @functools.wraps(function)
     def wrapped(
@@ -95,16 +97,20 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _places = click.argument("places", metavar="[PLACE]...", type=_Place(), nargs=-1)
-_execute = click.option("--execute", is_flag=True, help="Do it; without this, only the plan is shown.")
+_execute = click.option("--execute", is_flag=True, help="Apply the changes; without this, only the plan is shown.")
 
 
 @command.command("list")
 @_filters
-@click.option("--all", "everything", is_flag=True, help="Also those that were retried or dropped, with their outcome.")
-@click.option("--limit", type=click.IntRange(1), help=f"At most so many (a table: {_SHOWN}); all of them are counted.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each letter, one a line.")
+@click.option("--all", "everything", is_flag=True, help="Include those already retried or dropped, with the outcome.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help=f"Maximum number to show (default in a table: {_SHOWN}); the table's totals count all of them.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, one per line.")
 def listing(settings: Settings, wanted: Filter, everything: bool, limit: int | None, as_json: bool) -> None:
-    """List letters, and count them by reason.
+    """List dead letters and count them by reason.
 
     \b
     Examples:
@@ -112,7 +118,7 @@ def listing(settings: Settings, wanted: Filter, everything: bool, limit: int | N
       tagpulse dead list --reason malformed --reason invalid --since 2026-06-20T09:00:00Z
       tagpulse dead list --json | jq -r .origin
     """
-    table = Table("letter", "failed at", "reason", "attempts", Column("error", overflow="ellipsis", no_wrap=True))
+    table = Table("dead letter", "failed at", "reason", "attempts", Column("error", overflow="ellipsis", no_wrap=True))
     if everything:
         table.add_column("outcome")
     counts, shown = Counter[str](), 0
@@ -126,28 +132,28 @@ def listing(settings: Settings, wanted: Filter, everything: bool, limit: int | N
             elif shown < (limit or _SHOWN):
                 shown += 1
                 table.add_row(*_cells(found, everything))
-        _tell_unreadable(letters)
+        _report_unreadable(letters)
         if as_json:
             return
         if not counts:
-            what = "is empty" if letters.is_empty else "has no such letters"
+            what = "is empty" if letters.is_empty else "has no matching dead letters"
             click.echo(f"{letters.topic} {what}")
             return
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
     if counts.total() > shown:
-        console.print(f"the first {shown} letters; --limit or --json shows more", style="dim")
+        console.print(f"only the first {shown} dead letters are shown; use --limit or --json for more", style="dim")
     by_reason = ", ".join(f"{plain(reason)} {count}" for reason, count in counts.most_common())
-    console.print(Text(f"{counts.total()} letters: {by_reason}"))
+    console.print(Text(f"{counts.total()} dead letters: {by_reason}"))
 
 
 @command.command("show")
 @click.argument("place", type=_Place())
 @run_option
-@click.option("--raw", is_flag=True, help="The bytes of the record, nothing else.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each letter, the bytes in base64.")
+@click.option("--raw", is_flag=True, help="Only the bytes of the record.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, with the bytes in base64.")
 def show(place: str, run: str | None, raw: bool, as_json: bool) -> None:
-    """Show all of the letter that stands at a place, or of the letters of the record that stood there.
+    """Show the dead letter at a place in full, or all dead letters of the record at that place.
 
     \b
     Examples:
@@ -158,13 +164,15 @@ def show(place: str, run: str | None, raw: bool, as_json: bool) -> None:
     with open_dead_letters(settings, Filter(places=frozenset([place]))) as letters:
         found = list(letters.walk(settled=True))
     if not found:
-        raise BadInput(f"{settings.topics.dead} has no letter at {place} and none of a record there")
+        raise BadInput(f"{settings.topics.dead} has no dead letter at {place}, and none of a record at that place")
     if not raw:
         for each in found:
             click.echo(as_object(each, whole=True) if as_json else as_detail(each))
         return
     if len({each.letter.value for each in found}) > 1:
-        raise BadInput(f"{place} has several letters, choose one: {', '.join(each.place for each in found)}")
+        raise BadInput(
+            f"{place} has several different dead letters, choose one: {', '.join(each.place for each in found)}"
+        )
     sys.stdout.buffer.write(found[0].letter.value or b"")
 
 
@@ -176,24 +184,28 @@ def show(place: str, run: str | None, raw: bool, as_json: bool) -> None:
     type=click.IntRange(1),
     default=_MAX_ATTEMPTS,
     show_default=True,
-    help="A record that failed so often is left out.",
+    help="Leave out records that have failed this many times.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(0.001), default=_RATE, show_default=True, help="Records a second, at most."
+    "--rate",
+    type=click.FloatRange(0.001),
+    default=_RATE,
+    show_default=True,
+    help="Maximum number of records per second.",
 )
 @_execute
-@click.option("--json", "as_json", is_flag=True, help="JSON objects, one a line: the plan, then each letter's result.")
+@click.option("--json", "as_json", is_flag=True, help="JSON objects, one per line: the plan, then the result of each.")
 def retry_command(
     settings: Settings, wanted: Filter, max_attempts: int, rate: float, execute: bool, as_json: bool
 ) -> int:
-    """Send records back to the topics they came from: their bytes, key, headers and time, to their key's partition.
+    """Send records back to the topics they came from, with the same bytes, key, headers and timestamp.
 
-    Mend first what made them fail: a worker that fails on most of its records stops. A header counts the attempts, so
-    that a record which fails again comes back with one more. What became of a letter is written once its record is
-    confirmed; a crash in between sends a record twice at the next retry, which workers and sinks stand. A letter that
-    was dropped can be retried by its place.
+    Each record goes to the partition of its key. Fix the cause of the failures first: a worker that fails on most of
+    its records stops. A header counts the attempts, so a record that fails again comes back with one more. The outcome
+    of a dead letter is written after its record is confirmed; after a crash in between, the next retry sends the record
+    a second time, which workers and sinks can handle. A dropped dead letter can be retried if its place is given.
 
-    Exit code 1 when a letter of the plan did not go, or one of the named places has none that can.
+    Exit code 1 if a dead letter in the plan was not sent, or if a given place has none that can be retried.
 
     \b
     Examples:
@@ -210,7 +222,7 @@ def retry_command(
         )
 
         def act(sender: KafkaSender) -> AsyncGenerator[Done, None]:
-            return retry(_chosen(letters), sender, why, rate=rate)
+            return retry(_selected(letters), sender, why, rate=rate)
 
         return _plan_and_act(letters, settings, why, act, execute=execute, as_json=as_json, verb="retry")
 
@@ -219,11 +231,13 @@ def retry_command(
 @_places
 @_filters
 @_execute
-@click.option("--json", "as_json", is_flag=True, help="JSON objects, one a line: the plan, then each letter's result.")
+@click.option("--json", "as_json", is_flag=True, help="JSON objects, one per line: the plan, then the result of each.")
 def drop_command(settings: Settings, wanted: Filter, execute: bool, as_json: bool) -> int:
-    """Mark letters as done with: they are listed and retried no more. Their bytes stay as long as the topic keeps them.
+    """Mark dead letters as dropped, so that they are no longer listed or retried.
 
-    Exit code 1 when a letter of the plan was not dropped, or one of the named places has none that can be.
+    Their bytes stay on the topic until its retention expires.
+
+    Exit code 1 if a dead letter in the plan was not dropped, or if a given place has none that can be dropped.
 
     \b
     Examples:
@@ -234,7 +248,7 @@ def drop_command(settings: Settings, wanted: Filter, execute: bool, as_json: boo
     with open_dead_letters(settings, wanted) as letters:
 
         def act(sender: KafkaSender) -> AsyncGenerator[Done, None]:
-            return drop(_chosen(letters), sender, not_dropped)
+            return drop(_selected(letters), sender, not_dropped)
 
         return _plan_and_act(letters, settings, not_dropped, act, execute=execute, as_json=as_json, verb="drop")
 
@@ -250,9 +264,9 @@ def _plan_and_act(
     verb: str,
 ) -> int:
     places = letters.wanted.places
-    plan = make_plan(_chosen(letters), why, places)
+    plan = make_plan(_selected(letters), why, places)
     missing = sorted(places - plan.places)
-    _tell_unreadable(letters)
+    _report_unreadable(letters)
     if as_json:
         click.echo(plan_object(plan, missing))
     else:
@@ -262,29 +276,32 @@ def _plan_and_act(
         if plan.letters and not as_json:
             click.echo(f"nothing was done: add --execute to {verb} them")
         return int(bool(missing))
-    went = asyncio.run(_act(letters, settings, act, as_json)) if plan.letters else 0
-    if went < plan.letters and not as_json:
-        click.echo(f"{plan.letters - went} of {plan.letters} letters were left as they were", err=True)
-    return int(bool(missing) or went < plan.letters)
+    completed = asyncio.run(_act(letters, settings, act, as_json)) if plan.letters else 0
+    if completed < plan.letters and not as_json:
+        click.echo(f"{plan.letters - completed} of {plan.letters} dead letters were left unchanged", err=True)
+    return int(bool(missing) or completed < plan.letters)
 
 
-def _chosen(letters: DeadLetters) -> Iterator[Found]:
-    """Those about which nothing was done yet, and all that were named, since a word is owed about each of them."""
+def _selected(letters: DeadLetters) -> Iterator[Found]:
+    """Return the matching dead letters without an outcome, or all of them if places were given.
+
+    The result must report on every place that was given, even if it was retried or dropped earlier.
+    """
     return letters.walk(settled=bool(letters.wanted.places))
 
 
 async def _act(
     letters: DeadLetters, settings: Settings, act: Callable[[KafkaSender], AsyncGenerator[Done, None]], as_json: bool
 ) -> int:
-    """How many letters went."""
-    went = 0
+    """Retry or drop the dead letters, print each result, and return the number of successes."""
+    completed = 0
     partitions = letters.partitions_of(settings.topics.raw, settings.topics.enriched)
     async with KafkaSender(settings, partitions) as sender, aclosing(act(sender)) as results:
         async for done in results:
-            went += done.result in ("retried", "dropped")
+            completed += done.result in ("retried", "dropped")
             if done.result != "left out" or as_json:
                 click.echo(done_object(done) if as_json else done_line(done))
-    return went
+    return completed
 
 
 def _settings(run: str | None) -> Settings:
@@ -294,9 +311,9 @@ def _settings(run: str | None) -> Settings:
     return settings
 
 
-def _tell_unreadable(letters: DeadLetters) -> None:
+def _report_unreadable(letters: DeadLetters) -> None:
     if letters.unreadable:
-        click.echo(f"{letters.unreadable} records of {letters.topic} are no dead letters: passed over", err=True)
+        click.echo(f"{letters.topic}: skipped {letters.unreadable} records that are not dead letters", err=True)
 
 
 def _cells(found: Found, with_outcome: bool) -> list[Text]:

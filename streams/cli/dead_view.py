@@ -1,4 +1,4 @@
-"""Dead letters, plans and results as lines and as JSON."""
+"""Dead letters, plans and results, formatted as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.text.terminal import json_text, plain
 
 
 def as_object(found: Found, *, whole: bool = False) -> str:
-    """A letter for a program; `whole`: with the record's bytes, headers and time."""
+    """Format a dead letter as JSON; `whole` adds the bytes, headers and timestamp of the record."""
     letter = found.letter
     fields: dict[str, Any] = {
         "letter": found.place,
@@ -39,7 +39,7 @@ def as_object(found: Found, *, whole: bool = False) -> str:
 
 
 def as_detail(found: Found) -> str:
-    """A letter for a person, the bytes as text in which nothing can steer the terminal."""
+    """Format a dead letter for a terminal, with the bytes as text and control characters escaped."""
     letter, outcome = found.letter, found.outcome
     key, value = _text(letter.key), _text(letter.value)
     lines = {
@@ -54,8 +54,8 @@ def as_detail(found: Found) -> str:
         "outcome": "none yet",
     }
     if outcome is not None:
-        went = f", sent as {outcome.sent_to}" if outcome.sent_to else ""
-        lines["outcome"] = f"{outcome.outcome} at {_rfc_3339(outcome.at)}{went}"
+        sent = f", sent as {outcome.sent_to}" if outcome.sent_to else ""
+        lines["outcome"] = f"{outcome.outcome} at {_rfc_3339(outcome.at)}{sent}"
     lines |= {f"header {name}": "none" if content is None else _text(content) or "" for name, content in letter.headers}
     size = "none" if letter.value is None else f"{len(letter.value)} bytes{', cut' if letter.cut else ''}"
     shown = [f"{plain(name)}: {plain(text)}" for name, text in lines.items()]
@@ -63,19 +63,19 @@ def as_detail(found: Found) -> str:
 
 
 def plan_lines(plan: DeadLetterPlan, missing: Sequence[str], topic: str, verb: str) -> Iterator[str]:
-    """What would be done, and what not."""
-    yield f"{plan.letters} letters of {topic} to {verb}"
+    """Describe a plan line by line: what would be done, what is left out, and which places are missing."""
+    yield f"{plan.letters} dead letters of {topic} to {verb}"
     if plan.letters:
         yield f"  by reason: {_counted(plan.by_reason)}"
         yield f"  by origin: {_counted(plan.by_origin)}"
     for why, count in plan.left_out.most_common():
         yield f"  left out: {count}: {plain(why)}"
     for place in missing:
-        yield f"  {plain(place)}: no letter that can be taken"
+        yield f"  {plain(place)}: no dead letter to {verb}"
 
 
 def plan_object(plan: DeadLetterPlan, missing: Sequence[str]) -> str:
-    """The same for a program."""
+    """Format a plan as JSON."""
     fields = {
         "letters": plan.letters,
         "by_reason": plan.by_reason,
@@ -87,14 +87,14 @@ def plan_object(plan: DeadLetterPlan, missing: Sequence[str]) -> str:
 
 
 def done_line(done: Done) -> str:
-    """What happened to a letter."""
+    """Describe in one line what happened to a dead letter."""
     letter = done.found.letter
     detail = f" as {done.detail}" if done.result == "retried" else f": {plain(done.detail)}" if done.detail else ""
-    return f"{done.found.place} ({plain(letter.reason)}, of {plain(letter.origin)}): {done.result}{detail}"
+    return f"{done.found.place} ({plain(letter.reason)}, from {plain(letter.origin)}): {done.result}{detail}"
 
 
 def done_object(done: Done) -> str:
-    """The same for a program."""
+    """Format what happened to a dead letter as JSON."""
     letter = done.found.letter
     fields = {
         "letter": done.found.place,

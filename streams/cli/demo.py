@@ -1,4 +1,4 @@
-"""`tagpulse demo`."""
+"""`tagpulse demo`: run a sample day through the whole pipeline."""
 
 from __future__ import annotations
 
@@ -32,70 +32,74 @@ _INTERRUPTED = 130
 
 
 @click.command("demo")
-@click.option("--speed", type=Speed(), help="How many times faster than the day itself; max: as fast as it goes.")
+@click.option("--speed", type=Speed(), help="Speed relative to real time; max: no pacing.")
 @click.option(
     "--duration",
     type=click.FloatRange(1, DAY_SECONDS),
-    help=f"Seconds that the day of 12 hours takes, instead of --speed.  [default: {DEFAULT_SECONDS:g}]",
+    help=f"Seconds in which to play the 12-hour day, instead of --speed.  [default: {DEFAULT_SECONDS:g}]",
 )
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A new or empty folder for the lake and the logs; default: a temporary one, removed at the end.",
+    help="New or empty folder for the lake and the logs; default: a temporary folder that is removed at exit.",
 )
 @click.option(
     "--kind",
     type=click.Choice(get_args(Kind)),
     default="embedded",
     show_default=True,
-    help="The broker: embedded, in memory; or apache, from KAFKA_HOME, needs Java.",
+    help="Broker to use. embedded: in memory; apache: from KAFKA_HOME, needs Java.",
 )
-@click.option("--no-view", is_flag=True, help="Lines of progress instead of the live view.")
-@click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object; progress on standard error.")
+@click.option("--no-view", is_flag=True, help="Print progress lines instead of the live view.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as one JSON object, and progress on standard error."
+)
 def command(
     speed: float | None, duration: float | None, keep: Path | None, kind: Kind, no_view: bool, as_json: bool
 ) -> int:
-    """Play a sample day through the whole pipeline and watch it live: no account, no Docker, nothing leaves this machine.
+    """Run a sample day through the whole pipeline and watch it live.
+
+    No account or Docker is needed, and no data leaves this machine.
 
     An invented day of #poltwt in 15 languages (police dogs, questions, support for an injured officer, and one wave of
-    anger) goes through a real broker, the producer and the workers. Ctrl-C ends all of it.
+    anger) passes through a real broker, the producer and the workers. Ctrl-C stops everything.
 
-    Exit code 0: every post was enriched or is a dead letter, and is stored. Only TAGPULSE_MODEL__… of your settings is
+    Exit code 0: every post was enriched and stored, or is a dead letter. Of your settings, only TAGPULSE_MODEL__… are
     used.
 
     \b
     Examples:
       tagpulse demo
-      tagpulse demo --duration 180 --keep ./demo    slower, and the lake stays for your questions
+      tagpulse demo --duration 180 --keep ./demo    slower, and keeps the lake for your queries
       tagpulse demo --speed max --json | jq .turn
     """
     if speed is not None and duration is not None:
-        raise click.UsageError("--speed and --duration are two ways to say the same: give one of them")
+        raise click.UsageError("--speed and --duration set the same thing: give only one of them")
     pace = speed or DAY_SECONDS / (duration or DEFAULT_SECONDS)
     with _one_interrupt() as check:
         try:
             speed = None if pace == inf else pace
             return _run(speed, keep, kind, check, no_view=no_view, as_json=as_json)
         except KeyboardInterrupt:
-            click.echo("the demo was interrupted; nothing of it is left running", err=True)
+            click.echo("the demo was interrupted; all its processes have been stopped", err=True)
             return _INTERRUPTED
 
 
 def _run(
     speed: float | None, keep: Path | None, kind: Kind, check: Callable[[], None], *, no_view: bool, as_json: bool
 ) -> int:
-    from rich.console import Console  # imported after the signals are held, since it all takes half a second
+    from rich.console import Console  # takes half a second, so only after the signal handlers are set
 
     from streams.demo.play import play
 
     console = Console(stderr=as_json)
     sample = files("streams.sample_day") / "poltwt.toml"
     with trial_folder(keep, "demo") as folder, as_file(sample) as campaign:
-        with _shown(console, live=console.is_terminal and not no_view) as picture:
+        with _shown(console, live=console.is_terminal and not no_view) as display:
 
             def show(run: Play) -> None:
                 check()
-                picture(run)
+                display(run)
 
             summary = play(folder, kind=kind, campaign=campaign, speed=speed, show=show, started=_STARTED)
         if as_json:
@@ -109,7 +113,7 @@ def _run(
 
 @contextlib.contextmanager
 def _shown(console: Console, *, live: bool) -> Iterator[Callable[[Play], None]]:
-    """How the play is shown: as a full screen, or as a line every few seconds."""
+    """Yield the function that shows the state of the demo: full-screen, or as a line every few seconds."""
     from streams.demo.report import progress_line
     from streams.demo.view import render
 
@@ -133,9 +137,9 @@ def _shown(console: Console, *, live: bool) -> Iterator[Callable[[Play], None]]:
 
 @contextlib.contextmanager
 def _one_interrupt() -> Iterator[Callable[[], None]]:
-    """Ctrl-C and SIGTERM interrupt once; while the processes are being ended, more of them change nothing.
+    """Raise KeyboardInterrupt on the first Ctrl-C or SIGTERM, and ignore later ones while the processes are stopped.
 
-    Yields a function that raises the interrupt again: Python loses one that comes while it collects garbage.
+    Yields a function that raises it again, because Python loses an interrupt that is raised during garbage collection.
     """
     interrupted = False
 

@@ -1,4 +1,4 @@
-"""`tagpulse doctor`."""
+"""`tagpulse doctor`: check everything that a run needs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: ok, findings.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the keys ok and findings.")
 def command(as_json: bool) -> int:
-    """Check broker, topics, model, metrics port, clock and disk; say what to do about what is wrong.
+    """Check broker, topics, model, metrics port, clock and disk, and say how to fix each problem.
 
-    Exit code 1 when a check fails; warnings alone are 0.
+    Exit code 1 if a check fails; warnings do not count.
 
     \b
     Examples:
@@ -29,7 +29,7 @@ def command(as_json: bool) -> int:
     """
     settings = load_settings()
     log.configure(settings.log)
-    logging.disable(logging.ERROR)  # what the clients would say is in the findings, in better words
+    logging.disable(logging.ERROR)  # the findings say the same as the clients would log, but more clearly
     findings = []
     for finding in examine(settings):
         findings.append(finding)

@@ -1,4 +1,4 @@
-"""The folder that a trial on this machine works in."""
+"""The working folder of a trial run on this machine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from streams.errors import BadInput, TagpulseError
 
 @contextlib.contextmanager
 def trial_folder(keep: Path | None, command: str) -> Iterator[Path]:
-    """The folder of a command that plays everything on this machine: `keep`, new or empty, or a temporary one.
+    """Yield the working folder: `keep`, which must be new or empty, or else a temporary folder.
 
-    A temporary one stays only when the command failed, for its logs. Raises BadInput for a folder that cannot be used.
+    A temporary folder is kept only if the command fails with a TagpulseError, so that its logs can be read.
+
+    Raises:
+        BadInput: If `keep` cannot be used.
     """
     if keep is None:
         folder = Path(tempfile.mkdtemp(prefix=f"tagpulse-{command}-"))
@@ -31,7 +34,7 @@ def trial_folder(keep: Path | None, command: str) -> Iterator[Path]:
     try:
         keep.mkdir(parents=True, exist_ok=True)
         if next(keep.iterdir(), None) is not None:
-            raise BadInput(f"--keep {keep}: the folder is not empty: name a new one")
+            raise BadInput(f"--keep {keep}: the folder is not empty: choose a new or an empty one")
     except OSError as error:
         raise BadInput(f"--keep {keep}: cannot be used: {error}") from None
     yield keep.resolve()

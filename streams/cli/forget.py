@@ -1,4 +1,4 @@
-"""`tagpulse forget`."""
+"""`tagpulse forget`: remove posts, or all posts of an author, from every sink."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from streams.sinks.registry import find_sink, sink_names
 from streams.text.terminal import json_text, plain
 
 
-class _OfSource(click.ParamType):
-    """What a source is followed by: a name or an id, in which further colons may stand."""
+class _SourceValue(click.ParamType):
+    """A value of the form SOURCE:NAME or SOURCE:ID; the part after the first colon may contain more colons."""
 
-    def __init__(self, what: str) -> None:
-        self.name = f"SOURCE:{what}"
+    def __init__(self, part: str) -> None:
+        self.name = f"SOURCE:{part}"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         source, _, rest = value.partition(":")
@@ -33,21 +33,25 @@ class _OfSource(click.ParamType):
 
 
 @click.command()
-@click.option("--author", "authors", type=_OfSource("NAME"), multiple=True, help="All posts of an author.")
-@click.option("--post", "posts", type=_OfSource("ID"), multiple=True, help="A post.")
+@click.option(
+    "--author", "authors", type=_SourceValue("NAME"), multiple=True, help="Forget all posts of this author; repeatable."
+)
+@click.option("--post", "posts", type=_SourceValue("ID"), multiple=True, help="Forget this post; repeatable.")
 @click.option(
     "--reposts",
     type=click.Choice(["remove", "clear"]),
     default="remove",
     show_default=True,
-    help="Remove reposts of these posts, or keep them without text and media.",
+    help="Remove the reposts of these posts, or keep them without text and media.",
 )
-@click.option("--sink", "names", metavar="NAME", multiple=True, help="Only this sink; default: every one there is.")
-@click.option("--execute", is_flag=True, help="Do it; without this, only the plan is shown.")
+@click.option(
+    "--sink", "names", metavar="NAME", multiple=True, help="Only this sink; repeatable; default: all configured sinks."
+)
+@click.option("--execute", is_flag=True, help="Remove the posts; without this, only the plan is shown.")
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write what was removed, as JSON; default: standard output.",
+    help="File for the report of what was removed (JSON); default: standard output.",
 )
 def command(
     authors: tuple[tuple[str, str], ...],
@@ -57,17 +61,17 @@ def command(
     execute: bool,
     report: Path | None,
 ) -> int:
-    """Remove posts, or all posts of an author, from every sink and every run, for good; and what others reposted of them.
+    """Permanently remove posts, or all posts of an author, along with their reposts, from every sink and run.
 
     Reposts are found by the id of the post, by an id that contains the author's name (Bluesky, Mastodon), or by
-    "RT @NAME:" at the start of the text. Later reposts are treated the same way if they name the id of a forgotten post.
+    "RT @NAME:" at the start of the text. Later reposts are treated the same way if they refer to a forgotten post by
+    its id.
 
-    Names are written as they are stored: a Bluesky account is its DID. With TAGPULSE_PRIVACY__AUTHOR_KEY the posts under
-    the author's pseudonym are found, too. What Kafka holds is not touched: its records, dead letters among them, go
-    when the retention of their topics lets them, and sinks do not take forgotten posts back from there.
+    Names must be given as they are stored; a Bluesky account is stored by its DID. If TAGPULSE_PRIVACY__AUTHOR_KEY is
+    set, posts under the author's pseudonym are found too. Records in Kafka, including dead letters, are not touched:
+    they expire with the retention of their topics, and sinks do not store forgotten posts again when they read them.
 
-    The report names what was asked for and the ids of what was removed. Exit code 1 when a sink failed: give the
-    command again.
+    The report lists the request and the ids of the removed posts. Exit code 1 if a sink failed; run the command again.
 
     \b
     Examples:
@@ -82,17 +86,17 @@ def command(
     asked_posts = [PostKey(*post) for post in posts]
     key = settings.privacy.author_key
     wanted = wanted_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None, reposts)
-    sinks = [find_sink(name).from_settings(settings) for name in dict.fromkeys(names) or _configured(settings)]
+    sinks = [find_sink(name).from_settings(settings) for name in dict.fromkeys(names) or _default_sinks(settings)]
     for line in _plan(sinks, wanted):
         click.echo(line, err=execute)
     if not execute:
         plan = asyncio.run(forget(sinks, wanted, execute=False))
         for removal in plan:
             click.echo(_summary(removal, "to be removed", reposts))
-        click.echo("nothing was done: add --execute to forget them")
+        click.echo("nothing was done: add --execute to remove them")
         return int(any(removal.error for removal in plan))
     if report is not None:
-        _write(report, "")  # before anything is removed: a report that cannot be written must not be the last word
+        _write(report, "")  # fail before anything is removed if the report cannot be written
     removals = asyncio.run(forget(sinks, wanted))
     text = json_text(_report(asked_authors, asked_posts, reposts, removals), indent=2)
     if report is None:
@@ -104,8 +108,8 @@ def command(
     return int(any(removal.error for removal in removals))
 
 
-def _configured(settings: Settings) -> list[str]:
-    """Every sink but PostgreSQL when no server is named."""
+def _default_sinks(settings: Settings) -> list[str]:
+    """Return the names of all sinks, without PostgreSQL if no server is set."""
     return [name for name in sink_names() if name != "postgres" or settings.postgres.dsn is not None]
 
 
@@ -117,11 +121,11 @@ def _plan(sinks: Sequence[Sink], wanted: Erasure) -> Iterator[str]:
         yield f"  the post {plain(source)}:{plain(post_id)}"
 
 
-def _summary(removal: Removal, what: str, reposts: str) -> str:
+def _summary(removal: Removal, fate: str, reposts: str) -> str:
     if removal.error:
         return f"{removal.sink}: failed: {plain(str(removal.error))}"
-    fate = what if reposts == "remove" else f"{what.removesuffix('removed')}cleared of their text"
-    return f"{removal.sink}: {len(removal.removed)} posts {what}, {len(removal.reposts)} reposts of them {fate}"
+    repost_fate = fate if reposts == "remove" else f"{fate.removesuffix('removed')}cleared of their text"
+    return f"{removal.sink}: {len(removal.removed)} posts {fate}, {len(removal.reposts)} reposts of them {repost_fate}"
 
 
 def _report(
@@ -148,4 +152,4 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise BadInput(f"{path}: the report cannot be written: {error.strerror or error}") from error
+        raise BadInput(f"{path}: cannot write the report: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""Kinds of values that several commands take."""
+"""Parameter types and options shared by several commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Speed(click.ParamType):
-    """How many times faster than life, as a number above 0; `max` is infinity: as fast as it goes."""
+    """A speed relative to real time, a number above 0; `max` becomes infinity and means no pacing."""
 
     name = "FACTOR|max"
 
@@ -34,7 +34,7 @@ class Speed(click.ParamType):
 
 
 class TimeType(click.ParamType):
-    """A point in time; without a zone it is UTC."""
+    """A point in time; UTC if no time zone is given."""
 
     name = "TIME"
 
@@ -48,7 +48,7 @@ class TimeType(click.ParamType):
 
 
 class When(TimeType):
-    """A point in time, or how long ago (`90s`, `30m`, `2h`, `7d`)."""
+    """A point in time, given directly or as an age (`90s`, `30m`, `2h`, `7d`)."""
 
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
         self._clock = clock
@@ -67,7 +67,7 @@ class When(TimeType):
 
 
 def check_span(since: datetime | None, until: datetime | None) -> None:
-    """Raises BadParameter where nothing can lie between the two."""
+    """Raise click.BadParameter if `until` is not after `since`."""
     if since is not None and until is not None and since >= until:
         raise click.BadParameter(
             f"{until.isoformat()} is not after --since ({since.isoformat()}), so nothing can be selected",
@@ -76,12 +76,12 @@ def check_span(since: datetime | None, until: datetime | None) -> None:
 
 
 run_option = click.option(
-    "--run", metavar="NAME", help="The run, if not that of TAGPULSE_RUN: live, or a replay's name."
+    "--run", metavar="NAME", help="Name of the run: live, or the name of a replay; default: TAGPULSE_RUN."
 )
 
 
 class Age(click.ParamType):
-    """How long ago, as a number with `m`, `h` or `d`: `30m`, `1h`, `2d`."""
+    """An age: a number with the unit `m`, `h` or `d`, such as `30m`, `1h` or `2d`."""
 
     name = "AGE"
     _UNITS = {"m": "minutes", "h": "hours", "d": "days"}  # noqa: RUF012
@@ -91,5 +91,9 @@ class Age(click.ParamType):
             return value
         match = re.fullmatch(r"(\d{1,5})([mhd])", value)
         if match is None:
-            self.fail(f"{value!r} is not a number of up to five digits with m, h or d, as in 30m, 1h, 2d", param, ctx)
+            self.fail(
+                f"{value!r} is not a number of up to five digits followed by m, h or d, such as 30m, 1h or 2d",
+                param,
+                ctx,
+            )
         return timedelta(**{self._UNITS[match[2]]: int(match[1])})

@@ -1,4 +1,4 @@
-"""`tagpulse postgres`: make, check and prune the tables of the sink postgres."""
+"""`tagpulse postgres`: create, check and prune the tables of the postgres sink."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ except ImportError:
 
 @click.group("postgres")
 def command() -> None:
-    """Make, check and prune the tables of the sink postgres, in the database of TAGPULSE_POSTGRES__DSN.
+    """Create, check and prune the tables of the postgres sink, in the database of TAGPULSE_POSTGRES__DSN.
 
     \b
     Examples:
@@ -43,12 +43,12 @@ def command() -> None:
 
 
 @command.command("migrate")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: before, now.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the keys before and now.")
 def migrate(as_json: bool) -> None:
-    """Make the tables, views and roles, or bring them up to this version; the owner of the database runs it.
+    """Create the tables, views and roles, or upgrade them to this version; run it as the owner of the database.
 
-    The worker does so itself unless TAGPULSE_POSTGRES__MIGRATE=false; then a user that is a member of tagpulse_writer
-    is enough for it.
+    The worker does this itself unless TAGPULSE_POSTGRES__MIGRATE=false; in that case a user that is a member of
+    tagpulse_writer is enough for the worker.
 
     \b
     Examples:
@@ -58,15 +58,15 @@ def migrate(as_json: bool) -> None:
     if as_json:
         click.echo(json_text({"before": before, "now": now}))
     elif before == now:
-        click.echo(f"the tables have version {now} already")
+        click.echo(f"the tables are already at version {now}")
     else:
-        click.echo(f"the tables have version {now} now, before: {before or 'none'}")
+        click.echo(f"the tables are now at version {now}; before: {before or 'none'}")
 
 
 @command.command("check")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: found, needed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the keys found and needed.")
 def check(as_json: bool) -> int:
-    """Say whether the database answers and its tables are those of this version; exit code 1 when they are not.
+    """Check that the database answers and that its tables match this version; exit code 1 if they do not.
 
     \b
     Examples:
@@ -78,26 +78,27 @@ def check(as_json: bool) -> int:
     if as_json:
         click.echo(json_text(found._asdict()))
     elif found.found == found.needed:
-        click.echo(f"the tables have version {found.needed}, as needed")
+        click.echo(f"the tables are at version {found.needed}, as required")
     else:
         click.echo(
-            f"the tables have version {found.found or 'none'}, needed is {found.needed}: tagpulse postgres migrate"
+            f"the tables are at version {found.found or 'none'}, but version {found.needed} is required:"
+            " run tagpulse postgres migrate"
         )
     return int(found.found != found.needed)
 
 
 @command.command("prune")
-@click.option("--execute", is_flag=True, help="Do it; without this only the plan is shown.")
+@click.option("--execute", is_flag=True, help="Apply the changes; without this, only the plan is shown.")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="A JSON object a month: table, until, posts, size_bytes, dropped; one more: deletions, until, dropped.",
+    help="One JSON object per month: table, until, posts, size_bytes, dropped; then one: deletions, until, dropped.",
 )
 def prune(execute: bool, as_json: bool) -> None:
-    """Drop the months whose posts are all older than TAGPULSE_POSTGRES__RETENTION_DAYS, of all runs.
+    """Drop the months whose posts are all older than TAGPULSE_POSTGRES__RETENTION_DAYS, for all runs.
 
-    The records of what was deleted go once no post of their time is kept, and a week later.
+    Records of deletions are kept a week longer than the posts of their time.
 
     \b
     Examples:
@@ -106,7 +107,7 @@ def prune(execute: bool, as_json: bool) -> None:
     """
     settings = load_settings().postgres
     if settings.retention_days is None:
-        raise SettingsError("TAGPULSE_POSTGRES__RETENTION_DAYS is needed to prune: how many days are kept")
+        raise SettingsError("no retention period: set TAGPULSE_POSTGRES__RETENTION_DAYS to the number of days to keep")
     with _connected(settings) as connection:
         schema.require(schema.versions(connection, settings))
         now = utc_now()
@@ -121,11 +122,11 @@ def prune(execute: bool, as_json: bool) -> None:
         click.echo(json_text({"deletions": deletions, "until": limit.isoformat(), "dropped": execute}))
         return
     if deletions:
-        click.echo(f"{deletions} deletions until {limit:%Y-%m-%d}, {'dropped' if execute else 'to be dropped'}")
+        click.echo(f"{deletions} deletions before {limit:%Y-%m-%d}, {'dropped' if execute else 'to be dropped'}")
     if not months:
-        click.echo(f"no month is wholly older than {settings.retention_days} days")
+        click.echo(f"no month is entirely older than {settings.retention_days} days")
     if (months or deletions) and not execute:
-        click.echo("nothing was dropped: --execute does it")
+        click.echo("nothing was dropped: add --execute to drop them")
 
 
 def _as_json(month: Month, dropped: bool) -> str:
@@ -133,7 +134,7 @@ def _as_json(month: Month, dropped: bool) -> str:
 
 
 def _as_text(month: Month, dropped: bool) -> str:
-    size = f"{month.posts} posts, {month.size_bytes / 2**20:.1f} MiB, until {month.until:%Y-%m-%d}"
+    size = f"{month.posts} posts, {month.size_bytes / 2**20:.1f} MiB, before {month.until:%Y-%m-%d}"
     return f"{month.table}: {size}, {'dropped' if dropped else 'to be dropped'}"
 
 

@@ -1,4 +1,4 @@
-"""`tagpulse produce`: posts of files and of networks to Kafka."""
+"""`tagpulse produce`: send posts from files and networks to Kafka."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streams import log
-from streams.cli.networks import NETWORKS, hashtags_of, identity_of, open_parser, open_source, tag_option
+from streams.cli.networks import hashtags_of, tag_option
 from streams.cli.options import Speed
 from streams.health import Health
 from streams.produce import Produce, ProduceSummary
@@ -27,14 +27,33 @@ from streams.sources.files.lines import STDIN
 from streams.sources.files.recorded import RecordedSource
 from streams.sources.files.source import FileSource
 from streams.sources.files.table import FIELDS, Columns
+from streams.sources.registry import find_network, network_names
 from streams.text.terminal import json_text
 
 _REFRESH_SECONDS = 0.2
 
 
-@click.group()
+class _Sources(click.Group):
+    """Has a command for each network, beside `file`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *network_names()])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in network_names():
+            return super().get_command(ctx, cmd_name)
+
+        def listen(tags: tuple[str, ...], as_json: bool) -> int:
+            return _listen(cmd_name, tags, as_json)
+
+        return click.command(cmd_name, help=find_network(cmd_name).help)(tag_option(_json_option(listen)))
+
+
+@click.group(cls=_Sources)
 def command() -> None:
-    """Send posts of a source to Kafka, each confirmed; SIGTERM or Ctrl-C ends it with 0, and nothing is lost.
+    """Send posts from a source to Kafka, each one confirmed.
+
+    SIGTERM or Ctrl-C stops the command with exit code 0, and no post is lost.
 
     \b
     Examples:
@@ -60,7 +79,9 @@ class _Column(click.ParamType):
         return field, column
 
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="The summary as a JSON object on standard output.")
+_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as a JSON object on standard output."
+)
 
 
 @command.command()
@@ -68,29 +89,33 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="The summary
 @click.option(
     "--format",
     type=click.Choice(["jsonl", "csv", "tsv"]),
-    help="Default: by the name, and csv where columns are given.",
+    help="Default: derived from the file name, or csv if columns are given.",
 )
 @click.option(
     "--column",
     "columns",
     type=_Column(),
     multiple=True,
-    help=f'CSV: which column a field is, text="Tweet Text"; the fields: {", ".join(FIELDS)}.',
+    help=f'CSV: the column of a field, e.g. text="Tweet Text"; fields: {", ".join(FIELDS)}.',
 )
 @click.option("--created-at-column", metavar="NAME", help="CSV: short for --column created_at=NAME.")
-@click.option("--times-from-tweet-ids", is_flag=True, help="CSV: the time is read out of the tweet's id.")
+@click.option("--times-from-tweet-ids", is_flag=True, help="CSV: derive the time from the tweet's id.")
 @click.option("--source-name", metavar="NAME", help="CSV: the source of every row.")
 @click.option(
-    "--speed", type=Speed(), default="max", show_default=True, help="Times as fast as the posts were written."
+    "--speed",
+    type=Speed(),
+    default="max",
+    show_default=True,
+    help="Speed relative to real time, e.g. 60; max: no pacing.",
 )
 @click.option(
     "--as",
     "network",
-    type=click.Choice(NETWORKS),
-    help="Files of `tagpulse record`, or frames of this network, one a line.",
+    type=click.Choice(network_names()),
+    help="Read recordings of `tagpulse record`, or frames of this network, one per line.",
 )
-@click.option("--tag", "tags", multiple=True, metavar="HASHTAG", help="With --as: also keep this one.")
-@click.option("--resume", is_flag=True, help="Go on behind the last line that an earlier --resume confirmed.")
+@click.option("--tag", "tags", multiple=True, metavar="HASHTAG", help="With --as: also keep this hashtag.")
+@click.option("--resume", is_flag=True, help="Continue after the last line confirmed by an earlier --resume.")
 @_json_option
 def file(
     paths: tuple[str, ...],
@@ -105,11 +130,11 @@ def file(
     resume: bool,
     as_json: bool,
 ) -> int:
-    """Files of posts: JSON lines, CSV or TSV, plain, gzip or Zstandard; - is standard input.
+    """Send posts from files of JSON lines, CSV or TSV: plain, gzip or Zstandard; - is standard input.
 
     A JSON line needs source, id, text and created_at (RFC 3339); a line {"type": "deletion", "source": …, "id": …,
-    "deleted_at": …} deletes a post. What cannot be read, or has a time in the future, goes to the dead letters, and the
-    rest goes on.
+    "deleted_at": …} deletes a post. Lines that cannot be read, or whose time is in the future, go to the dead letters,
+    and the rest continues.
 
     \b
     Examples:
@@ -125,22 +150,24 @@ def file(
     if resume and STDIN in paths:
         raise click.UsageError("--resume needs files: standard input cannot be read again")
     if tags and network is None:
-        raise click.UsageError("--tag is for --as NETWORK: files of posts are taken whole")
+        raise click.UsageError("--tag is for --as NETWORK: files of posts are always sent in full")
     mapping = dict(columns) | ({"created_at": created_at_column} if created_at_column else {})
     if mapping or times_from_tweet_ids or source_name:
         if format == "jsonl" or network is not None:
-            raise click.UsageError("columns, --times-from-tweet-ids and --source-name are for CSV and TSV")
+            raise click.UsageError(
+                "--column, --created-at-column, --times-from-tweet-ids and --source-name are for CSV and TSV"
+            )
         format = "csv"  # noqa: A001
     with contextlib.ExitStack() as stack:
         cursor = None
         if resume:
             cursor = stack.enter_context(closing(Cursor(settings.produce.state_path, "file", _identity(paths))))
         place = cursor.load() if cursor else None
-        # a paced file is read for long: its cursor must keep up with every post
+        # reading a paced file takes long, so its cursor must advance with every post
         batch_size = 500 if speed == inf else 1
         source: Source
         if network is not None:
-            parser = open_parser(network, settings, hashtags_of(settings, tags))
+            parser = find_network(network)(settings).open_parser(hashtags_of(settings, tags))
             source = RecordedSource(paths, network, parser, cursor=place, batch_size=batch_size)
         else:
             source = FileSource(
@@ -156,64 +183,14 @@ def file(
     return 0
 
 
-@command.command()
-@tag_option
-@_json_option
-def bluesky(tags: tuple[str, ...], as_json: bool) -> int:
-    """Listen to hashtags on Bluesky until stopped; no account is needed.
-
-    The hashtags are those of the campaign and of --tag; without any, every post with a hashtag is taken. A restart goes
-    on where the last run ended, as far back as the server remembers.
-
-    \b
-    Examples:
-      tagpulse produce bluesky --tag poltwt
-      TAGPULSE_CAMPAIGN=poltwt.toml tagpulse produce bluesky
-    """
-    return _listen("bluesky", tags, as_json)
-
-
-@command.command()
-@tag_option
-@_json_option
-def mastodon(tags: tuple[str, ...], as_json: bool) -> int:
-    """Listen to hashtags on one or more instances of Mastodon until stopped.
-
-    The hashtags are those of the campaign and of --tag. Most instances ask for a token (TAGPULSE_MASTODON__TOKENS) with
-    the right read:statuses. A restart fetches what was posted meanwhile.
-
-    \b
-    Examples:
-      TAGPULSE_MASTODON__TOKENS=… tagpulse produce mastodon --tag poltwt
-      TAGPULSE_MASTODON__INSTANCES=mastodon.social,chaos.social TAGPULSE_SECRETS_DIR=/run/secrets \\
-          tagpulse produce mastodon --tag poltwt
-    """
-    return _listen("mastodon", tags, as_json)
-
-
-@command.command()
-@tag_option
-@_json_option
-def x(tags: tuple[str, ...], as_json: bool) -> int:
-    """Listen to hashtags on X until stopped, by the filtered stream of its API v2.
-
-    The hashtags are those of the campaign and of --tag. X asks for the bearer token of an app (TAGPULSE_X__TOKEN) whose
-    plan has the filtered stream. Rules of others in the same project are left alone.
-
-    \b
-    Examples:
-      TAGPULSE_X__TOKEN=… tagpulse produce x --tag poltwt
-      TAGPULSE_X__BACKFILL_MINUTES=5 TAGPULSE_SECRETS_DIR=/run/secrets tagpulse produce x --tag poltwt
-    """
-    return _listen("x", tags, as_json)
-
-
-def _listen(network: str, tags: tuple[str, ...], as_json: bool) -> int:
+def _listen(name: str, tags: tuple[str, ...], as_json: bool) -> int:
     settings = load_settings()
     log.configure(settings.log)
+    network = find_network(name)(settings)
     hashtags = hashtags_of(settings, tags)
-    with closing(Cursor(settings.produce.state_path, network, identity_of(network, settings))) as cursor:
-        source = open_source(network, settings, hashtags, cursor.load())
+    identity = f"{network.identity()} to {settings.topics.raw}"
+    with closing(Cursor(settings.produce.state_path, name, identity)) as cursor:
+        source = network.open_source(hashtags, cursor.load())
         summary = asyncio.run(_run(source, settings, cursor))
     _show(summary, as_json)
     return 0
@@ -265,14 +242,14 @@ def _show(summary: ProduceSummary, as_json: bool) -> None:
     rate = summary.sent / summary.seconds if summary.seconds else 0.0
     if summary.dead:
         click.echo(
-            f"{summary.dead:,} went to the dead letters, {summary.malformed:,} of them lines that cannot be read"
+            f"{summary.dead:,} records went to the dead letters, of which {summary.malformed:,} were unreadable lines"
         )
     if summary.repeated_ids:
         click.echo(
-            f"{summary.repeated_ids:,} posts share an id with a different post, and sinks keep only one of them: were long ids rounded"
-            " by a spreadsheet?"
+            f"{summary.repeated_ids:,} posts share an id with a different post, and sinks keep only one of them:"
+            " did a spreadsheet round long ids?"
         )
     click.echo(f"{summary.sent:,} posts and deletions sent and confirmed in {summary.seconds:.1f} s ({rate:,.0f}/s)")
     if summary.stopped:
         place = f" after {summary.place}" if summary.place else ""
-        click.echo(f"stopped{place}; {summary.unconfirmed:,} behind it were sent but not confirmed")
+        click.echo(f"stopped{place}; {summary.unconfirmed:,} later messages were sent but not confirmed")

@@ -1,4 +1,4 @@
-"""`tagpulse query`."""
+"""`tagpulse query`: query the lake with SQL."""
 
 from __future__ import annotations
 
@@ -21,27 +21,30 @@ from streams.text.terminal import json_text, plain
 
 @click.command()
 @click.argument("sql")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a row.")
-@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Rows shown in a table.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per row.")
 @click.option(
-    "--unlocked", is_flag=True, help="Allow any SQL: it can read and write files, use the network and load extensions."
+    "--limit", type=click.IntRange(1), default=200, show_default=True, help="Maximum number of rows in a table."
+)
+@click.option(
+    "--unlocked", is_flag=True, help="Allow any SQL, including access to files and the network, and loading extensions."
 )
 def command(sql: str, as_json: bool, limit: int, unlocked: bool) -> None:
-    """Ask the lake in SQL (DuckDB). The view `posts` holds each post of a run once: its newest edit, without deleted ones.
+    """Query the lake with SQL (DuckDB).
 
     \b
-    Columns: run, source, id, created_at, text, author, hashtags, language, language_score, sentiment, negative,
-    neutral, positive, topics, topic_scores, campaign_topic, campaign_score, model_version and more:
+    The view `posts` has each post of a run once, in its newest edit, without deleted posts. Columns:
+    run, source, id, created_at, text, author, hashtags, language, language_score, sentiment, negative, neutral,
+    positive, topics, topic_scores, campaign_topic, campaign_score, model_version and more:
     tagpulse query "describe posts"
 
     \b
-    The view `minutes` counts them by run, minute and hashtag: posts, negative, neutral, positive, and the sums of the
-    probabilities negative_sum, neutral_sum, positive_sum.
+    The view `minutes` counts the posts by run, minute and hashtag: posts, negative, neutral, positive, and the sums of
+    the probabilities: negative_sum, neutral_sum, positive_sum.
 
     \b
-    The view `spikes` has each spike by the last message about it: run, id, kind, hashtag, state, opened_at, known_at,
+    The view `spikes` has the latest message of each spike: run, id, kind, hashtag, state, opened_at, known_at,
     closed_at, posts, negative, share, low, high, baseline, rate, usual_rate, summary, typical and shared (posts),
-    explanation (JSON: terms, topics, languages, sources, the account and the text that came most).
+    explanation (JSON: terms, topics, languages, sources, the most frequent account and text).
 
     \b
     Examples:
@@ -67,7 +70,7 @@ def _show(answer: QueryResult, limit: int) -> None:
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
     if len(rows) > limit:
-        console.print(f"the first {limit} rows; --limit or --json shows more", style="dim")
+        console.print(f"only the first {limit} rows are shown; use --limit or --json for more", style="dim")
 
 
 def _cell(value: Any) -> Text:
@@ -76,7 +79,10 @@ def _cell(value: Any) -> Text:
 
 
 def _plain(value: Any) -> Any:
-    """A value of DuckDB as JSON can hold it; times in RFC 3339, those without a zone without `Z`, NaN and infinity as null."""
+    """Convert a DuckDB value to one that JSON can represent.
+
+    Times become RFC 3339 strings, without `Z` if they have no time zone; NaN and infinity become null.
+    """
     match value:
         case datetime():
             zoned = value if value.tzinfo is None else value.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""`tagpulse record`: raw frames of a live network in a file."""
+"""`tagpulse record`: record the raw frames of a live network to a file."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from pathlib import Path
 import click
 
 from streams import log
-from streams.cli.networks import NETWORKS, hashtags_of, open_source, tag_option
+from streams.cli.networks import hashtags_of, tag_option
 from streams.settings import load_settings
 from streams.sources.base import Source
 from streams.sources.recorder import Recorder
+from streams.sources.registry import find_network, network_names
 from streams.text.terminal import json_text
 
 
 @click.command("record")
-@click.argument("network", type=click.Choice(NETWORKS))
-@click.option("--to", "path", type=click.Path(path_type=Path), required=True, metavar="FILE.zst", help="A new file.")
+@click.argument("network", type=click.Choice(network_names()))
+@click.option(
+    "--to", "path", type=click.Path(path_type=Path), required=True, metavar="FILE.zst", help="File to create."
+)
 @tag_option
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="End after this long; default: when stopped."
+    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this time; default: run until stopped."
 )
-@click.option("--json", "as_json", is_flag=True, help="The summary as a JSON object on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as a JSON object on standard output.")
 def command(network: str, path: Path, tags: tuple[str, ...], seconds: float | None, as_json: bool) -> int:
-    """Record the raw frames of a live network, to play them again: `tagpulse produce file --as NETWORK FILE.zst`.
+    """Record the raw frames of a live network, to be replayed with `tagpulse produce file --as NETWORK FILE.zst`.
 
-    No Kafka is needed. A recording holds posts as people wrote them, and no token: it can be sent with a bug report to
-    those who may read the posts.
+    Kafka is not needed. A recording contains the original posts but no tokens, so it can be attached to a bug report if
+    everyone who can read the report may also read the posts.
 
     \b
     Examples:
@@ -40,7 +43,7 @@ def command(network: str, path: Path, tags: tuple[str, ...], seconds: float | No
     settings = load_settings()
     log.configure(settings.log)
     hashtags = hashtags_of(settings, tags)
-    source = open_source(network, settings, hashtags)
+    source = find_network(network)(settings).open_source(hashtags)
     with closing(Recorder(path, network, hashtags)) as recorder:
         source.tape = recorder
         asyncio.run(_listen(source, seconds))
@@ -49,12 +52,12 @@ def command(network: str, path: Path, tags: tuple[str, ...], seconds: float | No
             json_text({"network": network, "path": str(path), "frames": recorder.frames, "bytes": recorder.size})
         )
     else:
-        click.echo(f"{recorder.frames:,} frames of {network} in {path} ({recorder.size:,} bytes)")
+        click.echo(f"recorded {recorder.frames:,} frames of {network} in {path} ({recorder.size:,} bytes)")
     return 0
 
 
 async def _listen(source: Source, seconds: float | None) -> None:
-    """Reads until stopped, or for some seconds."""
+    """Read from the source until the process is stopped, for at most `seconds`."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""`tagpulse replay`."""
+"""`tagpulse replay`: replay a day, or part of it, as a separate run."""
 
 from __future__ import annotations
 
@@ -46,33 +46,48 @@ class _Offsets(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
         if isinstance(value, tuple):
             return value
-        partition, colon, stretch = value.partition(":")
-        first, dash, last = stretch.partition("-")
+        partition, colon, offsets = value.partition(":")
+        first, dash, last = offsets.partition("-")
         if not (colon and dash and partition.isdecimal() and first.isdecimal() and last.isdecimal()):
             self.fail(f"{value!r} is not PARTITION:FIRST-LAST, such as 0:100-299", param, ctx)
         return int(partition), int(first), int(last)
 
 
 @click.command()
-@click.option("--from", "origin", metavar="raw|lake|PATH", multiple=True, required=True, help="Where the posts are.")
-@click.option("--run", "run", metavar="NAME", required=True, help="The name of the replay.")
-@click.option("--since", type=TimeType(), help="From this time on (RFC 3339).")
-@click.option("--until", type=TimeType(), help="Up to, and without, this time.")
-@click.option("--hashtag", "hashtags", multiple=True, metavar="H", help="Only posts with one of these.")
-@click.option("--source", "sources", multiple=True, metavar="S", help="Only posts of these networks.")
 @click.option(
-    "--offsets", type=_Offsets(), multiple=True, help="raw: only these offsets; other partitions are left out."
+    "--from", "origin", metavar="raw|lake|PATH", multiple=True, required=True, help="Where to read the posts."
 )
-@click.option("--speed", type=Speed(), default="max", show_default=True, help="Times as fast as it happened.")
+@click.option("--run", "run", metavar="NAME", required=True, help="Name of the replay.")
+@click.option("--since", type=TimeType(), help="Start time (inclusive, RFC 3339).")
+@click.option("--until", type=TimeType(), help="End time (exclusive).")
 @click.option(
-    "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Where the results are kept."
+    "--hashtag", "hashtags", multiple=True, metavar="H", help="Only posts with one of these hashtags; repeatable."
 )
-@click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Enrich processes.")
-@click.option("--watch/--no-watch", default=True, show_default=True, help="Make its minutes too, and find its spikes.")
-@click.option("--from-run", default=LIVE, show_default=True, help="lake: whose posts are replayed.")
+@click.option("--source", "sources", multiple=True, metavar="S", help="Only posts of these networks; repeatable.")
+@click.option(
+    "--offsets",
+    type=_Offsets(),
+    multiple=True,
+    help="raw: only these offsets; other partitions are left out; repeatable.",
+)
+@click.option(
+    "--speed",
+    type=Speed(),
+    default="max",
+    show_default=True,
+    help="Speed relative to real time, e.g. 60; max: no pacing.",
+)
+@click.option(
+    "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Sink for the results; repeatable."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of enrich processes."
+)
+@click.option("--watch/--no-watch", default=True, show_default=True, help="Also count the minutes and find spikes.")
+@click.option("--from-run", default=LIVE, show_default=True, help="lake: the run whose posts are replayed.")
 @click.option("--manifest", type=click.Path(dir_okay=False, path_type=Path), help="Write the manifest (JSON) here.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be replayed, by partition, and how long it takes.")
-@click.option("--json", "as_json", is_flag=True, help="The manifest, or the plan, as a JSON object on standard output.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be replayed, by partition, and the estimated time.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest, or the plan, as a JSON object.")
 def command(
     origin: tuple[str, ...],
     run: str,
@@ -90,14 +105,15 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Play a day, or a part of it, once more through the pipeline, under a name of its own.
+    """Replay a day, or part of it, through the pipeline as a separate run.
 
-    The whole is done here: topics NAME.RUN are made, an enrich worker, a store worker for each sink and a watch worker are
-    started, the messages are sent with their original keys and times, and when all of them are enriched, stored and watched
-    a manifest says what came of them. The live day is only read: its topics, groups, rows and metrics stay as they are. A replay that was
-    stopped or killed goes on where it was when the same command is given again.
+    The command does everything itself: it creates topics named NAME.RUN, starts an enrich worker, a store worker for
+    each sink and a watch worker, and sends the messages with their original keys and times. When all of them have been
+    enriched, stored and watched, a manifest sums up the results. The live day is only read: its topics, groups, rows
+    and metrics stay as they are. To continue a replay that was stopped or killed, run the same command again.
 
-    Times are those of the records: a post's own, but never later than its collection. A deletion goes with its post.
+    Times are those of the records: the post's own time, but never later than its collection. A deletion is replayed
+    together with its post.
 
     \b
     Examples:
@@ -106,15 +122,17 @@ def command(
       tagpulse replay --from lake --run new-model --sink parquet --sink postgres --manifest new-model.json
       tagpulse replay --from day.jsonl.gz --run test --dry-run
 
-    Exit codes: 0 everything is enriched and stored, 1 the manifest does not add up, 130 stopped before the end.
+    Exit codes: 0 everything was enriched and stored, 1 the counts of the manifest do not add up, 130 stopped early.
     """
     check_span(since, until)
     live = load_settings()
     log.configure(live.log)
     if run == LIVE:
-        raise click.UsageError("--run live is the live day: a replay needs a name of its own")
+        raise click.UsageError("--run live is the live day: choose another name for the replay")
     if live.run != LIVE:
-        raise click.UsageError(f"TAGPULSE_RUN={live.run} is set: a replay is named by --run, and reads the live day")
+        raise click.UsageError(
+            f"TAGPULSE_RUN={live.run} is set: unset it, since a replay is named with --run and reads the live day"
+        )
     settings = load_settings(run=run)
     if offsets and origin != (RAW,):
         raise click.UsageError("--offsets needs --from raw")
@@ -132,7 +150,7 @@ def command(
         return 0
     for name in sinks:
         find_sink(name)
-    order = ReplaySpec(
+    spec = ReplaySpec(
         origin=f"{LAKE}:{from_run}" if origin == (LAKE,) else ",".join(origin),
         since=since.isoformat() if since else None,
         until=until.isoformat() if until else None,
@@ -143,11 +161,14 @@ def command(
         unwatched=not watch,
     )
     request = ReplayRequest(
-        order=order, selection=selection, open_reader=open_reader, speed=speed, concurrency=concurrency
+        order=spec, selection=selection, open_reader=open_reader, speed=speed, concurrency=concurrency
     )
     found = _play(Replay(request, settings), settings)
     if found is None:
-        click.echo(f"stopped: the same command goes on from here; `tagpulse runs drop {run}` removes it", err=True)
+        click.echo(
+            f"stopped: run the same command again to continue, or remove the run with `tagpulse runs drop {run}`",
+            err=True,
+        )
         return _STOPPED
     text = json_text(found, indent=2)
     if manifest is not None:
@@ -195,16 +216,16 @@ def _play(replay: Replay, settings: Settings) -> Manifest | None:
 
 
 class _Bars:
-    """A bar for what is sent, and one for each worker."""
+    """Progress bars: one for the messages sent, and one for each worker."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks = {"sent": progress.add_task("sent", total=0, rate=0.0)}
 
-    def show(self, standing: ReplayProgress) -> None:
-        feed = standing.feed
+    def show(self, state: ReplayProgress) -> None:
+        feed = state.feed
         self._update("sent", feed.sent, feed.chosen)
-        for worker, left in standing.left.items():
+        for worker, left in state.left.items():
             self._update(worker, max(0, feed.chosen - left), feed.chosen)
 
     def _update(self, name: str, done: int, total: int) -> None:
@@ -219,16 +240,16 @@ def _show_plan(plan: ReplayPlan, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(_as_object(plan)))
         return
-    table = Table("partition", "read", "chosen", "first", "last")
+    table = Table("partition", "read", "selected", "first", "last")
     for part in plan.parts:
         name = partition_name(part.name, part.partition)
         table.add_row(name, f"{part.read:,}", f"{part.chosen:,}", _time(part.first_ms), _time(part.last_ms))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     click.echo(
-        f"{plan.chosen:,} messages, about {_duration(plan.seconds)} (the model does {plan.posts_per_second:,.0f}/s)"
+        f"{plan.chosen:,} messages, about {_duration(plan.seconds)} (model throughput: {plan.posts_per_second:,.0f}/s)"
     )
     if plan.unreadable:
-        click.echo(f"{plan.unreadable:,} cannot be read for their hashtag or source, and are left out")
+        click.echo(f"{plan.unreadable:,} unreadable messages have no known hashtags or source, and are left out")
 
 
 def _as_object(plan: ReplayPlan) -> dict[str, Any]:
@@ -245,7 +266,7 @@ def _summary(manifest: Manifest) -> str:
     if manifest.repeated_ids:
         lines.append(f"{manifest.repeated_ids:,} posts share an id with a different post: sinks keep only one of them")
     if not manifest.reconciled:
-        lines.append("this does NOT add up: --json shows where")
+        lines.append("the counts do NOT add up: see --json for details")
     return "\n".join(lines)
 
 
@@ -255,6 +276,6 @@ def _time(ms: int | None) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds == inf:
-        return "for ever"
+        return "an unlimited time"
     hours, rest = divmod(round(seconds), 3_600)
     return f"{hours} h {rest // 60:02} min" if hours else f"{rest // 60} min {rest % 60:02} s"

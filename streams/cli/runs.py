@@ -1,4 +1,4 @@
-"""`tagpulse runs`: the live day and its replays."""
+"""`tagpulse runs`: list, show and drop runs, i.e. the live day and its replays."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from streams.settings import Settings, load_settings
 from streams.text.terminal import json_text
 
 _sink_option = click.option(
-    "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Sinks to look into."
+    "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Sink to inspect; repeatable."
 )
 
 
 @click.group()
 def command() -> None:
-    """List, show and drop the runs: the live day and its replays.
+    """List, show and drop runs: the live day and its replays.
 
     \b
     Examples:
@@ -32,9 +32,9 @@ def command() -> None:
 
 @command.command("list")
 @_sink_option
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a run.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per run.")
 def list_(sinks: tuple[str, ...], as_json: bool) -> None:
-    """Every run: whether it is done, its topics, and the posts that the sinks hold of it.
+    """List every run with its state, its topics and the number of its posts in each sink.
 
     \b
     Examples:
@@ -47,10 +47,10 @@ def list_(sinks: tuple[str, ...], as_json: bool) -> None:
         return
     table = Table("run", "state", "topics", *(f"posts in {sink}" for sink in sinks), "read", "enriched", "dead")
     for run in runs:
-        held = [f"{run.posts[sink]:,}" if sink in run.posts else "" for sink in sinks]
+        stored = [f"{run.posts[sink]:,}" if sink in run.posts else "" for sink in sinks]
         manifest = run.manifest
         counts = [f"{manifest.read:,}", f"{manifest.enriched:,}", f"{manifest.dead:,}"] if manifest else [""] * 3
-        table.add_row(run.name, run.state, str(len(run.topics)), *held, *counts)
+        table.add_row(run.name, run.state, str(len(run.topics)), *stored, *counts)
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
@@ -58,7 +58,7 @@ def list_(sinks: tuple[str, ...], as_json: bool) -> None:
 @click.argument("name")
 @_sink_option
 def show(name: str, sinks: tuple[str, ...]) -> None:
-    """A run with its manifest, as JSON.
+    """Show a run with its manifest, as JSON.
 
     \b
     Examples:
@@ -70,9 +70,9 @@ def show(name: str, sinks: tuple[str, ...]) -> None:
 @command.command("drop")
 @click.argument("name")
 @_sink_option
-@click.option("--execute", is_flag=True, help="Do it; without this it is only said.")
+@click.option("--execute", is_flag=True, help="Drop the run; without this, only the plan is shown.")
 def drop_(name: str, sinks: tuple[str, ...], execute: bool) -> None:
-    """Remove a replay: its topics, what its groups committed, its rows in the sinks, its state and logs.
+    """Remove a replay: its topics, committed offsets, rows in the sinks, state and logs.
 
     \b
     Examples:
@@ -86,15 +86,15 @@ def drop_(name: str, sinks: tuple[str, ...], execute: bool) -> None:
     for sink, posts in run.posts.items():
         click.echo(f"{posts:,} posts in {sink}")
     if not execute:
-        click.echo(f"`tagpulse runs drop {name} --execute` removes these")
+        click.echo(f"nothing was done: `tagpulse runs drop {name} --execute` removes these")
         return
     for sink, posts in drop(settings, run, sinks).items():
         click.echo(f"{sink}: {posts:,} posts removed")
-    click.echo(f"the run {name} is dropped")
+    click.echo(f"dropped the run {name}")
 
 
 def _find(settings: Settings, name: str, sinks: tuple[str, ...]) -> Run:
     runs = {run.name: run for run in list_runs(settings, sinks)}
     if name not in runs:
-        raise BadInput(f"there is no run {name!r}, only {', '.join(runs)}")
+        raise BadInput(f"there is no run {name!r}: the runs are {', '.join(runs)}")
     return runs[name]

@@ -1,4 +1,4 @@
-"""`tagpulse spikes`: what would have alerted?"""
+"""`tagpulse spikes`: find the spikes in past minutes."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ _HASHTAG_WIDTH = 12
 
 
 @click.command()
-@click.option("--run", metavar="NAME", help="The run whose posts the lake holds: live, or a replay's name.")
+@click.option("--run", metavar="NAME", help="Read the posts of this run from the lake: live, or the name of a replay.")
 @click.option(
     "--minutes",
     "path",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="A file with a JSON object a line: a minute of a hashtag, in order of time; - is standard input.",
+    help="File with one JSON object per line, each a minute of a hashtag, ordered by time; - is standard input.",
 )
 @click.option(
     "--sensitivity",
     type=click.Choice(SENSITIVITY_NAMES),
-    help="Default: of a run that of the settings or its campaign, else middle.",
+    help="Default: for a run, from TAGPULSE_WATCH__SENSITIVITY or the campaign; otherwise middle.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each spike, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per spike, one per line.")
 def command(run: str | None, path: Path | None, sensitivity: SensitivityName | None, as_json: bool) -> None:
-    """What would have alerted? The detector of the live day, over past minutes.
+    """Show which spikes would have raised an alert, by running the live detector over past minutes.
 
-    Minutes come from the posts in the lake (--run, TAGPULSE_LAKE__PATH), or from a file. Of a run the hashtags of the
-    campaign are watched, as on the day; an edit or a deletion that came later counts from the start. A minute without posts
-    has no line in a file:
+    The minutes come from the posts in the lake (--run, TAGPULSE_LAKE__PATH) or from a file. For a run, the hashtags of
+    the campaign are watched, as on the day itself; later edits and deletions count from the start. In a file, a minute
+    without posts has no line:
 
     \b
     {"minute": "2026-11-01T09:31:00Z", "hashtag": "poltwt", "posts": 41, "negative": 9, "neutral": 20, "positive": 12}
 
-    independent_posts and independent_negative may be added: the same without reposts, and with each text and each author
-    counted once.
+    independent_posts and independent_negative are optional: the same counts without reposts, and with each text and
+    each author counted once.
 
     \b
-    --json has the keys kind (negative, volume, silence), hashtag, opened_at, closed_at (null: still open), known_at (event
-    time at which the live worker would have raised it), share (of negative posts since it opened) with low and high (its
-    interval of 95 %), baseline (the usual share), posts, negative, rate and usual_rate (posts a minute).
+    --json has the keys kind (negative, volume, silence), hashtag, opened_at, closed_at (null: still open), known_at
+    (event time at which the live worker would have raised it), share (of negative posts since it opened) with low and
+    high (its 95 % interval), baseline (the usual share), posts, negative, rate and usual_rate (posts per minute).
 
     \b
     Examples:
@@ -63,7 +63,7 @@ def command(run: str | None, path: Path | None, sensitivity: SensitivityName | N
       tagpulse spikes --run again --json | jq 'select(.kind == "negative")'
     """
     if (run is None) == (path is None):
-        raise click.UsageError("name a run (--run) or a file (--minutes)")
+        raise click.UsageError("give either a run (--run) or a file (--minutes)")
     if path is None:
         settings = load_settings()
         campaign = load_campaign(settings.campaign)
@@ -80,16 +80,16 @@ def command(run: str | None, path: Path | None, sensitivity: SensitivityName | N
 
 
 def find_spikes(minutes: Iterable[MinuteCounts], sensitivity: SensitivityName) -> list[SpikeEvent]:
-    """Each spike as it stood last, in the order in which they became known."""
+    """Return the last state of each spike, ordered by the time at which the spike became known."""
     detector = Detector(sensitivity)
     spikes: dict[str, SpikeEvent] = {}
     for minute, counts in by_minute(minutes):
-        spikes.update((turn.id, turn) for turn in detector.feed(minute, counts))
+        spikes.update((event.id, event) for event in detector.feed(minute, counts))
     return sorted(spikes.values(), key=lambda spike: (spike.known_at, spike.hashtag, spike.kind))
 
 
 def as_object(spike: SpikeEvent) -> dict[str, str | int | float | None]:
-    """A spike as `--json` writes it."""
+    """Return a spike as the object that `--json` prints."""
     return {
         "kind": spike.kind,
         "hashtag": spike.hashtag,
@@ -113,7 +113,7 @@ def _show(spikes: list[SpikeEvent]) -> None:
         return
     kind, opened, known, closed = (Column(name, no_wrap=True) for name in ("kind", "opened", "known", "closed"))
     hashtag = Column("hashtag", overflow="fold", min_width=_HASHTAG_WIDTH)
-    table = Table(kind, hashtag, opened, known, closed, "negative", "usually", "posts a minute", "usually")
+    table = Table(kind, hashtag, opened, known, closed, "negative", "usually", "posts/minute", "usually")
     for spike in spikes:
         since, until = span(spike.opened_at, spike.closed_at)
         cells = (

@@ -1,4 +1,4 @@
-"""`tagpulse tail`: the messages of a topic, readably and harmlessly."""
+"""`tagpulse tail`: show the messages of a topic in a readable form that is safe for the terminal."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ _COLOURS = {"negative": "red", "neutral": "white", "positive": "green"}
 
 @click.command("tail")
 @click.argument("topic")
-@click.option("--from-start", is_flag=True, help="Begin with the oldest messages instead of the last ones.")
+@click.option("--from-start", is_flag=True, help="Start with the oldest messages instead of the latest.")
 @click.option(
     "-n",
     "count",
     type=click.IntRange(0),
-    help=f"The last N messages before those to come (default {_DEFAULT_COUNT}); with --from-start: the first N, then end.",
+    help=f"Start with the last N messages (default {_DEFAULT_COUNT}); with --from-start: show the first N and exit.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each message, one a line.")
-@click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for messages to come.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per message, one per line.")
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for new messages.")
 def command(topic: str, from_start: bool, count: int | None, as_json: bool, follow: bool) -> None:
-    """Show the messages of a topic readably, and go on with those to come. Ctrl-C ends it.
+    """Show the messages of a topic in readable form, and follow new ones until Ctrl-C.
 
-    Reads without a consumer group: it disturbs no worker. Messages of several partitions are in order within each of
-    them only. What would steer the terminal is written out as an escape.
+    The command reads without a consumer group, so it does not affect the workers. Messages are in order only within
+    each partition. Terminal control characters are shown as escape sequences.
 
     \b
     Examples:
@@ -71,22 +71,22 @@ def command(topic: str, from_start: bool, count: int | None, as_json: bool, foll
     log.configure(settings.log)
     asyncio.run(connection.probe(settings.kafka, topics=[topic]))
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+        signal.signal(number, _exit_at_once)
     with open_reader(settings.kafka) as consumer:
         try:
             for record in _records(consumer, topic, from_start, count, follow):
                 click.echo(as_object(record) if as_json else as_line(record))
-        except BrokenPipeError:  # the reader of our output, e.g. head, has seen enough
+        except BrokenPipeError:  # the reader of the output, e.g. head, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _end(*_: object) -> None:
-    # an exception would be raised inside kafka-python, which loses it at times; all that was shown is flushed
+def _exit_at_once(*_: object) -> None:
+    # an exception would be raised inside kafka-python, which sometimes loses it; all output has been flushed
     os._exit(0)
 
 
 def as_line(record: ConsumerRecord) -> str:
-    """A record for a person: where it stands, when it happened, and what it says."""
+    """Format a record as a line of text with its location, time and content."""
     at = record_location(record.topic, record.partition, record.offset)
     try:
         message = decode_any(record.value, record.headers)
@@ -96,7 +96,7 @@ def as_line(record: ConsumerRecord) -> str:
 
 
 def as_object(record: ConsumerRecord) -> str:
-    """A record for a program: `message` is what was decoded; without one, `error` and the bytes in `value_base64`."""
+    """Format a record as JSON: with the decoded `message`, or else with `error` and the bytes in `value_base64`."""
     found: dict[str, Any] = {
         "topic": record.topic,
         "partition": record.partition,
@@ -130,8 +130,8 @@ def _describe(message: Message) -> str:
             what = f"{plain(message.reason)} at {plain(message.origin)} after {message.attempts} attempts"
             return f"{what}: {plain(message.error)}  {_preview(message.value)}"
         case DeadLetterOutcome():
-            went = f" to {plain(message.sent_to)}" if message.sent_to else ""
-            return f"the dead letter [{message.partition}]@{message.offset} was {plain(message.outcome)}{went}"
+            sent = f" to {plain(message.sent_to)}" if message.sent_to else ""
+            return f"the dead letter [{message.partition}]@{message.offset} was {plain(message.outcome)}{sent}"
         case PulseMinute(moods=moods):
             counts = f"{moods.negative} negative, {moods.neutral} neutral, {moods.positive} positive"
             return f"#{plain(message.hashtag)} {message.minute:%Y-%m-%d %H:%M}  {counts}"
@@ -157,7 +157,7 @@ def _time(record: ConsumerRecord) -> str:
 
 
 def _preview(value: bytes | None) -> str:
-    """The first bytes of what cannot be read as a message."""
+    """Return the size and the first bytes of a value that cannot be decoded."""
     if value is None:
         return "no value"
     text = plain(value[:_PREVIEW_BYTES].decode(errors="backslashreplace"))
@@ -169,15 +169,15 @@ def _records(
 ) -> Iterator[ConsumerRecord]:
     partitions = partitions_of(consumer, topic)
     if not partitions:
-        raise BadInput(f"there is no topic {topic}: `tagpulse topics list` names them")
+        raise BadInput(f"there is no topic {topic}: `tagpulse topics list` lists the topics")
     ends = end_offsets(consumer, partitions)
     starts = consumer.beginning_offsets(partitions)
     last = _DEFAULT_COUNT if count is None else count
     for at in partitions:
         consumer.seek(at, starts[at] if from_start else max(starts[at], ends[at] - last))
     if from_start:
-        standing = read_until(consumer, ends)
-        yield from standing if count is None else itertools.islice(standing, count)
+        existing = read_until(consumer, ends)
+        yield from existing if count is None else itertools.islice(existing, count)
         if count is not None:
             return
     elif last:
@@ -187,7 +187,7 @@ def _records(
 
 
 def _merge(records: Iterator[ConsumerRecord]) -> list[ConsumerRecord]:
-    """By time across the partitions, without changing the order within one."""
+    """Merge the records of all partitions by time, keeping the order within each partition."""
     partitions: dict[int, list[ConsumerRecord]] = {}
     for record in records:
         partitions.setdefault(record.partition, []).append(record)

@@ -23,7 +23,8 @@ _LONGEST_PAUSE_SECONDS = 1.0
 def command() -> None:
     """Create, grow, check and list the Kafka topics.
 
-    Names and shape come from the settings TAGPULSE_TOPICS__…; nothing else of tagpulse ever makes a topic.
+    Names, partitions and configuration come from the settings TAGPULSE_TOPICS__…; workers and producers never create
+    topics.
 
     \b
     Examples:
@@ -40,11 +41,13 @@ def command() -> None:
     type=click.FloatRange(min=0),
     default=0,
     show_default=True,
-    help="Seconds in which a broker that is being started may come up.",
+    help="Seconds to wait for a broker that is still starting.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: made, stood.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object with the keys made (created) and stood (existing)."
+)
 def create(seconds: float, as_json: bool) -> None:
-    """Make the topics that are missing; those that stand are left as they are.
+    """Create the topics that are missing; existing ones are left unchanged.
 
     \b
     Examples:
@@ -58,16 +61,17 @@ def create(seconds: float, as_json: bool) -> None:
     for name in created.made:
         click.echo(f"{name}: created")
     for name in created.stood:
-        click.echo(f"{name}: stood already, left as it is (tagpulse topics check says whether it differs)")
+        click.echo(f"{name}: exists already, left unchanged (tagpulse topics check shows any differences)")
 
 
 @command.command("grow")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each topic that grew, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per topic that grew, one per line.")
 def grow(as_json: bool) -> None:
-    """Add the partitions that TAGPULSE_TOPICS__PARTITIONS asks for, while everything runs; they are never taken away.
+    """Add partitions up to TAGPULSE_TOPICS__PARTITIONS while everything keeps running; partitions are never removed.
 
-    Workers and producers use them within TAGPULSE_KAFKA__METADATA_SECONDS. An edit or a deletion of a post from before may
-    come in another partition than the post: every sink puts that right, the minutes of the watch count it as unknown.
+    Workers and producers use the new partitions within TAGPULSE_KAFKA__METADATA_SECONDS. An edit or deletion of an
+    earlier post may arrive in a different partition than the post: every sink handles that, and the watch worker counts
+    it as unknown.
 
     \b
     Examples:
@@ -79,13 +83,13 @@ def grow(as_json: bool) -> None:
             json_text(asdict(growth)) if as_json else f"{growth.topic}: {growth.before} → {growth.now} partitions"
         )
     if not grown and not as_json:
-        click.echo("no topic has fewer partitions than the settings want")
+        click.echo("no topic has fewer partitions than TAGPULSE_TOPICS__PARTITIONS asks for")
 
 
 @command.command("check")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: differences, without_configs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the keys differences and without_configs.")
 def check(as_json: bool) -> int:
-    """Say what differs between the topics and the settings; exit code 1 when something does.
+    """Show the differences between the topics and the settings; exit code 1 if there are any.
 
     \b
     Examples:
@@ -99,16 +103,16 @@ def check(as_json: bool) -> int:
     for difference in found.differences:
         click.echo(f"{difference.topic}: {difference.what} is {difference.found}, wanted {difference.wanted}")
     for name in found.without_configs:
-        click.echo(f"{name}: this broker tells no configurations, so that they were not compared")
+        click.echo(f"{name}: configuration not compared, because this broker does not report it")
     if not found.differences:
-        click.echo("the topics are as the settings want them")
+        click.echo("the topics match the settings")
     return int(bool(found.differences))
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each topic, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per topic, one per line.")
 def listing(as_json: bool) -> None:
-    """List the topics of the cluster; for those of the settings, how many records they keep.
+    """List the topics of the cluster, with the number of records in those of tagpulse.
 
     \b
     Examples:
@@ -130,16 +134,18 @@ def listing(as_json: bool) -> None:
 
 
 def _settings(wait: float = 0) -> Settings:
-    """The settings, once the broker is known to answer: the admin client would only say that it could not connect.
+    """Load the settings and wait until the broker answers, since the admin client does not say why it cannot connect.
 
-    Raises Unavailable when nothing answers within `wait` seconds, and what `connection.probe` raises.
+    Raises:
+        Unavailable: If no broker answers within `wait` seconds.
+        TagpulseError: Any other error of `connection.probe`.
     """
     settings = load_settings()
-    asyncio.run(_answering(settings.kafka, time.monotonic() + wait))
+    asyncio.run(_wait_for_broker(settings.kafka, time.monotonic() + wait))
     return settings
 
 
-async def _answering(kafka: KafkaSettings, deadline: float) -> None:
+async def _wait_for_broker(kafka: KafkaSettings, deadline: float) -> None:
     backoff = Backoff(_LONGEST_PAUSE_SECONDS)
     while True:
         try:

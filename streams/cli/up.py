@@ -1,4 +1,4 @@
-"""`tagpulse up`."""
+"""`tagpulse up`: run the whole pipeline on this machine for a trial."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streams.errors import BadInput
 from streams.text.terminal import json_text
 from streams.up.stage import TrialOptions, Up
 
-_LOOK_SECONDS = 1.0
+_REFRESH_SECONDS = 1.0
 _PLAIN_SECONDS = 10.0
 
 
@@ -28,25 +28,27 @@ _PLAIN_SECONDS = 10.0
     default="sample",
     show_default=True,
     metavar="sample|bluesky|PATH",
-    help="sample: the invented day, as if it ended now; bluesky: live, needs --tag; PATH: a file of posts.",
+    help="sample: the invented day, shifted to end now; bluesky: live, needs --tag; PATH: a file of posts.",
 )
+@click.option("--tag", "tags", multiple=True, metavar="HASHTAG", help="bluesky: hashtag to listen to; repeatable.")
 @click.option(
-    "--tag", "tags", multiple=True, metavar="HASHTAG", help="bluesky: the hashtags; several times for several."
+    "--speed", type=Speed(), default=60.0, show_default=True, help="Files: speed relative to real time; max: no pacing."
 )
-@click.option("--speed", type=Speed(), default=60.0, show_default=True, help="Files: times as fast as it happened.")
-@click.option("--postgres", is_flag=True, help="Keep the posts in a PostgreSQL of its own, too.")
+@click.option("--postgres", is_flag=True, help="Also store the posts in a separate PostgreSQL server.")
 @click.option(
     "--monitoring/--no-monitoring",
     default=True,
     show_default=True,
-    help="Prometheus and Alertmanager, where they are installed and deploy/ is at hand.",
+    help="Run Prometheus and Alertmanager, if they are installed and deploy/ is available.",
 )
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A new or empty folder for the lake and the logs; default: a temporary one, removed at the end.",
+    help="New or empty folder for the lake and the logs; default: a temporary folder that is removed at exit.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a second: processes, mood, addresses.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per second with the processes, mood and addresses."
+)
 def command(
     source: str,
     tags: tuple[str, ...],
@@ -56,10 +58,11 @@ def command(
     keep: Path | None,
     as_json: bool,
 ) -> int:
-    """Run the whole on this machine for a trial, without Docker: broker, producer, workers, monitoring; Ctrl-C ends it.
+    """Run the whole pipeline on this machine for a trial, without Docker, until Ctrl-C.
 
-    What dies is started again. Broker and database keep nothing: when the trial ends, only the folder of --keep stays. Your
-    settings hold, but for those of Kafka, topics, ports, the lake and the database. For a live day see docker-compose.yml.
+    This includes the broker, producer, workers and monitoring; processes that die are restarted. The broker and the
+    database keep nothing: after the trial, only the --keep folder remains. Your settings apply, except those of Kafka,
+    topics, ports, the lake and the database. For a live day see docker-compose.yml.
 
     \b
     Examples:
@@ -68,12 +71,12 @@ def command(
       tagpulse up --source day.jsonl.gz --speed 600 --keep ./trial
       tagpulse up --json | jq '.processes[] | {name, state, lag}'
 
-    Exit code 0: it was ended; 69: the broker went away.
+    Exit codes: 0 the trial was stopped, 69 the broker is gone.
     """
     if source == "bluesky" and not tags:
         raise click.UsageError("--source bluesky needs a --tag")
     if source not in ("sample", "bluesky") and not Path(source).is_file():
-        raise BadInput(f"--source {source}: neither sample nor bluesky nor a file")
+        raise BadInput(f"--source {source}: must be sample, bluesky or an existing file")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -93,12 +96,12 @@ def _watch(up: Up, stop: threading.Event, *, as_json: bool) -> None:
         while not stop.is_set():
             up.look()
             show()
-            stop.wait(_LOOK_SECONDS)
+            stop.wait(_REFRESH_SECONDS)
 
 
 @contextlib.contextmanager
 def _shown(up: Up, *, as_json: bool) -> Iterator[Callable[[], None]]:
-    """How the trial is shown: JSON lines, a screen, or a line now and then and whenever a state changes."""
+    """Yield the function that shows the trial: JSON lines, full-screen, or a line at intervals and on state changes."""
     from rich.console import Console
 
     from streams.up.view import line, screen, status
@@ -114,11 +117,11 @@ def _shown(up: Up, *, as_json: bool) -> Iterator[Callable[[], None]]:
     else:
         for name, url in up.urls().items():
             click.echo(f"{name}: {url}")
-        shown = _Lines(lambda: line(up), lambda: [part.state for part in up.parts])
-        yield shown.show
+        progress = _ProgressLines(lambda: line(up), lambda: [part.state for part in up.parts])
+        yield progress.show
 
 
-class _Lines:
+class _ProgressLines:
     def __init__(self, line: Callable[[], str], states: Callable[[], list[str]]) -> None:
         self._line, self._states = line, states
         self._last_states: list[str] = []
@@ -133,7 +136,7 @@ class _Lines:
 
 @contextlib.contextmanager
 def _campaign(source: str) -> Iterator[Path | None]:
-    """That of the sample day; otherwise the user's own holds."""
+    """Yield the campaign file of the sample day, or None so that the user's own campaign applies."""
     if source != "sample":
         yield None
         return

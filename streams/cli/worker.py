@@ -1,4 +1,4 @@
-"""`tagpulse worker enrich`, `tagpulse worker store` and `tagpulse worker watch`."""
+"""`tagpulse worker`: run an enrich, store or watch worker."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from streams.spikes import DEFAULT_SENSITIVITY
 
 logger = logging.getLogger(__name__)
 
-_WATCH_WITHIN_SECONDS = 0.2
+_WATCH_MAX_WAIT_SECONDS = 0.2
 
 
 @click.group()
 def command() -> None:
-    """Run a worker in the foreground; SIGTERM or Ctrl-C ends it with 0, and nothing is lost.
+    """Run a worker in the foreground; SIGTERM or Ctrl-C stops it with exit code 0, and nothing is lost.
 
     \b
     Examples:
@@ -51,14 +51,14 @@ def _concurrency(function: click.decorators.FC) -> click.decorators.FC:
         type=click.IntRange(1, 64),
         default=1,
         show_default=True,
-        help="Processes on this machine; they share the partitions.",
+        help="Number of processes on this machine; they share the partitions.",
     )(click.option("--process-number", type=int, default=0, hidden=True)(function))
 
 
 @command.command()
 @_concurrency
 def enrich(concurrency: int, process_number: int) -> int:
-    """posts.raw to posts.enriched: language, sentiment and topic of every post.
+    """Add language, sentiment and topic to every post (posts.raw to posts.enriched).
 
     \b
     Examples:
@@ -80,11 +80,13 @@ def enrich(concurrency: int, process_number: int) -> int:
     metavar="NAME",
     required=True,
     multiple=True,
-    help="Where the posts are kept: parquet, postgres, or what another package adds. Several times for several sinks.",
+    help="Sink to store the posts in: parquet, postgres, or one added by another package; repeatable.",
 )
 @_concurrency
 def store(sinks: tuple[str, ...], concurrency: int, process_number: int) -> int:
-    """posts.enriched to one or more sinks; each has a consumer group and processes of its own and waits for no other.
+    """Store the posts of posts.enriched in one or more sinks.
+
+    Each sink has its own consumer group and processes, and does not wait for the others.
 
     \b
     Examples:
@@ -106,12 +108,12 @@ def store(sinks: tuple[str, ...], concurrency: int, process_number: int) -> int:
 @click.option("--ends", type=click.Path(dir_okay=False, path_type=Path), hidden=True)
 @_concurrency
 def watch(ends: Path | None, concurrency: int, process_number: int) -> int:
-    """posts.enriched to pulse.minutes: the minutes of each hashtag; and these to alerts.spikes: what turns in them.
+    """Count the posts of each hashtag per minute (pulse.minutes), and find spikes in the minutes (alerts.spikes).
 
-    Minutes are of event time. One is told once its posts have come, again when late posts, edits or deletions change it,
-    and for the last time when it is final (TAGPULSE_WATCH__LATENESS_SECONDS). Until then its posts are not acknowledged, so
-    that nothing is kept but Kafka's topics: after any end the open minutes are read again. One of the processes watches the
-    minutes of all of them for spikes.
+    Minutes are in event time. A minute is published when its posts have arrived, again when late posts, edits or
+    deletions change it, and for the last time when it is final (TAGPULSE_WATCH__LATENESS_SECONDS). Its posts are not
+    acknowledged before that, so no state is kept outside Kafka: after a restart the open minutes are read again. One of
+    the processes looks for spikes in the minutes of all processes.
 
     \b
     Examples:
@@ -133,9 +135,9 @@ async def _enrich(settings: Settings, process_number: int) -> None:
     metrics.MODEL.labels(
         enricher.name, enricher.version, runtime.name if runtime else "", runtime.precision if runtime else ""
     ).set(1)
-    logger.info("the model is %s %s, computed by %s", enricher.name, enricher.version, runtime or "nothing")
+    logger.info("the model is %s %s, run by %s", enricher.name, enricher.version, runtime or "nothing")
     publisher = Publisher(settings.kafka, WORKER, settings.topics.limits)
-    pace = BatchPolicy(
+    policy = BatchPolicy(
         batch_size=settings.enrich.batch_size,
         max_wait_seconds=settings.enrich.max_wait_seconds,
         batches_in_flight=settings.enrich.batches_in_flight,
@@ -146,7 +148,7 @@ async def _enrich(settings: Settings, process_number: int) -> None:
         topic=settings.topics.raw,
         process=Enrich(enricher, settings).process,
         output=EnrichedOutput(publisher, settings.topics, hashtags),
-        pace=pace,
+        pace=policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,
     )
@@ -166,7 +168,7 @@ async def _store(kind: type[Sink], settings: Settings, process_number: int) -> N
         pace=sink.pace,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away or store.is_waiting,
-        beside=_spikes_beside(sink, publisher, settings),
+        beside=_spike_jobs(sink, publisher, settings),
     )
     try:
         await run(job, settings, process_number)
@@ -174,7 +176,7 @@ async def _store(kind: type[Sink], settings: Settings, process_number: int) -> N
         await store.close()
 
 
-def _spikes_beside(sink: Sink, publisher: Publisher, settings: Settings) -> tuple[Job, ...]:
+def _spike_jobs(sink: Sink, publisher: Publisher, settings: Settings) -> tuple[Job, ...]:
     if not sink.keeps_spikes:
         return ()
     store = StoreSpikes(sink, publisher, settings, part="-spikes")
@@ -193,8 +195,8 @@ def _spikes_beside(sink: Sink, publisher: Publisher, settings: Settings) -> tupl
 async def _watch(settings: Settings, process_number: int, ends: Path | None) -> None:
     campaign = load_campaign(settings.campaign)
     publisher = Publisher(settings.kafka, minutes.WORKER, settings.topics.limits)
-    pace = BatchPolicy(
-        batch_size=settings.watch.batch_size, max_wait_seconds=_WATCH_WITHIN_SECONDS, batches_in_flight=2
+    policy = BatchPolicy(
+        batch_size=settings.watch.batch_size, max_wait_seconds=_WATCH_MAX_WAIT_SECONDS, batches_in_flight=2
     )
     spikes_job = Job(
         worker=detect.WORKER,
@@ -203,7 +205,7 @@ async def _watch(settings: Settings, process_number: int, ends: Path | None) -> 
         output=detect.SpikesOutput(
             publisher, settings, settings.watch.sensitivity or campaign.sensitivity or DEFAULT_SENSITIVITY
         ),
-        pace=pace,
+        pace=policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,
     )
@@ -212,7 +214,7 @@ async def _watch(settings: Settings, process_number: int, ends: Path | None) -> 
         topic=settings.topics.enriched,
         process=minutes.read_enriched,
         output=minutes.MinutesOutput(publisher, settings, campaign.hashtags, ends=ends),
-        pace=pace,
+        pace=policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,
         beside=(spikes_job,),
@@ -226,5 +228,5 @@ def _load_enricher(settings: Settings, campaign: Campaign) -> TextEnricher:
 
 
 def _threads(settings: Settings, processes: int = 1) -> int:
-    """The threads of each model: those of the settings, else all cores shared by the processes."""
+    """Return the number of threads per model: TAGPULSE_MODEL__THREADS, or an equal share of the CPU cores."""
     return settings.model.threads or max(1, (os.cpu_count() or 1) // processes)

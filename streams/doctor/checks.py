@@ -1,4 +1,4 @@
-"""Checks everything that a run needs, and says what to do about what is wrong."""
+"""Checks of everything that a run needs, each with advice on how to fix a problem."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FULL_BYTES = _GIB // 2
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check found, and what to do when it is not ok."""
+    """The result of one check, with advice if it is not ok."""
 
     check: str
     status: Status
@@ -44,7 +44,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Every check, one after the other; each finding comes as soon as it is known. Raises nothing of its own."""
+    """Run every check in turn and yield each finding as soon as it is known, without raising errors."""
     yield check_campaign(settings)
     broker = check_broker(settings)
     yield broker
@@ -61,21 +61,21 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def check_campaign(settings: Settings) -> Finding:
-    """Whether the campaign file can be read."""
+    """Check that the campaign file is valid."""
     if settings.campaign is None:
         return Finding(
-            check="campaign", status="ok", detail="none: every hashtag counts, no campaign topics are scored"
+            check="campaign", status="ok", detail="none: all hashtags are watched, no campaign topics are scored"
         )
     try:
         campaign = load_campaign(settings.campaign)
     except TagpulseError as error:
-        return Finding(check="campaign", status="fail", detail=str(error), advice="tagpulse config validate")
-    tags = ", ".join(f"#{tag}" for tag in campaign.hashtags) or "every hashtag"
+        return Finding(check="campaign", status="fail", detail=str(error), advice="run tagpulse config validate")
+    tags = ", ".join(f"#{tag}" for tag in campaign.hashtags) or "all hashtags"
     return Finding(check="campaign", status="ok", detail=f"{campaign.name}: {tags}, {len(campaign.topics)} topics")
 
 
 def check_broker(settings: Settings) -> Finding:
-    """Whether Kafka answers to these settings, and if not, why."""
+    """Check that Kafka answers with these settings, and if it does not, say why."""
     kafka = settings.kafka
     names = [topic.name for topic in topics.planned(settings)]
     try:
@@ -87,14 +87,14 @@ def check_broker(settings: Settings) -> Finding:
         return Finding(
             check="broker",
             status="warn",
-            detail=f"{detail}: posts and passwords cross the network unencrypted",
+            detail=f"{detail}: posts and passwords are sent over the network unencrypted",
             advice="use TLS: TAGPULSE_KAFKA__SECURITY_PROTOCOL=SSL or SASL_SSL",
         )
     return Finding(check="broker", status="ok", detail=detail)
 
 
 def check_topics(settings: Settings) -> Finding:
-    """Whether the topics are there and as the settings want them."""
+    """Check that the topics exist and match the settings."""
     try:
         found = topics.check(settings)
     except TagpulseError as error:
@@ -102,54 +102,56 @@ def check_topics(settings: Settings) -> Finding:
     missing = [difference.topic for difference in found.differences if difference.what == "topic"]
     if missing:
         detail = f"missing: {', '.join(missing)}"
-        return Finding(check="topics", status="fail", detail=detail, advice="tagpulse topics create")
+        return Finding(check="topics", status="fail", detail=detail, advice="run tagpulse topics create")
     if found.differences:
         differences = (f"{d.topic}: {d.what} is {d.found}, wanted {d.wanted}" for d in found.differences)
         return Finding(
             check="topics",
             status="warn",
             detail="; ".join(differences),
-            advice="alter the topics with Kafka's tools (kafka-configs.sh, kafka-topics.sh), or mend TAGPULSE_TOPICS__…",
+            advice="alter the topics with Kafka's tools (kafka-configs.sh, kafka-topics.sh), or fix TAGPULSE_TOPICS__…",
         )
-    note = " (this broker tells no configurations)" if found.without_configs else ""
+    note = " (configuration not compared: this broker does not report it)" if found.without_configs else ""
     return Finding(check="topics", status="ok", detail=f"{', '.join(t.name for t in topics.planned(settings))}{note}")
 
 
 def check_tokens(settings: Settings) -> Iterator[Finding]:
-    """Whether there are tokens for the networks that the campaign names; nothing is asked of the networks."""
+    """Check that there are tokens for the networks in the campaign, without contacting the networks."""
     networks = _campaign(settings).sources
     if "x" in networks:
         if settings.x.token is None:
             advice = "set TAGPULSE_X__TOKEN: see docs/sources.md"
-            yield Finding(check="x", status="fail", detail="no token: X lets nobody listen without one", advice=advice)
+            yield Finding(check="x", status="fail", detail="no token: X requires a bearer token", advice=advice)
         else:
-            yield Finding(check="x", status="ok", detail=f"a token for {settings.x.url}")
+            yield Finding(check="x", status="ok", detail=f"a token is set for {settings.x.url}")
     if "mastodon" in networks:
-        without = [url for url, token in settings.mastodon.servers.items() if token is None]
-        if without:
+        missing = [url for url, token in settings.mastodon.servers.items() if token is None]
+        if missing:
             advice = "set TAGPULSE_MASTODON__TOKENS: see docs/sources.md"
-            detail = f"no token for {', '.join(without)}: instances since 4.2 ask for one"
+            detail = f"no token for {', '.join(missing)}: Mastodon 4.2 and later require one"
             yield Finding(check="mastodon", status="warn", detail=detail, advice=advice)
         else:
-            yield Finding(check="mastodon", status="ok", detail=f"a token for {', '.join(settings.mastodon.servers)}")
+            yield Finding(
+                check="mastodon", status="ok", detail=f"a token is set for {', '.join(settings.mastodon.servers)}"
+            )
 
 
 def check_model(settings: Settings) -> Finding:
-    """Whether the model's files are whole, and it loads and answers."""
+    """Check that the files of the model are intact, and that it loads and answers."""
     began = time.perf_counter()
     try:
-        from streams.model import load_enricher  # slow to import: a closed port should be said before
+        from streams.model import load_enricher  # slow to import: report a closed port first
 
         enricher = load_enricher(settings.model, _campaign(settings))
         loaded = time.perf_counter()
         [answer] = enricher.enrich([_SAMPLE])
     except SettingsError as error:
         shipped = isinstance(error.__cause__, ArtefactError) and settings.model.path is None
-        advice = "install tagpulse again" if shipped else "mend the setting, or what it names"
+        advice = "reinstall tagpulse" if shipped else "fix the setting, or the file that it names"
         return Finding(check="model", status="fail", detail=str(error), advice=advice)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
-        return Finding(check="model", status="fail", detail=detail, advice="install tagpulse again")
+        return Finding(check="model", status="fail", detail=detail, advice="reinstall tagpulse")
     return Finding(
         check="model",
         status="ok",
@@ -161,12 +163,12 @@ def check_model(settings: Settings) -> Finding:
 def _campaign(settings: Settings) -> Campaign:
     try:
         return load_campaign(settings.campaign)
-    except TagpulseError:  # a finding of its own
+    except TagpulseError:  # reported by check_campaign
         return Campaign()
 
 
 def check_port(settings: Settings) -> Finding:
-    """Whether the metrics can listen on their address."""
+    """Check that the metrics server can listen on its address."""
     host, port = settings.metrics.host, settings.metrics.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -177,21 +179,21 @@ def check_port(settings: Settings) -> Finding:
             return Finding(
                 check="metrics port",
                 status="warn",
-                detail=f"{host}:{port} is in use: a worker takes the next free port",
-                advice="tell Prometheus the port of the worker's log, or set TAGPULSE_METRICS__PORT",
+                detail=f"{host}:{port} is in use: a worker will use the next free port",
+                advice="configure Prometheus with the port from the worker's log, or set TAGPULSE_METRICS__PORT",
             )
         return Finding(
             check="metrics port",
             status="fail",
             detail=f"{host}:{port}: {error.strerror or error}",
-            advice="mend TAGPULSE_METRICS__HOST and TAGPULSE_METRICS__PORT",
+            advice="fix TAGPULSE_METRICS__HOST and TAGPULSE_METRICS__PORT",
         )
     return Finding(check="metrics port", status="ok", detail=f"{host}:{port} is free" if port else f"{host}, any port")
 
 
 def check_clock(settings: Settings, *, ask_broker: bool) -> Finding:
-    """Whether the clock can be believed: against the installation, the newest records and the kernel's opinion."""
-    advice = "let a time service keep the clock: timedatectl set-ntp true, or chrony"
+    """Check the clock against the installation time, the newest records and the kernel's synchronisation status."""
+    advice = "use a time service: timedatectl set-ntp true, or chrony"
     behind = clock_check.behind_installation()
     if behind > timedelta(days=1):
         detail = f"the clock is {behind.days} days behind the installation of tagpulse"
@@ -199,11 +201,15 @@ def check_clock(settings: Settings, *, ask_broker: bool) -> Finding:
     ahead = _records_ahead(settings) if ask_broker else None
     if ahead and ahead > _CLOCK_TOLERANCE:
         detail = f"the newest record of {settings.topics.raw} is {ahead.total_seconds():.0f} s ahead of this clock"
-        return Finding(check="clock", status="fail", detail=detail, advice=f"{advice}; here and where it was collected")
+        return Finding(
+            check="clock", status="fail", detail=detail, advice=f"{advice}; here and where the record was collected"
+        )
     if clock_check.is_synchronised() is False:
-        detail = "plausible, but the kernel says that no time service keeps it"
+        detail = "plausible, but not synchronised by a time service, according to the kernel"
         return Finding(check="clock", status="warn", detail=detail, advice=advice)
-    return Finding(check="clock", status="ok", detail="plausible" if ahead is None else "no record is ahead of it")
+    return Finding(
+        check="clock", status="ok", detail="plausible" if ahead is None else "no record is ahead of this clock"
+    )
 
 
 def _records_ahead(settings: Settings) -> timedelta | None:
@@ -214,7 +220,7 @@ def _records_ahead(settings: Settings) -> timedelta | None:
 
 
 def check_lake(lake: LakeSettings) -> Finding:
-    """Whether the folder of the lake can be written and has room, or the object store answers."""
+    """Check that the folder of the lake is writable and has space, or that the object store answers."""
     if isinstance(lake.path, Path):
         return check_disk("lake", lake.path, "TAGPULSE_LAKE__PATH")
     try:
@@ -226,19 +232,19 @@ def check_lake(lake: LakeSettings) -> Finding:
 
 
 def check_disk(check: str, path: Path, variable: str) -> Finding:
-    """Whether a folder can be written and has room."""
+    """Check that a folder is writable and its disk has space."""
     folder = path.absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return Finding(
             check=check,
             status="fail",
-            detail=f"{folder}: {existing} is no folder that this user may write to",
-            advice=f"give the rights, or set {variable}",
+            detail=f"{folder}: {existing} is not a folder that this user can write to",
+            advice=f"grant this user write access, or set {variable}",
         )
     free = shutil.disk_usage(existing).free
     detail = f"{folder}: {free / _GIB:.1f} GiB free"
     if free >= _LOW_BYTES:
         return Finding(check=check, status="ok", detail=detail)
-    advice = f"make room, or set {variable} to another disk"
+    advice = f"free some space, or set {variable} to another disk"
     return Finding(check=check, status="fail" if free < _FULL_BYTES else "warn", detail=detail, advice=advice)

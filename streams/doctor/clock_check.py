@@ -1,4 +1,4 @@
-"""Whether the clock of this machine can be believed: times decide to which minute a post belongs."""
+"""Checks of this machine's clock; it matters because the time of a post decides which minute it belongs to."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from streams.contracts import utc_now
 from streams.kafka.reader import end_offsets, open_reader, partitions_of
 from streams.settings import Settings
 
-_TIMEX_LONGS = 64  # more than struct timex has
-_TIMEX_STATUS_OFFSET = 40  # of its field `status` where a long has 8 bytes
+_TIMEX_LONGS = 64  # larger than struct timex
+_TIMEX_STATUS_OFFSET = 40  # offset of the field `status` if a long has 8 bytes
 _STA_UNSYNC = 0x40
 _POLL_MS = 500
 _POLLS = 4
 
 
 def is_synchronised() -> bool | None:
-    """What the kernel says: whether a time service (NTP) keeps the clock. None where it cannot be asked."""
+    """Return whether the kernel reports the clock as synchronised (NTP), or None if it cannot be asked."""
     if sys.platform != "linux" or struct.calcsize("l") != 8:
         return None
-    timex = (ctypes.c_long * _TIMEX_LONGS)()  # all zero: asks and changes nothing
+    timex = (ctypes.c_long * _TIMEX_LONGS)()  # all zeros: a query that changes nothing
     if ctypes.CDLL(None, use_errno=True).adjtimex(timex) < 0:
         return None
     status: int = struct.unpack_from("i", timex, _TIMEX_STATUS_OFFSET)[0]
@@ -34,16 +34,18 @@ def is_synchronised() -> bool | None:
 
 
 def behind_installation(clock: Callable[[], datetime] = utc_now) -> timedelta:
-    """How far the clock is behind the time at which this package was written to disk; zero or less when it is not."""
+    """Return how far the clock is behind the installation time of this package; zero or negative if it is not."""
     return datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC) - clock()
 
 
 def behind_records(settings: Settings, clock: Callable[[], datetime] = utc_now) -> timedelta | None:
-    """How far the clock is behind the newest record among the last ones of `posts.raw`; None without any record.
-    Raises Unavailable.
+    """Return how far the clock is behind the newest of the last records of `posts.raw`, or None if there are none.
 
-    A record's time is never later than its collection, so that one ahead of us says that the clocks of this machine and
-    of the one that collected it differ. The other direction cannot be told: old posts are no fault.
+    The time of a record is never later than its collection, so a record ahead of this clock means that the clocks of
+    this machine and of the collecting machine differ. A clock that is ahead cannot be detected: old posts are normal.
+
+    Raises:
+        Unavailable: If Kafka cannot be reached.
     """
     with open_reader(settings.kafka) as consumer:
         newest = max(_last_times(consumer, settings.topics.raw), default=None)

@@ -1,1 +1,1 @@
-"""Untrusted text, made safe for messages and terminals."""
+"""Sanitising of untrusted text for messages and terminals."""

@@ -1,4 +1,4 @@
-"""Words of strangers inside sentences of ours: they can be read, and do nothing to what stands around them."""
+"""Sanitising of untrusted text for inclusion in messages: it stays readable and cannot affect the text around it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _SPACES = frozenset(("Zs", "Zl", "Zp"))
 _DROPPED = frozenset(("Cc", "Cf", "Co", "Cs"))
 _MARKS = frozenset(("Mn", "Me"))
 MASK = "**********"
-_TO_READ = 4
-"""At most so many characters are read for each one that is shown: 10 kB of marks cost nothing."""
+_READ_FACTOR = 4
+"""Characters read at most per character shown, so that 10 kB of combining marks cost nothing."""
 
 
 def readable(text: str, limit: int) -> str:
-    """The text on one line of at most `limit` characters, an ellipsis at its end where it was cut.
+    """Return the text on one line of at most `limit` characters, with an ellipsis at the end if it was cut.
 
-    Controls, what turns the direction of writing, and other invisible characters are left out, and so are marks piled on
-    one letter beyond what any script needs. The joiners of emoji and of Indic and Persian words stay.
+    Control characters, bidirectional controls and other invisible characters are removed, and so are combining marks
+    stacked higher than any script needs. The joiners of emoji and of Indic and Persian words are kept.
     """
     shown: list[str] = []
     marks = 0
-    length = limit * _TO_READ
+    length = limit * _READ_FACTOR
     for character in text[:length]:
         category = unicodedata.category(character)
         if category in _SPACES or character in "\t\n\r":
@@ -43,7 +43,7 @@ def readable(text: str, limit: int) -> str:
 
 
 def without_secrets(text: str, *secrets: str) -> str:
-    """A server's words without what we told it: some repeat the request in their errors."""
+    """Return a server's message with the secrets masked, since some servers repeat the request in their errors."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)

@@ -1,4 +1,4 @@
-"""Texts of posts on a terminal: they are shown, and can do nothing."""
+"""Formatting of untrusted text and JSON for terminals, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from typing import Any
 
 import msgspec
 
-# Controls, line separators, what turns the direction of writing, and halves of surrogate pairs; a tab does no harm.
-_STEERING = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, line separators, bidirectional controls and lone surrogates; a tab is harmless.
+_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _INVISIBLE = "\u200c\u200d\ufe0e\ufe0f"
-"""Joiners and variation selectors: harmless, but terminals disagree on the width of what they join."""
+"""Joiners and variation selectors: harmless, but terminals disagree on the width of the result."""
 _MARKS_IN_A_ROW = 3
 
 
 def plain(text: str) -> str:
-    """The text on one line, without what steers a terminal: controls and what turns the direction of writing are
-    written as escapes, and marks piled on one letter beyond what any script needs are left out."""
+    """Return the text on one line, with runs of whitespace collapsed and unsafe characters neutralised.
+
+    Control characters and bidirectional controls are written as escapes. Joiners, variation selectors and combining
+    marks stacked higher than any script needs are removed.
+    """
     shown: list[str] = []
     marks = 0
     for character in " ".join(text.split()):
@@ -37,14 +40,14 @@ def _escaped(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as it is, but for line breaks and what steers a terminal: these are written as escapes."""
-    return _STEERING.sub(lambda found: _escaped(found[0]), text)
+    """Return the text unchanged, except that line breaks and terminal control characters are written as escapes."""
+    return _UNSAFE.sub(lambda found: _escaped(found[0]), text)
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
-    """JSON that can be shown: what cannot be printed stands in it as escapes, which change no value.
+    """Return a value as JSON that is safe to print: unprintable characters are escaped, which changes no value.
 
-    Takes what `json` takes, and structs, dataclasses and times.
+    Accepts everything that `json` accepts, as well as structs, dataclasses and datetimes.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=msgspec.to_builtins, indent=indent)
     if text.isprintable():
@@ -52,8 +55,8 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     return "".join(shown if shown.isprintable() or shown == "\n" else json.dumps(shown)[1:-1] for shown in text)
 
 
-def span(begin: datetime, end: datetime | None) -> tuple[str, str]:
-    """From when till when; the day once where it is the same."""
+def span(start: datetime, end: datetime | None) -> tuple[str, str]:
+    """Format the start and end of a period; the date of the end is left out if it is the same, and None is `open`."""
     if end is None:
-        return f"{begin:%Y-%m-%d %H:%M}", "open"
-    return f"{begin:%Y-%m-%d %H:%M}", f"{end:%H:%M}" if end.date() == begin.date() else f"{end:%Y-%m-%d %H:%M}"
+        return f"{start:%Y-%m-%d %H:%M}", "open"
+    return f"{start:%Y-%m-%d %H:%M}", f"{end:%H:%M}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M}"

@@ -124,4 +124,4 @@ def test_a_retry_ends_when_the_broker_goes_and_says_what_was_left(
         *went, last = retrying.stdout.splitlines()
         assert ": failed: " in last
         went = [line for line in went if ": retried as " in line]
-        assert f"{50 - len(went)} of 50 letters were left as they were" in retrying.stderr
+        assert f"{50 - len(went)} of 50 dead letters were left unchanged" in retrying.stderr

@@ -15,7 +15,7 @@ from tests.helpers.scrapes import samples
 
 _COUNTERS = ("tagpulse_acknowledged_total", "tagpulse_produced_total")
 # what the last line of a process may say: our own words for an end, and the code of an end that was not asked for
-_REASON = re.compile(r"was told to stop|sent and confirmed|stopped|\(exit \d+\)$|^tagpulse: ")
+_REASON = re.compile(r"stopped during startup|sent and confirmed|stopped|\(exit \d+\)$|^tagpulse: ")
 
 
 @dataclass(frozen=True)

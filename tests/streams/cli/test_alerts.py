@@ -1,4 +1,4 @@
-"""`tagpulse alerts` as a process."""
+"""`tagpulse alerts`, run as a subprocess."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_a_sample_and_its_end_reach_alertmanager_and_webhooks(tmp_path: Path) ->
         done = run_tagpulse("alerts", "test", "--hold", "2", "--json", settings=settings)
         assert done.returncode == 0, done.stdout + done.stderr
         wait_until(lambda: len(receiver.requests) == 2)
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(each["target"], each["state"], each["outcome"]) for each in told] == [
+    attempts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["target"], each["state"], each["outcome"]) for each in attempts] == [
         (name, state, "delivered") for state in ("open", "closed") for name in ("alertmanager", "webhook", "shift")
     ]
     first = server.requests[0].json
@@ -52,16 +52,16 @@ def test_a_sample_and_its_end_reach_alertmanager_and_webhooks(tmp_path: Path) ->
     assert alert["annotations"]["summary"].startswith("A test of tagpulse, nothing happened. #poltwt: 52 % negative")
 
 
-def test_alertmanager_is_told_who_asks(tmp_path: Path) -> None:
+def test_credentials_are_sent_to_alertmanager(tmp_path: Path) -> None:
     user, password = LOGIN
     with Alertmanager(tmp_path / "am", asks_for_login=True) as alertmanager:
         login = {"alertmanager_url": alertmanager.url, "alertmanager_user": user}
         wrong = run_tagpulse("alerts", "test", settings=_settings(**login, alertmanager_password="another"))
         right = run_tagpulse("alerts", "test", settings=_settings(**login, alertmanager_password=password))
     assert (wrong.returncode, right.returncode) == (1, 0), wrong.stdout + right.stdout
-    assert "refused for good" in wrong.stdout
+    assert "permanently refused" in wrong.stdout
     assert "401" in wrong.stdout
-    assert right.stdout.count("was taken") == 2
+    assert right.stdout.count("was delivered") == 2
 
 
 @pytest.mark.parametrize(
@@ -71,28 +71,28 @@ def test_alertmanager_is_told_who_asks(tmp_path: Path) -> None:
         ({"alertmanager_user": "shift", "alertmanager_password": "p", "alertmanager_token": "t"}, "not both"),
     ],
 )
-def test_one_whole_login_is_given(changes: dict[str, str], why: str) -> None:
+def test_credentials_must_be_complete_and_of_one_kind(changes: dict[str, str], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         _settings(**changes)
 
 
-def test_a_refusal_is_told_and_ends_with_one() -> None:
+def test_a_refusal_is_shown_and_gives_exit_code_1() -> None:
     with WebhookServer(Reply(403, body=b"\x1b[2Jwho are you?")) as server:
         settings = _settings(webhook_url=server.url, alertmanager_url="http://127.0.0.1:1", timeout_seconds=2)
         done = run_tagpulse("alerts", "test", "--to", "webhook", "--kind", "silence", settings=settings)
     assert done.returncode == 1
-    refused, taken = done.stdout.splitlines()
-    assert refused.startswith(f"webhook (127.0.0.1:{server.port}): the open spike was refused for good in ")
+    refused, delivered = done.stdout.splitlines()
+    assert refused.startswith(f"webhook (127.0.0.1:{server.port}): the open spike was permanently refused in ")
     assert refused.endswith("403 Forbidden: [2Jwho are you?")
-    assert "the closed spike was taken" in taken
+    assert "the closed spike was delivered" in delivered
     assert len(server.requests) == 2
 
 
-def test_a_target_that_is_away_is_tried_once() -> None:
+def test_an_unavailable_target_is_tried_once_per_message() -> None:
     settings = _settings(alertmanager_url="http://127.0.0.1:1")
     done = run_tagpulse("alerts", "test", settings=settings)
     assert done.returncode == 1
-    assert done.stdout.count("was not taken") == 2
+    assert done.stdout.count("was not delivered") == 2
 
 
 @pytest.mark.parametrize(("arguments", "code"), [((), 78), (("--name", "shift"), 2)])
@@ -100,7 +100,9 @@ def test_without_such_a_target_it_says_what_to_set(arguments: tuple[str, ...], c
     settings = _settings(webhook_url="http://127.0.0.1:1") if arguments else _settings()
     done = run_tagpulse("alerts", "test", *arguments, settings=settings)
     assert done.returncode == code
-    assert ("no target shift: there are webhook" if arguments else "TAGPULSE_ALERTS__WEBHOOK_URL") in done.stderr
+    assert (
+        "no target named shift: the targets are webhook" if arguments else "TAGPULSE_ALERTS__WEBHOOK_URL"
+    ) in done.stderr
 
 
 @pytest.mark.parametrize("name", ["test", "show"])
@@ -110,13 +112,13 @@ def test_help_has_examples(name: str) -> None:
     assert f"tagpulse alerts {name}" in done.stdout.partition("Examples:")[2]
 
 
-def test_show_lists_each_spike_as_it_was_last_told(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_show_lists_each_spike_by_its_latest_message(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     topics.create(settings)
     empty = run_tagpulse("alerts", "show", settings=settings)
     assert empty.stdout == f"{settings.topics.alerts} has no spikes\n"
-    told = [spike(2), spike(1), spike(1, "growing"), spike(1, "closed"), hostile_spike()]
-    produce(settings.kafka, settings.topics.alerts, [(b"x", b"{"), *((each.key, encode(each)) for each in told)])
+    published = [spike(2), spike(1), spike(1, "growing"), spike(1, "closed"), hostile_spike()]
+    produce(settings.kafka, settings.topics.alerts, [(b"x", b"{"), *((each.key, encode(each)) for each in published)])
     done = run_tagpulse("alerts", "show", "--json", settings=settings)
     assert done.returncode == 0, done.stderr
     shown = [json.loads(line) for line in done.stdout.splitlines()]
@@ -125,7 +127,7 @@ def test_show_lists_each_spike_as_it_was_last_told(embedded_broker: Broker, sett
         ("10", "open"),
         ("11", "open"),
     ]
-    assert f"{settings.topics.alerts}[0]@0 is no spike" in done.stderr
+    assert f"{settings.topics.alerts}[0]@0 is not a spike, skipped" in done.stderr
     table = run_tagpulse("alerts", "show", "--open", settings=settings).stdout
     assert "#poltwt" in table
     assert "2026-11-01 11:31" in table

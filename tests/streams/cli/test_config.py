@@ -1,4 +1,4 @@
-"""`tagpulse config`: what is in force and why, and every fault at once."""
+"""`tagpulse config`: shows the settings in effect and their origin, and reports all errors at once."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def campaign(tmp_path: Path) -> Path:
 
 
 def tagpulse(*arguments: str) -> tuple[Result, int]:
-    """The result, and the code with which `main` would end."""
+    """Run `tagpulse config` and return the result and the exit code that `main` would use."""
     result = CliRunner().invoke(cli.group, ["config", *arguments], standalone_mode=False)
     code = getattr(result.exception, "exit_code", None)
     return result, code if code is not None else int(result.return_value or 0)
 
 
-def test_show_tells_every_setting_where_it_comes_from_and_what_it_is(
+def test_show_gives_value_origin_and_description_of_every_setting(
     campaign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TAGPULSE_CAMPAIGN", str(campaign))
@@ -51,7 +51,7 @@ def test_show_tells_every_setting_where_it_comes_from_and_what_it_is(
     assert shown["campaign"]["topics"][0]["name"] == "police dogs"
 
 
-def test_what_show_prints_can_be_set(monkeypatch: pytest.MonkeyPatch, campaign: Path) -> None:
+def test_output_of_show_can_be_used_as_environment(monkeypatch: pytest.MonkeyPatch, campaign: Path) -> None:
     first, _ = tagpulse("show", "--campaign", str(campaign))
     assert "#poltwt" in first.stdout
     assert "police dogs" in first.stdout
@@ -76,15 +76,15 @@ def test_secrets_are_masked(options: list[str], tmp_path: Path, monkeypatch: pyt
         assert result.output.count("**********") == 2
 
 
-def test_validate_is_content(campaign: Path) -> None:
+def test_validate_accepts_valid_settings(campaign: Path) -> None:
     assert tagpulse("validate")[1] == 0
     result, code = tagpulse("validate", "--campaign", str(campaign))
-    assert (code, result.stdout) == (0, "the settings are sound, and so is the campaign poltwt\n")
+    assert (code, result.stdout) == (0, "the settings and the campaign poltwt are valid\n")
     assert json.loads(tagpulse("validate", "--json")[0].stdout) == {"faults": []}
 
 
 @pytest.mark.parametrize("by_option", [True, False])
-def test_validate_names_every_fault_of_settings_and_campaign(
+def test_validate_reports_every_error_of_settings_and_campaign(
     by_option: bool, campaign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign.write_text(CAMPAIGN.replace("hashtags", "hashtag").replace('"Police dogs"', "7"))
@@ -97,16 +97,16 @@ def test_validate_names_every_fault_of_settings_and_campaign(
     result, code = tagpulse("validate", *options)
 
     assert (code, result.stdout) == (78, "")
-    told = result.stderr.splitlines()
-    assert told[0] == "TAGPULSE_KAFKA__PASWORD: no such setting, did you mean TAGPULSE_KAFKA__PASSWORD?"
-    assert told[1].startswith("TAGPULSE_METRICS__PORT: ")
-    assert told[2].startswith(f"campaign {campaign}: line 6: topics[0].description: ")
-    assert told[3] == f"campaign {campaign}: line 3: hashtag: no such key, did you mean hashtags?"
-    assert len(told) == 4
-    assert json.loads(tagpulse("validate", "--json", *options)[0].stdout) == {"faults": told}
+    faults = result.stderr.splitlines()
+    assert faults[0] == "TAGPULSE_KAFKA__PASWORD: no such setting, did you mean TAGPULSE_KAFKA__PASSWORD?"
+    assert faults[1].startswith("TAGPULSE_METRICS__PORT: ")
+    assert faults[2].startswith(f"campaign {campaign}: line 6: topics[0].description: ")
+    assert faults[3] == f"campaign {campaign}: line 3: hashtag: no such key, did you mean hashtags?"
+    assert len(faults) == 4
+    assert json.loads(tagpulse("validate", "--json", *options)[0].stdout) == {"faults": faults}
 
 
-def test_a_missing_campaign_file_is_a_fault(tmp_path: Path) -> None:
+def test_a_missing_campaign_file_is_an_error(tmp_path: Path) -> None:
     for subcommand in ("validate", "show"):
         _, code = tagpulse(subcommand, "--campaign", str(tmp_path / "nowhere.toml"))
         assert code == 78

@@ -1,4 +1,4 @@
-"""`tagpulse dead` against real brokers: shapes, places, exit codes, and that nothing of a record is lost on its way."""
+"""`tagpulse dead` against real brokers: output, locations, exit codes, and that records are retried byte for byte."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def letter(settings: Settings, number: int, **fields: Any) -> DeadLetter:
     return DeadLetter(**given | fields)
 
 
-def bury(settings: Settings, letters: Sequence[DeadLetter]) -> None:
+def send_dead_letters(settings: Settings, letters: Sequence[DeadLetter]) -> None:
     produce(settings.kafka, settings.topics.dead, [(each.key, encode(each)) for each in letters], partition=0)
 
 
@@ -64,8 +64,8 @@ def test_a_missing_topic_is_named(embedded_broker: Broker, settings_for: Setting
         invoke("dead", "list", settings=missing)
 
 
-def test_a_letter_as_json(settings: Settings) -> None:
-    bury(settings, [letter(settings, 7, cut=True)])
+def test_a_dead_letter_as_json(settings: Settings) -> None:
+    send_dead_letters(settings, [letter(settings, 7, cut=True)])
     place = f"{settings.topics.dead}[0]@0"
     listed = {
         "letter": place,
@@ -88,13 +88,13 @@ def test_a_letter_as_json(settings: Settings) -> None:
     assert objects("dead", "show", place, settings=settings) == [listed | whole]
 
 
-def test_the_filters_choose(settings: Settings) -> None:
-    bury(
+def test_filters_select_dead_letters(settings: Settings) -> None:
+    send_dead_letters(
         settings,
         [letter(settings, number, reason=("malformed", "invalid", "empty")[number % 3]) for number in range(12)]
         + [letter(settings, 12, topic=settings.topics.enriched)],
     )
-    produce(settings.kafka, settings.topics.dead, [(b"x", b"no letter")], partition=0)
+    produce(settings.kafka, settings.topics.dead, [(b"x", b"not a dead letter")], partition=0)
 
     def numbers(*arguments: str) -> list[int]:
         return [
@@ -109,14 +109,16 @@ def test_the_filters_choose(settings: Settings) -> None:
     assert numbers("--limit", "2") == [0, 1]
     assert numbers("--since", "1h ago") == []
     shown = invoke("dead", "list", "--limit", "3", settings=settings)
-    assert "13 letters: malformed 5, invalid 4, empty 4" in shown.stdout
-    assert "the first 3 letters" in shown.stdout
-    assert "1 records of" in shown.stderr
-    assert "no such letters" in invoke("dead", "list", "--reason", "sink_refused", settings=settings).stdout
+    assert "13 dead letters: malformed 5, invalid 4, empty 4" in shown.stdout
+    assert "only the first 3 dead letters are shown" in shown.stdout
+    assert "skipped 1 records that are not dead letters" in shown.stderr
+    assert "no matching dead letters" in invoke("dead", "list", "--reason", "sink_refused", settings=settings).stdout
 
 
-def test_what_is_shown_cannot_steer_a_terminal_and_raw_is_the_record(settings: Settings) -> None:
-    bury(settings, [letter(settings, 1, error="\x1b[31mred", headers=(("x\x07", b"\x1b]0;owned"), ("none", None)))])
+def test_show_is_safe_for_terminals_and_raw_prints_the_record(settings: Settings) -> None:
+    send_dead_letters(
+        settings, [letter(settings, 1, error="\x1b[31mred", headers=(("x\x07", b"\x1b]0;owned"), ("none", None)))]
+    )
     place = f"{settings.topics.raw}[1]@101"
     shown = invoke("dead", "show", place, settings=settings).stdout
     assert r"\xff{not json\x1b[2J next" in shown
@@ -124,12 +126,12 @@ def test_what_is_shown_cannot_steer_a_terminal_and_raw_is_the_record(settings: S
     assert f"{len(HOSTILE)} bytes" in shown
     assert "\x1b" not in shown + invoke("dead", "list", settings=settings).stdout
     assert invoke("dead", "show", place, "--raw", settings=settings).stdout_bytes == HOSTILE
-    with pytest.raises(BadInput, match="has no letter at"):
+    with pytest.raises(BadInput, match="has no dead letter at"):
         invoke("dead", "show", f"{settings.topics.dead}[0]@99", settings=settings)
 
 
-def test_raw_of_several_different_letters_asks_for_one(settings: Settings) -> None:
-    bury(settings, [letter(settings, 1), letter(settings, 1, value=b"other")])
+def test_raw_with_several_different_dead_letters_asks_to_choose_one(settings: Settings) -> None:
+    send_dead_letters(settings, [letter(settings, 1), letter(settings, 1, value=b"other")])
     place = f"{settings.topics.raw}[1]@101"
     assert len(objects("dead", "show", place, settings=settings)) == 2
     with pytest.raises(BadInput, match="choose one"):
@@ -140,12 +142,12 @@ def test_raw_of_several_different_letters_asks_for_one(settings: Settings) -> No
     "arguments",
     [("list", "--reason", "bad"), ("list", "--since", "soon"), ("show", "nowhere"), ("retry", "--rate", "0")],
 )
-def test_wrong_usage_is_told(settings: Settings, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_reported(settings: Settings, arguments: tuple[str, ...]) -> None:
     with pytest.raises(click.UsageError):
         invoke("dead", *arguments, settings=settings)
 
 
-def test_a_record_goes_back_byte_for_byte(broker: Broker, settings_for: SettingsFactory) -> None:
+def test_a_record_is_retried_byte_for_byte(broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(broker, topics={"partitions": 4})
     topics.create(settings)
     keys = [f"test:{number}".encode() for number in range(20)]
@@ -154,16 +156,16 @@ def test_a_record_goes_back_byte_for_byte(broker: Broker, settings_for: Settings
     letters = [letter(settings, number, key=key, headers=tuple(odd), attempts=3) for number, key in enumerate(keys)]
     letters += [letter(settings, 50, key=None, partition=2), letter(settings, 51, value=None)]
     letters += [letter(settings, 52, key=None, value=None, partition=3, headers=(("none", None),))]
-    bury(settings, letters)
+    send_dead_letters(settings, letters)
 
     _, *done = objects("dead", "retry", "--execute", settings=settings)
 
     assert [each["result"] for each in done] == ["retried"] * len(letters)
     records = read_all(settings.kafka, settings.topics.raw)
-    standing = {f"{each.topic}[{each.partition}]@{each.offset}": each for each in records}
+    by_place = {f"{each.topic}[{each.partition}]@{each.offset}": each for each in records}
     homes = {each.key: each.partition for each in records if each.value == b"before"}
-    for original, said in zip(letters, done, strict=True):
-        back = standing[said["sent_to"]]
+    for original, result in zip(letters, done, strict=True):
+        back = by_place[result["sent_to"]]
         assert (back.key, back.value, back.timestamp) == (original.key, original.value, original.timestamp_ms)
         wanted = [pair for pair in original.headers if pair[0] != ATTEMPTS_HEADER]
         assert list(back.headers) == [*wanted, (ATTEMPTS_HEADER, str(original.attempts).encode())]
@@ -171,11 +173,11 @@ def test_a_record_goes_back_byte_for_byte(broker: Broker, settings_for: Settings
         assert back.partition == home
     assert objects("dead", "list", settings=settings) == []
     outcomes = [each["outcome"] for each in objects("dead", "list", "--all", settings=settings)]
-    assert [outcome["sent_to"] for outcome in outcomes] == [said["sent_to"] for said in done]
+    assert [outcome["sent_to"] for outcome in outcomes] == [result["sent_to"] for result in done]
 
 
-def test_only_what_can_go_is_planned_and_goes(settings: Settings) -> None:
-    bury(
+def test_only_dead_letters_that_can_be_retried_are_planned_and_sent(settings: Settings) -> None:
+    send_dead_letters(
         settings,
         [
             letter(settings, 0),
@@ -185,7 +187,7 @@ def test_only_what_can_go_is_planned_and_goes(settings: Settings) -> None:
         ],
     )
     planned = invoke("dead", "retry", settings=settings).stdout
-    assert f"1 letters of {settings.topics.dead} to retry" in planned
+    assert f"1 dead letters of {settings.topics.dead} to retry" in planned
     assert "left out: 1: its record was cut and is incomplete" in planned
     assert "left out: 1: it failed 5 times, the limit is 5" in planned
     assert "left out: 1: it came from file:day.jsonl" in planned
@@ -193,14 +195,14 @@ def test_only_what_can_go_is_planned_and_goes(settings: Settings) -> None:
     assert count(settings.kafka, settings.topics.raw) == 0
 
     done = invoke("dead", "retry", "--execute", settings=settings).stdout
-    assert f"{settings.topics.dead}[0]@0 (malformed, of {settings.topics.raw}[0]@100): retried as" in done
+    assert f"{settings.topics.dead}[0]@0 (malformed, from {settings.topics.raw}[0]@100): retried as" in done
     assert count(settings.kafka, settings.topics.raw) == 1
     invoke("dead", "retry", "--execute", settings=settings)
-    assert count(settings.kafka, settings.topics.raw) == 1, "what was retried is not retried again"
+    assert count(settings.kafka, settings.topics.raw) == 1, "a retried record is not sent again"
 
 
-def test_places_that_cannot_be_taken_are_told_with_the_exit_code(settings: Settings) -> None:
-    bury(settings, [letter(settings, 0), letter(settings, 1), letter(settings, 2, cut=True)])
+def test_places_that_cannot_be_processed_are_reported_by_exit_code(settings: Settings) -> None:
+    send_dead_letters(settings, [letter(settings, 0), letter(settings, 1), letter(settings, 2, cut=True)])
     dead, raw = settings.topics.dead, settings.topics.raw
     _, dropped = objects("dead", "drop", f"{raw}[0]@100", "--execute", settings=settings)
     assert (dropped["letter"], dropped["result"]) == (f"{dead}[0]@0", "dropped")
@@ -212,18 +214,18 @@ def test_places_that_cannot_be_taken_are_told_with_the_exit_code(settings: Setti
     assert [each["key"] for each in objects("dead", "list", settings=settings)] == ["test:1", "test:2"]
 
 
-def test_many_letters_are_dropped(settings: Settings) -> None:
+def test_many_dead_letters_are_dropped(settings: Settings) -> None:
     buried(settings, 3_000)
     _, *done = objects("dead", "drop", "--execute", settings=settings)
     assert [each["result"] for each in done] == ["dropped"] * 3_000
     assert objects("dead", "list", settings=settings) == []
 
 
-def test_a_topic_that_is_gone_is_told(settings: Settings) -> None:
-    bury(settings, [letter(settings, 0, topic=settings.topics.enriched)])
+def test_a_missing_target_topic_is_reported(settings: Settings) -> None:
+    send_dead_letters(settings, [letter(settings, 0, topic=settings.topics.enriched)])
     update = {"enriched": f"{settings.topics.enriched}-gone"}
     gone = settings.model_copy(update={"topics": settings.topics.model_copy(update=update)})
-    bury(settings, [letter(settings, 1, topic=gone.topics.enriched)])
+    send_dead_letters(settings, [letter(settings, 1, topic=gone.topics.enriched)])
     (plan,) = objects("dead", "retry", "--execute", settings=gone)
     assert plan["plan"]["letters"] == 0
     assert plan["plan"]["left_out"] == {
@@ -232,24 +234,24 @@ def test_a_topic_that_is_gone_is_told(settings: Settings) -> None:
     }
 
 
-def test_a_time_that_kafka_refuses_is_told_and_the_rest_goes(
+def test_a_timestamp_refused_by_kafka_is_reported_and_the_rest_is_sent(
     apache_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     settings = settings_for(apache_broker, topics={"partitions": 1})
     topics.create(settings)
     ahead = int((datetime.now(UTC) + timedelta(days=2)).timestamp() * 1000)
-    bury(settings, [letter(settings, 0), letter(settings, 1, timestamp_ms=ahead), letter(settings, 2)])
+    send_dead_letters(settings, [letter(settings, 0), letter(settings, 1, timestamp_ms=ahead), letter(settings, 2)])
     _, *done = objects("dead", "retry", "--execute", settings=settings, code=1)
     assert [each["result"] for each in done] == ["retried", "failed", "retried"]
     assert "InvalidTimestampError" in done[1]["error"]
     assert [each["key"] for each in objects("dead", "list", settings=settings)] == ["test:1"]
 
 
-def test_a_run_has_letters_of_its_own(settings: Settings) -> None:
+def test_a_run_has_its_own_dead_letters(settings: Settings) -> None:
     replay = for_run(settings, "friday")
     topics.create(replay)
-    bury(settings, [letter(settings, 0)])
-    bury(replay, [letter(replay, 1), letter(replay, 2, topic=settings.topics.raw)])
+    send_dead_letters(settings, [letter(settings, 0)])
+    send_dead_letters(replay, [letter(replay, 1), letter(replay, 2, topic=settings.topics.raw)])
     assert [each["key"] for each in objects("dead", "list", "--run", "friday", settings=settings)] == [
         "test:1",
         "test:2",
@@ -260,8 +262,8 @@ def test_a_run_has_letters_of_its_own(settings: Settings) -> None:
     assert count(settings.kafka, replay.topics.raw) == 1
 
 
-def test_as_a_process_it_ends_with_its_exit_code(settings: Settings) -> None:
-    bury(settings, [letter(settings, 0)])
+def test_exit_codes_as_a_subprocess(settings: Settings) -> None:
+    send_dead_letters(settings, [letter(settings, 0)])
     ended = run_tagpulse("dead", "retry", f"{settings.topics.dead}[0]@0", "--execute", settings=settings)
     assert (ended.returncode, ended.stderr) == (0, "")
     ended = run_tagpulse("dead", "retry", f"{settings.topics.dead}[0]@0", "--execute", settings=settings)

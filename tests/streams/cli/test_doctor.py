@@ -1,4 +1,4 @@
-"""`tagpulse doctor` as a process."""
+"""`tagpulse doctor`, run as a subprocess."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_all_is_well(embedded_broker: Broker, settings_for: SettingsFactory) -> 
     assert (done.returncode, found["ok"]) == (0, True)
 
 
-def test_what_is_wrong_is_said_and_the_exit_code_tells(tmp_path: Path) -> None:
+def test_problems_are_shown_and_set_the_exit_code(tmp_path: Path) -> None:
     done = run_tagpulse("doctor", settings=own_settings(f"{HOST}:{free_port()}", tmp_path), timeout=30)
     assert done.returncode == 1
     assert "fail  broker" in done.stdout

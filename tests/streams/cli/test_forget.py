@@ -1,4 +1,4 @@
-"""`tagpulse forget`: what sinks are asked to remove, what is reported, and what fails."""
+"""`tagpulse forget`: the requests to the sinks, the report, and failures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANNA, BERT = Author("x", "anna"), Author("mastodon", "bert@example.org")
 
 
 class Shelf(Sink):
-    """A sink of a test: posts by their authors."""
+    """An in-memory test sink that maps posts to their authors."""
 
     name = "shelf"
     posts: ClassVar[dict[PostKey, Author]] = {}
@@ -69,7 +69,7 @@ class Shelf(Sink):
 
 
 class Other(Shelf):
-    """One that can forget nothing."""
+    """A sink that does not support forgetting posts."""
 
     name = "other"
 
@@ -160,25 +160,25 @@ def test_the_report_goes_to_a_file(settings: Settings, tmp_path: Path) -> None:
     assert len(json.loads(path.read_text())["sinks"][0]["removed"]) == 2
 
 
-def test_reposts_may_stay_without_their_text(settings: Settings) -> None:
+def test_reposts_can_be_kept_without_their_text(settings: Settings) -> None:
     arguments = ("forget", "--sink", "shelf", "--author", "x:anna", "--reposts", "clear")
-    told = "1 reposts of them to be cleared of their text"
-    assert told in invoke(*arguments, settings=settings).stdout
+    planned = "1 reposts of them to be cleared of their text"
+    assert planned in invoke(*arguments, settings=settings).stdout
     ended = invoke(*arguments, "--execute", settings=settings)
     assert "shelf: 2 posts removed, 1 reposts of them cleared of their text" in ended.stderr
     assert json.loads(ended.stdout)["reposts"] == "clear"
     assert ("x", "of 1") in left()
 
 
-def test_without_its_report_nothing_is_removed(settings: Settings, tmp_path: Path) -> None:
+def test_nothing_is_removed_if_the_report_cannot_be_written(settings: Settings, tmp_path: Path) -> None:
     missing = str(tmp_path / "no" / "folder.json")
-    with pytest.raises(BadInput, match="the report cannot be written"):
+    with pytest.raises(BadInput, match="cannot write the report"):
         invoke("forget", "--sink", "shelf", "--author", "x:anna", "--execute", "--report", missing, settings=settings)
     assert Shelf.calls == []
 
 
 @pytest.mark.parametrize("fault", [Unavailable("the server is away"), RuntimeError("a fault")])
-def test_a_sink_that_fails_is_told_with_the_exit_code(
+def test_a_failing_sink_is_reported_and_sets_the_exit_code(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     monkeypatch.setattr(Shelf, "fault", fault)
@@ -187,7 +187,7 @@ def test_a_sink_that_fails_is_told_with_the_exit_code(
     assert Shelf.calls[-1] == "close"
 
 
-def test_one_that_cannot_forget_keeps_none_of_the_others_from_it(settings: Settings) -> None:
+def test_a_sink_that_cannot_forget_does_not_stop_the_others(settings: Settings) -> None:
     report = forget(settings, "--author", "x:anna", "--sink", "other", code=1)
     assert [bool(sink["error"]) for sink in report["sinks"]] == [False, True]
     assert "cannot forget posts" in report["sinks"][1]["error"]
@@ -195,13 +195,13 @@ def test_one_that_cannot_forget_keeps_none_of_the_others_from_it(settings: Setti
 
 
 @pytest.mark.parametrize("arguments", [(), ("--author", "anna"), ("--post", "x:"), ("--author", ":anna")])
-def test_wrong_usage_is_told(settings: Settings, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_reported(settings: Settings, arguments: tuple[str, ...]) -> None:
     with pytest.raises(click.UsageError):
         invoke("forget", *arguments, settings=settings)
 
 
 @given(st.lists(st.tuples(st.just("x"), st.text(min_size=1))), st.none() | st.binary(min_size=16))
-def test_what_was_asked_for_is_always_among_what_is_wanted(people: list[tuple[str, str]], key: bytes | None) -> None:
+def test_requested_authors_and_posts_are_always_included(people: list[tuple[str, str]], key: bytes | None) -> None:
     authors = [Author(*person) for person in people]
     wanted = wanted_of(authors, [PostKey("bluesky", "did:plc:a/3k")], key)
     assert set(authors) <= wanted.authors

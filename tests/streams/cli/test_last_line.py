@@ -1,4 +1,4 @@
-"""The last line of a command that failed: it says why, whatever strangers put into the error."""
+"""The last line of a failed command gives the reason, whatever untrusted text the error contains."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def settings(tmp_path: Path) -> Settings:
     return own_settings("127.0.0.1:1", tmp_path)
 
 
-def _end(error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
-    """How a command ends that raises the error: its exit code, and what it wrote."""
+def _run_failing(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[object, str]:
+    """Run a command that raises the error, and return its exit code and what it wrote to standard error."""
 
     @click.command()
     def failing() -> None:
@@ -36,8 +38,8 @@ def _end(error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return ended.value.code, capsys.readouterr().err
 
 
-def test_an_error_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code, written = _end(Unavailable(f"the server says\n{HOSTILE}\ntagpulse: forged"), monkeypatch, capsys)
+def test_a_tagpulse_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, written = _run_failing(Unavailable(f"the server says\n{HOSTILE}\ntagpulse: forged"), monkeypatch, capsys)
     assert code == 69
     assert written.endswith("\n")
     (line,) = written.splitlines()
@@ -45,17 +47,17 @@ def test_an_error_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert not STEERING.search(written)
 
 
-def test_a_traceback_steers_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code, written = _end(ValueError(f"cannot read {HOSTILE}"), monkeypatch, capsys)
+def test_a_traceback_is_safe_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, written = _run_failing(ValueError(f"cannot read {HOSTILE}"), monkeypatch, capsys)
     assert code == 70
     assert not STEERING.search(written)
     *trace, last = written.splitlines()
     assert trace[0] == "Traceback (most recent call last):"
     assert trace[-1] == r"ValueError: cannot read \x1b[2J \x07\x7f \x85forged \x9b31m \u2028\u202etxt\u2066"
-    assert last == "tagpulse: a fault of tagpulse, see the traceback above"
+    assert last == "tagpulse: internal error, see the traceback above"
 
 
-async def test_a_query_that_fails_at_a_post(settings: Settings, tmp_path: Path) -> None:
+async def test_a_query_that_fails_on_a_post(settings: Settings, tmp_path: Path) -> None:
     await write_run(tmp_path / "lake", "live", [enriched("1", "neutral", text=f"{HOSTILE}\n\nLINE 1: x" + "y" * 2_000)])
     done = run_tagpulse("query", "select text::int from posts", settings=settings)
     assert done.returncode == 65
@@ -65,7 +67,7 @@ async def test_a_query_that_fails_at_a_post(settings: Settings, tmp_path: Path) 
     assert not STEERING.search(line)
 
 
-async def test_what_a_server_says(settings: Settings, tmp_path: Path) -> None:
+async def test_an_error_message_of_a_server(settings: Settings, tmp_path: Path) -> None:
     async with x.x((403, HOSTILE.encode(), {})) as server:
         arguments = ("record", "x", "--tag", "poltwt", "--to", tmp_path / "day.zst")
         env = {"TAGPULSE_X__URL": server.url, "TAGPULSE_X__TOKEN": x.TOKEN}

@@ -1,4 +1,4 @@
-"""Live networks as a user listens to them: `tagpulse produce mastodon`, `x`, and `tagpulse record`."""
+"""Live networks from the command line: `tagpulse produce mastodon`, `tagpulse produce x` and `tagpulse record`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_listens_to_mastodon_and_fetches_what_it_missed(
     assert mastodon.TOKEN.encode() not in everything_in(tmp_path)
 
 
-async def test_a_gap_of_x_stands_in_its_topic(
+async def test_a_gap_of_x_is_written_to_the_gaps_topic(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     async with x.x([x.send(x.line(0)), x.cut], [x.send(x.line(1)), x.stay]) as server:
@@ -72,7 +72,7 @@ async def test_a_gap_of_x_stands_in_its_topic(
     ("network", "section", "setting"),
     [("x", {"token": "wrong"}, "TAGPULSE_X__TOKEN"), ("mastodon", {"tokens": "wrong"}, "TAGPULSE_MASTODON__TOKENS")],
 )
-async def test_a_wrong_token_ends_it_with_a_line_that_says_so(
+async def test_a_wrong_token_stops_the_command_with_an_error_line(
     network: str,
     section: dict[str, str],
     setting: str,
@@ -119,9 +119,11 @@ async def test_a_recording_is_played_through_the_same_parser(
     assert (again.returncode, "cannot be recorded to" in again.stderr) == (65, True)
 
 
-def test_wrong_usage_is_told(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_wrong_usage_is_reported(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     assert "--tag is for --as" in run_tagpulse("produce", "file", "--tag", "a", "x.jsonl", settings=settings).stderr
     assert "name some in the campaign" in run_tagpulse("produce", "mastodon", settings=settings).stderr
     assert "TAGPULSE_X__TOKEN is missing" in run_tagpulse("produce", "x", "--tag", "a", settings=settings).stderr
-    assert "no post can carry" in run_tagpulse("record", "x", "--tag", "a b", "--to", "x.zst", settings=settings).stderr
+    assert (
+        "no post can contain" in run_tagpulse("record", "x", "--tag", "a b", "--to", "x.zst", settings=settings).stderr
+    )

@@ -1,4 +1,4 @@
-"""Times on the command line."""
+"""Parsing of times given on the command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_age_counts_back_from_now(number: int, unit: str, ago: str) -> None:
 
 
 @given(st.text())
-def test_any_text_is_a_time_or_told(text: str) -> None:
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
     try:
         time = WHEN.convert(text, None, None)
     except click.BadParameter:
@@ -42,7 +42,7 @@ def test_any_text_is_a_time_or_told(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2w", "999999999d", "yesterday"])
-def test_what_is_no_time_is_told(text: str) -> None:
+def test_invalid_times_are_rejected(text: str) -> None:
     with pytest.raises(click.BadParameter, match="such as 2h or 7d"):
         WHEN.convert(text, None, None)
 

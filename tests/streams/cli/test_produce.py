@@ -1,4 +1,4 @@
-"""`tagpulse produce` as a user runs it."""
+"""`tagpulse produce`, run as a subprocess."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lines(count: int, second_apart: float = 0.0) -> str:
     )
 
 
-def test_a_file_with_a_bad_line_is_sent_and_summed_up(
+def test_a_file_with_a_bad_line_is_sent_and_summarised(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(embedded_broker)
@@ -71,10 +71,10 @@ def test_standard_input_and_a_table(embedded_broker: Broker, settings_for: Setti
         (["file", "--speed", "-1", "x.jsonl"], 2, "neither max nor a number above 0"),
         (["file", "--resume", "-"], 2, "standard input cannot be read again"),
         (["file", "--format", "jsonl", "--source-name", "x", "y"], 2, "are for CSV and TSV"),
-        (["bluesky", "--tag", "two words"], 2, "no post can carry the hashtag 'two words'"),
+        (["bluesky", "--tag", "two words"], 2, "no post can contain the hashtag 'two words'"),
     ],
 )
-def test_wrong_usage_is_told(
+def test_wrong_usage_is_reported(
     arguments: list[str], code: int, message: str, embedded_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     done = run_tagpulse("produce", *arguments, settings=settings_for(embedded_broker))
@@ -82,7 +82,7 @@ def test_wrong_usage_is_told(
 
 
 @pytest.mark.parametrize("how", ["terminate", "interrupt"])
-def test_a_paced_file_stops_soon_and_goes_on_where_it_was(
+def test_a_paced_file_stops_promptly_and_resumes(
     how: str, embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(embedded_broker, produce={"state_path": tmp_path / "state", "cursor_seconds": 0.1})
@@ -106,7 +106,7 @@ def test_a_paced_file_stops_soon_and_goes_on_where_it_was(
     assert json.loads(again.stdout)["read"] == 0
 
 
-def test_stops_within_seconds_while_kafka_is_away(
+def test_stops_within_seconds_while_kafka_is_unavailable(
     fresh_embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(fresh_embedded_broker, produce={"max_in_flight": 100})
@@ -126,7 +126,7 @@ def test_stops_within_seconds_while_kafka_is_away(
     assert number <= summary["sent"] < 200_000
 
 
-async def test_listens_to_bluesky_until_stopped_and_goes_on_from_its_cursor(
+async def test_listens_to_bluesky_until_stopped_and_resumes_from_its_cursor(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     first = [frame(number, text="#other" if number % 2 else "#poltwt") for number in range(100)]

@@ -1,4 +1,4 @@
-"""`tagpulse replay` and `tagpulse runs`, as they are used."""
+"""`tagpulse replay` and `tagpulse runs`, run as subprocesses."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_a_day_from_kafka_is_enriched_stored_and_accounted_for(
     assert {name: end_offsets(settings.kafka, name) for name in live} == live
     assert count(settings.kafka, settings.topics.enriched) == 0, "the live topic was written to"
 
-    assert replay(settings, "again", "--from", "raw") == manifest, "a run that is done is not done again"
+    assert replay(settings, "again", "--from", "raw") == manifest, "a finished run is not run again"
     other = run_tagpulse("replay", "--run", "again", "--from", "raw", "--source", "x", settings=settings)
     assert other.returncode == 65
     assert "begun with other choices (from=raw, sinks=" in other.stderr
 
 
-def test_the_same_day_twice_gives_the_same_whatever_the_workers(
+def test_replays_of_the_same_day_agree_whatever_the_workers(
     embedded_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     settings = prepared(embedded_broker, settings_for)
@@ -99,7 +99,7 @@ def test_a_day_from_the_lake_has_the_checksum_of_the_same_day_from_kafka(
     assert first["checksum"] == before["checksum"] == after["checksum"]
 
 
-def test_a_file_is_chosen_from_and_planned_first(
+def test_a_selection_of_a_file_is_planned_and_replayed(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(embedded_broker, model={"backend": "constant"}, lake={"flush_seconds": 0.5})
@@ -137,7 +137,7 @@ def test_runs_are_listed_shown_and_dropped(embedded_broker: Broker, settings_for
     assert settings.topics.raw in topics.names(settings.kafka)
 
 
-def test_a_worker_that_cannot_start_is_told_with_its_log(
+def test_a_worker_that_cannot_start_is_reported_with_its_log(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = prepared(embedded_broker, settings_for)
@@ -147,12 +147,12 @@ def test_a_worker_that_cannot_start_is_told_with_its_log(
         assert process.wait(60) == 70
         assert "`tagpulse worker enrich" in process.stderr
         assert "no-model" in process.stderr
-    assert replay(settings, "again", "--from", "raw")["read"] == POSTS + 2, "mended, the same command goes on"
+    assert replay(settings, "again", "--from", "raw")["read"] == POSTS + 2, "once fixed, the same command continues"
 
 
-def test_wrong_usage_is_told(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_wrong_usage_is_reported(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
-    for arguments, told in {
+    for arguments, message in {
         ("--run", "live", "--from", "raw"): "--run live is the live day",
         ("--run", "a", "--from", "raw", "--since", "noon"): "no time is known in 'noon'",
         ("--run", "a", "--from", "raw", "--offsets", "1-2"): "PARTITION:FIRST-LAST",
@@ -160,14 +160,14 @@ def test_wrong_usage_is_told(embedded_broker: Broker, settings_for: SettingsFact
     }.items():
         done = run_tagpulse("replay", *arguments, settings=settings)
         assert done.returncode == 2, done.stderr
-        assert told in done.stderr
+        assert message in done.stderr
     other = run_tagpulse("replay", "--run", "a", "--from", "raw", settings=settings, env={"TAGPULSE_RUN": "b"})
     assert (other.returncode, "TAGPULSE_RUN=b is set" in other.stderr) == (2, True)
     assert run_tagpulse("replay", "--run", "No Name", "--from", "raw", settings=settings).returncode == 78
     assert run_tagpulse("replay", "--run", "a", "--from", "nowhere.jsonl", settings=settings).returncode == 65
 
 
-def test_a_day_out_of_the_lake_goes_into_both_sinks_and_people_are_forgotten_in_both(
+def test_a_day_from_the_lake_goes_to_both_sinks_and_authors_are_forgotten_in_both(
     embedded_broker: Broker, settings_for: SettingsFactory, dsn: str, tmp_path: Path
 ) -> None:
     settings = settings_for(
@@ -188,8 +188,8 @@ def test_a_day_out_of_the_lake_goes_into_both_sinks_and_people_are_forgotten_in_
     manifest = replay(settings, "second", "--from", "lake", "--from-run", "first", *both)
     assert (manifest["read"], manifest["deletions"], manifest["sinks"]) == (21, 1, {"parquet": 19, "postgres": 19})
     listed = run_tagpulse("runs", "list", "--json", *both, settings=settings).stdout.splitlines()
-    held = {each["name"]: each["posts"] for each in map(json.loads, listed)}
-    assert held["second"] == {"parquet": 19, "postgres": 19}
+    stored = {each["name"]: each["posts"] for each in map(json.loads, listed)}
+    assert stored["second"] == {"parquet": 19, "postgres": 19}
 
     done = run_tagpulse("forget", "--author", "x:author 0", "--execute", settings=settings)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""`tagpulse spikes`: of a file and of a run in the lake."""
+"""`tagpulse spikes`, with minutes from a file and from a run in the lake."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_file_of_minutes(tmp_path: Path, settings: Settings) -> None:
     assert found["usual_rate"] == pytest.approx(15, rel=0.1)
 
 
-def test_a_spike_that_goes_on_is_not_closed(tmp_path: Path, settings: Settings) -> None:
+def test_an_ongoing_spike_is_not_closed(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "day.jsonl"
     path.write_text("".join(lines().splitlines(keepends=True)[:312]))
     (found,) = objects("spikes", "--minutes", str(path), settings=settings)
@@ -78,14 +78,14 @@ def test_standard_input_and_hostile_hashtags() -> None:
     assert "\u202e" not in result.stdout
 
 
-def test_nothing_found_is_said(tmp_path: Path, settings: Settings) -> None:
+def test_reports_that_nothing_was_found(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "day.jsonl"
     path.write_text("")
     assert invoke("spikes", "--minutes", str(path), settings=settings).stdout == "nothing would have alerted\n"
     assert objects("spikes", "--minutes", str(path), settings=settings) == []
 
 
-def test_a_bad_line_ends_it_with_its_place(tmp_path: Path, settings: Settings) -> None:
+def test_a_bad_line_stops_the_command_with_its_location(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "day.jsonl"
     path.write_text(lines() + "{}\n")
     with pytest.raises(BadInput, match=r"day\.jsonl:601: .*minute"):
@@ -93,14 +93,14 @@ def test_a_bad_line_ends_it_with_its_place(tmp_path: Path, settings: Settings) -
 
 
 @pytest.mark.parametrize("options", [(), ("--run", "live", "--minutes", "-")])
-def test_one_source_is_named(options: tuple[str, ...]) -> None:
+def test_exactly_one_source_is_required(options: tuple[str, ...]) -> None:
     result = CliRunner().invoke(group, ["spikes", *options])
     assert result.exit_code == 2
-    assert "name a run" in result.output
+    assert "give either a run" in result.output
 
 
 def posts(storm: int) -> list[EnrichedPost]:
-    """Ten minutes of every hour of a morning are worse; in a storm, one text is copied in place of the negative ones."""
+    """Return the posts of three hours: 20 minutes are more negative or, with `storm`, contain copies of one text."""
     dice = np.random.default_rng(1)
     found = []
     for minute in range(180):
@@ -131,7 +131,7 @@ async def test_a_run_in_the_lake(settings: Settings) -> None:
     assert "negative" not in kinds
 
 
-async def test_a_run_is_watched_as_its_campaign_says(settings: Settings, tmp_path: Path) -> None:
+async def test_a_run_is_watched_with_the_sensitivity_of_its_campaign(settings: Settings, tmp_path: Path) -> None:
     await write_run(settings.lake.path, "live", posts(storm=0))
     found = {}
     for sensitivity in ("low", "high"):
@@ -146,7 +146,7 @@ async def test_a_run_is_watched_as_its_campaign_says(settings: Settings, tmp_pat
         invoke("spikes", "--run", "live", settings=own)
 
 
-async def test_a_run_that_is_not_there(settings: Settings) -> None:
+async def test_a_run_that_does_not_exist(settings: Settings) -> None:
     await write_run(settings.lake.path, "live", posts(storm=0)[:1])
     with pytest.raises(BadInput, match="no posts of the run again"):
         invoke("spikes", "--run", "again", settings=settings)

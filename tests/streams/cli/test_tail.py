@@ -1,4 +1,4 @@
-"""`tagpulse tail`: what is shown, in which order, and that no post can steer the terminal."""
+"""`tagpulse tail`: its output and order, and that posts cannot inject terminal escapes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_every_message_is_a_readable_line(message: Message, shown: str) -> None:
         (encode(POST), [("tagpulse-schema", b"99")], "unknown_version: schema version b'99'"),
     ],
 )
-def test_what_is_no_message_is_shown_as_bytes(value: bytes | None, headers: Any, shown: str) -> None:
+def test_an_undecodable_record_is_shown_as_bytes(value: bytes | None, headers: Any, shown: str) -> None:
     assert shown in as_line(record(value, headers))
     assert "error" in json.loads(as_object(record(value, headers)))
 
@@ -102,7 +102,7 @@ def test_no_text_reaches_the_terminal_as_a_command(text: str, author: str, error
         assert as_object(record(raw)).isprintable()
 
 
-def test_markup_is_no_markup() -> None:
+def test_rich_markup_is_not_interpreted() -> None:
     post = Post(source="s", id="1", text="[red]alert[/red] [link=https://evil.example]x[/link]", created_at=WHEN)
     assert "[red]alert[/red] [link=https://evil.example]x[/link]" in as_line(record(encode(post)))
 
@@ -137,7 +137,7 @@ def test_the_last_and_the_first_messages(embedded_broker: Broker, settings_for: 
     assert len(ids("--from-start", "-n", "4")) == 4
 
 
-def test_what_comes_is_shown_until_ctrl_c(
+def test_new_messages_are_shown_until_ctrl_c(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(embedded_broker)
@@ -153,7 +153,7 @@ def test_what_comes_is_shown_until_ctrl_c(
         assert "Traceback" not in tail.stderr
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_a_closed_pipe_is_not_an_error(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     topics.create(settings)
     more_than_a_pipe_holds = [(b"key", encode(POST))] * 2_000
@@ -174,9 +174,9 @@ def test_a_reader_that_has_seen_enough_is_no_error(embedded_broker: Broker, sett
             tail.kill()
 
 
-def test_a_topic_that_is_not_there(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_a_topic_that_does_not_exist(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     done = run_tagpulse("tail", "no-such-topic", settings=settings, timeout=20)
     assert done.returncode == 65
-    assert done.stderr.endswith("there is no topic no-such-topic: `tagpulse topics list` names them\n")
+    assert done.stderr.endswith("there is no topic no-such-topic: `tagpulse topics list` lists the topics\n")
     assert "no-such-topic" not in {topic.name for topic in topics.listing(settings)}

@@ -1,4 +1,4 @@
-"""`tagpulse topics` as a process: what it prints, and its exit codes."""
+"""`tagpulse topics`, run as a subprocess: its output and exit codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_create_check_and_list(settings: Settings) -> None:
     assert created.returncode == 0, created.stderr
     assert f"{settings.topics.raw}: created" in created.stdout
     assert json.loads(again.stdout)["made"] == []
-    assert (checked.returncode, checked.stdout) == (0, "the topics are as the settings want them\n")
+    assert (checked.returncode, checked.stdout) == (0, "the topics match the settings\n")
     mine = {topic["name"]: topic for topic in map(json.loads, listed.stdout.splitlines())}
     assert mine[settings.topics.raw] == {
         "name": settings.topics.raw, "role": "raw", "partitions": 4, "replication": 1, "records": 0,
@@ -37,7 +37,7 @@ def test_check_fails_on_differences(embedded_broker: Broker, settings_for: Setti
     assert {difference["found"] for difference in json.loads(as_json.stdout)["differences"]} == {"missing"}
 
 
-def test_a_closed_port_is_said_at_once(tmp_path: Path) -> None:
+def test_a_closed_port_is_reported_at_once(tmp_path: Path) -> None:
     settings = own_settings(f"127.0.0.1:{free_port()}", tmp_path)
     done = run_tagpulse("topics", "create", settings=settings, timeout=10)
     assert done.returncode == 69
@@ -45,11 +45,11 @@ def test_a_closed_port_is_said_at_once(tmp_path: Path) -> None:
     assert "nothing listens there" in done.stderr
 
 
-def test_waits_for_a_broker_that_is_being_started(tmp_path: Path) -> None:
+def test_waits_for_a_broker_that_is_still_starting(tmp_path: Path) -> None:
     port = free_port()
     settings = own_settings(f"127.0.0.1:{port}", tmp_path)
     with Tagpulse("topics", "create", "--wait", "60", settings=settings, folder=tmp_path) as creating:
-        wait_until(lambda: "nothing listens there" in creating.stderr, 30, "it has tried in vain")
+        wait_until(lambda: "nothing listens there" in creating.stderr, 30, "the first attempt has failed")
         with build_broker("embedded", tmp_path / "broker", port):
             assert creating.wait(60) == 0
     assert f"{settings.topics.raw}: created" in creating.stdout

@@ -179,7 +179,7 @@ def test_the_view_is_live_in_a_terminal_and_ctrl_c_ends_it(start_demo: Callable[
     text = seen.decode(errors="replace")
     assert text.count("\x1b[?1049h") == 1
     assert text.rindex("\x1b[?1049l") > text.rindex("mood by hashtag")
-    assert "nothing of it is left running" in text
+    assert "all its processes have been stopped" in text
     assert not demo.others()
 
 
@@ -200,7 +200,7 @@ def test_a_part_that_fails_ends_the_demo_with_its_log(start_demo: Callable[..., 
     ("arguments", "reason"),
     [
         (("--speed", "0"), "above 0"),
-        (("--speed", "10", "--duration", "10"), "give one of them"),
+        (("--speed", "10", "--duration", "10"), "give only one of them"),
         (("--keep", "."), "not empty"),
     ],
 )

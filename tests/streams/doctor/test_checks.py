@@ -1,4 +1,4 @@
-"""The doctor: each check finds what is wrong, and says what to do."""
+"""The checks of `tagpulse doctor` and their advice."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_broker_and_topics_of_a_fresh_cluster(settings: Settings) -> None:
     made = checks.check_topics(settings)
 
     assert (broker.status, broker.detail) == ("ok", f"{settings.kafka.bootstrap_servers} answers (PLAINTEXT)")
-    assert (missing.status, missing.advice) == ("fail", "tagpulse topics create")
+    assert (missing.status, missing.advice) == ("fail", "run tagpulse topics create")
     assert settings.topics.dead in missing.detail
     assert made.status == "ok"
 
 
-def test_a_broker_that_is_away_is_explained(tmp_path: Path) -> None:
+def test_an_unreachable_broker_is_explained(tmp_path: Path) -> None:
     settings = own_settings(f"{HOST}:{free_port()}", tmp_path)
     broker, topic, *_ = list(checks.examine(settings))[1:]
     assert broker.status == "fail"
@@ -94,7 +94,7 @@ def test_a_damaged_model_is_found(tmp_path: Path) -> None:
     assert finding.status == "fail"
     assert "model.onnx does not match" in finding.detail
     assert "TAGPULSE_MODEL__PATH" in finding.detail
-    assert finding.advice == "mend the setting, or what it names"
+    assert finding.advice == "fix the setting, or the file that it names"
 
 
 def test_a_missing_model_is_found(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_the_clock_against_the_installation() -> None:
 
 
 @pytest.mark.parametrize(("free", "status"), [(10 * 2**30, "ok"), (2 * 2**30, "warn"), (2**20, "fail")])
-def test_the_room_on_a_disk(free: int, status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_free_space_on_a_disk(free: int, status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(free, 0, free))
     finding = checks.check_disk("lake", tmp_path / "not" / "yet" / "there", "TAGPULSE_LAKE__PATH")
     assert finding.status == status
@@ -163,7 +163,7 @@ def test_the_room_on_a_disk(free: int, status: str, monkeypatch: pytest.MonkeyPa
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("a file")
     finding = checks.check_disk("lake", tmp_path / "lake", "TAGPULSE_LAKE__PATH")
-    assert (finding.status, finding.advice) == ("fail", "give the rights, or set TAGPULSE_LAKE__PATH")
+    assert (finding.status, finding.advice) == ("fail", "grant this user write access, or set TAGPULSE_LAKE__PATH")
 
 
 def test_the_campaign_file(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_the_campaign_file(tmp_path: Path) -> None:
     assert (good.status, good.detail) == ("ok", "Twitter day: #poltwt, 0 topics")
     path.write_text("name = 3\n")
     bad = checks.check_campaign(Settings(campaign=path))
-    assert (bad.status, bad.advice) == ("fail", "tagpulse config validate")
+    assert (bad.status, bad.advice) == ("fail", "run tagpulse config validate")
 
 
 def test_a_wrong_certificate_is_a_finding(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_wrong_certificate_is_a_finding(tmp_path: Path) -> None:
     assert (finding.status, "kafka.ssl_ca_file" in finding.detail) == ("fail", True)
 
 
-def test_tokens_of_the_campaigns_networks_are_looked_for(tmp_path: Path) -> None:
+def test_tokens_of_the_networks_of_the_campaign_are_checked(tmp_path: Path) -> None:
     campaign = tmp_path / "campaign.toml"
     campaign.write_text('sources = ["bluesky", "mastodon", "x"]')
     servers = {"instances": "one.example,two.example", "tokens": "one.example=secret"}

@@ -115,7 +115,7 @@ def test_commands_reach_a_secured_kafka_with_settings_from_the_environment(secur
         settings = Settings(kafka=secured.settings(listener), topics=TopicsSettings(**topics))
         created = run_tagpulse("topics", "create", settings=settings)
         assert created.returncode == 0, created.stderr
-    assert created.stdout.count("stood already") == len(ROLES)
+    assert created.stdout.count("exists already") == len(ROLES)
     wrong = run_tagpulse("topics", "create", settings=Settings(kafka=secured.settings("LOGIN", password="mistaken")))
     assert wrong.returncode == 77
     assert "the login of pulse failed" in wrong.stderr

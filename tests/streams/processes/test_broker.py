@@ -154,4 +154,4 @@ def test_the_command_says_when_the_broker_dies(
         brokers = children(command.pid)
         os.kill(brokers[0], signal.SIGKILL)
         assert command.wait(10) == 69
-        assert "the broker ended by itself" in command.stderr
+        assert "the broker exited unexpectedly" in command.stderr

@@ -206,8 +206,8 @@ async def test_common_queries_use_an_index(dsn: str, question: str) -> None:
 def test_migrate_and_check_say_what_they_found(tmp_path: Path, dsn: str) -> None:
     assert run(tmp_path, dsn, "check", "--json") == (1, f'{{"found": null, "needed": "{NEEDED}"}}\n')
     assert run(tmp_path, dsn, "migrate", "--json") == (0, f'{{"before": null, "now": "{NEEDED}"}}\n')
-    assert run(tmp_path, dsn, "check") == (0, f"the tables have version {NEEDED}, as needed\n")
-    assert run(tmp_path, dsn, "migrate") == (0, f"the tables have version {NEEDED} already\n")
+    assert run(tmp_path, dsn, "check") == (0, f"the tables are at version {NEEDED}, as required\n")
+    assert run(tmp_path, dsn, "migrate") == (0, f"the tables are already at version {NEEDED}\n")
 
 
 async def test_prune_shows_its_plan_and_drops_whole_months_only_with_execute(tmp_path: Path, dsn: str) -> None:
@@ -242,7 +242,7 @@ async def test_prune_shows_its_plan_and_drops_whole_months_only_with_execute(tmp
         assert connection.execute("select id from posts order by id").fetchall() == [("ancient",), ("new",), ("old",)]
     for _ in range(2):
         code, output = run(tmp_path, dsn, "prune", "--execute", retention_days=60)
-    assert (code, output) == (0, "no month is wholly older than 60 days\n")
+    assert (code, output) == (0, "no month is entirely older than 60 days\n")
     await store(settings_for(dsn), row(7, changed(enriched("ancient"), created_at=datetime(1, 1, 1, tzinfo=UTC))))
 
 

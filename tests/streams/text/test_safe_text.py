@@ -24,18 +24,18 @@ from streams.text.safe_text import readable
         ("", ""),
     ],
 )
-def test_what_can_be_read_stays_and_the_rest_goes(text: str, shown: str) -> None:
+def test_readable_text_is_kept_and_the_rest_removed(text: str, shown: str) -> None:
     assert readable(text, 100) == shown
 
 
-def test_marks_are_piled_no_higher_than_a_script_needs() -> None:
+def test_stacked_marks_are_limited() -> None:
     assert readable("e" + "\u0301" * 5_000, 50) == "e" + "\u0301" * 3 + "…"
     assert readable("x" * 60, 50) == "x" * 49 + "…"
     assert readable("x" * 50, 50) == "x" * 50
 
 
 @given(st.text(), st.integers(1, 40))
-def test_whatever_the_text_it_is_one_short_harmless_line(text: str, limit: int) -> None:
+def test_any_text_becomes_one_short_harmless_line(text: str, limit: int) -> None:
     shown = readable(text, limit)
     assert len(shown) <= limit
     assert "\n" not in shown

@@ -1,4 +1,4 @@
-"""What is written on a terminal, as text or as JSON: posts can be read, and do nothing."""
+"""Output on a terminal, as text or JSON: posts are readable and cannot inject escape sequences."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.streams.compare.two_runs import enriched, write_run
 
 HOSTILE = "\x1b[2J \x07\x7f \x85forged \x9b31m \u2028\u202etxt\u2066"
 STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""With the line break left out, which ends what we write."""
+"""Without the line break, which ends every line of output."""
 
 
 @given(st.text(st.characters()))
-def test_json_holds_every_text_and_steers_nothing(text: str) -> None:
+def test_json_preserves_every_text_and_is_safe_for_terminals(text: str) -> None:
     for indent in (None, 2):
         shown = json_text({"text": text, text: [text]}, indent=indent)
         assert shown.replace("\n", "").isprintable()
@@ -36,20 +36,20 @@ def test_json_holds_every_text_and_steers_nothing(text: str) -> None:
 
 
 @given(st.text(st.characters()))
-def test_one_line_is_one(text: str) -> None:
+def test_one_line_is_always_one_line(text: str) -> None:
     shown = one_line(text)
     assert len(shown.splitlines()) <= 1
     assert not STEERING.search(shown.replace("\t", ""))
     shown.encode()
 
 
-def test_what_can_be_read_stays_as_it_is() -> None:
+def test_readable_text_is_unchanged() -> None:
     text = "Größe\t🐕\u200d🦺 हिन्दी شكرا می\u200cخواهم"
     assert one_line(text) == text
     assert json_text("Größe 🐕 हिन्दी شكرا") == '"Größe 🐕 हिन्दी شكرا"'
 
 
-def test_json_takes_what_our_commands_have() -> None:
+def test_json_accepts_structs_dataclasses_and_times() -> None:
     class Inner(msgspec.Struct):
         at: datetime
 
@@ -61,7 +61,7 @@ def test_json_takes_what_our_commands_have() -> None:
     assert json_text([Outer(Inner(at)), at]) == '[{"inner": {"at": "2026-06-20T00:00:00Z"}}, "2026-06-20T00:00:00Z"]'
 
 
-def test_no_command_writes_json_in_another_way() -> None:
+def test_every_command_writes_json_with_json_text() -> None:
     others = re.compile(r"json\.dumps|json\.encode|json\.format|import dumps|to_json\(\)\)$", re.MULTILINE)
     found = [path.name for path in (ROOT / "streams" / "cli").glob("*.py") if others.search(path.read_text())]
     assert found == []
@@ -94,7 +94,7 @@ async def test_queries(settings: Settings) -> None:
     _harmless(invoke("query", asked, settings=settings))
     pivot = "pivot (select text from posts) on text using count(*)"
     pivoted = _harmless(invoke("query", "--unlocked", pivot, settings=settings))
-    assert "x1b[2J" in pivoted, "a post's text stands at the head of a column"
+    assert "x1b[2J" in pivoted, "the text of a post is the name of a column"
 
 
 async def test_comparisons(settings: Settings) -> None:
@@ -108,6 +108,6 @@ def test_spikes(settings: Settings, tmp_path: Path) -> None:
     assert json.loads(shown)["hashtag"] == HOSTILE
 
 
-def test_what_was_forgotten(settings: Settings) -> None:
+def test_the_report_of_forget(settings: Settings) -> None:
     arguments = ("forget", "--author", f"x:{HOSTILE}", "--sink", "parquet", "--execute")
     assert json.loads(_harmless(invoke(*arguments, settings=settings)))["authors"][0]["name"] == HOSTILE

@@ -184,7 +184,7 @@ async def test_the_commands_print_the_plan_and_act_only_with_execute(tmp_path: P
         done = run_tagpulse("lake", "compact", "--run", "live", *extra, settings=settings)
         assert done.returncode == 0, done.stderr
         assert "3 files become 1" in done.stdout
-        assert ("nothing is changed" in done.stdout) == (not extra)
+        assert ("nothing was changed" in done.stdout) == (not extra)
         assert len(list((lake / POSTS).rglob("*.parquet"))) == files
     assert run_tagpulse("lake", "prune", settings=settings).returncode == 78
     done = run_tagpulse("lake", "prune", "--days", "1", "--json", "--execute", settings=settings)
