@@ -144,6 +144,6 @@ async def test_a_body_above_the_limit_is_refused() -> None:
         await connection.answer(200, b"x" * 10_001)
 
     async with client_of(answer) as (client, url):
-        with pytest.raises(http.BadAnswer, match="above 10000 bytes"):
+        with pytest.raises(http.BadAnswer, match="larger than 10000 bytes"):
             await client.ask("GET", url, limit=10_000)
         assert len(await client.ask("GET", url, limit=10_001)) == 10_001

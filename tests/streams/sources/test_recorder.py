@@ -80,7 +80,7 @@ async def test_a_recording_of_another_kind_is_refused(head: dict[str, object], t
 def test_an_older_recording_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "a.zst"
     path.write_bytes(b"older")
-    with pytest.raises(BadInput, match="cannot be recorded to"):
+    with pytest.raises(BadInput, match="the recording cannot be written"):
         Recorder(path, "x", [])
     assert path.read_bytes() == b"older"
 

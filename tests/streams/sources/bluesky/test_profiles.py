@@ -140,7 +140,7 @@ async def test_a_slow_server_does_not_hold_posts_back_and_hidden_ones_are_delete
     assert numbers(gone) == [0, 2]
     assert counted(metrics.UNSCREENED, "bluesky") - unscreened == 3
     assert caplog.text.count("posts are passed on before") == 1
-    assert "no answer within 0.1 s" in caplog.text
+    assert "no response within 0.1 s" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ async def test_a_slow_server_does_not_hold_posts_back_and_hidden_ones_are_delete
     [
         (answers(500), "HTTP 500"),
         (answers(429, b'{"error":"RateLimitExceeded"}', Retry_After="77"), "RateLimitExceeded"),
-        (answers(200, GARBAGE), "no profiles in the answer"),
-        (answers(200, b'{"profiles":"none"}'), "no profiles in the answer"),
+        (answers(200, GARBAGE), "no profiles in the response"),
+        (answers(200, b'{"profiles":"none"}'), "no profiles in the response"),
         (cuts, "payload is not completed"),
     ],
 )
@@ -216,7 +216,7 @@ async def test_a_cut_while_posts_wait_loses_none() -> None:
 
 
 async def test_too_many_that_wait_are_given_up_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.sources.bluesky.profiles._WAITING", 2)
+    monkeypatch.setattr("streams.sources.bluesky.profiles._MAX_QUEUED", 2)
     given_up, unscreened = lookups_counted("given_up"), counted(metrics.UNSCREENED, "bluesky")
     frames = [frame(number, did=f"did:plc:{number}") for number in range(5)]
     async with profiles() as lookups, jetstream([send(*frames), stay]) as server:

@@ -181,7 +181,7 @@ async def test_tells_how_far_the_feed_is_while_nothing_matches() -> None:
 @pytest.mark.parametrize("status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND])
 async def test_a_refusal_for_good_ends_it(status: HTTPStatus) -> None:
     async with jetstream(status) as server:
-        with pytest.raises(Refused, match=f"answers {status.value}: check TAGPULSE_BLUESKY__URL"):
+        with pytest.raises(Refused, match=f"responded with HTTP {status.value}: check TAGPULSE_BLUESKY__URL"):
             await take(source(server), 1)
 
 

@@ -206,7 +206,7 @@ async def test_goes_on_from_a_cursor(tmp_path: Path) -> None:
     assert ids(await read(first, second, cursor="0:1")) == ["2", "3", "4", "5"]
     assert ids(await read(first, second, cursor="1:7")) == ["5"]
     assert ids(await read(first, second, cursor="1:10")) == []
-    with pytest.raises(BadInput, match="does not fit"):
+    with pytest.raises(BadInput, match="does not match"):
         await read(first, cursor="1:4")
 
 
@@ -285,7 +285,11 @@ def test_names_each_bad_row_and_goes_on() -> None:
     ("header", "columns", "message"),
     [
         (b"id,body,created_at", Columns(source="x"), "no column for text: name it with --column text=NAME"),
-        (b"id,text", Columns(source="x"), "no column for created_at: .*--times-from-tweet-ids; there are 'id', 'text'"),
+        (
+            b"id,text",
+            Columns(source="x"),
+            "no column for created_at: .*--times-from-tweet-ids; the columns are 'id', 'text'",
+        ),
         (b"id,text,created_at", Columns(), "no column for source: .*--source-name"),
         (b"id,text,created_at", Columns(mapping={"author": "Name"}, source="x"), "no column 'Name' for author"),
     ],

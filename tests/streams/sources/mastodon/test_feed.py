@@ -150,7 +150,7 @@ async def test_deletions_of_what_an_earlier_run_read_are_understood() -> None:
 )
 async def test_a_refusal_for_good_ends_it(code: int, setting: str) -> None:
     async with mastodon(code) as server:
-        with pytest.raises(Refused, match=f"answers {code}: check {setting}") as caught:
+        with pytest.raises(Refused, match=f"responded with HTTP {code}: check {setting}") as caught:
             await take(source(server), 1)
     assert TOKEN not in str(caught.value)
 
@@ -171,18 +171,20 @@ async def test_an_instance_that_refuses_is_told_once_and_the_others_go_on(
         settings = MastodonSettings(instances=f"{one.url},{two.url}")
         contents, _ = await take(MastodonSource(settings, ["poltwt"], now=lambda: NOW, sleep=sleep), 4)
         [gap] = [content for content in contents if isinstance(content, Gap)]
-        assert gap.reason.startswith(f"#poltwt: {one.url} answers {code}: check TAGPULSE_MASTODON__")
+        assert gap.reason.startswith(f"#poltwt: {one.url} responded with HTTP {code}: check TAGPULSE_MASTODON__")
         assert (gap.origin, gap.source) == (one.url.removeprefix("http://"), "mastodon")
     assert sorted(numbers(contents)) == [0, 1, 2]
     assert waits[:2] == [900.0, 900.0]
     assert counted(metrics.GAPS, "mastodon") - gaps == 1
-    assert caplog.text.count(f"answers {code}") == 1
-    assert [record.levelname for record in caplog.records if f"answers {code}" in record.message] == ["ERROR"]
+    assert caplog.text.count(f"responded with HTTP {code}") == 1
+    assert [record.levelname for record in caplog.records if f"responded with HTTP {code}" in record.message] == [
+        "ERROR"
+    ]
 
 
 async def test_when_all_instances_refuse_it_ends() -> None:
     async with mastodon(401) as one, mastodon(404) as two:
-        with pytest.raises(Refused, match=r"answers 40[14]: check TAGPULSE_MASTODON__"):
+        with pytest.raises(Refused, match=r"responded with HTTP 40[14]: check TAGPULSE_MASTODON__"):
             await take(source(one, two, tags=("poltwt", "k9")), 5)
 
 

@@ -169,7 +169,7 @@ async def test_lag_is_that_of_the_newest_post_also_after_days() -> None:
 
 @pytest.mark.parametrize("cursor", ["", "5", "{}x", '{"a":5}', '{"a":{"id":"1","at":"never"}}'])
 def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
-    with pytest.raises(SettingsError, match="no cursor of Mastodon"):
+    with pytest.raises(SettingsError, match="not a Mastodon cursor"):
         MastodonSource(MastodonSettings(), ["poltwt"], cursor=cursor)
 
 

@@ -33,9 +33,9 @@ def test_asks_for_what_was_missed_and_for_the_time_that_connecting_takes(away: f
         (None, 5, None),
         (None, 0, None),
         (300, 5, None),
-        (301, 5, "posts were not heard for 0:05:01, X sends 0:05:00 again"),
+        (301, 5, "posts were not received for 0:05:01; X resends only the last 0:05:00"),
         (1, 0, "BACKFILL_MINUTES"),
-        (-1, 5, "until 2026-08-01 13:00:01, which is still to come: the clock was set back"),
+        (-1, 5, "until 2026-08-01 13:00:01, which is in the future: the clock was set back"),
         (-(10**8), 0, "set back"),
     ],
 )

@@ -63,7 +63,7 @@ async def test_rules_that_stand_are_left() -> None:
 async def test_a_rule_that_x_does_not_take_ends_it() -> None:
     async with x([stay]) as server:
         server.refused_rules = {"#poltwt": "UnprocessableEntity"}
-        with pytest.raises(Refused, match=r"does not take the rules .*UnprocessableEntity #poltwt"):
+        with pytest.raises(Refused, match=r"rejected the rules .*UnprocessableEntity #poltwt"):
             await take(source(server), 1)
 
 
@@ -272,7 +272,7 @@ async def test_survives_what_cannot_be_read() -> None:
 
 @pytest.mark.parametrize("cursor", ["", "5", "{}", '{"at":"never"}', '{"at":"2026-08-01T12:00:00"}'])
 def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
-    with pytest.raises(SettingsError, match="no cursor of X"):
+    with pytest.raises(SettingsError, match="not an X cursor"):
         XSource(XSettings(token="t"), ["poltwt"], cursor=cursor)  # type: ignore[arg-type]
 
 
