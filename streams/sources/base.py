@@ -70,7 +70,7 @@ class Source(ABC):
       the source counts a gap (`metrics.GAPS`), logs it and yields a Gap.
     - Temporary errors are retried indefinitely inside the source, with back-off and jitter. It raises Refused if the
       network refuses permanently and BadInput if a file cannot be used.
-    - Input that cannot be read is yielded as Unreadable or counted (`metrics.MALFORMED`); it never raises.
+    - Input that cannot be read is yielded as Unreadable or counted (`metrics.MALFORMED`); it never raises an error.
     """
 
     name: str

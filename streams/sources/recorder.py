@@ -15,7 +15,7 @@ from streams.contracts import utc_now
 from streams.errors import BadInput
 from streams.sources.recording import VERSION, RecordedFrame, RecordingHead
 
-_FLUSH_SECONDS = 5.0  # older frames are complete in the file even if the process crashes
+_FLUSH_SECONDS = 5.0  # frames older than this are safely in the file, even if the process crashes
 
 
 class Recorder:

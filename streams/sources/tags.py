@@ -36,7 +36,7 @@ class Tags:
             return True
         lower = frame.lower()
         if len(frame) > MAX_FRAME_BYTES:
-            # it is never decoded, and is worth a dead letter only if the tag is written plainly
+            # never decoded, and worth a dead letter only if the tag is written plainly
             return any(needle.encode() in lower for needle in self._needles) and _has_sign(frame)
         if any(needle in lower for needle in self._ascii):
             return _has_sign(frame)
@@ -55,7 +55,7 @@ class Tags:
 
 
 def _has_sign(frame: bytes) -> bool:
-    """Return whether a hashtag is marked; the type names of Bluesky's links and mentions contain the sign, too."""
+    """Return whether a frame marks a hashtag; the `#` in the type names of Bluesky's links and mentions is not one."""
     signs = frame.count(b"#")
     if signs and signs > sum(map(frame.count, _NOT_HASHTAGS)):
         return True

@@ -179,7 +179,7 @@ def notice_of(frame: bytes) -> StreamNotice | None:
 
 
 def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
-    """Decode a frame; return None for a frame that is neither a commit nor a lost account."""
+    """Decode a frame; return None for a frame that is neither a commit nor an account removal."""
     if len(frame) > MAX_FRAME_BYTES:
         return oversize(SOURCE, position_of(frame).time_us, frame)
     try:

@@ -152,7 +152,7 @@ class BlueskySource(Source):
                 self._report_gap("the cursor is in the future")
                 self._position = None
             elif resume is None:
-                # frames around a cut are not always sent again if the cursor is exactly that of the last one
+                # frames right at a cut are not always sent again from exactly their own cursor
                 moved = self._servers.several and position.host != self._servers.host
                 rewind = max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS if moved else 0)
                 resume = max(0, position.time_us - int(rewind * _US_PER_SECOND))

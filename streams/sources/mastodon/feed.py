@@ -176,8 +176,8 @@ class HashtagFeed:
     async def _recheck(self, put: Put[FeedStep]) -> None:
         """Check the posts before the last one that was read for edits, deletions and late arrivals.
 
-        These may have happened while the stream was down. Posts arrive late since a post of another instance gets an id
-        of the time when it was written.
+        All of these may have happened while the stream was down. A late arrival can come before the last post because
+        the id of a post from another instance follows the time when it was written.
         """
         since = self._since()
         floor_is_known = self._floor is not None
@@ -226,7 +226,7 @@ class HashtagFeed:
             self._last, self._last_at = local_id, self._now()
 
     def _since(self) -> datetime | None:
-        """Return when the newest post arrived; None if that is unknown, or was taken from a clock that ran fast."""
+        """Return when the newest post arrived; None if that is unknown, or was taken from a wrong clock."""
         return self._last_at if self._last_at is not None and self._last_at <= self._now() + CLOCKS_DIFFER else None
 
     async def _handle_refusal(self, error: http.BadAnswer, put: Put[FeedStep]) -> float:

@@ -70,7 +70,7 @@ class MastodonSource(Source):
         self._jitter = jitter
         self._bytes = 0
         self._newest = min((position.at for position in self._positions.values()), default=now()) - _PLAUSIBLE_LAG
-        """When the newest post was written; until the first one, a bound on what can be lag."""
+        """Time of the newest post; initially a lower bound, since anything older cannot be lag."""
 
     @property
     def progress(self) -> tuple[int, int | None]:
@@ -130,7 +130,7 @@ class MastodonSource(Source):
         return Batch(contents, msgspec.json.encode(self._positions).decode() if self._positions else None)
 
     def _show_behind(self, made_at: datetime, now: datetime) -> None:
-        """Update the lag from the newest post only: servers of authors may send posts late or have a wrong clock."""
+        """Update the lag from the newest post only: an author's server may send posts late or have a wrong clock."""
         if self._newest > now + CLOCKS_DIFFER:  # our own clock was set back
             self._newest = now - _PLAUSIBLE_LAG
         if self._newest <= made_at <= now + CLOCKS_DIFFER:

@@ -118,7 +118,7 @@ class MastodonParser:
         return self._ingest(status, origin, now)
 
     def learn(self, data: bytes, origin: str) -> None:
-        """Remember a status that an earlier run has read, so that edits and the deletion of it are recognised."""
+        """Remember a status that an earlier run has read, so that its edits and its deletion are recognised."""
         if len(data) > MAX_FRAME_BYTES:
             return
         try:

@@ -111,9 +111,8 @@ class Compliance:
                 if not isinstance(line, TooLong) and (stream_error := ended(line)) is not None:
                     raise stream_error
                 missed = coverage.heard(line, now)
-                if (
-                    missed is not None and missed.since not in self._reported
-                ):  # report one gap for all streams that were cut together
+                # report one gap for all streams that were cut together
+                if missed is not None and missed.since not in self._reported:
                     self._reported.add(missed.since, None)
                     await put(StreamStep(stream.name, content=missed.gap(self._host, now)))
                 pauses.reset()

@@ -30,7 +30,7 @@ class StreamStep(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """A loss that X does not resend."""
+    """A missed part of a stream that X does not resend."""
 
     since: datetime
     why: str
@@ -115,6 +115,4 @@ class StreamCoverage:
         if not self._max_backfill:
             why = "the connection was lost, and X resends nothing without TAGPULSE_X__BACKFILL_MINUTES"
             return Missed(since, why)
-        return Missed(
-            since, f"{self._what} were not received for {away}; X resends only the last {self._max_backfill}"
-        )
+        return Missed(since, f"{self._what} were not received for {away}; X resends only the last {self._max_backfill}")

@@ -21,7 +21,7 @@ _MAX_ANSWER_BYTES = 2**20
 
 
 class Quota:
-    """Counts the posts read, and asks X from time to time, which includes those read elsewhere in the project."""
+    """Counts the posts read here, and from time to time asks X for the usage of the whole project."""
 
     def __init__(self, own_limit: int | None, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
         """Start without a count.

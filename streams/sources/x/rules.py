@@ -93,7 +93,7 @@ async def synchronise(client: http.Client, base: str, headers: dict[str, str], w
 
 
 class _RulesNotActive(aiohttp.ClientError):
-    """Raised when X does not list the rules, or not yet as they were changed."""
+    """Raised when X does not list the rules, or does not list the changed ones yet."""
 
 
 async def _rules(client: http.Client, url: str, headers: dict[str, str], tag: str) -> dict[str, str]:

@@ -164,7 +164,10 @@ class XParser:
         return [post]
 
     def _removed_at(self, post: Post, version: str, accounts: list[str]) -> datetime | None:
-        """Return when the post, its original or one of their authors was removed; None if the author is back since."""
+        """Return when the post, its original or one of their authors was removed, or None if they were not.
+
+        A post that was written after the removal of its author shows that the account is back.
+        """
         for tweet_id in filter(None, (post.id, version, post.repost_of)):
             if (at := self._removed.get(tweet_id)) is not None:
                 return at

@@ -1,4 +1,4 @@
-"""Saved cursors: durable, of one process at a time, and clear about what is wrong."""
+"""Saved cursors are durable, exclusive to one process, and report clearly what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels on the accounts of Bluesky: whose posts are left out, and what a server of profiles can do meanwhile."""
+"""Labels on Bluesky accounts: whose posts are left out, and how a bad profile server is handled."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def source(server: Jetstream, lookups: Profiles, **options: Any) -> BlueskySourc
 
 @asynccontextmanager
 async def reading(listening: BlueskySource) -> AsyncIterator[Callable[[int], Any]]:
-    """Gives a function that reads on until so many contents came, and returns them."""
+    """Yield a function that reads until at least `count` contents have arrived, and returns them."""
     async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
 
         async def read(count: int) -> list[Content]:
@@ -144,7 +144,7 @@ async def test_a_slow_server_does_not_hold_posts_back_and_hidden_ones_are_delete
 
 
 @pytest.mark.parametrize(
-    ("trouble", "told"),
+    ("trouble", "logged"),
     [
         (answers(500), "HTTP 500"),
         (answers(429, b'{"error":"RateLimitExceeded"}', Retry_After="77"), "RateLimitExceeded"),
@@ -154,7 +154,7 @@ async def test_a_slow_server_does_not_hold_posts_back_and_hidden_ones_are_delete
     ],
 )
 async def test_while_the_server_fails_posts_are_passed_on_and_it_is_asked_again(
-    trouble: Trouble, told: str, caplog: pytest.LogCaptureFixture
+    trouble: Trouble, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     failed, answered = lookups_counted("failed"), lookups_counted("answered")
@@ -176,11 +176,11 @@ async def test_while_the_server_fails_posts_are_passed_on_and_it_is_asked_again(
         await eventually(lambda: "in time again" in caplog.text, what="the end of the outage")
     assert [type(content) for content in gone] == [Deletion]
     assert numbers(gone) == [0]
-    assert waits == ([77, 77] if "Rate" in told else [0.25, 0.5])
+    assert waits == ([77, 77] if "Rate" in logged else [0.25, 0.5])
     assert lookups_counted("failed") - failed == 2
     assert lookups_counted("answered") - answered == len(lookups.asked) - 2
     assert caplog.text.count("posts are passed on before") == 1
-    assert told in caplog.text
+    assert logged in caplog.text
 
 
 async def test_an_account_that_the_server_fails_on_does_not_shield_the_others(caplog: pytest.LogCaptureFixture) -> None:
