@@ -34,7 +34,7 @@ _OPERATION = b'"operation":"'
 _OPERATION_WITHIN = 1_000
 """The server's operation comes before the record, which the author controls: only the first match counts."""
 _ESCAPED_LETTER = re.compile(rb"\\u(?!003[ce]|0026)", re.IGNORECASE)
-"""Servers also escape `<`, `>` and `&`, which occur in many links but in no hashtag."""
+"""Any escape but those of `<`, `>` and `&`, which servers write in many links and no hashtag contains."""
 _REPOST_MARK = REPOSTS.encode()
 _SUBJECT = re.compile(rb"at://(did:[^/\"\s]{1,290})/app\.bsky\.feed\.post/([^/\"\s]{1,512})")
 _MEDIA = {"images": "image", "video": "video", "external": "link", "record": "quote"}

@@ -53,7 +53,7 @@ class FileSource(Source):
             columns: Column mapping of tables.
             cursor: Where to resume; None starts at the first line.
             batch_size: Number of lines between two cursors.
-            now: Returns the time after which times count as being in the future.
+            now: Returns the current time; times more than a minute after it are rejected.
 
         Raises:
             BadInput: A file cannot be opened, or the cursor does not match the files.
@@ -165,7 +165,7 @@ class _Handover:
             if not self._stopped:
                 self._loop.call_soon_threadsafe(self._batches.put_nowait, batch)
                 return
-        except RuntimeError:  # the loop is closed since the process is ending
+        except RuntimeError:  # the loop is closed because the process is ending
             pass
         raise _Stopped
 

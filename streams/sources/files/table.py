@@ -67,7 +67,7 @@ def parse_table(
         limit: Maximum field size in characters, which bounds what an unclosed quote can swallow.
         emit: Called with the rows of each block.
         after: Rows up to this line are left out.
-        now: Returns the time after which, plus a minute, times are rejected.
+        now: Returns the current time; times more than a minute after it are rejected.
 
     Raises:
         BadInput: A column is missing.
