@@ -62,12 +62,12 @@ class Batch(NamedTuple):
 class Source(ABC):
     """A network or file that posts are read from.
 
-    - It is read once, as an asynchronous iterator of batches. A live source never ends; a file source ends with its file.
+    - It is read once, as an asynchronous iterator of batches. A live source never ends; a file ends at its end.
     - It reads ahead only within fixed bounds until the next batch is requested, so a slow Kafka slows the source down
       and nothing is dropped.
     - The cursor of a batch is saved only after Kafka has confirmed all contents up to it. A source that resumes from a
-      cursor may repeat contents from shortly before it but omits nothing. If the network no longer has part of the data,
-      the source counts a gap (`metrics.GAPS`), logs it and yields a Gap.
+      cursor may repeat contents from shortly before it but omits nothing. If the network no longer has some of the
+      data, the source counts a gap (`metrics.GAPS`), logs it and yields a Gap.
     - Temporary errors are retried indefinitely inside the source, with back-off and jitter. It raises Refused if the
       network refuses permanently and BadInput if a file cannot be used.
     - Input that cannot be read is yielded as Unreadable or counted (`metrics.MALFORMED`); it never raises an error.

@@ -82,8 +82,8 @@ def _parse_reset_time(text: str, now: datetime) -> datetime | None:
 class Client:
     """Sends requests to one server while its `async with` block runs, and follows its redirects.
 
-    It verifies certificates, keeps no cookies and accepts no compressed bodies, which could be bombs. The token is never
-    sent to another host on a redirect, and it is masked in everything returned or raised, even if the server echoes it.
+    It verifies certificates, keeps no cookies and accepts no compressed bodies, which could be bombs. No redirect
+    sends the token to another host, and it is masked in everything returned or raised, even if the server echoes it.
     """
 
     def __init__(self, url: str) -> None:

@@ -52,7 +52,7 @@ class JetstreamParser:
 
     Every deletion of a post is passed on: it carries no hashtags, and only downstream is it known which posts were
     passed on before (in earlier runs, or by other processes). This costs a few short records a second, most of which
-    delete posts that are unknown there. An edit that removes the hashtag or adds a hiding label becomes a Deletion, too:
+    delete posts that are unknown there. An edit that removes the hashtag or adds a hiding label becomes a Deletion too:
     the post has left the campaign. If an account is deleted or taken down, its recently kept posts are deleted. Reposts
     carry no hashtag either: reposts of recently kept posts are kept, with the text of the original.
     """

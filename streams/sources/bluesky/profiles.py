@@ -196,7 +196,7 @@ class Profiles:
     def _mark_unavailable(self, why: str) -> None:
         if not self._is_unavailable:
             logger.warning(
-                "%s: %s: posts are passed on before the labels of their authors are known, and deleted later if necessary; "
+                "%s: %s: posts are passed on before their authors' labels are known, and deleted later if necessary; "
                 "if this persists, check TAGPULSE_BLUESKY__PROFILES_URL",
                 self._url,
                 why,

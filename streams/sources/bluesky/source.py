@@ -48,8 +48,8 @@ _GATHERED_BYTES = 2**20
 class BlueskySource(Source):
     """Reads the live feed of one Jetstream server at a time; never ends.
 
-    The cursor is the server time of a frame in microseconds, which every Jetstream understands. Servers of version 2 also
-    number their frames: the number is used with the server that it came from, the time with all others.
+    The cursor is the server time of a frame in microseconds, which every Jetstream understands. Servers of version 2
+    also number their frames: the number is used with the server that it came from, the time with all others.
     """
 
     name = SOURCE

@@ -26,7 +26,7 @@ def parse(line: Line, origin: str, now: datetime | None = None) -> Content:
     """Parse a line; `source`, `id`, `text` and `created_at` are required, all other fields have defaults.
 
     A line without `type` is a post. Times more than a minute after `now` (default: the current time) are rejected.
-    Hashtags are taken from the text if the line has no field `hashtags`. Returns an Unreadable if the line is not valid.
+    Hashtags are taken from the text if the line has no field `hashtags`. An invalid line becomes an Unreadable.
     """
     number, value, cut = line
     if cut:

@@ -44,8 +44,8 @@ class StreamCoverage:
     """Time up to which one stream was received completely, across its connections.
 
     X resends missed lines before new ones. Until all of them have arrived, the old time is kept, so that they are
-    requested again after another cut or a crash. The time of a line is that of its post: if Kafka is slow, or the process
-    was suspended, the lines in the buffers may end long before the present.
+    requested again after another cut or a crash. The time of a line is that of its post: if Kafka is slow, or the
+    process was suspended, the lines in the buffers may end long before the present.
     """
 
     def __init__(self, what: str, backfill_minutes: int, whole_until: datetime | None) -> None:

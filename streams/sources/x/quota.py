@@ -76,7 +76,7 @@ class Quota:
         self._refusal = message
 
     async def ask(self, client: http.Client, base: str, headers: dict[str, str]) -> None:
-        """Ask X for the usage, unless it was asked recently; errors are harmless, since the stream reports a limit, too."""
+        """Ask X for the usage, unless it was asked recently; errors are harmless since the stream shows a limit."""
         async with self._asking:
             if self._asked_at is None or self._clock() - self._asked_at >= _ASK_SECONDS:
                 self._asked_at = self._clock()

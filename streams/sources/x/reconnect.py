@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Ladder:
-    """Pauses that grow with each attempt, from `first` to at most `most` seconds: times `factor`, plus `add` seconds."""
+    """Pauses in seconds that grow with each attempt, from `first` to at most `most`: times `factor`, plus `add`."""
 
     first: float
     most: float

@@ -56,9 +56,9 @@ _CURSOR: msgspec.json.Decoder[_Cursor] = msgspec.json.Decoder(_Cursor)
 class XSource(Source):
     """Reads the filtered stream; never ends.
 
-    The stream has no cursor of its own: what a cut missed is requested with `backfill_minutes` if the plan includes it,
-    and is a gap otherwise. The saved cursor holds the times up to which posts and deletions were received completely, and
-    the number of posts read in the month.
+    The stream has no cursor of its own: after a cut, missed posts are requested with `backfill_minutes` if the plan
+    includes it, and are a gap otherwise. The saved cursor holds the times up to which posts and deletions were received
+    completely, and the number of posts read in the month.
     """
 
     name = SOURCE

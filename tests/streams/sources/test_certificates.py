@@ -59,7 +59,7 @@ async def test_an_untrusted_certificate_is_refused(
         await asyncio.gather(listening, return_exceptions=True)
         assert received == [], "nothing is sent to such a server, in particular no token"
         assert "certificate verify failed" in caplog.text
-        # the server itself works: it accepts clients that trust its authority, even strict ones (the default since 3.13)
+        # the server itself works: it accepts clients that trust its authority, even strict ones (default since 3.13)
         trusting = ssl.create_default_context(cafile=authority.path)
         trusting.verify_flags |= ssl.VERIFY_X509_STRICT
         _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
