@@ -1,4 +1,4 @@
-"""What every source promises: batches of Posts and Deletions, each with the place from which to go on after it."""
+"""The contract of all sources: batches of Posts and Deletions, each with a cursor to resume from after it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from streams.contracts import Deletion, Gap, Post, Reason
 
 
 class Unreadable(NamedTuple):
-    """A line or frame of the input that is no post: it goes to the dead letters, with its bytes."""
+    """A line or frame that is not a valid post; it goes to the dead letters with its bytes."""
 
     origin: str
-    """What it was read from, e.g. `file:day.jsonl`."""
+    """Where it was read from, e.g. `file:day.jsonl`."""
     number: int
-    """Its place in there, e.g. the line."""
+    """Position within the origin, e.g. the line number."""
     value: bytes
     reason: Reason
     error: str
@@ -25,63 +25,69 @@ class Unreadable(NamedTuple):
 Content = Post | Deletion | Unreadable | Gap
 
 MAX_FRAME_BYTES = 2 * 2**20
-"""What is larger is not decoded: Kafka would not take the post, and its objects hold many times the memory of its bytes."""
+"""Larger frames are not decoded: Kafka would reject the post, and decoded objects take many times the memory."""
 
 
 def oversize(origin: str, number: int, frame: bytes) -> Unreadable:
-    """The first bytes of a frame that is too large, and how large it was."""
+    """Return the start of a frame that is too large; the error gives its full size."""
     error = f"a frame of {len(frame)} bytes, cut to {MAX_FRAME_BYTES}"
     return Unreadable(origin, number, frame[:MAX_FRAME_BYTES], "oversize", error)
 
 
 Tape = Callable[[str, bytes], None]
-"""Takes where a raw frame came from, and the frame."""
+"""Callback that receives the origin of a raw frame, and the frame."""
 
 
 class Parser(Protocol):
-    """Makes contents of the raw frames of one network, the same from a live feed and from a recording of it."""
+    """Turns the raw frames of one network into contents, with the same result for a live feed and its recording."""
 
     def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
-        """What a frame holds for us. `origin`: the server it came from; `now`: when it came. Raises nothing on any bytes."""
+        """Return the contents of a frame; never raises, whatever the bytes.
+
+        Args:
+            frame: The frame as received.
+            origin: Server that the frame came from.
+            now: Time at which the frame arrived.
+        """
 
 
 class Batch(NamedTuple):
-    """What a source had to give at once, in its order; `contents` may be empty when only the cursor went on."""
+    """Contents in the order of the source; `contents` may be empty if only the cursor advanced."""
 
     contents: list[Content]
     cursor: str | None
-    """Opaque: a source that is started with it goes on behind the batch, without a gap. None: not from here."""
+    """Opaque position from which a source resumes after this batch without a gap; None: it cannot resume here."""
 
 
 class Source(ABC):
-    """A network or a file.
+    """A network or file that posts are read from.
 
     - It is read once, as an asynchronous iterator of batches. A live source never ends; a file ends at its end.
-    - It reads on only when the next batch is asked for, and holds a bounded amount meanwhile: a slow Kafka slows it
-      down, and drops nothing.
-    - The cursor of a batch is saved only after Kafka has confirmed all contents up to it. A source that starts from a
-      cursor may give again what stood shortly before it, and leaves nothing out; where the network itself has
-      forgotten a part, it counts a gap (`metrics.GAPS`), logs it and gives it as a Gap.
-    - Passing trouble is handled inside, for ever, with back-off and jitter. It raises Refused when the network says no
-      for good, BadInput when a file cannot be used.
-    - What it cannot read it gives as Unreadable or counts (`metrics.MALFORMED`); it never raises on it.
+    - It reads ahead only within fixed bounds until the next batch is requested, so a slow Kafka slows the source down
+      and nothing is dropped.
+    - The cursor of a batch is saved only after Kafka has confirmed all contents up to it. A source that resumes from a
+      cursor may repeat contents from shortly before it but omits nothing. If the network no longer has some of the
+      data, the source counts a gap (`metrics.GAPS`), logs it and yields a Gap.
+    - Temporary errors are retried indefinitely inside the source, with back-off and jitter. It raises Refused if the
+      network refuses permanently and BadInput if a file cannot be used.
+    - Input that cannot be read is yielded as Unreadable or counted (`metrics.MALFORMED`); it never raises an error.
     """
 
     name: str
-    """For metrics, the log and the saved cursor: short, the same for every run."""
+    """Short name for metrics, the log and the saved cursor; the same in every run."""
 
     tape: Tape | None = None
-    """Set before the first batch: gets every raw frame of a live source, as it came."""
+    """Receives every raw frame of a live source as it arrived; set it before the first batch."""
 
     @abstractmethod
     def batches(self) -> AsyncIterator[Batch]:
-        """Reads on from the cursor that the source was made with."""
+        """Yield batches, starting at the cursor that the source was created with."""
 
     @property
     def progress(self) -> tuple[int, int | None]:
-        """How many bytes were read, and of how many when that is known."""
+        """Bytes read so far, and the total number of bytes if known."""
         return 0, None
 
     def describe(self, cursor: str) -> str:
-        """A cursor in words, for the log and the summary."""
+        """Return a readable form of a cursor, for the log and the summary."""
         return cursor

@@ -1,4 +1,4 @@
-"""The saved cursor of a source: where it goes on after a restart."""
+"""Saved cursors, from which sources resume after a restart."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from streams.errors import SettingsError
 
 
 class Cursor:
-    """A file in the state folder, written so that a crash leaves the old or the new one whole.
+    """A cursor file in the state folder, replaced atomically so that a crash leaves either the old or the new one.
 
-    Only one process may use it: two that save to the same place would each skip what the other has not sent.
+    Only one process may use it: each of two processes would skip contents that the other has not sent yet.
     """
 
     def __init__(self, folder: Path, source: str, identity: str) -> None:
-        """`identity`: what the cursor is good for, e.g. the address of the server. Raises SettingsError."""
+        """Open and lock the cursor file of a source.
+
+        Args:
+            folder: The state folder; created if missing.
+            source: Name of the source.
+            identity: What the cursor belongs to, e.g. the address of the server.
+
+        Raises:
+            SettingsError: The folder cannot be written, or another process uses the cursor.
+        """
         name = f"{source}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
         self._path = folder / f"{name}.cursor"
         self._identity = identity
@@ -26,17 +35,24 @@ class Cursor:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / f"{name}.lock").open("wb")
         except OSError as error:
-            raise SettingsError(f"produce.state_path {folder}: cannot be written: {error.strerror}") from None
+            raise SettingsError(
+                f"TAGPULSE_PRODUCE__STATE_PATH: {folder} cannot be written ({error.strerror}): name a writable folder"
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
             raise SettingsError(
-                f"produce.state_path {folder}: another process already reads {identity}: give this one a folder of its own"
+                f"TAGPULSE_PRODUCE__STATE_PATH: another process already reads {identity} with the folder {folder}: "
+                "give this process a folder of its own"
             ) from None
 
     def load(self) -> str | None:
-        """The cursor saved last, None when there is none. Raises SettingsError when it cannot be read."""
+        """Return the last saved cursor, or None if there is none.
+
+        Raises:
+            SettingsError: The file cannot be read.
+        """
         try:
             saved = json.loads(self._path.read_text(encoding="utf-8"))
             cursor: str = saved["cursor"]
@@ -44,12 +60,16 @@ class Cursor:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(
-                f"{self._path}: no saved cursor can be read ({error!r}): remove it to start anew"
+                f"{self._path}: the saved cursor cannot be read ({error!r}): delete this file to start without it"
             ) from None
         return cursor
 
     def save(self, cursor: str) -> None:
-        """Returns when it is on the disk. Raises OSError."""
+        """Save the cursor and return once it is on disk.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         draft = self._path.with_suffix(".new")
         with draft.open("w", encoding="utf-8") as file:
             json.dump({"for": self._identity, "cursor": cursor}, file)
@@ -63,5 +83,5 @@ class Cursor:
             os.close(folder)
 
     def close(self) -> None:
-        """Lets another process use it."""
+        """Release the lock, so that another process can use the cursor."""
         self._lock.close()

@@ -1,4 +1,4 @@
-"""HTML of a post becomes the text that a person would read."""
+"""Converts the HTML of a post to the text that a person would read."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _BLOCKS = {"p", "div", "blockquote", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "table", "hr"}
 _LINES = {"li", "tr", "dt", "dd"}
-_UNSEEN = {"script", "style", "head", "template", "iframe", "noscript"}
-_QUOTE_LINK = "quote-inline"  # repeats, for programs that know no quotes, the link to the post that is quoted
-_MAX_CHARACTERS = 50_000  # a tree of more, or of deeper ones, costs more time than any post is worth
+_INVISIBLE = {"script", "style", "head", "template", "iframe", "noscript"}
+_QUOTE_LINK = "quote-inline"  # a link to the quoted post, repeated for clients that do not support quotes
+_MAX_CHARACTERS = 50_000  # parsing longer or more deeply nested HTML takes too much time for a post
 _MAX_DEPTH = 500
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_FLAT = {"br", "hr", "img", "p", "li", "wbr"}  # they hold nothing, or end where the next one begins
+_NOT_NESTED = {"br", "hr", "img", "p", "li", "wbr"}  # empty elements, and those closed by the next one of their kind
 _ANY_TAG = re.compile(r"<[^<>]*>?")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _MANY_BREAKS = re.compile(r"\n{3,}")
 
 
 def read_html(html: str) -> str:
-    """The text: paragraphs with an empty line between, breaks as lines, links as they were written, images by their names.
+    """Return HTML as text, with an empty line between paragraphs, line breaks, link texts and the alt texts of images.
 
-    Custom emoji stay as `:name:`, as people write them. Any string is taken; nothing in it is loaded or run.
+    Custom emoji stay in their `:name:` form. Accepts any string; nothing in it is loaded or executed.
     """
     if "<" not in html and "&" not in html:
         return html.strip()
@@ -32,7 +32,7 @@ def read_html(html: str) -> str:
     body = LexborHTMLParser(html.encode("utf-8", "replace")).body
     pieces: list[str] = []
     node = body.child if body is not None else None
-    # without recursion: how deep tags are nested is up to strangers
+    # no recursion: untrusted authors decide how deeply tags are nested
     while node is not None and body is not None:
         inner = _enter(node, pieces)
         if inner is not None:
@@ -50,23 +50,23 @@ def read_html(html: str) -> str:
 
 
 def _depth(html: str) -> int:
-    """At most so deep are the tags nested, seen roughly."""
+    """Return a rough upper bound for the nesting depth of the tags."""
     depth = deepest = 0
     for closing, name in _TAG.findall(html):
-        if name.lower() not in _FLAT:
+        if name.lower() not in _NOT_NESTED:
             depth += -1 if closing and depth else 0 if closing else 1
             deepest = max(deepest, depth)
     return deepest
 
 
 def _enter(node: LexborNode, pieces: list[str]) -> LexborNode | None:
-    """Writes what stands at the begin of a node; gives its first child where there is something to read in it."""
+    """Append the text at the start of a node; return its first child, or None if it has no content to read."""
     if node.is_text_node:
         text = node.text_content or ""
         preformatted = node.parent is not None and node.parent.tag == "pre"
         pieces.append(text if preformatted else _SPACE.sub(" ", text))
         return None
-    if not node.is_element_node or node.tag in _UNSEEN:
+    if not node.is_element_node or node.tag in _INVISIBLE:
         return None
     if node.tag == "br":
         pieces.append("\n")

@@ -1,4 +1,4 @@
-"""HTTP as the sources use it: bounded answers, streams of lines, and what an answer that is no success asks for."""
+"""HTTP client of the sources, with bounded responses, line streams and the waiting times that errors ask for."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ from streams.sources.wire import LineSplitter, TooLong
 from streams.text.safe_text import MASK, without_secrets
 
 REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-"""They say no for good."""
+"""Status codes of a permanent refusal."""
 
 MAX_ANSWER_BYTES = 16 * 2**20
 TROUBLE = (aiohttp.ClientError, OSError, EOFError)
-"""What passes by itself; TimeoutError is an OSError."""
+"""Errors that are likely to be temporary; TimeoutError is an OSError."""
 
 _EXCERPT_BYTES = 2_000
 _OPEN_SECONDS = 20.0
 _ANSWER_SECONDS = 60.0
-_MAX_RESET_SECONDS = (
-    900.0  # the longest window of any of the networks: a clock that is wrong must not stop us for years
-)
+# the longest rate-limit window of any network: a wrong clock must not stop us for years
+_MAX_RESET_SECONDS = 900.0
 _MAX_REDIRECTS = 3
 _LINES_AT_ONCE = 1_000
-_BAD_ADDRESS = "an address, or where it leads, cannot be used"
+_BAD_ADDRESS = "the address, or one that it redirects to, cannot be used"
 _REDIRECTS = (
     HTTPStatus.MOVED_PERMANENTLY,
     HTTPStatus.FOUND,
@@ -46,30 +45,30 @@ _REDIRECTS = (
 
 
 class BadAnswer(Exception):
-    """The server answers, but not with what was asked for."""
+    """Raised for an error status, or for a response that cannot be used."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        said = " ".join(body[:200].decode("utf-8", "replace").split())
-        super().__init__(f"HTTP {status}" + (f": {said}" if said else ""))
+        excerpt = " ".join(body[:200].decode("utf-8", "replace").split())
+        super().__init__(f"HTTP {status}" + (f": {excerpt}" if excerpt else ""))
         self.status = status
         self.headers = headers
         self.body = body
 
     def reset_seconds(self, now: datetime) -> float:
-        """How long the server asks us to wait; 0 when it does not say."""
+        """Return the seconds that the server asks us to wait, or 0 if it does not say."""
         for name in ("Retry-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
-            at = _moment(self.headers.get(name, ""), now)
+            at = _parse_reset_time(self.headers.get(name, ""), now)
             if at is not None:
                 return min(max(0.0, (at - now).total_seconds()), _MAX_RESET_SECONDS)
         return 0.0
 
 
 class Broken(aiohttp.ClientError):
-    """An answer or an address that cannot be used."""
+    """Raised for a response or an address that cannot be used."""
 
 
-def _moment(text: str, now: datetime) -> datetime | None:
-    """Seconds from now, seconds since 1970, ISO 8601 or the form of HTTP."""
+def _parse_reset_time(text: str, now: datetime) -> datetime | None:
+    """Parse seconds from now, seconds since 1970, ISO 8601 or an HTTP date; return None for anything else."""
     try:
         if text.isascii() and text.isdigit():
             seconds = int(text[:15])
@@ -81,14 +80,18 @@ def _moment(text: str, now: datetime) -> datetime | None:
 
 
 class Client:
-    """Asks one server, while its `async with` block runs, and follows where it sends us.
+    """Sends requests to one server while its `async with` block runs, and follows its redirects.
 
-    It checks certificates, keeps no cookies and takes no compressed bodies, which could be bombs. No redirect carries the
-    token to another host, and nothing that is returned or raised holds it, whatever the server repeats of our requests.
+    It verifies certificates, keeps no cookies and accepts no compressed bodies, which could be bombs. No redirect
+    sends the token to another host, and it is masked in everything returned or raised, even if the server echoes it.
     """
 
     def __init__(self, url: str) -> None:
-        """`url`: of the server, as the operator named it."""
+        """Prepare a client; connections are opened later.
+
+        Args:
+            url: URL of the server as configured.
+        """
         self._url = url
 
     async def __aenter__(self) -> Self:
@@ -113,27 +116,37 @@ class Client:
         body: bytes | None = None,
         limit: int = MAX_ANSWER_BYTES,
     ) -> bytes:
-        """The whole body of an answer, of `limit` bytes at most. Raises BadAnswer, and what is in TROUBLE."""
+        """Send a request and return the whole body of the response.
+
+        Raises:
+            BadAnswer: The status is an error, or the body is longer than `limit` bytes.
+            ClientError, OSError, EOFError: A temporary error (`TROUBLE`).
+        """
         headers = headers or {}
         async with (
             asyncio.timeout(_ANSWER_SECONDS),
             self._open(method, url, params=params, headers=headers, data=body) as response,
         ):
             answer = bytearray()
-            with _in_our_words(headers):
+            with _sanitised_errors(headers):
                 async for piece in response.content.iter_any():
                     answer += piece
                     if len(answer) > limit:
-                        raise BadAnswer(response.status, response.headers, b"an answer above %d bytes" % limit)
+                        raise BadAnswer(
+                            response.status, response.headers, b"the response is larger than %d bytes" % limit
+                        )
             return _without_token(bytes(answer), _token(headers))
 
     @contextlib.asynccontextmanager
     async def listen(
         self, url: str, *, params: Mapping[str, str], headers: Mapping[str, str], silence_seconds: float
     ) -> AsyncIterator[AsyncIterator[bytes | TooLong]]:
-        """The lines of an answer that never ends. Raises BadAnswer, and what is in TROUBLE.
+        """Open a response that never ends and yield an iterator over its lines.
 
-        The lines raise it as well, also when no whole one comes for `silence_seconds`.
+        Raises:
+            BadAnswer: The status is an error.
+            ClientError, OSError, EOFError: A temporary error (`TROUBLE`). The iterator raises these, too, for instance
+                if no complete line arrives for `silence_seconds`.
         """
         async with contextlib.AsyncExitStack() as stack:
             async with asyncio.timeout(_OPEN_SECONDS):
@@ -144,17 +157,17 @@ class Client:
     async def _open(
         self, method: str, url: str, *, headers: Mapping[str, str], **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer that is a success."""
+        """Open a successful response, after following redirects."""
         async with contextlib.AsyncExitStack() as stack:
-            with _in_our_words(headers):
+            with _sanitised_errors(headers):
                 own = URL(url).origin() == URL(self._url).origin()
                 session = self._own if own else self._others
                 request = session.request(method, url, headers=headers, allow_redirects=False, **options)
                 response = await stack.enter_async_context(request)
                 if method == "GET" and response.status in _REDIRECTS and "Location" in response.headers:
                     target = response.url.join(URL(response.headers["Location"]))
-                    carried = headers if target.origin() == response.url.origin() else _without_login(headers)
-                    # each address that it leads to is looked at when the socket is opened
+                    carried = headers if target.origin() == response.url.origin() else _without_authorization(headers)
+                    # the address of every redirect target is checked when its socket is opened
                     request = self._others.get(target, headers=carried, max_redirects=_MAX_REDIRECTS - 1)
                     response = await stack.enter_async_context(request)
                 if response.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
@@ -167,7 +180,7 @@ def _open_session(socket_factory: Any) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         headers={"User-Agent": f"tagpulse/{version('tagpulse')}", "Accept-Encoding": "identity"},
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_OPEN_SECONDS),
-        # a stream for each hashtag and instance
+        # no limit: there is one stream for each hashtag and instance
         connector=aiohttp.TCPConnector(limit=0, socket_factory=socket_factory),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -183,10 +196,10 @@ async def _lines(
     ended: list[bytes | TooLong] = []
     while True:
         try:
-            # only a whole line counts: a server that gives a byte now and then is as good as silent
+            # only a complete line counts: a server that sends a byte now and then is as good as silent
             async with asyncio.timeout(silence_seconds):
                 while not ended:
-                    with _in_our_words(headers):
+                    with _sanitised_errors(headers):
                         data = await response.content.readany()
                     if not data:
                         raise EOFError("the server ended the stream")
@@ -195,7 +208,7 @@ async def _lines(
             raise TimeoutError(f"no line within {silence_seconds:g} s") from None
         for number, line in enumerate(ended, 1):
             if number % _LINES_AT_ONCE == 0:
-                await asyncio.sleep(0)  # a signal is heard also while nothing but empty lines comes
+                await asyncio.sleep(0)  # lets signals be handled even while only empty lines arrive
             if isinstance(line, TooLong):
                 yield TooLong(_without_token(line.begin, token), line.size)
             else:
@@ -204,21 +217,21 @@ async def _lines(
 
 
 @contextlib.contextmanager
-def _in_our_words(headers: Mapping[str, str]) -> Iterator[None]:
-    """Raises Broken for every error in which a server's words may stand, or that an address of its choice caused."""
+def _sanitised_errors(headers: Mapping[str, str]) -> Iterator[None]:
+    """Re-raise as Broken, with the token masked, errors that may quote the server or stem from an address it chose."""
     try:
         yield
     except aiohttp.InvalidURL:
         raise Broken(_BAD_ADDRESS) from None
     except aiohttp.ClientError as error:
         raise Broken(without_secrets(str(error) or repr(error), _token(headers))) from None
-    except OSError:  # some of ssl are ValueErrors, too
+    except OSError:  # some ssl errors are ValueErrors, too
         raise
-    except ValueError:  # of yarl, and of the encoding of host names
+    except ValueError:  # raised by yarl and by the encoding of host names
         raise Broken(_BAD_ADDRESS) from None
 
 
-def _without_login(headers: Mapping[str, str]) -> dict[str, str]:
+def _without_authorization(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name != "Authorization"}
 
 

@@ -1,4 +1,4 @@
-"""What the sources of live networks have in common."""
+"""Helpers shared by the live sources: plausible post times, gaps and lag."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_AGE = timedelta(days=7)
 
 
 class Written(NamedTuple):
-    """When a post was written, as the fields of `Post` say it."""
+    """The fields of a `Post` that hold when it was written."""
 
     created_at: datetime
     is_estimate: bool
@@ -26,27 +26,31 @@ class PostTimes:
     """Replaces implausible times: an author's clock may be wrong, and every hour gets its own folder in the lake."""
 
     def __init__(self, max_age: timedelta = MAX_AGE) -> None:
-        """`max_age`: how far before its arrival a time may lie."""
+        """Set the range of plausible times.
+
+        Args:
+            max_age: How far a time may lie before its arrival.
+        """
         self._max_age = max_age
 
-    def believed(self, told: datetime | None, seen_at: datetime) -> datetime:
-        """Return `told` if it lies at most `max_age` before `seen_at` and not after it, else `seen_at`."""
-        return seen_at if told is None or told > seen_at or seen_at - told > self._max_age else told
+    def believed(self, claimed: datetime | None, seen_at: datetime) -> datetime:
+        """Return `claimed` if it is at most `max_age` before `seen_at` and not after it, else `seen_at`."""
+        return seen_at if claimed is None or claimed > seen_at or seen_at - claimed > self._max_age else claimed
 
-    def written(self, told: datetime | None, seen_at: datetime) -> Written:
-        """When a post was written whose author says `told`."""
-        at = self.believed(told, seen_at)
-        return Written(at, False, None) if at is told else Written(at, True, told)
+    def written(self, claimed: datetime | None, seen_at: datetime) -> Written:
+        """Return the times of a post whose author claims to have written it at `claimed`."""
+        at = self.believed(claimed, seen_at)
+        return Written(at, False, None) if at is claimed else Written(at, True, claimed)
 
 
 def report_gap(source: str, origin: str, reason: str, *, since: datetime | None, now: datetime) -> Gap:
-    """Counts and logs a gap that cannot be filled, and gives the record of it."""
+    """Count and log a gap that cannot be filled, and return it as a Gap."""
     metrics.GAPS.labels(source).inc()
     began = "unknown" if since is None else since.isoformat(timespec="seconds")
-    logger.error("gap in the feed of %s since %s: %s; what was posted meanwhile may be missing", origin, began, reason)
+    logger.error("gap in the feed of %s since %s: %s; posts made meanwhile may be missing", origin, began, reason)
     return Gap(source=source, origin=origin, reason=reason[:500], found_at=now, since=since)
 
 
 def show_behind(source: str, made_at: datetime, now: datetime) -> None:
-    """Tells how far the source is behind the network, by the network's own clock."""
+    """Update the metric of how far the source is behind the network, by the network's own clock."""
     metrics.SOURCE_BEHIND.labels(source).set(max(0.0, (now - made_at).total_seconds()))

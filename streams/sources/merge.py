@@ -1,4 +1,4 @@
-"""Several readers at once, as one feed."""
+"""Merges several concurrent readers into one feed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 Put = Callable[[T], Awaitable[None]]
-_WAITING = 16  # each may be a line of 2 MiB
+_QUEUE_SIZE = 16  # each item may be a line of 2 MiB
 
 
 async def merge(readers: Sequence[Callable[[Put[T]], Awaitable[None]]]) -> AsyncIterator[T]:
-    """What the readers put, as it comes; they wait while nobody asks for more.
+    """Yield the items of all readers as they arrive; readers wait while the consumer is busy.
 
-    Ends when all have ended. What one of them raises ends the others and is raised here.
+    Ends when all readers have ended. An exception in one reader cancels the others and is raised here.
     """
-    queue: asyncio.Queue[T] = asyncio.Queue(_WAITING)
+    queue: asyncio.Queue[T] = asyncio.Queue(_QUEUE_SIZE)
     running: set[asyncio.Future[None]] = {asyncio.ensure_future(reader(queue.put)) for reader in readers}
     getting: asyncio.Future[T] | None = None
     try:

@@ -1,4 +1,4 @@
-"""What was seen shortly before, in bounded memory."""
+"""Remembers recently seen keys in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import msgspec
 K = TypeVar("K")
 V = TypeVar("V")
 
-_ENTRY_BYTES = 150  # of the dictionary, for each key
+_ENTRY_BYTES = 150  # overhead of the dictionary for each key
 
 
 class RecentlySeen(Generic[K, V]):
-    """The newest keys, each with a value: as many as `limit` bytes hold, since strangers choose how long they are."""
+    """The newest keys and their values, bounded in bytes since untrusted authors choose how long they are."""
 
     def __init__(self, limit: int) -> None:
+        """Create an empty memory of at most `limit` bytes."""
         self._limit = limit
         self._bytes = 0
-        # a plain dict is slow to find its first key when many went before it
+        # a plain dict is slow to find its first key after many have been removed from its front
         self._values: OrderedDict[K, V] = OrderedDict()
 
     def add(self, key: K, value: V) -> None:
-        """Makes it the newest one. The value must not change afterwards."""
+        """Add or replace a key as the newest one. The value must not change afterwards."""
         if key in self._values:
             self._bytes -= _entry_bytes(key, self._values.pop(key))
         self._values[key] = value
@@ -34,11 +35,11 @@ class RecentlySeen(Generic[K, V]):
             self._bytes -= _entry_bytes(*self._values.popitem(last=False))
 
     def get(self, key: K) -> V | None:
-        """Its value; None when it was not seen, or long ago."""
+        """Return the value of a key, or None if it was never seen or too long ago."""
         return self._values.get(key)
 
     def __iter__(self) -> Iterator[K]:
-        """The oldest first, as they were when it began."""
+        """Iterate over a snapshot of the keys, oldest first."""
         return iter(list(self._values))
 
     def __contains__(self, key: K) -> bool:
@@ -53,7 +54,7 @@ def _entry_bytes(key: object, value: object) -> int:
 
 
 def _bytes_of(value: object) -> int:
-    """The memory of a value, what it refers to included."""
+    """Return the memory of a value, including what it refers to."""
     if isinstance(value, msgspec.Struct):
         return sys.getsizeof(value) + sum(_bytes_of(getattr(value, name)) for name in value.__struct_fields__)
     if isinstance(value, tuple | list):

@@ -1,4 +1,4 @@
-"""Record the raw frames of a live source in a file, with the times at which they came."""
+"""Records the raw frames of a live source in a file, with their arrival times."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from streams.contracts import utc_now
 from streams.errors import BadInput
 from streams.sources.recording import VERSION, RecordedFrame, RecordingHead
 
-_FLUSH_SECONDS = 5.0  # what is older stands in the file whole, whatever becomes of the process
+_FLUSH_SECONDS = 5.0  # frames older than this are safely in the file, even if the process crashes
 
 
 class Recorder:
-    """Writes a recording (JSON lines in Zstandard): it is the tape of a source. Tokens are in no frame."""
+    """Writes a recording (JSON lines in Zstandard) when set as the `tape` of a source. Frames never contain tokens."""
 
     def __init__(
         self,
@@ -30,11 +30,15 @@ class Recorder:
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises BadInput when the file is there already or cannot be written."""
+        """Create the file and write its head.
+
+        Raises:
+            BadInput: The file exists already or cannot be written.
+        """
         try:
             self._file = path.open("xb")
         except OSError as error:
-            raise BadInput(f"{path}: cannot be recorded to: {error.strerror}") from None
+            raise BadInput(f"{path}: the recording cannot be written: {error.strerror}") from None
         self._path = path
         self._now = now
         self._clock = clock
@@ -44,7 +48,11 @@ class Recorder:
         self._write(msgspec.json.encode(RecordingHead(VERSION, network, tuple(hashtags))))
 
     def __call__(self, origin: str, frame: bytes) -> None:
-        """Records a frame. Raises BadInput when the disk takes no more."""
+        """Record a frame.
+
+        Raises:
+            BadInput: The file cannot be written, e.g. because the disk is full.
+        """
         try:
             recorded = RecordedFrame(self._now(), origin, frame=frame.decode())
         except UnicodeDecodeError:
@@ -54,11 +62,11 @@ class Recorder:
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
+        """Size of the file in bytes."""
         return self._path.stat().st_size
 
     def close(self) -> None:
-        """The recording is whole."""
+        """Complete the recording and close the file."""
         self._writer.close()  # type: ignore[no-untyped-call]
 
     def _write(self, line: bytes) -> None:
@@ -69,4 +77,4 @@ class Recorder:
                 self._file.flush()
                 self._flushed_at = self._clock()
         except OSError as error:
-            raise BadInput(f"{self._path}: cannot be recorded to: {error.strerror}") from None
+            raise BadInput(f"{self._path}: the recording cannot be written: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""The format of a recording: JSON lines in Zstandard, a head and then a frame a line."""
+"""Format of a recording: JSON lines in Zstandard, with a head followed by one frame per line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VERSION = 1
 
 
 class RecordingHead(msgspec.Struct, omit_defaults=True):
-    """The first line."""
+    """The first line of a recording."""
 
     tagpulse_recording: int
     network: str
@@ -18,10 +18,10 @@ class RecordingHead(msgspec.Struct, omit_defaults=True):
 
 
 class RecordedFrame(msgspec.Struct, omit_defaults=True):
-    """Every other line."""
+    """Any other line of a recording."""
 
     at: datetime
     origin: str
     frame: str | None = None
     base64: str | None = None
-    """Where the bytes are no UTF-8."""
+    """The frame in base64, if its bytes are not UTF-8."""

@@ -1,4 +1,4 @@
-"""JSON whose shape nobody vouches for: each look at it gives what fits and nothing else."""
+"""Accessors for JSON of unknown shape: each returns a value of the expected type, or an empty default."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ _MAX_COUNT = 2**63 - 1
 
 
 def dicts(values: object) -> Iterator[dict[str, Any]]:
-    """The objects in a list; none when it is no list."""
+    """Return the objects in a list; none if the value is not a list."""
     return (value for value in values if isinstance(value, dict)) if isinstance(values, list) else iter(())
 
 
 def strings(values: object) -> Iterator[str]:
-    """The strings in a list; none when it is no list."""
+    """Return the strings in a list; none if the value is not a list."""
     return (value for value in values if isinstance(value, str)) if isinstance(values, list) else iter(())
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """The object itself, else an empty one."""
+    """Return an object as it is, and an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def string(value: object) -> str:
-    """The string itself, else an empty one."""
+    """Return a string as it is, and an empty one for any other value."""
     return value if isinstance(value, str) else ""
 
 
 def count(value: object) -> int:
-    """A number from 0 up, else 0."""
+    """Return a non-negative integer below 2⁶³ as it is, and 0 for any other value."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT else 0
 
 
 def time(value: object) -> datetime | None:
-    """The time that a string tells, None when it tells none."""
+    """Return the time that a string holds, or None if it holds none."""
     try:
         return parse_time(value) if isinstance(value, str) else None
     except (ValueError, OverflowError):

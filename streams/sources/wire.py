@@ -1,6 +1,6 @@
-"""Bytes of an HTTP response become lines, and lines become events; nothing a server sends grows without bound.
+"""Splits the bytes of an HTTP response into lines, and lines into server-sent events, in bounded memory.
 
-httpx-sse keeps a line, and an event, of any size in memory until it ends: hence a reader of our own.
+httpx-sse buffers lines and events of any size, hence this reader.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from typing import NamedTuple
 
 
 class TooLong(NamedTuple):
-    """A line, or an event, longer than the limit: its first bytes, and how many it had."""
+    """The start of a line or event that exceeded the limit, and its full size in bytes."""
 
     begin: bytes
     size: int
 
 
 class LineSplitter:
-    """Cuts a stream of bytes into lines, wherever its pieces end; a line ends with LF or CR LF."""
+    """Splits a stream of bytes, which arrives in pieces of any size, into lines that end with LF or CR LF."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: the longest line that is kept whole, in bytes."""
+        """Start with an empty buffer; lines of more than `limit` bytes are returned as TooLong."""
         self._limit = limit
         self._rest = bytearray()
         self._lost = 0
 
     def feed(self, data: bytes) -> Iterator[bytes | TooLong]:
-        """The lines that `data` ends, without their ends."""
+        """Yield the lines that `data` completes, without their line ends."""
         *ended, rest = data.split(b"\n")
         for piece in ended:
             self._keep(piece)
@@ -50,10 +50,10 @@ class Event(NamedTuple):
 
 
 class EventReader:
-    """Puts lines of `text/event-stream` together; comments, ids and retry times are passed over."""
+    """Assembles events from the lines of a `text/event-stream`; comments, ids and retry times are ignored."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: the most bytes of data that an event may have."""
+        """Start with an empty buffer; events with more than `limit` bytes of data are returned as TooLong."""
         self._limit = limit
         self._clear()
 
@@ -64,7 +64,7 @@ class EventReader:
         self._lost = False
 
     def feed(self, line: bytes | TooLong) -> Event | TooLong | None:
-        """The event that a line ends, None while there is none."""
+        """Return the event that a line completes, or None if it completes none."""
         if isinstance(line, TooLong):
             self._add(line.begin, line.size)
             return None
@@ -94,13 +94,13 @@ class EventReader:
 
 
 def event_frame(name: str, data: bytes) -> bytes:
-    """An event as it stands on the wire: how a recording keeps it."""
+    """Return an event as sent over the wire, which is the form kept in recordings."""
     lines = b"\ndata: ".join(data.split(b"\n"))
     return b"event: " + name.encode() + b"\ndata: " + lines
 
 
 def parse_event_frame(frame: bytes) -> Event | TooLong | None:
-    """Reads what `event_frame` wrote; None when it is no event."""
+    """Parse the result of `event_frame`; return None if it is not an event."""
     reader = EventReader(len(frame))
     for line in frame.split(b"\n"):
         if line:

@@ -136,7 +136,7 @@ async def test_no_running_process_leaves_a_secret_anywhere(
             await _until(lambda: list((tmp_path / "lake").rglob("*.parquet")), "posts in the lake")
             await _until(lambda: _rows(dsn), "posts in PostgreSQL")
             await _until(lambda: "refuses alerts" in running["watch"].stderr, "an alert that nobody takes")
-            await _until(lambda: "connecting again" in running["record"].stderr, "a recorded frame")
+            await _until(lambda: "reconnecting in" in running["record"].stderr, "a recorded frame")
             shown = dict(shown_by(running.values()))
             for process in running.values():
                 process.terminate()

@@ -1,1 +1,1 @@
-"""Bluesky, read from the Jetstream."""
+"""Source for Bluesky, which reads the Jetstream."""

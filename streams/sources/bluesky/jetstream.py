@@ -1,4 +1,4 @@
-"""Frames of Bluesky's Jetstream, of both versions of its protocol: what they are, when they were made, what servers say."""
+"""Decodes the frames of Bluesky's Jetstream, in both versions of its protocol."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ REPOSTS = "app.bsky.feed.repost"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_TIME_US = 253_402_300_799_000_000  # the end of the year 9999
 _TIME_KEY = b'"time_us":'
-_TIME_KEY_WITHIN = 400  # it stands before everything that an author wrote
+_TIME_KEY_WITHIN = 400  # it comes before anything that an author wrote
 _ERROR_CHARACTERS = 300
 _NOTICE_BYTES = 4_000
 _INFO = "#info"
 _ACCOUNT = "#account"
 _GONE = ("deleted", "takendown")
-"""An account that is deactivated or suspended may come back with its posts: these do not."""
+"""Final states of an account; one that is deactivated or suspended may come back with its posts."""
 
 
 Revision = Annotated[str, msgspec.Meta(max_length=100)]
-"""13 characters, by the rules of the protocol."""
+"""Revision of a commit; 13 characters according to the protocol."""
 
 
 class CommitRecord(msgspec.Struct):
-    """Written by the author's client: only the text is taken at its word."""
+    """A record as the author's client wrote it; the type of every field but `text` is checked later."""
 
     text: str = ""
     createdAt: Any = None  # noqa: N815
@@ -59,7 +59,7 @@ class _Account(msgspec.Struct):
 
 
 class _Payload(msgspec.Struct, rename={"type": "$type"}):
-    """A message of version 2."""
+    """A message in version 2 of the protocol."""
 
     type: str = ""
     seq: Annotated[int, msgspec.Meta(ge=0, lt=10**15)] = 0
@@ -102,16 +102,16 @@ _HEAD: msgspec.json.Decoder[_Head] = msgspec.json.Decoder(_Head)
 
 
 class Position(NamedTuple):
-    """Where a frame stands in the feed."""
+    """The position of a frame in the feed."""
 
     time_us: int
-    """The server's time in microseconds, which every server understands; 0: unknown."""
+    """Server time in microseconds, which every server understands; 0 if unknown."""
     seq: int | None = None
-    """The number of the frame, on servers of version 2: good for that server alone."""
+    """Sequence number of the frame on servers of version 2; valid on that server only."""
 
 
 class Commit(NamedTuple):
-    """A change of a record, in either version of the protocol."""
+    """A change to a record, from either version of the protocol."""
 
     did: str
     collection: str
@@ -120,19 +120,19 @@ class Commit(NamedTuple):
     operation: str
     record: CommitRecord | None
     at: datetime
-    """By the server's clock."""
+    """Time by the server's clock."""
 
 
 class AccountGone(NamedTuple):
-    """An account was deleted, or taken down: its posts are not to be shown any more."""
+    """An account that was deleted or taken down; its posts must no longer be shown."""
 
     did: str
     at: datetime
-    """By the server's clock."""
+    """Time by the server's clock."""
 
 
 class StreamNotice(Exception):
-    """The server speaks of itself: an error ends the connection."""
+    """A message from the server about the stream itself; if it is an error, the connection ends."""
 
     def __init__(self, name: str, message: str, *, is_error: bool) -> None:
         super().__init__(f"{name}: {message}" if message else name)
@@ -141,7 +141,7 @@ class StreamNotice(Exception):
 
 
 def position_of(frame: bytes) -> Position:
-    """Where a frame stands."""
+    """Return the position of a frame."""
     begin = frame.find(_TIME_KEY, 0, _TIME_KEY_WITHIN)
     if begin < 0:
         return _position_of_message(frame) if b'"payload"' in frame else Position(0)
@@ -157,14 +157,14 @@ def _position_of_message(frame: bytes) -> Position:
         return Position(0)
     if payload is None or not payload.seq:
         return Position(0)
-    # cursors in time go by when the server saw the event, which an operator's import leaves as it was
+    # time cursors refer to when the server saw the event, which an operator's import does not change
     at = time(payload.witnessedAt) or time(payload.time)
     time_us = 0 if at is None or at < _EPOCH else (at - _EPOCH) // timedelta(microseconds=1)
     return Position(time_us, payload.seq)
 
 
 def notice_of(frame: bytes) -> StreamNotice | None:
-    """What the server says of itself; None for every other frame."""
+    """Return the notice in a frame, or None for a frame of any other kind."""
     if len(frame) > _NOTICE_BYTES or not (b'"error"' in frame or _INFO.encode() in frame):
         return None
     try:
@@ -179,7 +179,7 @@ def notice_of(frame: bytes) -> StreamNotice | None:
 
 
 def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
-    """Reads a frame; None: it is of another kind."""
+    """Decode a frame; return None for a frame that is neither a commit nor an account removal."""
     if len(frame) > MAX_FRAME_BYTES:
         return oversize(SOURCE, position_of(frame).time_us, frame)
     try:
@@ -211,12 +211,12 @@ def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
 
 
 def invalid(frame: bytes, error: str) -> Unreadable:
-    """JSON, but no frame."""
+    """Return an Unreadable for JSON that is not a valid frame."""
     return _unreadable(frame, "invalid", error)
 
 
 def malformed(frame: bytes, error: str) -> Unreadable:
-    """No JSON."""
+    """Return an Unreadable for a frame that is not JSON."""
     return _unreadable(frame, "malformed", error)
 
 

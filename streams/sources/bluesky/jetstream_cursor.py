@@ -1,4 +1,4 @@
-"""Where a feed of the Jetstream goes on, and on which server."""
+"""The cursor of a Jetstream feed, and the choice of a server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from streams.errors import SettingsError
 
 _US_PER_SECOND = 1_000_000
-_LEAST_TIME = 10**15  # smaller cursors are numbers of frames
+_LEAST_TIME = 10**15  # smaller cursors are sequence numbers
 
 
 class JetstreamCursor(NamedTuple):
-    """A place in the feed."""
+    """A position in the feed."""
 
     time_us: int
     seq: int | None = None
@@ -23,28 +23,35 @@ class JetstreamCursor(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is saved: the time alone, or time, number and server."""
+        """The saved form: the time alone, or the time, sequence number and server."""
         return f"{self.time_us} {self.seq} {self.host}" if self.seq is not None else str(self.time_us)
 
     @property
     def made_at(self) -> datetime:
-        """By the server's clock."""
+        """Time of the position, by the server's clock."""
         return datetime.fromtimestamp(self.time_us / _US_PER_SECOND, UTC)
 
 
 def read_cursor(text: str) -> JetstreamCursor:
-    """Reads what `Cursor.text` wrote. Raises SettingsError."""
+    """Parse the text of a JetstreamCursor.
+
+    Raises:
+        SettingsError: The text is not a cursor.
+    """
     time_us, *rest = text.split(" ")
-    sound = time_us.isascii() and time_us.isdigit() and len(time_us) < 18
-    if sound and not rest:
+    is_valid = time_us.isascii() and time_us.isdigit() and len(time_us) < 18
+    if is_valid and not rest:
         return JetstreamCursor(int(time_us))
-    if sound and len(rest) == 2 and rest[0].isascii() and rest[0].isdigit() and int(rest[0]) < _LEAST_TIME:
+    if is_valid and len(rest) == 2 and rest[0].isascii() and rest[0].isdigit() and int(rest[0]) < _LEAST_TIME:
         return JetstreamCursor(int(time_us), int(rest[0]), rest[1])
-    raise SettingsError(f"produce.state_path: {text[:100]!r} is no cursor of Bluesky: remove it to start anew")
+    raise SettingsError(
+        f"TAGPULSE_PRODUCE__STATE_PATH: the saved cursor {text[:100]!r} is not a Bluesky cursor: "
+        "delete its file to start without it"
+    )
 
 
 class Servers:
-    """Several servers of one network, one in use: it gives way when it cannot be reached."""
+    """The configured servers, one of which is in use; another one takes over if it cannot be reached."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = urls
@@ -54,7 +61,7 @@ class Servers:
 
     @property
     def current(self) -> str:
-        """The address in use."""
+        """URL of the server in use."""
         return self._urls[self._index]
 
     @property
@@ -66,17 +73,17 @@ class Servers:
         return len(self._urls) > 1
 
     def works(self) -> None:
-        """Something came from it."""
+        """Record that the server in use sent something."""
         self._worked = True
         self._refused.clear()
 
     def refuses(self) -> bool:
-        """It says no for good; returns whether all of them did."""
+        """Record a permanent refusal; return whether all servers have refused."""
         self._refused.add(self._index)
         return len(self._refused) == len(self._urls)
 
     def fails(self) -> None:
-        """The connection is lost: one that worked gets another chance, one that did not gives way to the next."""
+        """Record a lost connection: a server that worked gets another chance, otherwise the next one is used."""
         if not self._worked:
             self._index = (self._index + 1) % len(self._urls)
         self._worked = False

@@ -1,4 +1,4 @@
-"""The WebSocket of a Jetstream: what it asks for, and how much its server may have us do and hold."""
+"""The WebSocket of a Jetstream: its request, and limits on the work and memory that a server can cause."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.sources.bluesky.jetstream import POSTS, REPOSTS
 logger = logging.getLogger(__name__)
 
 MAX_FRAME_BYTES = 16 * 2**20
-"""Above it the connection ends, so it lies above what any author can bring about: a record holds 1 MiB."""
+"""A larger frame ends the connection, so this is more than any author can cause: a record holds 1 MiB."""
 _CLOSE_SECONDS = 1.0
 _OPEN_SECONDS = 20.0
 _MAX_PINGS = 100
@@ -25,9 +25,9 @@ _SUBPROTOCOL = Subprotocol("xrpc.v1.json")
 
 
 class Connect(connect):
-    """Opens a connection that asks for posts from a cursor on, in the version of the protocol that the address speaks.
+    """An awaitable connection that requests posts from a cursor on, in the protocol version that the URL implies.
 
-    Await it. No redirect is followed: it is an `InvalidStatus` as every answer that is no WebSocket.
+    Redirects are not followed: like every response that is not a WebSocket, they raise `InvalidStatus`.
     """
 
     def __init__(self, url: str, cursor: int | None, *, reposts: bool) -> None:
@@ -43,14 +43,14 @@ class Connect(connect):
         super().__init__(
             urlunsplit(parts._replace(query=urlencode(query))),
             subprotocols=[_SUBPROTOCOL] if is_version_2 else None,
-            # 16 kB would become 16 MiB
+            # 16 kB could expand to 16 MiB
             compression=None,
             open_timeout=_OPEN_SECONDS,
             close_timeout=_CLOSE_SECONDS,
             max_size=MAX_FRAME_BYTES,
-            # while Kafka is away nothing is read, so no answer to a ping would be seen; silence is noticed by the reader
+            # while Kafka is unavailable nothing is read, so pongs would go unseen; the reader detects silence itself
             ping_interval=None,
-            # in frames, each as large as they may be
+            # counted in frames, each of which may have the maximum size
             max_queue=(1, 0),
             create_connection=_Connection,
         )
@@ -60,9 +60,9 @@ class Connect(connect):
 
 
 class _Connection(ClientConnection):
-    """Ends when the server sends more pings than it has use for, or does not read the answers.
+    """A connection that ends if the server sends too many pings, or does not read the pongs.
 
-    The library answers every ping, keeps the answers until they are read, and does nothing else meanwhile.
+    The library answers every ping, buffers the pongs until they are read, and does nothing else meanwhile.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -82,8 +82,8 @@ class _Connection(ClientConnection):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        # there is nothing else to be read
-        self._give_up("the server does not read the answers to its pings")
+        # we send nothing else that it could leave unread
+        self._give_up("the server does not read the pongs for its pings")
 
     def _give_up(self, reason: str) -> None:
         if not self.transport.is_closing():

@@ -1,6 +1,6 @@
-"""Frames of the Jetstream become Posts and Deletions.
+"""Converts Jetstream frames to Posts and Deletions.
 
-The server cannot filter by hashtag, so nearly every frame is refused: that is decided on the bytes wherever it can be.
+The server cannot filter by hashtag, so nearly every frame is discarded, without decoding it where possible.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from streams.sources.untyped import dicts, mapping, string, strings, time
 
 _OPERATION = b'"operation":"'
 _OPERATION_WITHIN = 1_000
-"""It stands before the record, which is the author's: the first one is the server's."""
+"""The server's operation comes before the record, which the author controls: only the first match counts."""
 _ESCAPED_LETTER = re.compile(rb"\\u(?!003[ce]|0026)", re.IGNORECASE)
-"""Servers write `<`, `>` and `&` so, which stand in many links and in no hashtag."""
+"""Any escape but those of `<`, `>` and `&`, which servers write in many links and no hashtag contains."""
 _REPOST_MARK = REPOSTS.encode()
 _SUBJECT = re.compile(rb"at://(did:[^/\"\s]{1,290})/app\.bsky\.feed\.post/([^/\"\s]{1,512})")
 _MEDIA = {"images": "image", "video": "video", "external": "link", "record": "quote"}
 _TAG_FEATURE = "app.bsky.richtext.facet#tag"
 NOT_FOR_US = {"!no-unauthenticated", "porn", "sexual", "nudity", "graphic-media", "gore"}
-"""Labels that authors put on their own posts: not to be shown to those who are not signed in, or to adults alone."""
+"""Labels with which authors restrict their own posts to people who are signed in, or to adults."""
 
 _REMEMBERED_BYTES = 16 * 2**20
 _KEPT_BYTES = 64 * 2**20
-_REMEMBERED_REPOSTS = 1_000  # of one post: they go when it goes
+_REMEMBERED_REPOSTS = 1_000  # of one post; they are deleted together with it
 
 
 class JetstreamParser:
-    """Reads the frames of a feed: what it gave before is left out.
+    """Parses the frames of a feed and leaves out repeated ones.
 
-    Every deletion of a post is passed on: it carries no hashtags, and which posts went on before (in earlier runs, or by
-    other processes) is known downstream alone. The cost is a few short records a second; what they delete is mostly
-    unknown there. An edit that takes the hashtag away, or labels the post, comes as a Deletion too: the post left the
-    campaign. An account that is deleted or taken down takes its posts with it that were kept lately. Reposts carry no
-    hashtag either: those of posts that were read lately are kept, with their text.
+    Every deletion of a post is passed on: it carries no hashtags, and only downstream is it known which posts were
+    passed on before (in earlier runs, or by other processes). This costs a few short records a second, most of which
+    delete posts that are unknown there. An edit that removes the hashtag or adds a hiding label becomes a Deletion too:
+    the post has left the campaign. If an account is deleted or taken down, its recently kept posts are deleted. Reposts
+    carry no hashtag either: reposts of recently kept posts are kept, with the text of the original.
     """
 
     def __init__(self, tags: Tags, *, reposts: bool = True, times: PostTimes | None = None) -> None:
@@ -64,19 +64,19 @@ class JetstreamParser:
         self._recent = RecentlySeen[str, None](_REMEMBERED_BYTES)
         self._kept = RecentlySeen[str, Post](_KEPT_BYTES)
         self._gone = RecentlySeen[str, datetime](_REMEMBERED_BYTES)
-        """When a post was deleted."""
+        """Deletion time of each post."""
         self._reposts = RecentlySeen[str, str](_REMEMBERED_BYTES)
-        """The post of each repost."""
+        """The original post of each repost."""
         self._reposts_of = RecentlySeen[str, list[str]](_REMEMBERED_BYTES)
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
     def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
-        """`frame`: what one WebSocket message holds, in either version of the protocol."""
+        """Return the contents of one WebSocket message, in either version of the protocol; see `Parser.read`."""
         if not self._may_matter(frame):
-            # not JSON at all is worth a second look
+            # frames that are not JSON at all are reported
             if not (frame.startswith(b"{") and frame.endswith((b"}", b"}\n"))):
-                return [malformed(frame, "no JSON object")]
+                return [malformed(frame, "not a JSON object")]
             self._filtered.inc()
             return []
         commit = decode(frame)
@@ -103,7 +103,7 @@ class JetstreamParser:
         return contents
 
     def _may_matter(self, frame: bytes) -> bool:
-        # spelt out: nearly every frame of the network ends here
+        # optimised for speed: nearly every frame of the network ends here
         begin = frame.find(_OPERATION, 0, _OPERATION_WITHIN)
         if begin < 0 or not frame.startswith(b'create"', begin + len(_OPERATION)):
             return True
@@ -135,13 +135,13 @@ class JetstreamParser:
         return self._remove(post_id, commit.at) if edited_at else []
 
     def _remove(self, post_id: str, at: datetime) -> list[Content]:
-        """A deletion, and those of the reposts that hold its text."""
+        """Return the Deletions of a post and of the reposts that contain its text."""
         self._gone.add(post_id, at)
         reposts = self._reposts_of.get(post_id) or []
         return [Deletion(source=SOURCE, id=gone, deleted_at=at) for gone in [post_id, *reposts]]
 
     def forget(self, gone: AccountGone) -> list[Content]:
-        """Deletions of everything of the account that was kept lately."""
+        """Return Deletions of all recently kept posts and reposts of an account."""
         mine = f"{gone.did}/"
         removed = [removal for kept in self._kept if kept.startswith(mine) for removal in self._remove(kept, gone.at)]
         for repost in self._reposts:
@@ -224,6 +224,6 @@ def _is_labelled(record: CommitRecord) -> bool:
 
 
 def _post_id(uri: str) -> str | None:
-    """The id of the post at `at://DID/COLLECTION/RKEY`."""
+    """Return the id of the post at `at://DID/COLLECTION/RKEY`, or None for any other URI."""
     pieces = uri.removeprefix("at://").split("/")
     return f"{pieces[0]}/{pieces[2]}" if len(pieces) == 3 else None

@@ -1,4 +1,4 @@
-"""Bluesky, by the Jetstream: every post of the network passes by, and those with a hashtag are kept."""
+"""Reads Bluesky from the Jetstream, which sends every post of the network, and keeps the posts with a hashtag."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ logger = logging.getLogger(__name__)
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 _MAX_RETRY_AFTER_SECONDS = 300.0
 _PROGRESS_SECONDS = 1.0
-_GAP_US = 60_000_000  # the network posts many times a second: a minute without a frame was cut out
+_GAP_US = 60_000_000  # the network has many posts a second, so a minute without a frame is a gap
 _US_PER_SECOND = 1_000_000
 _AHEAD_US = 3_600 * _US_PER_SECOND
-_FAILOVER_REWIND_SECONDS = 30.0  # servers see a post at different times
+_FAILOVER_REWIND_SECONDS = 30.0  # servers receive a post at different times
 _GATHER_SECONDS = 0.1
 _GATHERED = 25  # authors that fit into one request
 _GATHERED_BYTES = 2**20
 
 
 class BlueskySource(Source):
-    """Listens for ever, to one server at a time.
+    """Reads the live feed of one Jetstream server at a time; never ends.
 
-    The cursor is the server's time of a frame in microseconds, which every Jetstream understands. Servers of version 2
-    number their frames besides: the number is used with the server it came from, the time with all others.
+    The cursor is the server time of a frame in microseconds, which every Jetstream understands. Servers of version 2
+    also number their frames: the number is used with the server that it came from, the time with all others.
     """
 
     name = SOURCE
@@ -66,7 +66,16 @@ class BlueskySource(Source):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`tags`: the hashtags to keep, none: every post with one. Raises SettingsError when the cursor is none."""
+        """Prepare the source; it connects when it is read.
+
+        Args:
+            settings: Settings of the network.
+            tags: Hashtags to keep; if there are none, every post with a hashtag is kept.
+            cursor: Where to resume; None starts with new posts.
+
+        Raises:
+            SettingsError: `cursor` is not a Bluesky cursor.
+        """
         self._settings = settings
         self._parser = JetstreamParser(Tags(tags), reposts=settings.reposts, times=times)
         self._position = None if cursor is None else read_cursor(cursor)
@@ -76,16 +85,16 @@ class BlueskySource(Source):
         self._sleep = sleep
         self._backoff = Backoff(settings.max_backoff_seconds, jitter)
         self._profiles = (
-            Profiles(settings, self._hide, now=now, clock=clock, sleep=sleep, jitter=jitter)
+            Profiles(settings, self._on_account_hidden, now=now, clock=clock, sleep=sleep, jitter=jitter)
             if settings.profiles
             else None
         )
         self._pending: list[Content] = []
-        """What is to be in the next batch."""
+        """Contents of the next batch."""
         self._resumed_from: int | None = None
         self._seen_us = 0
-        self._gap_told = False
-        """Of the connection that is being made: one loss is told once."""
+        self._gap_reported = False
+        """Whether the gap before the current connection was reported, so that each loss is reported once."""
         self._bytes = 0
 
     @property
@@ -97,7 +106,7 @@ class BlueskySource(Source):
 
     async def batches(self) -> AsyncIterator[Batch]:
         if self.tape is not None:
-            self._profiles = None  # a recording is of frames alone
+            self._profiles = None  # a recording contains frames only
         async with self._profiles or contextlib.nullcontext():
             while True:
                 try:
@@ -106,20 +115,20 @@ class BlueskySource(Source):
                         while True:
                             yield await self._next(socket)
                 except InvalidStatus as error:
-                    wait = self._judge(error)
+                    wait = self._on_http_error(error)
                 except InvalidURI as error:
                     raise Refused(f"TAGPULSE_BLUESKY__URL: {error}") from None
                 except StreamNotice as notice:
                     if "Cursor" in notice.name:
-                        self._lose_cursor(str(notice))
+                        self._on_cursor_rejected(str(notice))
                     wait = self._wait_after(notice)
                 except ConnectionClosed as error:
                     if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
                         metrics.MALFORMED.labels(self.name).inc()
-                        self._gap(f"a frame above {MAX_FRAME_BYTES} bytes cannot be passed")
+                        self._report_gap(f"a frame of more than {MAX_FRAME_BYTES} bytes prevents resuming")
                         self._position = None
                     elif error.rcvd is not None and "Cursor" in error.rcvd.reason:
-                        self._lose_cursor(error.rcvd.reason)
+                        self._on_cursor_rejected(error.rcvd.reason)
                     wait = self._wait_after(error)
                 except (OSError, EOFError, WebSocketException) as error:  # TimeoutError is an OSError
                     wait = self._wait_after(error)
@@ -131,7 +140,7 @@ class BlueskySource(Source):
     async def _open(self) -> ClientConnection:
         try:
             return await self._connect()
-        except ValueError as error:  # of urllib.parse, and of the encoding of host names
+        except ValueError as error:  # raised by urllib.parse and by the encoding of host names
             raise InvalidHandshake(f"the address cannot be used: {error}") from None
 
     def _connect(self) -> Connect:
@@ -139,11 +148,11 @@ class BlueskySource(Source):
         self._resumed_from = None
         if position is not None:
             resume = position.seq if position.host == self._servers.host else None
-            if resume is None and position.time_us > self._ahead_us:
-                self._gap("the cursor lies in the future")
+            if resume is None and position.time_us > self._future_us:
+                self._report_gap("the cursor is in the future")
                 self._position = None
             elif resume is None:
-                # what stood right at a cut is not always sent again from its own cursor on
+                # frames right at a cut are not always sent again from exactly their own cursor
                 moved = self._servers.several and position.host != self._servers.host
                 rewind = max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS if moved else 0)
                 resume = max(0, position.time_us - int(rewind * _US_PER_SECOND))
@@ -151,7 +160,7 @@ class BlueskySource(Source):
         return Connect(self._servers.current, resume, reposts=self._settings.reposts)
 
     async def _next(self, socket: ClientConnection) -> Batch:
-        """What the next frames of interest hold, or now and then only how far the feed has come."""
+        """Return the contents of the next relevant frames, or from time to time just the new cursor."""
         silence = self._settings.silence_seconds
         until = self._clock() + min(_PROGRESS_SECONDS, silence / 2)
         try:
@@ -175,9 +184,9 @@ class BlueskySource(Source):
             contents = await self._profiles.screen(contents)
         return Batch(contents, self._cursor())
 
-    def _hide(self, did: str) -> None:
-        """Posts of theirs were passed on before it was known that they are hidden."""
-        # by the clock of the feed, which is also that of the edits
+    def _on_account_hidden(self, did: str) -> None:
+        """Delete the posts of a hidden account that were passed on before its labels were known."""
+        # by the clock of the feed, which also dates the edits
         at = self._now() if self._position is None else self._position.made_at
         self._pending += self._parser.forget(AccountGone(did, at))
 
@@ -185,7 +194,11 @@ class BlueskySource(Source):
         return None if self._position is None else self._position.text
 
     def _read(self, frame: bytes) -> None:
-        """Takes in what a frame holds. Raises Notice when the server ends the connection."""
+        """Add the contents of a frame to the next batch.
+
+        Raises:
+            StreamNotice: The server ends the connection.
+        """
         self._bytes += len(frame)
         if self.tape is not None:
             self.tape(self._servers.host, frame)
@@ -195,56 +208,58 @@ class BlueskySource(Source):
             contents = self._parser.read(frame, self._servers.host, self._now())
             self._backoff.reset()
             self._servers.works()
-            self._go_on(position_of(frame))
+            self._advance(position_of(frame))
             self._pending += contents
 
     def _handle_notice(self, notice: StreamNotice) -> None:
         if notice.name == "OutdatedCursor":
-            self._gap(str(notice))
+            self._report_gap(str(notice))
         elif notice.name == "FutureCursor" or notice.is_error:
             raise notice
         else:
             logger.info("%s: %s", self._servers.host, notice)
 
-    def _go_on(self, position: Position) -> None:
+    def _advance(self, position: Position) -> None:
         time_us = position.time_us
         if not time_us:
             return
         before, self._seen_us = self._seen_us, time_us
-        if time_us > self._ahead_us and abs(time_us - before) > _AHEAD_US:
-            return  # a single frame of a wrong clock; where all frames agree, ours may be the wrong one
+        if time_us > self._future_us and abs(time_us - before) > _AHEAD_US:
+            return  # a single frame with a wrong clock; if all frames agree, our own clock may be wrong
         resumed, self._resumed_from = self._resumed_from, None
-        # servers that have forgotten the cursor's time begin with the oldest they know, and do not say so
+        # servers that no longer have the time of the cursor silently start with their oldest frame
         if resumed is not None and time_us - resumed > _GAP_US + self._rewound_us:
-            self._gap(f"the first frame is of {JetstreamCursor(time_us).made_at.isoformat(timespec='seconds')}")
-        self._gap_told = False
+            self._report_gap(
+                f"the first frame is from {JetstreamCursor(time_us).made_at.isoformat(timespec='seconds')}"
+            )
+        self._gap_reported = False
         newest = max(self._position.time_us if self._position else 0, time_us)
         self._position = JetstreamCursor(newest, position.seq, self._servers.host)
 
     @property
-    def _ahead_us(self) -> int:
-        """From here on times lie in the future."""
+    def _future_us(self) -> int:
+        """Earliest server time, in microseconds, that counts as being in the future."""
         return int(self._now().timestamp() * _US_PER_SECOND) + _AHEAD_US
 
     @property
     def _rewound_us(self) -> int:
         return int(max(self._settings.rewind_seconds, _FAILOVER_REWIND_SECONDS) * _US_PER_SECOND)
 
-    def _lose_cursor(self, why: str) -> None:
-        """The server refuses the cursor: a number gives way to the time, a time to nothing."""
+    def _on_cursor_rejected(self, why: str) -> None:
+        """Fall back from a rejected sequence number to the time, and from a rejected time to no cursor at all."""
         position = self._position
         if position is not None and position.seq is not None:
             if "Future" not in why:
-                self._gap(f"the server refuses the cursor ({why})")
+                self._report_gap(f"the server rejected the cursor ({why})")
             self._position = JetstreamCursor(position.time_us)
         else:
-            self._gap(f"the server refuses the cursor ({why})")
+            self._report_gap(f"the server rejected the cursor ({why})")
             self._position = None
 
-    def _gap(self, why: str) -> None:
-        if self._gap_told:
+    def _report_gap(self, why: str) -> None:
+        if self._gap_reported:
             return
-        self._gap_told = True
+        self._gap_reported = True
         since = None if self._position is None else self._position.made_at
         self._pending.append(report_gap(SOURCE, self._servers.host, why, since=since, now=self._now()))
 
@@ -252,19 +267,23 @@ class BlueskySource(Source):
         if self._position is not None:
             show_behind(SOURCE, self._position.made_at, self._now())
 
-    def _judge(self, error: InvalidStatus) -> float:
-        """Seconds to wait after an HTTP answer that was no WebSocket. Raises Refused."""
+    def _on_http_error(self, error: InvalidStatus) -> float:
+        """Return the seconds to wait after an HTTP response that was not a WebSocket.
+
+        Raises:
+            Refused: All servers refuse permanently.
+        """
         status = error.response.status_code
         url = self._servers.current
         if status in _REFUSALS and self._servers.refuses():
             several = " and TAGPULSE_BLUESKY__URLS" if self._servers.several else ""
-            raise Refused(f"{url} answers {status}: check TAGPULSE_BLUESKY__URL{several}") from None
+            raise Refused(f"{url} responded with HTTP {status}: check TAGPULSE_BLUESKY__URL{several}") from None
         if self._position is not None and b"Cursor" in (error.response.body or b""):
-            self._lose_cursor(f"HTTP {status}")
-        asked = BadAnswer(status, error.response.headers, b"").reset_seconds(self._now())
+            self._on_cursor_rejected(f"HTTP {status}")
+        requested = BadAnswer(status, error.response.headers, b"").reset_seconds(self._now())
         wait = self._wait_after(error)
-        # another server has not asked for anything
-        return wait if self._servers.several else max(wait, min(asked, _MAX_RETRY_AFTER_SECONDS))
+        # the next server did not ask us to wait
+        return wait if self._servers.several else max(wait, min(requested, _MAX_RETRY_AFTER_SECONDS))
 
     def _wait_after(self, error: Exception) -> float:
         wait = self._backoff.next()

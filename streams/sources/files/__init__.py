@@ -1,1 +1,1 @@
-"""Posts from files and standard input."""
+"""Source for files and standard input."""

@@ -1,4 +1,4 @@
-"""A line of JSON becomes a Post or a Deletion, or says why not."""
+"""Parses a line of JSON into a Post or a Deletion."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HASHTAGS = re.compile(rb'"hashtags"\s*:')
 
 
 def parse(line: Line, origin: str, now: datetime | None = None) -> Content:
-    """Reads a line: `source`, `id`, `text` and `created_at` are needed, everything else has its default.
+    """Parse a line; `source`, `id`, `text` and `created_at` are required, all other fields have defaults.
 
-    A line without `type` is a post. Times more than a minute after `now` (default: the current time) are refused. Hashtags
-    are taken from the text if the line has no field `hashtags`.
+    A line without `type` is a post. Times more than a minute after `now` (default: the current time) are rejected.
+    Hashtags are taken from the text if the line has no field `hashtags`. An invalid line becomes an Unreadable.
     """
     number, value, cut = line
     if cut:
@@ -50,7 +50,7 @@ def parse(line: Line, origin: str, now: datetime | None = None) -> Content:
 
 
 def with_hashtags(post: Post) -> Post:
-    """The post with the hashtags of its text."""
+    """Return the post with the hashtags of its text."""
     if "#" not in post.text and "\uff03" not in post.text:
         return post
     return msgspec.structs.replace(post, hashtags=find_hashtags(post.text))

@@ -1,4 +1,4 @@
-"""Lines of a file or of standard input, decompressed as they are read, in bounded memory."""
+"""Reads and decompresses the lines of a file or of standard input in bounded memory."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _BLOCK = 256 * 1024
 
 
 class Line(NamedTuple):
-    """A line without its end. `cut` bytes of it are missing: it was longer than the limit."""
+    """A line without its line end; if it was longer than the limit, the last `cut` bytes are missing."""
 
     number: int
     value: bytes
     cut: int = 0
 
 
-class _Counted(io.RawIOBase):
-    """Tells how many bytes were read from the file itself, compressed or not."""
+class _CountingReader(io.RawIOBase):
+    """A stream that counts the bytes read from the file itself, i.e. before decompression."""
 
     def __init__(self, stream: IO[bytes], count: Callable[[int], None]) -> None:
         self._stream = stream
@@ -40,7 +40,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        # read1 gives what is there: a pipe must not wait for a whole block
+        # read1 returns what is available: a pipe must not wait for a whole block
         data: bytes = self._stream.read1(len(buffer))  # type: ignore[attr-defined]
         buffer[: len(data)] = data
         self._count(len(data))
@@ -48,14 +48,22 @@ class _Counted(io.RawIOBase):
 
 
 def blocks(path: str, limit: int, count: Callable[[int], None], size: int) -> Iterator[list[Line]]:
-    """The lines of a file in blocks of at most `size`, as they come.
+    """Yield the lines of a file, as they become available, in blocks of at most `size` lines.
 
-    gzip and Zstandard are known by their first bytes. `limit` is the longest line kept whole, in bytes; `count` is told
-    the bytes read. Raises BadInput when the file cannot be read (any more).
+    gzip and Zstandard files are recognised by their first bytes.
+
+    Args:
+        path: The file, or `-` for standard input.
+        limit: Length in bytes above which a line is cut.
+        count: Called with the number of bytes of each read, before decompression.
+        size: Maximum number of lines in a block.
+
+    Raises:
+        BadInput: The file cannot be read, or cannot be read to its end.
     """
     try:
         with _open(path) as stream:
-            for lines in _split(_decompressed(_Counted(stream, count)), limit):
+            for lines in _split(_decompressed(_CountingReader(stream, count)), limit):
                 for at in range(0, len(lines), size):
                     yield lines[at : at + size]
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
@@ -63,11 +71,15 @@ def blocks(path: str, limit: int, count: Callable[[int], None], size: int) -> It
 
 
 def check_readable(path: str) -> None:
-    """Raises BadInput when there is no such file, so that a wrong name is told before anything is sent."""
+    """Check that a file can be opened, so that a wrong name is reported before anything is sent.
+
+    Raises:
+        BadInput: The path is a folder, or cannot be opened.
+    """
     if path == STDIN:
         return
     if Path(path).is_dir():
-        raise BadInput(f"{path}: is a folder: name the files in it")
+        raise BadInput(f"{path} is a folder: name the files in it instead")
     try:
         with _open(path):
             pass
@@ -87,7 +99,7 @@ def _decompressed(raw: io.RawIOBase) -> IO[bytes]:
     if start.startswith(_GZIP):
         return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
     if start.startswith(_ZSTD):
-        # several frames one after the other are one file, as for the zstd tool
+        # like the zstd tool, read several frames in a row as one file
         return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
     return stream
 

@@ -1,4 +1,4 @@
-"""Plays posts at the speed at which they were written."""
+"""Replays posts at the pace at which they were written, or a multiple of it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ async def paced(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[Batch]:
-    """Gives each post when its time has come, `speed` times as fast as in life; what is older than the first goes at once.
+    """Yield each post when it is due, at `speed` times real time; posts older than the first one are due immediately.
 
-    The deadlines count from the first post, so that delays do not add up. A batch is split where it has to wait; only
-    its last part carries the cursor.
+    Due times are relative to the first post, so that delays do not add up. A batch is split at each wait, and only its
+    last part carries the cursor.
     """
-    begin: tuple[float, datetime] | None = None
+    start: tuple[float, datetime] | None = None
     async for contents, cursor in batches:
         due: list[Content] = []
         for content in contents:
             at = _event_time(content)
             if at is not None:
-                begin = begin or (clock(), at)
-                wait = begin[0] + (at - begin[1]).total_seconds() / speed - clock()
+                start = start or (clock(), at)
+                wait = start[0] + (at - start[1]).total_seconds() / speed - clock()
                 if wait > 0:
                     if due:
                         yield Batch(due, None)

@@ -1,4 +1,4 @@
-"""Play recordings again, through the parser of their network."""
+"""Replays recordings through the parser of their network."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ _FRAME: msgspec.json.Decoder[RecordedFrame] = msgspec.json.Decoder(RecordedFrame
 
 
 class RecordedSource(FileSource):
-    """Plays recordings: what the network's parser makes of their frames, each at the time at which it came.
+    """Replays recordings: parses their frames as if each arrived at its recorded time.
 
-    A file without our head is taken as frames of the network, one a line, that come now.
+    A file without the head of a recording is read as frames of the network, one per line, that arrive now.
     """
 
     def __init__(
         self, paths: Sequence[str], network: str, parser: Parser, *, cursor: str | None = None, batch_size: int = 500
     ) -> None:
-        """Raises BadInput when a file is not there."""
+        """Check that the files can be read.
+
+        Raises:
+            BadInput: A file cannot be opened, or the cursor does not match the files.
+        """
         super().__init__(paths, max_line_bytes=_MAX_LINE_BYTES, cursor=cursor, batch_size=batch_size)
         self._network = network
         self._parser = parser
@@ -38,10 +42,10 @@ class RecordedSource(FileSource):
     def _read_file(self, index: int, after: int, put: Callable[[Batch], None]) -> None:
         path = self._paths[index]
         for block in lines.blocks(path, self._limit, self._count, self._batch_size):
-            contents = [content for line in block if line.number > after for content in self._play(line, path)]
+            contents = [content for line in block if line.number > after for content in self._parse_line(line, path)]
             put(Batch(contents, f"{index}:{block[-1].number}"))
 
-    def _play(self, line: lines.Line, path: str) -> Iterator[Content]:
+    def _parse_line(self, line: lines.Line, path: str) -> Iterator[Content]:
         number, value, cut = line
         if cut:
             error = f"a line of {len(value) + cut} bytes, cut to {len(value)}"
@@ -49,13 +53,13 @@ class RecordedSource(FileSource):
         elif number == 1 and (head := _head(value)) is not None:
             if head.network != self._network or head.tagpulse_recording > VERSION:
                 raise BadInput(
-                    f"{path}: a recording of {head.network[:100]} in version {head.tagpulse_recording}: "
-                    f"not one of {self._network} up to version {VERSION}"
+                    f"{path} is a recording of {head.network[:100]} in version {head.tagpulse_recording}: "
+                    f"only recordings of {self._network} up to version {VERSION} can be read"
                 )
         elif value and not value.isspace():
-            frame, origin, came_at = _frame(value, path)
-            contents = self._parser.read(frame, origin, came_at or utc_now())
-            yield from contents if came_at else map(_as_told, contents)
+            frame, origin, arrived_at = _frame(value, path)
+            contents = self._parser.read(frame, origin, arrived_at or utc_now())
+            yield from contents if arrived_at else map(_with_author_time, contents)
 
 
 def _head(line: bytes) -> RecordingHead | None:
@@ -65,16 +69,16 @@ def _head(line: bytes) -> RecordingHead | None:
         return None
 
 
-def _as_told(content: Content) -> Content:
+def _with_author_time(content: Content) -> Content:
     """Restore the author's time: without an arrival time, no past time is implausible."""
     if not isinstance(content, Post) or content.author_created_at is None or content.author_created_at > utc_now():
         return content
-    told = content.author_created_at
-    return msgspec.structs.replace(content, created_at=told, created_at_is_estimate=False, author_created_at=None)
+    claimed = content.author_created_at
+    return msgspec.structs.replace(content, created_at=claimed, created_at_is_estimate=False, author_created_at=None)
 
 
 def _frame(line: bytes, path: str) -> tuple[bytes, str, datetime | None]:
-    """The frame of a line, where it came from and when, if that is known."""
+    """Return the frame of a line, its origin and, if known, its arrival time."""
     try:
         recorded = _FRAME.decode(line)
         frame = (

@@ -1,4 +1,4 @@
-"""Posts from files: JSON lines, CSV and TSV, compressed or not, and standard input."""
+"""Reads posts from standard input and from files: JSON lines, CSV and TSV, compressed or not."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Format = Literal["jsonl", "table"]
 
 _COMPRESSED = (".gz", ".zst")
 _TABLES = (".csv", ".tsv", ".tab")
-_WAITING_BATCHES = 4
+_MAX_BATCHES_IN_TRANSIT = 4
 
 
 class FileSource(Source):
-    """Reads files one after the other, `-` is standard input; ends at the end of the last one.
+    """Reads files one after the other (`-` is standard input) and ends after the last one.
 
-    Reading, decompressing and parsing happen in a thread of their own, which waits while nobody asks for more.
+    A separate thread reads, decompresses and parses; it waits while the consumer is busy.
     """
 
     name = "file"
@@ -44,9 +44,19 @@ class FileSource(Source):
         batch_size: int = 500,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`max_line_bytes`: a longer line is cut and goes to the dead letters; `batch_size`: lines between two cursors.
+        """Check that the files can be read.
 
-        Raises BadInput when a file is not there.
+        Args:
+            paths: The files, in the order in which they are read.
+            max_line_bytes: Longer lines are cut and go to the dead letters.
+            format: Format of all files; by default it follows from their names.
+            columns: Column mapping of tables.
+            cursor: Where to resume; None starts at the first line.
+            batch_size: Number of lines between two cursors.
+            now: Returns the current time; times more than a minute after it are rejected.
+
+        Raises:
+            BadInput: A file cannot be opened, or the cursor does not match the files.
         """
         for path in paths:
             lines.check_readable(path)
@@ -54,7 +64,7 @@ class FileSource(Source):
         self._limit = max_line_bytes
         self._format = format
         self._columns = columns or Columns()
-        self._begin = _parse_cursor(cursor, len(paths))
+        self._start = _parse_cursor(cursor, len(paths))
         self._batch_size = batch_size
         self._now = now
         self._read = 0
@@ -81,7 +91,7 @@ class FileSource(Source):
         self._read += size
 
     def _read_all(self, put: Callable[[Batch], None]) -> None:
-        first, after = self._begin
+        first, after = self._start
         for index in range(first, len(self._paths)):
             self._read_file(index, after if index == first else 0, put)
 
@@ -110,32 +120,32 @@ class FileSource(Source):
 
 
 class _Stopped(Exception):
-    """Nobody reads any more."""
+    """Raised in the reader thread when the consumer has stopped."""
 
 
 class _Handover:
-    """Carries batches from a thread to the event loop; the thread waits while enough of them are on the way."""
+    """Passes batches from a thread to the event loop; the thread waits while enough of them are in transit."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._batches: asyncio.Queue[Batch | Exception | None] = asyncio.Queue()
-        self._room = threading.Semaphore(_WAITING_BATCHES)
+        self._room = threading.Semaphore(_MAX_BATCHES_IN_TRANSIT)
         self._stopped = False
 
     def run(self, read: Callable[[Callable[[Batch], None]], None]) -> None:
-        """In the thread: reads to the end, hands over what was raised."""
+        """Read to the end, and hand over any exception; runs in the thread."""
         with contextlib.suppress(_Stopped):
             try:
                 read(self._put)
             except _Stopped:
                 raise
             except Exception as error:
-                self._give(error)
+                self._hand_over(error)
             else:
-                self._give(None)
+                self._hand_over(None)
 
     async def get(self) -> Batch | None:
-        """The next batch, None at the end."""
+        """Return the next batch, or None at the end."""
         batch = await self._batches.get()
         self._room.release()
         if isinstance(batch, Exception):
@@ -148,23 +158,23 @@ class _Handover:
 
     def _put(self, batch: Batch) -> None:
         self._room.acquire()
-        self._give(batch)
+        self._hand_over(batch)
 
-    def _give(self, batch: Batch | Exception | None) -> None:
+    def _hand_over(self, batch: Batch | Exception | None) -> None:
         try:
             if not self._stopped:
                 self._loop.call_soon_threadsafe(self._batches.put_nowait, batch)
                 return
-        except RuntimeError:  # the loop is closed: the process ends
+        except RuntimeError:  # the loop is closed because the process is ending
             pass
         raise _Stopped
 
 
 def _parse_cursor(cursor: str | None, files: int) -> tuple[int, int]:
-    """Which file, and the last line of it that was handled."""
+    """Return the index of the file and the last line of it that was handled."""
     if cursor is None:
         return 0, 0
     index, _, number = cursor.partition(":")
     if not (index.isdigit() and number.isdigit() and int(index) < files):
-        raise BadInput(f"the saved place {cursor!r} does not fit these files: start without --resume")
+        raise BadInput(f"the saved position {cursor!r} does not match these files: start without --resume")
     return int(index), int(number)

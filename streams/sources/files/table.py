@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV become Posts, by a mapping of columns."""
+"""Converts the rows of CSV and TSV files to Posts, by a mapping of columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streams.sources.files.lines import Line
 from streams.sources.times import check_past, parse_time, tweet_time
 
 FIELDS = ("id", "text", "created_at", "source", "author", "hashtags", "language_hint", "reply_to", "repost_of", "url")
-"""What a column can be mapped to."""
+"""The fields of a post that a column can be mapped to."""
 
 _DELIMITERS = ",\t;"
 _ERROR_CHARACTERS = 300
@@ -28,23 +28,23 @@ _ADVICE = {
     "id": "name it with --column id=NAME",
     "text": "name it with --column text=NAME",
     "created_at": "name it with --created-at-column NAME, or read the times from tweet ids with --times-from-tweet-ids",
-    "source": "name it with --column source=NAME, or give one for all with --source-name NAME",
+    "source": "name it with --column source=NAME, or give the same one to all rows with --source-name NAME",
 }
 
 Emit = Callable[[list[Content], int], None]
-"""Takes contents, and the number of the last line they came from."""
+"""Callback that receives contents and the number of the last line that they came from."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """How the columns of a table become a post."""
+    """The mapping from the columns of a table to the fields of a post."""
 
     mapping: Mapping[str, str] = field(default_factory=dict)
-    """Field of the post → name of the column; a column named like a field needs no entry."""
+    """Column name by field of the post; a column named like a field needs no entry."""
     source: str | None = None
-    """The source of every row, instead of a column."""
+    """Source of all rows, used instead of a column."""
     times_from_tweet_ids: bool = False
-    """The time is read out of the id, as X made it."""
+    """Whether to take the time of a post from its id, which must be a tweet id."""
 
 
 def parse_table(
@@ -56,11 +56,21 @@ def parse_table(
     after: int = 0,
     now: Callable[[], datetime] = utc_now,
 ) -> None:
-    """Reads a table with a header; `emit` gets the rows of each block. A row's number is that of its last line.
+    """Parse a table with a header. The number of a row is that of its last line.
 
-    The delimiter (comma, tab, semicolon) is the commonest of them in the header. `limit` is the longest row in bytes: it
-    bounds what an unclosed quote can swallow. Rows up to line `after` are left out, and times
-    more than a minute after `now` are refused. Raises BadInput when a column is missing.
+    The delimiter is whichever of comma, tab and semicolon is the most frequent in the header.
+
+    Args:
+        blocks: Lines of the table.
+        columns: Mapping of the columns.
+        origin: Where the table was read from.
+        limit: Maximum field size in characters, which bounds what an unclosed quote can swallow.
+        emit: Called with the rows of each block.
+        after: Rows up to this line are left out.
+        now: Returns the current time; times more than a minute after it are rejected.
+
+    Raises:
+        BadInput: A column is missing.
     """
     csv.field_size_limit(limit)
     _Table(columns, origin, emit, after, now).read(blocks)
@@ -77,7 +87,7 @@ class _Table:
         self._found: list[Content] = []
         self._number = 0
         self._header: list[str] = []
-        self._places: dict[str, int] = {}
+        self._column_index: dict[str, int] = {}
 
     def read(self, blocks: Iterable[list[Line]]) -> None:
         lines = self._feed(blocks)
@@ -94,7 +104,7 @@ class _Table:
             except StopIteration:
                 break
             except csv.Error as error:
-                self._refuse("malformed", str(error))
+                self._reject("malformed", str(error))
             else:
                 if row:
                     self._parse(row)
@@ -110,45 +120,45 @@ class _Table:
                     continue
                 self._row.append(line)
                 yield line.value.decode("utf-8", "surrogateescape") + "\n"
-            # no row may wait for the next block: on standard input it can be long in coming
+            # do not hold rows back until the next block: on standard input that can take a long time
             self._emit(self._found, self._number)
             self._found = []
 
     def _read_header(self, header: list[str]) -> None:
         self._header = [name.strip() for name in header]
-        lower = {name.lower().replace(" ", "_"): place for place, name in reversed(list(enumerate(self._header)))}
-        self._places = {name: lower[name] for name in FIELDS if name in lower}
+        lower = {name.lower().replace(" ", "_"): index for index, name in reversed(list(enumerate(self._header)))}
+        self._column_index = {name: lower[name] for name in FIELDS if name in lower}
         for name, column in self._columns.mapping.items():
             if column.strip() not in self._header:
-                raise BadInput(f"{self._origin}: no column {column!r} for {name}; there are {self._names()}")
-            self._places[name] = self._header.index(column.strip())
+                raise BadInput(f"{self._origin}: no column {column!r} for {name}; the columns are {self._names()}")
+            self._column_index[name] = self._header.index(column.strip())
         needed = {"id", "text"}
         if self._columns.source is None:
             needed.add("source")
         if not self._columns.times_from_tweet_ids:
             needed.add("created_at")
-        for name in sorted(needed - self._places.keys()):
-            raise BadInput(f"{self._origin}: no column for {name}: {_ADVICE[name]}; there are {self._names()}")
+        for name in sorted(needed - self._column_index.keys()):
+            raise BadInput(f"{self._origin}: no column for {name}: {_ADVICE[name]}; the columns are {self._names()}")
 
     def _names(self) -> str:
         return ", ".join(map(repr, self._header))
 
     def _parse(self, row: list[str]) -> None:
         if len(row) < len(self._header) or any(row[len(self._header) :]):
-            self._refuse("invalid", f"{len(row)} columns, the header has {len(self._header)}")
+            self._reject("invalid", f"{len(row)} columns, but the header has {len(self._header)}")
             return
         try:
-            self._add(with_hashtags(self._post(row)) if "hashtags" not in self._places else self._post(row))
+            self._add(with_hashtags(self._post(row)) if "hashtags" not in self._column_index else self._post(row))
         except (ValueError, OverflowError) as error:  # msgspec.ValidationError and UnicodeEncodeError are ValueErrors
             kind: Reason = "malformed" if isinstance(error, UnicodeError) else "invalid"
-            self._refuse(kind, "not UTF-8" if isinstance(error, UnicodeError) else str(error))
+            self._reject(kind, "not UTF-8" if isinstance(error, UnicodeError) else str(error))
 
     def _post(self, row: list[str]) -> Post:
         fields: dict[str, Any] = {
-            name: row[place].replace("\0", "\ufffd") for name, place in self._places.items() if row[place].strip()
+            name: row[index].replace("\0", "\ufffd") for name, index in self._column_index.items() if row[index].strip()
         }
         for value in fields.values():
-            value.encode()  # fails on what was no UTF-8
+            value.encode()  # fails for bytes that were not UTF-8
         for name in fields.keys() - {"text"}:
             fields[name] = fields[name].strip()
         fields.setdefault("text", "")
@@ -169,7 +179,7 @@ class _Table:
         if self._number > self._after:
             self._found.append(content)
 
-    def _refuse(self, reason: Reason, error: str) -> None:
+    def _reject(self, reason: Reason, error: str) -> None:
         value = b"\n".join(line.value for line in self._row)
         number = self._row[-1].number
         self._add(Unreadable(self._origin, number, value, reason, error[:_ERROR_CHARACTERS]))

@@ -1,1 +1,1 @@
-"""Mastodon, read from the hashtag streams of its instances."""
+"""Source for Mastodon, which reads the hashtag streams of its instances."""

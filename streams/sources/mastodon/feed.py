@@ -1,4 +1,4 @@
-"""One hashtag on one instance of Mastodon: its stream, and what its timeline tells of the time that the stream was away."""
+"""Reads one hashtag of one Mastodon instance: its stream, and its timeline for the time without a stream."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from streams.sources.wire import EventReader, TooLong, event_frame
 
 logger = logging.getLogger(__name__)
 
-_RECALLED = 200  # so many posts are looked at again after a cut
-_KNOWN_BYTES = 2**18  # twice as many ids, of any length
-_LATE = timedelta(minutes=15)  # a post may take so long from one instance to another
-_ASK_AGAIN_SECONDS = 900.0  # after a refusal for good: somebody may mend it
+_RECHECKED_POSTS = 200  # how many posts are checked again after a cut
+_KNOWN_BYTES = 2**18  # room for twice as many ids, of any length
+_MAX_DELAY = timedelta(minutes=15)  # how long a post may take from one instance to another
+_RETRY_REFUSED_SECONDS = 900.0  # after a permanent refusal, since an administrator may fix the cause
 
 
 class ReadPosition(msgspec.Struct, frozen=True):
-    """Up to which post a hashtag of an instance was read, and when that came."""
+    """The newest post that was read of a hashtag on an instance, and when it arrived."""
 
     id: str
     at: datetime
 
 
 class FeedStep(NamedTuple):
-    """Something that a feed gave: an event, a finished content, or only how far it is read."""
+    """A step of a feed: an event, finished content, or only how far the feed was read."""
 
     instance: Instance
     tag: str
     frame: bytes | None = None
     local_id: str | None = None
-    """The feed is read up to this post."""
+    """Id of the post up to which the feed was read."""
     content: Content | None = None
 
 
@@ -60,27 +60,31 @@ _ID: msgspec.json.Decoder[_Id] = msgspec.json.Decoder(_Id)
 
 
 class Refusals:
-    """The feeds that are refused for good: they end the source only when none is left."""
+    """The feeds that are refused permanently; the source ends only when all of them are."""
 
     def __init__(self, feeds: int) -> None:
         self._feeds = feeds
         self._refused: set[HashtagFeed] = set()
 
     def add(self, feed: HashtagFeed, error: Refused) -> bool:
-        """Whether this is news. Raises the error when all feeds are refused."""
-        news = feed not in self._refused
+        """Record a refusal and return whether the feed was not refused before.
+
+        Raises:
+            Refused: All feeds are refused; this is `error`.
+        """
+        is_new = feed not in self._refused
         self._refused.add(feed)
         if len(self._refused) == self._feeds:
             raise error from None
-        return news
+        return is_new
 
     def remove(self, feed: HashtagFeed) -> None:
-        """It is heard."""
+        """Record that a feed is no longer refused."""
         self._refused.discard(feed)
 
 
 class HashtagFeed:
-    """Listens for ever."""
+    """Reads a hashtag of an instance; never ends."""
 
     def __init__(
         self,
@@ -90,12 +94,16 @@ class HashtagFeed:
         parser: MastodonParser,
         refusals: Refusals,
         *,
-        place: ReadPosition | None,
+        position: ReadPosition | None,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
     ) -> None:
-        """`place`: up to where an earlier run has read."""
+        """Prepare the feed; it connects in `run`.
+
+        Args:
+            position: How far an earlier run has read.
+        """
         self._instance = instance
         self._tag = tag
         self._settings = settings
@@ -104,22 +112,26 @@ class HashtagFeed:
         self._now = now
         self._sleep = sleep
         self._backoff = Backoff(settings.max_backoff_seconds, jitter)
-        self._last = place.id if place else ""
-        """The newest post that was read, \"\" before the first connection."""
-        self._last_at = place.at if place else None
+        self._last = position.id if position else ""
+        """Id of the newest post that was read; empty before the first connection."""
+        self._last_at = position.at if position else None
         self._known = RecentlySeen[str, None](_KNOWN_BYTES)
-        """What was read, or stood there before this process began."""
+        """Posts that were read, or were on the timeline before this process started."""
         self._floor: tuple[int, str] | None = None
-        """Older posts stood there before this process began, None until that was looked at."""
+        """Posts older than this were on the timeline before this process started; None until that was checked."""
 
     async def run(self, put: Put[FeedStep]) -> None:
-        """Raises Refused, when all feeds are."""
+        """Read the feed and pass on its steps; reconnect after errors.
+
+        Raises:
+            Refused: All feeds are refused permanently.
+        """
         while True:
             try:
                 await self._listen(put)
             except http.BadAnswer as error:
                 if error.status in http.REFUSALS:
-                    wait = await self._take_refusal(error, put)
+                    wait = await self._handle_refusal(error, put)
                 else:
                     wait = max(self._wait_after(error), error.reset_seconds(self._now()))
             except http.TROUBLE as error:
@@ -131,12 +143,12 @@ class HashtagFeed:
     async def _listen(self, put: Put[FeedStep]) -> None:
         await self._instance.discover()
         if not self._last:
-            await self._begin(put)
+            await self._start_after_newest(put)
         step = partial(FeedStep, self._instance, self._tag)
         async with self._instance.listen(self._tag, self._settings.silence_seconds) as lines:
-            # the stream stands before the timeline is asked: what is posted meanwhile comes through one of them, or both
-            await self._recall(put)
-            await self._fill(put)
+            # the stream is opened before the timeline is requested, so that new posts come through at least one of them
+            await self._recheck(put)
+            await self._backfill(put)
             self._refusals.remove(self)
             logger.info("listening to #%s on %s", self._tag, self._instance.host)
             events = EventReader(MAX_FRAME_BYTES)
@@ -152,61 +164,61 @@ class HashtagFeed:
                     if local_id:
                         self._read_up_to(local_id)
 
-    async def _begin(self, put: Put[FeedStep]) -> None:
-        """Begins behind what stands in the timeline: so a cut before the first post loses none either."""
-        standing = await self._instance.newest(self._tag)
-        self._floor = order(standing[-1].head.id) if len(standing) >= PAGE else BEFORE_ALL
-        for head, _ in reversed(standing):
+    async def _start_after_newest(self, put: Put[FeedStep]) -> None:
+        """Start after the newest post of the timeline, so that a cut before the first new post loses none."""
+        page = await self._instance.newest(self._tag)
+        self._floor = order(page[-1].head.id) if len(page) >= PAGE else BEFORE_ALL
+        for head, _ in reversed(page):
             self._known.add(head.id, None)
-        self._read_up_to(standing[0].head.id if standing else "0")
+        self._read_up_to(page[0].head.id if page else "0")
         await put(FeedStep(self._instance, self._tag, local_id=self._last))
 
-    async def _recall(self, put: Put[FeedStep]) -> None:
-        """Looks again at the posts around the last one that was read.
+    async def _recheck(self, put: Put[FeedStep]) -> None:
+        """Check the posts before the last one that was read for edits, deletions and late arrivals.
 
-        The stream was away when they were edited or deleted, and some of them came only then: a post of another instance
-        gets an id of the time when it was written.
+        All of these may have happened while the stream was down. A late arrival can come before the last post because
+        the id of a post from another instance follows the time when it was written.
         """
         since = self._since()
-        began = self._floor is not None
-        latest = await self._instance.latest(self._tag, self._last, _RECALLED, self._floor or BEFORE_ALL)
+        floor_is_known = self._floor is not None
+        latest = await self._instance.latest(self._tag, self._last, _RECHECKED_POSTS, self._floor or BEFORE_ALL)
         for head, data in reversed(latest):
             edited_at, made_at = time(head.edited_at), time(head.created_at)
             if edited_at is not None and (since is None or edited_at > since - CLOCKS_DIFFER):
                 await put(FeedStep(self._instance, self._tag, event_frame(EDIT, data)))
-            elif began or since is None or made_at is None or made_at > since - _LATE:
-                # after a restart some of them were read before: that they come again harms nothing
+            elif floor_is_known or since is None or made_at is None or made_at > since - _MAX_DELAY:
+                # after a restart some of these were read before; duplicates do no harm
                 if head.id not in self._known:
                     await put(FeedStep(self._instance, self._tag, event_frame(UPDATE, data)))
             else:
                 self._parser.learn(data, self._instance.domain)
             self._known.add(head.id, None)
-        if not began:
-            self._floor = order(latest[-1].head.id) if len(latest) == _RECALLED else BEFORE_ALL
+        if not floor_is_known:
+            self._floor = order(latest[-1].head.id) if len(latest) == _RECHECKED_POSTS else BEFORE_ALL
         if latest:
             await self._find_deleted({head.id for head, _ in latest}, put)
 
-    async def _find_deleted(self, standing: set[str], put: Put[FeedStep]) -> None:
-        oldest = min(map(order, standing))
-        for local_id in [found for found in self._known if order(found) > oldest and found not in standing]:
-            # a timeline may leave out a post for other reasons
+    async def _find_deleted(self, present: set[str], put: Put[FeedStep]) -> None:
+        oldest = min(map(order, present))
+        for local_id in [known for known in self._known if order(known) > oldest and known not in present]:
+            # a timeline may omit a post for other reasons
             if await self._instance.is_gone(local_id):
                 await put(FeedStep(self._instance, self._tag, event_frame(DELETE, local_id.encode())))
 
-    async def _fill(self, put: Put[FeedStep]) -> None:
-        """Fetches what was posted since the last post that was read."""
+    async def _backfill(self, put: Put[FeedStep]) -> None:
+        """Fetch the posts since the last one that was read."""
         since, fetched = self._since(), 0
         async for page in self._instance.missed(self._tag, self._last):
             if fetched >= self._settings.backfill_posts:
-                reason = f"more than TAGPULSE_MASTODON__BACKFILL_POSTS were missed, {fetched} were fetched"
-                await self._tell_gap(reason, since, put)
+                reason = f"more posts than TAGPULSE_MASTODON__BACKFILL_POSTS were missed; {fetched} were fetched"
+                await self._report_gap(reason, since, put)
                 break
             for head, status in page:
                 await put(FeedStep(self._instance, self._tag, event_frame(UPDATE, status), head.id))
                 self._read_up_to(head.id)
             fetched += len(page)
         if fetched:
-            logger.info("%s: fetched %d posts of #%s after a gap", self._instance.host, fetched, self._tag)
+            logger.info("%s: fetched %d missed posts of #%s", self._instance.host, fetched, self._tag)
 
     def _read_up_to(self, local_id: str) -> None:
         self._known.add(local_id, None)
@@ -214,28 +226,32 @@ class HashtagFeed:
             self._last, self._last_at = local_id, self._now()
 
     def _since(self) -> datetime | None:
-        """When the newest post came; None when that is not known, or the clock that told it was wrong."""
+        """Return when the newest post arrived; None if that is unknown, or was taken from a wrong clock."""
         return self._last_at if self._last_at is not None and self._last_at <= self._now() + CLOCKS_DIFFER else None
 
-    async def _take_refusal(self, error: http.BadAnswer, put: Put[FeedStep]) -> float:
-        """Seconds to wait. Raises Refused."""
+    async def _handle_refusal(self, error: http.BadAnswer, put: Put[FeedStep]) -> float:
+        """Record a permanent refusal and return the seconds to wait.
+
+        Raises:
+            Refused: All feeds are refused.
+        """
         advice = {
-            HTTPStatus.UNAUTHORIZED: "check TAGPULSE_MASTODON__TOKENS: it needs a token with read:statuses",
+            HTTPStatus.UNAUTHORIZED: "check TAGPULSE_MASTODON__TOKENS: a token with read:statuses is required",
             HTTPStatus.FORBIDDEN: "check TAGPULSE_MASTODON__TOKENS: the token may lack read:statuses",
         }.get(HTTPStatus(error.status), "check TAGPULSE_MASTODON__INSTANCES")
-        refused = Refused(f"{self._instance.url} answers {error.status}: {advice}")
+        refused = Refused(f"{self._instance.url} responded with HTTP {error.status}: {advice}")
         if self._refusals.add(self, refused):
-            await self._tell_gap(str(refused), self._since(), put)
-        return _ASK_AGAIN_SECONDS
+            await self._report_gap(str(refused), self._since(), put)
+        return _RETRY_REFUSED_SECONDS
 
-    async def _tell_gap(self, reason: str, since: datetime | None, put: Put[FeedStep]) -> None:
+    async def _report_gap(self, reason: str, since: datetime | None, put: Put[FeedStep]) -> None:
         gap = report_gap(SOURCE, self._instance.host, f"#{self._tag}: {reason}", since=since, now=self._now())
         await put(FeedStep(self._instance, self._tag, content=gap))
 
     def _wait_after(self, error: Exception) -> float:
         wait = self._backoff.next()
-        said = str(error) or repr(error)
-        logger.warning("%s, #%s: %s: connecting again in %.1f s", self._instance.host, self._tag, said, wait)
+        reason = str(error) or repr(error)
+        logger.warning("%s, #%s: %s: reconnecting in %.1f s", self._instance.host, self._tag, reason, wait)
         return wait
 
 
@@ -243,4 +259,4 @@ def _local_id(status: bytes) -> str | None:
     try:
         return _ID.decode(status).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None  # the parser says what is wrong with it
+        return None  # the parser reports what is wrong with it

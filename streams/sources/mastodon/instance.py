@@ -1,4 +1,4 @@
-"""One instance of Mastodon: where it streams, and its hashtag timelines."""
+"""Client of one Mastodon instance: its hashtag streams and timelines."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from streams.sources.mastodon.status import LocalId
 from streams.sources.untyped import mapping, string
 from streams.sources.wire import TooLong
 
-PAGE = 40  # the most posts that Mastodon gives at once
+PAGE = 40  # the most posts that Mastodon returns at once
 _MAX_ABOUT_BYTES = 2**20
-_MAX_DOMAIN = 253  # characters, by the rules of DNS
+_MAX_DOMAIN = 253  # characters, the limit of DNS
 BEFORE_ALL = (0, "")
-"""Before the order of every id."""
+"""Sorts before the order of every id."""
 
 
 class StatusHead(msgspec.Struct):
-    """What is to be known of a status before its parser reads it."""
+    """The fields of a status that are needed before it is parsed."""
 
     id: LocalId
     created_at: Any = None
@@ -33,30 +33,30 @@ class StatusHead(msgspec.Struct):
 
 
 class Status(NamedTuple):
-    """A status of a timeline, as it came."""
+    """A status of a timeline as received, with its head."""
 
     head: StatusHead
     data: bytes
 
 
 class _BadPage(aiohttp.ClientError):
-    """The instance gave no list of posts."""
+    """Raised when the instance does not return a list of posts."""
 
 
 class Instance:
-    """Asks an instance. Every method raises http.BadAnswer and what is in http.TROUBLE."""
+    """Sends requests to an instance; each of them can raise http.BadAnswer and the errors in http.TROUBLE."""
 
     def __init__(self, client: http.Client, url: str, token: SecretStr | None) -> None:
         self.url = url
         self.host = urlsplit(url).netloc
         self.domain = self.host
-        """What stands behind the @ of its accounts."""
+        """Domain in the names of its accounts, after the @."""
         self._client = client
         self._token = token
         self._streaming: str | None = None
 
     async def discover(self) -> None:
-        """Learns where the instance streams, and its name. An instance too old to tell streams where it is."""
+        """Look up the streaming host and the domain; an instance too old to have them streams from its own host."""
         if self._streaming is not None:
             return
         try:
@@ -75,11 +75,11 @@ class Instance:
         self._streaming = self._streaming_url(about) or self.url
 
     def forget(self) -> None:
-        """Discovers anew next time: the streaming host may have moved."""
+        """Make `discover` look again next time, since the streaming host may have moved."""
         self._streaming = None
 
     def listen(self, tag: str, silence_seconds: float) -> AbstractAsyncContextManager[AsyncIterator[bytes | TooLong]]:
-        """The lines of a hashtag's events, while they come."""
+        """Open the event stream of a hashtag; the context yields an iterator over its lines."""
         base = self._streaming or self.url
         return self._client.listen(
             f"{base}/api/v1/streaming/hashtag",
@@ -89,26 +89,28 @@ class Instance:
         )
 
     async def missed(self, tag: str, after: str) -> AsyncIterator[list[Status]]:
-        """Pages of the hashtag's timeline behind the post `after`, oldest first."""
+        """Yield pages of the hashtag's timeline with posts after `after`, oldest first."""
         while True:
             page = await self._page(tag, min_id=after)
-            news = sorted((post for post in page if _place(post) > order(after)), key=_place)
+            news = sorted((post for post in page if _order_of(post) > order(after)), key=_order_of)
             if not news:
                 return
             yield news
             after = news[-1].head.id
 
     async def newest(self, tag: str) -> list[Status]:
-        """The last page of the hashtag's timeline, newest first."""
-        return sorted(await self._page(tag), key=_place, reverse=True)
+        """Return the last page of the hashtag's timeline, newest first."""
+        return sorted(await self._page(tag), key=_order_of, reverse=True)
 
     async def latest(self, tag: str, until: str, count: int, floor: tuple[int, str]) -> list[Status]:
-        """The last posts of the hashtag's timeline from the order `floor` up to the post `until`, newest first."""
+        """Return the last `count` posts of the hashtag's timeline from `floor` to the post `until`, newest first."""
         below = str(int(until) + 1) if until.isascii() and until.isdigit() else until
         found: list[Status] = []
         while len(found) < count:
             page = await self._page(tag, max_id=below)
-            older = sorted((post for post in page if floor <= _place(post) < order(below)), key=_place, reverse=True)
+            older = sorted(
+                (post for post in page if floor <= _order_of(post) < order(below)), key=_order_of, reverse=True
+            )
             if not older:
                 break
             found += older
@@ -116,7 +118,7 @@ class Instance:
         return found[:count]
 
     async def is_gone(self, local_id: str) -> bool:
-        """Whether there is no such post any more."""
+        """Return whether a post no longer exists."""
         try:
             await self._client.ask(
                 "GET",
@@ -138,10 +140,10 @@ class Instance:
             statuses = msgspec.json.decode(answer, type=list[msgspec.Raw])
             return [Status(msgspec.json.decode(status, type=StatusHead), bytes(status)) for status in statuses]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _BadPage(f"{self.url} gave no list of posts: {error}") from None
+            raise _BadPage(f"{self.url} did not return a list of posts: {error}") from None
 
     def _headers(self, base: str) -> dict[str, str]:
-        # a token never leaves by an unencrypted connection where the instance has an encrypted one
+        # never send the token unencrypted if the instance itself is configured with https
         if self._token is None or (self.url.startswith("https:") and not base.startswith("https:")):
             return {}
         return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
@@ -156,10 +158,10 @@ class Instance:
         return f"{scheme}://{parts.netloc}{parts.path}" if parts.netloc and scheme in ("http", "https") else None
 
 
-def _place(status: Status) -> tuple[int, str]:
+def _order_of(status: Status) -> tuple[int, str]:
     return order(status.head.id)
 
 
 def order(local_id: str) -> tuple[int, str]:
-    """Sorts ids by age: they are numbers written in decimal, or words of one length."""
+    """Return a sort key of an id by age: ids are decimal numbers, or words of equal length."""
     return len(local_id), local_id

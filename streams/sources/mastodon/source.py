@@ -1,4 +1,4 @@
-"""Mastodon: the streams of several hashtags on several instances at once, each back-filled after a cut."""
+"""Reads the streams of several hashtags on several Mastodon instances at once, with backfill after a cut."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from streams.sources.merge import merge
 from streams.sources.tags import Tags
 from streams.sources.times import CLOCKS_DIFFER
 
-_PLAUSIBLE_LAG = timedelta(days=1)  # besides the time for which this process was away
+_PLAUSIBLE_LAG = timedelta(days=1)  # in addition to the time for which this process was down
 
-_Places = dict[str, ReadPosition]
-_CURSOR: msgspec.json.Decoder[_Places] = msgspec.json.Decoder(_Places)
+_Positions = dict[str, ReadPosition]
+_CURSOR: msgspec.json.Decoder[_Positions] = msgspec.json.Decoder(_Positions)
 
 
 class MastodonSource(Source):
-    """Listens for ever.
+    """Reads all hashtags on all instances; never ends.
 
-    The cursor holds, for each hashtag of each instance, the newest post that was read: from there on its timeline is
-    fetched after a cut or a restart, until it meets the stream.
+    The cursor contains the newest post that was read of each hashtag on each instance. After a cut or a restart the
+    timeline is fetched from there, until it meets the stream.
     """
 
     name = SOURCE
@@ -49,27 +49,36 @@ class MastodonSource(Source):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Raises SettingsError when there is no hashtag, or the cursor is none."""
+        """Prepare the source; it connects when it is read.
+
+        Args:
+            settings: Settings of the network.
+            tags: Hashtags to read; at least one.
+            cursor: Where to resume; None starts with new posts.
+
+        Raises:
+            SettingsError: There is no hashtag, or `cursor` is not a Mastodon cursor.
+        """
         self._tags = normalise_hashtags(list(tags))
         if not self._tags:
-            raise SettingsError("Mastodon streams hashtags: name some in the campaign file, or with --tag")
+            raise SettingsError("Mastodon requires a hashtag: name at least one in the campaign file, or with --tag")
         self._settings = settings
-        self._places = _read_cursor(cursor)
+        self._positions = _read_cursor(cursor)
         self._parser = MastodonParser(Tags(self._tags), times)
         self._now = now
         self._sleep = sleep
         self._jitter = jitter
         self._bytes = 0
-        self._newest = min((place.at for place in self._places.values()), default=now()) - _PLAUSIBLE_LAG
-        """When the newest post was written; before the first one, what is older cannot be lag."""
+        self._newest = min((position.at for position in self._positions.values()), default=now()) - _PLAUSIBLE_LAG
+        """Time of the newest post; initially a lower bound, since anything older cannot be lag."""
 
     @property
     def progress(self) -> tuple[int, int | None]:
         return self._bytes, None
 
     def describe(self, cursor: str) -> str:
-        newest = max((place.at for place in _read_cursor(cursor).values()), default=None)
-        return "the begin" if newest is None else newest.isoformat(timespec="seconds")
+        newest = max((position.at for position in _read_cursor(cursor).values()), default=None)
+        return "the beginning" if newest is None else newest.isoformat(timespec="seconds")
 
     async def batches(self) -> AsyncIterator[Batch]:
         servers = self._settings.servers
@@ -84,7 +93,7 @@ class MastodonSource(Source):
             steps = merge([feed.run for feed in feeds])
             try:
                 async for step in steps:
-                    yield self._take(step)
+                    yield self._handle_step(step)
             finally:
                 await steps.aclose()  # type: ignore[attr-defined]
 
@@ -95,13 +104,13 @@ class MastodonSource(Source):
             self._settings,
             self._parser,
             refusals,
-            place=self._places.get(_key(instance, tag)),
+            position=self._positions.get(_key(instance, tag)),
             now=self._now,
             sleep=self._sleep,
             jitter=self._jitter,
         )
 
-    def _take(self, step: FeedStep) -> Batch:
+    def _handle_step(self, step: FeedStep) -> Batch:
         now = self._now()
         contents: list[Content] = [] if step.content is None else [step.content]
         if step.frame is not None:
@@ -111,17 +120,17 @@ class MastodonSource(Source):
                 self.tape(origin, step.frame)
             contents += self._parser.read(step.frame, origin, now)
         for content in contents:
-            if isinstance(content, Post) and content.edited_at is None:  # an edit is looked up before older posts
+            if isinstance(content, Post) and content.edited_at is None:  # edits are fetched before older posts
                 self._show_behind(content.author_created_at or content.created_at, now)
         if step.local_id:
             key = _key(step.instance, step.tag)
-            last = self._places.get(key)
+            last = self._positions.get(key)
             if last is None or order(step.local_id) >= order(last.id):
-                self._places[key] = ReadPosition(step.local_id, now)
-        return Batch(contents, msgspec.json.encode(self._places).decode() if self._places else None)
+                self._positions[key] = ReadPosition(step.local_id, now)
+        return Batch(contents, msgspec.json.encode(self._positions).decode() if self._positions else None)
 
     def _show_behind(self, made_at: datetime, now: datetime) -> None:
-        """By the newest post: its time is of its author's server, which may tell it late, or have a wrong clock."""
+        """Update the lag from the newest post only: an author's server may send posts late or have a wrong clock."""
         if self._newest > now + CLOCKS_DIFFER:  # our own clock was set back
             self._newest = now - _PLAUSIBLE_LAG
         if self._newest <= made_at <= now + CLOCKS_DIFFER:
@@ -133,15 +142,17 @@ def _key(instance: Instance, tag: str) -> str:
     return f"{instance.host} {tag}"
 
 
-def _read_cursor(cursor: str | None) -> _Places:
+def _read_cursor(cursor: str | None) -> _Positions:
     if cursor is None:
         return {}
     try:
-        places = _CURSOR.decode(cursor)
+        positions = _CURSOR.decode(cursor)
     except (msgspec.MsgspecError, RecursionError):
         raise SettingsError(
-            f"produce.state_path: {cursor[:100]!r} is no cursor of Mastodon: remove it to start anew"
+            f"TAGPULSE_PRODUCE__STATE_PATH: the saved cursor {cursor[:100]!r} is not a Mastodon cursor: "
+            "delete its file to start without it"
         ) from None
     return {
-        key: ReadPosition(place.id, place.at.replace(tzinfo=place.at.tzinfo or UTC)) for key, place in places.items()
+        key: ReadPosition(position.id, position.at.replace(tzinfo=position.at.tzinfo or UTC))
+        for key, position in positions.items()
     }

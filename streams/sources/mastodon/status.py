@@ -1,6 +1,6 @@
-"""Events of Mastodon's hashtag streams become Posts and Deletions.
+"""Converts the events of Mastodon's hashtag streams to Posts and Deletions.
 
-The same post has an id of its own on every instance, and one URI everywhere: by that it is kept, edited and deleted.
+A post has a different id on every instance but the same URI everywhere, which identifies it for edits and deletions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MEDIA = {"image": "image", "video": "video", "gifv": "video", "audio": "audio"}
 _MAX_ID = 100  # characters
 
 LocalId = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_ID)]
-"""Of a post on one instance."""
+"""Id of a post on one instance."""
 
 
 class _Account(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class _Account(msgspec.Struct, frozen=True):
 
 
 class _Status(msgspec.Struct):
-    """Only what a post cannot do without is taken at its word."""
+    """A status; only the types of indispensable fields are validated, the others are checked later."""
 
     id: LocalId
     uri: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
@@ -72,28 +72,34 @@ _STATUS: msgspec.json.Decoder[_Status] = msgspec.json.Decoder(_Status)
 
 
 class MastodonParser:
-    """Reads the frames of any number of instances: what one of them gave already is left out of the others'."""
+    """Parses the frames of any number of instances; a post that several of them send is returned once."""
 
     def __init__(self, tags: Tags, times: PostTimes | None = None) -> None:
         self._tags = tags
         self._times = times or PostTimes()
         self._versions = RecentlySeen[str, datetime](_REMEMBERED_BYTES)
-        """The newest edit of each URI that was passed on."""
+        """Time of the newest version that was passed on, by URI."""
         self._uris = RecentlySeen[tuple[str, str], str](_REMEMBERED_BYTES)
-        """By instance and the id there."""
-        self._gone = RecentlySeen[str, None](_REMEMBERED_BYTES)
-        self._early = RecentlySeen[tuple[str, str], None](_REMEMBERED_BYTES)
-        """Deleted before the post came."""
+        """URIs by instance and local id."""
+        self._deleted = RecentlySeen[str, None](_REMEMBERED_BYTES)
+        self._deleted_early = RecentlySeen[tuple[str, str], None](_REMEMBERED_BYTES)
+        """Posts, by instance and local id, that were deleted before they arrived."""
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
     def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
-        """`frame`: an event as it stands on the wire; `origin`: the name of the instance."""
+        """Return the contents of an event; see `Parser.read`.
+
+        Args:
+            frame: A server-sent event as sent over the wire.
+            origin: Domain of the instance.
+            now: Time at which the event arrived.
+        """
         if len(frame) > MAX_FRAME_BYTES:
             return [oversize(origin, 0, frame)]
         event = parse_event_frame(frame)
         if not isinstance(event, Event):
-            return [Unreadable(origin, 0, frame, "malformed", "no server-sent event")]
+            return [Unreadable(origin, 0, frame, "malformed", "not a server-sent event")]
         name, data = event
         if name == DELETE:
             local_id = data.decode("utf-8", "replace").strip()
@@ -109,10 +115,10 @@ class MastodonParser:
             return [Unreadable(origin, 0, frame, "invalid", str(error)[:_ERROR_CHARACTERS])]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return [Unreadable(origin, 0, frame, "malformed", str(error)[:_ERROR_CHARACTERS])]
-        return self._keep(status, origin, now)
+        return self._ingest(status, origin, now)
 
     def learn(self, data: bytes, origin: str) -> None:
-        """Takes a status as read in an earlier run: its edits and its deletion will be understood."""
+        """Remember a status that an earlier run has read, so that its edits and its deletion are recognised."""
         if len(data) > MAX_FRAME_BYTES:
             return
         try:
@@ -123,13 +129,13 @@ class MastodonParser:
         if status.visibility in _OPEN and status.uri not in self._versions:
             self._versions.add(status.uri, time(status.edited_at) or _NEVER)
 
-    def _keep(self, status: _Status, origin: str, now: datetime) -> list[Content]:
-        uri, place = status.uri, (origin, status.id)
-        self._uris.add(place, uri)
-        if uri in self._gone:
+    def _ingest(self, status: _Status, origin: str, now: datetime) -> list[Content]:
+        uri, key = status.uri, (origin, status.id)
+        self._uris.add(key, uri)
+        if uri in self._deleted:
             self._filtered.inc()
             return []
-        if place in self._early:
+        if key in self._deleted_early:
             return self._remove(uri, now)
         if status.visibility not in _OPEN or (status.reblog and status.reblog.visibility not in _OPEN):
             self._filtered.inc()
@@ -139,12 +145,12 @@ class MastodonParser:
         if last is not None and (edited_at or _NEVER) <= last:
             self._repeated.inc()
             return []
-        # as the author says it, an edit is known again when it comes from another instance
+        # versions keep the time that the author claims, so that an edit is recognised when another instance sends it
         seen_at = self._times.believed(edited_at, now)
         post = self._post(status, origin, seen_at if edited_at else None, now)
         if not self._tags.match(post.hashtags):
             self._filtered.inc()
-            # an edit took the hashtag away: the post left the campaign
+            # an edit removed the hashtag: the post has left the campaign
             return [] if last is None else [Deletion(source=SOURCE, id=uri, deleted_at=seen_at)]
         self._versions.add(uri, edited_at or _NEVER)
         return [post]
@@ -152,17 +158,17 @@ class MastodonParser:
     def _delete(self, local_id: str, origin: str, now: datetime) -> list[Content]:
         uri = self._uris.get((origin, local_id))
         if uri is None:
-            self._early.add((origin, local_id), None)
+            self._deleted_early.add((origin, local_id), None)
             self._filtered.inc()
             return []
         return self._remove(uri, now)
 
     def _remove(self, uri: str, now: datetime) -> list[Content]:
         known = uri in self._versions
-        if uri in self._gone:
+        if uri in self._deleted:
             self._repeated.inc()
             return []
-        self._gone.add(uri, None)
+        self._deleted.add(uri, None)
         if not known:
             self._filtered.inc()
             return []
@@ -196,19 +202,19 @@ class MastodonParser:
         )
 
     def _reply_to(self, local_id: object, origin: str) -> str | None:
-        """The URI of the post that is answered where it is known, else its id on the instance."""
+        """Return the URI of the post that is replied to or, if it is unknown, its id on the instance."""
         if not isinstance(local_id, str) or not local_id:
             return None
         return self._uris.get((origin, local_id)) or f"{origin}/{local_id}"
 
 
 def _author(acct: str, origin: str) -> str:
-    """`name@instance`, also for the accounts of the instance itself, which writes only their names."""
+    """Return `name@instance`, also for the instance's own accounts, which it gives by name only."""
     return acct if "@" in acct or not acct else f"{acct}@{origin}"
 
 
 def _text(status: _Status) -> str:
-    """What a person reads: the warning, the text, the options of the poll."""
+    """Return the text that a person reads: the content warning, the text and the options of the poll."""
     options = (f"- {string(option.get('title'))}" for option in dicts(mapping(status.poll).get("options")))
     parts = [string(status.spoiler_text).strip(), read_html(status.content), "\n".join(options)]
     return "\n\n".join(part for part in parts if part)

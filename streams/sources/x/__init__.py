@@ -1,1 +1,1 @@
-"""X, read from the filtered stream of its API v2."""
+"""Source for X, which reads the filtered stream of its API v2."""

@@ -1,4 +1,4 @@
-"""X's compliance streams: which posts are deleted and which accounts are gone, in the whole network."""
+"""Reads X's compliance streams, which report deleted posts and removed accounts of the whole network."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from streams.sources.x.tweet import SOURCE, StreamError, ended
 logger = logging.getLogger(__name__)
 
 _BACKFILL_MINUTES = 5
-_TOLD_BYTES = 2**16
+_REPORTED_BYTES = 2**16
 
 
 class Stream(NamedTuple):
-    """A quarter of the posts, or of the accounts."""
+    """One of the four partitions of the posts, or of the accounts."""
 
     path: str
     partition: int
 
     @property
     def name(self) -> str:
+        """Path and partition, for the log and the cursor."""
         return f"{self.path}?partition={self.partition}"
 
 
@@ -45,7 +46,7 @@ STREAMS = tuple(
 
 
 class Compliance:
-    """Listens to all of them."""
+    """Reads the compliance streams."""
 
     def __init__(
         self,
@@ -57,7 +58,13 @@ class Compliance:
         sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
     ) -> None:
-        """`whole_until`: up to then deletions were heard."""
+        """Prepare the streams; each connects in `run`.
+
+        Args:
+            settings: Settings of the network.
+            headers: Headers of every request, with the token.
+            whole_until: Time up to which an earlier run has received deletions.
+        """
         self._base = settings.url
         self._host = urlsplit(settings.url).netloc
         self._headers = headers
@@ -66,19 +73,23 @@ class Compliance:
         self._now = now
         self._sleep = sleep
         self._jitter = jitter
-        self._told = RecentlySeen[datetime, None](_TOLD_BYTES)
+        self._reported = RecentlySeen[datetime, None](_REPORTED_BYTES)
 
     async def run(self, client: http.Client, stream: Stream, put: Put[StreamStep]) -> None:
-        """Listens to one for ever. Raises Refused."""
-        hearing = StreamCoverage("deletions", _BACKFILL_MINUTES, self._whole_until)
+        """Read one stream, and reconnect after errors; never returns.
+
+        Raises:
+            Refused: X refuses the stream permanently.
+        """
+        coverage = StreamCoverage("deletions", _BACKFILL_MINUTES, self._whole_until)
         pauses = ReconnectPauses(self._jitter)
         while True:
             try:
-                await self._listen(client, stream, hearing, pauses, put)
+                await self._listen(client, stream, coverage, pauses, put)
             except (StreamError, http.BadAnswer, *http.TROUBLE) as error:
-                wait = self._judge(error, pauses, stream)
+                wait = self._on_error(error, pauses, stream)
                 logger.warning(
-                    "%s%s: %s: connecting again in %.1f s", self._host, stream.name, str(error) or repr(error), wait
+                    "%s%s: %s: reconnecting in %.1f s", self._host, stream.name, str(error) or repr(error), wait
                 )
                 metrics.RECONNECTS.labels(SOURCE).inc()
                 await self._sleep(wait)
@@ -87,33 +98,38 @@ class Compliance:
         self,
         client: http.Client,
         stream: Stream,
-        hearing: StreamCoverage,
+        coverage: StreamCoverage,
         pauses: ReconnectPauses,
         put: Put[StreamStep],
     ) -> None:
-        params = {"partition": str(stream.partition)} | hearing.backfill(self._now())
+        params = {"partition": str(stream.partition)} | coverage.backfill(self._now())
         url, silence = self._base + stream.path, self._silence_seconds
         async with client.listen(url, params=params, headers=self._headers, silence_seconds=silence) as lines:
-            hearing.opened(self._now())
+            coverage.opened(self._now())
             async for line in lines:
                 now = self._now()
-                if not isinstance(line, TooLong) and (stop := ended(line)) is not None:
-                    raise stop
-                missed = hearing.heard(line, now)
-                if missed is not None and missed.since not in self._told:  # once for all that were cut off together
-                    self._told.add(missed.since, None)
+                if not isinstance(line, TooLong) and (stream_error := ended(line)) is not None:
+                    raise stream_error
+                missed = coverage.heard(line, now)
+                # report one gap for all streams that were cut together
+                if missed is not None and missed.since not in self._reported:
+                    self._reported.add(missed.since, None)
                     await put(StreamStep(stream.name, content=missed.gap(self._host, now)))
                 pauses.reset()
-                await put(StreamStep(stream.name, line or None, whole_until=hearing.whole_until))
+                await put(StreamStep(stream.name, line or None, whole_until=coverage.whole_until))
 
-    def _judge(self, error: Exception, pauses: ReconnectPauses, stream: Stream) -> float:
-        """Seconds to wait. Raises Refused."""
+    def _on_error(self, error: Exception, pauses: ReconnectPauses, stream: Stream) -> float:
+        """Return the seconds to wait after an error.
+
+        Raises:
+            Refused: X refuses the stream permanently.
+        """
         if isinstance(error, StreamError):
             return pauses.after_limit(0) if error.is_crowd else pauses.after_http_error()
         if not isinstance(error, http.BadAnswer):
             return pauses.after_network_error()
         if error.status in http.REFUSALS:
-            advice = "check TAGPULSE_X__COMPLIANCE: the plan may have no compliance streams"
+            advice = "check TAGPULSE_X__COMPLIANCE: the plan may not include the compliance streams"
             raise Refused(f"{self._base}{stream.path}: {error}: {advice}") from None
         reset = error.reset_seconds(self._now())
         if error.status == HTTPStatus.TOO_MANY_REQUESTS:

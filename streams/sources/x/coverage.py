@@ -1,4 +1,4 @@
-"""Up to when a stream of X was heard: what it is to send again after a cut, and what it does not."""
+"""Tracks up to when a stream of X was received, what to backfill after a cut, and what is lost."""
 
 from __future__ import annotations
 
@@ -12,98 +12,107 @@ from streams.sources.live import report_gap
 from streams.sources.wire import TooLong
 from streams.sources.x.tweet import SOURCE, time_of
 
-_OPENING = timedelta(seconds=30)  # X counts its minutes back from when it takes the connection
-_CATCHING_UP = timedelta(minutes=1)
+_CONNECTING = timedelta(seconds=30)  # X counts the minutes back from when it accepts the connection
+_MAX_CATCH_UP = timedelta(minutes=1)
 _STALL = timedelta(minutes=1)
-_LATE = timedelta(minutes=1)
-_TOO_LATE = timedelta(days=1)  # then a clock is wrong
+_MIN_LAG = timedelta(minutes=1)
+_MAX_LAG = timedelta(days=1)  # a longer lag means that a clock is wrong
 
 
 class StreamStep(NamedTuple):
-    """A line of a stream, or a finished content; neither: the stream is alive."""
+    """A line of a stream or finished content; with neither, a sign that the stream is alive."""
 
     stream: str
     line: bytes | TooLong | None = None
     content: Content | None = None
     whole_until: datetime | None = None
-    """Up to here the stream was heard, or its gap reported."""
+    """Time up to which the stream was received, or its gap reported."""
 
 
 class Missed(NamedTuple):
-    """What X does not send again."""
+    """A missed part of a stream that X does not resend."""
 
     since: datetime
     why: str
 
     def gap(self, origin: str, now: datetime) -> Gap:
-        """Reports it."""
+        """Report the loss and return it as a Gap."""
         return report_gap(SOURCE, origin, self.why, since=None if self.since > now else self.since, now=now)
 
 
 class StreamCoverage:
-    """One stream, over its connections.
+    """Time up to which one stream was received completely, across its connections.
 
-    What X sends again comes before what is new. Until all of that came the old time stands, so that after a second cut,
-    or a crash, it is asked for once more. What is read is as old as its posts: when Kafka is slow, or the process stood,
-    the lines that wait for us may end long before now.
+    X resends missed lines before new ones. Until all of them have arrived, the old time is kept, so that they are
+    requested again after another cut or a crash. The time of a line is that of its post: if Kafka is slow, or the
+    process was suspended, the lines in the buffers may end long before the present.
     """
 
     def __init__(self, what: str, backfill_minutes: int, whole_until: datetime | None) -> None:
-        """`what`: its contents, in the plural; `whole_until`: None when nothing was heard before."""
+        """Start from what an earlier run has received.
+
+        Args:
+            what: Name of the contents for messages, in the plural.
+            backfill_minutes: The most that X resends; 0 if it resends nothing.
+            whole_until: Time up to which the stream was received; None if nothing was received before.
+        """
         self.whole_until = whole_until
         self._what = what
-        self._most = timedelta(minutes=backfill_minutes)
+        self._max_backfill = timedelta(minutes=backfill_minutes)
         self._opened_at = datetime.min.replace(tzinfo=UTC)
         self._read_at = self._opened_at
-        self._catches_up = False
-        self._silence_is_new = True
-        self._late = timedelta()
+        self._is_catching_up = False
+        self._keep_alive_is_new = True
+        self._lag = timedelta()
         self._missed: Missed | None = None
 
     def backfill(self, now: datetime) -> dict[str, str]:
-        """The parameters that ask a new connection for what was missed."""
-        self._catches_up = self.whole_until is not None and bool(self._most)
-        if self.whole_until is None or not self._most:
+        """Return the query parameters with which a new connection requests what was missed."""
+        self._is_catching_up = self.whole_until is not None and bool(self._max_backfill)
+        if self.whole_until is None or not self._max_backfill:
             return {}
         away = now - self.whole_until
-        wanted = self._most if away < timedelta() else min(self._most, away + _OPENING)
+        wanted = self._max_backfill if away < timedelta() else min(self._max_backfill, away + _CONNECTING)
         return {"backfill_minutes": str(math.ceil(wanted / timedelta(minutes=1)))}
 
     def opened(self, now: datetime) -> None:
-        """X took the connection."""
+        """Record that X accepted the connection."""
         self._opened_at = self._read_at = now
-        self._silence_is_new, self._late = True, timedelta()
-        self._missed = self._beyond_backfill(now)
+        self._keep_alive_is_new, self._lag = True, timedelta()
+        self._missed = self._lost_beyond_backfill(now)
 
     def heard(self, line: bytes | TooLong, now: datetime) -> Missed | None:
-        """A line came, an empty one when X has nothing to tell; the first one tells what was missed."""
+        """Record a line, which is empty if X has nothing to send; return any loss at the first line of a connection."""
         missed, self._missed = self._missed, None
         if missed is not None:
-            self.whole_until = self._opened_at - self._most
+            self.whole_until = self._opened_at - self._max_backfill
         if now - self._read_at > _STALL:
-            self._catches_up, self._opened_at, self._silence_is_new = True, now, False
+            self._is_catching_up, self._opened_at, self._keep_alive_is_new = True, now, False
         self._read_at = now
         made = None if isinstance(line, TooLong) or not line else time_of(line)
         if made is not None:
-            self._late = now - made if _LATE < now - made < _TOO_LATE else timedelta()
-        if self._catches_up:
-            is_new = made >= self._opened_at if made else not line and self._silence_is_new
-            self._catches_up = not is_new and now - self._opened_at < _CATCHING_UP
-        if not self._catches_up:
-            self.whole_until = now - self._late
+            self._lag = now - made if _MIN_LAG < now - made < _MAX_LAG else timedelta()
+        if self._is_catching_up:
+            is_new = made >= self._opened_at if made else not line and self._keep_alive_is_new
+            self._is_catching_up = not is_new and now - self._opened_at < _MAX_CATCH_UP
+        if not self._is_catching_up:
+            self.whole_until = now - self._lag
         return missed
 
-    def _beyond_backfill(self, now: datetime) -> Missed | None:
+    def _lost_beyond_backfill(self, now: datetime) -> Missed | None:
         since = self.whole_until
         if since is None:
             return None
         away = now - since
         if away < timedelta():
-            why = f"{self._what} were heard until {since:%Y-%m-%d %H:%M:%S}, which is still to come: the clock was set back"
+            why = (
+                f"{self._what} were received until {since:%Y-%m-%d %H:%M:%S}, which is in the future: "
+                "the clock was set back"
+            )
             return Missed(since, why)
-        if away <= self._most:
+        if away <= self._max_backfill:
             return None
-        if not self._most:
-            why = "the connection was cut, and without TAGPULSE_X__BACKFILL_MINUTES nothing is sent again"
+        if not self._max_backfill:
+            why = "the connection was lost, and X resends nothing without TAGPULSE_X__BACKFILL_MINUTES"
             return Missed(since, why)
-        return Missed(since, f"{self._what} were not heard for {away}, X sends {self._most} again")
+        return Missed(since, f"{self._what} were not received for {away}; X resends only the last {self._max_backfill}")

@@ -1,4 +1,4 @@
-"""How many posts the plan still allows in this month."""
+"""Tracks how many posts the plan still allows in the current month."""
 
 from __future__ import annotations
 
@@ -21,86 +21,90 @@ _MAX_ANSWER_BYTES = 2**20
 
 
 class Quota:
-    """Counts what was read; now and then X is asked, which knows what else of the project reads posts."""
+    """Counts the posts read here, and from time to time asks X for the usage of the whole project."""
 
     def __init__(self, own_limit: int | None, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
-        """`own_limit`: of posts in a month, whatever the plan allows."""
+        """Start without a count.
+
+        Args:
+            own_limit: Limit of posts per month, besides that of the plan; None: only the plan limits.
+            clock: Monotonic clock, in seconds.
+            now: Wall clock, which determines the month.
+        """
         self._own_limit = own_limit
         self._clock = clock
         self._now = now
         self._asked_at: float | None = None
-        self._answered: tuple[int, int] | None = None
-        """Used and allowed, as X said last."""
-        self._since = 0
-        """Posts read since then."""
+        self._usage: tuple[int, int] | None = None
+        """Used and allowed posts in X's last answer."""
+        self._read_since = 0
+        """Posts read since X's last answer."""
         self._month = ""
         self._read = 0
         self._refusal: str | None = None
-        """X's words when it gave no more, until it says otherwise."""
+        """X's message when it refused more posts, until X is asked again."""
         self._asking = asyncio.Lock()
 
     @property
     def state(self) -> tuple[str, int]:
-        """The month, and how many posts were read in it: for the cursor."""
+        """The month and the number of posts read in it, for the cursor."""
         return self._month, self._read
 
     def restore(self, month: str, read: int) -> None:
-        """Goes on counting from what a cursor held."""
+        """Continue from the state in a cursor."""
         self._month, self._read = month, read
 
     def count(self) -> None:
-        """A post was read."""
-        self._turn()
+        """Count a post."""
+        self._start_new_month()
         self._read += 1
-        self._since += 1
-        self._show()
+        self._read_since += 1
+        self._update_metrics()
 
     @property
     def exhausted(self) -> str | None:
-        """Why no more posts may be read in this month, None when they may."""
-        self._turn()
+        """Why no more posts can be read this month, or None if they can."""
+        self._start_new_month()
         if self._own_limit is not None and self._read >= self._own_limit:
-            return f"{self._read} posts were read in {self._month}: the limit is TAGPULSE_X__MONTHLY_POSTS"
-        if self._answered is not None and self._answered[0] + self._since >= self._answered[1]:
-            return f"the plan's {self._answered[1]} posts of this month are read"
-        return None if self._refusal is None else f"the plan has no posts left in this month, X says: {self._refusal}"
+            return f"{self._read} posts were read in {self._month}, which is the limit of TAGPULSE_X__MONTHLY_POSTS"
+        if self._usage is not None and self._usage[0] + self._read_since >= self._usage[1]:
+            return f"all {self._usage[1]} posts that the plan allows this month were read"
+        return None if self._refusal is None else f"the plan has no posts left this month; X says: {self._refusal}"
 
-    def refuse(self, words: str) -> None:
-        """X says that there are no more."""
-        self._refusal = words
+    def refuse(self, message: str) -> None:
+        """Record that X refuses more posts, with its message."""
+        self._refusal = message
 
     async def ask(self, client: http.Client, base: str, headers: dict[str, str]) -> None:
-        """Asks X, unless it was asked shortly before. What it cannot tell is no trouble: the stream will."""
+        """Ask X for the usage, unless it was asked recently; errors are harmless since the stream shows a limit."""
         async with self._asking:
             if self._asked_at is None or self._clock() - self._asked_at >= _ASK_SECONDS:
                 self._asked_at = self._clock()
-                await self._ask(client, base, headers)
+                await self._fetch_usage(client, base, headers)
 
-    async def _ask(self, client: http.Client, base: str, headers: dict[str, str]) -> None:
-        self._refusal = None  # without an answer only the stream can tell whether it still holds
+    async def _fetch_usage(self, client: http.Client, base: str, headers: dict[str, str]) -> None:
+        self._refusal = None  # without an answer, only the stream can show whether it still applies
         try:
-            told = await client.ask("GET", f"{base}/2/usage/tweets", headers=headers, limit=_MAX_ANSWER_BYTES)
-            answer = mapping(msgspec.json.decode(told))
+            body = await client.ask("GET", f"{base}/2/usage/tweets", headers=headers, limit=_MAX_ANSWER_BYTES)
+            answer = mapping(msgspec.json.decode(body))
         except (http.BadAnswer, msgspec.DecodeError, UnicodeDecodeError, RecursionError, *http.TROUBLE) as error:
-            logger.info("X does not tell how many posts were read in this month: %s", error)
-            self._answered = None
+            logger.info("the number of posts read this month cannot be fetched from X: %s", error)
+            self._usage = None
             return
         data = mapping(answer.get("data"))
         used, allowed = _number(data.get("project_usage")), _number(data.get("project_cap"))
-        self._answered = (used, allowed) if used is not None and allowed else None
-        self._since = 0
-        self._show()
+        self._usage = (used, allowed) if used is not None and allowed else None
+        self._read_since = 0
+        self._update_metrics()
 
-    def _turn(self) -> None:
+    def _start_new_month(self) -> None:
         month = f"{self._now():%Y-%m}"
         if month != self._month:
             self._month, self._read, self._refusal = month, 0, None
 
-    def _show(self) -> None:
-        used = self._read if self._answered is None else self._answered[0] + self._since
-        limits = [
-            limit for limit in (self._own_limit, self._answered[1] if self._answered else None) if limit is not None
-        ]
+    def _update_metrics(self) -> None:
+        used = self._read if self._usage is None else self._usage[0] + self._read_since
+        limits = [limit for limit in (self._own_limit, self._usage[1] if self._usage else None) if limit is not None]
         metrics.QUOTA_USED.labels(SOURCE).set(used)
         if limits:
             metrics.QUOTA_LIMIT.labels(SOURCE).set(min(limits))

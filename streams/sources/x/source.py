@@ -1,4 +1,4 @@
-"""X: the filtered stream of its API v2, with rules for the campaign's hashtags."""
+"""Reads the filtered stream of X's API v2, with rules for the campaign's hashtags."""
 
 from __future__ import annotations
 
@@ -54,10 +54,11 @@ _CURSOR: msgspec.json.Decoder[_Cursor] = msgspec.json.Decoder(_Cursor)
 
 
 class XSource(Source):
-    """Listens for ever.
+    """Reads the filtered stream; never ends.
 
-    The stream has no cursor: a cut is filled by `backfill_minutes` where the plan has it, and a gap otherwise. What is
-    saved is the time up to which the feed was whole, the same of the deletions, and how many posts were read in the month.
+    The stream has no cursor of its own: after a cut, missed posts are requested with `backfill_minutes` if the plan
+    includes it, and are a gap otherwise. The saved cursor holds the times up to which posts and deletions were received
+    completely, and the number of posts read in the month.
     """
 
     name = SOURCE
@@ -74,12 +75,21 @@ class XSource(Source):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Raises SettingsError when the token or a hashtag is missing, or the cursor is none."""
+        """Prepare the source; it connects when it is read.
+
+        Args:
+            settings: Settings of the network.
+            tags: Hashtags to read; at least one.
+            cursor: Where to resume; None starts with new posts.
+
+        Raises:
+            SettingsError: The token is missing, there is no hashtag, or `cursor` is not an X cursor.
+        """
         if settings.token is None:
-            raise SettingsError("TAGPULSE_X__TOKEN is missing: X lets nobody listen without one")
+            raise SettingsError("TAGPULSE_X__TOKEN is missing: X requires a bearer token")
         tags = normalise_hashtags(list(tags))
         if not tags:
-            raise SettingsError("X streams hashtags: name some in the campaign file, or with --tag")
+            raise SettingsError("X requires a hashtag: name at least one in the campaign file, or with --tag")
         self._settings = settings
         self._host = urlsplit(settings.url).netloc
         self._headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
@@ -90,17 +100,17 @@ class XSource(Source):
         self._sleep = sleep
         saved = _Cursor(now()) if cursor is None else _read_cursor(cursor)
         self._quota.restore(saved.month, saved.read)
-        self._hearing = StreamCoverage("posts", settings.backfill_minutes, None if cursor is None else saved.at)
+        self._coverage = StreamCoverage("posts", settings.backfill_minutes, None if cursor is None else saved.at)
         self._compliance: Compliance | None = None
-        self._given: dict[str, datetime] = {}
-        """Up to when each stream was heard, without what is still on its way to the reader of the batches."""
+        self._returned_until: dict[str, datetime] = {}
+        """Time up to which each stream was received and its contents returned in batches."""
         if settings.compliance:
             since = saved.deletions_at or saved.at
-            self._given = dict.fromkeys((stream.name for stream in STREAMS), since)
+            self._returned_until = dict.fromkeys((stream.name for stream in STREAMS), since)
             self._compliance = Compliance(settings, self._headers, since, now=now, sleep=sleep, jitter=jitter)
         self._pauses = ReconnectPauses(jitter)
-        self._alive = asyncio.Event()
-        self._limit_told = False
+        self._line_received = asyncio.Event()
+        self._limit_reported = False
         self._bytes = 0
 
     @property
@@ -118,11 +128,11 @@ class XSource(Source):
             steps = merge(readers)
             try:
                 async for step in steps:
-                    yield self._take(step)
+                    yield self._handle_step(step)
             finally:
                 await steps.aclose()  # type: ignore[attr-defined]
 
-    def _take(self, step: StreamStep) -> Batch:
+    def _handle_step(self, step: StreamStep) -> Batch:
         now = self._now()
         contents: list[Content] = [] if step.content is None else [step.content]
         if step.line is not None:
@@ -131,11 +141,11 @@ class XSource(Source):
             if isinstance(content, Post):
                 show_behind(SOURCE, content.edited_at or content.created_at, now)
         if step.whole_until is not None:
-            self._given[step.stream] = step.whole_until
-        at = self._given.get(_STREAM)
+            self._returned_until[step.stream] = step.whole_until
+        at = self._returned_until.get(_STREAM)
         if at is None:
             return Batch(contents, None)
-        deletions_at = min((until for stream, until in self._given.items() if stream != _STREAM), default=None)
+        deletions_at = min((until for stream, until in self._returned_until.items() if stream != _STREAM), default=None)
         cursor = msgspec.json.encode(_Cursor(at, *self._quota.state, deletions_at)).decode()
         return Batch(contents, cursor)
 
@@ -161,71 +171,75 @@ class XSource(Source):
                 if error.is_cap:
                     self._quota.refuse(str(error))
                 wait = self._pauses.after_limit(0) if error.is_crowd else self._pauses.after_http_error()
-                self._tell(error, wait)
+                self._log_retry(error, wait)
             except http.BadAnswer as error:
-                wait = self._judge(error)
+                wait = self._on_http_error(error)
             except http.TROUBLE as error:
                 wait = self._pauses.after_network_error()
-                self._tell(error, wait)
+                self._log_retry(error, wait)
             metrics.RECONNECTS.labels(SOURCE).inc()
             await self._sleep(wait)
 
     async def _wait_for_quota(self, client: http.Client, put: Put[StreamStep]) -> None:
-        """Returns when posts may be read."""
+        """Return once posts may be read."""
         await self._quota.ask(client, self._settings.url, self._headers)
         while (why := self._quota.exhausted) is not None:
-            if not self._limit_told:
-                self._limit_told = True
+            if not self._limit_reported:
+                self._limit_reported = True
                 now = self._now()
-                gap = report_gap(SOURCE, self._host, why, since=self._hearing.whole_until, now=now)
-                self._hearing.whole_until = None  # the gap lasts until something is heard again
+                gap = report_gap(SOURCE, self._host, why, since=self._coverage.whole_until, now=now)
+                self._coverage.whole_until = None  # the gap lasts until something is received again
                 await put(StreamStep(_STREAM, content=gap, whole_until=now))
-                logger.error("%s: nothing is read until the next month, or until X allows more", why)
+                logger.error("%s: no posts are read until next month, or until X allows more", why)
             await self._sleep(_QUOTA_SECONDS)
             await self._quota.ask(client, self._settings.url, self._headers)
 
     async def _watch_quota(self, client: http.Client, put: Put[StreamStep]) -> None:
-        """Asks while the stream stands, beside it: a slow answer must not hold up the posts."""
-        while await self._alive.wait():
-            self._alive.clear()
+        """Ask for the usage in parallel with the open stream: a slow response must not delay posts."""
+        while await self._line_received.wait():
+            self._line_received.clear()
             await self._quota.ask(client, self._settings.url, self._headers)
 
     async def _listen(self, client: http.Client, put: Put[StreamStep]) -> None:
-        """Returns when the posts of this month are read."""
-        params = _FIELDS | self._hearing.backfill(self._now())
+        """Read the stream, and return when the posts of this month are used up."""
+        params = _FIELDS | self._coverage.backfill(self._now())
         url, silence = self._settings.url + _STREAM, self._settings.silence_seconds
         async with client.listen(url, params=params, headers=self._headers, silence_seconds=silence) as lines:
             logger.info("listening to %s on %s", " ".join(f"#{tag}" for tag in self._tags), self._host)
-            self._hearing.opened(self._now())
+            self._coverage.opened(self._now())
             async for line in lines:
                 now = self._now()
-                if not isinstance(line, TooLong) and (stop := ended(line)) is not None:
-                    raise stop
-                if (missed := self._hearing.heard(line, now)) is not None:
+                if not isinstance(line, TooLong) and (stream_error := ended(line)) is not None:
+                    raise stream_error
+                if (missed := self._coverage.heard(line, now)) is not None:
                     await put(StreamStep(_STREAM, content=missed.gap(self._host, now)))
-                await put(StreamStep(_STREAM, line or None, whole_until=self._hearing.whole_until))
+                await put(StreamStep(_STREAM, line or None, whole_until=self._coverage.whole_until))
                 if line:
                     self._quota.count()
-                self._limit_told = False
-                self._alive.set()
+                self._limit_reported = False
+                self._line_received.set()
                 self._pauses.reset()
                 if self._quota.exhausted is not None:
                     return
 
-    def _judge(self, error: http.BadAnswer) -> float:
-        """Seconds to wait after an answer that was no success. Raises Refused."""
+    def _on_http_error(self, error: http.BadAnswer) -> float:
+        """Return the seconds to wait after an error status.
+
+        Raises:
+            Refused: X refuses permanently.
+        """
         capped = error.status == HTTPStatus.PAYMENT_REQUIRED or any(mark in error.body for mark in _CAPPED)
         if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.PAYMENT_REQUIRED) or capped:
             if capped:
                 self._quota.refuse(str(error))
             wait = self._pauses.after_limit(error.reset_seconds(self._now()))
-            self._tell(error, wait)
+            self._log_retry(error, wait)
             return wait
         advice = (
             {
                 HTTPStatus.BAD_REQUEST: "check TAGPULSE_X__BACKFILL_MINUTES, TAGPULSE_X__RULE_CHARACTERS and the hashtags",
                 HTTPStatus.UNAUTHORIZED: "check TAGPULSE_X__TOKEN",
-                HTTPStatus.FORBIDDEN: "check TAGPULSE_X__TOKEN, and whether its plan has the filtered stream",
+                HTTPStatus.FORBIDDEN: "check TAGPULSE_X__TOKEN, and whether its plan includes the filtered stream",
                 HTTPStatus.NOT_FOUND: "check TAGPULSE_X__URL",
             }.get(HTTPStatus(error.status))
             if error.status in list(HTTPStatus)
@@ -234,11 +248,11 @@ class XSource(Source):
         if advice is not None:
             raise Refused(f"{self._settings.url}: {error}: {advice}") from None
         wait = max(self._pauses.after_http_error(), error.reset_seconds(self._now()))
-        self._tell(error, wait)
+        self._log_retry(error, wait)
         return wait
 
-    def _tell(self, error: Exception, wait: float) -> None:
-        logger.warning("%s: %s: connecting again in %.1f s", self._host, str(error) or repr(error), wait)
+    def _log_retry(self, error: Exception, wait: float) -> None:
+        logger.warning("%s: %s: reconnecting in %.1f s", self._host, str(error) or repr(error), wait)
 
 
 def _read_cursor(cursor: str) -> _Cursor:
@@ -247,5 +261,8 @@ def _read_cursor(cursor: str) -> _Cursor:
     except (msgspec.MsgspecError, RecursionError):
         saved = None
     if saved is None or saved.at.tzinfo is None:
-        raise SettingsError(f"produce.state_path: {cursor[:100]!r} is no cursor of X: remove it to start anew")
+        raise SettingsError(
+            f"TAGPULSE_PRODUCE__STATE_PATH: the saved cursor {cursor[:100]!r} is not an X cursor: "
+            "delete its file to start without it"
+        )
     return saved

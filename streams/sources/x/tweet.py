@@ -1,4 +1,4 @@
-"""Lines of X's filtered stream and compliance streams become Posts and Deletions."""
+"""Converts lines of X's filtered stream and compliance streams to Posts and Deletions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from streams.sources.untyped import count, dicts, mapping, string, strings, time
 SOURCE = "x"
 
 _REMEMBERED_BYTES = 64 * 2**20
-_OTHERS_BYTES = 24 * 2**20
+_INDEX_BYTES = 24 * 2**20
 _ERROR_CHARACTERS = 300
 _MEDIA = {"photo": "image", "video": "video", "animated_gif": "video"}
 _NO_LANGUAGE = ("und", "qam", "qct", "qht", "qme", "qst", "zxx")
-_REMOVALS = ("delete", "drop")
+_REMOVED_POSTS = ("delete", "drop")
 _REMOVED_ACCOUNTS = ("user_delete", "user_suspend", "user_protect")
-_POSTS_OF_ONE = 1_000  # posts of an account, or reposts of a post: they go when it goes
+_MAX_POSTS_PER_KEY = 1_000  # posts of an account, or reposts of a post, which are deleted together with it
 
 _MAX_ID = 20  # digits
 
@@ -36,7 +36,7 @@ TweetId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+$", max_length=_MAX_ID)]
 
 
 class _Tweet(msgspec.Struct):
-    """Only what a post cannot do without is taken at its word."""
+    """A post; only the types of indispensable fields are validated, the others are checked later."""
 
     id: TweetId
     text: str = ""
@@ -63,7 +63,7 @@ class _Line(msgspec.Struct):
 
 
 class _Compliance(msgspec.Struct):
-    """What has data without the id of a post."""
+    """A line whose data is not a post."""
 
     data: dict[str, dict[str, Any]]
 
@@ -73,7 +73,7 @@ _COMPLIANCE: msgspec.json.Decoder[_Compliance] = msgspec.json.Decoder(_Complianc
 
 
 class StreamError(Exception):
-    """X says why it ends the stream."""
+    """The error with which X ends a stream."""
 
     def __init__(self, titles: str) -> None:
         super().__init__(titles)
@@ -82,35 +82,38 @@ class StreamError(Exception):
 
 
 class XParser:
-    """Reads lines of the filtered stream, and of the compliance streams where the plan has them.
+    """Parses lines of the filtered stream and, if the plan includes them, of the compliance streams.
 
-    Those carry the deletions of the whole network: only what concerns posts that were read here is passed on. With a post
-    go the reposts that hold its text, with an account its posts and what reposts them.
+    The compliance streams carry the deletions of the whole network; only those of posts that were read here are passed
+    on. A deleted post takes the reposts of its text with it, and a removed account its posts and their reposts.
     """
 
     def __init__(self, rule_tag: str | None = None, tags: Tags | None = None, times: PostTimes | None = None) -> None:
-        """`rule_tag`: marks the rules that are ours, what matches none of them is left out; None: whoever made the rules.
+        """Create a parser that has not seen any posts yet.
 
-        `tags`: what carries none of these is left out, for frames that were asked for with other rules.
+        Args:
+            rule_tag: Tag of our rules; posts that match none of them are left out. None accepts posts of any rule.
+            tags: Posts with none of these hashtags are left out; for frames that were requested with other rules.
+            times: Range of plausible post times.
         """
         self._rule_tag = rule_tag
         self._tags = tags
         self._times = times or PostTimes()
         self._newest = RecentlySeen[str, str](_REMEMBERED_BYTES)
-        """The newest version of each post that was passed on: an edit has an id of its own."""
+        """Id of the newest version that was passed on of each post; every edit has its own id."""
         self._posts = RecentlySeen[str, str](_REMEMBERED_BYTES)
-        """The post of each version."""
-        self._reposts_of = RecentlySeen[str, list[str]](_OTHERS_BYTES)
-        self._posts_of = RecentlySeen[str, list[str]](_OTHERS_BYTES)
-        """Posts and reposts by the account that wrote them or their originals."""
-        self._gone = RecentlySeen[str, datetime](_OTHERS_BYTES)
-        """When it was deleted, also before the post came: the streams are not in step."""
-        self._accounts_gone = RecentlySeen[str, datetime](_OTHERS_BYTES)
+        """The post that each version belongs to."""
+        self._reposts_of = RecentlySeen[str, list[str]](_INDEX_BYTES)
+        self._posts_of = RecentlySeen[str, list[str]](_INDEX_BYTES)
+        """Posts and reposts by the account that wrote them or their original."""
+        self._removed = RecentlySeen[str, datetime](_INDEX_BYTES)
+        """Deletion time of each post, even if the post has not arrived yet: the streams are not synchronised."""
+        self._removed_accounts = RecentlySeen[str, datetime](_INDEX_BYTES)
         self._filtered = metrics.FILTERED.labels(SOURCE)
         self._repeated = metrics.FRAMES_REPEATED.labels(SOURCE)
 
     def read(self, frame: bytes, origin: str, now: datetime) -> list[Content]:
-        """`frame`: a line of a stream."""
+        """Return the contents of a line of a stream; see `Parser.read`."""
         if len(frame) > MAX_FRAME_BYTES:
             return [oversize(origin, 0, frame)]
         try:
@@ -119,9 +122,9 @@ class XParser:
             events = _events(frame)
             if not events:
                 return [Unreadable(origin, 0, frame, "invalid", str(error)[:_ERROR_CHARACTERS])]
-            if any(len(name) > _MAX_ID for event in events.values() for name in _named(event)):
+            if any(len(name) > _MAX_ID for event in events.values() for name in _ids_in(event)):
                 return [Unreadable(origin, 0, frame, "invalid", f"an id of more than {_MAX_ID} characters")]
-            return self._comply(events, now)
+            return self._apply_compliance(events, now)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return [Unreadable(origin, 0, frame, "malformed", str(error)[:_ERROR_CHARACTERS])]
         if line.data is None:
@@ -133,9 +136,9 @@ class XParser:
         if rules and self._rule_tag is not None and self._rule_tag not in rules:
             self._filtered.inc()
             return []
-        return self._keep(line.data, mapping(line.includes), now)
+        return self._ingest(line.data, mapping(line.includes), now)
 
-    def _keep(self, tweet: _Tweet, includes: dict[str, Any], now: datetime) -> list[Content]:
+    def _ingest(self, tweet: _Tweet, includes: dict[str, Any], now: datetime) -> list[Content]:
         first = next(filter(str.isdigit, strings(tweet.edit_history_tweet_ids)), tweet.id)[:20]
         last = self._newest.get(first)
         if last is not None and int(tweet.id) <= int(last):
@@ -144,13 +147,13 @@ class XParser:
         post = _post(tweet, first, includes, self._times, now)
         original = _original(post.repost_of or "", includes)
         accounts = [*filter(None, dict.fromkeys((_id(tweet.author_id), _id(original.get("author_id")))))]
-        gone_at = self._gone_at(post, tweet.id, accounts)
-        if (gone_at is not None and last is not None) or (self._tags and not self._tags.match(post.hashtags)):
+        removed_at = self._removed_at(post, tweet.id, accounts)
+        if (removed_at is not None and last is not None) or (self._tags and not self._tags.match(post.hashtags)):
             self._filtered.inc()
             return []
         self._newest.add(first, tweet.id)
-        if gone_at is not None:  # an earlier run may have read it
-            return [Deletion(source=SOURCE, id=first, deleted_at=gone_at)]
+        if removed_at is not None:  # an earlier run may have passed it on
+            return [Deletion(source=SOURCE, id=first, deleted_at=removed_at)]
         self._posts.add(tweet.id, first)
         self._posts.add(first, first)
         if last is None:
@@ -160,26 +163,29 @@ class XParser:
                 _append(self._reposts_of, post.repost_of, first)
         return [post]
 
-    def _gone_at(self, post: Post, version: str, accounts: list[str]) -> datetime | None:
-        """When the post, what it reposts, or an account that wrote it went; a later post shows that the account is back."""
+    def _removed_at(self, post: Post, version: str, accounts: list[str]) -> datetime | None:
+        """Return when the post, its original or one of their authors was removed, or None if they were not.
+
+        A post that was written after the removal of its author shows that the account is back.
+        """
         for tweet_id in filter(None, (post.id, version, post.repost_of)):
-            if (at := self._gone.get(tweet_id)) is not None:
+            if (at := self._removed.get(tweet_id)) is not None:
                 return at
         for account in accounts:
-            at = self._accounts_gone.get(account)
+            at = self._removed_accounts.get(account)
             if at is not None and (post.edited_at or post.created_at) <= at:
                 return at
         return None
 
-    def _comply(self, events: dict[str, dict[str, Any]], now: datetime) -> list[Content]:
+    def _apply_compliance(self, events: dict[str, dict[str, Any]], now: datetime) -> list[Content]:
         removed: list[Content] = []
         for kind, event in events.items():
             at = self._times.believed(time(event.get("event_at")), now)
-            tweet_id, account = _named(event)
-            if tweet_id and kind in _REMOVALS:
+            tweet_id, account = _ids_in(event)
+            if tweet_id and kind in _REMOVED_POSTS:
                 removed += self._remove(tweet_id, at)
             elif account and kind in _REMOVED_ACCOUNTS:
-                self._accounts_gone.add(account, at)
+                self._removed_accounts.add(account, at)
                 for post_id in self._posts_of.get(account) or []:
                     removed += self._remove(post_id, at)
         if not removed:
@@ -187,22 +193,22 @@ class XParser:
         return removed
 
     def _remove(self, tweet_id: str, at: datetime) -> Iterator[Content]:
-        """Deletions of what was kept of it, each once."""
+        """Yield a Deletion of the post and of each of its reposts, if it was kept and not deleted before."""
         post_id = self._posts.get(tweet_id) or tweet_id
         reposts = [*(self._reposts_of.get(tweet_id) or []), *(self._reposts_of.get(post_id) or [])]
         for gone in dict.fromkeys([post_id, *reposts]):
-            if gone in self._posts and gone not in self._gone:
+            if gone in self._posts and gone not in self._removed:
                 yield Deletion(source=SOURCE, id=gone, deleted_at=at)
-            self._gone.add(gone, at)
-        self._gone.add(tweet_id, at)
+            self._removed.add(gone, at)
+        self._removed.add(tweet_id, at)
 
 
 def _append(values: RecentlySeen[str, list[str]], key: str, value: str) -> None:
-    values.add(key, [*(values.get(key) or [])[-_POSTS_OF_ONE + 1 :], value])
+    values.add(key, [*(values.get(key) or [])[-_MAX_POSTS_PER_KEY + 1 :], value])
 
 
 def ended(frame: bytes) -> StreamError | None:
-    """What X says when it ends a stream; None for any other line."""
+    """Return the error with which X ends a stream, or None for any other line."""
     try:
         line = decode_json(_LINE, frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -211,16 +217,16 @@ def ended(frame: bytes) -> StreamError | None:
         *dicts(line.errors),
         {"title": line.title, "connection_issue": line.connection_issue, "detail": line.detail},
     ]
-    said = [
+    descriptions = [
         " ".join(filter(None, (string(problem.get(key)) for key in ("title", "connection_issue", "detail"))))
         for problem in problems
     ]
-    titles = "; ".join(filter(None, said))[:_ERROR_CHARACTERS]
+    titles = "; ".join(filter(None, descriptions))[:_ERROR_CHARACTERS]
     return StreamError(titles) if line.data is None and titles else None
 
 
 def _events(frame: bytes) -> dict[str, dict[str, Any]]:
-    """What a line of a compliance stream tells, by kind; nothing when it is none."""
+    """Return the events in a line of a compliance stream by kind, or an empty dict for any other line."""
     try:
         events = decode_json(_COMPLIANCE, frame).data
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -228,8 +234,8 @@ def _events(frame: bytes) -> dict[str, dict[str, Any]]:
     return {kind: event for kind, event in events.items() if "tweet" in event or "user" in event}
 
 
-def _named(event: dict[str, Any]) -> tuple[str, str]:
-    """The ids of the post and of the account that an event of a compliance stream is about, empty where it names none."""
+def _ids_in(event: dict[str, Any]) -> tuple[str, str]:
+    """Return the ids of the post and of the account that a compliance event is about, each empty if it has none."""
     return string(mapping(event.get("tweet")).get("id")), string(mapping(event.get("user")).get("id"))
 
 
@@ -240,7 +246,7 @@ def _id(value: object) -> str:
 
 
 def time_of(frame: bytes) -> datetime | None:
-    """When X made the post of a line; None when it holds none, or does not tell."""
+    """Return when X created the post in a line; None if there is no post, or no time in its id."""
     try:
         return made_at(string(mapping(mapping(msgspec.json.decode(frame)).get("data")).get("id")))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -248,7 +254,7 @@ def time_of(frame: bytes) -> datetime | None:
 
 
 def made_at(tweet_id: str) -> datetime | None:
-    """When X made the id."""
+    """Return when X created an id; None if there is no time in it."""
     try:
         return tweet_time(tweet_id)
     except (ValueError, OverflowError):
@@ -264,7 +270,7 @@ def _post(tweet: _Tweet, first: str, includes: dict[str, Any], times: PostTimes,
     version_at = time(tweet.created_at)
     id_at = made_at(first)
     if id_at is not None and id_at <= now and (version_at is None or first != tweet.id):
-        written = Written(id_at, False, None)  # by X's own clock, however long ago
+        written = Written(id_at, False, None)  # from X's own clock, so right however long ago
     else:
         written = times.written(version_at, now)
     author = _author(_id(tweet.author_id), includes)
@@ -295,12 +301,12 @@ def _post(tweet: _Tweet, first: str, includes: dict[str, Any], times: PostTimes,
 
 
 def _text(tweet: dict[str, Any]) -> str:
-    """The whole text, also of a long post."""
+    """Return the full text, even of a long post."""
     return string(mapping(tweet.get("note_tweet")).get("text")) or string(tweet.get("text"))
 
 
 def _original(tweet_id: str, includes: dict[str, Any]) -> dict[str, Any]:
-    """The post that is reposted, whose text stands in the repost only up to some length."""
+    """Return the original of a repost, which itself contains only the start of a long text."""
     return next((tweet for tweet in dicts(includes.get("tweets")) if tweet_id and tweet.get("id") == tweet_id), {})
 
 
@@ -331,7 +337,7 @@ def _media(tweet: _Tweet, references: dict[str, str], includes: dict[str, Any]) 
     if "quoted" in references:
         yield "quote"
     for url in dicts(mapping(tweet.entities).get("urls")):
-        # links to the post's own pictures, and to the quoted post, are no links of the author's
+        # links to the post's own media and to the quoted post were not added by the author
         if not string(url.get("media_key")) and not string(url.get("expanded_url")).startswith(
             ("https://x.com/", "https://twitter.com/")
         ):

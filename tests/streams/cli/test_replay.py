@@ -154,7 +154,7 @@ def test_wrong_usage_is_reported(embedded_broker: Broker, settings_for: Settings
     settings = settings_for(embedded_broker)
     for arguments, message in {
         ("--run", "live", "--from", "raw"): "--run live is the live day",
-        ("--run", "a", "--from", "raw", "--since", "noon"): "no time is known in 'noon'",
+        ("--run", "a", "--from", "raw", "--since", "noon"): "not a recognised time: 'noon'",
         ("--run", "a", "--from", "raw", "--offsets", "1-2"): "PARTITION:FIRST-LAST",
         ("--run", "a", "--from", "day.jsonl", "--offsets", "0:1-2"): "--offsets needs --from raw",
     }.items():

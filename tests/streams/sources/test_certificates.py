@@ -1,4 +1,4 @@
-"""Every network is listened to only where the server shows a certificate that is trusted, and for its name."""
+"""Sources connect only to servers with a trusted certificate for their name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.helpers.processes import Tagpulse, eventually
 
 @asynccontextmanager
 async def _server(certificate: Certificate, received: list[bytes]) -> AsyncIterator[int]:
-    """A port that speaks TLS and keeps what it is told."""
+    """A port that speaks TLS and records what it receives."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received.append(await reader.read(1_000))
@@ -44,7 +44,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.mark.parametrize("network", ALL, ids=lambda network: network.name)
-async def test_a_certificate_that_nobody_vouches_for_is_refused(
+async def test_an_untrusted_certificate_is_refused(
     network: Network, authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -57,9 +57,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
         await eventually(lambda: len(pauses.seconds) >= 3, 10, "it tries again and again")
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-        assert received == [], "nothing is said to such a server, and no token"
+        assert received == [], "nothing is sent to such a server, in particular no token"
         assert "certificate verify failed" in caplog.text
-        # the server itself is sound: who trusts its authority is heard, however strict (from Python 3.13 on, everybody is)
+        # the server itself works: it accepts clients that trust its authority, even strict ones (default since 3.13)
         trusting = ssl.create_default_context(cafile=authority.path)
         trusting.verify_flags |= ssl.VERIFY_X509_STRICT
         _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)

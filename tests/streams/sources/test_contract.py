@@ -1,4 +1,4 @@
-"""What every live source promises (`streams/sources/base.py`), one test over all of them."""
+"""The contract of all live sources (`streams/sources/base.py`); every test runs for each of them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_a_cursor_leaves_nothing_out(network: Network) -> None:
     assert {1, 2} <= {*posts(contents)}
 
 
-async def test_reconnects_for_ever_with_growing_pauses_and_jitter(network: Network) -> None:
+async def test_reconnects_indefinitely_with_growing_pauses_and_jitter(network: Network) -> None:
     pauses = Pauses()
     async with network.serve(*[Refusal(HTTPStatus.SERVICE_UNAVAILABLE)] * 12, [0, STAY]) as url:
         contents, _ = await take(make(network, url, pauses=pauses), 1)
@@ -145,7 +145,7 @@ def test_how_long_ago_a_post_may_be_written_is_a_setting(network: Network) -> No
         assert found.author_created_at == (right.created_at if is_estimate else None)
 
 
-async def test_a_frame_that_cannot_be_read_is_told_and_the_connection_kept(network: Network) -> None:
+async def test_an_unreadable_frame_is_reported_and_the_connection_kept(network: Network) -> None:
     reconnects = counted(metrics.RECONNECTS, network.name)
     async with network.serve([0, network.junk, 1, STAY]) as url:
         contents, _ = await take(make(network, url), 3)
@@ -226,7 +226,7 @@ async def test_a_slow_reader_slows_the_server_down_and_loses_nothing(network: Ne
     assert posts(contents) == list(range(700))
 
 
-async def test_tells_how_far_it_is_behind(network: Network) -> None:
+async def test_reports_how_far_it_is_behind(network: Network) -> None:
     metrics.SOURCE_BEHIND.labels(network.name).set(-1)
     async with network.serve([0, STAY]) as url:
         await take(make(network, url), 1)

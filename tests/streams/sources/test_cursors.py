@@ -1,4 +1,4 @@
-"""Saved cursors: durable, of one process at a time, and clear about what is wrong."""
+"""Saved cursors are durable, exclusive to one process, and report clearly what is wrong."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_says_what_cannot_be_read_or_written(tmp_path: Path) -> None:
         cursor.save("1")
         (saved,) = tmp_path.glob("*.cursor")
         saved.write_text("{}")
-        with pytest.raises(SettingsError, match="remove it to start anew"):
+        with pytest.raises(SettingsError, match="delete this file to start without it"):
             cursor.load()
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match=r"produce\.state_path"):
+    with pytest.raises(SettingsError, match="TAGPULSE_PRODUCE__STATE_PATH"):
         Cursor(tmp_path / "file", "bluesky", "wss://a")
 
 

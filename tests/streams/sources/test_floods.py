@@ -1,4 +1,4 @@
-"""Servers that flood us: a real producer stays small, and SIGTERM ends it while the flood goes on."""
+"""A real producer that is flooded by its server uses little memory, and SIGTERM ends it during the flood."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def settings(embedded_broker: Broker, settings_for: SettingsFactory) -> Settings
 
 
 def peak_mib(pid: int) -> float:
-    """The most memory that a running process ever held."""
+    """Return the peak memory of a running process, in MiB."""
     found = re.search(r"^VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.M)
     assert found is not None
     return int(found[1]) / 1024
 
 
 async def survives(producer: Tagpulse, sent: Callable[[], int]) -> None:
-    """Holds little memory while it is flooded, and ends soon."""
+    """Assert that a flooded producer uses little memory and ends quickly."""
     await eventually(sent, 60, "the flood begins")
     await asyncio.sleep(FLOOD_SECONDS)
     assert producer.running, producer.stderr
@@ -64,7 +64,7 @@ async def survives(producer: Tagpulse, sent: Callable[[], int]) -> None:
 
 
 def websocket_frame(data: bytes, *, opcode: int = 1, compressed: bool = False) -> bytes:
-    """As a server sends it (RFC 6455, 5.2)."""
+    """Return data as a frame from a server (RFC 6455, 5.2)."""
     head = bytes([0x80 | (0x40 if compressed else 0) | opcode])
     if len(data) < 126:
         return head + bytes([len(data)]) + data
@@ -75,19 +75,19 @@ def websocket_frame(data: bytes, *, opcode: int = 1, compressed: bool = False) -
 
 @dataclass
 class Sent:
-    """What a server has sent."""
+    """The number of bytes that a server has sent."""
 
     bytes: int = 0
 
 
 @asynccontextmanager
 async def flooding_jetstream(flood: Callable[[bool], Flood], *, reads: bool) -> AsyncIterator[tuple[str, Sent]]:
-    """A Jetstream that sends without end, and reads what it is answered or does not."""
+    """A Jetstream that sends endlessly, and may or may not read the responses."""
     sent = Sent()
     serving: list[asyncio.Task[None]] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # a task of our own: that of the stream reports its cancellation as an error
+        # a separate task, because the one of the stream reports its cancellation as an error
         serving.append(asyncio.create_task(handle(reader, writer)))
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -169,7 +169,7 @@ def large_revs(_: bool) -> Flood:
 
 
 BLUESKY = {
-    "pings that nobody hears answered": (pings, False),
+    "pings without reading the pongs": (pings, False),
     "pings": (pings, True),
     "big frames, compressed where offered": (big_frames, True),
     "deletes with long ids": (long_deletes, True),
@@ -260,7 +260,7 @@ EMOJI = "\N{POLICE CAR}"
 
 
 def kept_by_bluesky() -> Flood:
-    """Posts of long names, with long texts, each reposted, then deleted."""
+    """Posts with long names and texts, each of which is reposted and then deleted."""
     for number in range(5_000):
         did = f"did:plc:{number}".ljust(300, EMOJI)
         key = f"{number}".ljust(500, EMOJI)
@@ -283,7 +283,7 @@ def kept_by_bluesky() -> Flood:
 
 
 def kept_by_mastodon() -> Flood:
-    """Posts with long ids, then their deletions, and those of posts that never came."""
+    """Posts with long ids, then their deletions, and deletions of posts that never arrived."""
     for number in range(12_000):
         local_id = f"{number}".ljust(100, EMOJI)
         yield mastodon.update(0, id=local_id, uri=f"{number}".ljust(1_000, EMOJI)).strip()
@@ -295,7 +295,7 @@ KEPT = {"bluesky": kept_by_bluesky, "mastodon": kept_by_mastodon}
 
 
 def remembered_mib(network: str) -> float:
-    """The memory of a process in which a parser remembers as much as it can."""
+    """Return the memory of a process in which a parser remembers as much as it can, in MiB."""
     parser = open_parser(network, Settings(), ["poltwt"])
     for frame in KEPT[network]():
         parser.read(frame, "server", mastodon.NOW)

@@ -1,4 +1,4 @@
-"""HTML of posts: what a person reads, and that nothing hostile costs time."""
+"""HTML of posts becomes what a person reads, and hostile HTML costs little time."""
 
 from __future__ import annotations
 

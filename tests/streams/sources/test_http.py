@@ -1,4 +1,4 @@
-"""A client of one server: where it lets itself be sent, and what it tells of its token."""
+"""The HTTP client: which redirects it follows, and how it protects its token."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = Callable[[Request, Connection], Awaitable[None]]
         *((address, False) for address in ("::ffff:127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::")),
     ],
 )
-def test_addresses_of_the_internet_are_told_from_all_others(address: str, public: bool) -> None:
+def test_public_addresses_are_distinguished_from_all_others(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
@@ -41,7 +41,7 @@ def test_a_public_server_leads_to_no_private_network_and_a_private_one_may() -> 
     private.open_own(info("10.0.0.1")).close()
     private.open_other(info("10.0.0.2")).close()
     public.open_own(info("8.8.8.8")).close()
-    public.open_own(info("10.0.0.1")).close()  # its name resolves to something else now
+    public.open_own(info("10.0.0.1")).close()  # its name now resolves to something else
     public.open_other(info("8.8.4.4")).close()
     with pytest.raises(OSError, match=r"10\.0\.0\.2 is in a private network"):
         public.open_other(info("10.0.0.2"))
@@ -55,7 +55,7 @@ async def client_of(answer: Answer) -> AsyncIterator[tuple[http.Client, str]]:
 
 @pytest.fixture
 def _as_if_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address of the test's servers counts as one of the internet."""
+    """Treat the address of the test servers as a public one."""
     monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
 
 
@@ -80,7 +80,7 @@ async def test_no_redirect_and_no_streaming_host_leads_to_a_private_network(host
 @pytest.mark.parametrize(
     "target", ["http://user:pw@{host}/", "http://a..b/", f"http://{'a' * 64}.example/", "http://[", "http://x:99999/"]
 )
-async def test_an_address_that_cannot_be_used_is_trouble_that_passes(target: str) -> None:
+async def test_an_address_that_cannot_be_used_is_a_temporary_error(target: str) -> None:
     async def redirect(request: Request, connection: Connection) -> None:
         await connection.answer(302, Location=target.format(host=request.headers["host"]))
 
@@ -118,25 +118,25 @@ ECHOES = {
 
 
 @pytest.mark.parametrize("echo", ECHOES)
-async def test_whatever_repeats_the_token_nothing_tells_it(echo: str) -> None:
+async def test_an_echoed_token_is_never_revealed(echo: str) -> None:
     async def repeat(request: Request, connection: Connection) -> None:
         assert request.headers["authorization"] == LOGIN["Authorization"]
         await connection.send(ECHOES[echo].encode())
         connection.close()
 
-    told: list[str] = []
+    texts: list[str] = []
     async with client_of(repeat) as (client, url):
         try:
-            told.append(str(await client.ask("GET", url, headers=LOGIN)))
+            texts.append(str(await client.ask("GET", url, headers=LOGIN)))
         except (http.BadAnswer, *http.TROUBLE) as error:
-            told.append(f"{error} {error!r} {error.__cause__}")
+            texts.append(f"{error} {error!r} {error.__cause__}")
         try:
             async with client.listen(url, params={}, headers=LOGIN, silence_seconds=5) as lines:
-                told.append(str([line async for line in lines]))
+                texts.append(str([line async for line in lines]))
         except (http.BadAnswer, *http.TROUBLE) as error:
-            told.append(f"{error} {error!r} {error.__cause__}")
-    assert len(told) == 2
-    assert not any(TOKEN in text for text in told), told
+            texts.append(f"{error} {error!r} {error.__cause__}")
+    assert len(texts) == 2
+    assert not any(TOKEN in text for text in texts), texts
 
 
 async def test_a_body_above_the_limit_is_refused() -> None:
@@ -144,6 +144,6 @@ async def test_a_body_above_the_limit_is_refused() -> None:
         await connection.answer(200, b"x" * 10_001)
 
     async with client_of(answer) as (client, url):
-        with pytest.raises(http.BadAnswer, match="above 10000 bytes"):
+        with pytest.raises(http.BadAnswer, match="larger than 10000 bytes"):
             await client.ask("GET", url, limit=10_000)
         assert len(await client.ask("GET", url, limit=10_001)) == 10_001

@@ -1,4 +1,4 @@
-"""Memory of what was seen is bounded in bytes, whatever strangers put into it."""
+"""The memory of recently seen keys is bounded in bytes, whatever the keys and values are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings: what is written is read, whatever becomes of the file."""
+"""Recordings can be read back, even if the file was cut off."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 
 
 class Echo:
-    """A parser that gives back what it got."""
+    """A parser that records its arguments."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[bytes, str, datetime]] = []
@@ -54,7 +54,7 @@ async def test_what_was_flushed_is_read_after_a_crash(tmp_path: Path) -> None:
     for number in range(20):
         recorder("api.x.com", b"%d" % number)
     cut = tmp_path / "cut.zst"
-    cut.write_bytes(path.read_bytes())  # as it stands while the recording goes on
+    cut.write_bytes(path.read_bytes())  # the state of the file while the recording goes on
     recorder.close()
     found = await play(cut)
     assert len(found) >= 15
@@ -80,7 +80,7 @@ async def test_a_recording_of_another_kind_is_refused(head: dict[str, object], t
 def test_an_older_recording_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "a.zst"
     path.write_bytes(b"older")
-    with pytest.raises(BadInput, match="cannot be recorded to"):
+    with pytest.raises(BadInput, match="the recording cannot be written"):
         Recorder(path, "x", [])
     assert path.read_bytes() == b"older"
 

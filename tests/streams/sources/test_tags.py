@@ -1,4 +1,4 @@
-"""Frames are refused on their bytes only when no hashtag that is listened to can be in them."""
+"""Undecoded frames are discarded only if they cannot contain a tracked hashtag."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_other_frames_are_refused(text: str) -> None:
     assert not Tags(["k9"]).may_stand_in(json.dumps({"text": text}, ensure_ascii=False).encode())
 
 
-def test_links_and_mentions_are_no_hashtags() -> None:
+def test_links_and_mentions_are_not_hashtags() -> None:
     assert not Tags([]).may_stand_in(LINK.encode())
     assert Tags([]).may_stand_in(LINK.replace("example.org", "example.org/#part").encode())
 

@@ -1,4 +1,4 @@
-"""Bytes to lines to events, wherever the pieces end."""
+"""Bytes become lines and events, wherever the pieces of the stream end."""
 
 from __future__ import annotations
 

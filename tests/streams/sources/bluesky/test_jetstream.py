@@ -1,4 +1,4 @@
-"""Frames of the Jetstream: what they become, and that no bytes make the reader fail."""
+"""Parsing of Jetstream frames, which never fails, whatever the bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def frame(text: str = "Good dog #PolTWT", operation: str = "create", rkey: str =
 
 
 def frame_v2(text: str = "Good dog #PolTWT", operation: str = "create", **record: Any) -> bytes:
-    """The same as `frame`, in version 2 of the protocol."""
+    """Return the same as `frame`, in version 2 of the protocol."""
     at = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=TIME_US)).isoformat().replace("+00:00", "Z")
     payload: dict[str, Any] = {
         "$type": "network.bsky.jetstream.subscribeEvents#commit",
@@ -205,7 +205,7 @@ def test_leaves_out_other_kinds_of_frames() -> None:
     assert read(frame().replace(b"app.bsky.feed.post", b"app.bsky.feed.like")) is None
 
 
-def test_tells_what_the_server_says_of_itself() -> None:
+def test_returns_notices_from_the_server() -> None:
     notice = notice_of(b'{"error":"CursorTooOld","message":"too old"}')
     assert notice is not None
     assert (str(notice), notice.is_error) == ("CursorTooOld: too old", True)
@@ -222,7 +222,7 @@ def test_time_is_read_without_decoding() -> None:
     assert position_of(b'{"payload":{"seq":"x"}}') == (0, None)
 
 
-def test_a_repetition_is_told_from_an_edit() -> None:
+def test_a_repetition_is_distinguished_from_an_edit() -> None:
     parser = JetstreamParser(Tags(["poltwt"]))
     frames = frame(), frame(), frame(operation="update")
     assert [len(parser.read(value, "server", NOW)) for value in frames] == [1, 0, 1]
@@ -246,7 +246,7 @@ def test_leaves_out_what_its_author_labelled(label: str) -> None:
     assert isinstance(read(frame(labels={"values": [{"val": "bot"}]})), Post)
 
 
-def test_a_quote_is_told() -> None:
+def test_a_quote_is_recognised() -> None:
     assert post(frame(embed={"$type": "app.bsky.embed.record", "record": {}})).media == ("quote",)
 
 
@@ -256,7 +256,7 @@ def test_reposts_of_what_was_kept_are_kept_and_go_with_it() -> None:
     def read(value: bytes) -> list[Any]:
         return parser.read(value, "server", NOW)
 
-    assert read(repost("r1")) == []  # of what was not read
+    assert read(repost("r1")) == []  # a repost of an unknown post
     [original] = read(frame())
     [found] = read(repost("r2"))
     assert (found.id, found.text, found.repost_of) == ("did:plc:fan/repost/r2", original.text, original.id)
@@ -270,7 +270,7 @@ def test_reposts_of_what_was_kept_are_kept_and_go_with_it() -> None:
 
 
 def _account_frames(status: str) -> list[bytes]:
-    """An account's change of state, in both versions of the protocol."""
+    """Return an account's change of state in both versions of the protocol."""
     state = {"did": "did:plc:abc", "active": False, "status": status, "seq": 8, "time": "2026-08-01T12:00:00Z"}
     first = {"did": "did:plc:abc", "time_us": TIME_US, "kind": "account", "account": state}
     payload = {"$type": "network.bsky.jetstream.subscribeEvents#account", **state}
@@ -320,7 +320,7 @@ JSON = st.recursive(
 def test_any_record_is_a_message_or_a_refusal(record: dict[str, Any], operation: str) -> None:
     try:
         value = frame(**{"text": "#poltwt", "operation": operation} | record)
-    except UnicodeEncodeError:  # a lone surrogate cannot travel
+    except UnicodeEncodeError:  # a lone surrogate cannot be encoded
         return
     content = read(value)
     if isinstance(content, Post | Deletion):
@@ -338,7 +338,7 @@ def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
         assert decode_raw(encode(content)) == content
 
 
-def test_a_revision_of_any_length_is_told_and_not_remembered() -> None:
+def test_an_overlong_revision_is_reported_and_not_remembered() -> None:
     for value in (frame(), frame_v2()):
         content = read(value.replace(b'"rev":"', b'"rev":"' + b"x" * 100))
         assert isinstance(content, Unreadable)

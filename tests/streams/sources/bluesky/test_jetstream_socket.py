@@ -1,4 +1,4 @@
-"""What the WebSocket of a Jetstream offers, and when it gives its server up."""
+"""The WebSocket of a Jetstream: what it offers, and when it gives up on its server."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from streams.sources.bluesky.jetstream_socket import Connect
 PING = Frame(Opcode.PING, b"x" * 125)
 
 
-async def _told(pings: int, last: Frame, *, reads: bool) -> str:
-    """What comes of a connection to a server that sends so many pings: its message, or why it ends."""
+async def _outcome(pings: int, last: Frame, *, reads: bool) -> str:
+    """Connect to a server that sends `pings` pings; return its message, or why the connection ended."""
 
     over = asyncio.Event()
 
@@ -44,12 +44,12 @@ async def _told(pings: int, last: Frame, *, reads: bool) -> str:
 
 
 async def test_some_pings_are_answered() -> None:
-    assert await _told(100, Frame(Opcode.TEXT, b"a post"), reads=True) == "a post"
+    assert await _outcome(100, Frame(Opcode.TEXT, b"a post"), reads=True) == "a post"
 
 
 @pytest.mark.parametrize("reads", [True, False])
-async def test_more_pings_than_anybody_needs_end_the_connection(reads: bool) -> None:
-    assert "more than 100 pings in 10 s" in await _told(200, PING, reads=reads)
+async def test_too_many_pings_end_the_connection(reads: bool) -> None:
+    assert "more than 100 pings in 10 s" in await _outcome(200, PING, reads=reads)
 
 
 async def test_no_redirect_is_followed() -> None:

@@ -1,4 +1,4 @@
-"""Labels on the accounts of Bluesky: whose posts are left out, and what a server of profiles can do meanwhile."""
+"""Labels on Bluesky accounts: whose posts are left out, and how a bad profile server is handled."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def source(server: Jetstream, lookups: Profiles, **options: Any) -> BlueskySourc
 
 @asynccontextmanager
 async def reading(listening: BlueskySource) -> AsyncIterator[Callable[[int], Any]]:
-    """Gives a function that reads on until so many contents came, and returns them."""
+    """Yield a function that reads until at least `count` contents have arrived, and returns them."""
     async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as batches:  # type: ignore[type-var]
 
         async def read(count: int) -> list[Content]:
@@ -140,21 +140,21 @@ async def test_a_slow_server_does_not_hold_posts_back_and_hidden_ones_are_delete
     assert numbers(gone) == [0, 2]
     assert counted(metrics.UNSCREENED, "bluesky") - unscreened == 3
     assert caplog.text.count("posts are passed on before") == 1
-    assert "no answer within 0.1 s" in caplog.text
+    assert "no response within 0.1 s" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("trouble", "told"),
+    ("trouble", "logged"),
     [
         (answers(500), "HTTP 500"),
         (answers(429, b'{"error":"RateLimitExceeded"}', Retry_After="77"), "RateLimitExceeded"),
-        (answers(200, GARBAGE), "no profiles in the answer"),
-        (answers(200, b'{"profiles":"none"}'), "no profiles in the answer"),
+        (answers(200, GARBAGE), "no profiles in the response"),
+        (answers(200, b'{"profiles":"none"}'), "no profiles in the response"),
         (cuts, "payload is not completed"),
     ],
 )
 async def test_while_the_server_fails_posts_are_passed_on_and_it_is_asked_again(
-    trouble: Trouble, told: str, caplog: pytest.LogCaptureFixture
+    trouble: Trouble, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     failed, answered = lookups_counted("failed"), lookups_counted("answered")
@@ -176,11 +176,11 @@ async def test_while_the_server_fails_posts_are_passed_on_and_it_is_asked_again(
         await eventually(lambda: "in time again" in caplog.text, what="the end of the outage")
     assert [type(content) for content in gone] == [Deletion]
     assert numbers(gone) == [0]
-    assert waits == ([77, 77] if "Rate" in told else [0.25, 0.5])
+    assert waits == ([77, 77] if "Rate" in logged else [0.25, 0.5])
     assert lookups_counted("failed") - failed == 2
     assert lookups_counted("answered") - answered == len(lookups.asked) - 2
     assert caplog.text.count("posts are passed on before") == 1
-    assert told in caplog.text
+    assert logged in caplog.text
 
 
 async def test_an_account_that_the_server_fails_on_does_not_shield_the_others(caplog: pytest.LogCaptureFixture) -> None:
@@ -216,7 +216,7 @@ async def test_a_cut_while_posts_wait_loses_none() -> None:
 
 
 async def test_too_many_that_wait_are_given_up_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.sources.bluesky.profiles._WAITING", 2)
+    monkeypatch.setattr("streams.sources.bluesky.profiles._MAX_QUEUED", 2)
     given_up, unscreened = lookups_counted("given_up"), counted(metrics.UNSCREENED, "bluesky")
     frames = [frame(number, did=f"did:plc:{number}") for number in range(5)]
     async with profiles() as lookups, jetstream([send(*frames), stay]) as server:

@@ -1,4 +1,4 @@
-"""The Bluesky source against a server that speaks the Jetstream's protocol, on good and bad days."""
+"""The Bluesky source against a server that speaks the Jetstream protocol, with and without errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def source(server: Jetstream, cursor: int | None = None, **settings: Any) -> Blu
 
 
 async def take(listening: BlueskySource, count: int) -> tuple[list[Content], list[Batch]]:
-    """Reads on until so many contents came."""
+    """Read until at least `count` contents have arrived."""
     contents: list[Content] = []
     batches: list[Batch] = []
     async with asyncio.timeout(60), contextlib.aclosing(listening.batches()) as reading:  # type: ignore[type-var]
@@ -88,7 +88,7 @@ async def test_asks_for_posts_alone_and_keeps_those_with_the_tag() -> None:
 async def test_a_cut_loses_and_doubles_nothing(cut: Act) -> None:
     gaps = counted(metrics.GAPS)
     first = [frame(number) for number in range(100)]
-    # from its cursor on the server repeats what came shortly before the cut
+    # resuming from the cursor, the server repeats what it sent shortly before the cut
     second = [frame(number) for number in range(50, 150)]
     async with jetstream([send(*first), cut], [send(*second), stay]) as server:
         contents, _ = await take(source(server), 150)
@@ -163,7 +163,7 @@ async def test_honours_deletions_and_updates() -> None:
     assert contents[2].edited_at is not None
 
 
-async def test_tells_how_far_the_feed_is_while_nothing_matches() -> None:
+async def test_reports_how_far_the_feed_is_while_nothing_matches() -> None:
     async def others(socket: ServerConnection) -> None:
         for number in range(1_000):
             await socket.send(frame(number, text="#other"), text=True)
@@ -179,13 +179,13 @@ async def test_tells_how_far_the_feed_is_while_nothing_matches() -> None:
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND])
-async def test_a_refusal_for_good_ends_it(status: HTTPStatus) -> None:
+async def test_a_permanent_refusal_ends_it(status: HTTPStatus) -> None:
     async with jetstream(status) as server:
-        with pytest.raises(Refused, match=f"answers {status.value}: check TAGPULSE_BLUESKY__URL"):
+        with pytest.raises(Refused, match=f"responded with HTTP {status.value}: check TAGPULSE_BLUESKY__URL"):
             await take(source(server), 1)
 
 
-async def test_passing_trouble_is_waited_out_with_growing_pauses() -> None:
+async def test_temporary_errors_are_waited_out_with_growing_pauses() -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -289,7 +289,7 @@ async def test_version_2_goes_on_from_the_number_of_the_last_frame() -> None:
     assert counted(metrics.GAPS) == gaps
 
 
-async def test_version_2_tells_a_number_that_is_too_old_and_gives_what_it_still_has() -> None:
+async def test_version_2_reports_a_number_that_is_too_old_and_sends_what_it_still_has() -> None:
     gaps = counted(metrics.GAPS)
     refusal = (HTTPStatus.BAD_REQUEST, '{"error":"CursorTooOld","message":"floor is 5000"}')
     async with jetstream(refusal, [send(info("OutdatedCursor"), message(5)), stay], path=VERSION_2) as server:
@@ -329,7 +329,7 @@ async def test_another_server_takes_over_by_the_time() -> None:
         settings = BlueskySettings(url=one.url, urls=two.url, profiles=False)
         listening = BlueskySource(settings, ["poltwt"], sleep=no_sleep, jitter=lambda: 0.0)
         contents, _ = await take(listening, 4)
-        # the first server got a second chance; the second one is asked for the time, with room for its delay
+        # the first server got a second chance; the second one is asked by time, with a margin for its delay
         assert one.cursors == [None, 101]
         assert two.cursors == [BEGIN_US + 100_000 - 30_000_000, BEGIN_US + 200_000 - REWIND_US]
     assert numbers(contents) == [0, 1, 2, 3]
@@ -343,7 +343,7 @@ async def test_only_a_refusal_of_all_servers_ends_it() -> None:
         assert (len(one.queries), len(two.queries)) == (1, 1)
 
 
-def test_the_public_servers_stand_in_for_each_other_alone() -> None:
+def test_public_servers_only_replace_each_other() -> None:
     assert len(BlueskySettings().servers) == 4
     assert BlueskySettings(url="wss://own.example/subscribe").servers == ("wss://own.example/subscribe",)
     assert len(BlueskySettings(urls="").servers) == 1

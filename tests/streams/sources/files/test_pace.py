@@ -1,4 +1,4 @@
-"""Pacing, on a clock of the test."""
+"""Pacing, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def post(second: float) -> Post:
 
 
 class Clock:
-    """Stands still but for sleeps, each of which takes `late` longer than asked, and for what the test adds."""
+    """A clock that advances only by sleeps, each `late` seconds longer than requested, and by what the test adds."""
 
     def __init__(self, late: float = 0.0) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""Files: what is read from them, what is refused, and that nothing makes the reader fail."""
+"""Files: what is read from them, what is rejected, and that no input makes the reader fail."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_given_hashtags_are_written_our_way() -> None:
     assert post.hashtags == ("poltwt", "k9")
 
 
-async def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+async def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path: Path) -> None:
     path = tmp_path / "day.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + line("1") + b"\n" + line("2"))
     assert ids(await read(path)) == ["1", "2"]
@@ -129,7 +129,7 @@ async def test_reads_compressed_files_by_their_content(tmp_path: Path, suffix: s
     plain = b"".join(line(str(number)) + b"\n" for number in range(5_000))
     tools: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
     compress = tools[suffix]
-    # two members one after the other, as tools append them
+    # two members in a row, as tools append them
     packed = compress(plain[:100_000]) + compress(plain[100_000:])
     for name in (f"day.jsonl{suffix}", "named-otherwise"):
         path = tmp_path / name
@@ -157,7 +157,7 @@ async def test_a_small_file_that_unpacks_to_much_is_one_dead_letter_in_bounded_m
 
 
 @pytest.mark.parametrize("value", [b"[" * 900, b'{"a":' * 150, b'{"source":"test","id":' + b"9" * 900 + b"}"])
-async def test_json_that_is_made_to_harm_is_a_dead_letter(tmp_path: Path, value: bytes) -> None:
+async def test_malicious_json_is_a_dead_letter(tmp_path: Path, value: bytes) -> None:
     path = tmp_path / "bomb.jsonl"
     path.write_bytes(value + b"\n" + line("1"))
     first, second = contents(await read(path))
@@ -206,7 +206,7 @@ async def test_goes_on_from_a_cursor(tmp_path: Path) -> None:
     assert ids(await read(first, second, cursor="0:1")) == ["2", "3", "4", "5"]
     assert ids(await read(first, second, cursor="1:7")) == ["5"]
     assert ids(await read(first, second, cursor="1:10")) == []
-    with pytest.raises(BadInput, match="does not fit"):
+    with pytest.raises(BadInput, match="does not match"):
         await read(first, cursor="1:4")
 
 
@@ -285,7 +285,11 @@ def test_names_each_bad_row_and_goes_on() -> None:
     ("header", "columns", "message"),
     [
         (b"id,body,created_at", Columns(source="x"), "no column for text: name it with --column text=NAME"),
-        (b"id,text", Columns(source="x"), "no column for created_at: .*--times-from-tweet-ids; there are 'id', 'text'"),
+        (
+            b"id,text",
+            Columns(source="x"),
+            "no column for created_at: .*--times-from-tweet-ids; the columns are 'id', 'text'",
+        ),
         (b"id,text,created_at", Columns(), "no column for source: .*--source-name"),
         (b"id,text,created_at", Columns(mapping={"author": "Name"}, source="x"), "no column 'Name' for author"),
     ],

@@ -1,4 +1,4 @@
-"""A hashtag of an instance of Mastodon through cuts, restarts, refusals and bad days."""
+"""The feed of a hashtag on a Mastodon instance, through cuts, restarts, refusals and errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_a_cut_loses_and_doubles_nothing(how: str) -> None:
     streams = [send(*(update(number) for number in range(5))), end], [send(update(98), update(99), update(100)), stay]
     async with mastodon(*streams, missed=timeline) as server:
         contents, _ = await take(source(server), 101)
-        # pages of 40 posts, oldest first, until there are no more; what the stream repeats is known
+        # pages of 40 posts, oldest first, until there are no more; posts repeated by the stream are recognised
         assert server.pages == ["0", "1004", "1044", "1084", "1099"]
     assert numbers(contents) == list(range(101))
     assert counted(metrics.GAPS, "mastodon") == gaps
@@ -54,7 +54,7 @@ async def test_goes_on_from_a_saved_cursor() -> None:
 
 async def test_what_is_federated_late_during_a_cut_is_not_lost() -> None:
     gaps = counted(metrics.GAPS, "mastodon")
-    # 3 and 4 came during the cut; their ids are of the time when they were written
+    # 3 and 4 arrived during the cut; their ids are from the time when they were written
     streams = [send(update(0), update(1), update(2), update(5)), cut], [send(update(4), update(9)), stay]
     async with mastodon(*streams, missed=[status(number) for number in range(9)]) as server:
         contents, _ = await take(source(server), 10)
@@ -63,7 +63,7 @@ async def test_what_is_federated_late_during_a_cut_is_not_lost() -> None:
 
 
 async def test_after_a_restart_the_last_quarter_of_an_hour_comes_again_with_what_was_late() -> None:
-    timeline = [status(number) for number in (10, 299, 301, 900, 901)]  # a post a second
+    timeline = [status(number) for number in (10, 299, 301, 900, 901)]  # one post a second
     async with mastodon([send(update(10), update(902)), stay], timeline=timeline) as server:
         host = server.url.removeprefix("http://")
         cursor = json.dumps({f"{host} poltwt": {"id": "1900", "at": "2026-08-01T12:20:00Z"}})
@@ -71,13 +71,13 @@ async def test_after_a_restart_the_last_quarter_of_an_hour_comes_again_with_what
     assert numbers(contents) == [301, 900, 901, 902]
 
 
-@pytest.mark.parametrize("standing", [0, 5, 60])
-async def test_a_cut_before_the_first_post_loses_none_and_gives_no_older_one(standing: int) -> None:
-    posted = [status(number) for number in range(standing + 4)]
-    streams = [[cut], [send(update(standing + 4)), stay]]
-    async with mastodon(*streams, timeline=posted[:standing], missed=posted[standing:]) as server:
+@pytest.mark.parametrize("existing", [0, 5, 60])
+async def test_a_cut_before_the_first_post_loses_none_and_gives_no_older_one(existing: int) -> None:
+    posted = [status(number) for number in range(existing + 4)]
+    streams = [[cut], [send(update(existing + 4)), stay]]
+    async with mastodon(*streams, timeline=posted[:existing], missed=posted[existing:]) as server:
         contents, _ = await take(source(server), 5)
-    assert numbers(contents) == list(range(standing, standing + 5))
+    assert numbers(contents) == list(range(existing, existing + 5))
 
 
 async def test_a_restart_before_the_first_post_loses_none() -> None:
@@ -92,7 +92,7 @@ async def test_a_restart_before_the_first_post_loses_none() -> None:
 
 
 @pytest.mark.parametrize("posts", [79, 80])
-async def test_as_many_as_may_be_fetched_are_no_gap(posts: int) -> None:
+async def test_as_many_posts_as_may_be_fetched_are_not_a_gap(posts: int) -> None:
     gaps = counted(metrics.GAPS, "mastodon")
     streams = [send(update(0)), cut], [send(update(500)), stay]
     async with mastodon(*streams, missed=[status(number) for number in range(posts + 1)]) as server:
@@ -117,7 +117,7 @@ async def test_a_gap_too_wide_to_fetch_is_reported(caplog: pytest.LogCaptureFixt
 async def test_what_was_edited_or_deleted_during_a_cut_is_noticed() -> None:
     edited = status(1, text="better #poltwt", edited_at="2026-08-01T13:00:30.000Z")
     streams = [send(*(update(number) for number in range(6))), cut], [send(update(9)), stay]
-    # of the posts that were read, 1 was edited, 2 deleted, and 3 is left out of the timeline for reasons of its own
+    # of the posts that were read, 1 was edited, 2 was deleted, and the timeline omits 3 for some other reason
     timeline = [status(0), edited, status(4), status(5)]
     async with mastodon(*streams, missed=timeline) as server:
         server.hidden = [status(3)]
@@ -148,15 +148,15 @@ async def test_deletions_of_what_an_earlier_run_read_are_understood() -> None:
     ("code", "setting"),
     [(401, "TAGPULSE_MASTODON__TOKENS"), (403, "TAGPULSE_MASTODON__TOKENS"), (404, "TAGPULSE_MASTODON__INSTANCES")],
 )
-async def test_a_refusal_for_good_ends_it(code: int, setting: str) -> None:
+async def test_a_permanent_refusal_ends_it(code: int, setting: str) -> None:
     async with mastodon(code) as server:
-        with pytest.raises(Refused, match=f"answers {code}: check {setting}") as caught:
+        with pytest.raises(Refused, match=f"responded with HTTP {code}: check {setting}") as caught:
             await take(source(server), 1)
     assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("code", [401, 403, 404])
-async def test_an_instance_that_refuses_is_told_once_and_the_others_go_on(
+async def test_an_instance_that_refuses_is_reported_once_and_the_others_continue(
     code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     gaps = counted(metrics.GAPS, "mastodon")
@@ -171,22 +171,24 @@ async def test_an_instance_that_refuses_is_told_once_and_the_others_go_on(
         settings = MastodonSettings(instances=f"{one.url},{two.url}")
         contents, _ = await take(MastodonSource(settings, ["poltwt"], now=lambda: NOW, sleep=sleep), 4)
         [gap] = [content for content in contents if isinstance(content, Gap)]
-        assert gap.reason.startswith(f"#poltwt: {one.url} answers {code}: check TAGPULSE_MASTODON__")
+        assert gap.reason.startswith(f"#poltwt: {one.url} responded with HTTP {code}: check TAGPULSE_MASTODON__")
         assert (gap.origin, gap.source) == (one.url.removeprefix("http://"), "mastodon")
     assert sorted(numbers(contents)) == [0, 1, 2]
     assert waits[:2] == [900.0, 900.0]
     assert counted(metrics.GAPS, "mastodon") - gaps == 1
-    assert caplog.text.count(f"answers {code}") == 1
-    assert [record.levelname for record in caplog.records if f"answers {code}" in record.message] == ["ERROR"]
+    assert caplog.text.count(f"responded with HTTP {code}") == 1
+    assert [record.levelname for record in caplog.records if f"responded with HTTP {code}" in record.message] == [
+        "ERROR"
+    ]
 
 
 async def test_when_all_instances_refuse_it_ends() -> None:
     async with mastodon(401) as one, mastodon(404) as two:
-        with pytest.raises(Refused, match=r"answers 40[14]: check TAGPULSE_MASTODON__"):
+        with pytest.raises(Refused, match=r"responded with HTTP 40[14]: check TAGPULSE_MASTODON__"):
             await take(source(one, two, tags=("poltwt", "k9")), 5)
 
 
-async def test_passing_trouble_is_waited_out_and_a_limit_until_its_reset() -> None:
+async def test_temporary_errors_are_waited_out_and_a_limit_until_its_reset() -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -195,7 +197,7 @@ async def test_passing_trouble_is_waited_out_and_a_limit_until_its_reset() -> No
     async with mastodon(503, [send(update(0)), cut], [send(update(1)), stay], missed=[status(0)]) as server:
         server.failing["/api/v1/timelines/tag/poltwt"] = [
             (429, {"X_RateLimit_Reset": "2026-08-01T13:02:05.000Z"}),
-            (429, {"X_RateLimit_Reset": "2199-01-01T00:00:00Z"}),  # a clock that is wrong by years
+            (429, {"X_RateLimit_Reset": "2199-01-01T00:00:00Z"}),  # the clock is wrong by years
             (429, {"Retry_After": "7"}),
             (500, {}),
         ]

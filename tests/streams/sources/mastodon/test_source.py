@@ -56,7 +56,7 @@ async def test_honours_edits_and_deletions_whatever_their_order() -> None:
     frames = [
         update(0),
         event("status.update", status(0, text="better #poltwt", edited_at=late)),
-        update(0),  # an older version comes late
+        update(0),  # an older version arrives late
         update(1),
         event("delete", "1001"),
         event("delete", "1001"),
@@ -89,9 +89,9 @@ async def test_a_deletion_that_came_first_takes_away_what_another_instance_gave(
 async def test_keeps_only_what_is_for_everyone() -> None:
     kinds = ["private", "direct", "unlisted", "public", "limited"]
     frames = [update(number, visibility=kind) for number, kind in enumerate(kinds)]
-    untold = status(5)
-    del untold["visibility"]
-    frames += [event("update", untold), update(6, reblog=untold), update(7)]
+    unspecified = status(5)
+    del unspecified["visibility"]
+    frames += [event("update", unspecified), update(6, reblog=unspecified), update(7)]
     async with mastodon([send(*frames), stay]) as server:
         contents, _ = await take(source(server), 3)
     assert numbers(contents) == [2, 3, 7]
@@ -153,7 +153,7 @@ async def behind_after(*frames: bytes, cursor: str | None = None) -> float:
 
 
 @pytest.mark.parametrize("year", ["2009", "2199"])
-async def test_a_post_dated_by_years_is_no_lag(year: str) -> None:
+async def test_a_post_with_a_date_off_by_years_is_not_lag(year: str) -> None:
     wrong = update(1, created_at=f"{year}-08-01T12:00:00.000Z")
     assert await behind_after(wrong) == -1
     assert await behind_after(update(0), wrong) == 3600
@@ -168,8 +168,8 @@ async def test_lag_is_that_of_the_newest_post_also_after_days() -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "5", "{}x", '{"a":5}', '{"a":{"id":"1","at":"never"}}'])
-def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
-    with pytest.raises(SettingsError, match="no cursor of Mastodon"):
+def test_an_invalid_cursor_is_refused(cursor: str) -> None:
+    with pytest.raises(SettingsError, match="not a Mastodon cursor"):
         MastodonSource(MastodonSettings(), ["poltwt"], cursor=cursor)
 
 

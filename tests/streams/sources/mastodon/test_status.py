@@ -1,4 +1,4 @@
-"""Events of Mastodon: what they become, and that no bytes make the reader fail."""
+"""Parsing of Mastodon events, which never fails, whatever the bytes."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ FIELDS = st.sampled_from([*status(1), "edited_at", "poll", "card", "media_attach
 def test_any_status_is_a_message_or_a_refusal(fields: dict[str, Any], name: str) -> None:
     try:
         data = json.dumps(status(1, **fields), ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # a lone surrogate cannot travel
+    except UnicodeEncodeError:  # a lone surrogate cannot be encoded
         return
     for content in read(event_frame(name, data)):
         if isinstance(content, Post | Deletion):
@@ -157,7 +157,7 @@ def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 101, 1_000_000])
-def test_a_deletion_without_a_sane_id_is_told_and_not_remembered(length: int) -> None:
+def test_a_deletion_without_a_sane_id_is_reported_and_not_remembered(length: int) -> None:
     [content] = read(event_frame("delete", b"9" * length))
     assert isinstance(content, Unreadable)
     assert content.reason == "invalid"

@@ -1,4 +1,4 @@
-"""What X's compliance streams take back."""
+"""Deletions from X's compliance streams."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_an_account_that_goes_takes_its_posts_with_it() -> None:
     [
         ({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:50:00Z"}, "5", (12, 50)),
         ({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:58:00Z"}, "3", None),
-        ({"at": "2026-08-01T12:50:00Z"}, "5", (12, 50)),  # of an earlier version
+        ({"at": "2026-08-01T12:50:00Z"}, "5", (12, 50)),  # written by an earlier version
         ({"at": "2026-08-01T12:58:00Z"}, "3", None),
     ],
 )
@@ -104,8 +104,8 @@ async def test_deletions_are_asked_for_again_after_a_restart(
                     break
         asked = [*server.asked(COMPLIANCE), *server.asked(ACCOUNTS)]
         assert [request.query["backfill_minutes"] for request in asked] == [[minutes]] * 8
-    told = [gap for gap in found if isinstance(gap, Gap) and gap.reason.startswith("deletions")]
-    assert [gap.since for gap in told] == ([NOW.replace(hour=since[0], minute=since[1])] if since else [])
+    deletion_gaps = [gap for gap in found if isinstance(gap, Gap) and gap.reason.startswith("deletions")]
+    assert [gap.since for gap in deletion_gaps] == ([NOW.replace(hour=since[0], minute=since[1])] if since else [])
     assert counted(metrics.GAPS, "x") - gaps == len(found)
 
 
@@ -137,7 +137,7 @@ async def test_a_compliance_stream_that_says_why_it_ends_is_opened_again() -> No
     assert time.waits == [60]
 
 
-async def test_a_plan_without_compliance_streams_is_told() -> None:
+async def test_a_plan_without_compliance_streams_is_reported() -> None:
     async with x([stay]) as server:
         with pytest.raises(Refused, match="TAGPULSE_X__COMPLIANCE"):
             await take(source(server, compliance=True), 1)

@@ -1,4 +1,4 @@
-"""What X is asked to send again, and what counts as missed."""
+"""What X is asked to resend, and what counts as missed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def hearing(away: float | None, minutes: int = 5) -> StreamCoverage:
+def coverage(away: float | None, minutes: int = 5) -> StreamCoverage:
     return StreamCoverage("posts", minutes, None if away is None else NOW - away * SECOND)
 
 
@@ -23,8 +23,8 @@ def hearing(away: float | None, minutes: int = 5) -> StreamCoverage:
     ("away", "asked"), [(None, None), (0, "1"), (29, "1"), (31, "2"), (200, "4"), (9_999, "5"), (-(10**8), "5")]
 )
 def test_asks_for_what_was_missed_and_for_the_time_that_connecting_takes(away: float | None, asked: str | None) -> None:
-    assert hearing(away).backfill(NOW) == ({} if asked is None else {"backfill_minutes": asked})
-    assert hearing(away, 0).backfill(NOW) == {}
+    assert coverage(away).backfill(NOW) == ({} if asked is None else {"backfill_minutes": asked})
+    assert coverage(away, 0).backfill(NOW) == {}
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,17 @@ def test_asks_for_what_was_missed_and_for_the_time_that_connecting_takes(away: f
         (None, 5, None),
         (None, 0, None),
         (300, 5, None),
-        (301, 5, "posts were not heard for 0:05:01, X sends 0:05:00 again"),
+        (301, 5, "posts were not received for 0:05:01; X resends only the last 0:05:00"),
         (1, 0, "BACKFILL_MINUTES"),
-        (-1, 5, "until 2026-08-01 13:00:01, which is still to come: the clock was set back"),
+        (-1, 5, "until 2026-08-01 13:00:01, which is in the future: the clock was set back"),
         (-(10**8), 0, "set back"),
     ],
 )
-def test_tells_what_is_missed_once(away: float | None, minutes: int, why: str | None) -> None:
-    listening = hearing(away, minutes)
-    listening.backfill(NOW)
-    listening.opened(NOW)
-    missed = listening.heard(b"", NOW)
+def test_reports_what_is_missed_once(away: float | None, minutes: int, why: str | None) -> None:
+    stream = coverage(away, minutes)
+    stream.backfill(NOW)
+    stream.opened(NOW)
+    missed = stream.heard(b"", NOW)
     if why is None:
         assert missed is None
     else:
@@ -51,8 +51,8 @@ def test_tells_what_is_missed_once(away: float | None, minutes: int, why: str | 
         assert away is not None
         assert why in missed.why
         assert missed.gap("api.x.com", NOW).since == (None if away < 0 else NOW - away * SECOND)
-    assert listening.heard(b"", NOW) is None
-    assert listening.whole_until == NOW
+    assert stream.heard(b"", NOW) is None
+    assert stream.whole_until == NOW
 
 
 @pytest.mark.parametrize(
@@ -64,42 +64,42 @@ def test_tells_what_is_missed_once(away: float | None, minutes: int, why: str | 
         (b"junk", 0, False),
         (TooLong(line(1, id=tweet_id_of(NOW + SECOND)), 10**7), 0, False),
         (b"", 0, True),
-        (line(1), 60, True),  # our clock may be wrong: not for ever
+        (line(1), 60, True),  # not longer, because our clock may be wrong
     ],
 )
-def test_the_old_time_stands_until_all_was_sent_again(frame: bytes | TooLong, seconds: int, is_done: bool) -> None:
-    listening = hearing(100)
-    listening.backfill(NOW)
-    listening.opened(NOW)
-    assert listening.heard(frame, NOW + seconds * SECOND) is None
-    assert listening.whole_until == (NOW + seconds * SECOND if is_done else NOW - 100 * SECOND)
+def test_the_old_time_is_kept_until_everything_was_resent(frame: bytes | TooLong, seconds: int, is_done: bool) -> None:
+    stream = coverage(100)
+    stream.backfill(NOW)
+    stream.opened(NOW)
+    assert stream.heard(frame, NOW + seconds * SECOND) is None
+    assert stream.whole_until == (NOW + seconds * SECOND if is_done else NOW - 100 * SECOND)
 
 
 def test_behind_a_gap_the_rest_is_asked_for_until_it_came() -> None:
-    listening = hearing(1_000)
-    listening.backfill(NOW)
-    listening.opened(NOW)
-    assert listening.heard(line(1), NOW) is not None
-    assert listening.whole_until == NOW - timedelta(minutes=5)
-    assert listening.backfill(NOW) == {"backfill_minutes": "5"}
+    stream = coverage(1_000)
+    stream.backfill(NOW)
+    stream.opened(NOW)
+    assert stream.heard(line(1), NOW) is not None
+    assert stream.whole_until == NOW - timedelta(minutes=5)
+    assert stream.backfill(NOW) == {"backfill_minutes": "5"}
 
 
 def test_what_is_read_late_was_heard_when_it_was_made() -> None:
-    listening = hearing(None)
-    listening.opened(NOW)
-    listening.heard(line(1, id=tweet_id_of(NOW)), NOW)
+    stream = coverage(None)
+    stream.opened(NOW)
+    stream.heard(line(1, id=tweet_id_of(NOW)), NOW)
     for minutes, made, until in ((1, 0.5, 1), (2, 0.5, 0.5), (3, None, 1.5), (4, 1, 1), (4, 3.5, 4), (5, -(10**6), 5)):
         now = NOW + timedelta(minutes=minutes)
         frame = b"" if made is None else line(1, id=tweet_id_of(NOW + timedelta(minutes=made)))
-        assert listening.heard(frame, now) is None
-        assert listening.whole_until == NOW + timedelta(minutes=until)
+        assert stream.heard(frame, now) is None
+        assert stream.whole_until == NOW + timedelta(minutes=until)
 
 
-def test_after_a_stall_of_ours_the_old_time_stands_until_something_new_came() -> None:
-    """The lines were waiting for us, and the stream may have ended meanwhile."""
-    listening = hearing(None, 0)
-    listening.opened(NOW)
-    listening.heard(b"", NOW)
+def test_after_a_stall_the_old_time_is_kept_until_something_new_arrives() -> None:
+    """The lines were waiting in buffers, and the stream may have ended in the meantime."""
+    stream = coverage(None, 0)
+    stream.opened(NOW)
+    stream.heard(b"", NOW)
     for seconds, frame, until in (
         (300, b"", 0),
         (300, b"", 0),
@@ -109,15 +109,15 @@ def test_after_a_stall_of_ours_the_old_time_stands_until_something_new_came() ->
         (655, b"", 311),
         (661, b"", 661),
     ):
-        listening.heard(frame, NOW + seconds * SECOND)
-        assert listening.whole_until == NOW + until * SECOND
+        stream.heard(frame, NOW + seconds * SECOND)
+        assert stream.whole_until == NOW + until * SECOND
 
 
 def test_a_connection_without_a_line_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    listening = hearing(10, 0)
+    stream = coverage(10, 0)
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
-            listening.backfill(NOW)
-            listening.opened(NOW)
-    assert listening.whole_until == NOW - 10 * SECOND
+            stream.backfill(NOW)
+            stream.opened(NOW)
+    assert stream.whole_until == NOW - 10 * SECOND
     assert not caplog.records

@@ -1,4 +1,4 @@
-"""The month's posts that X's plan allows."""
+"""The monthly number of posts that X's plan allows."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ async def test_the_plans_limit_is_shown_and_respected() -> None:
         server.usage = [(97, 99), (99, 99), (0, 99)]
         contents, _ = await take(source(server, time=time), 4)
         assert len(server.asked(USAGE)) == 3
-    # two posts were left; then nothing is read until X allows more
+    # two posts are left, after which nothing is read until X allows more
     assert [type(content) for content in contents] == [Post, Post, Gap, Post]
     assert ids(contents) == [0, 1, 5]
     assert time.waits == [0, 900, 900]
     assert counted(metrics.QUOTA_LIMIT, "x") == 99
     gap = contents[2]
     assert isinstance(gap, Gap)
-    assert "99 posts of this month" in gap.reason
+    assert "all 99 posts that the plan allows this month" in gap.reason
 
 
 async def test_our_own_limit_holds_over_restarts_until_the_month_ends() -> None:
@@ -55,8 +55,8 @@ async def test_our_own_limit_holds_over_restarts_until_the_month_ends() -> None:
 
 
 @pytest.mark.parametrize("usage", [[], [(7, 99)] * 9])
-async def test_a_cap_that_x_names_is_waited_out_and_told_once(usage: list[tuple[int, int]]) -> None:
-    """Also where X does not tell how many posts were read, or says that some are left."""
+async def test_a_cap_that_x_names_is_waited_out_and_reported_once(usage: list[tuple[int, int]]) -> None:
+    """This also holds if X does not report its usage, or reports that some posts are left."""
     time = Time()
     capped = (429, b'{"title":"UsageCapExceeded","period":"Monthly"}', {})
     ends = [send(b'{"errors":[{"title":"usage-cap-exceeded"}]}\r\n'), cut]
@@ -69,7 +69,7 @@ async def test_a_cap_that_x_names_is_waited_out_and_told_once(usage: list[tuple[
     assert [wait for wait in time.waits if wait == 900] == [900] * 3
 
 
-async def test_x_is_asked_for_the_months_use_while_the_stream_stands() -> None:
+async def test_x_is_asked_for_the_monthly_usage_while_the_stream_is_open() -> None:
     time = Time()
 
     async def a_quarter_of_an_hour_later(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The source of X against an API that speaks the protocol, on good and bad days."""
+"""The X source against a server that speaks the API, with and without errors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_makes_the_rules_of_the_campaign_and_listens() -> None:
     assert ids(contents) == [0, 1]
 
 
-async def test_rules_that_stand_are_left() -> None:
+async def test_existing_rules_are_left_alone() -> None:
     async with x([send(line(0)), stay]) as server:
         server.rules = {"1": {"value": "#poltwt", "tag": "tagpulse"}}
         await take(source(server), 1)
@@ -63,7 +63,7 @@ async def test_rules_that_stand_are_left() -> None:
 async def test_a_rule_that_x_does_not_take_ends_it() -> None:
     async with x([stay]) as server:
         server.refused_rules = {"#poltwt": "UnprocessableEntity"}
-        with pytest.raises(Refused, match=r"does not take the rules .*UnprocessableEntity #poltwt"):
+        with pytest.raises(Refused, match=r"rejected the rules .*UnprocessableEntity #poltwt"):
             await take(source(server), 1)
 
 
@@ -123,7 +123,7 @@ async def test_goes_on_from_a_saved_cursor_and_reports_what_is_lost() -> None:
     [gap] = [content for content in contents if isinstance(content, Gap)]
     assert gap.since == datetime(2026, 8, 1, 12, 50, tzinfo=UTC)
     assert batches[-1].cursor is not None
-    # what is sent again may still be on its way
+    # resent posts may still be in transit
     assert json.loads(batches[-1].cursor) == {"at": "2026-08-01T12:55:00Z", "month": "2026-08", "read": 42}
     assert listening.describe(batches[-1].cursor) == "2026-08-01T12:55:00+00:00"
 
@@ -165,7 +165,7 @@ async def test_keep_alives_carry_the_cursor_on() -> None:
     ("status", "setting"),
     [(400, "BACKFILL_MINUTES"), (401, "TAGPULSE_X__TOKEN"), (403, "TAGPULSE_X__TOKEN"), (404, "TAGPULSE_X__URL")],
 )
-async def test_a_refusal_for_good_ends_it(status: int, setting: str) -> None:
+async def test_a_permanent_refusal_ends_it(status: int, setting: str) -> None:
     async with x((status, b'{"title":"no"}', {})) as server:
         with pytest.raises(Refused, match=f"HTTP {status}.*{setting}") as caught:
             await take(source(server), 1)
@@ -179,7 +179,7 @@ async def test_redirects_are_followed_within_the_host() -> None:
     assert ids(contents) == [0]
 
 
-async def test_a_redirect_in_a_circle_is_trouble_that_passes() -> None:
+async def test_a_redirect_loop_is_a_temporary_error() -> None:
     time = Time()
     async with x(*[(302, b"", {"location": STREAM})] * 4, [send(line(0)), stay]) as server:
         contents, _ = await take(source(server, time=time), 1)
@@ -209,7 +209,7 @@ async def test_a_wrong_token_is_said_at_once() -> None:
             await take(listening, 1)
 
 
-async def test_each_kind_of_trouble_has_its_own_ladder() -> None:
+async def test_each_kind_of_error_has_its_own_back_off() -> None:
     time = Time()
     reset = int((NOW + timedelta(seconds=400)).timestamp())
     crowd = b'{"title":"ConnectionException","connection_issue":"TooManyConnections","detail":"at the maximum"}\r\n'
@@ -220,7 +220,7 @@ async def test_each_kind_of_trouble_has_its_own_ladder() -> None:
         [cut],
         (429, b"{}", {}),
         (429, b"{}", {"x_rate_limit_reset": str(reset)}),
-        (429, b"{}", {"x_rate_limit_reset": "9999999999"}),  # a clock that is wrong by years
+        (429, b"{}", {"x_rate_limit_reset": "9999999999"}),  # the clock is wrong by years
         [send(crowd), cut],
         [send(line(0), b'{"errors":[{"title":"operational-disconnect","detail":"upstream"}]}\r\n'), cut],
         [send(line(1)), stay],
@@ -271,8 +271,8 @@ async def test_survives_what_cannot_be_read() -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "5", "{}", '{"at":"never"}', '{"at":"2026-08-01T12:00:00"}'])
-def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
-    with pytest.raises(SettingsError, match="no cursor of X"):
+def test_an_invalid_cursor_is_refused(cursor: str) -> None:
+    with pytest.raises(SettingsError, match="not an X cursor"):
         XSource(XSettings(token="t"), ["poltwt"], cursor=cursor)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Lines of X: what they become, and that no bytes make the reader fail."""
+"""Parsing of lines from X, which never fails, whatever the bytes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_an_edit_is_the_same_post_and_wins() -> None:
     assert parser.read(line(3, edit_history_tweet_ids=[tweet_id(1), tweet_id(3)]), "api.x.com", NOW) == []
 
 
-def told(parser: Parser, *frames: bytes) -> list[tuple[type[Content], int]]:
+def kinds(parser: Parser, *frames: bytes) -> list[tuple[type[Content], int]]:
     contents = [content for frame in frames for content in parser.read(frame.strip(), "api.x.com", NOW)]
     found = zip(contents, numbers(contents), strict=True)
     return [(type(content), number - FIRST_ID) for content, number in found]
@@ -106,41 +106,41 @@ def repost(number: int, original: int, author_id: str = "8") -> bytes:
 @pytest.mark.parametrize("original_was_read", [True, False])
 def test_a_deleted_post_takes_its_reposts_with_it(original_was_read: bool) -> None:
     parser = XParser("tagpulse")
-    told(parser, *[line(1)] * original_was_read, repost(2, 1), repost(3, 1), repost(4, 9))
+    kinds(parser, *[line(1)] * original_was_read, repost(2, 1), repost(3, 1), repost(4, 9))
     gone = [(Deletion, 1)] * original_was_read + [(Deletion, 2), (Deletion, 3)]
-    assert told(parser, removal(1), removal(1)) == gone
-    assert told(parser, removal(3)) == []
-    assert told(parser, repost(5, 1)) == [(Deletion, 5)]
+    assert kinds(parser, removal(1), removal(1)) == gone
+    assert kinds(parser, removal(3)) == []
+    assert kinds(parser, repost(5, 1)) == [(Deletion, 5)]
 
 
 @pytest.mark.parametrize("kind", ["user_delete", "user_suspend", "user_protect"])
 def test_an_account_that_goes_takes_its_posts_and_their_reposts_with_it(kind: str) -> None:
     parser = XParser("tagpulse")
     edit = line(2, edit_history_tweet_ids=[tweet_id(1), tweet_id(2)])
-    told(parser, line(1), edit, repost(3, 1), line(4, author_id="8"), repost(5, 9), repost(6, 4))
-    assert told(parser, account_gone("99", kind), account_gone("7", "user_undelete")) == []
-    assert told(parser, account_gone("7", kind), account_gone("7", kind)) == [
+    kinds(parser, line(1), edit, repost(3, 1), line(4, author_id="8"), repost(5, 9), repost(6, 4))
+    assert kinds(parser, account_gone("99", kind), account_gone("7", "user_undelete")) == []
+    assert kinds(parser, account_gone("7", kind), account_gone("7", kind)) == [
         (Deletion, 1), (Deletion, 3), (Deletion, 5), (Deletion, 6),
     ]  # fmt: skip
-    # what it wrote before is late, what it writes later shows that it is back
-    assert told(parser, line(7), line(8, created_at="2026-08-01T12:45:00.000Z")) == [(Deletion, 7), (Post, 8)]
+    # a post from before the removal is late; one from after it shows that the account is back
+    assert kinds(parser, line(7), line(8, created_at="2026-08-01T12:45:00.000Z")) == [(Deletion, 7), (Post, 8)]
 
 
 def test_what_was_deleted_before_it_came_is_deleted_once() -> None:
-    """An earlier run may have passed it on: X sends both again."""
-    assert told(XParser("tagpulse"), removal(1), line(1), line(1)) == [(Deletion, 1)]
+    """An earlier run may have passed the post on, because X resends both."""
+    assert kinds(XParser("tagpulse"), removal(1), line(1), line(1)) == [(Deletion, 1)]
 
 
 @pytest.mark.parametrize("value", [removal(1).replace(tweet_id(1).encode(), b""), account_gone("")])
 def test_a_deletion_of_nothing_takes_nothing(value: bytes) -> None:
-    assert told(XParser("tagpulse"), value, line(1), line(2, author_id="")) == [(Post, 1), (Post, 2)]
+    assert kinds(XParser("tagpulse"), value, line(1), line(2, author_id="")) == [(Post, 1), (Post, 2)]
 
 
 def test_compliance_is_understood_however_it_is_written() -> None:
     parser = XParser("tagpulse")
-    told(parser, line(1))
+    kinds(parser, line(1))
     spaced = json.dumps(json.loads(removal(1)), indent=1).replace("\n", " ").encode()
-    assert told(parser, b" " * 90 + spaced) == [(Deletion, 1)]
+    assert kinds(parser, b" " * 90 + spaced) == [(Deletion, 1)]
 
 
 def test_frames_of_others_are_taken_by_their_hashtags() -> None:
@@ -148,7 +148,7 @@ def test_frames_of_others_are_taken_by_their_hashtags() -> None:
     for tags, kept in ((["k9"], [2]), (["k9", "poltwt"], [1, 2]), ([], [1, 2]), (["other"], [])):
         filtered = counted(metrics.FILTERED, "x")
         parser = open_parser("x", Settings(), tags)
-        assert told(parser, *theirs) == [(Post, number) for number in kept]
+        assert kinds(parser, *theirs) == [(Post, number) for number in kept]
         assert counted(metrics.FILTERED, "x") - filtered == 2 - len(kept)
 
 
@@ -180,7 +180,7 @@ def test_without_a_time_the_id_tells_it() -> None:
     assert (found.created_at, found.created_at_is_estimate) == (NOW, True)
 
 
-def test_without_the_account_its_id_stands_for_it() -> None:
+def test_the_account_id_replaces_a_missing_account() -> None:
     frame = json.dumps(tweet(1) | {"includes": {"users": [{"id": "9"}]}}).encode()
     [found] = read(frame)
     assert isinstance(found, Post)
@@ -198,7 +198,7 @@ def test_names_what_cannot_be_read(value: bytes, reason: str) -> None:
     assert (content.reason, content.value) == (reason, value)
 
 
-def test_tells_why_x_ends_a_stream() -> None:
+def test_returns_why_x_ends_a_stream() -> None:
     assert str(ended(b'{"errors":[{"title":"operational-disconnect","detail":"x"}]}')) == "operational-disconnect x"
     crowd = ended(b'{"title":"ConnectionException","connection_issue":"TooManyConnections"}')
     assert crowd is not None
@@ -233,7 +233,7 @@ ENDS = st.dictionaries(st.sampled_from(["errors", "title", "detail", "data"]), J
 
 
 def accounted_for(parser: XParser, value: bytes) -> list[Content]:
-    """What a line becomes: something that can travel, or a count."""
+    """Parse a line, and assert that its contents can be encoded, or that it is counted as left out."""
 
     def left_out() -> float:
         return counted(metrics.FILTERED, "x") + counted(metrics.FRAMES_REPEATED, "x")
@@ -256,7 +256,7 @@ def test_any_lines_are_messages_or_counted(values: list[Any]) -> None:
     for value in values:
         try:
             frame = json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:  # a lone surrogate cannot travel
+        except UnicodeEncodeError:  # a lone surrogate cannot be encoded
             continue
         time_of(frame)
         accounted_for(parser, frame)
@@ -278,7 +278,7 @@ def test_any_bytes_are_a_message_or_counted(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("subject", ["tweet", "user"])
-def test_an_event_with_an_id_of_any_length_is_told_and_not_remembered(subject: str) -> None:
+def test_an_event_with_an_overlong_id_is_reported_and_not_remembered(subject: str) -> None:
     kind = {"tweet": "delete", "user": "user_delete"}[subject]
     [content] = read(json.dumps({"data": {kind: {subject: {"id": "9" * 21}}}}).encode())
     assert isinstance(content, Unreadable)
