@@ -20,10 +20,10 @@ from streams.kafka import connection, topics
 from streams.kafka.reliable_producer import OutgoingRecord, ReliableProducer, Stopped
 from streams.privacy import pseudonymise
 from streams.settings import Settings
-from streams.shared_ids import SharedIds
 from streams.sources.base import Batch, Content, Source, Unreadable
 from streams.sources.cursors import Cursor
 from streams.sources.files.pace import paced
+from streams.sources.shared_ids import SharedIds
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from streams.errors import BadInput
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Author, Erasure, PostKey, Sink
 from streams.sinks.forget import Removal, forget, wanted_of
-from streams.sinks.registry import find_sink, sink_names
+from streams.sinks.registry import SINKS
 from streams.text.terminal import json_text, plain
 
 
@@ -86,7 +86,7 @@ def command(
     asked_posts = [PostKey(*post) for post in posts]
     key = settings.privacy.author_key
     wanted = wanted_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None, reposts)
-    sinks = [find_sink(name).from_settings(settings) for name in dict.fromkeys(names) or _default_sinks(settings)]
+    sinks = [SINKS.find(name).from_settings(settings) for name in dict.fromkeys(names) or _default_sinks(settings)]
     for line in _plan(sinks, wanted):
         click.echo(line, err=execute)
     if not execute:
@@ -110,7 +110,7 @@ def command(
 
 def _default_sinks(settings: Settings) -> list[str]:
     """Return the names of all sinks, without PostgreSQL if no server is set."""
-    return [name for name in sink_names() if name != "postgres" or settings.postgres.dsn is not None]
+    return [name for name in SINKS.names() if name != "postgres" or settings.postgres.dsn is not None]
 
 
 def _plan(sinks: Sequence[Sink], wanted: Erasure) -> Iterator[str]:

@@ -27,7 +27,7 @@ from streams.sources.files.lines import STDIN
 from streams.sources.files.recorded import RecordedSource
 from streams.sources.files.source import FileSource
 from streams.sources.files.table import FIELDS, Columns
-from streams.sources.registry import find_network, network_names
+from streams.sources.registry import NETWORKS
 from streams.text.terminal import json_text
 
 _REFRESH_SECONDS = 0.2
@@ -37,16 +37,16 @@ class _Sources(click.Group):
     """Has a command for each network, beside `file`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *network_names()])
+        return sorted([*super().list_commands(ctx), *NETWORKS.names()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in network_names():
+        if cmd_name not in NETWORKS.names():
             return super().get_command(ctx, cmd_name)
 
         def listen(tags: tuple[str, ...], as_json: bool) -> int:
             return _listen(cmd_name, tags, as_json)
 
-        return click.command(cmd_name, help=find_network(cmd_name).help)(tag_option(_json_option(listen)))
+        return click.command(cmd_name, help=NETWORKS.find(cmd_name).help)(tag_option(_json_option(listen)))
 
 
 @click.group(cls=_Sources)
@@ -111,7 +111,7 @@ _json_option = click.option(
 @click.option(
     "--as",
     "network",
-    type=click.Choice(network_names()),
+    type=click.Choice(NETWORKS.names()),
     help="Read recordings of `tagpulse record`, or frames of this network, one per line.",
 )
 @click.option("--tag", "tags", multiple=True, metavar="HASHTAG", help="With --as: also keep this hashtag.")
@@ -167,7 +167,7 @@ def file(
         batch_size = 500 if speed == inf else 1
         source: Source
         if network is not None:
-            parser = find_network(network)(settings).open_parser(hashtags_of(settings, tags))
+            parser = NETWORKS.find(network)(settings).open_parser(hashtags_of(settings, tags))
             source = RecordedSource(paths, network, parser, cursor=place, batch_size=batch_size)
         else:
             source = FileSource(
@@ -186,7 +186,7 @@ def file(
 def _listen(name: str, tags: tuple[str, ...], as_json: bool) -> int:
     settings = load_settings()
     log.configure(settings.log)
-    network = find_network(name)(settings)
+    network = NETWORKS.find(name)(settings)
     hashtags = hashtags_of(settings, tags)
     identity = f"{network.identity()} to {settings.topics.raw}"
     with closing(Cursor(settings.produce.state_path, name, identity)) as cursor:

@@ -14,12 +14,12 @@ from streams.cli.networks import hashtags_of, tag_option
 from streams.settings import load_settings
 from streams.sources.base import Source
 from streams.sources.recorder import Recorder
-from streams.sources.registry import find_network, network_names
+from streams.sources.registry import NETWORKS
 from streams.text.terminal import json_text
 
 
 @click.command("record")
-@click.argument("network", type=click.Choice(network_names()))
+@click.argument("network", type=click.Choice(NETWORKS.names()))
 @click.option(
     "--to", "path", type=click.Path(path_type=Path), required=True, metavar="FILE.zst", help="File to create."
 )
@@ -43,7 +43,7 @@ def command(network: str, path: Path, tags: tuple[str, ...], seconds: float | No
     settings = load_settings()
     log.configure(settings.log)
     hashtags = hashtags_of(settings, tags)
-    source = find_network(network)(settings).open_source(hashtags)
+    source = NETWORKS.find(network)(settings).open_source(hashtags)
     with closing(Recorder(path, network, hashtags)) as recorder:
         source.tape = recorder
         asyncio.run(_listen(source, seconds))

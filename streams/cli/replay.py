@@ -33,7 +33,7 @@ from streams.replay.selection import Selection
 from streams.replay.state import ReplaySpec
 from streams.settings import LIVE, Settings, load_settings
 from streams.sinks.lake.posts import read_messages
-from streams.sinks.registry import find_sink
+from streams.sinks.registry import SINKS
 from streams.text.terminal import json_text
 
 _STOPPED = 130
@@ -149,7 +149,7 @@ def command(
         _show_plan(make_plan(open_reader(()), selection, enricher, speed=speed), as_json)
         return 0
     for name in sinks:
-        find_sink(name)
+        SINKS.find(name)
     spec = ReplaySpec(
         origin=f"{LAKE}:{from_run}" if origin == (LAKE,) else ",".join(origin),
         since=since.isoformat() if since else None,

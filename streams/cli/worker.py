@@ -24,7 +24,7 @@ from streams.runtime.lossless import BatchPolicy
 from streams.runtime.worker import Job, run
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Sink
-from streams.sinks.registry import find_sink
+from streams.sinks.registry import SINKS
 from streams.spikes import DEFAULT_SENSITIVITY
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def store(sinks: tuple[str, ...], concurrency: int, process_number: int) -> int:
     """
     settings = load_settings()
     log.configure(settings.log)
-    kinds = [find_sink(name) for name in dict.fromkeys(sinks)]
+    kinds = [SINKS.find(name) for name in dict.fromkeys(sinks)]
     if len(kinds) > 1 or concurrency > 1:
         commands = [["worker", "store", "--sink", kind.name] for kind in kinds for _ in range(concurrency)]
         return supervisor.run(commands, _threads(settings, concurrency))

@@ -22,6 +22,7 @@ from streams.kafka import connection, topics
 from streams.settings import LakeSettings, Settings
 from streams.settings.types import is_local
 from streams.sinks.lake.opening import open_storage
+from streams.sources.registry import NETWORKS
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -52,7 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding(check="topics", status="warn", detail="not checked: the broker cannot be reached")
     else:
         yield check_topics(settings)
-    yield from check_tokens(settings)
+    yield from check_networks(settings)
     yield check_model(settings)
     yield check_port(settings)
     yield check_clock(settings, ask_broker=broker.status != "fail")
@@ -115,25 +116,14 @@ def check_topics(settings: Settings) -> Finding:
     return Finding(check="topics", status="ok", detail=f"{', '.join(t.name for t in topics.planned(settings))}{note}")
 
 
-def check_tokens(settings: Settings) -> Iterator[Finding]:
-    """Check that there are tokens for the networks in the campaign, without contacting the networks."""
-    networks = _campaign(settings).sources
-    if "x" in networks:
-        if settings.x.token is None:
-            advice = "set TAGPULSE_X__TOKEN: see docs/sources.md"
-            yield Finding(check="x", status="fail", detail="no token: X requires a bearer token", advice=advice)
-        else:
-            yield Finding(check="x", status="ok", detail=f"a token is set for {settings.x.url}")
-    if "mastodon" in networks:
-        missing = [url for url, token in settings.mastodon.servers.items() if token is None]
-        if missing:
-            advice = "set TAGPULSE_MASTODON__TOKENS: see docs/sources.md"
-            detail = f"no token for {', '.join(missing)}: Mastodon 4.2 and later require one"
-            yield Finding(check="mastodon", status="warn", detail=detail, advice=advice)
-        else:
-            yield Finding(
-                check="mastodon", status="ok", detail=f"a token is set for {', '.join(settings.mastodon.servers)}"
-            )
+def check_networks(settings: Settings) -> Iterator[Finding]:
+    """Check that the networks in the campaign exist and have their tokens, without contacting them."""
+    for name in _campaign(settings).sources:
+        if name not in NETWORKS.names():
+            detail = f"there is no such network; the networks are {', '.join(NETWORKS.names())}"
+            yield Finding(check=name, status="warn", detail=detail, advice="correct sources in the campaign file")
+        elif access := NETWORKS.find(name)(settings).access():
+            yield Finding(check=name, status=access.status, detail=access.detail, advice=access.advice)
 
 
 def check_model(settings: Settings) -> Finding:

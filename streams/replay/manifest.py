@@ -24,7 +24,7 @@ from streams.errors import BadMessage
 from streams.kafka.reader import read_topic
 from streams.replay.selection import hashtags_of
 from streams.settings import Settings
-from streams.shared_ids import SharedIds
+from streams.sources.shared_ids import SharedIds
 
 NO_HASHTAG = ""
 

@@ -14,7 +14,7 @@ from streams.replay.manifest import Manifest
 from streams.replay.state import StateFolder
 from streams.settings import LIVE, Settings, for_run
 from streams.sinks.base import Sink, opened
-from streams.sinks.registry import find_sink
+from streams.sinks.registry import SINKS
 
 
 class Run(msgspec.Struct, kw_only=True):
@@ -69,7 +69,7 @@ def drop(settings: Settings, run: Run, sinks: Sequence[str]) -> dict[str, int]:
         dropped = {}
         for name in sinks:
             if name in run.posts:
-                dropped[name] = asyncio.run(_drop(find_sink(name).from_settings(settings), run.name))
+                dropped[name] = asyncio.run(_drop(SINKS.find(name).from_settings(settings), run.name))
         shutil.rmtree(memory.logs(run.name), ignore_errors=True)
         memory.drop(run.name)
     return dropped
@@ -77,7 +77,7 @@ def drop(settings: Settings, run: Run, sinks: Sequence[str]) -> dict[str, int]:
 
 def stored_rows(name: str, settings: Settings) -> dict[str, int] | None:
     """The posts that a sink keeps, by run; None when it cannot tell. Raises Unavailable."""
-    return asyncio.run(_held(find_sink(name).from_settings(settings)))
+    return asyncio.run(_held(SINKS.find(name).from_settings(settings)))
 
 
 async def _held(sink: Sink) -> dict[str, int] | None:

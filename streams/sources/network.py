@@ -47,6 +47,6 @@ class Network(ABC):
     def identity(self) -> str:
         """Return what a saved cursor is valid for, such as the address of the server."""
 
-    def access(self) -> Access:
-        """Return whether the settings hold what the network asks for, such as a token."""
-        return Access("ok", "no account is needed")
+    def access(self) -> Access | None:
+        """Return whether the settings hold what the network asks for, such as a token; None if it asks for nothing."""
+        return None

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from models.text import has_words, prepare
-from streams.cli.networks import open_parser
 from streams.contracts import (
     CampaignScore,
     EnrichedPost,
@@ -30,6 +29,7 @@ from streams.settings import Settings
 from streams.sources.files.jsonl import parse
 from streams.sources.files.lines import Line
 from streams.sources.html import read_html
+from streams.sources.registry import NETWORKS
 from streams.sources.tags import Tags
 from streams.sources.wire import event_frame
 from streams.text.safe_text import readable
@@ -55,18 +55,20 @@ def bluesky(text: str) -> object:
     commit = {"rev": "1", "operation": "create", "collection": "app.bsky.feed.post", "rkey": "a", "record": record}
     frame = {"did": "did:plc:a", "time_us": 1_785_585_600_000_000, "kind": "commit", "commit": commit}
     written = json.dumps(frame, separators=(",", ":"), ensure_ascii=False).encode()
-    return open_parser("bluesky", Settings(), ["poltwt"]).read(written, "server", NOW)
+    return NETWORKS.find("bluesky")(Settings()).open_parser(["poltwt"]).read(written, "server", NOW)
 
 
 def mastodon(text: str) -> object:
     status = {"id": "1", "uri": "u", "content": text, "visibility": "public", "tags": [{"name": text}], "url": text}
     frame = event_frame("update", json.dumps(status, ensure_ascii=False).encode())
-    return open_parser("mastodon", Settings(), ["poltwt"]).read(frame, "server", NOW)
+    return NETWORKS.find("mastodon")(Settings()).open_parser(["poltwt"]).read(frame, "server", NOW)
 
 
 def x(text: str) -> object:
     data = {"id": "1900000000000000001", "text": text, "entities": {"hashtags": [{"tag": text}]}}
-    return open_parser("x", Settings(), ["poltwt"]).read(json.dumps({"data": data}).encode(), "server", NOW)
+    return (
+        NETWORKS.find("x")(Settings()).open_parser(["poltwt"]).read(json.dumps({"data": data}).encode(), "server", NOW)
+    )
 
 
 def watched(text: str) -> object:

@@ -18,8 +18,8 @@ class Bluesky(Network):
     name = SOURCE
     help = """Listen to hashtags on Bluesky until stopped; no account is needed.
 
-    The hashtags are those of the campaign and of --tag; without any, every post with a hashtag is taken. A restart resumes
-    where the last run ended, as far back as the server remembers.
+    The hashtags are those of the campaign and of --tag; without any, every post with a hashtag is read. After a
+    restart, the command continues where the last run ended, as far back as the server's history goes.
 
     \b
     Examples:

@@ -17,8 +17,8 @@ class Mastodon(Network):
     name = SOURCE
     help = """Listen to hashtags on one or more Mastodon instances until stopped.
 
-    The hashtags are those of the campaign and of --tag. Most instances ask for a token (TAGPULSE_MASTODON__TOKENS) with
-    the scope read:statuses. A restart fetches what was posted in the meantime.
+    The hashtags are those of the campaign and of --tag. Most instances require a token (TAGPULSE_MASTODON__TOKENS) with
+    the scope read:statuses. After a restart, the command fetches the posts it missed.
 
     \b
     Examples:
@@ -41,5 +41,5 @@ class Mastodon(Network):
         without = [url for url, token in servers.items() if token is None]
         if without:
             advice = "set TAGPULSE_MASTODON__TOKENS: see docs/sources.md"
-            return Access("warn", f"no token for {', '.join(without)}: instances ask for one since 4.2", advice)
-        return Access("ok", f"a token for {', '.join(servers)}")
+            return Access("warn", f"no token for {', '.join(without)}: Mastodon 4.2 and later require one", advice)
+        return Access("ok", f"a token is set for {', '.join(servers)}")

@@ -15,10 +15,10 @@ class X(Network):
     """X, through the filtered stream of its API v2."""
 
     name = SOURCE
-    help = """Listen to hashtags on X until stopped, through the filtered stream of its API v2.
+    help = """Listen to hashtags on X until stopped, using the filtered stream of API v2.
 
-    The hashtags are those of the campaign and of --tag. X asks for the bearer token of an app (TAGPULSE_X__TOKEN) whose
-    plan includes the filtered stream. Rules of other programs in the same project are left alone.
+    The hashtags are those of the campaign and of --tag. X requires the bearer token (TAGPULSE_X__TOKEN) of an app whose
+    plan includes the filtered stream. Rules created by others in the same project are left alone.
 
     \b
     Examples:
@@ -38,4 +38,4 @@ class X(Network):
     def access(self) -> Access:
         if self.settings.x.token is None:
             return Access("fail", "no token: X requires a bearer token", "set TAGPULSE_X__TOKEN: see docs/sources.md")
-        return Access("ok", f"a token for {self.settings.x.url}")
+        return Access("ok", f"a token is set for {self.settings.x.url}")

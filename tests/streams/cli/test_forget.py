@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams import plugins
 from streams.errors import BadInput, Unavailable
 from streams.privacy import pseudonym
 from streams.settings import Settings
-from streams.sinks import registry
 from streams.sinks.base import Author, Erasure, Flushed, Forgotten, PostKey, Row, Sink
 from streams.sinks.forget import wanted_of
 from tests.helpers.brokers import own_settings
@@ -83,9 +83,9 @@ class Other(Shelf):
 @pytest.fixture(autouse=True)
 def _shelves(monkeypatch: pytest.MonkeyPatch) -> None:
     module = "tests.streams.cli.test_forget"
-    points = EntryPoints(EntryPoint(kind.name, f"{module}:{kind.__name__}", registry.GROUP) for kind in (Shelf, Other))
-    monkeypatch.setattr(registry, "entry_points", lambda **wanted: points.select(**wanted))
-    monkeypatch.setattr(registry, "_load", lambda point: {"shelf": Shelf, "other": Other}[point.name])
+    points = EntryPoints(EntryPoint(kind.name, f"{module}:{kind.__name__}", "tagpulse.sinks") for kind in (Shelf, Other))
+    monkeypatch.setattr(plugins, "entry_points", lambda **wanted: points.select(**wanted))
+    monkeypatch.setattr(EntryPoint, "load", lambda point: {"shelf": Shelf, "other": Other}[point.name])
     posts = {PostKey("x", "1"): ANNA, PostKey("x", "2"): ANNA, PostKey("mastodon", "1"): BERT}
     hidden = {PostKey("x", "3"): Author("x", pseudonym("x", "anna", KEY.encode()))}
     namesake = {PostKey("mastodon", "2"): Author("mastodon", "anna")}

@@ -189,11 +189,11 @@ def test_tokens_of_the_networks_of_the_campaign_are_checked(tmp_path: Path) -> N
     campaign = tmp_path / "campaign.toml"
     campaign.write_text('sources = ["bluesky", "mastodon", "x"]')
     servers = {"instances": "one.example,two.example", "tokens": "one.example=secret"}
-    found = {finding.check: finding for finding in checks.check_tokens(Settings(campaign=campaign, mastodon=servers))}  # type: ignore[arg-type]
+    found = {finding.check: finding for finding in checks.check_networks(Settings(campaign=campaign, mastodon=servers))}  # type: ignore[arg-type]
     assert {check: finding.status for check, finding in found.items()} == {"x": "fail", "mastodon": "warn"}
     assert "https://two.example" in found["mastodon"].detail
     tokens = {"mastodon": servers | {"instances": "one.example"}, "x": {"token": "secret"}}
-    found = {finding.check: finding for finding in checks.check_tokens(Settings(campaign=campaign, **tokens))}  # type: ignore[arg-type]
+    found = {finding.check: finding for finding in checks.check_networks(Settings(campaign=campaign, **tokens))}  # type: ignore[arg-type]
     assert {finding.status for finding in found.values()} == {"ok"}
     assert not any("secret" in finding.detail for finding in found.values())
-    assert list(checks.check_tokens(Settings())) == []
+    assert list(checks.check_networks(Settings())) == []

@@ -40,9 +40,9 @@ def site(tmp_path: Path) -> Path:
 @pytest.fixture
 def kind(site: Path, monkeypatch: pytest.MonkeyPatch) -> type[Sink]:
     monkeypatch.syspath_prepend(site)
-    from streams.sinks.registry import find_sink
+    from streams.sinks.registry import SINKS
 
-    return find_sink("sqlite")
+    return SINKS.find("sqlite")
 
 
 def messages(folder: Path) -> dict[str, EnrichedMessage | None]:

@@ -19,7 +19,7 @@ from streams.sinks.base import Author, Erasure, Flushed, Forgotten, PostKey, Row
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.session import connect
-from streams.sinks.registry import find_sink
+from streams.sinks.registry import SINKS
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.replayed import fields_of, lake_posts, postgres_posts, standing
 from tests.streams.sinks.lake.test_parquet import START, enriched, row
@@ -348,7 +348,7 @@ def test_a_remote_server_without_tls_causes_a_warning(
 @pytest.mark.parametrize("dsn", [None, "host secret-word"])
 def test_an_invalid_dsn_names_its_variable_and_shows_no_secret(dsn: str | None) -> None:
     with pytest.raises(SettingsError, match="TAGPULSE_POSTGRES__DSN") as raised:
-        find_sink("postgres").from_settings(Settings(postgres={"dsn": dsn}))
+        SINKS.find("postgres").from_settings(Settings(postgres={"dsn": dsn}))
     assert "secret-word" not in str(raised.value)
 
 

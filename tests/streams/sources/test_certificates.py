@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.cli.networks import NETWORKS
+from streams.sources.registry import NETWORKS
 from tests.helpers import mastodon, x
 from tests.helpers.brokers import own_settings
 from tests.helpers.certificates import Authority, Certificate
@@ -87,7 +87,7 @@ async def test_a_certificate_for_another_name_is_refused(authority: Authority, t
             Tagpulse(
                 "record", name, "--tag", "poltwt", "--to", tmp_path / name, settings=settings, folder=tmp_path, env=env
             )
-            for name in NETWORKS
+            for name in NETWORKS.names()
         ]
         for process in processes:
             stack.enter_context(process)

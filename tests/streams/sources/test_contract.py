@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from streams import metrics
-from streams.cli.networks import NETWORKS, open_parser
 from streams.contracts import Deletion, Gap, Post, decode_raw, encode
 from streams.errors import Refused
 from streams.settings import Settings
 from streams.sources.base import Content, Unreadable
 from streams.sources.files.recorded import RecordedSource
 from streams.sources.recorder import Recorder
+from streams.sources.registry import NETWORKS
 from tests.helpers import jetstream, mastodon, x
 from tests.helpers.feeds import counted, numbers, take
 from tests.helpers.networks import ALL, CUT, CUT_IN_MID_CHARACTER, DRIP, NOW, STAY, Network, Pauses, Refusal, make
@@ -40,7 +40,7 @@ def posts(contents: Sequence[Content]) -> list[int]:
 
 
 def test_no_network_is_left_out() -> None:
-    assert [network.name for network in ALL] == list(NETWORKS)
+    assert [network.name for network in ALL] == list(NETWORKS.names())
 
 
 async def test_what_it_gives_can_travel_and_says_where_it_is_from(network: Network) -> None:
@@ -106,7 +106,7 @@ async def test_a_permanent_refusal_ends_it_and_names_the_setting(network: Networ
 
 
 def test_a_deletion_before_its_post_takes_it_away(network: Network) -> None:
-    parser = open_parser(network.name, Settings(), ["poltwt"])
+    parser = NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"])
     frames = {
         "bluesky": [jetstream.frame(1, operation="delete", at_us=jetstream.BEGIN_US + 900_000), jetstream.frame(1)],
         "mastodon": [mastodon.event("delete", "1001").strip(), mastodon.update(1).strip()],
@@ -118,9 +118,9 @@ def test_a_deletion_before_its_post_takes_it_away(network: Network) -> None:
 
 @pytest.mark.parametrize("year", ["0001", "0999", "1970", "2199", "9999"])
 def test_a_clock_that_cannot_be_right_gives_way_and_what_it_said_is_kept(network: Network, year: str) -> None:
-    parser = open_parser(network.name, Settings(), ["poltwt"])
+    parser = NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"])
     frame = network.frame(1, "#poltwt").strip()
-    [right] = open_parser(network.name, Settings(), ["poltwt"]).read(frame, "server", NOW)
+    [right] = NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"]).read(frame, "server", NOW)
     [found] = parser.read(frame.replace(b'"2026-', b'"' + year.encode() + b"-"), "server", NOW)
     assert isinstance(right, Post)
     assert isinstance(found, Post)
@@ -133,11 +133,11 @@ def test_a_clock_that_cannot_be_right_gives_way_and_what_it_said_is_kept(network
 
 def test_how_long_ago_a_post_may_be_written_is_a_setting(network: Network) -> None:
     frame = network.frame(1, "#poltwt").strip()
-    [right] = open_parser(network.name, Settings(), ["poltwt"]).read(frame, "server", NOW)
+    [right] = NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"]).read(frame, "server", NOW)
     later = NOW + timedelta(days=8)
     frame = jetstream.frame(1, at_us=int(later.timestamp() * 1e6)) if network.name == "bluesky" else frame
     for days, is_estimate in ((7, True), (9, False)):
-        parser = open_parser(network.name, Settings(produce={"max_age_days": days}), ["poltwt"])  # type: ignore[arg-type]
+        parser = NETWORKS.find(network.name)(Settings(produce={"max_age_days": days})).open_parser(["poltwt"])  # type: ignore[arg-type]
         [found] = parser.read(frame, "server", later)
         assert isinstance(found, Post)
         assert isinstance(right, Post)
@@ -242,7 +242,9 @@ async def test_a_recording_gives_the_same_when_it_is_played(network: Network, tm
         contents, _ = await take(source, 4 if network.name == "mastodon" else 5)
         recorder.close()
     played: list[Content] = []
-    recorded = RecordedSource([str(path)], network.name, open_parser(network.name, Settings(), ["poltwt"]))
+    recorded = RecordedSource(
+        [str(path)], network.name, NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"])
+    )
     async for batch in recorded.batches():
         played += batch.contents
     assert played == contents

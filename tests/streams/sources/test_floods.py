@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from websockets.utils import accept_key
 
-from streams.cli.networks import open_parser
 from streams.kafka import topics
 from streams.processes.broker import Broker
 from streams.settings import Settings
+from streams.sources.registry import NETWORKS
 from tests.conftest import SettingsFactory
 from tests.helpers import jetstream, mastodon, x
 from tests.helpers.http_server import Connection, Request, http_server
@@ -296,7 +296,7 @@ KEPT = {"bluesky": kept_by_bluesky, "mastodon": kept_by_mastodon}
 
 def remembered_mib(network: str) -> float:
     """Return the memory of a process in which a parser remembers as much as it can, in MiB."""
-    parser = open_parser(network, Settings(), ["poltwt"])
+    parser = NETWORKS.find(network)(Settings()).open_parser(["poltwt"])
     for frame in KEPT[network]():
         parser.read(frame, "server", mastodon.NOW)
     return peak_mib(os.getpid())

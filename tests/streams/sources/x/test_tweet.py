@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import metrics
-from streams.cli.networks import open_parser
 from streams.contracts import Deletion, Engagement, Post, decode_raw, encode
 from streams.settings import Settings
 from streams.sources.base import Content, Parser, Unreadable
+from streams.sources.registry import NETWORKS
 from streams.sources.times import tweet_time
 from streams.sources.x.tweet import XParser, ended, time_of
 from tests.helpers.feeds import counted, numbers
@@ -147,7 +147,7 @@ def test_frames_of_others_are_taken_by_their_hashtags() -> None:
     theirs = [value.replace(b'"tagpulse"', b'"theirs"') for value in (line(1), line(2, text="#K9"))]
     for tags, kept in ((["k9"], [2]), (["k9", "poltwt"], [1, 2]), ([], [1, 2]), (["other"], [])):
         filtered = counted(metrics.FILTERED, "x")
-        parser = open_parser("x", Settings(), tags)
+        parser = NETWORKS.find("x")(Settings()).open_parser(tags)
         assert kinds(parser, *theirs) == [(Post, number) for number in kept]
         assert counted(metrics.FILTERED, "x") - filtered == 2 - len(kept)
 

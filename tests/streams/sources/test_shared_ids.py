@@ -7,7 +7,7 @@ from typing import Any
 
 from streams.contracts import Post
 from streams.sample_day import sample_day
-from streams.shared_ids import SharedIds
+from streams.sources.shared_ids import SharedIds
 
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
