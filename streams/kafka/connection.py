@@ -140,7 +140,7 @@ def metadata_ms(kafka: KafkaSettings) -> int:
 
 
 async def probe(kafka: KafkaSettings, timeout: float = _PROBE_SECONDS, topics: Sequence[str] = ()) -> None:
-    """Check that at least one bootstrap server can be used with these settings; errors say why it cannot and what to do.
+    """Check that at least one bootstrap server is usable with these settings; errors say why not and what to do.
 
     Args:
         timeout: Approximate time limit of the whole probe, in seconds.
