@@ -226,7 +226,7 @@ class ReliableProducer:
 
     def _wait_for_oldest(self) -> None:
         if self._window:
-            with contextlib.suppress(kafka_errors.KafkaError):  # failures are read from the future
+            with contextlib.suppress(kafka_errors.KafkaError):  # failures are handled when the future is read
                 self._window[0][1].get(timeout=_WAIT_SECONDS)
 
     def _settle_window(self) -> None:

@@ -68,7 +68,7 @@ class Difference:
 
     topic: str
     what: str
-    """`topic` (it is missing), `partitions`, `replication`, `in-sync replicas` or the name of a configuration."""
+    """`topic` (if it is missing), `partitions`, `replication`, `in-sync replicas` or the name of a topic setting."""
     wanted: str
     found: str
 

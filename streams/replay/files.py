@@ -70,7 +70,7 @@ async def _next(batches: AsyncGenerator[Batch]) -> Batch | None:
 
 def _item(name: str, number: int, content: Content) -> Record:
     if isinstance(content, Gap):
-        raise TypeError("only networks have gaps")
+        raise TypeError("a gap can only come from a network, not from a file or the lake")
     if isinstance(content, Unreadable):
         # passed on as it is, so that the dead letters of the run say what is wrong with it
         return Record(name, 0, number, int(utc_now().timestamp() * 1000), None, content.value, HEADERS)

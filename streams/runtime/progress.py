@@ -22,7 +22,7 @@ class PartitionProgress:
     __slots__ = ("_pending", "_records_end", "committed", "next")
 
     def __init__(self, start: int) -> None:
-        """Begin an assignment.
+        """Start an assignment.
 
         Args:
             start: First offset to read, no later than the committed offset or, without a commit, the first offset that

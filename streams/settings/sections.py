@@ -53,7 +53,7 @@ class KafkaSettings(Section):
     ssl_key_password: SecretStr | None = Field(None, description="password of the client key, if it has one")
     ssl_check_hostname: bool = Field(True, description="whether the certificate of a broker must match its host name")
     group_prefix: str = Field(
-        "tagpulse", min_length=1, description="consumer groups are PREFIX.enrich, PREFIX.store-parquet, …"
+        "tagpulse", min_length=1, description="prefix of the consumer groups: PREFIX.enrich, PREFIX.store-parquet, …"
     )
     instance_id: str | None = Field(
         None, description="ID for static group membership, e.g. the pod name; avoids rebalances on restart"
