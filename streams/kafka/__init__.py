@@ -1,1 +1,1 @@
-"""Clients of Kafka: how they connect, what the topics look like, and how records are read and sent."""
+"""Kafka clients: connecting, managing topics, and reading and sending records."""

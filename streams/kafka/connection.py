@@ -1,6 +1,7 @@
-"""How every client reaches Kafka, and why it cannot.
+"""Connection options for every Kafka client, and a probe that explains why a connection fails.
 
-The three libraries spell the same settings differently; the TLS context is made here, verified by default.
+The three client libraries name the same options differently. The TLS context is created here and verifies certificates
+by default.
 """
 
 from __future__ import annotations
@@ -22,76 +23,84 @@ from streams.settings import KafkaSettings
 Client = TypeVar("Client")
 
 _PROBE_SECONDS = 10.0
-_GOODBYE_SECONDS = 0.2
+_CLOSE_SECONDS = 0.2
 _WITH_TLS = {"PLAINTEXT": "SSL", "SASL_PLAINTEXT": "SASL_SSL"}
 _WITHOUT_TLS = {tls: plain for plain, tls in _WITH_TLS.items()}
 _NAME_MISMATCH = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
-# X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA to X509_V_ERR_EC_KEY_EXPLICIT_PARAMS: X509_V_FLAG_X509_STRICT, on from Python 3.13 on
+# X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA to X509_V_ERR_EC_KEY_EXPLICIT_PARAMS, which X509_V_FLAG_X509_STRICT adds; it is
+# the default since Python 3.13
 _MALFORMED = range(80, 95)
 
 
 def servers(kafka: KafkaSettings) -> list[tuple[str, int]]:
-    """Host and port of each bootstrap server; the brackets of an IPv6 address are taken off."""
+    """Return the host and port of each bootstrap server, IPv6 addresses without their brackets."""
     pairs = (server.strip().rpartition(":") for server in kafka.bootstrap_servers.split(","))
     return [(host.strip("[]"), int(port)) for host, _, port in pairs]
 
 
 def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
-    """The TLS context of the settings, None without TLS. Raises SettingsError when a file cannot be used."""
+    """Return the TLS context, or None without TLS. Raises SettingsError if a certificate or key file cannot be used."""
     if not kafka.security_protocol.endswith("SSL"):
         return None
     try:
         context = ssl.create_default_context(cafile=kafka.ssl_ca_file)
         context.check_hostname = kafka.ssl_check_hostname
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"kafka.ssl_ca_file {kafka.ssl_ca_file}: no PEM certificate can be read: {error}") from None
+        raise SettingsError(
+            f"TAGPULSE_KAFKA__SSL_CA_FILE {kafka.ssl_ca_file}: no PEM certificate can be read from it: {error}"
+        ) from None
     if kafka.ssl_cert_file and kafka.ssl_key_file:
-        # without a password OpenSSL would ask for one on the terminal
+        # without a callback OpenSSL would prompt for the password on the terminal
         password = kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else ""
         try:
             context.load_cert_chain(kafka.ssl_cert_file, kafka.ssl_key_file, lambda: password)
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
-                f"kafka.ssl_cert_file {kafka.ssl_cert_file} and kafka.ssl_key_file {kafka.ssl_key_file} cannot be used"
-                f" (do they belong together, is kafka.ssl_key_password right?): {error}"
+                f"TAGPULSE_KAFKA__SSL_CERT_FILE {kafka.ssl_cert_file} and "
+                f"TAGPULSE_KAFKA__SSL_KEY_FILE {kafka.ssl_key_file} cannot be used: check that they belong together "
+                f"and that TAGPULSE_KAFKA__SSL_KEY_PASSWORD is correct: {error}"
             ) from None
     return context
 
 
 def kafka_python(kafka: KafkaSettings) -> dict[str, Any]:
-    """Options for `KafkaProducer`, `KafkaConsumer` and `KafkaAdminClient`. Raises SettingsError."""
+    """Return the options for `KafkaProducer`, `KafkaConsumer` and `KafkaAdminClient`. Raises SettingsError."""
     return _client(kafka)
 
 
 def open_client(kind: Callable[..., Client], kafka: KafkaSettings, **options: Any) -> Client:
-    """A client of kafka-python. One that cannot connect is closed: its constructor would leave a thread and sockets behind.
+    """Create a kafka-python client, and clean up if it cannot connect.
 
-    Raises SettingsError, and what the constructor raises.
+    The constructors of kafka-python leave a thread and sockets behind when they fail.
+
+    Raises:
+        SettingsError: A certificate or key file cannot be used.
+        Exception: Whatever the constructor raises.
     """
-    from kafka.net.compat import KafkaNetClient  # slow to import, and who names a kind has it
+    from kafka.net.compat import KafkaNetClient  # slow to import; callers that pass a `kind` have already loaded it
 
-    begun: list[KafkaNetClient] = []
+    opened: list[KafkaNetClient] = []
 
     def network(**config: Any) -> KafkaNetClient:
-        begun.append(KafkaNetClient(**config))
-        return begun[-1]
+        opened.append(KafkaNetClient(**config))
+        return opened[-1]
 
     try:
         return kind(**kafka_python(kafka), **options, kafka_client=network)
     except BaseException:
-        for each in begun:
+        for each in opened:
             each.close()
         raise
 
 
 def aiokafka(kafka: KafkaSettings) -> dict[str, Any]:
-    """Options for `AIOKafkaProducer`, `AIOKafkaConsumer` and aiokafka's admin client. Raises SettingsError."""
+    """Return the options for the producer, consumer and admin client of aiokafka. Raises SettingsError."""
     return _client(kafka)
 
 
 def faust_broker(kafka: KafkaSettings) -> dict[str, Any]:
-    """Options for `faust.App`: `broker`, and `broker_credentials` where there are any. Raises SettingsError."""
-    import faust  # slow to import, and only the workers need it
+    """Return the options for `faust.App`: `broker`, and `broker_credentials` if there are any. Raises SettingsError."""
+    import faust  # slow to import and only needed by the workers
 
     urls = ";".join(f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(","))
     context = ssl_context(kafka)
@@ -126,16 +135,21 @@ def _client(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def metadata_ms(kafka: KafkaSettings) -> int:
-    """How old what a client knows of the cluster may be."""
+    """Return the maximum age of cluster metadata in a client, in milliseconds."""
     return int(kafka.metadata_seconds * 1000)
 
 
 async def probe(kafka: KafkaSettings, timeout: float = _PROBE_SECONDS, topics: Sequence[str] = ()) -> None:
-    """Returns when a bootstrap server answers as these settings expect; else says why not and what to do.
+    """Check that at least one bootstrap server is usable with these settings; errors say why not and what to do.
 
-    `topics`: also ask whether these may be seen; a topic that does not exist yet is no fault.
-    Raises Unavailable (nothing answers: trying again may help), Refused (it answers, but not to us: TLS, password,
-    rights) or SettingsError (a certificate of ours cannot be read). Takes at most about `timeout` seconds.
+    Args:
+        timeout: Approximate time limit of the whole probe, in seconds.
+        topics: Topics whose access rights are checked too; a topic that does not exist yet is not an error.
+
+    Raises:
+        Unavailable: No server answers; retrying may help.
+        Refused: A server answers but refuses this client (TLS, login or access rights).
+        SettingsError: A local certificate or key file cannot be read.
     """
     context = ssl_context(kafka)
     attempts = (_probe_server(kafka, context, host, port, timeout, topics) for host, port in servers(kafka))
@@ -184,8 +198,8 @@ async def _probe_server(
     hidden = [topic for code, topic, *_ in metadata.topics if code == kafka_errors.TopicAuthorizationFailedError.errno]
     if topics and hidden:
         raise Refused(
-            f"{at}: {kafka.username or 'our certificate'} may not use the topics {', '.join(hidden)}: give it the rights"
-            " to describe, read and write them"
+            f"{at}: {kafka.username or 'the client certificate'} may not use the topics {', '.join(hidden)}: grant it "
+            "the rights to describe, read and write them"
         )
     if not metadata.brokers:
         raise Unavailable(f"{at}: the broker answers, but lists no brokers yet; it is probably still starting")
@@ -193,111 +207,118 @@ async def _probe_server(
 
 
 async def _close(connection: AIOKafkaConnection) -> None:
-    """Waits for the other side's goodbye, so that no socket stays open, but not for one that never comes."""
+    """Close the connection, waiting briefly for the server so that no socket stays open."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_GOODBYE_SECONDS):
+        async with asyncio.timeout(_CLOSE_SECONDS):
             await connection.close()
 
 
 async def _reach(host: str, port: int, timeout: float) -> None:
-    """A TCP connection alone, so that what fails afterwards is not the network."""
+    """Open a TCP connection only, to distinguish network problems from those of TLS and Kafka."""
     try:
         async with asyncio.timeout(timeout):
             _, writer = await asyncio.open_connection(host, port)
     except socket.gaierror as error:
         raise Unavailable(
-            f"{host}:{port}: the name {host} has no address ({error.strerror}): check kafka.bootstrap_servers and the DNS"
+            f"{host}:{port}: the name {host} has no address ({error.strerror}): check "
+            "TAGPULSE_KAFKA__BOOTSTRAP_SERVERS and the DNS"
         ) from None
     except TimeoutError:
         raise Unavailable(
-            f"{host}:{port}: no answer within {timeout:g} s: check the address, and the firewalls on the way"
+            f"{host}:{port}: no answer within {timeout:g} s: check the address and any firewalls on the way"
         ) from None
     except OSError as error:
         raise Unavailable(
             f"{host}:{port}: nothing listens there ({error.strerror or error}): start the broker"
-            " (for development: tagpulse broker) or mend kafka.bootstrap_servers"
+            " (for development: `tagpulse broker`) or correct TAGPULSE_KAFKA__BOOTSTRAP_SERVERS"
         ) from None
     writer.close()
 
 
 async def _reach_advertised(at: str, brokers: Iterable[tuple[str, int]], timeout: float) -> None:
-    """Clients go on to the addresses that the brokers advertise: one of them at least must be reachable from here."""
+    """Check that an advertised broker address is reachable, because clients connect to those after bootstrapping."""
     outcomes = await asyncio.gather(*(_reach(host, port, timeout) for host, port in brokers), return_exceptions=True)
     faults = [str(outcome) for outcome in outcomes if isinstance(outcome, Unavailable)]
     if faults and len(faults) == len(outcomes):
         raise Unavailable(
-            f"{at} answers, but sends its clients to addresses that cannot be reached from here: mend advertised.listeners"
-            f" of the broker ({'; '.join(faults)})"
+            f"{at} answers, but advertises addresses that cannot be reached from here: correct "
+            f"advertised.listeners of the broker ({'; '.join(faults)})"
         )
 
 
 def _explain(error: Exception, at: str, kafka: KafkaSettings) -> TagpulseError:
-    """Why no connection was made although the port is open."""
+    """Return an error that says why the connection failed although the port is open."""
     cause = error.__cause__ if isinstance(error, kafka_errors.KafkaConnectionError) and error.__cause__ else error
     match cause:
         case ssl.SSLCertVerificationError():
             return _untrusted(cause, at, kafka)
         case kafka_errors.UnsupportedSaslMechanismError():
             return Refused(
-                f"{at}: the broker does not offer {kafka.sasl_mechanism}: mend kafka.sasl_mechanism ({cause})"
+                f"{at}: the broker does not support {kafka.sasl_mechanism}: change TAGPULSE_KAFKA__SASL_MECHANISM "
+                f"({cause})"
             )
         case kafka_errors.IllegalSaslStateError():
-            return Refused(f"{at}: no login is expected on this port: kafka.security_protocol without SASL_")
+            return Refused(
+                f"{at}: this port does not expect a login: remove SASL_ from TAGPULSE_KAFKA__SECURITY_PROTOCOL"
+            )
         case kafka_errors.BrokerResponseError():
             return Refused(
-                f"{at}: the login of {kafka.username} failed: check kafka.username, kafka.password and"
-                f" kafka.sasl_mechanism ({cause})"
+                f"{at}: the login as {kafka.username} failed: check TAGPULSE_KAFKA__USERNAME, TAGPULSE_KAFKA__PASSWORD "
+                f"and TAGPULSE_KAFKA__SASL_MECHANISM ({cause})"
             )
         case TimeoutError():
             return _no_answer(at, kafka)
         case _:
-            return _hung_up(cause, at, kafka)
+            return _disconnected(cause, at, kafka)
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, at: str, kafka: KafkaSettings) -> Refused:
     if error.verify_code in _NAME_MISMATCH:
         return Refused(
-            f"{at}: the broker's certificate is for another name: use the name it was made for in kafka.bootstrap_servers"
-            f" ({error.verify_message})"
+            f"{at}: the certificate of the broker is for a different name: use the name in the certificate in "
+            f"TAGPULSE_KAFKA__BOOTSTRAP_SERVERS ({error.verify_message})"
         )
     if error.verify_code in _MALFORMED:
         return Refused(
-            f"{at}: the certificate of the broker or of its authority breaks RFC 5280, which Python 3.13 and newer check: make it"
-            f" again with what is missing ({error.verify_message})"
+            f"{at}: the certificate of the broker or of its CA violates RFC 5280, which Python enforces from 3.13 on: "
+            f"reissue it with what is missing ({error.verify_message})"
         )
-    authority = f"kafka.ssl_ca_file {kafka.ssl_ca_file}" if kafka.ssl_ca_file else "the system's authorities"
+    authority = f"TAGPULSE_KAFKA__SSL_CA_FILE {kafka.ssl_ca_file}" if kafka.ssl_ca_file else "the CAs of the system"
     return Refused(
-        f"{at}: the broker's certificate is not trusted by {authority}: set kafka.ssl_ca_file to the PEM of the authority"
-        f" that signed it ({error.verify_message})"
+        f"{at}: the certificate of the broker is not trusted by {authority}: set TAGPULSE_KAFKA__SSL_CA_FILE to the "
+        f"PEM file of the CA that signed it ({error.verify_message})"
     )
 
 
-def _hung_up(error: Exception, at: str, kafka: KafkaSettings) -> Refused:
-    """The other side closed the connection: its last words, and when it did so, tell why."""
+def _disconnected(error: Exception, at: str, kafka: KafkaSettings) -> Refused:
+    """Return an error that says why the broker closed the connection, derived from the TLS alert or the protocol."""
     protocol = kafka.security_protocol
     if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
         return Refused(
-            f"{at}: the broker refuses our TLS ({error.reason}): it most likely wants a certificate that it trusts:"
-            " kafka.ssl_cert_file and kafka.ssl_key_file"
+            f"{at}: the broker refuses the TLS connection ({error.reason}): it most likely requires a client "
+            "certificate that it trusts: set TAGPULSE_KAFKA__SSL_CERT_FILE and TAGPULSE_KAFKA__SSL_KEY_FILE"
         )
     if protocol.endswith("SSL"):
         return Refused(
-            f"{at}: no TLS is spoken on this port: use the broker's TLS port, or"
-            f" kafka.security_protocol={_WITHOUT_TLS[protocol]} instead of {protocol} ({str(error) or type(error).__name__})"
+            f"{at}: this port does not speak TLS: use the TLS port of the broker, or set "
+            f"TAGPULSE_KAFKA__SECURITY_PROTOCOL={_WITHOUT_TLS[protocol]} instead of {protocol} "
+            f"({str(error) or type(error).__name__})"
         )
     return Refused(
-        f"{at}: the broker hangs up on a client without TLS: use kafka.security_protocol={_WITH_TLS[protocol]} instead of"
-        f" {protocol}, or its port without TLS"
+        f"{at}: the broker closes connections without TLS: set TAGPULSE_KAFKA__SECURITY_PROTOCOL={_WITH_TLS[protocol]} "
+        f"instead of {protocol}, or use its port without TLS"
     )
 
 
 def _no_answer(at: str, kafka: KafkaSettings) -> Unavailable:
-    tls = ", is this its port with TLS" if kafka.security_protocol.endswith("SSL") else ""
-    return Unavailable(f"{at}: the port is open, but nothing answers in time: is the broker starting, frozen{tls}?")
+    tls = ", and that this is its TLS port" if kafka.security_protocol.endswith("SSL") else ""
+    return Unavailable(
+        f"{at}: the port is open, but nothing answers in time: check that the broker is not starting or frozen{tls}"
+    )
 
 
 def _login_expected(at: str, kafka: KafkaSettings) -> Refused:
     return Refused(
-        f"{at}: the broker hangs up on a client that does not log in: kafka.security_protocol="
-        f"SASL_{kafka.security_protocol}, with kafka.username and kafka.password"
+        f"{at}: the broker closes connections without a login: set TAGPULSE_KAFKA__SECURITY_PROTOCOL="
+        f"SASL_{kafka.security_protocol}, TAGPULSE_KAFKA__USERNAME and TAGPULSE_KAFKA__PASSWORD"
     )

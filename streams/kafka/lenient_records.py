@@ -1,7 +1,8 @@
-"""Records whose headers have names that are not UTF-8: brokers take them, and no client in Python reads anything after them.
+"""Reading records whose header names are not UTF-8.
 
-Such names are escaped: by kafka-python where its parser fails; for aiokafka, whose fast parser cannot be changed, the same
-stretch is fetched once more and read by its plain one.
+Brokers accept such records, but the Python clients fail at them and cannot read anything after them. The names are
+escaped here: in kafka-python where its parser fails; for aiokafka, whose compiled parser cannot be patched, by fetching
+the same records again and parsing them with its pure-Python parser.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _MAX_WAIT_MS = 500
 
 
 class _Bytes(bytes):
-    """Decodes what it can, and escapes the rest."""
+    """Bytes that decode with invalid sequences escaped."""
 
     def __getitem__(self, key: Any) -> Any:
         part = super().__getitem__(key)
@@ -53,12 +54,12 @@ class _KafkaPythonBatch(default_records.DefaultRecordBatch):  # type: ignore[mis
 
 
 def let_kafka_python_read() -> None:
-    """For all of its consumers in this process."""
+    """Let all kafka-python consumers in this process read header names that are not UTF-8."""
     memory_records.DefaultRecordBatch = _KafkaPythonBatch
 
 
 def unreadable(fetcher: Any) -> list[Any]:
-    """The partitions whose records the parser of aiokafka's fetcher gave up."""
+    """Return the partitions at whose records the parser of an aiokafka fetcher has failed."""
     return [
         at
         for at, result in fetcher._records.items()
@@ -69,9 +70,9 @@ def unreadable(fetcher: Any) -> list[Any]:
 
 
 async def read_leniently(consumer: Any, assignment: Any, at: Any) -> None:
-    """Puts the records of a partition, from its position on, where the fetcher gave up. Raises KafkaError."""
+    """Replace the buffered records of a partition, from its position on, after its parser failed. Raises KafkaError."""
     fetcher, client = consumer._fetcher, consumer._client
-    del fetcher._records[at]  # whoever asked it once more would be led past what it had read before it gave up
+    del fetcher._records[at]  # asking it again would skip the records that it had parsed before it failed
     position, limit = assignment.state_value(at).position, consumer._max_partition_fetch_bytes
     request = FetchRequest(_MAX_WAIT_MS, 1, limit, READ_COMMITTED, [(at.topic, [(at.partition, position, limit)])])
     answer = await client.send(client.cluster.leader_for_partition(at), request)

@@ -1,4 +1,4 @@
-"""Sends records to Kafka from a worker, in order, until the broker has confirmed them."""
+"""Sends the records of a worker to Kafka, in order, and retries until the broker has confirmed them."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ _CLOSE_SECONDS = 2.0
 
 
 def record_ms(happened: datetime) -> int:
-    """The time of a record about something that happened then; Kafka refuses times ahead of its clock."""
+    """Return the record time of an event in milliseconds: at most now, as Kafka rejects times ahead of its clock."""
     return min(int(happened.timestamp() * 1000), int(time.time() * 1000))
 
 
 class Outgoing(NamedTuple):
-    """A record to be sent."""
+    """A record to send."""
 
     topic: str
     key: bytes | None
     value: bytes
     timestamp_ms: int
     origin: str | None = None
-    """Where the record stands that this one was made of."""
+    """Location of the record that this one was derived from."""
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
@@ -58,23 +58,25 @@ class Outgoing(NamedTuple):
 
 
 class Oversize(Exception):
-    """Kafka will never take this record: it is above the topic's limit."""
+    """Raised for a record that Kafka will never accept because it exceeds the size limit of the topic."""
 
     def __init__(self, record: Outgoing) -> None:
-        super().__init__(f"{len(record.value)} bytes are above the limit of {record.topic}")
+        super().__init__(f"{len(record.value)} bytes exceed the limit of {record.topic}")
         self.record = record
 
 
 class Publisher:
     """A producer that waits out outages.
 
-    A batch of which a part failed is sent again as a whole, so that the last record of every key stays the last. Records
-    are packed into one Kafka batch a partition here, which costs far less than the producer's bookkeeping for each.
+    If any part of a batch fails, the whole batch is sent again, so that the last record of every key stays the last.
+    The records of a partition are packed into one Kafka batch here, which is much cheaper than aiokafka's per-record
+    bookkeeping.
 
-    It does not ask for the broker's idempotence, which the embedded broker refuses to aiokafka: order holds without it
-    (one request a partition is under way), and a batch sent twice is what every sink is made for.
+    The producer is not idempotent, because the embedded broker does not support that with aiokafka. Order holds without
+    it, since only one request per partition is in flight, and every sink tolerates a batch that is sent twice.
 
-    Jobs may share it: their attempts take turns, so that the one that fails takes the connection from no other.
+    Several jobs may share a publisher. Their attempts take turns, so that a failing one does not close the connection
+    while another uses it.
     """
 
     def __init__(
@@ -84,7 +86,14 @@ class Publisher:
         limits: Mapping[str, int],
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`limits` gives the largest record of each topic, in bytes."""
+        """Set up the producer without connecting.
+
+        Args:
+            kafka: How to connect.
+            worker: Name of the worker in metrics.
+            limits: The maximum record size of each topic, in bytes.
+            jitter: Source of randomness for the back-off.
+        """
         self._kafka = kafka
         self._worker = worker
         self._limits = limits
@@ -96,7 +105,12 @@ class Publisher:
         self.is_away = False
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        """Returns when all are confirmed. Raises Oversize when Kafka will never take one of them, Refused when none."""
+        """Send records and return once all of them are confirmed.
+
+        Raises:
+            Oversize: A record exceeds a size limit and will never be accepted.
+            Refused: Kafka rejects the records for good, for example for lack of rights.
+        """
         backoff = Backoff(_MAX_BACKOFF_SECONDS, self._jitter)
         while True:
             try:
@@ -104,14 +118,14 @@ class Publisher:
                     await self._attempt_or_close(records)
             except _PERMANENT as error:
                 raise Refused(
-                    f"Kafka refuses what is sent to it: {error!r}: check rights, topics and clocks"
+                    f"Kafka rejects the records sent to it: {error!r}: check access rights, topics and clocks"
                 ) from error
             except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
                 self.is_away = True
                 metrics.BROKER_AWAY.set(1)
                 metrics.OUTPUT_RETRIES.labels(self._worker).inc()
                 wait = backoff.next()
-                logger.warning("Kafka confirms nothing (%r): trying again in %.1f s, nothing is lost", error, wait)
+                logger.warning("Kafka confirms nothing (%r): retrying in %.1f s, nothing is lost", error, wait)
                 await asyncio.sleep(wait)
             else:
                 self.is_away = False
@@ -119,17 +133,17 @@ class Publisher:
                 return
 
     async def close(self) -> None:
-        """Gives the connection back; what was not confirmed is forgotten here, the caller still has it."""
+        """Close the connection; unconfirmed records are discarded here but still held by the caller."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            # a producer without a broker would wait for its unsent batches
+            # without a broker, aiokafka would wait for its unsent batches
             stopping = asyncio.create_task(producer.stop())
             await asyncio.wait([stopping], timeout=_CLOSE_SECONDS)
             stopping.cancel()
             await asyncio.gather(stopping, return_exceptions=True)
 
     async def _attempt_or_close(self, records: Sequence[Outgoing]) -> None:
-        """A producer that failed is not used again."""
+        """Make one attempt; a producer that failed is closed rather than reused."""
         try:
             await self._attempt(records)
         except (kafka_errors.KafkaError, OSError, TimeoutError):
@@ -147,7 +161,7 @@ class Publisher:
             if isinstance(result, kafka_errors.MessageSizeTooLargeError):
                 if len(batch) == 1:
                     raise Oversize(batch[0])
-                # the broker takes less than one of our batches: from now on each record goes alone
+                # the broker accepts less than a full batch: from now on send each record in its own batch
                 self._largest_batch = 1
                 raise kafka_errors.KafkaError(f"a batch of {len(batch)} records is too large for {batch[0].topic}")
             if isinstance(result, BaseException):
@@ -164,7 +178,7 @@ class Publisher:
                 max_batch_size=_BATCH_BYTES,
                 max_request_size=max(self._limits.values()) + _BATCH_BYTES,
             )
-            # kept before it has started, so that a failed start is closed too
+            # assigned before it starts, so that it is closed even if the start fails
             self._producer = producer
             await producer.start()
         return producer

@@ -1,4 +1,4 @@
-"""A consumer that is member of no group: reads and disturbs nobody."""
+"""Consumers outside any group: reading with them has no side effects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SILENT_SECONDS = 30.0
 
 
 def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
-    """A consumer for `end_offsets`; with a group's name it can read what that group committed, and never joins it."""
+    """Return a consumer for `end_offsets`; with a group it can also read its committed offsets, without joining it."""
     let_kafka_python_read()
     return connection.open_client(
         KafkaConsumer,
@@ -30,13 +30,13 @@ def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
         enable_auto_commit=False,
         allow_auto_create_topics=False,
         isolation_level="read_committed",
-        enable_incremental_fetch_sessions=False,  # they leave out partitions in which nothing changed, with their ends
+        enable_incremental_fetch_sessions=False,  # they omit unchanged partitions, and so their end offsets
     )
 
 
 @contextlib.contextmanager
 def open_reader(kafka: KafkaSettings) -> Iterator[KafkaConsumer]:
-    """Connects, and closes at the end of the block. Raises Unavailable, also for what Kafka's client raises in the block."""
+    """Connect for the duration of the block. Raises Unavailable, also for client errors inside the block."""
     try:
         consumer = connect(kafka)
         try:
@@ -45,37 +45,45 @@ def open_reader(kafka: KafkaSettings) -> Iterator[KafkaConsumer]:
             consumer.close()
     except KafkaError as error:
         text = str(error) or type(error).__name__
-        raise Unavailable(f"{kafka.bootstrap_servers}: {text}: `tagpulse doctor` says why") from error
+        raise Unavailable(f"{kafka.bootstrap_servers}: {text}: run `tagpulse doctor` to find out why") from error
 
 
 def partitions_of(consumer: KafkaConsumer, *topics: str) -> list[TopicPartition]:
-    """The partitions of the topics that exist; asking for one that does not exist makes none."""
+    """Return the partitions of those of the topics that exist, without creating the others."""
     return [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
 
 
 def end_offsets(
     consumer: KafkaConsumer, partitions: Sequence[TopicPartition], timeout: float = _TIMEOUT_SECONDS
 ) -> dict[TopicPartition, int]:
-    """The offset after the last record of each partition; the consumer is left assigned to them, at their ends.
+    """Return the offset after the last record of each partition, leaving the consumer assigned to them at their ends.
 
-    Taken from answers to fetches, since the embedded broker answers the question for the latest offset with the first
-    offset of the last batch plus one. The consumer is one of `connect`. Raises Unavailable after `timeout` seconds.
+    The offsets come from fetch responses, because the embedded broker answers a request for the latest offset with the
+    first offset of the last batch plus one.
+
+    Args:
+        consumer: A consumer made by `connect`.
+        timeout: Time limit in seconds.
+
+    Raises:
+        Unavailable: The time limit is exceeded.
     """
     if not partitions:
         return {}
     deadline = time.monotonic() + timeout
-    consumer.unsubscribe()  # or the ends of an earlier call would be taken for new ones
+    consumer.unsubscribe()  # otherwise the ends of an earlier call would pass for new ones
     consumer.assign(list(partitions))
     consumer.seek_to_end()
     while any(consumer.highwater(at) is None for at in partitions):
         if time.monotonic() > deadline:
-            raise Unavailable(f"the ends of {', '.join(sorted({at.topic for at in partitions}))} are not known in time")
+            topics = ", ".join(sorted({at.topic for at in partitions}))
+            raise Unavailable(f"the end offsets of {topics} could not be read within {timeout:g} s")
         consumer.poll(timeout_ms=_POLL_MS)
     return {at: consumer.highwater(at) for at in partitions}
 
 
 def read_topic(kafka: KafkaSettings, topic: str) -> Iterator[ConsumerRecord]:
-    """Every record of a topic up to its end as it is now, partition by partition. Raises Unavailable."""
+    """Yield every record of a topic up to its current end, in order within each partition. Raises Unavailable."""
     with open_reader(kafka) as consumer:
         partitions = partitions_of(consumer, topic)
         ends = end_offsets(consumer, partitions)
@@ -85,9 +93,14 @@ def read_topic(kafka: KafkaSettings, topic: str) -> Iterator[ConsumerRecord]:
 
 
 def read_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
-    """The records from where the consumer stands to the ends, and leaves it there; it is assigned to these partitions.
+    """Yield the records from the current positions of the consumer to the ends, and leave it there.
 
-    Raises Unavailable when nothing comes any more before the ends.
+    Args:
+        consumer: A consumer that is assigned to these partitions.
+        ends: The offset after the last record to read, by partition.
+
+    Raises:
+        Unavailable: No more records arrive before the ends are reached.
     """
     deadline = time.monotonic() + _SILENT_SECONDS
     while any(consumer.position(at) < end for at, end in ends.items()):
@@ -98,7 +111,7 @@ def read_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> I
             deadline = time.monotonic() + _SILENT_SECONDS
         elif time.monotonic() > deadline:
             raise Unavailable(
-                f"nothing of {', '.join(sorted({at.topic for at in ends}))} came for {_SILENT_SECONDS:.0f} s"
+                f"no records of {', '.join(sorted({at.topic for at in ends}))} arrived for {_SILENT_SECONDS:.0f} s"
             )
     for at, end in ends.items():
         consumer.seek(at, end)

@@ -1,4 +1,4 @@
-"""Hands records to Kafka and keeps them until they are confirmed, in the order in which they came."""
+"""Sends records to Kafka in order, and keeps them until they are confirmed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 
 _MAX_BYTES_IN_FLIGHT = 64 * 2**20
 _BATCH_BYTES = 64 * 1024
-_OVERHEAD_BYTES = 1024  # of a record's headers, and of its batch
-# kafka-python then retries for ever by itself, and in order: it has one batch of a partition in flight at a time.
-_FOR_EVER_MS = 10 * 365 * 24 * 3_600_000
+_OVERHEAD_BYTES = 1024  # for the headers of a record and its batch
+# with this timeout kafka-python retries indefinitely, and in order: it has one batch per partition in flight
+_UNLIMITED_MS = 10 * 365 * 24 * 3_600_000
 _CONNECT_MS = 10_000
 _METADATA_MS = 2_000
 _RECONNECT_MAX_MS = 2_000
@@ -48,7 +48,7 @@ _PERMANENT = (
 
 
 class OutgoingRecord(NamedTuple):
-    """What is to be written; `source` and `kind` are for the metrics."""
+    """A record to write; `source` and `kind` are labels for the metrics."""
 
     topic: str
     key: bytes | None
@@ -58,7 +58,7 @@ class OutgoingRecord(NamedTuple):
     kind: str
     headers: Headers = HEADERS
     partition: int | None = None
-    """None: by the key."""
+    """None: chosen by the key."""
 
     @property
     def size(self) -> int:
@@ -66,15 +66,15 @@ class OutgoingRecord(NamedTuple):
 
 
 class Stopped(Exception):
-    """`stop` was called before everything was handed over."""
+    """Raised when `stop` is called before all records are handed over."""
 
 
 class ReliableProducer:
-    """An idempotent producer with a bounded window of unconfirmed records; every method but `stop` blocks.
+    """An idempotent producer with a bounded window of unconfirmed records; all methods except `stop` block.
 
-    Outages are waited out, however long. Where kafka-python gives up all the same (its producer id has become void),
-    the window is sent again from its first unconfirmed record on, in order, by a fresh producer: some of it may then
-    stand twice in the topic, and the last record of every key is still the last.
+    Outages of any length are waited out. If kafka-python gives up anyway, for example because its producer ID is no
+    longer valid, a new producer sends the window again in order, from the first unconfirmed record on. Some records may
+    then be in the topic twice, but the last record of every key is still the last.
     """
 
     def __init__(
@@ -85,7 +85,14 @@ class ReliableProducer:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`refuse` makes the dead letter of a record that is too large for Kafka."""
+        """Set up the producer without connecting.
+
+        Args:
+            settings: Settings of the run.
+            refuse: Turns a record that is too large for Kafka, and the reason, into a dead letter.
+            clock: Monotonic clock, in seconds.
+            jitter: Source of randomness for the back-off.
+        """
         self._settings = settings
         self._refuse = refuse
         self._clock = clock
@@ -103,23 +110,29 @@ class ReliableProducer:
         self._progress_at = clock()
         self._away_since: float | None = None
         self.confirmed = Counter[str]()
-        """How many records of each topic Kafka has."""
+        """Number of confirmed records of each topic."""
         self.cursor: str | None = None
-        """The last cursor up to which everything is confirmed."""
+        """The latest cursor up to which all records are confirmed."""
 
     @property
     def is_away(self) -> bool:
-        """Whether Kafka has confirmed nothing for a while."""
+        """Whether Kafka has stopped confirming records."""
         return self._away_since is not None
 
     def open(self) -> None:
-        """Connects. Raises kafka-python's errors, SettingsError."""
+        """Connect to Kafka. Raises SettingsError and the errors of kafka-python."""
         self._producer = self._connect()
 
     def send(self, records: Sequence[OutgoingRecord], cursor: str | None = None) -> None:
-        """Hands the records over, waiting for room; `cursor` is reached when Kafka has them all.
+        """Hand over records, waiting until there is room in the window.
 
-        Raises Stopped, and Refused when Kafka will never take them.
+        Args:
+            records: The records, in order.
+            cursor: Position of the source that is reached once Kafka has confirmed all of these records.
+
+        Raises:
+            Stopped: `stop` was called in the meantime.
+            Refused: Kafka rejects a record for good.
         """
         for record in records:
             while len(self._window) >= self._max_records or self._bytes >= _MAX_BYTES_IN_FLIGHT:
@@ -127,17 +140,17 @@ class ReliableProducer:
             self._hand_over(record)
         if cursor is not None:
             if self._cursors and self._cursors[-1][0] == self._handed_over:
-                self._cursors.pop()  # nothing was handed over since: a quiet feed must not fill the memory
+                self._cursors.pop()  # no record since: a quiet feed must not fill the memory
             self._cursors.append((self._handed_over, cursor))
         self.settle()
 
     def settle(self) -> None:
-        """Takes note of what was confirmed meanwhile. Raises Refused."""
-        self._take_confirmed()
-        self._watch()
+        """Process the confirmations received so far. Raises Refused."""
+        self._settle_window()
+        self._report_outage()
 
     def drain(self) -> int:
-        """Waits until all is confirmed; returns how many are not when stopped. Raises Refused."""
+        """Wait until all records are confirmed or `stop` is called; return the number unconfirmed. Raises Refused."""
         with contextlib.suppress(Stopped):
             self.settle()
             while self._window:
@@ -145,17 +158,17 @@ class ReliableProducer:
         return len(self._window)
 
     def stop(self) -> None:
-        """Ends every wait that goes on, from another thread."""
+        """End every wait in progress; may be called from another thread."""
         self._stop.set()
 
     def close(self, seconds: float) -> int:
-        """Waits for the confirmation of what is in flight, `seconds` at most; returns how many have none."""
+        """Wait at most `seconds` for outstanding confirmations; return the number of records without one."""
         self._closing = True
         deadline = self._clock() + seconds
-        self._take_confirmed()
+        self._settle_window()
         while self._window and not self._window[0][1].is_done and self._clock() < deadline:
             self._wait_for_oldest()
-            self._take_confirmed()
+            self._settle_window()
         self._discard()
         metrics.IN_FLIGHT.set(0)
         return len(self._window)
@@ -172,7 +185,7 @@ class ReliableProducer:
             batch_size=min(_BATCH_BYTES, self._settings.topics.max_message_bytes),
             max_request_size=max(self._limits.values()) + _OVERHEAD_BYTES,
             request_timeout_ms=int(kafka.request_timeout_seconds * 1000),
-            delivery_timeout_ms=_FOR_EVER_MS,
+            delivery_timeout_ms=_UNLIMITED_MS,
             max_block_ms=_METADATA_MS,
             bootstrap_timeout_ms=timeout_ms,
             reconnect_backoff_max_ms=_RECONNECT_MAX_MS,
@@ -181,7 +194,7 @@ class ReliableProducer:
 
     def _hand_over(self, record: OutgoingRecord) -> None:
         if record.size + len(record.key or b"") + _OVERHEAD_BYTES > self._limits[record.topic]:
-            record = self._dead_letter(record, f"{record.size} bytes are above topics.max_message_bytes")
+            record = self._dead_letter(record, f"{record.size} bytes exceed TAGPULSE_TOPICS__MAX_MESSAGE_BYTES")
         if not self._window:
             self._progress_at = self._clock()
         while True:
@@ -194,8 +207,8 @@ class ReliableProducer:
                     partition=record.partition,
                     timestamp_ms=record.timestamp_ms,
                 )
-            except kafka_errors.KafkaTimeoutError:  # the metadata of the topic are gone: its leader may be away
-                self._watch(waiting=True)
+            except kafka_errors.KafkaTimeoutError:  # no metadata of the topic: its leader may be away
+                self._report_outage(waiting=True)
                 if self._stop.is_set():
                     raise Stopped from None
             else:
@@ -205,7 +218,7 @@ class ReliableProducer:
         self._handed_over += 1
 
     def _wait(self) -> None:
-        """Until the oldest record is confirmed, but not long. Raises Stopped."""
+        """Wait a moment for the oldest record to be confirmed. Raises Stopped."""
         if self._stop.is_set():
             raise Stopped
         self._wait_for_oldest()
@@ -213,10 +226,10 @@ class ReliableProducer:
 
     def _wait_for_oldest(self) -> None:
         if self._window:
-            with contextlib.suppress(kafka_errors.KafkaError):  # failures are read from the future
+            with contextlib.suppress(kafka_errors.KafkaError):  # failures are handled when the future is read
                 self._window[0][1].get(timeout=_WAIT_SECONDS)
 
-    def _take_confirmed(self) -> None:
+    def _settle_window(self) -> None:
         window, kinds, topics = self._window, Counter[tuple[str, str]](), Counter[str]()
         while window and window[0][1].is_done:
             record, future = window[0]
@@ -244,8 +257,8 @@ class ReliableProducer:
         while self._cursors and self._cursors[0][0] <= confirmed:
             self.cursor = self._cursors.popleft()[1]
 
-    def _watch(self, *, waiting: bool = False) -> None:
-        """Says once that Kafka is away, and once that it is back; `waiting`: for more than confirmations."""
+    def _report_outage(self, *, waiting: bool = False) -> None:
+        """Log once when Kafka goes away and once when it is back; `waiting`: also if no record is unconfirmed."""
         silence = self._clock() - self._progress_at
         if (self._window or waiting) and silence > _AWAY_SECONDS and self._away_since is None:
             self._away_since = self._progress_at
@@ -261,17 +274,23 @@ class ReliableProducer:
             metrics.BROKER_AWAY.set(0)
 
     def _recover(self, error: Exception) -> None:
-        """The oldest record failed for good as kafka-python sees it: sends the window again, from it on."""
+        """Send the whole window again, because kafka-python has given up its oldest record."""
         records = [record for record, _ in self._window]
         first = records[0]
         if isinstance(error, _OVERSIZE):
-            records[0] = self._dead_letter(first, f"Kafka refuses {first.size} bytes: {error}")
+            records[0] = self._dead_letter(first, f"Kafka rejects {first.size} bytes: {error}")
         elif isinstance(error, _PERMANENT):
             raise Refused(
-                f"{first.topic}: Kafka refuses the record {first.key!r} of time {first.timestamp_ms} ms: {error!r}: check the"
-                " rights on the topic, its message.timestamp.* settings, and the clocks of this machine and the broker"
+                f"{first.topic}: Kafka rejects the record with key {first.key!r} and timestamp "
+                f"{first.timestamp_ms} ms: {error!r}: check the access rights and the message.timestamp.* settings of "
+                "the topic, and the clocks of this machine and the broker"
             )
-        logger.warning("Kafka gave up %r (%r): sending %d records again in order", first.key, error, len(records))
+        logger.warning(
+            "the Kafka client gave up on the record with key %r (%r): sending %d records again in order",
+            first.key,
+            error,
+            len(records),
+        )
         self._discard()
         self._producer = self._reconnected()
         self._handed_over -= len(records)
@@ -284,22 +303,23 @@ class ReliableProducer:
         backoff = Backoff(_MAX_BACKOFF_SECONDS, self._jitter)
         while not self._stop.wait(backoff.next()):
             try:
-                return self._connect(_RECONNECT_MAX_MS)  # short, so that a stop need not wait for it
+                return self._connect(_RECONNECT_MAX_MS)  # short, so that a stop is not delayed
             except kafka_errors.KafkaError:
-                self._watch(waiting=True)
+                self._report_outage(waiting=True)
         raise Stopped
 
     def _dead_letter(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
         if record.topic == self._settings.topics.dead:
-            raise Refused(f"{record.topic}: {error}: raise its max.message.bytes, `tagpulse topics check` says to what")
+            raise Refused(
+                f"{record.topic}: {error}: increase its max.message.bytes to the value shown by `tagpulse topics check`"
+            )
         return self._refuse(record, error)
 
     def _discard(self) -> None:
-        """Closes the producer without waiting for what is in flight."""
+        """Close the producer without waiting for batches in flight."""
         if self._producer is None:
             return
-        # KafkaProducer.close raises while batches are in flight, and then leaves its thread running, which would send
-        # them behind our back
+        # KafkaProducer.close raises while batches are in flight, and its thread keeps running and would still send them
         self._producer._sender.force_close()
         self._producer._sender.join(_DISCARD_SECONDS)
         with contextlib.suppress(kafka_errors.KafkaError):

@@ -1,4 +1,4 @@
-"""The Kafka topics: their shape from the settings, made and checked by a command, never by accident."""
+"""The Kafka topics: configured by the settings, and created and checked only by explicit commands."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ _WRONG_SETTINGS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """The shape that a topic should have."""
+    """The wanted configuration of a topic."""
 
     name: str
     partitions: int
     replication: int
     configs: Mapping[str, str]
-    """Kafka's own names and values, e.g. `retention.ms`: `-1`."""
+    """Kafka configuration by name, e.g. `retention.ms`: `-1`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Created:
-    """What `create` did, by name of topic."""
+    """The result of `create`: names of topics."""
 
     made: tuple[str, ...]
     stood: tuple[str, ...]
-    """They were there before, and were left as they are: `check` says whether they differ."""
+    """Topics that existed already and were left unchanged; `check` reports how they differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """Partitions of a topic before and after `grow`."""
+    """The number of partitions of a topic before and after `grow`."""
 
     topic: str
     before: int
@@ -64,58 +64,61 @@ class Growth:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Something about a topic that is not as the settings want it."""
+    """A difference between a topic and the settings."""
 
     topic: str
     what: str
-    """`topic` (it is missing), `partitions`, `replication`, `in-sync replicas` or the name of a configuration."""
+    """`topic` (if it is missing), `partitions`, `replication`, `in-sync replicas` or the name of a topic setting."""
     wanted: str
     found: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What `check` found."""
+    """The result of `check`."""
 
     differences: tuple[Difference, ...]
     without_configs: tuple[str, ...]
-    """Topics of a broker that tells no configurations (the embedded one can be so): theirs were not compared."""
+    """Topics whose configuration the broker does not report (the embedded one may not), so it was not compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A topic as the cluster has it."""
+    """A topic of the cluster."""
 
     name: str
     role: str
-    """`raw`, `enriched`, `dead`, `minutes`, `alerts` or `gaps` for those of the settings, else empty."""
+    """`raw`, `enriched`, `dead`, `minutes`, `alerts` or `gaps` for a topic of the settings, otherwise empty."""
     partitions: int
     replication: int
     records: int | None
-    """Kept now; None for a topic that is not of the settings."""
+    """Number of records currently retained; None for a topic that is not in the settings."""
 
 
 ONE_PARTITION = ("minutes", "alerts", "gaps")
-"""Minutes of a whole day are few, and a detector that sees all of them in one order gives the same spikes every time."""
+"""Roles whose topic has one partition.
 
-_KEPT = ("dead", "alerts", "gaps")
-"""Few records, that somebody may ask for much later."""
+There are few records in a day, and a detector that sees all minutes in one order finds the same spikes every time.
+"""
+
+_RETAINED = ("dead", "alerts", "gaps")
+"""Roles whose topic has few records that may be needed much later."""
 
 
 def planned(settings: Settings) -> tuple[Topic, ...]:
-    """The topics of the settings, in the order of `ROLES`."""
+    """Return the topics of the settings, in the order of `ROLES`."""
     topics = settings.topics
     hours = topics.retention_hours
     common = {
         "cleanup.policy": "delete",
-        "compression.type": "producer",  # as the client compressed it: the broker need not do it again
-        "message.timestamp.type": "CreateTime",  # retention and replays work on event times
+        "compression.type": "producer",  # keeps the compression of the client, so the broker does not recompress
+        "message.timestamp.type": "CreateTime",  # retention and replays rely on event times
         "min.insync.replicas": str(topics.min_insync_replicas),
         "retention.ms": "-1" if hours < 0 else str(int(hours * _MS_PER_HOUR)),
     }
 
     def topic(role: str, name: str) -> Topic:
-        size = topics.dead_retention_bytes if role in _KEPT else topics.retention_bytes
+        size = topics.dead_retention_bytes if role in _RETAINED else topics.retention_bytes
         limits = {"retention.bytes": str(size), "max.message.bytes": str(topics.limits[name])}
         return Topic(
             name=name,
@@ -128,9 +131,12 @@ def planned(settings: Settings) -> tuple[Topic, ...]:
 
 
 def create(settings: Settings) -> Created:
-    """Makes the topics that are missing and waits until they can be used; those that stand are left as they are.
+    """Create missing topics and wait until they can be used; existing topics are left unchanged.
 
-    Raises SettingsError when the cluster cannot make such a topic, Refused or Unavailable.
+    Raises:
+        SettingsError: The cluster cannot create such a topic.
+        Refused: Access rights are missing.
+        Unavailable: The cluster does not answer.
     """
     wanted = {
         topic.name: {
@@ -140,26 +146,29 @@ def create(settings: Settings) -> Created:
         }
         for topic in planned(settings)
     }
-    made, stood, faults = [], [], []
+    made, existing, errors = [], [], []
     with _admin(settings.kafka) as admin:
         for answer in admin.create_topics(wanted, raise_errors=False)["topics"]:
             match kafka_errors.for_code(answer["error_code"]):
                 case kafka_errors.NoError:
                     made.append(answer["name"])
                 case kafka_errors.TopicAlreadyExistsError:
-                    stood.append(answer["name"])
+                    existing.append(answer["name"])
                 case kind:
-                    faults.append(_fault(kind, f"topic {answer['name']}: {answer['error_message'] or kind.__name__}"))
-        if faults:
-            raise faults[0]
+                    errors.append(_error(kind, f"topic {answer['name']}: {answer['error_message'] or kind.__name__}"))
+        if errors:
+            raise errors[0]
         admin.wait_for_topics(list(wanted), timeout_ms=_TIMEOUT_MS)
-    return Created(made=tuple(made), stood=tuple(stood))
+    return Created(made=tuple(made), stood=tuple(existing))
 
 
 def grow(settings: Settings) -> list[Growth]:
-    """Gives topics that have fewer partitions than the settings want the ones that are missing; nothing else changes.
+    """Add partitions to topics that have fewer than the settings ask for; change nothing else.
 
-    Raises SettingsError when the cluster cannot do that, Refused or Unavailable.
+    Raises:
+        SettingsError: The cluster cannot add the partitions.
+        Refused: Access rights are missing.
+        Unavailable: The cluster does not answer.
     """
     wanted = {topic.name: topic.partitions for topic in planned(settings)}
     with _admin(settings.kafka) as admin:
@@ -176,12 +185,12 @@ def grow(settings: Settings) -> list[Growth]:
             for result in answer.results:
                 kind = kafka_errors.for_code(result.error_code)
                 if kind is not kafka_errors.NoError:
-                    raise _fault(kind, f"topic {result.name}: {result.error_message or kind.__name__}")
+                    raise _error(kind, f"topic {result.name}: {result.error_message or kind.__name__}")
     return grown
 
 
 def check(settings: Settings) -> Check:
-    """Compares the topics of the cluster with the settings. Raises Refused or Unavailable."""
+    """Compare the topics of the cluster with the settings. Raises Refused or Unavailable."""
     wanted = planned(settings)
     differences: list[Difference] = []
     without_configs = []
@@ -202,37 +211,43 @@ def check(settings: Settings) -> Check:
 
 
 def missing(settings: Settings) -> list[str]:
-    """The topics of the settings that the cluster does not have. Raises Refused or Unavailable."""
+    """Return the topics of the settings that do not exist. Raises Refused or Unavailable."""
     names = [topic.name for topic in planned(settings)]
     with _admin(settings.kafka) as admin:
-        there = {topic["name"] for topic in admin.describe_topics(names) if _exists(topic)}
-    return [name for name in names if name not in there]
+        existing = {topic["name"] for topic in admin.describe_topics(names) if _exists(topic)}
+    return [name for name in names if name not in existing]
 
 
 def names(kafka: KafkaSettings) -> set[str]:
-    """The topics of the cluster but Kafka's own. Raises Refused or Unavailable."""
+    """Return the topics of the cluster, except internal ones. Raises Refused or Unavailable."""
     with _admin(kafka) as admin:
         return {state["name"] for state in admin.describe_topics() if not state["is_internal"] and _exists(state)}
 
 
 def delete(settings: Settings) -> list[str]:
-    """Deletes the topics of a replay and what its groups committed. Raises Refused, Unavailable, SettingsError."""
+    """Delete the topics and consumer groups of a replay, and return the deleted topics.
+
+    Raises:
+        SettingsError: The run is the live run, whose topics are never deleted.
+        Refused: Access rights are missing.
+        Unavailable: The cluster does not answer.
+    """
     if settings.run == LIVE:
-        raise SettingsError("the topics of the live day are not deleted by tagpulse")
+        raise SettingsError("tagpulse does not delete the topics of the live run: use the tools of Kafka for that")
     prefix = f"{settings.kafka.group_prefix}."
     with _admin(settings.kafka) as admin:
         wanted = [topic.name for topic in planned(settings)]
-        standing = [state["name"] for state in admin.describe_topics(wanted) if _exists(state)]
-        if standing:
-            admin.delete_topics(standing)
+        existing = [state["name"] for state in admin.describe_topics(wanted) if _exists(state)]
+        if existing:
+            admin.delete_topics(existing)
         groups = [group["group_id"] for group in admin.list_groups() if group["group_id"].startswith(prefix)]
         if groups:
             admin.delete_groups(groups)
-    return standing
+    return existing
 
 
 def listing(settings: Settings) -> list[Listing]:
-    """Every topic of the cluster but Kafka's own, in the order of their names. Raises Refused or Unavailable."""
+    """Return every topic of the cluster, except internal ones, sorted by name. Raises Refused or Unavailable."""
     topics = settings.topics
     roles = {name: role for role, name in topics.names.items()}
     with _admin(settings.kafka) as admin:
@@ -268,27 +283,27 @@ def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
             KafkaAdminClient, kafka, request_timeout_ms=_TIMEOUT_MS, bootstrap_timeout_ms=_TIMEOUT_MS
         )
     except kafka_errors.KafkaError as error:
-        raise Unavailable(f"{kafka.bootstrap_servers}: {error}: `tagpulse doctor` says why") from error
+        raise Unavailable(f"{kafka.bootstrap_servers}: {error}: run `tagpulse doctor` to find out why") from error
     try:
         yield admin
     except kafka_errors.KafkaError as error:
-        raise _fault(type(error), f"{kafka.bootstrap_servers}: {error or type(error).__name__}") from error
+        raise _error(type(error), f"{kafka.bootstrap_servers}: {error or type(error).__name__}") from error
     finally:
         admin.close()
 
 
-def _fault(kind: type[Exception], text: str) -> TagpulseError:
+def _error(kind: type[Exception], text: str) -> TagpulseError:
     if issubclass(kind, _REFUSALS):
-        return Refused(f"{text}: ask for the rights, or let who has them run `tagpulse topics create`")
+        return Refused(f"{text}: obtain the access rights, or ask someone who has them to run `tagpulse topics create`")
     if issubclass(kind, _WRONG_SETTINGS):
-        return SettingsError(f"{text}: mend the settings TAGPULSE_TOPICS__…")
-    return Unavailable(f"{text}: try again, and see the broker's log")
+        return SettingsError(f"{text}: correct the TAGPULSE_TOPICS__… settings")
+    return Unavailable(f"{text}: try again, and check the log of the broker")
 
 
 def _exists(state: Mapping[str, Any]) -> bool:
     kind = kafka_errors.for_code(state["error_code"])
     if issubclass(kind, _REFUSALS):
-        raise _fault(kind, f"topic {state['name']}: {kind.__name__}")
+        raise _error(kind, f"topic {state['name']}: {kind.__name__}")
     return bool(state["error_code"] == _OK)
 
 
@@ -318,6 +333,6 @@ def _compare_configs(topic: Topic, found: Mapping[str, str]) -> Iterator[Differe
 
 
 def _configs(admin: KafkaAdminClient, topic: str) -> dict[str, str]:
-    # all of them: the embedded broker hangs up on a request for some by name
+    # all of them, because the embedded broker closes the connection on a request for specific names
     described = admin.describe_configs([ConfigResource("TOPIC", topic)], config_filter="all")
     return {name: str(config["value"]) for name, config in described.get("topic", {}).get(topic, {}).items()}

@@ -1,12 +1,13 @@
-"""The replay of a day: its posts once more through the same code, apart from the live day, as fast as one likes.
+"""Replaying messages: earlier posts pass through the same code again, separate from the live run and at any speed.
 
-selection.py   which messages
-reader.py      what a reader of messages promises
-kafka.py  files.py  lookup.py    the readers
-feed.py        items → the run's own `posts.raw`, paced, resumable
-workers.py     the run's enrich and store workers
-manifest.py    what came of it, and whether it adds up
-plan.py        what a replay would do
-replay.py      all of these together
-runs.py        the runs that there are
+selection.py   Which messages to replay
+reader.py      The interface of readers of messages
+kafka.py  files.py  lookup.py    The readers
+feed.py        Sends items to the `posts.raw` of the run; paced and resumable
+workers.py     The enrich, store and watch workers of the run
+manifest.py    The results of a run, and whether they add up
+plan.py        What a replay would do
+state.py       The state of replays on disk
+replay.py      A whole replay
+runs.py        Listing and dropping runs
 """

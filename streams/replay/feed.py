@@ -1,4 +1,4 @@
-"""Items → the run's own `posts.raw`: in order, paced, each confirmed, and after a kill from where it was."""
+"""Sends items to the `posts.raw` of a run: in order, paced, confirmed, and resumed after a kill."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ Source = tuple[str, int]
 
 @dataclass
 class FeedProgress:
-    """How far a feed is; may be read from another thread."""
+    """The progress of a feed; may be read from another thread."""
 
     read: int = 0
     chosen: int = 0
-    """Items that belong to the replay, those that an earlier start had sent among them."""
+    """Items selected for the replay, including those sent before it was resumed."""
     sent: int = 0
-    """Sent by this start and confirmed."""
+    """Items sent and confirmed since this process started."""
     late_seconds: float = 0.0
-    """How far behind its deadline the last item was handed over; 0 without a pace."""
+    """How long after its deadline the last item was sent; 0 without pacing."""
     event_ms: int = 0
-    """Time of the newest item that was handed over."""
+    """Record time of the newest item sent, in milliseconds since 1970."""
     unreadable: int = 0
     done: bool = False
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Which items stand in the run's topic already: the last offset of each source in each partition of the topic."""
+    """The items already in the topic of the run: the last offset of each source partition, by topic partition."""
 
     offsets: Mapping[int, Mapping[Source, int]] = field(default_factory=dict)
 
@@ -54,21 +54,21 @@ class ResumePoint:
 
 
 def resume_point(settings: Settings) -> ResumePoint:
-    """Reads what an earlier start of the run has sent. Raises Unavailable."""
+    """Return which items of the run have already been sent. Raises Unavailable."""
     found: dict[int, dict[Source, int]] = defaultdict(dict)
     for record in read_topic(settings.kafka, settings.topics.raw):
         if origin := origin_of(record.headers):
             name, partition, offset = parse_location(origin)
-            places = found[record.partition]
-            places[name, partition] = max(offset, places.get((name, partition), -1))
+            offsets = found[record.partition]
+            offsets[name, partition] = max(offset, offsets.get((name, partition), -1))
     return ResumePoint(found)
 
 
 class ReplayFeed:
-    """Sends the chosen items of a reader to the run's topic.
+    """Sends the selected items of a reader to the topic of the run.
 
-    Items of one source partition keep their order within each partition of the topic, so that the last one found there
-    says what the run has: after a kill nothing is left out, and nothing sent twice.
+    Items of a source partition keep their order within each partition of the topic, so the last one found there shows
+    how far the run is: after a kill, no item is left out or sent twice.
     """
 
     def __init__(
@@ -81,62 +81,80 @@ class ReplayFeed:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`settings` are those of the run; `speed`: how many times faster than it happened, infinity as fast as it goes."""
+        """Set up the feed without connecting.
+
+        Args:
+            reader: The source of the items.
+            selection: Which items to send.
+            settings: Settings of the run.
+            speed: Speed relative to real time; infinity: no pacing.
+            clock: Monotonic clock, in seconds.
+            sleep: Sleeps for a number of seconds.
+        """
         self._reader = reader
-        self._chooser = Selector(selection)
+        self._selector = Selector(selection)
         self._settings = settings
         self._speed = speed
         self._clock = clock
         self._sleep = sleep
         self._stopping = False
-        self._outbox = ReliableProducer(settings, self._oversize)
+        self._producer = ReliableProducer(settings, self._oversize)
         self._partitions: list[int] = []
         self.progress = FeedProgress()
 
     def stop(self) -> None:
-        """Ends `run` soon, from another thread: the same replay goes on from there."""
+        """Make `run` return soon; may be called from another thread. The same replay can be resumed from there."""
         self._stopping = True
-        self._outbox.stop()
+        self._producer.stop()
 
     def run(self, already: ResumePoint) -> bool:
-        """Returns whether all was sent and confirmed. Raises Unavailable, BadInput, Refused."""
+        """Send the items and return whether all of them are sent and confirmed.
+
+        Args:
+            already: The items to skip because they were sent before.
+
+        Raises:
+            Unavailable: Kafka or the source does not answer.
+            BadInput: The source cannot be read.
+            Refused: Kafka rejects a record for good.
+        """
         try:
-            self._outbox.open()
+            self._producer.open()
         except KafkaError as error:
             raise Unavailable(
-                f"{self._settings.kafka.bootstrap_servers}: {error}: `tagpulse doctor` says why"
+                f"{self._settings.kafka.bootstrap_servers}: {error}: run `tagpulse doctor` to find out why"
             ) from error
         with open_reader(self._settings.kafka) as consumer:
             self._partitions = sorted(at.partition for at in partitions_of(consumer, self._settings.topics.raw))
         try:
             for records in self._due(already):
-                self._outbox.send(records)
+                self._producer.send(records)
                 self._note(records)
-            self.progress.done = not self._stopping and self._outbox.drain() == 0
+            self.progress.done = not self._stopping and self._producer.drain() == 0
         except Stopped:
             self.progress.done = False
         finally:
-            self._outbox.close(_CLOSE_SECONDS)
-            self.progress.sent = self._outbox.confirmed[self._settings.topics.raw]
+            self._producer.close(_CLOSE_SECONDS)
+            self.progress.sent = self._producer.confirmed[self._settings.topics.raw]
         return self.progress.done
 
     def _due(self, already: ResumePoint) -> Iterator[list[OutgoingRecord]]:
-        """The chosen items that are not in the topic yet, each when its time has come."""
+        """Yield the selected items that are not in the topic yet, each when it is due."""
         paced = self._speed != inf
-        begin: tuple[float, int] | None = None
+        start: tuple[float, int] | None = None
         for block in self._reader.items(in_time=paced):
             due: list[OutgoingRecord] = []
             for item in block:
                 self.progress.read += 1
-                if not self._chooser.chooses(item):
+                if not self._selector.chooses(item):
                     continue
                 self.progress.chosen += 1
                 partition = self._partition(item)
                 if already.holds(partition, item):
                     continue
                 if paced:
-                    begin = begin or (self._clock(), item.timestamp_ms)
-                    deadline = begin[0] + (item.timestamp_ms - begin[1]) / 1000 / self._speed
+                    start = start or (self._clock(), item.timestamp_ms)
+                    deadline = start[0] + (item.timestamp_ms - start[1]) / 1000 / self._speed
                     if deadline > self._clock():
                         yield due
                         due = []
@@ -145,19 +163,19 @@ class ReplayFeed:
                 due.append(self._record(item, partition))
                 if self._stopping:
                     return
-            self.progress.unreadable = self._chooser.unreadable
+            self.progress.unreadable = self._selector.unreadable
             yield due
 
     def _wait_until(self, deadline: float) -> None:
         while not self._stopping and (left := deadline - self._clock()) > 0:
             self._sleep(min(left, _LONGEST_SLEEP_SECONDS))
-            self._outbox.settle()
+            self._producer.settle()
 
     def _partition(self, item: Item) -> int:
-        """As the key says, as everywhere in Kafka; known without asking where the source is a topic of the same shape."""
+        """Return the partition for the key of an item, which is the same one if the source has as many partitions."""
         if self._reader.partitions == len(self._partitions):
             return item.partition
-        # without a key a producer would choose at random, and a later start otherwise
+        # without a key a producer would choose at random, and differently after a resume
         number = item.offset if item.key is None else murmur2(item.key) & 0x7FFFFFFF
         return self._partitions[number % len(self._partitions)]
 
@@ -170,7 +188,7 @@ class ReplayFeed:
     def _note(self, records: Sequence[OutgoingRecord]) -> None:
         if records:
             self.progress.event_ms = max(self.progress.event_ms, records[-1].timestamp_ms)
-        self.progress.sent = self._outbox.confirmed[self._settings.topics.raw]
+        self.progress.sent = self._producer.confirmed[self._settings.topics.raw]
 
     def _oversize(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
         now = utc_now()

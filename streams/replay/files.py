@@ -1,4 +1,4 @@
-"""Items from files, read as `tagpulse produce file` reads them, and from messages that were kept elsewhere."""
+"""Readers of files, which are read as by `tagpulse produce file`, and of messages stored elsewhere."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ _AT_ONCE = 500
 
 
 class FileReader(Reader):
-    """Files one after the other; the offset of an item is its number among them all, counted from 0."""
+    """Reads files one after the other; the offset of an item is its number across all files, from 0."""
 
     def __init__(self, paths: Sequence[str], *, max_line_bytes: int) -> None:
-        """`max_line_bytes`: a longer line is cut and cannot be read. Raises BadInput when a file is not there."""
+        """Open the files.
+
+        Args:
+            paths: The files, in order.
+            max_line_bytes: Maximum length of a line; longer ones are cut and unreadable.
+
+        Raises:
+            BadInput: A file does not exist.
+        """
         self._source = FileSource(paths, max_line_bytes=max_line_bytes, batch_size=_AT_ONCE)
         self._name = f"file:{','.join(paths)}"
 
@@ -40,7 +48,7 @@ class FileReader(Reader):
 
 
 class MessageReader(Reader):
-    """Messages in the order of time, such as the lake gives them; the offset of an item is its number."""
+    """Reads messages in time order, such as those of the lake; the offset of an item is its number."""
 
     def __init__(self, name: str, messages: Iterable[Post | Deletion]) -> None:
         self._name = name
@@ -62,9 +70,9 @@ async def _next(batches: AsyncGenerator[Batch]) -> Batch | None:
 
 def _item(name: str, number: int, content: Content) -> Record:
     if isinstance(content, Gap):
-        raise TypeError("only networks have gaps")
+        raise TypeError("a gap can only come from a network, not from a file or the lake")
     if isinstance(content, Unreadable):
-        # its bytes travel on, so that the run's own dead letters say what is wrong with them
+        # passed on as it is, so that the dead letters of the run say what is wrong with it
         return Record(name, 0, number, int(utc_now().timestamp() * 1000), None, content.value, HEADERS)
     collected = content.collected_at if isinstance(content, Post) else None
     time_ms = record_time_ms(content, collected_at=collected or utc_now())

@@ -1,4 +1,4 @@
-"""Items from `posts.raw`, read without a group: the live day's workers and offsets are left alone."""
+"""A reader of `posts.raw` without a group, so that it affects neither the workers nor the offsets of the live run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from streams.settings import KafkaSettings
 _POLL_MS = 200
 _SILENCE_SECONDS = 60.0
 _WAITING = 2_000
-"""Items of a partition that wait for those of others before it is read no further."""
+"""Number of waiting items at which a partition is paused until the others catch up."""
 
 
 class KafkaReader(Reader):
-    """A topic between two offsets of each partition, found from a selection when it is made."""
+    """Reads a topic between two offsets of each partition, which `open` derives from a selection."""
 
     def __init__(self, kafka: KafkaSettings, bounds: Sequence[Bounds]) -> None:
         self._kafka = kafka
@@ -34,11 +34,16 @@ class KafkaReader(Reader):
 
     @classmethod
     def open(cls, kafka: KafkaSettings, topic: str, selection: Selection) -> KafkaReader:
-        """Raises BadInput when there is no such topic, Unavailable."""
+        """Return a reader of a topic.
+
+        Raises:
+            BadInput: The topic does not exist.
+            Unavailable: Kafka does not answer.
+        """
         with open_reader(kafka) as consumer:
             partitions = partitions_of(consumer, topic)
             if not partitions:
-                raise BadInput(f"there is no topic {topic}: `tagpulse topics list` names them")
+                raise BadInput(f"there is no topic {topic}: `tagpulse topics list` shows the topics")
             ends = end_offsets(consumer, partitions)
             starts = dict(consumer.beginning_offsets(partitions))
             if selection.since_ms is not None:
@@ -62,24 +67,24 @@ class KafkaReader(Reader):
 
 
 class _Reading:
-    """The partitions that are not at their ends yet."""
+    """The partitions that have not been read to their ends yet."""
 
     def __init__(self, consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
         self._consumer = consumer
         self.open = dict(ends)
 
     def polls(self) -> Iterator[list[Record]]:
-        heard = time.monotonic()
+        last_read = time.monotonic()
         while self.open:
             items = self.poll()
             if items:
-                heard = time.monotonic()
+                last_read = time.monotonic()
                 yield items
-            elif time.monotonic() - heard > _SILENCE_SECONDS:
+            elif time.monotonic() - last_read > _SILENCE_SECONDS:
                 at = next(iter(self.open))
                 raise Unavailable(
-                    f"{partition_name(*at)}: nothing came for {_SILENCE_SECONDS:.0f} s, and its end is not reached: "
-                    "the same command goes on from here"
+                    f"{partition_name(*at)}: no records arrived for {_SILENCE_SECONDS:.0f} s before its end: "
+                    "run the same command again to resume"
                 )
 
     def poll(self) -> list[Record]:
@@ -88,28 +93,30 @@ class _Reading:
             end = self.open.get(at, 0)
             items += [_item(record) for record in records if record.offset < end]
         for at in [at for at, end in self.open.items() if self._consumer.position(at) >= end]:
-            # its further records are not ours: they must not be fetched for nothing
+            # records after the end are not needed and must not be fetched
             del self.open[at]
             self._consumer.pause(at)
         return items
 
     def hold_back(self, waiting: Mapping[int, deque[Record]]) -> None:
-        """Reads no further where enough is waiting."""
+        """Pause the partitions with enough waiting items, and resume the others."""
         for at in self.open:
             (self._consumer.pause if len(waiting.get(at.partition, ())) >= _WAITING else self._consumer.resume)(at)
 
 
 def _merged(reading: _Reading) -> Iterator[list[Record]]:
-    """By time across the partitions: an item goes once every partition that is not at its end has one waiting."""
+    """Yield items merged by time: an item is due once every partition that is not at its end has one waiting."""
     waiting: dict[int, deque[Record]] = {at.partition: deque() for at in reading.open}
-    heard = time.monotonic()
+    last_read = time.monotonic()
     while reading.open or any(waiting.values()):
         if reading.open:
             for item in reading.poll():
                 waiting[item.partition].append(item)
-                heard = time.monotonic()
-            if time.monotonic() - heard > _SILENCE_SECONDS:
-                raise Unavailable(f"nothing came for {_SILENCE_SECONDS:.0f} s: the same command goes on from here")
+                last_read = time.monotonic()
+            if time.monotonic() - last_read > _SILENCE_SECONDS:
+                raise Unavailable(
+                    f"no records arrived for {_SILENCE_SECONDS:.0f} s: run the same command again to resume"
+                )
         needed = {at.partition for at in reading.open}
         ready: list[Record] = []
         heap = [(queue[0].timestamp_ms, partition) for partition, queue in waiting.items() if queue]

@@ -1,4 +1,4 @@
-"""Where in a topic a time begins, checked: some brokers answer the question wrongly."""
+"""Looks up offsets by time, and checks them because some brokers answer incorrectly."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ _POLL_MS = 100
 def start_offsets(
     consumer: KafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int], since_ms: int
 ) -> dict[TopicPartition, int]:
-    """The offset in each partition before which every record is older than `since_ms`.
+    """Return an offset in each partition before which every record is older than `since_ms`.
 
-    Kafka answers with the first record that is as late. The answer is believed when that record is as late indeed and the
-    one before it is not; else everything is read, from the partition's start (the embedded broker answers 0 to whatever
-    it is asked). The consumer is left assigned to the partitions. Raises Unavailable.
+    Kafka answers with the first record at or after that time. The answer is accepted if that record is indeed late
+    enough and the one before it is not. Otherwise the partition is read from its start; the embedded broker, for one,
+    always answers 0.
+
+    Args:
+        consumer: A consumer, which is left with a different assignment.
+        starts: The first offset of each partition.
+        ends: The end offset of each partition.
+        since_ms: The time, in milliseconds since 1970.
+
+    Raises:
+        Unavailable: Kafka does not answer.
     """
     answers = consumer.offsets_for_times(dict.fromkeys(starts, since_ms))
     found = {}
@@ -37,7 +46,7 @@ def start_offsets(
             found[at] = offset
         else:
             logger.warning(
-                "%s[%d]: the broker's look-up by time is wrong; the partition is read from its start",
+                "%s[%d]: the broker looked up a wrong offset by time; the partition is read from its start",
                 at.topic,
                 at.partition,
             )
@@ -52,13 +61,15 @@ def _agrees(consumer: KafkaConsumer, at: TopicPartition, offset: int, end: int, 
 
 
 def _timestamp(consumer: KafkaConsumer, at: TopicPartition, offset: int, end: int) -> int | None:
-    """The time of the first record from `offset` on; None when there is none before `end`."""
+    """Return the time of the first record from `offset` on, or None if there is none before `end`."""
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     consumer.assign([at])
     consumer.seek(at, offset)
     while consumer.position(at) < end:
         if time.monotonic() > deadline:
-            raise Unavailable(f"{record_location(at.topic, at.partition, offset)} cannot be read in time")
+            raise Unavailable(
+                f"{record_location(at.topic, at.partition, offset)} could not be read within {_TIMEOUT_SECONDS:.0f} s"
+            )
         for record in consumer.poll(timeout_ms=_POLL_MS, max_records=1).get(at, ()):
             return int(record.timestamp) if record.offset < end else None
     return None

@@ -1,4 +1,4 @@
-"""What came of a replay, read from its topics, and whether it adds up: read = enriched + dead."""
+"""The results of a replay, read from its topics, and whether they add up: read = enriched + dead."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RecordLocation = tuple[str, int, int]
 
 
 class RunCounts(msgspec.Struct, kw_only=True):
-    """Messages read, and what became of them."""
+    """Numbers of messages read, enriched and dead."""
 
     read: int = 0
     enriched: int = 0
@@ -40,35 +40,38 @@ class RunCounts(msgspec.Struct, kw_only=True):
 
 
 class Manifest(msgspec.Struct, kw_only=True):
-    """The account of a run. Posts and deletions both count, each record of the source once."""
+    """The results of a run. Posts and deletions both count, and each record of the source counts once."""
 
     run: str
     read: int
-    """Messages that were chosen."""
+    """Number of selected messages."""
     enriched: int
-    """Of these, what stands on the run's `posts.enriched`: posts with their answers, and deletions passed on."""
+    """Messages on the `posts.enriched` of the run: enriched posts, and deletions passed on."""
     dead: int
-    """Of these, what stands on the run's `posts.dead` alone."""
+    """Messages only on the `posts.dead` of the run."""
     deletions: int
-    """Of `enriched`, the deletions."""
+    """Deletions among `enriched`."""
     partitions: dict[str, RunCounts]
-    """By partition of the source, `topic[partition]`."""
+    """Counts by source partition, `topic[partition]`."""
     hashtags: dict[str, RunCounts]
-    """By hashtag; a post counts for each of its own, what has none stands under the empty name."""
+    """Counts by hashtag. A post counts for each of its hashtags; the empty name is for messages without one."""
     model_version: str
     models: list[str]
-    """Every model that answered, with its version, what computed it and in which numbers."""
+    """Every model used, with its version, runtime and precision."""
     checksum: str
-    """SHA-256 over the results that stand at the end, each post's newest edit without deleted ones, in sorted order and
-    without the time at which they were made: equal for equal results, whatever the messages were read from."""
+    """SHA-256 of the final results.
+
+    These are the newest edits of all posts that are not deleted, in sorted order and without the time of enrichment.
+    Equal results have equal checksums, whatever the source of the messages.
+    """
     reconciled: bool
-    """Every chosen message was enriched or is a dead letter, none was answered in two ways, and no two posts share an id."""
+    """Whether every selected message is enriched or dead, none has two different results, and post IDs are unique."""
     repeated_ids: int = 0
-    """Of `enriched`, the posts whose id another post had before, with another author or text: sinks keep one of them."""
+    """Posts among `enriched` with the ID of an earlier post but another author or text; sinks keep one of them."""
     refused: dict[str, int] = {}
-    """Dead letters of the store workers, by reason: enriched, but not kept."""
+    """Dead letters of the store workers by reason: messages that were enriched but not stored."""
     sinks: dict[str, int] = {}
-    """Posts that each sink holds of the run."""
+    """Number of posts of the run in each sink."""
     source: str = ""
     selection: dict[str, Any] = {}
     started_at: str = ""
@@ -77,32 +80,36 @@ class Manifest(msgspec.Struct, kw_only=True):
 
 
 class _Version(NamedTuple):
-    """The result of a post as it was written, or edited, at some time."""
+    """The result of one version of a post: the original or an edit."""
 
     edited_at: datetime | None
     created_at: datetime
     offset: int
-    """In the source."""
+    """Offset in the source."""
     digest: bytes
 
     @property
     def order(self) -> tuple[bool, datetime, int]:
-        """The greatest of a post's versions counts."""
+        """The sort key by which the newest version of a post is the greatest."""
         return self.edited_at is not None, self.edited_at or self.created_at, self.offset
 
 
 class Account:
-    """Reads a run's topics into a manifest."""
+    """Builds a manifest from the topics of a run."""
 
     def __init__(self, settings: Settings) -> None:
-        """`settings` are those of the run."""
+        """Set up an empty account.
+
+        Args:
+            settings: Settings of the run.
+        """
         self._settings = settings
         self._origins: dict[RecordLocation, RecordLocation] = {}
-        """Where each record of the run's topic came from; a record that was sent twice has one origin."""
+        """The origin of each record in the topic of the run; a record that was sent twice has the same origin."""
         self._hashtags: dict[RecordLocation, tuple[str, ...]] = {}
         self._results: dict[RecordLocation, bytes] = {}
         self._newest: dict[bytes, _Version] = {}
-        """By the key of the post."""
+        """The newest version of each post, by its key."""
         self._deleted_at: dict[bytes, datetime] = {}
         self._dead: set[RecordLocation] = set()
         self._deletions: set[RecordLocation] = set()
@@ -114,15 +121,15 @@ class Account:
         self._repeated_ids = 0
 
     def manifest(self) -> Manifest:
-        """Raises Unavailable."""
+        """Read the topics and return the manifest. Raises Unavailable."""
         kafka, topics = self._settings.kafka, self._settings.topics
         for record in read_topic(kafka, topics.raw):
-            self._take_raw(record)
+            self._add_raw(record)
         for record in read_topic(kafka, topics.enriched):
-            self._take_enriched(record)
+            self._add_enriched(record)
         for record in read_topic(kafka, topics.dead):
-            self._take_dead(record)
-        self._dead -= self._results.keys()  # it was sent again from the dead letters, and then enriched
+            self._add_dead(record)
+        self._dead -= self._results.keys()  # dead letters that were retried and then enriched
         read, enriched, dead = set(self._hashtags), set(self._results), self._dead
         reconciled = not self._contradictions and not self._repeated_ids and enriched | dead == read
         return Manifest(
@@ -141,14 +148,14 @@ class Account:
             refused=dict(sorted(self._refused.items())),
         )
 
-    def _take_raw(self, record: ConsumerRecord) -> None:
-        place = (record.topic, record.partition, record.offset)
+    def _add_raw(self, record: ConsumerRecord) -> None:
+        location = (record.topic, record.partition, record.offset)
         origin = origin_of(record.headers)
-        self._origins[place] = parse_location(origin) if origin else place
-        self._hashtags[self._origins[place]] = hashtags_of(record.value) or (NO_HASHTAG,)
+        self._origins[location] = parse_location(origin) if origin else location
+        self._hashtags[self._origins[location]] = hashtags_of(record.value) or (NO_HASHTAG,)
 
-    def _take_enriched(self, record: ConsumerRecord) -> None:
-        origin = self._origins.get(_place(origin_of(record.headers)))
+    def _add_enriched(self, record: ConsumerRecord) -> None:
+        origin = self._origins.get(_location(origin_of(record.headers)))
         if origin is None:
             self._contradictions += 1
             return
@@ -175,53 +182,53 @@ class Account:
         if self._results.setdefault(origin, digest) != digest:
             self._contradictions += 1
 
-    def _take_dead(self, record: ConsumerRecord) -> None:
+    def _add_dead(self, record: ConsumerRecord) -> None:
         try:
             letter = decode_dead(record.value, record.headers)
         except BadMessage:
             return
         if not isinstance(letter, DeadLetter):
             return
-        place = (letter.topic, letter.partition, letter.offset)
+        location = (letter.topic, letter.partition, letter.offset)
         if letter.topic == self._settings.topics.enriched:
             self._refused[letter.reason] += 1
             return
-        origin = self._origins.get(place, place)
-        if origin not in self._hashtags:  # too large for the run's topic: it never got there
+        origin = self._origins.get(location, location)
+        if origin not in self._hashtags:  # too large for the topic of the run, so it was never written there
             self._hashtags[origin] = (NO_HASHTAG,)
         self._dead.add(origin)
 
     def _by_partition(self) -> dict[str, RunCounts]:
         counts: dict[str, RunCounts] = defaultdict(RunCounts)
-        for place in self._hashtags:
-            self._count(counts[partition_name(*place[:2])], place)
+        for location in self._hashtags:
+            self._count(counts[partition_name(*location[:2])], location)
         return dict(sorted(counts.items()))
 
     def _by_hashtag(self) -> dict[str, RunCounts]:
         counts: dict[str, RunCounts] = defaultdict(RunCounts)
-        for place, hashtags in self._hashtags.items():
+        for location, hashtags in self._hashtags.items():
             for hashtag in hashtags:
-                self._count(counts[hashtag], place)
+                self._count(counts[hashtag], location)
         return dict(sorted(counts.items(), key=lambda item: (-item[1].read, item[0])))
 
-    def _count(self, counts: RunCounts, place: RecordLocation) -> None:
+    def _count(self, counts: RunCounts, location: RecordLocation) -> None:
         counts.read += 1
-        counts.enriched += place in self._results
-        counts.dead += place in self._dead
+        counts.enriched += location in self._results
+        counts.dead += location in self._dead
 
     def _checksum(self) -> str:
         whole = hashlib.sha256()
-        for digest in sorted(version.digest for key, version in self._newest.items() if self._stands(key, version)):
+        for digest in sorted(version.digest for key, version in self._newest.items() if self._is_current(key, version)):
             whole.update(digest)
         return whole.hexdigest()
 
-    def _stands(self, key: bytes, version: _Version) -> bool:
-        """A post that was edited after its deletion is back, as in the views of the sinks."""
+    def _is_current(self, key: bytes, version: _Version) -> bool:
+        """Return whether a version is not deleted; a later edit restores a post, as in the views of the sinks."""
         deleted_at = self._deleted_at.get(key)
         return deleted_at is None or (version.edited_at is not None and version.edited_at > deleted_at)
 
 
-def _place(origin: str | None) -> RecordLocation:
+def _location(origin: str | None) -> RecordLocation:
     return parse_location(origin) if origin else ("", -1, -1)
 
 

@@ -1,4 +1,4 @@
-"""What a replay would do: messages by partition, and how long it would take."""
+"""The plan of a replay: the messages of each partition and the estimated duration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAMPLE = 512
 
 
 class PlannedPartition(msgspec.Struct, kw_only=True):
-    """A partition of the source; times in milliseconds since 1970."""
+    """A source partition; times are in milliseconds since 1970."""
 
     name: str
     partition: int
@@ -30,15 +30,15 @@ class PlannedPartition(msgspec.Struct, kw_only=True):
 
 
 class ReplayPlan(msgspec.Struct, kw_only=True):
-    """The whole."""
+    """The plan of a replay."""
 
     parts: list[PlannedPartition]
     unreadable: int
-    """Left out, since they cannot be read for their hashtag or source."""
+    """Number of messages left out because they cannot be decoded to find their hashtags or source."""
     seconds: float
-    """Estimated: what the pace takes, or the model where that takes longer."""
+    """Estimated duration: that of the pacing or that of the model, whichever is longer."""
     posts_per_second: float
-    """What the model does here, measured on some of the posts."""
+    """Throughput of the model on this machine, measured on the first posts."""
 
     @property
     def chosen(self) -> int:
@@ -53,8 +53,20 @@ def make_plan(
     speed: float,
     clock: Callable[[], float] = time.perf_counter,
 ) -> ReplayPlan:
-    """Reads everything once, changes nothing, and times the model on the first posts. Raises Unavailable, BadInput."""
-    chooser = Selector(selection)
+    """Read all messages, and time the model on the first posts, without changing anything.
+
+    Args:
+        reader: The source of the messages.
+        selection: Which messages to replay.
+        enricher: The model to time.
+        speed: Speed relative to real time; infinity: no pacing.
+        clock: Clock for the timing, in seconds.
+
+    Raises:
+        Unavailable: The source does not answer.
+        BadInput: The source cannot be read.
+    """
+    selector = Selector(selection)
     parts = {
         (each.topic, each.partition): PlannedPartition(name=each.topic, partition=each.partition)
         for each in reader.bounds
@@ -64,7 +76,7 @@ def make_plan(
         for item in items:
             part = parts[item.topic, item.partition]
             part.read += 1
-            if chooser.chooses(item):
+            if selector.chooses(item):
                 part.chosen += 1
                 part.first_ms = item.timestamp_ms if part.first_ms is None else min(part.first_ms, item.timestamp_ms)
                 part.last_ms = item.timestamp_ms if part.last_ms is None else max(part.last_ms, item.timestamp_ms)
@@ -72,12 +84,12 @@ def make_plan(
                     texts += _texts(item)
     rate = _rate(enricher, texts, clock)
     chosen = sum(part.chosen for part in parts.values())
-    begun = [part.first_ms for part in parts.values() if part.first_ms is not None]
-    ended = [part.last_ms for part in parts.values() if part.last_ms is not None]
-    pace = (max(ended) - min(begun)) / 1000 / speed if begun and speed != inf else 0.0
+    starts = [part.first_ms for part in parts.values() if part.first_ms is not None]
+    ends = [part.last_ms for part in parts.values() if part.last_ms is not None]
+    pace = (max(ends) - min(starts)) / 1000 / speed if starts and speed != inf else 0.0
     return ReplayPlan(
         parts=list(parts.values()),
-        unreadable=chooser.unreadable,
+        unreadable=selector.unreadable,
         seconds=max(pace, chosen / rate if rate else 0.0),
         posts_per_second=rate,
     )
@@ -94,6 +106,6 @@ def _texts(item: Record) -> list[str]:
 def _rate(enricher: TextEnricher, texts: list[str], clock: Callable[[], float]) -> float:
     if not texts:
         return 0.0
-    began = clock()
+    started = clock()
     enricher.enrich(texts)
-    return len(texts) / max(clock() - began, 1e-9)
+    return len(texts) / max(clock() - started, 1e-9)

@@ -1,4 +1,4 @@
-"""What a reader of a replay promises: records as they stand in its source, untouched."""
+"""The interface of the readers of a replay, which return the records of a source unmodified."""
 
 from __future__ import annotations
 
@@ -10,32 +10,40 @@ from streams.runtime.lossless import Record
 
 
 class Bounds(NamedTuple):
-    """What a reader reads of a partition: from the first offset up to, but without, the end."""
+    """The offsets that a reader reads in a partition, from `first` to before `end`."""
 
     topic: str
-    """Its name, `file:PATH` or `lake:RUN`."""
+    """Name of the topic, `file:PATH` or `lake:RUN`."""
 
     partition: int
     first: int
     end: int | None
-    """None where it is only known when it is reached: of a file."""
+    """None if the end is unknown until it is reached, as in a file."""
 
 
 class Reader(ABC):
-    """Gives the items of a source, the same ones in the same order each time, and ends.
+    """Returns the finite items of a source, the same ones in the same order every time.
 
-    Items of one partition come in the order of their offsets. With `in_time` those of several partitions come merged by
-    time, else as they are read.
+    Items of a partition are in the order of their offsets. With `in_time` the partitions are merged by time; otherwise
+    their items are in the order in which they are read.
     """
 
     partitions: int | None = None
-    """Of the topic that is read, in which keys choose the partition; None when it is no topic."""
+    """Number of partitions if the source is a topic, in which keys determine the partition; otherwise None."""
 
     @property
     @abstractmethod
     def bounds(self) -> Sequence[Bounds]:
-        """What is read, fixed when the reader was made: what is written later does not belong to it."""
+        """The offsets to read, fixed when the reader is created: records written later are not included."""
 
     @abstractmethod
     def items(self, *, in_time: bool) -> Iterator[Sequence[Record]]:
-        """Reads from the start of the bounds. Raises Unavailable, BadInput."""
+        """Yield the items within the bounds, from their start.
+
+        Args:
+            in_time: Whether to merge the partitions by time.
+
+        Raises:
+            Unavailable: The source does not answer.
+            BadInput: The source cannot be read.
+        """

@@ -1,4 +1,4 @@
-"""A whole replay: its topics, its workers, its feed, and at the end its manifest."""
+"""A whole replay: its topics, workers and feed, and finally its manifest."""
 
 from __future__ import annotations
 
@@ -20,61 +20,76 @@ from streams.replay.state import ReplaySpec, State, StateFolder, selection_of
 from streams.replay.workers import Workers
 from streams.settings import Settings
 
-_LOOK_SECONDS = 0.3
+_POLL_SECONDS = 0.3
 
 
 @dataclass
 class ReplayProgress:
-    """How far a replay is, for whoever shows it."""
+    """The progress of a replay, for display."""
 
     feed: FeedProgress
     left: dict[str, int] = field(default_factory=dict)
-    """Records that each worker has not committed yet."""
+    """Number of records that each worker has not committed yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayRequest:
-    """What is to be replayed, and how."""
+    """What to replay, and how."""
 
     order: ReplaySpec
     selection: Selection
     open_reader: Callable[[Sequence[Bounds]], Reader]
-    """Makes the reader; given the bounds of an earlier start it reads just these, without any it finds them."""
+    """Creates the reader for given bounds, if the replay is resumed, or else for bounds that it determines."""
     speed: float
     concurrency: int
 
 
 class Replay:
-    """One run of a replay; `stop` may be called from a signal handler."""
+    """A replay under the name of a run; `stop` may be called from a signal handler."""
 
     def __init__(self, request: ReplayRequest, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
-        """`settings` are those of the run."""
+        """Set up the replay without starting it.
+
+        Args:
+            request: What to replay, and how.
+            settings: Settings of the run.
+            clock: Returns the current time.
+        """
         self._request = request
         self._settings = settings
-        self._memory = StateFolder(settings.produce.state_path)
+        self._states = StateFolder(settings.produce.state_path)
         self._now = clock
         self._stopping = threading.Event()
         self._feed: ReplayFeed | None = None
 
     def stop(self) -> None:
-        """Ends it soon: the same replay, started again, goes on from there."""
+        """Make `run` return soon; the same replay can be resumed from there."""
         self._stopping.set()
         if self._feed is not None:
             self._feed.stop()
 
     def run(self, show: Callable[[ReplayProgress], None]) -> Manifest | None:
-        """Returns when everything is enriched and stored, None when it was stopped before.
+        """Run the replay until everything is enriched and stored.
 
-        A run that was finished earlier is not done again. `show` is called a few times a second. Raises BadInput when the
-        run's name was used for something else, TagpulseError when a worker fails.
+        A finished run is not repeated; its manifest is returned.
+
+        Args:
+            show: Called with the progress a few times per second.
+
+        Returns:
+            The manifest, or None if the replay was stopped before its end.
+
+        Raises:
+            BadInput: The name of the run is used by a different replay.
+            TagpulseError: A worker failed.
         """
         run = self._settings.run
-        with self._memory.only_one(run):
-            state = self._memory.load(run)
+        with self._states.only_one(run):
+            state = self._states.load(run)
             if state is not None and state.order != self._request.order:
                 raise BadInput(
-                    f"the run {run} was begun with other choices ({_describe(state.order)}): take another name, or "
-                    f"`tagpulse runs drop {run} --execute`"
+                    f"the run {run} was started with other options ({_describe(state.order)}): choose another name, or "
+                    f"remove it with `tagpulse runs drop {run} --execute`"
                 )
             if state is not None and state.manifest is not None:
                 return state.manifest
@@ -84,26 +99,26 @@ class Replay:
                 made = topics.create(self._settings)
                 if made.stood:
                     raise BadInput(
-                        f"there is a topic {made.stood[0]} already, of a run {run} that was not begun here: take another "
-                        f"name, or `tagpulse runs drop {run} --execute`"
+                        f"the topic {made.stood[0]} exists already, from a run {run} that was not started here: choose "
+                        f"another name, or remove it with `tagpulse runs drop {run} --execute`"
                     )
                 state = State(order=self._request.order, bounds=list(reader.bounds), started_at=_text(self._now()))
-                self._memory.save(run, state)
+                self._states.save(run, state)
             else:
                 topics.create(self._settings)
                 reader = self._request.open_reader(state.bounds)
                 already = resume_point(self._settings)
-            manifest = self._play(reader, already, show)
+            manifest = self._execute(reader, already, show)
             if manifest is not None:
-                began = datetime.fromisoformat(state.started_at)
+                started = datetime.fromisoformat(state.started_at)
                 manifest.source, manifest.selection = state.order.origin, selection_of(state.order)
                 manifest.started_at, manifest.finished_at = state.started_at, _text(self._now())
-                manifest.seconds = round((self._now() - began).total_seconds(), 1)
+                manifest.seconds = round((self._now() - started).total_seconds(), 1)
                 state.manifest = manifest
-                self._memory.save(run, state)
+                self._states.save(run, state)
             return manifest
 
-    def _play(self, reader: Reader, already: ResumePoint, show: Callable[[ReplayProgress], None]) -> Manifest | None:
+    def _execute(self, reader: Reader, already: ResumePoint, show: Callable[[ReplayProgress], None]) -> Manifest | None:
         request, settings = self._request, self._settings
         feed = ReplayFeed(reader, request.selection, settings, speed=request.speed)
         self._feed = feed
@@ -111,19 +126,19 @@ class Replay:
             settings,
             request.order.sinks,
             concurrency=request.concurrency,
-            logs=self._memory.logs(settings.run),
+            logs=self._states.logs(settings.run),
             watch=not request.order.unwatched,
         )
         failures: list[Exception] = []
 
-        def feeding() -> None:
+        def run_feed() -> None:
             try:
                 feed.run(already)
             except Exception as error:
                 failures.append(error)
 
-        thread = threading.Thread(target=feeding, name="feed", daemon=True)
-        standing = ReplayProgress(feed.progress)
+        thread = threading.Thread(target=run_feed, name="feed", daemon=True)
+        progress = ReplayProgress(feed.progress)
         try:
             workers.start()
             thread.start()
@@ -131,14 +146,14 @@ class Replay:
                 if failures:
                     raise failures[0]
                 workers.check()
-                fed = not thread.is_alive()
-                standing.left = workers.left()
-                show(standing)
-                if fed and feed.progress.done:
-                    if not any(standing.left.values()) and workers.is_ended:
+                feed_ended = not thread.is_alive()
+                progress.left = workers.left()
+                show(progress)
+                if feed_ended and feed.progress.done:
+                    if not any(progress.left.values()) and workers.is_ended:
                         break
-                    workers.end_input(standing.left)
-                time.sleep(_LOOK_SECONDS)
+                    workers.end_input(progress.left)
+                time.sleep(_POLL_SECONDS)
             else:
                 return None
             workers.stop()

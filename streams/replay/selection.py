@@ -1,4 +1,4 @@
-"""Which messages a replay takes."""
+"""The selection of messages for a replay."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from streams.runtime.lossless import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What is chosen; what is empty or None chooses nothing away.
+    """Criteria for messages; an empty one or None selects all.
 
-    Times are those of the records: a post's own, but never later than its collection.
+    Times are record times: the time of the post, but not later than its collection.
     """
 
     since: datetime | None = None
     until: datetime | None = None
-    """The first moment that no longer belongs to it."""
+    """End time (exclusive)."""
     hashtags: frozenset[str] = frozenset()
-    """As `normalise_hashtags` writes them."""
+    """Hashtags as normalised by `normalise_hashtags`."""
     sources: frozenset[str] = frozenset()
     offsets: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    """First and last offset by partition; with any, the other partitions are left out."""
+    """First and last offset by partition; unless empty, the other partitions are left out."""
 
     @property
     def by_content(self) -> bool:
-        """It takes reading a message to know whether it is chosen."""
+        """Whether messages must be decoded to decide."""
         return bool(self.hashtags or self.sources)
 
     @property
@@ -42,26 +42,26 @@ class Selection:
 
 
 class Selector:
-    """Tells which items are chosen; remembers the posts that were, so that their deletions go with them."""
+    """Selects items, and remembers the selected posts so that their edits and deletions are selected too."""
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self._since, self._until = selection.since_ms, selection.until_ms
         self._posts: set[tuple[str, str]] = set()
         self.unreadable = 0
-        """Records that could not be read, and so not be chosen by hashtag or source."""
+        """Number of records that could not be decoded, and so not be selected by hashtag or source."""
 
     def chooses(self, item: Record) -> bool:
-        chosen = self._selection
-        if chosen.offsets:
-            first, last = chosen.offsets.get(item.partition, (1, 0))
+        selection = self._selection
+        if selection.offsets:
+            first, last = selection.offsets.get(item.partition, (1, 0))
             if not first <= item.offset <= last:
                 return False
         if self._since is not None and item.timestamp_ms < self._since:
             return False
         if self._until is not None and item.timestamp_ms >= self._until:
             return False
-        return not chosen.by_content or self._chooses_content(item)
+        return not selection.by_content or self._chooses_content(item)
 
     def _chooses_content(self, item: Record) -> bool:
         try:
@@ -75,7 +75,7 @@ class Selector:
         if isinstance(message, Deletion):
             return not hashtags or (message.source, message.id) in self._posts
         if hashtags and hashtags.isdisjoint(message.hashtags):
-            # an edit can take the hashtag away: it still belongs to the post
+            # an edit that removes the hashtag still belongs to the post
             return (message.source, message.id) in self._posts
         if hashtags:
             self._posts.add((message.source, message.id))
@@ -83,7 +83,7 @@ class Selector:
 
 
 def hashtags_of(value: bytes | None) -> tuple[str, ...]:
-    """The hashtags of a message; none of one that is a deletion or cannot be read."""
+    """Return the hashtags of a message; none if it is a deletion or cannot be decoded."""
     try:
         message = decode_raw(value)
     except BadMessage:

@@ -1,4 +1,4 @@
-"""What is remembered of a replay between its start and its end: a file in the state folder, one a run."""
+"""The saved states of replays: one file per run in the state folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.replay.reader import Bounds
 
 
 class ReplaySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for: the same name with another order is another replay."""
+    """What a replay was asked to do; two replays of the same name must have equal ones."""
 
     origin: str
     """`raw`, `lake` or the paths of files."""
@@ -31,22 +31,22 @@ class ReplaySpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def selection_of(order: ReplaySpec) -> dict[str, Any]:
-    """What an order asks for beside its origin, without what it leaves open."""
+    """Return the fields of a spec that are set, except its origin."""
     return {name: value for name, value in msgspec.to_builtins(order).items() if value and name != "origin"}
 
 
 class State(msgspec.Struct, kw_only=True):
-    """A replay that was begun, and its manifest once it is done."""
+    """A started replay, and its manifest once it is done."""
 
     order: ReplaySpec
     bounds: list[Bounds]
-    """What is read, as it was when the replay began."""
+    """The offsets to read, fixed when the replay was started."""
     started_at: str
     manifest: Manifest | None = None
 
 
 class StateFolder:
-    """The states of all replays, in a folder."""
+    """The states of all replays in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "runs"
@@ -55,17 +55,23 @@ class StateFolder:
         return sorted(path.stem for path in self._folder.glob("*.json"))
 
     def load(self, run: str) -> State | None:
-        """None when the run was never begun here. Raises SettingsError when what stands there cannot be read."""
+        """Return the state of a run, or None if it was never started here.
+
+        Raises:
+            SettingsError: The state cannot be read.
+        """
         path = self._path(run)
         try:
             return msgspec.json.decode(path.read_bytes(), type=State)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
-            raise SettingsError(f"{path}: no state of a replay: {error}: remove it, or drop the run") from error
+            raise SettingsError(
+                f"{path}: not a valid replay state: {error}: remove the file, or drop the run"
+            ) from error
 
     def save(self, run: str, state: State) -> None:
-        """Returns when it is on the disk; a crash leaves the old or the new state whole. Raises SettingsError."""
+        """Write the state to disk; a crash leaves either the old or the new state intact. Raises SettingsError."""
         path = self._path(run)
         draft = path.with_suffix(".new")
         try:
@@ -81,12 +87,17 @@ class StateFolder:
         self._path(run).unlink(missing_ok=True)
 
     def logs(self, run: str) -> Path:
-        """The folder of the logs of its workers."""
+        """Return the folder for the logs of the workers of a run."""
         return self._folder / f"{run}.logs"
 
     @contextmanager
     def only_one(self, run: str) -> Iterator[None]:
-        """Keeps a second replay of the same run out. Raises BadInput, SettingsError."""
+        """Hold a lock on a run for the duration of the block.
+
+        Raises:
+            BadInput: Another process is replaying the run.
+            SettingsError: The state folder cannot be written.
+        """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             lock = (self._folder / f"{run}.lock").open("wb")
@@ -96,7 +107,9 @@ class StateFolder:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise BadInput(f"the run {run} is being replayed by another process") from None
+                raise BadInput(
+                    f"the run {run} is being replayed by another process: stop it, or wait until it ends"
+                ) from None
             yield
 
     def _path(self, run: str) -> Path:

@@ -1,4 +1,4 @@
-"""The workers of a run: processes of `tagpulse worker` that read and write what is the run's own."""
+"""The workers of a run: `tagpulse worker` processes that only use the topics, groups and rows of the run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from streams.processes.child import log_tail, spawn
 from streams.settings import PREFIX, Settings
 
 _STOP_SECONDS = 30.0
-_SPIKES = ("watch", "watch-spikes")
-"""The group that reads the minutes, and the name of what it does."""
+_SPIKES_GROUP = ("watch", "watch-spikes")
+"""The group that reads the minutes, and the name under which its progress is shown."""
 
 
 @dataclass
@@ -32,16 +32,23 @@ class _Worker:
 
 
 class Workers:
-    """Starts the workers, and tells when they are done; none outlives this process.
+    """Starts the workers and checks their progress; none of them outlives this process.
 
-    Their settings are those of this process's environment, with the run's name.
+    They take their settings from the environment of this process, with the name of the run.
     """
 
     def __init__(
         self, settings: Settings, sinks: Sequence[str], *, concurrency: int, logs: Path, watch: bool = False
     ) -> None:
-        """`settings` are those of the run; `concurrency`: enrich processes; `logs`: folder of their logs; `watch`: whether
-        a watch worker makes minutes and finds spikes."""
+        """Set up the workers without starting them.
+
+        Args:
+            settings: Settings of the run.
+            sinks: Names of the sinks, with a store worker each.
+            concurrency: Number of enrich processes.
+            logs: Folder for the logs of the workers.
+            watch: Whether a watch worker computes minutes and detects spikes.
+        """
         self._settings = settings
         self._watch = watch
         self._ends = logs / "ends.json"
@@ -58,14 +65,17 @@ class Workers:
             *(_Stage(settings, topics.enriched, f"store-{sink}") for sink in sinks),
         ]
         if watch:
-            self._stages += [_Stage(settings, topics.enriched, "watch"), _Stage(settings, topics.minutes, *_SPIKES)]
+            self._stages += [
+                _Stage(settings, topics.enriched, "watch"),
+                _Stage(settings, topics.minutes, *_SPIKES_GROUP),
+            ]
 
     def start(self) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._ends.unlink(missing_ok=True)
         environment = os.environ | {f"{PREFIX}RUN": self._settings.run, f"{PREFIX}METRICS__PORT": "0"}
         for command in self._commands:
-            # a path is no part of a name
+            # paths do not belong in the name
             name = "-".join(word.removeprefix("--") for word in command if os.sep not in word)
             log = self._logs / f"{name}.log"
             arguments = ["worker", *command]
@@ -73,23 +83,27 @@ class Workers:
             self._workers.append(_Worker(arguments, log, process))
 
     def check(self) -> None:
-        """Raises TagpulseError, with the end of its log, when a worker has ended by itself."""
+        """Raise TagpulseError, with the end of its log, if a worker has ended by itself."""
         for worker in self._workers:
             code = worker.process.poll()
             if code is not None:
                 raise TagpulseError(
-                    f"`tagpulse {' '.join(worker.arguments)}` ended with {code}; the same command goes on from here:\n"
+                    f"`tagpulse {' '.join(worker.arguments)}` ended with exit code {code}; run the same command again "
+                    "to resume:\n"
                     f"{log_tail(worker.log)}"
                 )
 
     def left(self) -> dict[str, int]:
-        """What each worker has not committed of its topic as it is now. Raises Unavailable."""
+        """Return how many records of its topic each worker has not committed yet. Raises Unavailable."""
         return {stage.worker: stage.left() for stage in self._stages}
 
     def end_input(self, left: Mapping[str, int]) -> None:
-        """The run's `posts.raw` is complete; once all of it is enriched, tells the watch worker where its input ends.
+        """Announce the end of the input to the watch worker once everything is enriched.
 
-        `left`: what `left` answered after it was complete.
+        To be called after the `posts.raw` of the run is complete.
+
+        Args:
+            left: A result of `left` from after that time.
         """
         if not self._watch or left["enrich"] or self._ends.exists():
             return
@@ -100,21 +114,21 @@ class Workers:
 
     @property
     def is_ended(self) -> bool:
-        """Whether nobody has to be told any more that the input is complete."""
+        """Whether the end of the input is announced, or need not be."""
         return not self._watch or self._ends.exists()
 
     def stop(self) -> None:
-        """Ends them as one does; raises TagpulseError when one fails at that."""
+        """Stop the workers gracefully. Raises TagpulseError if one of them fails."""
         self.close(_STOP_SECONDS)
         for worker in self._workers:
             if worker.process.returncode:
                 raise TagpulseError(
-                    f"`tagpulse {' '.join(worker.arguments)}` ended with {worker.process.returncode}:\n"
+                    f"`tagpulse {' '.join(worker.arguments)}` ended with exit code {worker.process.returncode}:\n"
                     f"{log_tail(worker.log)}"
                 )
 
     def close(self, seconds: float = 5.0) -> None:
-        """Ends what runs, within `seconds`."""
+        """Terminate running workers, and kill those that do not end within `seconds`."""
         for worker in self._workers:
             if worker.process.poll() is None:
                 worker.process.terminate()
@@ -130,10 +144,17 @@ class Workers:
 
 
 class _Stage:
-    """A worker's group and the topic that it reads."""
+    """The consumer group of a worker and the topic that it reads."""
 
     def __init__(self, settings: Settings, topic: str, group: str, worker: str = "") -> None:
-        """`worker`: its name, where it is not that of the group."""
+        """Set up the progress check of a worker.
+
+        Args:
+            settings: Settings of the run.
+            topic: Topic that the worker reads.
+            group: Name of its consumer group, without the prefix.
+            worker: Name of the worker if it differs from that of the group.
+        """
         self.worker = worker or group
         self._kafka = settings.kafka
         self._topic = topic
@@ -146,7 +167,7 @@ class _Stage:
         return sum(end - max(starts[at], consumer.committed(at) or 0) for at, end in ends.items())
 
     def ends(self) -> dict[int, int]:
-        """The end of each partition now."""
+        """Return the current end offset of each partition."""
         return {at.partition: end for at, end in self._ends()[1].items()}
 
     def _ends(self) -> tuple[KafkaConsumer, dict[TopicPartition, int]]:

@@ -1,1 +1,1 @@
-"""What runs a worker: the recipe that loses nothing, Faust's application and consumer, and the watchdog."""
+"""The worker runtime: lossless batch processing, the Faust application and consumer, and the watchdog."""

@@ -1,4 +1,4 @@
-"""The Faust application with the settings that lose nothing."""
+"""The Faust application, configured so that no record is lost."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from streams.runtime.offset_gaps import examiner
 from streams.settings import KafkaSettings
 
 _BUFFERED_BATCHES = 4
-# a kill repeats what was acknowledged since the last commit
+# after a kill, everything acknowledged since the last commit is processed again
 _COMMIT_SECONDS = 0.3
-_FOR_EVER_SECONDS = 10 * 365 * 24 * 3_600.0
+_UNLIMITED_SECONDS = 10 * 365 * 24 * 3_600.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """A topic and what is done with it."""
+    """A topic and how its records are processed."""
 
     topic: str
     lossless: Lossless[Any]
@@ -40,12 +40,19 @@ def build_app(
     report: ReportExpired,
     beside: Sequence[Subscription] = (),
 ) -> faust.App:
-    """One application: a consumer group of its own that reads `topic` through `lossless`, and more topics beside it.
+    """Build a Faust application with its own consumer group.
 
-    `report` is told of records that retention deleted before they were read.
+    Args:
+        group: Name of the consumer group.
+        topic: The main topic, processed by `lossless`.
+        lossless: Processes the records of `topic`.
+        pace: Batch sizes and waiting times for `topic`.
+        kafka: How to connect.
+        report: Called with records that retention deleted before they were read.
+        beside: Further topics that the same group reads.
     """
-    readings = (Subscription(topic=topic, lossless=lossless, pace=pace), *beside)
-    batch_size = max(reading.pace.batch_size for reading in readings)
+    subscriptions = (Subscription(topic=topic, lossless=lossless, pace=pace), *beside)
+    batch_size = max(subscription.pace.batch_size for subscription in subscriptions)
     app = faust.App(
         group,
         **connection.faust_broker(kafka),
@@ -61,22 +68,23 @@ def build_app(
         broker_heartbeat_interval=kafka.heartbeat_seconds,
         broker_rebalance_timeout=kafka.rebalance_timeout_seconds,
         broker_request_timeout=kafka.request_timeout_seconds,
-        # a worker without partitions, or whose output is away, takes nothing for as long, and must not leave its group for it
-        broker_max_poll_interval=_FOR_EVER_SECONDS,
+        # a worker without partitions, or whose output is unavailable, may not poll for long, and must not leave its
+        # group
+        broker_max_poll_interval=_UNLIMITED_SECONDS,
         producer_request_timeout=kafka.request_timeout_seconds,
-        # acknowledgements are ours: waiting for Faust's own streams to empty would only delay a stop
+        # `Lossless` does the acknowledgements: waiting for Faust's streams to empty would only delay a stop
         stream_wait_empty=False,
         stream_buffer_maxsize=batch_size * _BUFFERED_BATCHES,
-        # records that are held back on purpose stay uncommitted: the watchdog tells a stall from that, Faust cannot
-        broker_commit_livelock_soft_timeout=_FOR_EVER_SECONDS,
+        # records held back on purpose stay uncommitted; the watchdog can tell that from a stall, Faust cannot
+        broker_commit_livelock_soft_timeout=_UNLIMITED_SECONDS,
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
     )
     lose_nothing(app, examiner(kafka), report)
-    for reading in readings:
+    for subscription in subscriptions:
         channel = app.topic(
-            reading.topic,
+            subscription.topic,
             key_type=bytes,
             value_type=bytes,
             key_serializer="raw",
@@ -84,7 +92,7 @@ def build_app(
             internal=False,
         )
         agent = app.agent(
-            channel, name=f"{group}.{reading.topic}", concurrency=1, supervisor_strategy=CrashingSupervisor
+            channel, name=f"{group}.{subscription.topic}", concurrency=1, supervisor_strategy=CrashingSupervisor
         )
-        agent(reading.lossless.run)
+        agent(subscription.lossless.run)
     return app

@@ -1,4 +1,4 @@
-"""Events of a Faust stream, taken from its queue many at a time."""
+"""Batches of events, taken directly from the queue of a Faust stream."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from typing import Any
 async def take(
     stream: Any, size: int, within: float, clock: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[list[Any]]:
-    """The events of an agent's stream in batches of at most `size`, each complete `within` seconds of its first event.
+    """Yield the events of an agent's stream in batches, until Faust stops the stream.
 
-    Faust's own `noack_take` takes several turns of the event loop for each event. As there, what was read before a rebalance
-    is left out, and whoever takes the events acknowledges them with `stream.ack`. It ends when Faust stops the stream.
+    Faust's own `noack_take` needs several iterations of the event loop per event. As there, events read before a
+    rebalance are dropped, and the caller acknowledges events with `stream.ack`.
+
+    Args:
+        stream: The stream of a Faust agent.
+        size: Maximum number of events in a batch.
+        within: Maximum time from the first event of a batch until it is yielded, in seconds.
+        clock: Monotonic clock, in seconds.
     """
     queue = aiter(stream.channel).queue
     while events := await _batch(queue, size, within, clock):
@@ -24,7 +30,7 @@ async def take(
 
 
 async def _batch(queue: Any, size: int, within: float, clock: Callable[[], float]) -> list[Any]:
-    """The next events, none when Faust stops the stream."""
+    """Return the next events, or an empty list when Faust stops the stream."""
     events: list[Any] = []
     until = 0.0
     try:

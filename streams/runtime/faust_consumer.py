@@ -1,25 +1,27 @@
-"""Faust's consumer, made to lose nothing: whatever it takes out of aiokafka is handed over or given back.
+"""A Faust consumer that loses no record: everything it takes from aiokafka is either delivered or given back.
 
-Faust runs aiokafka in a thread of its own and the streams in the main thread. By itself it takes records while its flow is
-stopped or for partitions that are paused, drops them, and relies on seeking back to what was committed; a partition without
-a commit stays behind the dropped records, which are then lost. Here the steps of a rebalance guarantee this:
+Faust runs aiokafka in a thread of its own and the streams in the main thread. Faust's own consumer also takes records
+while its flow is stopped and from paused partitions, drops them, and relies on seeking back to the committed offset.
+The position of a partition without a commit stays after the dropped records, which are then lost. This consumer
+prevents that in every step of a rebalance:
 
-    revoke    `on_partitions_revoked`: the flow stops, and nothing of the old assignment is handed over, acknowledged or
-              committed from now on. aiokafka waits for it before it joins the group again.
-    assign    aiokafka makes an `Assignment` in which each partition starts at its committed offset, else at the first one
-              that Kafka keeps. `on_partitions_assigned` takes note of it; the flow is still stopped.
-    resume    `resume_flow`, which Faust may call early, takes effect once the streams know the new partitions. Faust's own
-              seek to the committed offsets is left out: the positions stand there already, and nobody has moved them.
-    take      only aiokafka's thread moves a position, and only for the assignment that the main thread knows of. Records
-              that come when the flow has stopped or the assignment has changed are given back there, at once.
-    deliver   the main thread hands over record by record, in the order of the offsets. What it could not hand over, for
-              whatever reason, it gives back: the position returns to the first record that was not handed over.
-    account   before anything is handed over, the offsets between the last record and this one are accounted for
+    revoke    `on_partitions_revoked` stops the flow. From then on, no record of the old assignment is delivered,
+              acknowledged or committed. aiokafka waits for this before it rejoins the group.
+    assign    aiokafka creates an `Assignment` in which each partition starts at its committed offset, or at the first
+              offset that Kafka retains. `on_partitions_assigned` records it; the flow is still stopped.
+    resume    `resume_flow`, which Faust may call early, takes effect once the streams know the new partitions. Faust's
+              own seek to the committed offsets is skipped, because the positions are already there.
+    take      Only aiokafka's thread moves a position, and only for the assignment that the main thread knows. Records
+              that arrive after the flow has stopped or the assignment has changed are given back there immediately.
+    deliver   The main thread delivers the records one by one, in the order of their offsets. If it cannot deliver some
+              of them for any reason, it gives them back: the position returns to the first undelivered record.
+    account   Before a record is delivered, the offsets between the previous record and this one are accounted for
               (`offset_gaps`), and so is every move of a position that brought no record.
-    ack       a record is acknowledged in its turn and only for the assignment that it was read for (`progress`).
-    commit    only offsets before which everything is acknowledged, of partitions of this assignment. A refused commit is
-              not booked. One that is delayed beyond a rebalance can only repeat work: all before it is durable.
-    close     nothing is committed that was not acknowledged; what was read besides comes again at the next start.
+    ack       A record is acknowledged in its turn, and only for the assignment for which it was read (`progress`).
+    commit    Only offsets before which everything is acknowledged are committed, for partitions of this assignment. A
+              rejected commit is not counted. A commit delayed beyond a rebalance can only repeat work, because
+              everything before it is durable.
+    close     Nothing unacknowledged is committed; such records are read again after the next start.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ _MAX_BACKOFF_SECONDS = 5.0
 _ADOPT_SECONDS = 5.0
 
 ReportExpired = Callable[[Expired], Awaitable[None]]
-"""Tells people of records that retention deleted before they were read; returns once they can know."""
+"""Reports records that retention deleted before they were read; returns once the report is published."""
 
 
 class _Consumer(driver.Consumer):
@@ -65,26 +67,26 @@ class _Consumer(driver.Consumer):
         self._rebalancing = False
         self._resume_due = False
         self.unassigned: frozenset[TP] = frozenset()
-        """Partitions that no member of the group had when it was last asked."""
+        """Partitions that no member of the group owned at the last check."""
 
     def _new_consumer_thread(self) -> Thread:
         return Thread(self, loop=self.loop, beacon=self.beacon)
 
-    def beyond(self, place: tuple[str, int], handled: int) -> int:
-        """The offset up to which nothing is left to read once every record before `handled` is handled."""
-        progress = self._progress.get(TP(*place))
+    def beyond(self, partition: tuple[str, int], handled: int) -> int:
+        """Return the offset up to which nothing is left to read once all records before `handled` are handled."""
+        progress = self._progress.get(TP(*partition))
         return progress.beyond(handled) if progress else handled
 
     def is_current(self, message: Any) -> bool:
-        """Whether a message was read for the assignment that holds now."""
+        """Return whether a message was read for the current assignment."""
         return self._assignment is not None and bool(message.generation_id == self._epoch)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self._rebalancing, self._resume_due = True, False
-        self.stop_flow()  # Faust lets it run where nothing was assigned before
+        self.stop_flow()  # Faust leaves it running if nothing was assigned before
         self._assignment = None
         self._progress = {}
-        self._buffered_partitions.clear()  # or one of them would be fetched once its old buffer has room
+        self._buffered_partitions.clear()  # otherwise they would be fetched once their old buffer has room
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
@@ -105,12 +107,12 @@ class _Consumer(driver.Consumer):
             super().resume_flow()
 
     async def perform_seek(self) -> None:
-        """Left out: a new assignment starts where it must, and Faust's seek passes over partitions without a commit."""
+        """Do nothing: assignments start at the right offsets, and Faust's seek skips partitions without a commit."""
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
-                await self.sleep(0)  # a take that has its answer gives the event loop no turn
+                await self.sleep(0)  # a take whose answer is ready does not yield to the event loop
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)
                 elif wanted := frozenset(self._get_active_partitions()):
@@ -127,7 +129,7 @@ class _Consumer(driver.Consumer):
     async def _read(self, wanted: Collection[TP]) -> None:
         assignment = self._assignment
         if not self._progress:
-            await self.wait_first(self._begin(assignment), self.suspend_flow.wait())
+            await self.wait_first(self._load_progress(assignment), self.suspend_flow.wait())
         if assignment is not self._assignment or not self._progress:
             await self.sleep(_IDLE_SECONDS)
             return
@@ -138,8 +140,10 @@ class _Consumer(driver.Consumer):
         finally:
             await self._give_back(assignment, taken)
 
-    async def _begin(self, assignment: Any) -> None:
-        progress = await self._while_away(lambda: self._thread.call_thread(self._thread.starts, assignment))
+    async def _load_progress(self, assignment: Any) -> None:
+        progress = await self._retry_while_unavailable(
+            lambda: self._thread.call_thread(self._thread.starts, assignment)
+        )
         if assignment is self._assignment:
             self._progress = progress
 
@@ -154,8 +158,8 @@ class _Consumer(driver.Consumer):
             if offsets and offsets[0] < progress.next:
                 await self._commit({at: offsets[0]})
                 raise OutOfOrder(
-                    f"{record_location(at.topic, at.partition, offsets[0])} came after offset {progress.next - 1}: the topic was "
-                    "truncated or recreated; the worker reads it from there after its restart"
+                    f"{record_location(at.topic, at.partition, offsets[0])} came after offset {progress.next - 1}: "
+                    "the topic was truncated or recreated; the worker will read from there after a restart"
                 )
             if end > progress.next and not progress.is_complete(offsets, end):
                 await self._account(at, progress.next, end, offsets)
@@ -169,14 +173,14 @@ class _Consumer(driver.Consumer):
             progress.pass_over(end)
 
     async def _account(self, at: TP, start: int, end: int, offsets: Collection[int]) -> None:
-        """Makes sure that no record from `start` to `end` is missing among `offsets`. Raises RecordsSkipped."""
-        found = await self._while_away(lambda: self._examine(at.topic, at.partition, start, end))
-        gone = expired(at.topic, at.partition, start, end, offsets, found)
-        if gone is not None:
-            await self._report(gone)
+        """Check that `offsets` includes every record from `start` to `end`. Raises RecordsSkipped."""
+        found = await self._retry_while_unavailable(lambda: self._examine(at.topic, at.partition, start, end))
+        deleted = expired(at.topic, at.partition, start, end, offsets, found)
+        if deleted is not None:
+            await self._report(deleted)
 
     async def _give_back(self, assignment: Any, taken: Taken) -> None:
-        """Lets everything be read again that was taken and not handed over."""
+        """Rewind to the first taken record of each partition that was not delivered, so that it is read again."""
         progress = self._progress if assignment is self._assignment else {}
         rest = {
             at: progress[at].next if at in progress else records[0].offset
@@ -186,18 +190,18 @@ class _Consumer(driver.Consumer):
         if rest:
             await self._thread.call_thread(self._thread.give_back, assignment, rest)
 
-    async def _while_away(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """The answer to a question, asked again with back-off while Kafka is away."""
+    async def _retry_while_unavailable(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Return the answer to a request, retrying with back-off while Kafka is unavailable."""
         backoff = Backoff(_MAX_BACKOFF_SECONDS)
         while True:
             try:
                 return await ask()
             except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("the positions of the partitions cannot be read from Kafka: %r; trying again", error)
+                logger.warning("the offsets of the partitions cannot be read from Kafka: %r; retrying", error)
                 await asyncio.sleep(backoff.next())
 
     def ack(self, message: Any) -> bool:
-        """Mark a record as done. Records of an earlier assignment are ignored: they will be read again."""
+        """Mark a record as done; records of an earlier assignment are ignored, because they are read again."""
         if message.acked or not self.is_current(message):
             return False
         message.acked = True
@@ -208,8 +212,11 @@ class _Consumer(driver.Consumer):
         return [at for at in self._progress if topics is None or at in topics or at.topic in topics]
 
     async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
-        """Faust books a commit that the group refused as done: if the partition has come back meanwhile, what is read
-        again would never be committed, unless more follows."""
+        """Commit acknowledged offsets, and count only commits that the group accepted.
+
+        Faust counts a rejected commit as done. If the partition has been assigned again meanwhile, the records that are
+        read again would never be committed unless more records follow.
+        """
         assigned = self.assignment()
         progress = {at: self._progress[at] for at in tps if at in assigned}
         offsets = {at: each.acknowledged for at, each in progress.items() if each.acknowledged > each.committed}
@@ -220,7 +227,7 @@ class _Consumer(driver.Consumer):
         return True
 
     async def adopt(self) -> None:
-        """Rejoin the group whenever two checks in a row find partitions without an owner. Runs until it is cancelled."""
+        """Rejoin the group whenever two consecutive checks find the same partition unassigned; runs until cancelled."""
         while True:
             await asyncio.sleep(_ADOPT_SECONDS)
             before = self.unassigned
@@ -233,16 +240,16 @@ class _Consumer(driver.Consumer):
                     )
                     await self._in_thread(self._thread.rejoin())
             except Exception as error:
-                # whatever the client raises while the broker is away: the next look is soon
-                logger.debug("Kafka does not say who has which partition: %r", error)
+                # whatever the client raises while the broker is away: the next check comes soon
+                logger.debug("the partition assignments of the group cannot be read from Kafka: %r", error)
                 self.unassigned = frozenset()
 
     async def _in_thread(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Beside Faust's queue of calls, of which only two are answered at a time."""
+        """Run a coroutine in aiokafka's thread, bypassing Faust's call queue, which serves only two calls at a time."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop))
 
-    def standing(self) -> list[str]:
-        """What it believes of each partition, and what its thread waits for: for whoever looks into a stall."""
+    def status_lines(self) -> list[str]:
+        """Return the state of each partition and the stacks of the thread's tasks, to diagnose a stall."""
         partitions = [
             f"{partition_name(*at)} read to {each.next}, committed {each.committed}, {each.pending} not acknowledged "
             f"from {each.acknowledged}, {'fetched' if at in self._active_partitions else 'not fetched'}"
@@ -265,11 +272,17 @@ class _Transport(driver.Transport):
 
 
 def lose_nothing(app: faust.App, examine: Examine, report: ReportExpired) -> None:
-    """Lets the application read so; `examine` and `report` are for offsets without a record."""
+    """Make an application use the lossless consumer.
+
+    Args:
+        app: The application, before it starts.
+        examine: Reads a range of offsets again to explain a gap.
+        report: Called with records that retention deleted before they were read.
+    """
     app.transport = _Transport(app, examine, report)
 
 
 def dead_tasks(app: faust.App) -> list[str]:
-    """Tasks of aiokafka that have ended and must not; may be asked at any time."""
-    consumer = app._consumer  # the property would make one before Faust does
+    """Return the background tasks of aiokafka that have ended although they must not; may be called at any time."""
+    consumer = app._consumer  # the property would create a consumer before Faust does
     return [] if consumer is None else consumer._thread.dead_tasks()

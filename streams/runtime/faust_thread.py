@@ -1,4 +1,4 @@
-"""What happens in aiokafka's thread: the only place that moves a position."""
+"""The part of the consumer that runs in aiokafka's thread, the only place that moves positions."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from streams.runtime.progress import PartitionProgress
 
 _FETCH_SECONDS = 1.0
 _DESCRIBE_SECONDS = 5.0
-_OWN_CONNECTION = len(ConnectionGroup)  # neither heartbeats nor fetches wait for the answer
+_OWN_CONNECTION = len(ConnectionGroup)  # so that neither heartbeats nor fetches wait for the answer
 _REBALANCING = ("PreparingRebalance", "CompletingRebalance")
 
 
 class Taken(NamedTuple):
-    """Records that aiokafka has given out, and where it now stands."""
+    """Records taken from aiokafka, and its positions afterwards."""
 
     records: Mapping[TP, Sequence[Any]]
     positions: Mapping[TP, int]
-    """The next offset that it will read, of each partition of the assignment that has one."""
+    """The next offset to read, of each partition of the assignment that has a position."""
 
 
 class Thread(AIOKafkaConsumerThread):
-    """Faust's thread of aiokafka, whose steps `faust_consumer` explains. All but `dead_tasks` is called in it."""
+    """Faust's thread for aiokafka; `faust_consumer` explains its steps. All methods except `dead_tasks` run in it."""
 
     _covered: tuple[Any, frozenset[TP]] | None = None
-    """The assignment and the partitions of which each had a member."""
+    """The assignment and the partitions at the last check that found an owner for every partition."""
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop)
-        consumer._isolation_level = "read_committed"  # Faust offers it only together with its own transactions
+        consumer._isolation_level = "read_committed"  # Faust supports it only together with its own transactions
         return consumer
 
     async def on_start(self) -> None:
@@ -51,7 +51,8 @@ class Thread(AIOKafkaConsumerThread):
 
         async def send_checked(request: Any) -> Any:
             answer = await send(request)
-            # aiokafka looks for errors of partitions alone, and takes a coordinator that is loading for a group without commits
+            # aiokafka checks only the errors of partitions, and takes a coordinator that is loading for a group without
+            # commits
             if isinstance(request, OffsetFetchRequest) and (code := getattr(answer, "error_code", 0)):
                 coordinator.coordinator_dead()
                 raise for_code(code)()
@@ -60,20 +61,23 @@ class Thread(AIOKafkaConsumerThread):
         coordinator._send_req = send_checked
 
     def close(self) -> None:
-        """Do nothing in a rebalance of a worker that stops: the stop of the thread closes the consumer.
+        """Do nothing, because stopping the thread closes the consumer.
 
-        Faust would close the client first, from another thread; the coordinator then waits for ever for its metadata.
+        When a worker stops during a rebalance, Faust would first close the client from another thread, and the
+        coordinator would wait indefinitely for its metadata.
         """
 
     def current_assignment(self) -> Any:
-        """aiokafka's object, another one after every rebalance; None before the first."""
+        """Return aiokafka's assignment object: a new one after every rebalance, None before the first."""
         subscription = self._ensure_consumer()._subscription.subscription
         return subscription and subscription.assignment
 
     async def starts(self, assignment: Any) -> dict[TP, PartitionProgress]:
-        """Where aiokafka starts to read each partition, held against what is committed, else what Kafka keeps.
+        """Return the progress of each partition, starting no later than the committed offset.
 
-        These are asked for after aiokafka has asked: a commit that arrives meanwhile only moves them forward.
+        The start is aiokafka's position or the committed offset, whichever is lower; without a commit, the first offset
+        that Kafka retains takes its place. These are requested after aiokafka's own request: a commit that arrives in
+        between only moves them forward.
         """
         consumer = self._ensure_consumer()
         partitions = list(assignment.tps)
@@ -84,9 +88,10 @@ class Thread(AIOKafkaConsumerThread):
         return {TP(*at): PartitionProgress(min(position, known[at])) for at, position in positions.items()}
 
     async def take(self, assignment: Any, wanted: Collection[TP], limit: int) -> Taken:
-        """At most `limit` records of the `wanted` partitions, as soon as there are any, or none after a while.
+        """Return at most `limit` records of the wanted partitions as soon as there are any, or none after a timeout.
 
-        Raises KafkaError when aiokafka cannot go on.
+        Raises:
+            KafkaError: aiokafka cannot continue.
         """
         consumer = self._ensure_consumer()
         fetcher = consumer._fetcher
@@ -98,7 +103,8 @@ class Thread(AIOKafkaConsumerThread):
             with fetcher._subscriptions.fetch_context():
                 records = await fetcher.fetched_records(wanted, timeout=_FETCH_SECONDS, max_records=limit)
         except UnicodeDecodeError:
-            self._rewind(assignment, before)  # what it had taken of other partitions went with the error
+            # the records that it had taken of other partitions are lost with the error
+            self._rewind(assignment, before)
             broken = unreadable(fetcher)
             if not broken:
                 raise
@@ -106,22 +112,22 @@ class Thread(AIOKafkaConsumerThread):
                 if self.current_assignment() is assignment:
                     await read_leniently(consumer, assignment, at)
             return Taken({}, before)
-        # no turn of the event loop between aiokafka's last step and these
+        # the event loop must not run between aiokafka's last step and these
         for at in records:
             if at in fetcher._records:
-                fetcher._records.move_to_end(at)  # the other partitions come first next time
+                fetcher._records.move_to_end(at)  # so that the other partitions come first next time
         if self.current_assignment() is not assignment or not self.consumer.flow_active:
             self._rewind(self.current_assignment(), {at: batch[0].offset for at, batch in records.items()})
             records = {}
         return Taken({TP(*at): batch for at, batch in records.items()}, _positions(assignment))
 
     async def give_back(self, assignment: Any, offsets: Mapping[TP, int]) -> None:
-        """Lets each partition be read again from its offset on."""
+        """Rewind each partition to the given offset."""
         self._rewind(assignment, offsets)
 
     def _rewind(self, assignment: Any, offsets: Mapping[Any, int]) -> None:
         if self.current_assignment() is not assignment:
-            return  # a later one starts at what is committed
+            return  # a later assignment starts at the committed offsets
         for at, offset in offsets.items():
             state = assignment.state_value(at)
             if state.has_valid_position and offset < state.position:
@@ -130,7 +136,7 @@ class Thread(AIOKafkaConsumerThread):
     def dead_tasks(self) -> list[str]:
         """Return the background tasks of aiokafka that have ended; without them it stalls silently."""
         consumer = self._consumer
-        if consumer is None or consumer._closed or consumer._coordinator is None:  # the last that it makes at its start
+        if consumer is None or consumer._closed or consumer._coordinator is None:  # set last during its start
             return []
         tasks = {
             "coordination": consumer._coordinator._coordination_task,
@@ -140,12 +146,12 @@ class Thread(AIOKafkaConsumerThread):
         return [f"{name}: {_outcome(task)}" for name, task in tasks.items() if task is not None and task.done()]
 
     async def unassigned(self) -> frozenset[TP]:
-        """The partitions of our topics that no member of the group has; none while the group is rebalancing.
+        """Return the partitions of the subscribed topics that no group member owns; none while the group rebalances.
 
-        Kafka is asked until every partition has a member, and again after a rebalance and when partitions were added.
+        Once every partition has an owner, Kafka is not asked again until there is a rebalance or partitions are added.
 
-        aiokafka watches for new partitions only in the member that leads the group, and a static member that comes back is
-        not told that it leads.
+        This check is needed because aiokafka looks for new partitions only in the group leader, and a static member
+        that returns is not informed that it is the leader.
         """
         consumer = self._ensure_consumer()
         client, coordinator = consumer._client, consumer._coordinator
@@ -162,7 +168,7 @@ class Thread(AIOKafkaConsumerThread):
             answer = await client.send(coordinator.coordinator_id, request, group=_OWN_CONNECTION)
         error, _, state, _, _, members = answer.groups[0][:6]
         assignments = [member[4] for member in members]
-        # the embedded broker names members and not what they have: that says nothing of who has what
+        # the embedded broker reports members without their assignments, so nothing is known about the partitions
         if error or state in _REBALANCING or not all(assignments):
             return frozenset()
         left = partitions.difference(*(ConsumerProtocol.ASSIGNMENT.decode(each).partitions() for each in assignments))
@@ -171,7 +177,7 @@ class Thread(AIOKafkaConsumerThread):
         return left
 
     async def rejoin(self) -> None:
-        """Joins the group again: if this member leads it, all partitions that there are now are assigned."""
+        """Rejoin the group; if this member leads it, all current partitions are assigned."""
         self._ensure_consumer()._coordinator.request_rejoin()
 
 

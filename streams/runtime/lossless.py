@@ -1,17 +1,17 @@
-"""Batch and acknowledge so that nothing is lost: the only code of tagpulse that acknowledges.
+"""Batching and acknowledging without losing records; the only code in tagpulse that acknowledges.
 
-Faust by itself acknowledges what raised and what it only prefetched, so its streams are never iterated: their queues are read
-(`streams.batches`), and every record is acknowledged here, after all outputs of its batch are durable, in the order of
-reading. Three stages overlap:
+Faust by itself acknowledges records whose processing raised and records that were only prefetched. Its streams are
+therefore never iterated. Their queues are read instead (`faust_batches`), and every record is acknowledged here, in
+reading order, after all outputs of its batch are durable. Three stages overlap:
 
     read a batch  →  process it (model, decoding)  →  write the result, make it durable, acknowledge
                      several batches at once           one batch at a time, in order
 
-An output may hold acknowledgements back (`HoldingOutput`): then a record is acknowledged, still in order, once the output
-releases it, and a restart reads what is held again.
+An output may hold acknowledgements back (`HoldingOutput`). A record is then acknowledged, still in order, once the
+output releases it, and unreleased records are read again after a restart.
 
-Because acknowledgements are ordered, a committed offset never stands behind a record without its output: after any crash
-the records from the committed offset on are handled again, and sinks are idempotent.
+Because acknowledgements are ordered, a committed offset is never after a record whose output is not durable. After a
+crash the records from the committed offset on are processed again, and the sinks are idempotent.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
-    """A record of Kafka, untouched."""
+    """A Kafka record, unmodified."""
 
     topic: str
     partition: int
@@ -57,13 +57,16 @@ class Record(NamedTuple):
 
 
 class Output(Protocol[R_contra]):
-    """Where results go. Both methods wait out an outage; what they raise ends the process without acknowledging."""
+    """The destination of results.
+
+    Both methods wait out outages. An exception from them ends the process without acknowledging.
+    """
 
     async def write(self, result: R_contra) -> None:
-        """Takes a result; it may be durable or not yet."""
+        """Accept a result, which need not be durable yet."""
 
     async def flush(self) -> None:
-        """Returns when everything written is durable."""
+        """Return once everything written is durable."""
 
 
 PartitionId = tuple[str, int]
@@ -72,41 +75,45 @@ PartitionId = tuple[str, int]
 
 @runtime_checkable
 class HoldingOutput(Output[R_contra], Protocol[R_contra]):
-    """An output that has more to do with a record after it was written, and says when it may be acknowledged.
+    """An output that needs a record beyond its write, and decides when it may be acknowledged.
 
-    All is called from one task, one call at a time.
+    All methods except `handled` are called from one task, one call at a time.
     """
 
     def restart(self) -> None:
-        """The partitions were dealt anew: what is written next begins at their committed offsets, for all of them."""
+        """Called after a rebalance: the next writes start at the committed offsets of all partitions."""
 
     async def tick(self, owned: Mapping[PartitionId, bool]) -> None:
-        """Time has passed. `owned`: this worker's partitions, and whether all of their records are known to be read."""
+        """Called regularly.
+
+        Args:
+            owned: The partitions of this worker, and whether all of their records are known to be read.
+        """
 
     def released(self, place: PartitionId) -> int:
-        """Records before this offset may be acknowledged, once the output was flushed."""
+        """Return the offset before which records may be acknowledged once the output is flushed."""
 
     def handled(self) -> Mapping[PartitionId, int]:
-        """The offset after the last record that was written, of each partition; may be asked from another thread."""
+        """Return the offset after the last written record of each partition; may be called from another thread."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPolicy:
-    """How much is read, worked on and made durable at once."""
+    """How many records are read, processed and made durable together."""
 
     batch_size: int
     max_wait_seconds: float
     batches_in_flight: int
     flush_records: int = 1
-    """What is written is made durable once it is this many records (1: at once)…"""
+    """Number of written records that triggers a flush; 1: flush after every batch."""
     flush_seconds: float = 0.0
-    """… or this old."""
+    """Age of the oldest unflushed batch that triggers a flush."""
     tick_seconds: float = 1.0
-    """How often a `HoldingOutput` is told that time passes."""
+    """Interval between calls of `HoldingOutput.tick`."""
 
 
 class Lossless(Generic[R]):
-    """Drives one Faust stream through `process` into `output`."""
+    """Processes the records of a Faust stream with `process` and writes the results to `output`."""
 
     def __init__(
         self,
@@ -118,8 +125,17 @@ class Lossless(Generic[R]):
         owned: Callable[[], Mapping[PartitionId, bool]] = dict,
         take: Callable[[Any, int, float], AsyncIterator[Sequence[Any]]] = take_events,
     ) -> None:
-        """`owned`: what a `HoldingOutput` is told of the partitions; `take`: batches of at most so many events of a stream,
-        each complete after so many seconds."""
+        """Set up the processing of one stream.
+
+        Args:
+            worker: Name of the worker in metrics.
+            process: Turns a batch of records into a result.
+            output: Receives the results.
+            pace: Batch sizes and waiting times.
+            clock: Monotonic clock, in seconds.
+            owned: Returns the partitions to pass to `HoldingOutput.tick`.
+            take: Yields batches of a stream, given their maximum size and maximum waiting time in seconds.
+        """
         self.acknowledged = 0
         self._worker = worker
         self._process = process
@@ -129,7 +145,7 @@ class Lossless(Generic[R]):
         self._clock = clock
         self._owned = owned
         self._take = take
-        self._held: defaultdict[PartitionId, deque[Any]] = defaultdict(deque)
+        self._unreleased: defaultdict[PartitionId, deque[Any]] = defaultdict(deque)
         self._generation = -1
         self._batches: asyncio.Queue[tuple[Sequence[Any], asyncio.Task[R]]] = asyncio.Queue()
         self._free = asyncio.Semaphore(pace.batches_in_flight)
@@ -139,7 +155,11 @@ class Lossless(Generic[R]):
         self._draining = asyncio.Event()
 
     async def run(self, stream: Any) -> None:
-        """The body of the agent: reads for ever. `stream` is the agent's Faust stream."""
+        """Process records until cancelled, as the body of a Faust agent.
+
+        Args:
+            stream: The Faust stream of the agent.
+        """
         finisher = asyncio.create_task(_or_exit(self._finish(stream)))
         try:
             async for events in self._take(stream, self._pace.batch_size, self._pace.max_wait_seconds):
@@ -155,7 +175,7 @@ class Lossless(Generic[R]):
             finisher.cancel()
 
     async def drain(self, seconds: float) -> bool:
-        """Reads no more, and waits until what was read is acknowledged; False when that took too long."""
+        """Stop reading, and wait at most `seconds` until everything read is acknowledged; return whether it is."""
         self._draining.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -170,7 +190,7 @@ class Lossless(Generic[R]):
             if batch is not None:
                 events, processing = batch
                 result = await processing
-                self._follow(events)
+                self._restart_on_rebalance(events)
                 await self._output.write(result)
                 self._free.release()
                 if not written:
@@ -190,12 +210,12 @@ class Lossless(Generic[R]):
                 await self._acknowledge(stream, ())
                 tick = self._clock() + self._pace.tick_seconds
 
-    def _follow(self, events: Sequence[Any]) -> None:
-        """A new generation of the group reads from the committed offsets: what is held comes again."""
+    def _restart_on_rebalance(self, events: Sequence[Any]) -> None:
+        """Discard unreleased records when the group generation changes, because they are read again."""
         generation = events[0].message.generation_id if self._holding else self._generation
         if self._holding and generation != self._generation:
             self._generation = generation
-            self._held.clear()
+            self._unreleased.clear()
             self._holding.restart()
 
     async def _next_batch(self, due: float) -> tuple[Sequence[Any], asyncio.Task[R]] | None:
@@ -219,16 +239,16 @@ class Lossless(Generic[R]):
         return full or self._clock() >= due or (self._draining.is_set() and self._batches.empty())
 
     def _release(self, events: Sequence[Any]) -> list[Any]:
-        """What may be acknowledged now, in the order of the offsets of each partition."""
+        """Return the events that may be acknowledged now, in the order of their offsets within each partition."""
         if not self._holding:
             return list(events)
         for event in events:
-            self._held[event.message.topic, event.message.partition].append(event)
+            self._unreleased[event.message.topic, event.message.partition].append(event)
         free: list[Any] = []
-        for place, held in self._held.items():
-            until = self._holding.released(place)
-            while held and held[0].message.offset < until:
-                free.append(held.popleft())
+        for partition, unreleased in self._unreleased.items():
+            until = self._holding.released(partition)
+            while unreleased and unreleased[0].message.offset < until:
+                free.append(unreleased.popleft())
         return free
 
     async def _acknowledge(self, stream: Any, done: Sequence[Any]) -> None:
@@ -258,20 +278,20 @@ def _record(event: Any) -> Record:
 
 
 async def _or_exit(work: Awaitable[T]) -> T:
-    """Ends the process at any error: Faust's own shutdown could commit what was not done."""
+    """End the process on any error, because Faust's own shutdown could commit unfinished records."""
     try:
         return await work
     except TagpulseError as error:
         exit_now(error.exit_code, str(error))
     except Exception:
         logger.exception(
-            "a fault of tagpulse: nothing of this batch was acknowledged, it is read again at the next start"
+            "internal error: no record of this batch was acknowledged; they are read again after a restart"
         )
-        exit_now(TagpulseError.exit_code, "ended by a fault of tagpulse, see the traceback above")
+        exit_now(TagpulseError.exit_code, "ended by an internal error, see the traceback above")
 
 
 def exit_now(code: int, reason: str) -> NoReturn:
-    """Ends the process at once, with `reason` as its last line; offsets that are not committed stay so."""
+    """End the process immediately, with `reason` as its last log line and without committing any offset."""
     logger.critical("%s (exit %d)", reason, code)
     sys.stderr.flush()
     os._exit(code)

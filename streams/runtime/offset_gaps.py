@@ -1,8 +1,8 @@
-"""Explains gaps between offsets: deleted records are reported, markers are fine, and skipped records are an error.
+"""Explains gaps between offsets: deleted records are reported, markers are ignored, and skipped records are an error.
 
-Offsets of a topic are not contiguous: markers of transactions and aborted records take some, compaction and retention free
-others. To a worker all of these look the same as records that its client passed over, so nothing is passed over on trust:
-a second consumer, without a group, reads the same stretch of the partition again.
+The offsets of a topic are not contiguous: transaction markers and aborted records occupy some, and compaction and
+retention remove others. A worker cannot tell these from records that its client skipped, so a second consumer, without
+a group, reads the same range of the partition again.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from streams.settings import KafkaSettings
 
 _READ_SECONDS = 60.0
 _POLL_MS = 500
-_ENOUGH = 100_000  # offsets of records, more than any client takes at once: some of them were passed over
+_ENOUGH = 100_000  # records in a gap, more than any client takes at once: some of them were skipped for certain
 
 
 class RecordsSkipped(TagpulseError):
-    """The client passed over records that Kafka has: nothing after them may be acknowledged."""
+    """Raised when the client skipped records that Kafka has; nothing after them may be acknowledged."""
 
 
 class Expired(NamedTuple):
-    """Records that retention deleted before a worker had read them."""
+    """Records that retention deleted before a worker read them."""
 
     topic: str
     partition: int
     start: int
     end: int
-    """The offset after the last of them."""
+    """The offset after the last deleted record."""
 
     @property
     def location(self) -> str:
@@ -43,20 +43,20 @@ class Expired(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """What Kafka holds of a stretch of a partition."""
+    """The records that Kafka has in a range of offsets of a partition."""
 
     first: int
-    """The first offset of the whole partition that Kafka still keeps."""
+    """The first offset that Kafka still retains in the whole partition."""
     offsets: Collection[int]
-    """Those of the stretch that hold a committed record."""
+    """The offsets of the range that hold a committed record."""
 
 
 Examine = Callable[[str, int, int, int], Awaitable[Stretch]]
-"""Reads a stretch again: topic, partition, first offset, and the one after the last."""
+"""Reads a range again, given the topic, the partition, the first offset and the offset after the last."""
 
 
 def examiner(kafka: KafkaSettings) -> Examine:
-    """An `Examine` that asks this Kafka. What it raises (KafkaError, TimeoutError) is worth another try."""
+    """Return an `Examine` for this Kafka; its errors (KafkaError, TimeoutError) are temporary and worth a retry."""
 
     async def examine(topic: str, partition: int, start: int, end: int) -> Stretch:
         at = TopicPartition(topic, partition)
@@ -88,15 +88,24 @@ def examiner(kafka: KafkaSettings) -> Examine:
 
 
 def expired(topic: str, partition: int, start: int, end: int, taken: Collection[int], found: Stretch) -> Expired | None:
-    """What retention deleted of `start` to `end`, where the client gave the records at the offsets `taken`.
+    """Return the records from `start` to `end` that retention deleted, or None.
 
-    Raises RecordsSkipped where Kafka has a record there that the client did not give.
+    Args:
+        topic: Topic of the range.
+        partition: Partition of the range.
+        start: First offset of the range.
+        end: Offset after the last of the range.
+        taken: The offsets of the records that the client returned in this range.
+        found: The range as read again from Kafka.
+
+    Raises:
+        RecordsSkipped: Kafka has a record in this range that the client did not return.
     """
     skipped = sorted(set(found.offsets) - set(taken))
     if skipped:
         raise RecordsSkipped(
-            f"{record_location(topic, partition, skipped[0])}: Kafka's client passed over {len(skipped)} records; nothing "
-            "after them was acknowledged, so the worker reads them again after its restart"
+            f"{record_location(topic, partition, skipped[0])}: the Kafka client skipped {len(skipped)} records; "
+            "nothing after them was acknowledged, so the worker will read them again after a restart"
         )
     until = min(found.first, min(taken, default=end))
     return Expired(topic, partition, start, until) if until > start else None

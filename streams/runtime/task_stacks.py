@@ -1,4 +1,4 @@
-"""What the tasks of an event loop wait for: the stacks of threads show only that the loop waits."""
+"""Stacks of the tasks of an event loop; the stacks of threads only show that the loop is waiting."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 
 
 def task_stacks(loop: asyncio.AbstractEventLoop) -> list[str]:
-    """A line for each unfinished task, from its outermost call to where it waits; may be asked from another thread."""
+    """Return a line per unfinished task, from its outermost call to where it waits; safe to call from other threads."""
     return sorted(" > ".join(_calls(task.get_coro())) for task in asyncio.all_tasks(loop))
 
 
 def _calls(awaited: Any) -> Iterator[str]:
-    while (frame := _of(awaited, "frame")) is not None:
+    while (frame := _attribute(awaited, "frame")) is not None:
         yield f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_qualname}"
-        awaited = _of(awaited, "await") or _of(awaited, "yieldfrom")
+        awaited = _attribute(awaited, "await") or _attribute(awaited, "yieldfrom")
         if type(awaited).__name__.startswith("async_generator_"):
-            # a step of an asynchronous generator knows its generator, but does not tell
+            # a step of an asynchronous generator refers to its generator, but has no attribute for it
             awaited = next(filter(inspect.isasyncgen, gc.get_referents(awaited)), None)
 
 
-def _of(awaited: Any, what: str) -> Any:
-    """An attribute of a coroutine, an asynchronous generator or a generator: their names differ by a prefix."""
+def _attribute(awaited: Any, name: str) -> Any:
+    """Return an attribute of a coroutine, asynchronous generator or generator, whose names differ by a prefix."""
     return next(
-        (getattr(awaited, name) for name in (f"cr_{what}", f"ag_{what}", f"gi_{what}") if hasattr(awaited, name)), None
+        (getattr(awaited, each) for each in (f"cr_{name}", f"ag_{name}", f"gi_{name}") if hasattr(awaited, each)), None
     )

@@ -1,9 +1,10 @@
-"""Notices when a worker silently stands still: Faust's consumers can stall for ever without an error.
+"""Detects workers that stall silently: Faust's consumers can stop making progress without an error.
 
-From a thread of its own, with a client of its own, it asks Kafka how far each partition goes and what the worker's group
-has committed of it. Lag of a partition without a commit for too long means a stall, whatever the other partitions do: a
-metric, the stacks of all threads, readiness off, and the end of the process, so that a supervisor starts it again. While
-Kafka itself does not answer, or refuses the outputs, the worker is waiting rather than stalled.
+The watchdog has its own thread and client. It asks Kafka for the end offset of each partition and for the offset
+committed by the group of the worker. A partition with lag but no commit for too long is a stall, whatever the other
+partitions do. The watchdog then sets a metric, logs the stacks of all threads, clears readiness and ends the process,
+so that a supervisor restarts it. While Kafka does not answer or does not accept the outputs, the worker is waiting
+rather than stalled.
 """
 
 from __future__ import annotations
@@ -33,35 +34,40 @@ _TIMEOUT_MS = 10_000
 
 
 class PartitionWork(NamedTuple):
-    """How far a partition is: what is still to be done, and a number that moves whenever something is done."""
+    """The state of a partition: records still to be handled, and a number that changes with any progress."""
 
     lag: int
     done: int
 
 
-# to join the group is work that should get done
+# joining the group counts as work, so that never joining is a stall
 _JOINING = {("", 0): PartitionWork(lag=1, done=-1)}
 
 
 class StallDetector:
-    """Decides from how far each partition is; pure, the clock is passed in."""
+    """Finds stalled partitions from the state of each; it does no I/O, and the time is passed in."""
 
     def __init__(self, stall_seconds: float) -> None:
         self._stall_seconds = stall_seconds
         self._since: dict[PartitionId, tuple[int, float]] = {}
 
-    def stalled(self, standings: Mapping[PartitionId, PartitionWork] | None, now: float) -> list[PartitionId]:
-        """Partitions with lag and no progress for too long; `standings` None: not known, or rightly waiting."""
+    def stalled(self, work: Mapping[PartitionId, PartitionWork] | None, now: float) -> list[PartitionId]:
+        """Return the partitions with lag but no progress for too long.
+
+        Args:
+            work: The state of each partition; None if it is unknown or the worker is rightly waiting.
+            now: Current time in seconds, from a monotonic clock.
+        """
         before, self._since = self._since, {}
-        for place, standing in (standings or {}).items():
-            if standing.lag:
-                done, since = before.get(place, (standing.done, now))
-                self._since[place] = (standing.done, since if done == standing.done else now)
-        return [place for place, (_, since) in self._since.items() if now - since > self._stall_seconds]
+        for partition, current in (work or {}).items():
+            if current.lag:
+                done, since = before.get(partition, (current.done, now))
+                self._since[partition] = (current.done, since if done == current.done else now)
+        return [partition for partition, (_, since) in self._since.items() if now - since > self._stall_seconds]
 
 
 class Watchdog:
-    """Watches one worker's partitions of the topics that it reads."""
+    """Watches the partitions that a worker reads."""
 
     def __init__(
         self,
@@ -76,10 +82,20 @@ class Watchdog:
         describe: Callable[[], Sequence[str]] = tuple,
         end: Callable[[int, str], NoReturn] = exit_now,
     ) -> None:
-        """`workers`: the worker's name in metrics by topic, the first one names it; `assigned`: None before it has joined
-        its group; `waiting`: an output is away, standing still is right; `handled`: the offset up to which records were
-        handled, where they are acknowledged only later; `unassigned`: partitions that no worker of the group has;
-        `describe`: what the worker does, for whoever looks into a stall."""
+        """Set up the watchdog; all callables are called from its thread.
+
+        Args:
+            workers: Name of the worker in metrics, by topic; the first one names the worker itself.
+            group: Consumer group of the worker.
+            kafka: How to connect.
+            stall_seconds: How long a partition may have lag without progress.
+            assigned: Returns the partitions of the worker, or None before it has joined its group.
+            waiting: Returns whether an output is unavailable, so that no progress is expected.
+            handled: Returns the offsets up to which records are handled, for outputs that acknowledge them only later.
+            unassigned: Returns the partitions that no worker of the group owns.
+            describe: Returns lines about the state of the worker, to diagnose a stall.
+            end: Ends the process with an exit code and a reason.
+        """
         self._workers = workers
         self._worker = next(iter(workers.values()))
         self._group = group
@@ -98,7 +114,7 @@ class Watchdog:
         self.stalled = False
         self.broker_answers = False
         self.read_up: dict[PartitionId, bool] = {}
-        """Whether nothing of a partition was left to be handled when it was last seen."""
+        """Whether everything in a partition was handled at the last check."""
 
     def start(self) -> None:
         metrics.STALLED.labels(self._worker).set(0)
@@ -111,57 +127,57 @@ class Watchdog:
     def _watch(self) -> None:
         consumer: KafkaConsumer | None = None
         while not self._stopping.wait(_PERIOD_SECONDS if self.broker_answers else _FIRST_PERIOD_SECONDS):
-            standings, stalled = None, list[PartitionId]()
+            work, stalled = None, list[PartitionId]()
             try:
                 consumer = consumer or connect(self._kafka, self._group)
-                standings = self._measure(consumer, self._assigned())
-                stalled = self._detector.stalled(None if self._waiting() else standings, time.monotonic())
-                if stalled and standings is not _JOINING:
-                    stalled = _readable(consumer, stalled, standings)
+                work = self._measure(consumer, self._assigned())
+                stalled = self._detector.stalled(None if self._waiting() else work, time.monotonic())
+                if stalled and work is not _JOINING:
+                    stalled = _readable(consumer, stalled, work)
             except Exception as error:
-                # whatever the client raises while the broker is away or a segment is being deleted: the watch goes on
-                logger.debug("the watchdog cannot see the topic: %r", error)
+                # whatever the client raises while the broker is away or a segment is being deleted: keep watching
+                logger.debug("the watchdog cannot read the state of the topics: %r", error)
                 self._detector.stalled(None, time.monotonic())
                 if consumer is not None:
                     with contextlib.suppress(Exception):
                         consumer.close()
                     consumer = None
-            self.broker_answers = standings is not None
-            if standings is None:
+            self.broker_answers = work is not None
+            if work is None:
                 self.read_up = {}
-            elif stalled and standings is _JOINING:
+            elif stalled and work is _JOINING:
                 self._stall("could not join its consumer group")
             elif stalled:
-                places = ", ".join(partition_name(*place) for place in sorted(stalled))
-                self._stall(f"has records of {places} to read, but made no progress with them")
+                partitions = ", ".join(partition_name(*partition) for partition in sorted(stalled))
+                self._stall(f"has records of {partitions} to read, but made no progress with them")
         if consumer is not None:
             consumer.close()
 
     def _measure(
         self, consumer: KafkaConsumer, assigned: set[PartitionId] | None
     ) -> Mapping[PartitionId, PartitionWork]:
-        if not assigned:  # Kafka must be asked all the same, since to wait for it is no stall
+        if not assigned:  # Kafka must be asked anyway, because waiting for it is not a stall
             end_offsets(consumer, partitions_of(consumer, *self._workers))
         if assigned is None:
             return _JOINING
-        nobodys = {place for place in self._unassigned() if place[0] in self._workers}
-        metrics.UNASSIGNED.labels(self._worker).set(len(nobodys))
-        watched = assigned | nobodys
-        partitions = [TopicPartition(*place) for place in sorted(watched)]
+        unassigned = {(topic, partition) for topic, partition in self._unassigned() if topic in self._workers}
+        metrics.UNASSIGNED.labels(self._worker).set(len(unassigned))
+        watched = assigned | unassigned
+        partitions = [TopicPartition(*partition) for partition in sorted(watched)]
         ends = end_offsets(consumer, partitions)
         starts = consumer.beginning_offsets(partitions)
         handled = self._handled()
-        standings = {}
+        work = {}
         for at in partitions:
             done = max(consumer.committed(at, timeout_ms=_TIMEOUT_MS) or 0, starts[at], handled.get(at, 0))
             lag = max(0, ends[at] - done)
             metrics.LAG.labels(self._workers[at.topic], at.topic, str(at.partition)).set(lag)
-            standings[at.topic, at.partition] = PartitionWork(lag, done)
+            work[at.topic, at.partition] = PartitionWork(lag, done)
         for topic, partition in self._labelled - watched:
             metrics.LAG.remove(self._workers[topic], topic, str(partition))
         self._labelled = watched
-        self.read_up = {place: not standings[place].lag for place in assigned}
-        return standings
+        self.read_up = {partition: not work[partition].lag for partition in assigned}
+        return work
 
     def _stall(self, why: str) -> None:
         self.stalled = True
@@ -172,12 +188,12 @@ class Watchdog:
             for line in self._describe():
                 logger.error("%s", line)
         finally:
-            self._end(Stalled.exit_code, f"{reason}; the stacks of all threads and tasks stand above")
+            self._end(Stalled.exit_code, f"{reason}; see the stacks of all threads and tasks above")
 
 
 def _readable(
-    consumer: KafkaConsumer, places: Sequence[PartitionId], standings: Mapping[PartitionId, PartitionWork]
+    consumer: KafkaConsumer, partitions: Sequence[PartitionId], work: Mapping[PartitionId, PartitionWork]
 ) -> list[PartitionId]:
-    """Those that hold a record to be read: what a transaction has not committed yet counts as lag, and may not be read."""
-    ends = consumer.end_offsets([TopicPartition(*place) for place in places])
-    return [(at.topic, at.partition) for at, end in ends.items() if end > standings[at.topic, at.partition].done]
+    """Return the partitions with readable records; those of an open transaction count as lag but cannot be read yet."""
+    ends = consumer.end_offsets([TopicPartition(*partition) for partition in partitions])
+    return [(at.topic, at.partition) for at, end in ends.items() if end > work[at.topic, at.partition].done]

@@ -1,4 +1,4 @@
-"""Runs one worker process: Faust, its health server and its watchdog, from the start to a clean end."""
+"""Runs a worker process: Faust, the health server and the watchdog, from start-up to a clean shutdown."""
 
 from __future__ import annotations
 
@@ -35,18 +35,21 @@ _MAX_BACKOFF_SECONDS = 10.0
 
 
 class Companion(Protocol):
-    """Something that runs beside a worker, and never ends it."""
+    """A background job that runs beside a worker; its end does not end the worker."""
 
     async def run(self) -> None:
-        """Until it is closed or cancelled."""
+        """Run until closed or cancelled."""
 
     async def close(self) -> None:
-        """Lets `run` end, within a few seconds."""
+        """Let `run` end within a few seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker does: which topic it reads, and what becomes of the records. Its name is that of its group, too."""
+    """What a worker does: the topic it reads and how the records are processed.
+
+    The consumer group is named after the worker.
+    """
 
     worker: str
     topic: str
@@ -55,39 +58,39 @@ class Job:
     pace: BatchPolicy
     publisher: Publisher
     is_waiting: Callable[[], bool]
-    """Says that an output is away."""
+    """Returns whether an output is unavailable."""
     beside: Sequence[Job] = ()
-    """Further topics that the same process reads as the same group; the names of these are for metrics alone."""
+    """Further topics that the process reads with the same group; the worker names of these are only for metrics."""
     companions: Sequence[Companion] = ()
 
 
 async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
-    """Works until SIGTERM or Ctrl-C, then finishes what was read, commits, and returns."""
+    """Process records until SIGTERM or Ctrl-C, then finish and commit what was read, and return."""
     group = f"{settings.kafka.group_prefix}.{job.worker}"
     jobs = {each.topic: each for each in (job, *job.beside)}
-    recipes: dict[str, Lossless[Any]] = {
+    pipelines: dict[str, Lossless[Any]] = {
         each.topic: Lossless(each.worker, each.process, each.output, each.pace, owned=lambda: owned())
         for each in jobs.values()
     }
-    beside = [Subscription(topic=each.topic, lossless=recipes[each.topic], pace=each.pace) for each in job.beside]
+    beside = [Subscription(topic=each.topic, lossless=pipelines[each.topic], pace=each.pace) for each in job.beside]
     report = _reporter(jobs, job.publisher, settings)
-    app = build_app(group, job.topic, recipes[job.topic], job.pace, settings.kafka, report, beside)
+    app = build_app(group, job.topic, pipelines[job.topic], job.pace, settings.kafka, report, beside)
 
     started = asyncio.Event()
 
     def assigned() -> set[PartitionId] | None:
-        # asked from other threads: Faust's consumer must have been made by its own
+        # called from other threads, but Faust's consumer must be created in its own thread
         if not started.is_set():
             return None
-        return {(place.topic, place.partition) for place in app.consumer.assignment() if place.topic in jobs}
+        return {(at.topic, at.partition) for at in app.consumer.assignment() if at.topic in jobs}
 
     def owned() -> dict[PartitionId, bool]:
-        return {place: watchdog.read_up.get(place, False) for place in assigned() or ()}
+        return {partition: watchdog.read_up.get(partition, False) for partition in assigned() or ()}
 
     def handled() -> dict[PartitionId, int]:
         holding = (each.output for each in jobs.values() if isinstance(each.output, HoldingOutput))
-        offsets = {place: offset for output in holding for place, offset in output.handled().items()}
-        return {place: app.consumer.beyond(place, offset) for place, offset in offsets.items()}
+        offsets = {partition: offset for output in holding for partition, offset in output.handled().items()}
+        return {partition: app.consumer.beyond(partition, offset) for partition, offset in offsets.items()}
 
     def unassigned() -> set[PartitionId]:
         return {(at.topic, at.partition) for at in app.consumer.unassigned} if started.is_set() else set()
@@ -95,13 +98,13 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     loop = asyncio.get_running_loop()
 
     def describe() -> list[str]:
-        return [*(app.consumer.standing() if started.is_set() else ["Faust has not started"]), *task_stacks(loop)]
+        return [*(app.consumer.status_lines() if started.is_set() else ["Faust has not started"]), *task_stacks(loop)]
 
     watchdog = Watchdog(
         {each.topic: each.worker for each in jobs.values()},
         group,
         settings.kafka,
-        # an output that is flushed rarely is acknowledged as rarely
+        # an output that is flushed rarely is acknowledged just as rarely
         settings.worker.stall_seconds + max(each.pace.flush_seconds for each in jobs.values()),
         assigned,
         job.is_waiting,
@@ -116,9 +119,9 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         if not watchdog.broker_answers:
             return "Kafka does not answer"
         if job.is_waiting():
-            return "an output is away"
+            return "an output is unavailable"
         if assigned() is None:
-            return "it has not joined its consumer group yet"
+            return "the worker has not joined its consumer group yet"
         return f"{len(unassigned())} partitions are assigned to no worker" if unassigned() else None
 
     health = Health(settings.metrics, job.worker, not_ready, settings.run)
@@ -129,36 +132,39 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
 
     if not await _kafka_is_ready(settings, stopping):
         health.stop()
-        logger.info("worker %s was told to stop before Kafka was ready", job.worker)
+        logger.info("worker %s stopped on request before Kafka was ready", job.worker)
         return
     starting = asyncio.create_task(_start(app, started))
-    company = [asyncio.create_task(companion.run()) for companion in job.companions]
-    company += [asyncio.create_task(_guard(app)), asyncio.create_task(_adopt(app, started))]
+    background = [asyncio.create_task(companion.run()) for companion in job.companions]
+    background += [asyncio.create_task(_guard(app)), asyncio.create_task(_adopt(app, started))]
     watchdog.start()
     logger.info("worker %s reads %s as group %s", job.worker, ", ".join(jobs), group)
     if (await app.wait(stopping)).stopped:
-        exit_now(TagpulseError.exit_code, f"Faust crashed: {app.crash_reason!r}; what was not committed is read again")
-    logger.info("worker %s stops", job.worker)
-    _end_at_last()
-    await asyncio.gather(*(recipe.drain(_DRAIN_SECONDS) for recipe in recipes.values()))
+        exit_now(
+            TagpulseError.exit_code,
+            f"Faust crashed: {app.crash_reason!r}; uncommitted records are read again after a restart",
+        )
+    logger.info("worker %s is stopping", job.worker)
+    _force_exit_later()
+    await asyncio.gather(*(pipeline.drain(_DRAIN_SECONDS) for pipeline in pipelines.values()))
     await asyncio.gather(*(companion.close() for companion in job.companions))
     watchdog.stop()
-    for task in (starting, *company):
+    for task in (starting, *background):
         task.cancel()
     await app.stop()
     await job.publisher.close()
     health.stop()
-    acknowledged = sum(recipe.acknowledged for recipe in recipes.values())
-    logger.info("worker %s was told to stop and ended: %d records acknowledged", job.worker, acknowledged)
+    acknowledged = sum(pipeline.acknowledged for pipeline in pipelines.values())
+    logger.info("worker %s stopped on request: %d records acknowledged", job.worker, acknowledged)
 
 
 async def _guard(app: Any) -> None:
-    """End the process when a background task of Kafka's client has ended, because the worker would stall silently."""
+    """End the process when a background task of the Kafka client ends, because the worker would stall silently."""
     while True:
         if dead := dead_tasks(app):
             exit_now(
                 Stalled.exit_code,
-                f"Kafka's client stopped working ({'; '.join(dead)}): restart the worker, nothing is lost",
+                f"the Kafka client stopped working ({'; '.join(dead)}): restart the worker, nothing is lost",
             )
         await asyncio.sleep(_GUARD_SECONDS)
 
@@ -169,37 +175,40 @@ async def _adopt(app: Any, started: asyncio.Event) -> None:
 
 
 def _reporter(jobs: Mapping[str, Job], publisher: Publisher, settings: Settings) -> ReportExpired:
-    """Tells the log, the metrics and, on the live day, `feed.gaps` of records that were deleted before they were read."""
+    """Return a function that reports records deleted before they were read.
+
+    It writes to the log, the metrics and, for the live run, `feed.gaps`.
+    """
     for topic, job in jobs.items():
         metrics.EXPIRED.labels(job.worker, topic)
 
-    async def report(gone: Expired) -> None:
-        worker, count = jobs[gone.topic].worker, gone.end - gone.start
-        reason = f"{count} records were deleted by retention before worker {worker} had read them: {gone.location}"
+    async def report(expired: Expired) -> None:
+        worker, count = jobs[expired.topic].worker, expired.end - expired.start
+        reason = f"{count} records were deleted by retention before worker {worker} had read them: {expired.location}"
         logger.error("%s", reason)
-        metrics.EXPIRED.labels(worker, gone.topic).inc(count)
+        metrics.EXPIRED.labels(worker, expired.topic).inc(count)
         if settings.run == LIVE:
             found_at = utc_now()
-            gap = Gap(source="kafka", origin=gone.location, reason=reason, found_at=found_at)
+            gap = Gap(source="kafka", origin=expired.location, reason=reason, found_at=found_at)
             record = Outgoing(settings.topics.gaps, gap.key, encode(gap), record_ms(found_at))
             try:
                 await publisher.publish([record])
             except Refused as error:
-                logger.error("this gap could not be written to %s: %s", settings.topics.gaps, error)
+                logger.error("the gap could not be written to %s: %s", settings.topics.gaps, error)
 
     return report
 
 
-def _end_at_last() -> None:
-    """Ends the process, as it was asked to, even if a client, a disk or the model never lets go of its thread."""
-    reason = "the stop was cut short, something did not answer: what was not committed is read again at the next start"
+def _force_exit_later() -> None:
+    """Schedule the end of the process, in case a client, a disk or the model blocks its thread during the shutdown."""
+    reason = "forced to stop, something did not respond in time: uncommitted records are read again after a restart"
     timer = threading.Timer(_DRAIN_SECONDS + _STOP_SECONDS, exit_now, (0, reason))
     timer.daemon = True
     timer.start()
 
 
 async def _kafka_is_ready(settings: Settings, stopping: asyncio.Event) -> bool:
-    """Waits for the broker and the topics; False when it was told to stop meanwhile. Raises Refused."""
+    """Wait for the broker and the topics; return False if a stop is requested meanwhile. Raises Refused."""
     backoff = Backoff(_MAX_BACKOFF_SECONDS)
     while not stopping.is_set():
         try:
@@ -208,7 +217,7 @@ async def _kafka_is_ready(settings: Settings, stopping: asyncio.Event) -> bool:
             if not missing:
                 metrics.BROKER_AWAY.set(0)
                 return True
-            logger.warning("no topic %s: run `tagpulse topics create`; waiting", ", ".join(missing))
+            logger.warning("topics are missing: %s; run `tagpulse topics create`; waiting", ", ".join(missing))
         except Unavailable as error:
             metrics.BROKER_AWAY.set(1)
             logger.warning("%s; waiting", error)

@@ -1,4 +1,4 @@
-"""All settings: one frozen tree, read once at the start."""
+"""All settings, as one frozen tree that is read once at start-up."""
 
 from streams.settings.alerts import AlertsSettings, WebhookFormat, WebhookSettings
 from streams.settings.networks import BlueskySettings, MastodonSettings, XSettings

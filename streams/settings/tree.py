@@ -1,7 +1,8 @@
-"""All settings: one frozen tree, read once at the start.
+"""All settings, as one frozen tree that is read once at start-up.
 
-Sources, later ones win: the defaults here, secret files (a file per setting in `TAGPULSE_SECRETS_DIR`, named like the
-variable), environment variables `TAGPULSE_…` with `__` between the levels, and what a command line option sets.
+In order of increasing precedence, values come from: the defaults in this package, secret files (one file per setting in
+`TAGPULSE_SECRETS_DIR`, named like the variable), environment variables (`TAGPULSE_…`, levels joined with `__`), and
+command line options.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ LIVE = "live"
 
 
 class Settings(BaseSettings):
-    """The whole tree."""
+    """The root of the settings tree."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -60,10 +61,12 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    campaign: FilePath | None = Field(None, description="the campaign file; without one every hashtag counts")
+    campaign: FilePath | None = Field(
+        None, description="path of the campaign file; without one, all hashtags are included"
+    )
     run: RunName = Field(
         LIVE,
-        description="the live day, or the name of a replay: topics, groups, rows and metrics of its own",
+        description="`live`, or the name of a replay, which has its own topics, consumer groups, rows and metrics",
     )
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicsSettings = TopicsSettings()
@@ -104,19 +107,19 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True)
 class Variable:
-    """A setting as the environment names it."""
+    """A setting and its environment variable."""
 
     name: str
     location: tuple[str, ...]
     field: FieldInfo
 
     def value(self, settings: Settings) -> Any:
-        """What the setting is; secrets stay masked."""
+        """Return the value of the setting; secrets stay masked."""
         return functools.reduce(getattr, self.location, settings)
 
     @property
     def origin(self) -> Literal["environment", "secret file", "default"]:
-        """Where `load_settings` takes the value from."""
+        """The source from which `load_settings` takes the value."""
         if any(value and name.upper() == self.name for name, value in os.environ.items()):
             return "environment"
         secrets = os.environ.get(SECRETS_DIR_VARIABLE)
@@ -124,7 +127,7 @@ class Variable:
 
 
 def variables() -> dict[str, Variable]:
-    """Every setting by its variable's name, in the order of the tree."""
+    """Return every setting by the name of its variable, in the order of the tree."""
     locations: list[tuple[tuple[str, ...], FieldInfo]] = []
     for name, field in Settings.model_fields.items():
         kind = field.annotation
@@ -136,11 +139,15 @@ def variables() -> dict[str, Variable]:
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Reads the settings. `overrides` are whole sections or single values, as `Settings` takes them.
+    """Read the settings of the configured run.
 
-    The names of topics and groups are those of the run: see `for_run`.
+    Topics and consumer groups carry the name of the run, see `for_run`.
 
-    Raises SettingsError with every faulty or unknown variable by its name.
+    Args:
+        overrides: Whole sections or single values, as `Settings` accepts them.
+
+    Raises:
+        SettingsError: Variables are invalid or unknown; the error names all of them.
     """
     faults = [
         _unknown(name) for name in sorted(os.environ) if name.startswith(PREFIX) and name not in _known_variables()
@@ -157,9 +164,10 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def for_run(settings: Settings, run: str) -> Settings:
-    """The settings of a run, made from those of the live day: a replay has topics and groups of its own.
+    """Return the settings of a run, derived from those of the live run.
 
-    Topics are `NAME.RUN`, groups `PREFIX.RUN.…`; what is stored and counted carries the run's name.
+    A replay has its own topics (`NAME.RUN`) and consumer groups (`PREFIX.RUN.…`); its rows and metrics carry the name
+    of the run.
     """
     if run == LIVE:
         return settings
@@ -188,14 +196,14 @@ def _unknown(name: str) -> str:
 
 
 def _describe(fault: ErrorDetails) -> str:
-    place, reason = fault["loc"], fault["msg"].removeprefix("Value error, ")
+    location, reason = fault["loc"], fault["msg"].removeprefix("Value error, ")
     known = variables()
-    for end in range(len(place), 0, -1):
-        name = _variable(place[:end])
+    for end in range(len(location), 0, -1):
+        name = _variable(location[:end])
         if name in known:
-            inside = ".".join(map(str, place[end:]))
+            inside = ".".join(map(str, location[end:]))
             reason = "no such key" if inside and fault["type"] == "extra_forbidden" else reason
             return f"{name}: {inside}: {reason}" if inside else f"{name}: {reason}"
     if fault["type"] == "extra_forbidden":
-        return _unknown(_variable(place))
-    return reason  # what is wrong with several settings of a section together names them itself
+        return _unknown(_variable(location))
+    return reason  # the message of a check across several settings names them itself

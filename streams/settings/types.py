@@ -1,4 +1,4 @@
-"""The kinds of values that settings take, each with its check."""
+"""The types of setting values, each with its validation."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ FilePath = Annotated[Path, BeforeValidator(lambda value: Path(str(value)).expand
 LakePlace = Annotated[
     Path | str, BeforeValidator(lambda value: value if "://" in str(value) else Path(str(value)).expanduser())
 ]
-"""A folder, or the address of an object store, which stays a string."""
+"""A local folder as a path, or the URL of an object store as a string."""
 
-_LOGIN = "no user and no password may stand in an address, which is no secret"
+_LOGIN = "the URL must not contain a user name or password, because it is not treated as a secret"
 
 
 def _is_file(path: Path) -> Path:
     if not path.is_file():
-        raise ValueError(f"no file {path}")
+        raise ValueError(f"there is no file {path}")
     return path
 
 
 def _is_limit(limit: float) -> float:
     if limit != -1 and not 0 < limit < float("inf"):
-        raise ValueError("must be above 0, or -1 for no limit")
+        raise ValueError("must be greater than 0, or -1 for no limit")
     return limit
 
 
@@ -45,18 +45,18 @@ def _is_address_list(servers: str) -> str:
     for server in servers.split(","):
         host, _, port = server.strip().rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-            raise ValueError(f"must be host:port, with commas between, not {server.strip()!r}")
+            raise ValueError(f"must be a comma-separated list of host:port, not {server.strip()!r}")
     return servers
 
 
 def _is_http_address(address: str) -> str:
     try:
         parts = urlsplit(address)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        sound = False
-    if not sound or not address.isprintable() or " " in address:
-        raise ValueError("must be http://HOST or https://HOST, with a port and a path where it needs them")
+        valid = False
+    if not valid or not address.isprintable() or " " in address:
+        raise ValueError("must be http://HOST or https://HOST, with a port and a path if needed")
     return address
 
 
@@ -83,35 +83,35 @@ SecretAddress = Annotated[SecretStr, AfterValidator(_is_secret_address)]
 
 
 def without_login(address: str, setting: str) -> None:
-    """Raises ValueError for an address with a user or a password, which the log would show; so does not repeat it."""
+    """Raise ValueError if a URL contains a user name or password. Errors are logged, so this one omits the URL."""
     if "@" in address:
         raise ValueError(f"{setting}: {_LOGIN}")
 
 
 def web_address(text: str, setting: str) -> str:
-    """An address as `https://host[:port]`; a host alone is meant so. Raises ValueError."""
+    """Return a URL as `https://host[:port]`; a bare host gets `https://`. Raises ValueError for anything else."""
     without_login(text, setting)
     url = text.strip().rstrip("/")
     url = url if "://" in url else f"https://{url}"
     try:
         parts = urlsplit(url)
-        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        valid = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        sound = False
-    if not sound or not url.startswith(("http://", "https://")) or parts.path or parts.query:
-        raise ValueError(f"{setting}: must be addresses such as https://mastodon.social, not {text.strip()[:100]!r}")
+        valid = False
+    if not valid or not url.startswith(("http://", "https://")) or parts.path or parts.query:
+        raise ValueError(f"{setting}: must be URLs such as https://mastodon.social, not {text.strip()[:100]!r}")
     return url
 
 
 def is_local(host: str) -> bool:
-    """Whether what is sent to this host stays on this machine; the folder of a socket is a host, too."""
+    """Return whether a host is this machine; the folder of a Unix socket counts as one."""
     if host == "localhost" or host.startswith("/"):
         return True
     return is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an IP address rather than a name."""
+    """Return whether a host is an IP address rather than a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

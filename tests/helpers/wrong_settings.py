@@ -1,4 +1,4 @@
-"""Every way in which a setting can be wrong by itself, and pairs of settings that do not fit together."""
+"""Every way in which a single setting can be invalid, and pairs of settings that are inconsistent."""
 
 from __future__ import annotations
 
@@ -114,15 +114,15 @@ WRONG = {
     "TAGPULSE_LOG__LEVEL": ["LOUD"],
     "TAGPULSE_LOG__FORMAT": ["xml"],
 }
-"""Values by variable; each must be refused by the name of its variable."""
+"""Invalid values by variable; the error for each must start with the name of the variable."""
 
-TOLD_LATER = {
+CHECKED_LATER = {
     "TAGPULSE_BLUESKY__URLS",
     "TAGPULSE_MASTODON__INSTANCES",
     "TAGPULSE_MASTODON__TOKENS",
     "TAGPULSE_X__TOKEN",
 }
-"""Checked with the rest of their section, once each of it is sound by itself."""
+"""Variables checked with the rest of their section, once each value of it is valid by itself."""
 
 UNFIT: list[tuple[dict[str, str], list[str]]] = [
     (
@@ -172,4 +172,4 @@ UNFIT: list[tuple[dict[str, str], list[str]]] = [
         ["TAGPULSE_MODEL__PRECISION=int8 needs"],
     ),
 ]
-"""Variables, and what the one fault must name."""
+"""Variables, and what the single fault must name."""

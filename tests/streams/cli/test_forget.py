@@ -83,9 +83,13 @@ class Other(Shelf):
 @pytest.fixture(autouse=True)
 def _shelves(monkeypatch: pytest.MonkeyPatch) -> None:
     module = "tests.streams.cli.test_forget"
-    points = EntryPoints(EntryPoint(kind.name, f"{module}:{kind.__name__}", "tagpulse.sinks") for kind in (Shelf, Other))
+    points = EntryPoints(
+        EntryPoint(kind.name, f"{module}:{kind.__name__}", "tagpulse.sinks") for kind in (Shelf, Other)
+    )
     monkeypatch.setattr(plugins, "entry_points", lambda **wanted: points.select(**wanted))
-    monkeypatch.setattr(EntryPoint, "load", lambda point: {"shelf": Shelf, "other": Other}[point.name])
+    load = EntryPoint.load
+    own = {"shelf": Shelf, "other": Other}  # not those of a second import of this module
+    monkeypatch.setattr(EntryPoint, "load", lambda point: own.get(point.name) or load(point))
     posts = {PostKey("x", "1"): ANNA, PostKey("x", "2"): ANNA, PostKey("mastodon", "1"): BERT}
     hidden = {PostKey("x", "3"): Author("x", pseudonym("x", "anna", KEY.encode()))}
     namesake = {PostKey("mastodon", "2"): Author("mastodon", "anna")}

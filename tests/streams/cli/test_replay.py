@@ -58,7 +58,7 @@ def test_a_day_from_kafka_is_enriched_stored_and_accounted_for(
     assert replay(settings, "again", "--from", "raw") == manifest, "a finished run is not run again"
     other = run_tagpulse("replay", "--run", "again", "--from", "raw", "--source", "x", settings=settings)
     assert other.returncode == 65
-    assert "begun with other choices (from=raw, sinks=" in other.stderr
+    assert "started with other options (from=raw, sinks=" in other.stderr
 
 
 def test_replays_of_the_same_day_agree_whatever_the_workers(

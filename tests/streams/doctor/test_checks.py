@@ -182,7 +182,7 @@ def test_a_wrong_certificate_is_a_finding(tmp_path: Path) -> None:
     path.write_text("no certificate")
     kafka = KafkaSettings(security_protocol="SSL", ssl_ca_file=path)
     finding = checks.check_broker(Settings(kafka=kafka))
-    assert (finding.status, "kafka.ssl_ca_file" in finding.detail) == ("fail", True)
+    assert (finding.status, "TAGPULSE_KAFKA__SSL_CA_FILE" in finding.detail) == ("fail", True)
 
 
 def test_tokens_of_the_networks_of_the_campaign_are_checked(tmp_path: Path) -> None:

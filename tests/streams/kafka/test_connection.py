@@ -1,4 +1,4 @@
-"""Connections: every client reaches a secured Kafka, and a failing one says why."""
+"""Connections: every client can use a secured Kafka, and a failing one says why."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_client_that_cannot_connect_leaves_no_thread(kind: type) -> None:
 async def test_a_broker_that_knows_of_no_broker_is_away(
     embedded_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one that was frozen, in its first moments: aiokafka would take it for a cluster, and its coordination would die."""
+    """Brokers answer so just after a freeze: aiokafka would accept it as a cluster, and its coordination would die."""
 
     send = AIOKafkaConnection.send
 
@@ -118,7 +118,7 @@ def test_commands_reach_a_secured_kafka_with_settings_from_the_environment(secur
     assert created.stdout.count("exists already") == len(ROLES)
     wrong = run_tagpulse("topics", "create", settings=Settings(kafka=secured.settings("LOGIN", password="mistaken")))
     assert wrong.returncode == 77
-    assert "the login of pulse failed" in wrong.stderr
+    assert "the login as pulse failed" in wrong.stderr
     assert "mistaken" not in wrong.stderr
 
 
@@ -126,34 +126,46 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
     "wrong password": (
         "LOGIN",
         {"password": "wrong"},
-        "the login of pulse failed: check kafka.username, kafka.password",
+        "the login as pulse failed: check TAGPULSE_KAFKA__USERNAME, TAGPULSE_KAFKA__PASSWORD",
     ),
-    "wrong password, PLAIN": ("LOGIN", {"password": "wrong", "sasl_mechanism": "PLAIN"}, "the login of pulse failed"),
-    "unknown user": ("LOGIN", {"username": "nobody"}, "the login of nobody failed"),
-    "untrusted": ("LOGIN", {"ssl_ca_file": None}, "not trusted by the system's authorities: set kafka.ssl_ca_file"),
-    "another name": ("WRONGNAME", {}, "certificate is for another name"),
+    "wrong password, PLAIN": ("LOGIN", {"password": "wrong", "sasl_mechanism": "PLAIN"}, "the login as pulse failed"),
+    "unknown user": ("LOGIN", {"username": "nobody"}, "the login as nobody failed"),
+    "untrusted": (
+        "LOGIN",
+        {"ssl_ca_file": None},
+        "not trusted by the CAs of the system: set TAGPULSE_KAFKA__SSL_CA_FILE",
+    ),
+    "another name": ("WRONGNAME", {}, "the certificate of the broker is for a different name"),
     "no certificate": (
         "MUTUAL",
         {"ssl_cert_file": None, "ssl_key_file": None},
-        "kafka.ssl_cert_file and kafka.ssl_key_file",
+        "TAGPULSE_KAFKA__SSL_CERT_FILE and TAGPULSE_KAFKA__SSL_KEY_FILE",
     ),
-    "no TLS": ("MUTUAL", {"security_protocol": "PLAINTEXT"}, "use kafka.security_protocol=SSL instead of PLAINTEXT"),
+    "no TLS": (
+        "MUTUAL",
+        {"security_protocol": "PLAINTEXT"},
+        "set TAGPULSE_KAFKA__SECURITY_PROTOCOL=SSL instead of PLAINTEXT",
+    ),
     "no TLS, login": (
         "LOGIN",
         {"security_protocol": "SASL_PLAINTEXT"},
-        "use kafka.security_protocol=SASL_SSL instead of SASL_PLAINTEXT",
+        "set TAGPULSE_KAFKA__SECURITY_PROTOCOL=SASL_SSL instead of SASL_PLAINTEXT",
     ),
-    "TLS on a plain port": ("PLAINTEXT", {"security_protocol": "SSL"}, "no TLS is spoken on this port"),
+    "TLS on a plain port": ("PLAINTEXT", {"security_protocol": "SSL"}, "this port does not speak TLS"),
     "no login": (
         "OPENLOGIN",
         {"security_protocol": "PLAINTEXT"},
-        "does not log in: kafka.security_protocol=SASL_PLAINTEXT",
+        "closes connections without a login: set TAGPULSE_KAFKA__SECURITY_PROTOCOL=SASL_PLAINTEXT",
     ),
-    "no login, TLS": ("LOGIN", {"security_protocol": "SSL"}, "does not log in: kafka.security_protocol=SASL_SSL"),
+    "no login, TLS": (
+        "LOGIN",
+        {"security_protocol": "SSL"},
+        "closes connections without a login: set TAGPULSE_KAFKA__SECURITY_PROTOCOL=SASL_SSL",
+    ),
     "login where none is expected": (
         "PLAINTEXT",
         {"security_protocol": "SASL_PLAINTEXT", "username": "u", "password": "p"},
-        "no login is expected on this port",
+        "this port does not expect a login",
     ),
 }
 
@@ -172,11 +184,11 @@ async def test_probe_says_why_a_broker_refuses(secured: Secured, fault: str) -> 
 async def test_a_certificate_of_another_authority_is_refused(secured: Secured) -> None:
     ours = secured.other.sign("ours")
     changes = {"ssl_cert_file": ours.cert, "ssl_key_file": ours.key, "ssl_key_password": None}
-    with pytest.raises(Refused, match="wants a certificate that it trusts"):
+    with pytest.raises(Refused, match="requires a client certificate that it trusts"):
         await connection.probe(secured.settings("MUTUAL", **changes), timeout=5)
 
 
-async def test_another_name_is_let_pass_only_when_told(secured: Secured) -> None:
+async def test_a_different_name_is_accepted_only_on_request(secured: Secured) -> None:
     await connection.probe(secured.settings("WRONGNAME", ssl_check_hostname=False))
 
 
@@ -194,7 +206,7 @@ async def test_a_mechanism_that_the_broker_lacks_is_named(embedded_broker: Broke
         username="pulse",
         password="secret",
     )
-    with pytest.raises(Refused, match=r"does not offer SCRAM-SHA-512: mend kafka\.sasl_mechanism"):
+    with pytest.raises(Refused, match=r"does not support SCRAM-SHA-512: change TAGPULSE_KAFKA__SASL_MECHANISM"):
         await connection.probe(kafka)
 
 
@@ -235,7 +247,9 @@ async def test_an_address_that_clients_cannot_follow_is_named(tmp_path: Path) ->
     closed = free_port()
     with Elsewhere(tmp_path) as broker:
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
-        with pytest.raises(Unavailable, match=rf"mend advertised\.listeners.*{HOST}:{closed}: nothing listens there"):
+        with pytest.raises(
+            Unavailable, match=rf"correct advertised\.listeners.*{HOST}:{closed}: nothing listens there"
+        ):
             await connection.probe(kafka)
 
 
@@ -247,7 +261,7 @@ def test_tls_is_verified_by_default(tmp_path: Path) -> None:
     assert connection.ssl_context(KafkaSettings()) is None
 
 
-async def test_an_authority_that_python_refuses_is_told_from_a_wrong_one(
+async def test_a_ca_that_python_rejects_is_distinguished_from_a_wrong_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority(tmp_path, extensions="")
@@ -262,7 +276,7 @@ async def test_an_authority_that_python_refuses_is_told_from_a_wrong_one(
 
     async with await asyncio.start_server(lambda *_: None, HOST, 0, ssl=serving) as listener:
         at = f"{HOST}:{listener.sockets[0].getsockname()[1]}"
-        with pytest.raises(Refused, match=r"breaks RFC 5280.*make it again.*does not include key usage"):
+        with pytest.raises(Refused, match=r"violates RFC 5280.*reissue it.*does not include key usage"):
             await connection.probe(KafkaSettings(bootstrap_servers=at, **kafka))
 
 
@@ -279,7 +293,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         {"ssl_cert_file": second.cert, "ssl_key_file": second.key},
     ]
     for options in wrong:
-        with pytest.raises(SettingsError, match=r"kafka\.ssl_") as raised:
+        with pytest.raises(SettingsError, match=r"TAGPULSE_KAFKA__SSL_") as raised:
             connection.ssl_context(KafkaSettings(security_protocol="SSL", **options))
         assert "secret" not in str(raised.value)
 

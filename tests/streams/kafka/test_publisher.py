@@ -1,4 +1,4 @@
-"""The publisher waits out an outage and keeps the order of a key."""
+"""The publisher waits out outages and preserves the order of each key."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_a_record_above_the_limit_of_the_broker_is_refused(
     await publisher.close()
 
 
-async def test_small_records_get_through_to_a_topic_that_takes_no_batch_of_ours(
+async def test_small_records_get_through_to_a_topic_that_accepts_no_full_batch(
     apache_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     settings = settings_for(apache_broker, topics={"max_message_bytes": 2_000}, kafka={"compression": "none"})
@@ -79,7 +79,7 @@ async def test_small_records_get_through_to_a_topic_that_takes_no_batch_of_ours(
     assert {record.key for record in read_all(settings.kafka, settings.topics.enriched)} == {r.key for r in records}
 
 
-async def test_a_record_larger_than_a_batch_of_ours_goes_through(broker: Broker, settings_for: SettingsFactory) -> None:
+async def test_a_record_larger_than_a_batch_gets_through(broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(broker)
     topics.create(settings)
     publisher = Publisher(settings.kafka, "test", settings.topics.limits)
@@ -92,7 +92,7 @@ async def test_a_record_larger_than_a_batch_of_ours_goes_through(broker: Broker,
 
 
 class _BehindALine(EmbeddedBroker):
-    """A broker whose clients all go through a line."""
+    """A broker that all clients reach through a line that can be cut."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -1,4 +1,4 @@
-"""Readers: the ends of partitions as they are now."""
+"""Readers: the current end offsets of partitions."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def test_a_frozen_broker_is_unavailable(fresh_embedded_broker: Broker, settings_
     with open_reader(settings.kafka) as consumer:
         places = partitions_of(consumer, settings.topics.raw)
         fresh_embedded_broker.suspend()
-        with pytest.raises(Unavailable, match=f"the ends of {settings.topics.raw} are not known in time"):
+        with pytest.raises(
+            Unavailable, match=f"the end offsets of {settings.topics.raw} could not be read within 0.5 s"
+        ):
             end_offsets(consumer, places, timeout=0.5)
         fresh_embedded_broker.resume()

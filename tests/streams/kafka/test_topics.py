@@ -1,4 +1,4 @@
-"""Topics: made once, compared with the settings, listed."""
+"""Topics: created once, compared with the settings, and listed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def test_check_says_what_differs(apache_broker: Broker, settings_for: SettingsFa
     assert topics.check(changed).without_configs == ()
 
 
-def test_replicas_that_cannot_be_are_a_wrong_setting(apache_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_an_impossible_replication_factor_is_a_wrong_setting(
+    apache_broker: Broker, settings_for: SettingsFactory
+) -> None:
     settings = settings_for(apache_broker, topics={"replication": 3, "min_insync_replicas": 2})
     with pytest.raises(SettingsError, match=r"replication factor of 3 cannot be reached.*TAGPULSE_TOPICS__"):
         topics.create(settings)

@@ -1,4 +1,4 @@
-"""The feed of a replay: on time, in order, with the original keys and times, and never twice."""
+"""The feed of a replay: on time, in order, with the original keys and times, and without duplicates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START_MS = 1_781_942_400_000
 
 
 class Listed(Reader):
-    """Gives what it was made with, `at_once` at a time; raises after `limit` items, as a process that is killed."""
+    """Returns given items, `at_once` at a time; raises after `limit` items, like a process that is killed."""
 
     def __init__(self, items: Sequence[Record], at_once: int = 7, limit: int | None = None) -> None:
         self._items = items
@@ -57,7 +57,7 @@ def run_settings(embedded_broker: Broker, settings_for: SettingsFactory) -> Sett
 
 
 class Clock:
-    """Stands still but for sleeps, which take `lag` longer than asked for."""
+    """A clock that only advances in sleeps, which take `lag` seconds longer than requested."""
 
     def __init__(self, lag: float) -> None:
         self.now = 1_000.0
@@ -88,7 +88,7 @@ def test_keys_values_and_times_are_the_original_ones(run_settings: Settings) -> 
         assert (record.key, record.value, record.timestamp) == (item.key, item.value, item.timestamp_ms)
 
 
-def test_after_a_kill_it_goes_on_without_leaving_out_or_repeating(run_settings: Settings) -> None:
+def test_after_a_kill_it_resumes_without_omissions_or_repetitions(run_settings: Settings) -> None:
     items = listed(300)
     for limit in (70, 70, 210):
         with pytest.raises(InterruptedError):
@@ -115,7 +115,7 @@ def test_a_record_too_large_for_the_topic_is_a_dead_letter_with_its_origin(
     assert len(read_all(settings.kafka, settings.topics.raw)) == 1
 
 
-def test_stopped_it_says_that_it_is_not_done(run_settings: Settings) -> None:
+def test_a_stopped_feed_is_not_done(run_settings: Settings) -> None:
     feed = ReplayFeed(Listed(listed(100)), Selection(), run_settings)
     feed.stop()
     assert not feed.run(resume_point(run_settings))

@@ -1,4 +1,4 @@
-"""The account of a replay, from topics as they can look after kills, retries and faults."""
+"""The account of a replay, from topics in the states that kills, retries and faults leave behind."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def answer(settings: Settings, message: EnrichedPost | Deletion, offset: int) ->
     send(settings, settings.topics.enriched, encode(message), record_location(settings.topics.raw, 0, offset))
 
 
-def bury(settings: Settings, topic: str, offset: int, reason: str = "invalid") -> None:
+def send_to_dead_letters(settings: Settings, topic: str, offset: int, reason: str = "invalid") -> None:
     letter = DeadLetter(
         topic=topic,
         partition=0,
@@ -81,7 +81,7 @@ def test_every_record_counts_once_however_often_it_was_answered(settings: Settin
     first = account(settings)
     assert (first.read, first.enriched, first.dead, first.deletions, first.reconciled) == (3, 3, 0, 1, True)
     assert msgspec.to_builtins(first.partitions) == {"posts.raw[2]": {"read": 3, "enriched": 3, "dead": 0}}
-    # a worker that was killed answers again, at another time
+    # a worker that was killed answers again at another time
     answer(settings, msgspec.structs.replace(one, enriched_at=NOW), 0)
     again = account(settings)
     assert (again.enriched, again.reconciled, again.checksum) == (3, True, first.checksum)
@@ -98,9 +98,7 @@ def test_another_answer_has_another_checksum_and_two_answers_do_not_add_up(setti
     assert not account(settings).reconciled
 
 
-def test_the_checksum_is_that_of_the_posts_that_stand_at_the_end(
-    embedded_broker: Broker, settings_for: SettingsFactory
-) -> None:
+def test_the_checksum_is_that_of_the_final_posts(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     kept, edited, gone, back = enriched("kept"), enriched("edited"), enriched("gone"), enriched("back")
     newer = enriched("edited", text="newer", edited_at=NOW + timedelta(minutes=2))
     older = enriched("edited", text="older", edited_at=NOW + timedelta(minutes=1))
@@ -117,9 +115,9 @@ def test_the_checksum_is_that_of_the_posts_that_stand_at_the_end(
             answer(settings, message, offset)
         return account(settings).checksum
 
-    standing = read("standing", [kept, newer, again])
-    assert read("whole", [kept, edited, gone, back, newer, older, *deletions, again]) == standing
-    assert read("other", [kept, older, again]) != standing
+    final = read("final", [kept, newer, again])
+    assert read("whole", [kept, edited, gone, back, newer, older, *deletions, again]) == final
+    assert read("other", [kept, older, again]) != final
 
 
 def test_what_is_missing_does_not_add_up(settings: Settings) -> None:
@@ -128,10 +126,10 @@ def test_what_is_missing_does_not_add_up(settings: Settings) -> None:
     answer(settings, one, 0)
     missing = account(settings)
     assert (missing.read, missing.enriched, missing.dead, missing.reconciled) == (2, 1, 0, False)
-    bury(settings, settings.topics.raw, 1)
-    buried = account(settings)
-    assert (buried.enriched, buried.dead, buried.reconciled) == (1, 1, True)
-    # sent again from the dead letters, and enriched this time
+    send_to_dead_letters(settings, settings.topics.raw, 1)
+    with_dead_letter = account(settings)
+    assert (with_dead_letter.enriched, with_dead_letter.dead, with_dead_letter.reconciled) == (1, 1, True)
+    # retried from the dead letters, and enriched this time
     raw(settings, [two.post], first=1)
     answer(settings, two, 2)
     retried = account(settings)
@@ -142,7 +140,7 @@ def test_what_a_sink_refused_was_enriched_all_the_same(settings: Settings) -> No
     one = enriched("a")
     raw(settings, [one.post])
     answer(settings, one, 0)
-    bury(settings, settings.topics.enriched, 0, "sink_refused")
+    send_to_dead_letters(settings, settings.topics.enriched, 0, "sink_refused")
     found: dict[str, Any] = msgspec.to_builtins(account(settings))
     assert (found["dead"], found["refused"], found["reconciled"]) == (0, {"sink_refused": 1}, True)
 

@@ -1,4 +1,4 @@
-"""Where a replay begins and ends in a topic, in which order it reads, and how files become items."""
+"""Where a replay starts and ends in a topic, in which order it reads, and how files become items."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fill(settings: Settings, number: int) -> None:
             produce(settings.kafka, settings.topics.raw, batch, timestamp_ms=START_MS + place * 1000)
 
 
-def test_it_begins_where_the_time_begins_whatever_the_broker_says(settings: Settings) -> None:
+def test_it_starts_at_the_right_time_whatever_the_broker_answers(settings: Settings) -> None:
     fill(settings, 100)
     since_ms = START_MS + 50_000
     with open_reader(settings.kafka) as consumer:
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
 
 class Lying:
-    """A consumer whose look-up by time answers an offset that is too late."""
+    """A consumer whose look-up by time returns the given offset."""
 
     def __init__(self, consumer: Any, offset: int) -> None:
         self._consumer = consumer
@@ -80,11 +80,11 @@ def test_a_look_up_that_skips_records_is_caught_and_everything_read(
         wrong = start_offsets(Lying(consumer, 80), {at: 0}, ends, START_MS + 40_000)
         right = start_offsets(Lying(consumer, 40), {at: 0}, ends, START_MS + 40_000)
     assert wrong[at] == 0
-    assert "look-up by time is wrong" in caplog.text
+    assert "looked up a wrong offset by time" in caplog.text
     assert right[at] == 40
 
 
-def test_what_comes_after_the_start_does_not_belong_to_it(settings: Settings) -> None:
+def test_records_written_after_the_start_are_not_included(settings: Settings) -> None:
     fill(settings, 60)
     reader = KafkaReader.open(settings.kafka, settings.topics.raw, Selection())
     produce(settings.kafka, settings.topics.raw, raw_posts(range(60, 80)))
@@ -101,7 +101,7 @@ def test_in_time_the_partitions_are_merged(settings: Settings) -> None:
     assert times == sorted(times)
 
 
-def test_a_missing_topic_is_told(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_a_missing_topic_is_reported(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     with pytest.raises(BadInput, match=f"no topic {settings.topics.raw}"):
         KafkaReader.open(settings.kafka, settings.topics.raw, Selection())

@@ -1,4 +1,4 @@
-"""Which messages a replay takes."""
+"""The selection of messages for a replay."""
 
 from __future__ import annotations
 
@@ -25,38 +25,42 @@ def post(post_id: str, *hashtags: str, source: str = "x") -> Post:
 
 
 @given(seconds=st.lists(st.integers(-100, 100)), since=st.integers(-100, 100), length=st.integers(0, 100))
-def test_since_belongs_to_it_and_until_does_not(seconds: list[int], since: int, length: int) -> None:
-    begin = NOON + timedelta(seconds=since)
-    chooser = Selector(Selection(since=begin, until=begin + timedelta(seconds=length)))
-    chosen = [second for second in seconds if chooser.chooses(item(post("a"), seconds=second))]
+def test_since_is_inclusive_and_until_exclusive(seconds: list[int], since: int, length: int) -> None:
+    start = NOON + timedelta(seconds=since)
+    selector = Selector(Selection(since=start, until=start + timedelta(seconds=length)))
+    chosen = [second for second in seconds if selector.chooses(item(post("a"), seconds=second))]
     assert chosen == [second for second in seconds if since <= second < since + length]
 
 
 def test_a_deletion_and_an_edit_go_with_their_post() -> None:
-    chooser = Selector(Selection(hashtags=frozenset({"poltwt"})))
+    selector = Selector(Selection(hashtags=frozenset({"poltwt"})))
     gone = Deletion(source="x", id="a", deleted_at=NOON)
-    assert not chooser.chooses(item(gone)), "its post was not chosen"
-    assert not chooser.chooses(item(post("b", "other")))
-    assert chooser.chooses(item(post("a", "other", "poltwt")))
-    assert chooser.chooses(item(post("a", "other"))), "an edit that takes the hashtag away"
-    assert chooser.chooses(item(gone))
-    assert not chooser.chooses(item(Deletion(source="y", id="a", deleted_at=NOON)))
+    assert not selector.chooses(item(gone)), "its post was not chosen"
+    assert not selector.chooses(item(post("b", "other")))
+    assert selector.chooses(item(post("a", "other", "poltwt")))
+    assert selector.chooses(item(post("a", "other"))), "an edit that takes the hashtag away"
+    assert selector.chooses(item(gone))
+    assert not selector.chooses(item(Deletion(source="y", id="a", deleted_at=NOON)))
 
 
-def test_sources_are_chosen_and_what_cannot_be_read_is_counted() -> None:
-    chooser = Selector(Selection(sources=frozenset({"x"})))
-    assert chooser.chooses(item(post("a")))
-    assert chooser.chooses(item(Deletion(source="x", id="never seen", deleted_at=NOON)))
-    assert not chooser.chooses(item(post("a", source="y")))
-    assert not chooser.chooses(item(b"{"))
-    assert chooser.unreadable == 1
+def test_sources_are_selected_and_unreadable_records_are_counted() -> None:
+    selector = Selector(Selection(sources=frozenset({"x"})))
+    assert selector.chooses(item(post("a")))
+    assert selector.chooses(item(Deletion(source="x", id="never seen", deleted_at=NOON)))
+    assert not selector.chooses(item(post("a", source="y")))
+    assert not selector.chooses(item(b"{"))
+    assert selector.unreadable == 1
     assert Selector(Selection()).chooses(item(b"{")), "without a choice by content a bad record is replayed too"
 
 
 def test_offsets_leave_the_other_partitions_out() -> None:
-    chooser = Selector(Selection(offsets={1: (5, 7)}))
-    assert [offset for offset in range(10) if chooser.chooses(item(post("a"), offset=offset, partition=1))] == [5, 6, 7]
-    assert not chooser.chooses(item(post("a"), offset=5, partition=0))
+    selector = Selector(Selection(offsets={1: (5, 7)}))
+    assert [offset for offset in range(10) if selector.chooses(item(post("a"), offset=offset, partition=1))] == [
+        5,
+        6,
+        7,
+    ]
+    assert not selector.chooses(item(post("a"), offset=5, partition=0))
 
 
 def test_the_hashtags_of_anything() -> None:

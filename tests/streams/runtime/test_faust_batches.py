@@ -1,4 +1,4 @@
-"""Batches of events: as full as what has come, complete in time, and never from before a rebalance."""
+"""Batches of events: filled with what has arrived, yielded in time, and never from before a rebalance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.helpers.processes import eventually
 
 
 class Channel:
-    """Of a Faust stream: its iterator has a queue."""
+    """The channel of a Faust stream, whose iterator has a queue."""
 
     def __init__(self) -> None:
         self.queue: Any = asyncio.Queue()
@@ -26,7 +26,7 @@ class Channel:
 
 
 class Stream:
-    """Of an application whose consumer reads for its second assignment."""
+    """The stream of an application whose consumer reads for its second assignment."""
 
     def __init__(self, *generations: int) -> None:
         self.channel = Channel()

@@ -1,4 +1,4 @@
-"""What Faust's consumer hands over, gives back and commits; `test_simulation` plays it whole."""
+"""What the Faust consumer delivers, gives back and commits; `test_simulation` runs it as a whole."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ELSEWHERE = TP("posts.raw", 1)
 
 
 class Kafka:
-    """Answers the consumer, in the place of aiokafka's thread."""
+    """Answers the consumer in place of aiokafka's thread."""
 
     def __init__(self) -> None:
         self.assignment = object()
@@ -167,19 +167,19 @@ async def test_what_retention_deleted_is_reported_before_anything_after_it_is_re
 @pytest.mark.parametrize("taken", [_taken(8, 9), _taken(position=10)], ids=["before a record", "without a record"])
 async def test_records_that_were_passed_over_are_an_error(consumer: Any, kafka: Kafka, taken: Taken) -> None:
     kafka.stretch = Stretch(0, (3, 4, 8, 9))
-    with pytest.raises(RecordsSkipped, match="passed over"):
+    with pytest.raises(RecordsSkipped, match="skipped"):
         await _read(consumer, kafka, taken)
     assert kafka.handed_over == []
 
 
-async def test_a_topic_that_begins_again_is_an_error(consumer: Any, kafka: Kafka) -> None:
+async def test_a_topic_that_starts_again_is_an_error(consumer: Any, kafka: Kafka) -> None:
     with pytest.raises(OutOfOrder, match="truncated"):
         await _read(consumer, kafka, _taken(0, 1))
-    assert kafka.committed == [{PLACE: 0}], "or the next start would begin behind what is new"
+    assert kafka.committed == [{PLACE: 0}], "otherwise the next start would skip the new records"
 
 
-async def test_a_refused_commit_is_not_taken_for_one(consumer: Any, kafka: Kafka) -> None:
-    """Else records that are read again up to it would never be committed."""
+async def test_a_rejected_commit_does_not_count(consumer: Any, kafka: Kafka) -> None:
+    """Otherwise records that are read again up to that offset would never be committed."""
     await _read(consumer, kafka, _taken(3, 4))
     for offset in (3, 4):
         consumer.ack(_message(consumer, offset))
@@ -205,9 +205,9 @@ async def test_a_partition_that_went_elsewhere_is_not_committed(consumer: Any, k
     assert not await consumer.commit()
 
 
-async def test_it_tells_how_far_it_is(consumer: Any, kafka: Kafka) -> None:
+async def test_it_describes_its_progress(consumer: Any, kafka: Kafka) -> None:
     await _read(consumer, kafka, _taken(3, 4))
-    assert consumer.standing() == [
+    assert consumer.status_lines() == [
         "flow active",
         "posts.raw[0] read to 5, committed 3, 2 not acknowledged from 3, not fetched",
     ]

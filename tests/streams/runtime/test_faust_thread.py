@@ -1,4 +1,4 @@
-"""Which partitions no worker has, as far as the answers of a broker say it."""
+"""Which partitions no worker owns, according to the answers of a broker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _member(*partitions: int) -> tuple[str, str, str, bytes, bytes]:
 
 
 def _thread(error: int, state: str, *members: Any) -> Thread:
-    """Of a consumer of a topic with two partitions, whose broker gives this answer."""
+    """Return the thread of a consumer of a topic with two partitions, whose broker gives this answer."""
 
     async def send(*_: Any, **__: Any) -> Any:
         return SimpleNamespace(groups=[(error, "group", state, "consumer", "faust", list(members))])
@@ -49,7 +49,7 @@ def _thread(error: int, state: str, *members: Any) -> Thread:
         ((0, "Stable", ("member", "", "", b"", b"")), set()),
         ((15, "", *()), set()),
     ],
-    ids=["each has one", "a stand-by", "one is left", "nobody", "joining", "syncing", "not told", "an error"],
+    ids=["each has one", "a standby", "one is left", "no members", "joining", "syncing", "not reported", "an error"],
 )
-def test_partitions_that_nobody_has(answer: Any, left: set[TP]) -> None:
+def test_partitions_without_an_owner(answer: Any, left: set[TP]) -> None:
     assert asyncio.run(_thread(*answer).unassigned()) == left

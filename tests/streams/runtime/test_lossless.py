@@ -1,4 +1,4 @@
-"""The recipe: results are durable before anything is acknowledged, and acknowledgements keep the order of reading."""
+"""Results are durable before anything is acknowledged, and acknowledgements keep the reading order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.helpers.processes import eventually
 
 
 class FakeStream:
-    """A Faust stream: batches are put in by the test, acknowledgements are written down."""
+    """A Faust stream: the test puts batches in, and acknowledgements are recorded."""
 
     def __init__(self) -> None:
         self.batches: asyncio.Queue[list[Any]] = asyncio.Queue()
@@ -42,7 +42,7 @@ def _event(offset: int, generation: int = 1) -> Any:
 
 
 class Collected:
-    """An output that remembers what it was given, and whether it was flushed."""
+    """An output that records what was written and what was flushed."""
 
     def __init__(self) -> None:
         self.written: list[int] = []
@@ -208,7 +208,7 @@ async def test_a_drain_waits_for_a_batch_that_waits_for_its_turn() -> None:
 
 
 class Holding(Collected):
-    """Releases what the test says, and writes down what else it is told."""
+    """An output that releases what the test says, and records its other calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -246,11 +246,11 @@ async def test_what_is_held_is_acknowledged_once_it_is_released() -> None:
     output.until = 4
     await eventually(lambda: stream.acknowledged == [0, 1, 2, 3])
     assert output.ticks[0] == {("t", 0): True}
-    assert await recipe.drain(5), "what is held is no unfinished work"
+    assert await recipe.drain(5), "unreleased records are not unfinished work"
     running.cancel()
 
 
-async def test_partitions_that_are_dealt_anew_start_again_from_what_is_committed() -> None:
+async def test_after_a_rebalance_partitions_start_again_from_what_is_committed() -> None:
     stream, output = FakeStream(), Holding()
     running = asyncio.create_task(_held(output).run(stream))
     stream.put(0, 1)

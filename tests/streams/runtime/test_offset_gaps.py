@@ -1,4 +1,4 @@
-"""Offsets without a record: deleted ones are told, markers are fine, and a record that was passed over is an error."""
+"""Offsets without a record: deleted records are reported, markers are fine, and a skipped record is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers.records import NotUtf8, produce
 
 
-def test_what_retention_deleted_is_told() -> None:
+def test_what_retention_deleted_is_reported() -> None:
     assert expired("t", 0, 10, 25, [20, 21], Stretch(20, [20, 21])) == Expired("t", 0, 10, 20)
     assert expired("t", 0, 10, 25, [], Stretch(30, [])) == Expired("t", 0, 10, 25)
     assert Expired("t", 3, 10, 20).location == "t[3]@10 to 19"
@@ -29,8 +29,8 @@ def test_offsets_that_hold_no_record_are_fine() -> None:
     assert expired("t", 0, 10, 25, [12, 20], Stretch(0, [12, 20])) is None
 
 
-def test_a_record_that_was_passed_over_is_an_error() -> None:
-    with pytest.raises(RecordsSkipped, match=r"t\[0\]@11: .* passed over 2 records"):
+def test_a_record_that_was_skipped_is_an_error() -> None:
+    with pytest.raises(RecordsSkipped, match=r"t\[0\]@11: .* skipped 2 records"):
         expired("t", 0, 10, 25, [12, 20], Stretch(0, [11, 12, 13, 20]))
 
 

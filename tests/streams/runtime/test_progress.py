@@ -1,4 +1,4 @@
-"""Nothing is committed before everything up to it is acknowledged, in whatever order records come and are acknowledged."""
+"""Nothing is committed before everything up to it is acknowledged, in any order of deliveries and acknowledgements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.runtime.progress import OutOfOrder, PartitionProgress
     gaps=st.lists(st.integers(0, 3), max_size=20),
     steps=st.lists(st.booleans(), max_size=60),
 )
-def test_it_never_says_more_than_was_acknowledged(start: int, gaps: list[int], steps: list[bool]) -> None:
+def test_it_never_claims_more_than_was_acknowledged(start: int, gaps: list[int], steps: list[bool]) -> None:
     progress = PartitionProgress(start)
     offsets, offset = [], start
     for gap in gaps:
@@ -33,7 +33,7 @@ def test_it_never_says_more_than_was_acknowledged(start: int, gaps: list[int], s
         assert progress.pending == len(handed_over)
 
 
-def test_offsets_without_a_record_count_once_they_are_passed_over() -> None:
+def test_offsets_without_a_record_count_once_they_are_skipped() -> None:
     progress = PartitionProgress(5)
     progress.hand_over(5)
     progress.pass_over(9)

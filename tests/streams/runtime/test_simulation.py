@@ -1,4 +1,4 @@
-"""No order of events loses a post: workers come, go and die while partitions are added, as thousands of seeds say."""
+"""No order of events loses a post: thousands of seeds start, stop and kill workers while partitions are added."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOLE_SCHEDULES = 400
 
 
 def _run(*arguments: str) -> list[dict[str, object]]:
-    """Bad outcomes; in a process of its own, whose sets have the same order every time."""
+    """Return the bad outcomes, from a separate process in which sets have the same order every time."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.helpers.schedules", *arguments],
         cwd=ROOT,
@@ -31,24 +31,24 @@ def _run(*arguments: str) -> list[dict[str, object]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_schedule_loses_a_post_ends_a_worker_or_stands_still() -> None:
+def test_no_schedule_loses_a_post_ends_a_worker_or_stalls() -> None:
     assert _run("--count", str(SCHEDULES)) == []
 
 
 @pytest.mark.slow
 def test_the_hole_is_found_where_records_are_not_given_back() -> None:
-    """Else the schedules above could not fail."""
+    """Otherwise the schedules above could not fail."""
     [found] = _run("--count", str(HOLE_SCHEDULES), "--without", "give-back,account", "--first-only")
     assert found["lost"]
-    assert not found["ended"], "nobody would have noticed"
+    assert not found["ended"], "it would have gone unnoticed"
 
 
 @pytest.mark.slow
 def test_the_second_line_ends_the_worker_where_the_first_fails() -> None:
     [found] = _run("--count", str(HOLE_SCHEDULES), "--without", "give-back", "--first-only")
-    assert "passed over" in str(found["ended"])
+    assert "skipped" in str(found["ended"])
 
 
 @pytest.mark.slow
-def test_a_worker_that_stood_by_for_long_takes_over() -> None:
+def test_a_worker_that_was_on_standby_for_long_takes_over() -> None:
     assert _run("--count", "3", "--stand-by") == []

@@ -1,4 +1,4 @@
-"""What tasks wait for is told from another thread, call by call."""
+"""The stacks of tasks can be read from another thread, call by call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from streams.runtime.task_stacks import task_stacks
 
 
-async def test_each_task_tells_its_calls_down_to_where_it_waits() -> None:
+async def test_each_task_shows_its_calls_down_to_where_it_waits() -> None:
     never = asyncio.Event()
 
     async def inner() -> None:
@@ -24,8 +24,8 @@ async def test_each_task_tells_its_calls_down_to_where_it_waits() -> None:
 
     task = asyncio.create_task(outer())
     await asyncio.sleep(0)
-    (told,) = [line for line in await asyncio.to_thread(task_stacks, asyncio.get_running_loop()) if "outer" in line]
-    calls = [call.rpartition(".")[2] for call in told.split(" > ")]
-    assert calls == ["outer", "numbers", "inner", "wait"], told
-    assert "test_waiting.py:" in told
+    (line,) = [each for each in await asyncio.to_thread(task_stacks, asyncio.get_running_loop()) if "outer" in each]
+    calls = [call.rpartition(".")[2] for call in line.split(" > ")]
+    assert calls == ["outer", "numbers", "inner", "wait"], line
+    assert "test_task_stacks.py:" in line
     task.cancel()

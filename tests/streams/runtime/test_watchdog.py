@@ -1,4 +1,4 @@
-"""The watchdog tells a stall from idleness, progress and an outage."""
+"""The watchdog distinguishes a stall from idleness, progress and an outage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_lag_without_progress_is_a_stall_after_the_limit() -> None:
     assert detector.stalled({ONE: PartitionWork(lag=7, done=3)}, now=10.1) == [ONE]
 
 
-def test_progress_starts_the_time_anew() -> None:
+def test_progress_restarts_the_time() -> None:
     detector = StallDetector(10)
     detector.stalled({ONE: PartitionWork(lag=5, done=3)}, now=0)
     assert detector.stalled({ONE: PartitionWork(lag=5, done=4)}, now=9) == []
@@ -33,11 +33,11 @@ def test_progress_starts_the_time_anew() -> None:
     assert detector.stalled({ONE: PartitionWork(lag=5, done=4)}, now=20) == [ONE]
 
 
-def test_a_partition_that_stands_still_is_seen_while_another_moves() -> None:
+def test_a_partition_that_stalls_is_seen_while_another_moves() -> None:
     detector = StallDetector(10)
     for now in range(11):
-        standings = {ONE: PartitionWork(lag=5, done=now), TWO: PartitionWork(lag=1, done=0)}
-        assert detector.stalled(standings, now=now) == []
+        work = {ONE: PartitionWork(lag=5, done=now), TWO: PartitionWork(lag=1, done=0)}
+        assert detector.stalled(work, now=now) == []
     assert detector.stalled({ONE: PartitionWork(lag=5, done=11), TWO: PartitionWork(lag=1, done=0)}, now=11) == [TWO]
 
 
@@ -57,7 +57,7 @@ def test_without_lag_there_is_no_stall() -> None:
     assert detector.stalled({ONE: PartitionWork(lag=1, done=3)}, now=131) == [ONE]
 
 
-def test_what_is_not_known_is_no_stall() -> None:
+def test_an_unknown_state_is_not_a_stall() -> None:
     detector = StallDetector(10)
     detector.stalled({ONE: PartitionWork(lag=5, done=3)}, now=0)
     assert detector.stalled(None, now=50) == []
@@ -65,10 +65,10 @@ def test_what_is_not_known_is_no_stall() -> None:
 
 
 @pytest.mark.parametrize("handled", [5, 3])
-def test_what_is_handled_but_not_yet_acknowledged_is_no_lag(
+def test_what_is_handled_but_not_yet_acknowledged_is_not_lag(
     embedded_broker: Broker, settings_for: SettingsFactory, handled: int
 ) -> None:
-    """As of the watch, which acknowledges posts only once their minutes are final."""
+    """The watch worker acknowledges posts only once their minutes are final."""
     settings = settings_for(embedded_broker, topics={"partitions": 1})
     topics.create(settings)
     place = settings.topics.enriched, 0
@@ -86,15 +86,15 @@ def test_what_is_handled_but_not_yet_acknowledged_is_no_lag(
     )
     watchdog.start()
     try:
-        wait_until(lambda: place in watchdog.read_up, 30, "the watchdog has looked")
+        wait_until(lambda: place in watchdog.read_up, 30, "the watchdog has checked")
         assert watchdog.read_up == {place: handled == 5}
         assert metrics.LAG.labels("watch", place[0], "0")._value.get() == 5 - handled
-        assert not watchdog.stalled, "a first look at lag is no stall"
+        assert not watchdog.stalled, "lag at the first check is not a stall"
     finally:
         watchdog.stop()
 
 
-def test_partitions_that_nobody_has_are_watched_too(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_partitions_without_an_owner_are_watched_too(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker, topics={"partitions": 1})
     topics.create(settings)
     place = settings.topics.raw, 0
@@ -112,7 +112,7 @@ def test_partitions_that_nobody_has_are_watched_too(embedded_broker: Broker, set
     )
     watchdog.start()
     try:
-        wait_until(lambda: bool(ended), 30, "the watchdog has spoken")
+        wait_until(lambda: bool(ended), 30, "the watchdog ended the worker")
         assert f"has records of {place[0]}[0] to read" in ended[0]
         assert metrics.LAG.labels("enrich", place[0], "0")._value.get() == 5
         assert metrics.UNASSIGNED.labels("enrich")._value.get() == 1
@@ -120,9 +120,7 @@ def test_partitions_that_nobody_has_are_watched_too(embedded_broker: Broker, set
         watchdog.stop()
 
 
-async def test_what_a_transaction_has_not_committed_is_no_stall(
-    apache_broker: Broker, settings_for: SettingsFactory
-) -> None:
+async def test_an_open_transaction_is_not_a_stall(apache_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(apache_broker, topics={"partitions": 1})
     topics.create(settings)
     place = settings.topics.raw, 0
@@ -142,11 +140,11 @@ async def test_what_a_transaction_has_not_committed_is_no_stall(
         await producer.begin_transaction()
         await producer.send_and_wait(place[0], b"not committed", partition=0)
         watchdog.start()
-        await eventually(lambda: len(looks) >= 3, 60, "the watchdog has looked several times")
+        await eventually(lambda: len(looks) >= 3, 60, "the watchdog has checked several times")
         assert metrics.LAG.labels("enrich", place[0], "0")._value.get() == 1
         assert not ended.is_set()
         await producer.commit_transaction()
-        await eventually(ended.is_set, 60, "now it may be read, and is not")
+        await eventually(ended.is_set, 60, "it can be read now, and is not")
     finally:
         watchdog.stop()
         await producer.stop()

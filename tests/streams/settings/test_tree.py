@@ -1,4 +1,4 @@
-"""Settings: every fault by the name of its variable, all at once, and no secret in any text."""
+"""Settings: every fault is reported by the name of its variable, all at once, and no text contains a secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from streams.errors import SettingsError
 from streams.settings import SECRETS_DIR_VARIABLE, Settings, for_run, load_settings, variables
-from tests.helpers.wrong_settings import TOLD_LATER, UNFIT, WRONG
+from tests.helpers.wrong_settings import CHECKED_LATER, UNFIT, WRONG
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
@@ -21,8 +21,8 @@ def test_a_wrong_value_names_its_variable(name: str, value: str, monkeypatch: py
     assert fault.startswith(name)
 
 
-def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = {name: values[0] for name, values in WRONG.items() if name not in TOLD_LATER}
+def test_all_faults_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {name: values[0] for name, values in WRONG.items() if name not in CHECKED_LATER}
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TAGPULSE_KAFAK__PASSWORD", "hush")
@@ -40,7 +40,7 @@ def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TAGPULSE_CAMPAIN", "TAGPULSE_CAMPAIGN"),
     ],
 )
-def test_an_unknown_variable_is_told_with_the_one_that_was_meant(
+def test_an_unknown_variable_is_reported_with_a_suggestion(
     name: str, meant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "1")
@@ -62,12 +62,12 @@ def test_what_does_not_fit_together_is_named(
 
 
 _PAIRED = {name for given, _ in UNFIT for name in given}
-# none of these is a number, a word of a list, an address or a name
+# none of these is a valid number, choice, address or name
 _HOSTILE = ("-1", "0", "inf", "perhaps", "two words", "a/b:c {")
 
 
 @pytest.mark.parametrize("name", sorted(variables().keys() - WRONG.keys() - _PAIRED))
-def test_no_wrong_value_is_missing_in_the_list(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_setting_is_missing_from_the_list_of_wrong_values(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in _HOSTILE:
         monkeypatch.setenv(name, value)
         load_settings()
@@ -95,7 +95,7 @@ def test_an_override_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) 
 def test_secrets_come_from_files_unless_the_environment_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The layout in which Kubernetes mounts a secret: links to a hidden folder that is swapped as a whole.
+    # the layout of a mounted Kubernetes secret: links into a hidden folder that is swapped as a whole
     (tmp_path / "..2024_06_03").mkdir()
     (tmp_path / "..data").symlink_to("..2024_06_03")
     for name, value in (("USERNAME", "from-file"), ("PASSWORD", "s3cret\n")):
@@ -113,7 +113,7 @@ def test_secrets_come_from_files_unless_the_environment_has_them(
     assert origins == {"TAGPULSE_KAFKA__USERNAME": "environment", "TAGPULSE_KAFKA__PASSWORD": "secret file"}
 
 
-def test_an_unknown_secret_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_secret_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "TAGPULSE_KAFKA__PASSWRD").write_text("s3cret")
     monkeypatch.setenv(SECRETS_DIR_VARIABLE, str(tmp_path))
     with pytest.raises(SettingsError) as caught:
@@ -121,13 +121,13 @@ def test_an_unknown_secret_file_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     assert caught.value.faults == ("TAGPULSE_KAFKA__PASSWRD: no such setting, did you mean TAGPULSE_KAFKA__PASSWORD?",)
 
 
-def test_a_missing_secrets_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_secrets_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECRETS_DIR_VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(SettingsError, match=rf"{SECRETS_DIR_VARIABLE}: .*nowhere"):
         load_settings()
 
 
-def test_secrets_are_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_text_contains_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAGPULSE_KAFKA__PASSWORD", "s3cret")
     monkeypatch.setenv("TAGPULSE_KAFKA__SSL_KEY_PASSWORD", "s3cret")
     settings = load_settings()
@@ -149,7 +149,7 @@ def test_secrets_are_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ALERTS__DASHBOARD_URL", "https"),
     ],
 )
-def test_an_address_holds_no_password_and_an_error_does_not_repeat_it(
+def test_an_address_with_a_password_is_refused_without_repeating_it(
     name: str, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"TAGPULSE_{name}", f"{scheme}://user:canary@example.org")
