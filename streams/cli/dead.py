@@ -20,8 +20,17 @@ from streams import log
 from streams.cli.dead_view import as_detail, as_object, done_line, done_object, plan_lines, plan_object
 from streams.cli.options import When, check_span, run_option
 from streams.contracts import REASONS
-from streams.dead_letters.outcomes import Done, KafkaSender, Why, drop, make_plan, not_dropped, not_retried, retry
-from streams.dead_letters.reader import DeadLetters, Filter, Found, check_place, open_dead_letters
+from streams.dead_letters.outcomes import (
+    KafkaSender,
+    LetterResult,
+    SkipReason,
+    drop,
+    drop_obstacle,
+    make_plan,
+    retry,
+    retry_obstacle,
+)
+from streams.dead_letters.reader import DeadLetters, FoundLetter, LetterFilter, check_location, open_dead_letters
 from streams.errors import BadInput
 from streams.kafka import connection
 from streams.settings import Settings, load_settings
@@ -54,13 +63,13 @@ class _Place(click.ParamType):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return check_place(value)
+            return check_location(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
 def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the filter options to a command and pass them to it as a `Filter`."""
+    """Add the filter options to a command and pass them to it as a `LetterFilter`."""
 
     @click.option(
         "--reason", "reasons", type=click.Choice(REASONS), multiple=True, help="Only this reason; repeatable."
@@ -83,7 +92,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
         **others: Any,
     ) -> Any:
         check_span(since, until)
-        wanted = Filter(
+        wanted = LetterFilter(
             reasons=frozenset(reasons),
             since=since,
             until=until,
@@ -109,7 +118,7 @@ _execute = click.option("--execute", is_flag=True, help="Apply the changes; with
     help=f"Maximum number to show (default in a table: {_SHOWN}); the table's totals count all of them.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, one per line.")
-def listing(settings: Settings, wanted: Filter, everything: bool, limit: int | None, as_json: bool) -> None:
+def listing(settings: Settings, wanted: LetterFilter, everything: bool, limit: int | None, as_json: bool) -> None:
     """List dead letters and count them by reason.
 
     \b
@@ -161,7 +170,7 @@ def show(place: str, run: str | None, raw: bool, as_json: bool) -> None:
       tagpulse dead show 'posts.raw[3]@4711' --raw > record.json
     """
     settings = _settings(run)
-    with open_dead_letters(settings, Filter(places=frozenset([place]))) as letters:
+    with open_dead_letters(settings, LetterFilter(places=frozenset([place]))) as letters:
         found = list(letters.walk(settled=True))
     if not found:
         raise BadInput(f"{settings.topics.dead} has no dead letter at {place}, and none of a record at that place")
@@ -196,7 +205,7 @@ def show(place: str, run: str | None, raw: bool, as_json: bool) -> None:
 @_execute
 @click.option("--json", "as_json", is_flag=True, help="JSON objects, one per line: the plan, then the result of each.")
 def retry_command(
-    settings: Settings, wanted: Filter, max_attempts: int, rate: float, execute: bool, as_json: bool
+    settings: Settings, wanted: LetterFilter, max_attempts: int, rate: float, execute: bool, as_json: bool
 ) -> int:
     """Send records back to the topics they came from, with the same bytes, key, headers and timestamp.
 
@@ -215,13 +224,13 @@ def retry_command(
     """
     with open_dead_letters(settings, wanted) as letters:
         why = functools.partial(
-            not_retried,
+            retry_obstacle,
             max_attempts=max_attempts,
             targets=letters.partitions_of(settings.topics.raw, settings.topics.enriched),
             named=bool(wanted.places),
         )
 
-        def act(sender: KafkaSender) -> AsyncGenerator[Done, None]:
+        def act(sender: KafkaSender) -> AsyncGenerator[LetterResult, None]:
             return retry(_selected(letters), sender, why, rate=rate)
 
         return _plan_and_act(letters, settings, why, act, execute=execute, as_json=as_json, verb="retry")
@@ -232,7 +241,7 @@ def retry_command(
 @_filters
 @_execute
 @click.option("--json", "as_json", is_flag=True, help="JSON objects, one per line: the plan, then the result of each.")
-def drop_command(settings: Settings, wanted: Filter, execute: bool, as_json: bool) -> int:
+def drop_command(settings: Settings, wanted: LetterFilter, execute: bool, as_json: bool) -> int:
     """Mark dead letters as dropped, so that they are no longer listed or retried.
 
     Their bytes stay on the topic until its retention expires.
@@ -247,17 +256,17 @@ def drop_command(settings: Settings, wanted: Filter, execute: bool, as_json: boo
     """
     with open_dead_letters(settings, wanted) as letters:
 
-        def act(sender: KafkaSender) -> AsyncGenerator[Done, None]:
-            return drop(_selected(letters), sender, not_dropped)
+        def act(sender: KafkaSender) -> AsyncGenerator[LetterResult, None]:
+            return drop(_selected(letters), sender, drop_obstacle)
 
-        return _plan_and_act(letters, settings, not_dropped, act, execute=execute, as_json=as_json, verb="drop")
+        return _plan_and_act(letters, settings, drop_obstacle, act, execute=execute, as_json=as_json, verb="drop")
 
 
 def _plan_and_act(
     letters: DeadLetters,
     settings: Settings,
-    why: Why,
-    act: Callable[[KafkaSender], AsyncGenerator[Done, None]],
+    why: SkipReason,
+    act: Callable[[KafkaSender], AsyncGenerator[LetterResult, None]],
     *,
     execute: bool,
     as_json: bool,
@@ -282,7 +291,7 @@ def _plan_and_act(
     return int(bool(missing) or completed < plan.letters)
 
 
-def _selected(letters: DeadLetters) -> Iterator[Found]:
+def _selected(letters: DeadLetters) -> Iterator[FoundLetter]:
     """Return the matching dead letters without an outcome, or all of them if places were given.
 
     The result must report on every place that was given, even if it was retried or dropped earlier.
@@ -291,7 +300,10 @@ def _selected(letters: DeadLetters) -> Iterator[Found]:
 
 
 async def _act(
-    letters: DeadLetters, settings: Settings, act: Callable[[KafkaSender], AsyncGenerator[Done, None]], as_json: bool
+    letters: DeadLetters,
+    settings: Settings,
+    act: Callable[[KafkaSender], AsyncGenerator[LetterResult, None]],
+    as_json: bool,
 ) -> int:
     """Retry or drop the dead letters, print each result, and return the number of successes."""
     completed = 0
@@ -316,7 +328,7 @@ def _report_unreadable(letters: DeadLetters) -> None:
         click.echo(f"{letters.topic}: skipped {letters.unreadable} records that are not dead letters", err=True)
 
 
-def _cells(found: Found, with_outcome: bool) -> list[Text]:
+def _cells(found: FoundLetter, with_outcome: bool) -> list[Text]:
     letter = found.letter
     cells = [found.place, f"{letter.failed_at:%Y-%m-%d %H:%M:%S}", letter.reason, str(letter.attempts), letter.error]
     if with_outcome:

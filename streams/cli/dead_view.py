@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from streams.dead_letters.outcomes import DeadLetterPlan, Done
-from streams.dead_letters.reader import Found
+from streams.dead_letters.outcomes import DeadLetterPlan, LetterResult
+from streams.dead_letters.reader import FoundLetter
 from streams.text.terminal import json_text, plain
 
 
-def as_object(found: Found, *, whole: bool = False) -> str:
+def as_object(found: FoundLetter, *, whole: bool = False) -> str:
     """Format a dead letter as JSON; `whole` adds the bytes, headers and timestamp of the record."""
     letter = found.letter
     fields: dict[str, Any] = {
@@ -38,7 +38,7 @@ def as_object(found: Found, *, whole: bool = False) -> str:
     return json_text(fields)
 
 
-def as_detail(found: Found) -> str:
+def as_detail(found: FoundLetter) -> str:
     """Format a dead letter for a terminal, with the bytes as text and control characters escaped."""
     letter, outcome = found.letter, found.outcome
     key, value = _text(letter.key), _text(letter.value)
@@ -86,14 +86,14 @@ def plan_object(plan: DeadLetterPlan, missing: Sequence[str]) -> str:
     return json_text({"plan": fields})
 
 
-def done_line(done: Done) -> str:
+def done_line(done: LetterResult) -> str:
     """Describe in one line what happened to a dead letter."""
     letter = done.found.letter
     detail = f" as {done.detail}" if done.result == "retried" else f": {plain(done.detail)}" if done.detail else ""
     return f"{done.found.place} ({plain(letter.reason)}, from {plain(letter.origin)}): {done.result}{detail}"
 
 
-def done_object(done: Done) -> str:
+def done_object(done: LetterResult) -> str:
     """Format what happened to a dead letter as JSON."""
     letter = done.found.letter
     fields = {

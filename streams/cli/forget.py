@@ -14,7 +14,7 @@ from streams.contracts import utc_now
 from streams.errors import BadInput
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Author, Erasure, PostKey, Sink
-from streams.sinks.forget import Removal, forget, wanted_of
+from streams.sinks.forget import Removal, erasure_of, forget
 from streams.sinks.registry import SINKS
 from streams.text.terminal import json_text, plain
 
@@ -85,7 +85,7 @@ def command(
     asked_authors = [Author(*author) for author in authors]
     asked_posts = [PostKey(*post) for post in posts]
     key = settings.privacy.author_key
-    wanted = wanted_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None, reposts)
+    wanted = erasure_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None, reposts)
     sinks = [SINKS.find(name).from_settings(settings) for name in dict.fromkeys(names) or _default_sinks(settings)]
     for line in _plan(sinks, wanted):
         click.echo(line, err=execute)

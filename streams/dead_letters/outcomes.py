@@ -29,7 +29,7 @@ from streams.contracts import (
     record_location,
     utc_now,
 )
-from streams.dead_letters.reader import Found
+from streams.dead_letters.reader import FoundLetter
 from streams.errors import Refused, TagpulseError, Unavailable
 from streams.kafka import connection
 from streams.settings import Settings
@@ -38,7 +38,7 @@ _DROP_BATCH_SIZE = 500
 _CLOSE_SECONDS = 2.0
 _REQUESTS = 3  # enough to find a new leader; aiokafka itself would retry indefinitely
 Partitions = Mapping[str, frozenset[int]]
-Why = Callable[[Found], str | None]
+SkipReason = Callable[[FoundLetter], str | None]
 """Returns the reason for leaving a letter out, or None."""
 
 
@@ -59,10 +59,10 @@ class DeadLetterPlan:
         return self.by_reason.total()
 
 
-class Done(NamedTuple):
+class LetterResult(NamedTuple):
     """The result for one letter."""
 
-    found: Found
+    found: FoundLetter
     result: Literal["retried", "dropped", "failed", "left out"]
     detail: str
     """The new location of a retried record, or the reason for `failed` or `left out`."""
@@ -73,10 +73,10 @@ class Sender(Protocol):
 
     def partition_of(self, letter: DeadLetter) -> Awaitable[int]: ...
 
-    def send(self, topic: str, partition: int, record: Bare) -> Awaitable[int]: ...
+    def send(self, topic: str, partition: int, record: RecordContent) -> Awaitable[int]: ...
 
 
-class Bare(NamedTuple):
+class RecordContent(NamedTuple):
     """A record without its location."""
 
     key: bytes | None
@@ -85,7 +85,9 @@ class Bare(NamedTuple):
     timestamp_ms: int
 
 
-def make_plan(letters: Iterable[Found], why_not: Why, places: frozenset[str] = frozenset()) -> DeadLetterPlan:
+def make_plan(
+    letters: Iterable[FoundLetter], why_not: SkipReason, places: frozenset[str] = frozenset()
+) -> DeadLetterPlan:
     """Count the letters that would be handled and left out."""
     plan = DeadLetterPlan()
     for found in letters:
@@ -100,7 +102,7 @@ def make_plan(letters: Iterable[Found], why_not: Why, places: frozenset[str] = f
     return plan
 
 
-def not_retried(found: Found, *, max_attempts: int, targets: Partitions, named: bool = False) -> str | None:
+def retry_obstacle(found: FoundLetter, *, max_attempts: int, targets: Partitions, named: bool = False) -> str | None:
     """Return why a letter cannot be retried, or None if it can.
 
     Args:
@@ -123,21 +125,21 @@ def not_retried(found: Found, *, max_attempts: int, targets: Partitions, named: 
     return None
 
 
-def not_dropped(found: Found) -> str | None:
+def drop_obstacle(found: FoundLetter) -> str | None:
     """Return why a letter cannot be dropped, or None if it can."""
     return None if found.outcome is None else f"already {found.outcome.outcome}"
 
 
 async def retry(
-    letters: Iterable[Found],
+    letters: Iterable[FoundLetter],
     sender: Sender,
-    why_not: Why,
+    why_not: SkipReason,
     *,
     rate: float,
     now: Callable[[], datetime] = utc_now,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> AsyncGenerator[Done, None]:
+) -> AsyncGenerator[LetterResult, None]:
     """Send records back one at a time, at most `rate` per second, and yield the result for each letter.
 
     A record with several letters is sent once. If Kafka is unavailable, stop after yielding the failure.
@@ -147,7 +149,7 @@ async def retry(
     for found in letters:
         why, letter = why_not(found), found.letter
         if why is not None:
-            yield Done(found, "left out", why)
+            yield LetterResult(found, "left out", why)
             continue
         # a record that a source could not send has no offset, so that its origin does not identify it
         known = letter.offset >= 0
@@ -163,7 +165,7 @@ async def retry(
                 if known:
                     sent[letter.origin] = sent_to
         except TagpulseError as error:
-            yield Done(found, "failed", str(error))
+            yield LetterResult(found, "failed", str(error))
             if isinstance(error, Unavailable):
                 return
             continue
@@ -171,16 +173,16 @@ async def retry(
             await _record_outcome(sender, found, "retried", now(), sent_to)
         except TagpulseError as error:
             detail = f"sent as {sent_to}, but this could not be recorded, so it may be sent twice: {error}"
-            yield Done(found, "failed", detail)
+            yield LetterResult(found, "failed", detail)
             if isinstance(error, Unavailable):
                 return
         else:
-            yield Done(found, "retried", sent_to)
+            yield LetterResult(found, "retried", sent_to)
 
 
 async def drop(
-    letters: Iterable[Found], sender: Sender, why_not: Why, *, now: Callable[[], datetime] = utc_now
-) -> AsyncGenerator[Done, None]:
+    letters: Iterable[FoundLetter], sender: Sender, why_not: SkipReason, *, now: Callable[[], datetime] = utc_now
+) -> AsyncGenerator[LetterResult, None]:
     """Mark letters as dropped, and yield the result for each; stop after failures if Kafka is unavailable."""
     remaining = iter(letters)
     while batch := list(islice(remaining, _DROP_BATCH_SIZE)):
@@ -188,17 +190,17 @@ async def drop(
         is_unavailable = False
         for found, result in zip(batch, results, strict=True):
             if isinstance(result, str):
-                yield Done(found, "left out", result)
+                yield LetterResult(found, "left out", result)
             elif result is not None:
                 is_unavailable = is_unavailable or isinstance(result, Unavailable)
-                yield Done(found, "failed", str(result))
+                yield LetterResult(found, "failed", str(result))
             else:
-                yield Done(found, "dropped", "")
+                yield LetterResult(found, "dropped", "")
         if is_unavailable:
             return
 
 
-async def _drop(found: Found, sender: Sender, why_not: Why, at: datetime) -> TagpulseError | str | None:
+async def _drop(found: FoundLetter, sender: Sender, why_not: SkipReason, at: datetime) -> TagpulseError | str | None:
     why = why_not(found)
     if why is None:
         try:
@@ -208,7 +210,9 @@ async def _drop(found: Found, sender: Sender, why_not: Why, at: datetime) -> Tag
     return why
 
 
-async def _record_outcome(sender: Sender, found: Found, outcome: str, at: datetime, sent_to: str | None = None) -> None:
+async def _record_outcome(
+    sender: Sender, found: FoundLetter, outcome: str, at: datetime, sent_to: str | None = None
+) -> None:
     letter = found.letter
     message = DeadLetterOutcome(
         partition=found.partition,
@@ -218,14 +222,14 @@ async def _record_outcome(sender: Sender, found: Found, outcome: str, at: dateti
         at=at,
         sent_to=sent_to,
     )
-    record = Bare(letter.key, encode(message), HEADERS, int(at.timestamp() * 1000))
+    record = RecordContent(letter.key, encode(message), HEADERS, int(at.timestamp() * 1000))
     await sender.send(found.topic, found.partition, record)
 
 
-def _original_record(letter: DeadLetter) -> Bare:
+def _original_record(letter: DeadLetter) -> RecordContent:
     kept = [(name, value) for name, value in letter.headers if name != ATTEMPTS_HEADER]
     attempts = (ATTEMPTS_HEADER, str(letter.attempts).encode())
-    return Bare(letter.key, letter.value, [*kept, attempts], letter.timestamp_ms)
+    return RecordContent(letter.key, letter.value, [*kept, attempts], letter.timestamp_ms)
 
 
 class KafkaSender:
@@ -277,7 +281,7 @@ class KafkaSender:
         partition: int = self._partition_of(letter.key, choices, choices)
         return partition
 
-    async def send(self, topic: str, partition: int, record: Bare) -> int:
+    async def send(self, topic: str, partition: int, record: RecordContent) -> int:
         """Send a record and return its offset. Raises Refused and Unavailable."""
         try:
             async with asyncio.timeout(_REQUESTS * self._settings.kafka.request_timeout_seconds):
@@ -289,7 +293,7 @@ class KafkaSender:
         offset: int = confirmed.offset
         return offset
 
-    async def _enqueue(self, topic: str, partition: int, record: Bare) -> Awaitable[Any]:
+    async def _enqueue(self, topic: str, partition: int, record: RecordContent) -> Awaitable[Any]:
         fields = {"key": record.key, "value": record.value, "headers": list(record.headers)}
         if record.key is None and record.value is None:  # `send` rejects such a record
             batch = self._producer.create_batch()

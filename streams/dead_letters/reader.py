@@ -20,7 +20,7 @@ _PLACE = re.compile(r"(.+)\[(\d{1,9})\]@(\d{1,18})", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundLetter:
     """A dead letter with its location and its outcome."""
 
     topic: str
@@ -36,7 +36,7 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filter:
+class LetterFilter:
     """Conditions on dead letters; a letter must meet all that are set."""
 
     reasons: frozenset[str] = frozenset()
@@ -51,7 +51,7 @@ class Filter:
     places: frozenset[str] = frozenset()
     """Locations of the letters, or of the records that failed."""
 
-    def matches(self, found: Found) -> bool:
+    def matches(self, found: FoundLetter) -> bool:
         letter = found.letter
         return (
             (not self.reasons or letter.reason in self.reasons)
@@ -73,7 +73,7 @@ class DeadLetters:
 
     consumer: KafkaConsumer
     topic: str
-    wanted: Filter
+    wanted: LetterFilter
     starts: dict[TopicPartition, int]
     ends: dict[TopicPartition, int]
     unreadable: int = 0
@@ -88,7 +88,7 @@ class DeadLetters:
         """Return the partitions of each topic; none for a topic that does not exist."""
         return {name: frozenset(self.consumer.partitions_for_topic(name) or ()) for name in topics}
 
-    def walk(self, *, settled: bool = False) -> Iterator[Found]:
+    def walk(self, *, settled: bool = False) -> Iterator[FoundLetter]:
         """Yield the letters that match the filter; with `settled`, also those with an outcome. Raises Unavailable."""
         outcomes = self._outcomes if self._outcomes is not None else self._read_outcomes()
         first, last = _span(self.topic, self.wanted.places)
@@ -96,7 +96,7 @@ class DeadLetters:
         self.unreadable = 0
         for record, message in self._messages(first, ends):
             if isinstance(message, DeadLetter):
-                found = Found(
+                found = FoundLetter(
                     topic=record.topic,
                     partition=record.partition,
                     offset=record.offset,
@@ -130,7 +130,7 @@ class DeadLetters:
 
 
 @contextlib.contextmanager
-def open_dead_letters(settings: Settings, wanted: Filter) -> Iterator[DeadLetters]:
+def open_dead_letters(settings: Settings, wanted: LetterFilter) -> Iterator[DeadLetters]:
     """Open the dead letters that the run has now. Raises Unavailable, and BadInput if there is no such topic."""
     topic = settings.topics.dead
     with open_reader(settings.kafka) as consumer:
@@ -143,7 +143,7 @@ def open_dead_letters(settings: Settings, wanted: Filter) -> Iterator[DeadLetter
         yield DeadLetters(consumer, topic, wanted, starts, end_offsets(consumer, partitions))
 
 
-def check_place(text: str) -> str:
+def check_location(text: str) -> str:
     """Return the text if it has the form `topic[partition]@offset`; raise ValueError otherwise."""
     if not _PLACE.fullmatch(text):
         raise ValueError(f"{text!r} is not a place of the form topic[partition]@offset, such as posts.dead[0]@12")

@@ -53,7 +53,7 @@ class _KafkaPythonBatch(default_records.DefaultRecordBatch):  # type: ignore[mis
             return super()._read_msg(*arguments)
 
 
-def let_kafka_python_read() -> None:
+def patch_kafka_python() -> None:
     """Let all kafka-python consumers in this process read header names that are not UTF-8."""
     memory_records.DefaultRecordBatch = _KafkaPythonBatch
 

@@ -11,9 +11,9 @@ from mode.supervisors import CrashingSupervisor
 
 from streams.kafka import connection
 from streams.private_files import own_temporary_folder
-from streams.runtime.faust_consumer import ReportExpired, lose_nothing
+from streams.runtime.faust_consumer import ReportExpired, use_lossless_consumer
 from streams.runtime.lossless import BatchPolicy, Lossless
-from streams.runtime.offset_gaps import examiner
+from streams.runtime.offset_gaps import gap_reader
 from streams.settings import KafkaSettings
 
 _BUFFERED_BATCHES = 4
@@ -81,7 +81,7 @@ def build_app(
         topic_allow_declare=False,
         web_enabled=False,
     )
-    lose_nothing(app, examiner(kafka), report)
+    use_lossless_consumer(app, gap_reader(kafka), report)
     for subscription in subscriptions:
         channel = app.topic(
             subscription.topic,

@@ -39,7 +39,7 @@ from faust.types import TP
 from streams.backoff import Backoff
 from streams.contracts import partition_name, record_location
 from streams.runtime.faust_thread import Taken, Thread
-from streams.runtime.offset_gaps import Examine, Expired, expired
+from streams.runtime.offset_gaps import Expired, ReadRange, expired
 from streams.runtime.progress import OutOfOrder, PartitionProgress
 from streams.runtime.task_stacks import task_stacks
 
@@ -265,13 +265,13 @@ class _Consumer(driver.Consumer):
 class _Transport(driver.Transport):
     Consumer = _Consumer
 
-    def __init__(self, app: faust.App, examine: Examine, report: ReportExpired) -> None:
+    def __init__(self, app: faust.App, examine: ReadRange, report: ReportExpired) -> None:
         super().__init__(app.conf.broker_consumer, app)
         self.examine = examine
         self.report = report
 
 
-def lose_nothing(app: faust.App, examine: Examine, report: ReportExpired) -> None:
+def use_lossless_consumer(app: faust.App, examine: ReadRange, report: ReportExpired) -> None:
     """Make an application use the lossless consumer.
 
     Args:

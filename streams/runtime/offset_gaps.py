@@ -42,7 +42,7 @@ class Expired(NamedTuple):
         return f"{record_location(self.topic, self.partition, self.start)} to {self.end - 1}"
 
 
-class Stretch(NamedTuple):
+class OffsetRange(NamedTuple):
     """The records that Kafka has in a range of offsets of a partition."""
 
     first: int
@@ -51,14 +51,14 @@ class Stretch(NamedTuple):
     """The offsets of the range that hold a committed record."""
 
 
-Examine = Callable[[str, int, int, int], Awaitable[Stretch]]
+ReadRange = Callable[[str, int, int, int], Awaitable[OffsetRange]]
 """Reads a range again, given the topic, the partition, the first offset and the offset after the last."""
 
 
-def examiner(kafka: KafkaSettings) -> Examine:
-    """Return an `Examine` for this Kafka; its errors (KafkaError, TimeoutError) are temporary and worth a retry."""
+def gap_reader(kafka: KafkaSettings) -> ReadRange:
+    """Return an `ReadRange` for this Kafka; its errors (KafkaError, TimeoutError) are temporary and worth a retry."""
 
-    async def examine(topic: str, partition: int, start: int, end: int) -> Stretch:
+    async def examine(topic: str, partition: int, start: int, end: int) -> OffsetRange:
         at = TopicPartition(topic, partition)
         consumer = AIOKafkaConsumer(
             **connection.aiokafka(kafka),
@@ -80,14 +80,16 @@ def examiner(kafka: KafkaSettings) -> Examine:
                         await read_leniently(consumer, consumer._subscription.subscription.assignment, at)
                         continue
                     offsets.update(record.offset for record in records if record.offset < end)
-                return Stretch(first, offsets)
+                return OffsetRange(first, offsets)
         finally:
             await consumer.stop()
 
     return examine
 
 
-def expired(topic: str, partition: int, start: int, end: int, taken: Collection[int], found: Stretch) -> Expired | None:
+def expired(
+    topic: str, partition: int, start: int, end: int, taken: Collection[int], found: OffsetRange
+) -> Expired | None:
     """Return the records from `start` to `end` that retention deleted, or None.
 
     Args:

@@ -14,7 +14,7 @@ from streams.errors import Refused
 from streams.runtime.lossless import BatchPolicy, Record
 from streams.settings import Settings
 
-DELETIONS_KEPT = timedelta(days=7)
+EXTRA_DELETION_RETENTION = timedelta(days=7)
 """How much longer deletions are kept than posts.
 
 The creation time of a post may be an estimate that is later than its deletion. Retention must not remove the deletion

@@ -12,7 +12,7 @@ _QUOTING = ("summary", "top_author", "top_text")
 """Fields that may quote a post or name its author."""
 
 
-def without(
+def without_posts(
     explanation: Mapping[str, Any], posts: Set[PostKey], authors: Set[Author] = frozenset()
 ) -> dict[str, Any] | None:
     """Return the explanation as plain data without these posts and authors, or None if it shows none of them.

@@ -26,7 +26,7 @@ class Removal:
     """Why the removal is incomplete; if set, the command has to be run again."""
 
 
-def wanted_of(
+def erasure_of(
     authors: Sequence[Author],
     posts: Sequence[PostKey],
     key: bytes | None,

@@ -20,7 +20,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class Reach:
+class SocketGuard:
     """Opens a client's sockets to the configured server and to the hosts it redirects to.
 
     Addresses are checked when a socket is opened, not when a name is looked up: the operator of a server controls what

@@ -34,7 +34,7 @@ def oversize(origin: str, number: int, frame: bytes) -> Unreadable:
     return Unreadable(origin, number, frame[:MAX_FRAME_BYTES], "oversize", error)
 
 
-Tape = Callable[[str, bytes], None]
+RecordFrame = Callable[[str, bytes], None]
 """Callback that receives the origin of a raw frame, and the frame."""
 
 
@@ -76,7 +76,7 @@ class Source(ABC):
     name: str
     """Short name for metrics, the log and the saved cursor; the same in every run."""
 
-    tape: Tape | None = None
+    tape: RecordFrame | None = None
     """Receives every raw frame of a live source as it arrived; set it before the first batch."""
 
     @abstractmethod

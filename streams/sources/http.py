@@ -15,7 +15,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-from streams.sources.addresses import Reach
+from streams.sources.addresses import SocketGuard
 from streams.sources.base import MAX_FRAME_BYTES
 from streams.sources.wire import LineSplitter, TooLong
 from streams.text.safe_text import MASK, without_secrets
@@ -24,7 +24,7 @@ REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 """Status codes of a permanent refusal."""
 
 MAX_ANSWER_BYTES = 16 * 2**20
-TROUBLE = (aiohttp.ClientError, OSError, EOFError)
+TRANSIENT_ERRORS = (aiohttp.ClientError, OSError, EOFError)
 """Errors that are likely to be temporary; TimeoutError is an OSError."""
 
 _EXCERPT_BYTES = 2_000
@@ -44,7 +44,7 @@ _REDIRECTS = (
 )
 
 
-class BadAnswer(Exception):
+class BadResponse(Exception):
     """Raised for an error status, or for a response that cannot be used."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -63,7 +63,7 @@ class BadAnswer(Exception):
         return 0.0
 
 
-class Broken(aiohttp.ClientError):
+class InvalidResponse(aiohttp.ClientError):
     """Raised for a response or an address that cannot be used."""
 
 
@@ -95,7 +95,7 @@ class Client:
         self._url = url
 
     async def __aenter__(self) -> Self:
-        reach = Reach()
+        reach = SocketGuard()
         self._own = _open_session(reach.open_own)
         self._others = _open_session(reach.open_other)
         return self
@@ -120,7 +120,7 @@ class Client:
 
         Raises:
             BadAnswer: The status is an error, or the body is longer than `limit` bytes.
-            ClientError, OSError, EOFError: A temporary error (`TROUBLE`).
+            ClientError, OSError, EOFError: A temporary error (`TRANSIENT_ERRORS`).
         """
         headers = headers or {}
         async with (
@@ -132,7 +132,7 @@ class Client:
                 async for piece in response.content.iter_any():
                     answer += piece
                     if len(answer) > limit:
-                        raise BadAnswer(
+                        raise BadResponse(
                             response.status, response.headers, b"the response is larger than %d bytes" % limit
                         )
             return _without_token(bytes(answer), _token(headers))
@@ -145,7 +145,7 @@ class Client:
 
         Raises:
             BadAnswer: The status is an error.
-            ClientError, OSError, EOFError: A temporary error (`TROUBLE`). The iterator raises these, too, for instance
+            ClientError, OSError, EOFError: A temporary error (`TRANSIENT_ERRORS`). The iterator raises these, too, for instance
                 if no complete line arrives for `silence_seconds`.
         """
         async with contextlib.AsyncExitStack() as stack:
@@ -172,7 +172,7 @@ class Client:
                     response = await stack.enter_async_context(request)
                 if response.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
                     excerpt = await response.content.read(_EXCERPT_BYTES)
-                    raise BadAnswer(response.status, response.headers, _without_token(excerpt, _token(headers)))
+                    raise BadResponse(response.status, response.headers, _without_token(excerpt, _token(headers)))
             yield response
 
 
@@ -222,13 +222,13 @@ def _sanitised_errors(headers: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except aiohttp.InvalidURL:
-        raise Broken(_BAD_ADDRESS) from None
+        raise InvalidResponse(_BAD_ADDRESS) from None
     except aiohttp.ClientError as error:
-        raise Broken(without_secrets(str(error) or repr(error), _token(headers))) from None
+        raise InvalidResponse(without_secrets(str(error) or repr(error), _token(headers))) from None
     except OSError:  # some ssl errors are ValueErrors, too
         raise
     except ValueError:  # raised by yarl and by the encoding of host names
-        raise Broken(_BAD_ADDRESS) from None
+        raise InvalidResponse(_BAD_ADDRESS) from None
 
 
 def _without_authorization(headers: Mapping[str, str]) -> dict[str, str]:

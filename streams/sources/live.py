@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 MAX_AGE = timedelta(days=7)
 
 
-class Written(NamedTuple):
+class PostTime(NamedTuple):
     """The fields of a `Post` that hold when it was written."""
 
     created_at: datetime
@@ -37,10 +37,10 @@ class PostTimes:
         """Return `claimed` if it is at most `max_age` before `seen_at` and not after it, else `seen_at`."""
         return seen_at if claimed is None or claimed > seen_at or seen_at - claimed > self._max_age else claimed
 
-    def written(self, claimed: datetime | None, seen_at: datetime) -> Written:
+    def written(self, claimed: datetime | None, seen_at: datetime) -> PostTime:
         """Return the times of a post whose author claims to have written it at `claimed`."""
         at = self.believed(claimed, seen_at)
-        return Written(at, False, None) if at is claimed else Written(at, True, claimed)
+        return PostTime(at, False, None) if at is claimed else PostTime(at, True, claimed)
 
 
 def report_gap(source: str, origin: str, reason: str, *, since: datetime | None, now: datetime) -> Gap:
@@ -51,6 +51,6 @@ def report_gap(source: str, origin: str, reason: str, *, since: datetime | None,
     return Gap(source=source, origin=origin, reason=reason[:500], found_at=now, since=since)
 
 
-def show_behind(source: str, made_at: datetime, now: datetime) -> None:
+def update_lag(source: str, made_at: datetime, now: datetime) -> None:
     """Update the metric of how far the source is behind the network, by the network's own clock."""
     metrics.SOURCE_BEHIND.labels(source).set(max(0.0, (now - made_at).total_seconds()))

@@ -14,7 +14,7 @@ from mode.utils.futures import notify
 from streams.runtime import faust_batches, faust_consumer
 from streams.runtime.faust_app import build_app
 from streams.runtime.lossless import BatchPolicy, Lossless, Record
-from streams.runtime.offset_gaps import Expired, Stretch
+from streams.runtime.offset_gaps import Expired, OffsetRange
 from streams.settings import KafkaSettings
 from tests.helpers.simulated_loop import SimulatedLoop
 from tests.helpers.simulation import Cluster
@@ -147,10 +147,10 @@ class SimulatedWorker:
     async def _report(self, gone: Expired) -> None:
         self._store.gaps.append(gone)
 
-    async def _examine(self, topic: str, partition: int, start: int, end: int) -> Stretch:
+    async def _examine(self, topic: str, partition: int, start: int, end: int) -> OffsetRange:
         await self._cluster.late()
         log = self._cluster.partitions[partition]
-        return Stretch(log.start, [offset for offset in log.records if start <= offset < end])
+        return OffsetRange(log.start, [offset for offset in log.records if start <= offset < end])
 
 
 def task_factory(loop: SimulatedLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:

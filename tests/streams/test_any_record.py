@@ -34,8 +34,8 @@ from streams.contracts import (
     origin_of,
     parse_location,
 )
-from streams.dead_letters.outcomes import Bare, not_dropped, not_retried, retry
-from streams.dead_letters.reader import Filter, Found
+from streams.dead_letters.outcomes import RecordContent, drop_obstacle, retry, retry_obstacle
+from streams.dead_letters.reader import FoundLetter, LetterFilter
 from streams.delivery.alertmanager import alert_of
 from streams.delivery.notice import notice_of
 from streams.delivery.templates import render
@@ -190,7 +190,7 @@ class _Kafka:
     async def partition_of(self, letter: DeadLetter) -> int:
         return 0
 
-    async def send(self, topic: str, partition: int, record: Bare) -> int:
+    async def send(self, topic: str, partition: int, record: RecordContent) -> int:
         _pack(record.key, record.value, list(record.headers), record.timestamp_ms)
         return 0
 
@@ -204,12 +204,12 @@ def test_dead_letters(record: Record) -> None:
         return
     if not isinstance(letter, DeadLetter):
         return
-    found = Found(topic=record.topic, partition=record.partition, offset=record.offset, letter=letter)
-    Filter(since=NOW).matches(found)
+    found = FoundLetter(topic=record.topic, partition=record.partition, offset=record.offset, letter=letter)
+    LetterFilter(since=NOW).matches(found)
     dead_view.as_detail(found)
     dead_view.as_object(found, whole=True)
-    not_dropped(found)
-    not_retried(found, max_attempts=5, targets={TOPICS.raw: frozenset([0])})
+    drop_obstacle(found)
+    retry_obstacle(found, max_attempts=5, targets={TOPICS.raw: frozenset([0])})
 
     async def run() -> None:
         async for done in retry([found], _Kafka(), lambda _: None, rate=1e9):

@@ -13,7 +13,7 @@ import pyarrow.compute as pac
 
 from streams.sinks.lake.files import base_name, describe, files_of, read_table, replace
 from streams.sinks.lake.folders import DELETIONS, FORGOTTEN, POSTS, LakeFile, Span
-from streams.sinks.lake.notes import WORDS, Notes, read_notes, without_words
+from streams.sinks.lake.notes import TEXT_COLUMNS, ErasureRecords, apply_erasures, read_erasures
 from streams.sinks.lake.storage import Storage
 from streams.sinks.lake.views import NEWEST_FIRST
 
@@ -66,7 +66,7 @@ def compact(storage: Storage, *, run: str | None, before: datetime, execute: boo
     """
     folders = {file.folder: file for kind in (POSTS, DELETIONS) for file in files_of(storage, kind)}
     removed: dict[str, pa.Table] = {}
-    notes = read_notes(storage)
+    notes = read_erasures(storage)
     for folder, file in folders.items():
         if (file.is_hour and file.end > before) or run not in (None, file.run):
             continue
@@ -84,7 +84,7 @@ def compact(storage: Storage, *, run: str | None, before: datetime, execute: boo
 
 
 def _compact_folder(
-    storage: Storage, folder: str, removed: pa.Table | None, notes: Notes, execute: bool
+    storage: Storage, folder: str, removed: pa.Table | None, notes: ErasureRecords, execute: bool
 ) -> Compacted | None:
     files = {base_name(file.name): file for file in files_of(storage, folder)}
     names = list(files)
@@ -118,7 +118,7 @@ def _compact_folder(
         if execute:
             tables = [read_table(storage, f"{folder}/{name}").take(pa.array(kept[name], pa.int64())) for name in group]
             if to_clear.intersection(group):
-                tables = [table if (cleared := without_words(table, notes)) is None else cleared for table in tables]
+                tables = [table if (cleared := apply_erasures(table, notes)) is None else cleared for table in tables]
             ids = {name: described[name][0] for name in group}
             replace(
                 storage, folder, ids, {_union([files[name].span for name in group]): _sorted(pa.concat_tables(tables))}
@@ -128,9 +128,9 @@ def _compact_folder(
     return Compacted(folder, len(names) + len(stale), files_after, sum(rows.values()), rows_after)
 
 
-def _has_forgotten_text(storage: Storage, file: LakeFile, notes: Notes) -> bool:
+def _has_forgotten_text(storage: Storage, file: LakeFile, notes: ErasureRecords) -> bool:
     """Return whether a file contains forgotten text, which a repost can bring in after the erasure."""
-    return without_words(read_table(storage, file.name, WORDS), notes) is not None
+    return apply_erasures(read_table(storage, file.name, TEXT_COLUMNS), notes) is not None
 
 
 def _split(names: Sequence[str], kept: Mapping[str, Sequence[int]]) -> Iterator[list[str]]:

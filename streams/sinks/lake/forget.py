@@ -15,7 +15,7 @@ from streams.sinks.base import Author, Erasure, Forgotten, PostKey
 from streams.sinks.lake.columns import FORGOTTEN_SCHEMA
 from streams.sinks.lake.files import base_name, describe, files_of, read_table, replace, write_table
 from streams.sinks.lake.folders import FORGOTTEN, POSTS, LakeFile
-from streams.sinks.lake.notes import WORDS, Notes, keys_of, read_notes, without_words
+from streams.sinks.lake.notes import TEXT_COLUMNS, ErasureRecords, apply_erasures, keys_of, read_erasures
 from streams.sinks.lake.spikes import forget_in_spikes
 from streams.sinks.lake.storage import Storage
 from streams.sinks.reposts import id_prefixes, text_pattern
@@ -50,7 +50,7 @@ def forget(storage: Storage, wanted: Erasure) -> Forgotten:
     if notes:
         _record_erasure(storage, notes, found.newest)
     # a compaction may copy a post into a new file while an old one is being rewritten
-    while (found.posts or found.reposts) and _remove_rows(storage, gone, read_notes(storage)):
+    while (found.posts or found.reposts) and _remove_rows(storage, gone, read_erasures(storage)):
         pass
     forget_in_spikes(storage, wanted, sorted(notes))
     return Forgotten(sorted(found.posts), sorted(found.reposts))
@@ -92,11 +92,11 @@ def _record_erasure(storage: Storage, what: dict[PostKey, str], at: datetime) ->
     write_table(storage, f"{FORGOTTEN}/forgotten-{uuid.uuid4().hex}.parquet", table)
 
 
-def _remove_rows(storage: Storage, gone: Set[PostKey], notes: Notes) -> bool:
+def _remove_rows(storage: Storage, gone: Set[PostKey], notes: ErasureRecords) -> bool:
     """Rewrite the files that contain any of these posts or their text; return whether there were any."""
     found = False
-    for file, table in _tables(storage, WORDS):
-        if without_words(table, notes, gone) is None:
+    for file, table in _tables(storage, TEXT_COLUMNS):
+        if apply_erasures(table, notes, gone) is None:
             continue
         found = True
         try:
@@ -104,7 +104,7 @@ def _remove_rows(storage: Storage, gone: Set[PostKey], notes: Notes) -> bool:
             whole = read_table(storage, file.name)
         except FileNotFoundError:
             continue
-        left = without_words(whole, notes, gone)
+        left = apply_erasures(whole, notes, gone)
         replace(storage, file.folder, {base_name(file.name): file_id}, {file.span: whole if left is None else left})
     return found
 

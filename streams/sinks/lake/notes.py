@@ -13,11 +13,11 @@ from streams.sinks.lake.files import files_of, read_table
 from streams.sinks.lake.folders import FORGOTTEN
 from streams.sinks.lake.storage import Storage
 
-WORDS = ("source", "id", "repost_of", "text", "media")
-"""The columns that `without_words` needs."""
+TEXT_COLUMNS = ("source", "id", "repost_of", "text", "media")
+"""The columns that `apply_erasures` needs."""
 
 
-class Notes(NamedTuple):
+class ErasureRecords(NamedTuple):
     """The keys of all erasure records, by the value of `what` (see `FORGOTTEN_SCHEMA`)."""
 
     all: frozenset[PostKey] = frozenset()
@@ -25,13 +25,13 @@ class Notes(NamedTuple):
     text: frozenset[PostKey] = frozenset()
 
 
-def read_notes(storage: Storage) -> Notes:
+def read_erasures(storage: Storage) -> ErasureRecords:
     """Read all erasure records."""
-    found: dict[str, set[PostKey]] = {name: set() for name in Notes._fields}
+    found: dict[str, set[PostKey]] = {name: set() for name in ErasureRecords._fields}
     for file in files_of(storage, FORGOTTEN):
         for row in read_table(storage, file.name, ["source", "id", "what"]).to_pylist():
             found[row["what"]].add(PostKey(row["source"], row["id"]))
-    return Notes(**{name: frozenset(keys) for name, keys in found.items()})
+    return ErasureRecords(**{name: frozenset(keys) for name, keys in found.items()})
 
 
 def keys_of(table: pa.Table, column: str = "id") -> list[PostKey]:
@@ -39,13 +39,13 @@ def keys_of(table: pa.Table, column: str = "id") -> list[PostKey]:
     return list(map(PostKey, table.column("source").to_pylist(), table.column(column).to_pylist()))
 
 
-def without_words(table: pa.Table, notes: Notes, removed: Set[PostKey] = frozenset()) -> pa.Table | None:
+def apply_erasures(table: pa.Table, notes: ErasureRecords, removed: Set[PostKey] = frozenset()) -> pa.Table | None:
     """Apply the erasure records to rows; return None if no row changes.
 
     Reposts of forgotten posts are removed, or lose their text and media, as their erasure records say.
 
     Args:
-        table: Rows with at least the columns of `WORDS`.
+        table: Rows with at least the columns of `TEXT_COLUMNS`.
         notes: The erasure records.
         removed: Posts to remove.
     """

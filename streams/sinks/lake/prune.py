@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pyarrow as pa
 import pyarrow.compute as pac
 
-from streams.sinks.base import DELETIONS_KEPT
+from streams.sinks.base import EXTRA_DELETION_RETENTION
 from streams.sinks.lake.files import base_name, describe, files_of, read_table, replace
 from streams.sinks.lake.folders import DELETIONS, POSTS, SPIKES, LakeFile
 from streams.sinks.lake.storage import Storage
@@ -32,7 +32,7 @@ def prune(storage: Storage, *, days: int, today: date, execute: bool = False) ->
     Spikes are removed with the day on which they opened. Deletions are kept a week longer; erasure records are never
     removed.
     """
-    for kind, extra in ((POSTS, timedelta()), (DELETIONS, DELETIONS_KEPT), (SPIKES, timedelta())):
+    for kind, extra in ((POSTS, timedelta()), (DELETIONS, EXTRA_DELETION_RETENTION), (SPIKES, timedelta())):
         last = datetime.combine(today, time(), UTC) - timedelta(days=days) - extra
         whole: dict[str, list[LakeFile]] = defaultdict(list)
         for file in files_of(storage, kind):

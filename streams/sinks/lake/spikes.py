@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from streams.contracts import Spike
 from streams.sinks.base import Erasure, PostKey
-from streams.sinks.explanations import EXCERPTS, without
+from streams.sinks.explanations import EXCERPTS, without_posts
 from streams.sinks.lake.columns import SPIKE_SCHEMA
 from streams.sinks.lake.files import files_of, read_table, write_table
 from streams.sinks.lake.folders import SPIKES, folder_of_spike
-from streams.sinks.lake.notes import read_notes
+from streams.sinks.lake.notes import read_erasures
 from streams.sinks.lake.storage import Storage
 
 _DIGEST_BYTES = 16
@@ -32,11 +32,11 @@ def keep_spikes(storage: Storage, run: str, spikes: Sequence[Spike]) -> int:
     named = {_file_name(run, spike): spike for spike in spikes}
     existing = {name for folder in {name.rpartition("/")[0] for name in named} for name in storage.files(folder)}
     fresh = {name: spike for name, spike in named.items() if name not in existing}
-    gone = frozenset[PostKey]().union(*read_notes(storage)) if fresh else frozenset[PostKey]()
+    gone = frozenset[PostKey]().union(*read_erasures(storage)) if fresh else frozenset[PostKey]()
     for name, spike in fresh.items():
         explanation = msgspec.to_builtins(spike.explanation, builtin_types=(datetime,))
         fields = {field: getattr(spike, field, None) for field in SPIKE_SCHEMA.names} | {"told_at": spike.at}
-        _write(storage, name, fields, without(explanation, gone) or explanation)
+        _write(storage, name, fields, without_posts(explanation, gone) or explanation)
     return len(fresh)
 
 
@@ -46,7 +46,7 @@ def forget_in_spikes(storage: Storage, wanted: Erasure, posts: Sequence[PostKey]
     for name in (file.name for file in files_of(storage, SPIKES)):
         (fields,) = read_table(storage, name).to_pylist()
         explanation = json.loads(fields["explanation"]) | {part: fields[part] for part in ("summary", *EXCERPTS)}
-        remaining = without(explanation, gone, wanted.authors)
+        remaining = without_posts(explanation, gone, wanted.authors)
         if remaining is not None:
             _write(storage, name, fields, remaining)
 

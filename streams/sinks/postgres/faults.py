@@ -35,7 +35,7 @@ def text_of(error: psycopg.Error) -> str:
     return " ".join((error.diag.message_primary or str(error)).split())
 
 
-def translated(error: psycopg.Error) -> TagpulseError | None:
+def translate(error: psycopg.Error) -> TagpulseError | None:
     """Return the error as a TagpulseError, or None if it is an internal error of tagpulse."""
     code, text = error.sqlstate, text_of(error)
     if code == _DISK_FULL:
@@ -58,12 +58,12 @@ def translated(error: psycopg.Error) -> TagpulseError | None:
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Translate errors of PostgreSQL into Unavailable, Refused or SettingsError; re-raise any others unchanged."""
     try:
         yield
     except psycopg.Error as error:
-        known = translated(error)
+        known = translate(error)
         if known is None:
             raise
         raise known from error

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from streams.settings import PostgresSettings
-from streams.sinks.postgres.faults import told
+from streams.sinks.postgres.faults import translated_errors
 from streams.sinks.postgres.schema import VERSION_TABLE, Versions, require_not_newer, versions
 from streams.sinks.postgres.session import LOCK_CLASS, MIGRATE_LOCK, MONTHS_LOCK, connect
 
@@ -35,7 +35,7 @@ def migrate(settings: PostgresSettings) -> Versions:
         require_not_newer(found)
         if found.found == found.needed:
             return found
-        with told():
+        with translated_errors():
             _run_migrations(connection, settings)
         return found
 

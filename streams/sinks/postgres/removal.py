@@ -10,8 +10,8 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from streams.sinks.base import DELETIONS_KEPT, Erasure, Forgotten, PostKey
-from streams.sinks.postgres.faults import told
+from streams.sinks.base import EXTRA_DELETION_RETENTION, Erasure, Forgotten, PostKey
+from streams.sinks.postgres.faults import translated_errors
 from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
 from streams.sinks.postgres.spikes import forget_in_spikes
 from streams.sinks.postgres.upsert import lock_run
@@ -157,7 +157,7 @@ def _columns(posts: Iterable[PostKey]) -> dict[str, list[str]]:
 def old_months(connection: psycopg.Connection, retention_days: int, now: datetime) -> list[Month]:
     """Return the tables whose posts are all past their retention. Raises Unavailable and Refused."""
     limit = now - timedelta(days=retention_days)
-    with told():
+    with translated_errors():
         found = connection.execute(_MONTHS).fetchall()
         months = []
         for table, bounds, size in found:
@@ -180,7 +180,7 @@ def drop_month(connection: psycopg.Connection, month: Month) -> None:
 
     Raises Unavailable and Refused.
     """
-    with told(), connection.transaction():
+    with translated_errors(), connection.transaction():
         connection.execute(_LOCK_ALL)
         table = sql.Identifier(month.table)
         for statement in (_DROP_VERSIONS, _KEEP_DELETIONS):
@@ -198,18 +198,18 @@ def deletions_limit(retention_days: int, now: datetime) -> datetime:
     start = (now - timedelta(days=retention_days)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     if start.year <= now.year - _YEARS_BY_MONTH:
         start = start.replace(month=1)
-    return start - DELETIONS_KEPT
+    return start - EXTRA_DELETION_RETENTION
 
 
 def old_deletions(connection: psycopg.Connection, limit: datetime) -> int:
     """Return the number of deletions that are older than the limit. Raises Unavailable and Refused."""
-    with told():
+    with translated_errors():
         found = connection.execute(_COUNT_DELETIONS, [limit]).fetchone()
     return found[0] if found else 0
 
 
 def drop_deletions(connection: psycopg.Connection, limit: datetime) -> int:
     """Remove the deletions that are older than the limit, and return their number. Raises Unavailable and Refused."""
-    with told(), connection.transaction():
+    with translated_errors(), connection.transaction():
         connection.execute(_LOCK_ALL)
         return connection.execute(_DROP_DELETIONS, [limit]).rowcount

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from streams.errors import SettingsError
 from streams.settings import PostgresSettings
-from streams.sinks.postgres.faults import told
+from streams.sinks.postgres.faults import translated_errors
 from streams.sinks.postgres.login import VARIABLE
 from streams.sinks.postgres.session import connect
 
@@ -28,7 +28,7 @@ class Versions(NamedTuple):
 def versions(connection: psycopg.Connection, settings: PostgresSettings) -> Versions:
     """Read the schema version from the database. Raises Unavailable and Refused."""
     table = sql.Identifier(settings.schema_name, VERSION_TABLE)
-    with told():
+    with translated_errors():
         exists = connection.execute("select to_regclass(%s)", [table.as_string(connection)]).fetchone()
         if exists is None or exists[0] is None:
             return Versions(None, NEEDED)

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from streams.errors import Refused, SettingsError, Unavailable
 from streams.settings import PostgresSettings
 from streams.settings.types import is_local
-from streams.sinks.postgres.faults import text_of, told
+from streams.sinks.postgres.faults import text_of, translated_errors
 from streams.sinks.postgres.login import VARIABLE, certificate_fault, check, needs_password, refused_code, speaks_no_tls
 from streams.text.safe_text import without_secrets
 
@@ -96,7 +96,7 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
 
     Raises Unavailable, Refused and SettingsError.
     """
-    with told():
+    with translated_errors():
         connection = _login(parameters(settings))
         connection.add_notice_handler(lambda notice: logger.warning("PostgreSQL: %s", notice.message_primary))
         connection.execute(_SESSION)

@@ -18,16 +18,16 @@ from streams.runtime.lossless import BatchPolicy
 from streams.settings import LIVE, PostgresSettings, Settings
 from streams.sinks.base import BadRow, Erasure, Flushed, Forgotten, Row, Sink
 from streams.sinks.postgres import removal, schema
-from streams.sinks.postgres.faults import is_about_rows, text_of, told
+from streams.sinks.postgres.faults import is_about_rows, text_of, translated_errors
 from streams.sinks.postgres.session import connect, parameters
 from streams.sinks.postgres.spikes import upsert_spikes
 from streams.sinks.postgres.upsert import (
-    LOCAL,
+    SESSION_SETTINGS,
     STAGING_TABLE,
-    fold,
     keep_offsets,
     lock_run,
     months_of,
+    reduce_batch,
     stage,
     upsert,
 )
@@ -121,7 +121,7 @@ class PostgresSink(Sink):
     def _work(self, work: Callable[[psycopg.Connection], T]) -> T:
         with self._busy:
             try:
-                with told():
+                with translated_errors():
                     return work(self._connect())
             except Exception:
                 self._drop_connection()
@@ -164,7 +164,7 @@ class PostgresSink(Sink):
             # in a separate transaction, before any lock is held
             connection.execute("select make_months(%s)", [months])
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.execute(LOCAL)
+            cursor.execute(SESSION_SETTINGS)
             stored = self._store(cursor, rows)
             keep_offsets(cursor, self._run, rows)
             return stored
@@ -173,7 +173,7 @@ class PostgresSink(Sink):
         """Store all valid rows; a batch with a bad row is split in half until that row is isolated."""
         try:
             with cursor.connection.transaction():
-                folded = fold(rows)
+                folded = reduce_batch(rows)
                 stage(cursor, folded)
                 lock_run(cursor, self._run)
                 changed = upsert(cursor, self._run, folded)

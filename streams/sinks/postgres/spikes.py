@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from streams.contracts import Spike
 from streams.sinks.base import Erasure, PostKey
-from streams.sinks.explanations import without
+from streams.sinks.explanations import without_posts
 from streams.sinks.postgres.upsert import lock_run
 
 _COLUMNS = (
@@ -65,7 +65,7 @@ def forget_in_spikes(connection: psycopg.Connection, wanted: Erasure, posts: Seq
     """Remove posts and authors from every explanation, within the caller's transaction."""
     gone = wanted.posts | set(posts)
     for run, spike_id, explanation in connection.execute("select run, id, explanation from stored_spikes").fetchall():
-        remaining = without(explanation, gone, wanted.authors)
+        remaining = without_posts(explanation, gone, wanted.authors)
         if remaining is not None:
             connection.execute(
                 "update stored_spikes set explanation = %s where run = %s and id = %s",
@@ -81,7 +81,7 @@ def _forgotten(cursor: psycopg.Cursor, spikes: Sequence[Spike]) -> set[PostKey]:
 
 def _fields(spike: Spike, gone: set[PostKey]) -> dict[str, Any]:
     explanation = msgspec.to_builtins(spike.explanation)
-    shown = without(explanation, gone) or explanation
+    shown = without_posts(explanation, gone) or explanation
     fields = {name: _storable(getattr(spike, name)) for name in _COLUMNS if name not in ("told_at", "explanation")}
     return fields | {"told_at": spike.at, "explanation": Jsonb(_storable(shown))}
 

@@ -27,7 +27,7 @@ _FIRST_MONTH, _MONTHS_END = date(2000, 1, 1), date(2100, 1, 1)
 
 # Otherwise PostgreSQL reads all versions for a batch of a few thousand posts; it also keeps a plan that it made while
 # the tables were small.
-LOCAL = """
+SESSION_SETTINGS = """
 set local enable_seqscan = off;
 set local enable_hashjoin = off;
 set local enable_mergejoin = off;
@@ -121,23 +121,23 @@ on conflict (run, topic, kafka_partition) do update set next_offset = excluded.n
 """
 
 
-class Placed(NamedTuple):
+class PostRecord(NamedTuple):
     """A post and its Kafka record."""
 
     message: EnrichedPost
     record: Record
 
 
-class Folded(NamedTuple):
+class BatchEffect(NamedTuple):
     """The net effect of a batch: the current version of each post within the batch, and its latest deletion."""
 
-    posts: Mapping[PostKey, Placed]
+    posts: Mapping[PostKey, PostRecord]
     deletions: Mapping[PostKey, datetime]
 
 
-def fold(rows: Sequence[Row]) -> Folded:
+def reduce_batch(rows: Sequence[Row]) -> BatchEffect:
     """Reduce a batch to its net effect, whatever the order of its rows."""
-    posts: dict[PostKey, Placed] = {}
+    posts: dict[PostKey, PostRecord] = {}
     deletions: dict[PostKey, datetime] = {}
     for record, message in rows:
         if isinstance(message, Deletion):
@@ -145,13 +145,13 @@ def fold(rows: Sequence[Row]) -> Folded:
             deletions[key] = max(message.deleted_at, deletions.get(key, message.deleted_at))
             continue
         key = PostKey(message.post.source, message.post.id)
-        candidate, current = Placed(message, record), posts.get(key)
+        candidate, current = PostRecord(message, record), posts.get(key)
         if current is None or _sort_key(candidate) > _sort_key(current):
             posts[key] = candidate
-    return Folded(posts, deletions)
+    return BatchEffect(posts, deletions)
 
 
-def _sort_key(placed: Placed) -> tuple[bool, datetime, datetime, int, int]:
+def _sort_key(placed: PostRecord) -> tuple[bool, datetime, datetime, int, int]:
     (message, record), edited_at = placed, placed.message.post.edited_at
     return (
         edited_at is not None,
@@ -181,14 +181,14 @@ def lock_run(cursor: psycopg.Cursor, run: str) -> None:
     cursor.execute(_LOCK, [run])
 
 
-def stage(cursor: psycopg.Cursor, folded: Folded) -> None:
+def stage(cursor: psycopg.Cursor, folded: BatchEffect) -> None:
     """Copy the posts into the empty staging table."""
     with cursor.copy(_COPY) as lines:
         for message, record in folded.posts.values():
             lines.write(line_of(message, record))
 
 
-def upsert(cursor: psycopg.Cursor, run: str, folded: Folded) -> int:
+def upsert(cursor: psycopg.Cursor, run: str, folded: BatchEffect) -> int:
     """Apply the deletions, then the staged posts; return how many of both changed the stored data."""
     changed = 0
     names = {"run": run}

@@ -123,7 +123,7 @@ class Commit(NamedTuple):
     """Time by the server's clock."""
 
 
-class AccountGone(NamedTuple):
+class AccountRemoved(NamedTuple):
     """An account that was deleted or taken down; its posts must no longer be shown."""
 
     did: str
@@ -178,7 +178,7 @@ def notice_of(frame: bytes) -> StreamNotice | None:
     return None
 
 
-def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
+def decode(frame: bytes) -> Commit | AccountRemoved | Unreadable | None:
     """Decode a frame; return None for a frame that is neither a commit nor an account removal."""
     if len(frame) > MAX_FRAME_BYTES:
         return oversize(SOURCE, position_of(frame).time_us, frame)
@@ -191,7 +191,7 @@ def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
     if (payload := read.payload) is not None:
         at = time(payload.time) or time(payload.witnessedAt)
         if payload.type.endswith(_ACCOUNT):
-            return AccountGone(payload.did, at) if payload.did and at and payload.status in _GONE else None
+            return AccountRemoved(payload.did, at) if payload.did and at and payload.status in _GONE else None
         if not payload.operation:
             return None
         if not payload.did or not payload.rkey or at is None:
@@ -200,7 +200,7 @@ def decode(frame: bytes) -> Commit | AccountGone | Unreadable | None:
         return Commit(*parts, payload.record, at)
     at = _EPOCH + timedelta(microseconds=read.time_us)
     if read.account is not None:
-        return AccountGone(read.did, at) if read.did and read.time_us and read.account.status in _GONE else None
+        return AccountRemoved(read.did, at) if read.did and read.time_us and read.account.status in _GONE else None
     commit = read.commit
     if commit is None:
         return None

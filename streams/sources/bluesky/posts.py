@@ -18,14 +18,14 @@ from streams.sources.bluesky.jetstream import (
     POSTS,
     REPOSTS,
     SOURCE,
-    AccountGone,
+    AccountRemoved,
     Commit,
     CommitRecord,
     decode,
     invalid,
     malformed,
 )
-from streams.sources.live import PostTimes, Written
+from streams.sources.live import PostTime, PostTimes
 from streams.sources.recently_seen import RecentlySeen
 from streams.sources.tags import Tags
 from streams.sources.untyped import dicts, mapping, string, strings, time
@@ -82,7 +82,7 @@ class JetstreamParser:
         commit = decode(frame)
         if isinstance(commit, Unreadable):
             return [commit]
-        if isinstance(commit, AccountGone):
+        if isinstance(commit, AccountRemoved):
             removed = self.forget(commit._replace(at=min(commit.at, now)))
             if not removed:
                 self._filtered.inc()
@@ -140,7 +140,7 @@ class JetstreamParser:
         reposts = self._reposts_of.get(post_id) or []
         return [Deletion(source=SOURCE, id=gone, deleted_at=at) for gone in [post_id, *reposts]]
 
-    def forget(self, gone: AccountGone) -> list[Content]:
+    def forget(self, gone: AccountRemoved) -> list[Content]:
         """Return Deletions of all recently kept posts and reposts of an account."""
         mine = f"{gone.did}/"
         removed = [removal for kept in self._kept if kept.startswith(mine) for removal in self._remove(kept, gone.at)]
@@ -180,7 +180,7 @@ class JetstreamParser:
 
 
 def _post(
-    record: CommitRecord, did: str, rkey: str, written: Written, edited_at: datetime | None, now: datetime
+    record: CommitRecord, did: str, rkey: str, written: PostTime, edited_at: datetime | None, now: datetime
 ) -> Post:
     return Post(
         source=SOURCE,

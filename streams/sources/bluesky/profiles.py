@@ -21,7 +21,7 @@ from streams.settings import BlueskySettings
 from streams.sources.base import Content
 from streams.sources.bluesky.jetstream import SOURCE
 from streams.sources.bluesky.posts import NOT_FOR_US
-from streams.sources.http import TROUBLE, BadAnswer, Client
+from streams.sources.http import TRANSIENT_ERRORS, BadResponse, Client
 from streams.sources.recently_seen import RecentlySeen
 from streams.sources.untyped import dicts, mapping, string, time
 
@@ -44,7 +44,7 @@ class _Verdict(NamedTuple):
     """Time by the clock at which the verdict expires and is looked up again."""
 
 
-class Profiles:
+class ProfileLabels:
     """Filters out posts of hidden authors; lookups run in the background while the `async with` block runs.
 
     A post waits for the lookup of its authors only while the server responds in time. Otherwise it is passed on, the
@@ -154,9 +154,9 @@ class Profiles:
             began = self._clock()
             try:
                 hidden = await self._look_up(dids)
-            except (BadAnswer, *TROUBLE) as error:
+            except (BadResponse, *TRANSIENT_ERRORS) as error:
                 metrics.LOOKUPS.labels(SOURCE, "failed").inc()
-                asked = error.reset_seconds(self._now()) if isinstance(error, BadAnswer) else 0.0
+                asked = error.reset_seconds(self._now()) if isinstance(error, BadResponse) else 0.0
                 async with self._changed:
                     self._mark_unavailable(str(error) or repr(error))
                     self._changed.notify_all()
@@ -180,9 +180,9 @@ class Profiles:
     async def _look_up(self, dids: list[str]) -> set[str]:
         actors = [("actors", did) for did in dids]
         answer = await self._client.ask("GET", self._url + _ENDPOINT, params=actors, limit=_MAX_ANSWER_BYTES)
-        hidden = hidden_in(answer, self._now())
+        hidden = hidden_accounts(answer, self._now())
         if hidden is None:
-            raise BadAnswer(200, {}, b"no profiles in the response")
+            raise BadResponse(200, {}, b"no profiles in the response")
         return hidden
 
     def _store_verdicts(self, dids: list[str], hidden: set[str]) -> None:
@@ -204,7 +204,7 @@ class Profiles:
         self._is_unavailable = True
 
 
-def hidden_in(answer: bytes, now: datetime) -> set[str] | None:
+def hidden_accounts(answer: bytes, now: datetime) -> set[str] | None:
     """Return the accounts in a response that must not be shown, or None if it is not a response of the endpoint."""
     try:
         profiles = mapping(msgspec.json.decode(answer)).get("profiles")

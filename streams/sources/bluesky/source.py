@@ -22,13 +22,13 @@ from streams.contracts import utc_now
 from streams.errors import Refused
 from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Source
-from streams.sources.bluesky.jetstream import SOURCE, AccountGone, Position, StreamNotice, notice_of, position_of
+from streams.sources.bluesky.jetstream import SOURCE, AccountRemoved, Position, StreamNotice, notice_of, position_of
 from streams.sources.bluesky.jetstream_cursor import JetstreamCursor, Servers, read_cursor
 from streams.sources.bluesky.jetstream_socket import MAX_FRAME_BYTES, Connect
 from streams.sources.bluesky.posts import JetstreamParser
-from streams.sources.bluesky.profiles import Profiles
-from streams.sources.http import BadAnswer
-from streams.sources.live import PostTimes, report_gap, show_behind
+from streams.sources.bluesky.profiles import ProfileLabels
+from streams.sources.http import BadResponse
+from streams.sources.live import PostTimes, report_gap, update_lag
 from streams.sources.tags import Tags
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class BlueskySource(Source):
         self._sleep = sleep
         self._backoff = Backoff(settings.max_backoff_seconds, jitter)
         self._profiles = (
-            Profiles(settings, self._on_account_hidden, now=now, clock=clock, sleep=sleep, jitter=jitter)
+            ProfileLabels(settings, self._on_account_hidden, now=now, clock=clock, sleep=sleep, jitter=jitter)
             if settings.profiles
             else None
         )
@@ -188,7 +188,7 @@ class BlueskySource(Source):
         """Delete the posts of a hidden account that were passed on before its labels were known."""
         # by the clock of the feed, which also dates the edits
         at = self._now() if self._position is None else self._position.made_at
-        self._pending += self._parser.forget(AccountGone(did, at))
+        self._pending += self._parser.forget(AccountRemoved(did, at))
 
     def _cursor(self) -> str | None:
         return None if self._position is None else self._position.text
@@ -265,7 +265,7 @@ class BlueskySource(Source):
 
     def _show_behind(self) -> None:
         if self._position is not None:
-            show_behind(SOURCE, self._position.made_at, self._now())
+            update_lag(SOURCE, self._position.made_at, self._now())
 
     def _on_http_error(self, error: InvalidStatus) -> float:
         """Return the seconds to wait after an HTTP response that was not a WebSocket.
@@ -280,7 +280,7 @@ class BlueskySource(Source):
             raise Refused(f"{url} responded with HTTP {status}: check TAGPULSE_BLUESKY__URL{several}") from None
         if self._position is not None and b"Cursor" in (error.response.body or b""):
             self._on_cursor_rejected(f"HTTP {status}")
-        requested = BadAnswer(status, error.response.headers, b"").reset_seconds(self._now())
+        requested = BadResponse(status, error.response.headers, b"").reset_seconds(self._now())
         wait = self._wait_after(error)
         # the next server did not ask us to wait
         return wait if self._servers.several else max(wait, min(requested, _MAX_RETRY_AFTER_SECONDS))

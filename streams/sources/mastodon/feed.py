@@ -129,12 +129,12 @@ class HashtagFeed:
         while True:
             try:
                 await self._listen(put)
-            except http.BadAnswer as error:
+            except http.BadResponse as error:
                 if error.status in http.REFUSALS:
                     wait = await self._handle_refusal(error, put)
                 else:
                     wait = max(self._wait_after(error), error.reset_seconds(self._now()))
-            except http.TROUBLE as error:
+            except http.TRANSIENT_ERRORS as error:
                 wait = self._wait_after(error)
             self._instance.forget()
             metrics.RECONNECTS.labels(SOURCE).inc()
@@ -229,7 +229,7 @@ class HashtagFeed:
         """Return when the newest post arrived; None if that is unknown, or was taken from a wrong clock."""
         return self._last_at if self._last_at is not None and self._last_at <= self._now() + CLOCKS_DIFFER else None
 
-    async def _handle_refusal(self, error: http.BadAnswer, put: Put[FeedStep]) -> float:
+    async def _handle_refusal(self, error: http.BadResponse, put: Put[FeedStep]) -> float:
         """Record a permanent refusal and return the seconds to wait.
 
         Raises:

@@ -64,7 +64,7 @@ class Instance:
                 "GET", f"{self.url}/api/v2/instance", headers=self._headers(self.url), limit=_MAX_ABOUT_BYTES
             )
             about = mapping(msgspec.json.decode(answer))
-        except http.BadAnswer as error:
+        except http.BadResponse as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             about = {}
@@ -125,7 +125,7 @@ class Instance:
                 f"{self.url}/api/v1/statuses/{quote(local_id, safe='')}",
                 headers=self._headers(self.url),
             )
-        except http.BadAnswer as error:
+        except http.BadResponse as error:
             if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
                 return True
             raise

@@ -15,7 +15,7 @@ from streams.errors import SettingsError
 from streams.settings import MastodonSettings
 from streams.sources import http
 from streams.sources.base import Batch, Content, Source
-from streams.sources.live import PostTimes, show_behind
+from streams.sources.live import PostTimes, update_lag
 from streams.sources.mastodon.feed import FeedStep, HashtagFeed, ReadPosition, Refusals
 from streams.sources.mastodon.instance import Instance, order
 from streams.sources.mastodon.status import SOURCE, MastodonParser
@@ -135,7 +135,7 @@ class MastodonSource(Source):
             self._newest = now - _PLAUSIBLE_LAG
         if self._newest <= made_at <= now + CLOCKS_DIFFER:
             self._newest = made_at
-            show_behind(SOURCE, made_at, now)
+            update_lag(SOURCE, made_at, now)
 
 
 def _key(instance: Instance, tag: str) -> str:

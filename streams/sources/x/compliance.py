@@ -17,7 +17,7 @@ from streams.sources.merge import Put
 from streams.sources.recently_seen import RecentlySeen
 from streams.sources.wire import TooLong
 from streams.sources.x.coverage import StreamCoverage, StreamStep
-from streams.sources.x.reconnect import ReconnectPauses
+from streams.sources.x.reconnect import ReconnectBackoff
 from streams.sources.x.tweet import SOURCE, StreamError, ended
 
 logger = logging.getLogger(__name__)
@@ -82,11 +82,11 @@ class Compliance:
             Refused: X refuses the stream permanently.
         """
         coverage = StreamCoverage("deletions", _BACKFILL_MINUTES, self._whole_until)
-        pauses = ReconnectPauses(self._jitter)
+        pauses = ReconnectBackoff(self._jitter)
         while True:
             try:
                 await self._listen(client, stream, coverage, pauses, put)
-            except (StreamError, http.BadAnswer, *http.TROUBLE) as error:
+            except (StreamError, http.BadResponse, *http.TRANSIENT_ERRORS) as error:
                 wait = self._on_error(error, pauses, stream)
                 logger.warning(
                     "%s%s: %s: reconnecting in %.1f s", self._host, stream.name, str(error) or repr(error), wait
@@ -99,7 +99,7 @@ class Compliance:
         client: http.Client,
         stream: Stream,
         coverage: StreamCoverage,
-        pauses: ReconnectPauses,
+        pauses: ReconnectBackoff,
         put: Put[StreamStep],
     ) -> None:
         params = {"partition": str(stream.partition)} | coverage.backfill(self._now())
@@ -118,7 +118,7 @@ class Compliance:
                 pauses.reset()
                 await put(StreamStep(stream.name, line or None, whole_until=coverage.whole_until))
 
-    def _on_error(self, error: Exception, pauses: ReconnectPauses, stream: Stream) -> float:
+    def _on_error(self, error: Exception, pauses: ReconnectBackoff, stream: Stream) -> float:
         """Return the seconds to wait after an error.
 
         Raises:
@@ -126,7 +126,7 @@ class Compliance:
         """
         if isinstance(error, StreamError):
             return pauses.after_limit(0) if error.is_crowd else pauses.after_http_error()
-        if not isinstance(error, http.BadAnswer):
+        if not isinstance(error, http.BadResponse):
             return pauses.after_network_error()
         if error.status in http.REFUSALS:
             advice = "check TAGPULSE_X__COMPLIANCE: the plan may not include the compliance streams"

@@ -29,7 +29,7 @@ class StreamStep(NamedTuple):
     """Time up to which the stream was received, or its gap reported."""
 
 
-class Missed(NamedTuple):
+class Loss(NamedTuple):
     """A missed part of a stream that X does not resend."""
 
     since: datetime
@@ -64,7 +64,7 @@ class StreamCoverage:
         self._is_catching_up = False
         self._keep_alive_is_new = True
         self._lag = timedelta()
-        self._missed: Missed | None = None
+        self._missed: Loss | None = None
 
     def backfill(self, now: datetime) -> dict[str, str]:
         """Return the query parameters with which a new connection requests what was missed."""
@@ -81,7 +81,7 @@ class StreamCoverage:
         self._keep_alive_is_new, self._lag = True, timedelta()
         self._missed = self._lost_beyond_backfill(now)
 
-    def heard(self, line: bytes | TooLong, now: datetime) -> Missed | None:
+    def heard(self, line: bytes | TooLong, now: datetime) -> Loss | None:
         """Record a line, which is empty if X has nothing to send; return any loss at the first line of a connection."""
         missed, self._missed = self._missed, None
         if missed is not None:
@@ -99,7 +99,7 @@ class StreamCoverage:
             self.whole_until = now - self._lag
         return missed
 
-    def _lost_beyond_backfill(self, now: datetime) -> Missed | None:
+    def _lost_beyond_backfill(self, now: datetime) -> Loss | None:
         since = self.whole_until
         if since is None:
             return None
@@ -109,10 +109,10 @@ class StreamCoverage:
                 f"{self._what} were received until {since:%Y-%m-%d %H:%M:%S}, which is in the future: "
                 "the clock was set back"
             )
-            return Missed(since, why)
+            return Loss(since, why)
         if away <= self._max_backfill:
             return None
         if not self._max_backfill:
             why = "the connection was lost, and X resends nothing without TAGPULSE_X__BACKFILL_MINUTES"
-            return Missed(since, why)
-        return Missed(since, f"{self._what} were not received for {away}; X resends only the last {self._max_backfill}")
+            return Loss(since, why)
+        return Loss(since, f"{self._what} were not received for {away}; X resends only the last {self._max_backfill}")

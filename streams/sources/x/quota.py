@@ -87,7 +87,13 @@ class Quota:
         try:
             body = await client.ask("GET", f"{base}/2/usage/tweets", headers=headers, limit=_MAX_ANSWER_BYTES)
             answer = mapping(msgspec.json.decode(body))
-        except (http.BadAnswer, msgspec.DecodeError, UnicodeDecodeError, RecursionError, *http.TROUBLE) as error:
+        except (
+            http.BadResponse,
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+            RecursionError,
+            *http.TRANSIENT_ERRORS,
+        ) as error:
             logger.info("the number of posts read this month cannot be fetched from X: %s", error)
             self._usage = None
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Ladder:
+class BackoffSchedule:
     """Pauses in seconds that grow with each attempt, from `first` to at most `most`: times `factor`, plus `add`."""
 
     first: float
@@ -27,7 +27,7 @@ class Ladder:
         self._next = None
 
 
-class ReconnectPauses:
+class ReconnectBackoff:
     """Pauses before reconnecting, as X's documentation requires them."""
 
     def __init__(self, jitter: Callable[[], float]) -> None:
@@ -37,9 +37,9 @@ class ReconnectPauses:
             jitter: Returns numbers from 0 to 1, which make pauses up to a tenth longer, so that clients spread out.
         """
         self._jitter = jitter
-        self._network = Ladder(0.25, 16.0, add=0.25)
-        self._http = Ladder(5.0, 320.0, factor=2.0)
-        self._limit = Ladder(60.0, 900.0, factor=2.0)
+        self._network = BackoffSchedule(0.25, 16.0, add=0.25)
+        self._http = BackoffSchedule(5.0, 320.0, factor=2.0)
+        self._limit = BackoffSchedule(60.0, 900.0, factor=2.0)
 
     def after_network_error(self) -> float:
         """Return the seconds to wait after a network error."""

@@ -20,13 +20,13 @@ from streams.errors import Refused, SettingsError
 from streams.settings import XSettings
 from streams.sources import http
 from streams.sources.base import Batch, Content, Source, Unreadable
-from streams.sources.live import PostTimes, report_gap, show_behind
+from streams.sources.live import PostTimes, report_gap, update_lag
 from streams.sources.merge import Put, merge
 from streams.sources.wire import TooLong
 from streams.sources.x.compliance import STREAMS, Compliance
 from streams.sources.x.coverage import StreamCoverage, StreamStep
 from streams.sources.x.quota import Quota
-from streams.sources.x.reconnect import ReconnectPauses
+from streams.sources.x.reconnect import ReconnectBackoff
 from streams.sources.x.rules import synchronise, wanted_rules
 from streams.sources.x.tweet import SOURCE, StreamError, XParser, ended
 
@@ -108,7 +108,7 @@ class XSource(Source):
             since = saved.deletions_at or saved.at
             self._returned_until = dict.fromkeys((stream.name for stream in STREAMS), since)
             self._compliance = Compliance(settings, self._headers, since, now=now, sleep=sleep, jitter=jitter)
-        self._pauses = ReconnectPauses(jitter)
+        self._pauses = ReconnectBackoff(jitter)
         self._line_received = asyncio.Event()
         self._limit_reported = False
         self._bytes = 0
@@ -139,7 +139,7 @@ class XSource(Source):
             contents += self._read(step.line, now)
         for content in contents:
             if isinstance(content, Post):
-                show_behind(SOURCE, content.edited_at or content.created_at, now)
+                update_lag(SOURCE, content.edited_at or content.created_at, now)
         if step.whole_until is not None:
             self._returned_until[step.stream] = step.whole_until
         at = self._returned_until.get(_STREAM)
@@ -172,9 +172,9 @@ class XSource(Source):
                     self._quota.refuse(str(error))
                 wait = self._pauses.after_limit(0) if error.is_crowd else self._pauses.after_http_error()
                 self._log_retry(error, wait)
-            except http.BadAnswer as error:
+            except http.BadResponse as error:
                 wait = self._on_http_error(error)
-            except http.TROUBLE as error:
+            except http.TRANSIENT_ERRORS as error:
                 wait = self._pauses.after_network_error()
                 self._log_retry(error, wait)
             metrics.RECONNECTS.labels(SOURCE).inc()
@@ -222,7 +222,7 @@ class XSource(Source):
                 if self._quota.exhausted is not None:
                     return
 
-    def _on_http_error(self, error: http.BadAnswer) -> float:
+    def _on_http_error(self, error: http.BadResponse) -> float:
         """Return the seconds to wait after an error status.
 
         Raises:

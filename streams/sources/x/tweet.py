@@ -13,7 +13,7 @@ from streams import metrics
 from streams.contracts import Deletion, Engagement, Post, find_hashtags, normalise_hashtags
 from streams.contracts.repair import decode_json
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable, oversize
-from streams.sources.live import PostTimes, Written
+from streams.sources.live import PostTime, PostTimes
 from streams.sources.recently_seen import RecentlySeen
 from streams.sources.tags import Tags
 from streams.sources.times import tweet_time
@@ -270,7 +270,7 @@ def _post(tweet: _Tweet, first: str, includes: dict[str, Any], times: PostTimes,
     version_at = time(tweet.created_at)
     id_at = made_at(first)
     if id_at is not None and id_at <= now and (version_at is None or first != tweet.id):
-        written = Written(id_at, False, None)  # from X's own clock, so right however long ago
+        written = PostTime(id_at, False, None)  # from X's own clock, so right however long ago
     else:
         written = times.written(version_at, now)
     author = _author(_id(tweet.author_id), includes)

@@ -14,8 +14,16 @@ from hypothesis import strategies as st
 
 from streams.agents.dead_letter import dead_letter
 from streams.contracts import ATTEMPTS_HEADER, DeadLetter, DeadLetterOutcome, decode_dead
-from streams.dead_letters.outcomes import Bare, Done, drop, make_plan, not_dropped, not_retried, retry
-from streams.dead_letters.reader import Filter, Found, check_place
+from streams.dead_letters.outcomes import (
+    LetterResult,
+    RecordContent,
+    drop,
+    drop_obstacle,
+    make_plan,
+    retry,
+    retry_obstacle,
+)
+from streams.dead_letters.reader import FoundLetter, LetterFilter, check_location
 from streams.errors import BadMessage, Refused, Unavailable
 from streams.runtime.lossless import Record
 
@@ -23,7 +31,7 @@ NOON = datetime(2026, 6, 20, 12, tzinfo=UTC)
 TARGETS = {"raw": frozenset(range(4)), "gone": frozenset[int]()}
 
 
-def found(number: int = 0, outcome: str | None = None, **fields: Any) -> Found:
+def found(number: int = 0, outcome: str | None = None, **fields: Any) -> FoundLetter:
     given_fields: dict[str, Any] = {
         "topic": "raw",
         "partition": 1,
@@ -41,7 +49,7 @@ def found(number: int = 0, outcome: str | None = None, **fields: Any) -> Found:
     made = None
     if outcome is not None:
         made = DeadLetterOutcome(partition=0, offset=100 + number, outcome=outcome, attempts=1, at=NOON)
-    return Found(topic="dead", partition=0, offset=100 + number, letter=letter, outcome=made)
+    return FoundLetter(topic="dead", partition=0, offset=100 + number, letter=letter, outcome=made)
 
 
 class Clock:
@@ -60,7 +68,7 @@ class Kafka:
     """A sender that remembers records with the time of its clock, or fails for the given values and topics."""
 
     def __init__(self, clock: Clock, faults: dict[bytes | str, Exception] | None = None, cost: float = 0.0) -> None:
-        self.sent: list[tuple[float, str, int, Bare]] = []
+        self.sent: list[tuple[float, str, int, RecordContent]] = []
         self._clock = clock
         self._faults = faults or {}
         self._cost = cost
@@ -68,7 +76,7 @@ class Kafka:
     async def partition_of(self, letter: DeadLetter) -> int:
         return 3
 
-    async def send(self, topic: str, partition: int, record: Bare) -> int:
+    async def send(self, topic: str, partition: int, record: RecordContent) -> int:
         self._clock.now += self._cost
         for fault in (record.value, topic):
             if fault in self._faults:
@@ -77,15 +85,15 @@ class Kafka:
         return len(self.sent) + 1_000
 
 
-async def everything(results: AsyncIterator[Done]) -> list[Done]:
+async def everything(results: AsyncIterator[LetterResult]) -> list[LetterResult]:
     return [done async for done in results]
 
 
-def ready(letter: Found) -> str | None:
-    return not_retried(letter, max_attempts=5, targets=TARGETS)
+def ready(letter: FoundLetter) -> str | None:
+    return retry_obstacle(letter, max_attempts=5, targets=TARGETS)
 
 
-async def retried(letters: Sequence[Found], kafka: Kafka, clock: Clock, rate: float = 10.0) -> list[Done]:
+async def retried(letters: Sequence[FoundLetter], kafka: Kafka, clock: Clock, rate: float = 10.0) -> list[LetterResult]:
     return await everything(retry(letters, kafka, ready, rate=rate, now=lambda: NOON, clock=clock, sleep=clock.sleep))
 
 
@@ -99,7 +107,7 @@ letters = st.builds(
     partition=st.integers(0, 2),
 )
 filters = st.builds(
-    Filter,
+    LetterFilter,
     reasons=st.frozensets(st.sampled_from(["malformed", "invalid"])),
     since=st.none() | times,
     until=st.none() | times,
@@ -110,38 +118,38 @@ filters = st.builds(
 
 
 @given(letters)
-def test_without_a_wish_every_letter_is_wanted(letter: Found) -> None:
-    assert Filter().matches(letter)
+def test_without_a_wish_every_letter_is_wanted(letter: FoundLetter) -> None:
+    assert LetterFilter().matches(letter)
 
 
 @given(letters, filters)
-def test_all_that_is_wished_for_must_hold(letter: Found, wanted: Filter) -> None:
+def test_all_that_is_wished_for_must_hold(letter: FoundLetter, wanted: LetterFilter) -> None:
     wishes = [
-        Filter(reasons=wanted.reasons),
-        Filter(since=wanted.since),
-        Filter(until=wanted.until),
-        Filter(from_topic=wanted.from_topic),
-        Filter(partition=wanted.partition),
-        Filter(places=wanted.places),
+        LetterFilter(reasons=wanted.reasons),
+        LetterFilter(since=wanted.since),
+        LetterFilter(until=wanted.until),
+        LetterFilter(from_topic=wanted.from_topic),
+        LetterFilter(partition=wanted.partition),
+        LetterFilter(places=wanted.places),
     ]
     assert wanted.matches(letter) == all(wish.matches(letter) for wish in wishes)
 
 
 @given(letters, times)
-def test_a_time_parts_the_letters_in_two(letter: Found, time: datetime) -> None:
-    assert Filter(since=time).matches(letter) != Filter(until=time).matches(letter)
+def test_a_time_parts_the_letters_in_two(letter: FoundLetter, time: datetime) -> None:
+    assert LetterFilter(since=time).matches(letter) != LetterFilter(until=time).matches(letter)
 
 
 def test_a_place_is_that_of_the_letter_or_of_its_record() -> None:
-    assert Filter(places=frozenset([check_place("dead[0]@107")])).matches(found(7))
-    assert Filter(places=frozenset([check_place("raw[1]@7")])).matches(found(7))
-    assert not Filter(places=frozenset(["raw[1]@8"])).matches(found(7))
+    assert LetterFilter(places=frozenset([check_location("dead[0]@107")])).matches(found(7))
+    assert LetterFilter(places=frozenset([check_location("raw[1]@7")])).matches(found(7))
+    assert not LetterFilter(places=frozenset(["raw[1]@8"])).matches(found(7))
 
 
 @pytest.mark.parametrize("text", ["", "dead", "dead[0]", "dead[0]@", "dead[-1]@1", "[0]@1", "dead[0]@1 ", "dead[0]@x"])
 def test_an_invalid_place_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a place of the form topic\[partition\]@offset, such as"):
-        check_place(text)
+        check_location(text)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +168,13 @@ def test_an_invalid_place_is_rejected(text: str) -> None:
         (found(outcome="dropped"), "already dropped"),
     ],
 )
-def test_the_reason_why_a_letter_cannot_be_retried_is_given(letter: Found, why: str | None) -> None:
+def test_the_reason_why_a_letter_cannot_be_retried_is_given(letter: FoundLetter, why: str | None) -> None:
     assert ready(letter) == why
 
 
 def test_a_dropped_letter_goes_back_when_it_is_named_and_a_retried_one_does_not() -> None:
-    def named(letter: Found) -> str | None:
-        return not_retried(letter, max_attempts=5, targets=TARGETS, named=True)
+    def named(letter: FoundLetter) -> str | None:
+        return retry_obstacle(letter, max_attempts=5, targets=TARGETS, named=True)
 
     assert named(found(outcome="dropped")) is None
     assert named(found(outcome="retried")) == "already retried"
@@ -188,10 +196,10 @@ async def test_a_record_goes_back_as_it_was_with_its_attempts_and_then_its_outco
     kafka = Kafka(clock)
     headers = (("x", None), (ATTEMPTS_HEADER, b"1"), ("x", b"2"))
     letter = found(7, attempts=2, headers=headers, key=None, value=None)
-    assert await retried([letter], kafka, clock) == [Done(letter, "retried", "raw[3]@1001")]
+    assert await retried([letter], kafka, clock) == [LetterResult(letter, "retried", "raw[3]@1001")]
     (_, topic, partition, record), (_, dead, place, note) = kafka.sent
     assert (topic, partition) == ("raw", 3)
-    assert record == Bare(None, None, [("x", None), ("x", b"2"), (ATTEMPTS_HEADER, b"2")], 1_007)
+    assert record == RecordContent(None, None, [("x", None), ("x", b"2"), (ATTEMPTS_HEADER, b"2")], 1_007)
     assert (dead, place) == ("dead", 0)
     assert decode_dead(note.value, note.headers) == DeadLetterOutcome(
         partition=0, offset=107, outcome="retried", attempts=2, at=NOON, sent_to="raw[3]@1001"
@@ -230,8 +238,8 @@ async def test_letters_of_one_record_send_it_once() -> None:
     assert [topic for _, topic, _, _ in kafka.sent].count("dead") == 4
 
 
-def at_offset(offset: int, letter: Found) -> Found:
-    return Found(topic=letter.topic, partition=letter.partition, offset=offset, letter=letter.letter)
+def at_offset(offset: int, letter: FoundLetter) -> FoundLetter:
+    return FoundLetter(topic=letter.topic, partition=letter.partition, offset=offset, letter=letter.letter)
 
 
 async def test_a_record_that_kafka_refuses_stays_and_the_others_go() -> None:
@@ -258,7 +266,7 @@ async def test_letters_are_dropped_each_with_its_outcome() -> None:
     clock = Clock()
     kafka = Kafka(clock)
     given_letters = [found(number) for number in range(1_200)] + [found(5, outcome="dropped")]
-    done = await everything(drop(given_letters, kafka, not_dropped, now=lambda: NOON))
+    done = await everything(drop(given_letters, kafka, drop_obstacle, now=lambda: NOON))
     assert [each.result for each in done] == ["dropped"] * 1_200 + ["left out"]
     notes = [decode_dead(record.value) for _, _, _, record in kafka.sent]
     assert [note.offset for note in notes] == [100 + number for number in range(1_200)]
@@ -268,7 +276,7 @@ async def test_letters_are_dropped_each_with_its_outcome() -> None:
 async def test_dropping_ends_when_kafka_is_away() -> None:
     clock = Clock()
     kafka = Kafka(clock, {"dead": Unavailable("no answer")})
-    done = await everything(drop([found(n) for n in range(1_200)], kafka, not_dropped, now=lambda: NOON))
+    done = await everything(drop([found(n) for n in range(1_200)], kafka, drop_obstacle, now=lambda: NOON))
     assert {each.result for each in done} == {"failed"}
     assert len(done) == 500
 

@@ -13,7 +13,7 @@ from faust.types import TP
 from streams.runtime.faust_app import build_app
 from streams.runtime.faust_thread import Taken
 from streams.runtime.lossless import BatchPolicy, Lossless
-from streams.runtime.offset_gaps import Expired, RecordsSkipped, Stretch
+from streams.runtime.offset_gaps import Expired, OffsetRange, RecordsSkipped
 from streams.runtime.progress import OutOfOrder, PartitionProgress
 from streams.settings import Settings
 
@@ -32,7 +32,7 @@ class Kafka:
         self.given_back: list[Mapping[TP, int]] = []
         self.handed_over: list[int] = []
         self.expired: list[Expired] = []
-        self.stretch = Stretch(0, ())
+        self.stretch = OffsetRange(0, ())
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         if not self.refuses:
@@ -47,7 +47,7 @@ class Kafka:
     async def take_over(self, message: Any) -> None:
         self.handed_over.append(message.offset)
 
-    async def examine(self, topic: str, partition: int, start: int, end: int) -> Stretch:
+    async def examine(self, topic: str, partition: int, start: int, end: int) -> OffsetRange:
         if self.away:
             self.away -= 1
             raise KafkaConnectionError("away")
@@ -147,7 +147,7 @@ async def test_a_flow_that_is_resumed_too_early_waits_for_the_end_of_the_rebalan
 
 async def test_markers_are_passed_over_and_committed(consumer: Any, kafka: Kafka) -> None:
     await _read(consumer, kafka, _taken(3, position=4))
-    kafka.stretch = Stretch(0, ())
+    kafka.stretch = OffsetRange(0, ())
     await _read(consumer, kafka, _taken(position=6))
     assert consumer.beyond(PLACE, 4) == 6
     assert consumer.ack(_message(consumer, 3))
@@ -157,7 +157,7 @@ async def test_markers_are_passed_over_and_committed(consumer: Any, kafka: Kafka
 
 
 async def test_what_retention_deleted_is_reported_before_anything_after_it_is_read(consumer: Any, kafka: Kafka) -> None:
-    kafka.stretch = Stretch(8, (8, 9))
+    kafka.stretch = OffsetRange(8, (8, 9))
     kafka.away = 1
     await _read(consumer, kafka, _taken(8, 9))
     assert kafka.expired == [Expired(PLACE.topic, 0, 3, 8)]
@@ -166,7 +166,7 @@ async def test_what_retention_deleted_is_reported_before_anything_after_it_is_re
 
 @pytest.mark.parametrize("taken", [_taken(8, 9), _taken(position=10)], ids=["before a record", "without a record"])
 async def test_records_that_were_passed_over_are_an_error(consumer: Any, kafka: Kafka, taken: Taken) -> None:
-    kafka.stretch = Stretch(0, (3, 4, 8, 9))
+    kafka.stretch = OffsetRange(0, (3, 4, 8, 9))
     with pytest.raises(RecordsSkipped, match="skipped"):
         await _read(consumer, kafka, taken)
     assert kafka.handed_over == []

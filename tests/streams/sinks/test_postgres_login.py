@@ -16,7 +16,7 @@ import pytest
 
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
 from streams.settings import PostgresSettings
-from streams.sinks.postgres.faults import translated
+from streams.sinks.postgres.faults import translate
 from streams.sinks.postgres.login import refused_code
 from streams.sinks.postgres.session import connect, parameters
 from tests.helpers.certificates import Authority, Certificate
@@ -204,4 +204,4 @@ def test_no_part_of_a_password_is_shown(
 
 
 def test_errors_of_queries_are_still_translated() -> None:
-    assert isinstance(translated(psycopg.errors.AdminShutdown("down")), Unavailable)
+    assert isinstance(translate(psycopg.errors.AdminShutdown("down")), Unavailable)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from streams.sources import addresses, http
-from streams.sources.addresses import Reach, is_public
+from streams.sources.addresses import SocketGuard, is_public
 from tests.helpers.http_server import Connection, Request, http_server
 
 TOKEN = "canary-of-the-source"
@@ -37,7 +37,7 @@ def info(address: str) -> addresses.AddrInfoType:
 
 
 def test_a_public_server_leads_to_no_private_network_and_a_private_one_may() -> None:
-    private, public = Reach(), Reach()
+    private, public = SocketGuard(), SocketGuard()
     private.open_own(info("10.0.0.1")).close()
     private.open_other(info("10.0.0.2")).close()
     public.open_own(info("8.8.8.8")).close()
@@ -69,9 +69,9 @@ async def test_no_redirect_and_no_streaming_host_leads_to_a_private_network(host
             await connection.answer(302, Location=f"http://{host}/latest/meta-data")
 
     async with client_of(redirect) as (client, url):
-        with pytest.raises(http.Broken, match="is in a private network"):
+        with pytest.raises(http.InvalidResponse, match="is in a private network"):
             await client.ask("GET", f"{url}/away")
-        with pytest.raises(http.Broken, match="is in a private network"):
+        with pytest.raises(http.InvalidResponse, match="is in a private network"):
             async with client.listen(f"http://{host}/", params={}, headers={}, silence_seconds=1):
                 pass
         assert await client.ask("GET", f"{url}/") == b"here"
@@ -85,9 +85,9 @@ async def test_an_address_that_cannot_be_used_is_a_temporary_error(target: str) 
         await connection.answer(302, Location=target.format(host=request.headers["host"]))
 
     async with client_of(redirect) as (client, url):
-        with pytest.raises(http.TROUBLE):
+        with pytest.raises(http.TRANSIENT_ERRORS):
             await client.ask("GET", url, headers=LOGIN)
-        with pytest.raises(http.TROUBLE):
+        with pytest.raises(http.TRANSIENT_ERRORS):
             async with client.listen(target.format(host="x"), params={}, headers=LOGIN, silence_seconds=1):
                 pass
 
@@ -100,7 +100,7 @@ async def test_only_a_reading_request_follows_a_redirect() -> None:
         await connection.answer(307, Location="/elsewhere")
 
     async with client_of(redirect) as (client, url):
-        with pytest.raises(http.BadAnswer, match="HTTP 307"):
+        with pytest.raises(http.BadResponse, match="HTTP 307"):
             await client.ask("POST", url, body=b"{}")
     assert paths == ["/"]
 
@@ -128,12 +128,12 @@ async def test_an_echoed_token_is_never_revealed(echo: str) -> None:
     async with client_of(repeat) as (client, url):
         try:
             texts.append(str(await client.ask("GET", url, headers=LOGIN)))
-        except (http.BadAnswer, *http.TROUBLE) as error:
+        except (http.BadResponse, *http.TRANSIENT_ERRORS) as error:
             texts.append(f"{error} {error!r} {error.__cause__}")
         try:
             async with client.listen(url, params={}, headers=LOGIN, silence_seconds=5) as lines:
                 texts.append(str([line async for line in lines]))
-        except (http.BadAnswer, *http.TROUBLE) as error:
+        except (http.BadResponse, *http.TRANSIENT_ERRORS) as error:
             texts.append(f"{error} {error!r} {error.__cause__}")
     assert len(texts) == 2
     assert not any(TOKEN in text for text in texts), texts
@@ -144,6 +144,6 @@ async def test_a_body_above_the_limit_is_refused() -> None:
         await connection.answer(200, b"x" * 10_001)
 
     async with client_of(answer) as (client, url):
-        with pytest.raises(http.BadAnswer, match="larger than 10000 bytes"):
+        with pytest.raises(http.BadResponse, match="larger than 10000 bytes"):
             await client.ask("GET", url, limit=10_000)
         assert len(await client.ask("GET", url, limit=10_001)) == 10_001

@@ -19,7 +19,7 @@ from streams import metrics
 from streams.contracts import Deletion, Post
 from streams.settings import BlueskySettings
 from streams.sources.base import Content
-from streams.sources.bluesky.profiles import hidden_in
+from streams.sources.bluesky.profiles import hidden_accounts
 from streams.sources.bluesky.source import BlueskySource
 from tests.helpers.feeds import counted, no_sleep, numbers, take
 from tests.helpers.jetstream import Jetstream, cut_in_mid_frame, frame, jetstream, murmur, repost, send, stay
@@ -271,7 +271,7 @@ async def test_a_recording_asks_for_nothing() -> None:
 )
 def test_which_labels_hide(written: dict[str, Any], hides: bool) -> None:
     answer = json.dumps({"profiles": [profile(BEN), profile(ANNA, label(ANNA, "spam"), written)]}).encode()
-    assert hidden_in(answer, NOW) == ({ANNA} if hides else set())
+    assert hidden_accounts(answer, NOW) == ({ANNA} if hides else set())
 
 
 _JSON = st.recursive(
@@ -290,5 +290,5 @@ _JSON = st.recursive(
     | st.sampled_from([b"[" * 3_000, b'{"profiles":' * 3_000, b'{"profiles":[{"did":"\\ud800"}]}', b"1e999"])
 )
 def test_any_bytes_are_an_answer_or_none(answer: bytes) -> None:
-    hidden = hidden_in(answer, NOW)
+    hidden = hidden_accounts(answer, NOW)
     assert hidden is None or all(isinstance(did, str) for did in hidden)
