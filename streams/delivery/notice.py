@@ -114,7 +114,7 @@ def _facts(spike: Spike) -> Iterable[Fact]:
     if spike.share is not None:
         interval = ""
         if spike.low is not None and spike.high is not None:
-            interval = f", {percent(spike.low)} to {percent(spike.high)} with 95 % certainty"
+            interval = f", {percent(spike.low)} to {percent(spike.high)} with 95 % confidence"
         usually = "" if spike.baseline is None else f"; usually {percent(spike.baseline)}"
         yield Fact("negative", f"{percent(spike.share)} ({spike.negative} of {spike.posts} posts{interval}){usually}")
     else:

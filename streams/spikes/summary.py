@@ -77,7 +77,7 @@ def _cause(kind: SpikeKind, figures: Figures, explanation: Explanation, about: s
     them = "the negative posts" if kind == "negative" else "them"
     if _is_dominant(explanation.top_text_share, posts):
         text = readable(explanation.top_text, _TEXT_LENGTH)
-        return f"One repeated text makes {percent(explanation.top_text_share)} of {them}: “{text}”."
+        return f"One repeated text makes up {percent(explanation.top_text_share)} of {them}: “{text}”."
     alone = ""
     if explanation.top_author and _is_dominant(explanation.top_author_share, posts):
         author = _name(explanation.top_author)

@@ -114,7 +114,7 @@ def test_plain_json_holds_the_spike_as_text_and_as_data() -> None:
     assert document["text"].splitlines() == [
         "#poltwt: 52 % negative (62 of 120 posts), usually 21 %. It is about rex.",
         "since: 2026-11-01 10:31 UTC",
-        "negative: 52 % (62 of 120 posts, 43 % to 60 % with 95 % certainty); usually 21 %",
+        "negative: 52 % (62 of 120 posts, 43 % to 60 % with 95 % confidence); usually 21 %",
         "posts a minute: 3.9; usually 2",
         "terms: rex (50 %, before 1 %)",
         "top account: k9 (10 % of the posts)",

@@ -122,7 +122,7 @@ def test_a_young_stream_is_compared_with_all_posts() -> None:
 def test_without_any_baseline_there_is_still_an_explanation() -> None:
     found = explain("negative", "poltwt", _spike(texts={"They kick him": SentimentCounts(negative=5)}), [])
     assert found.top_text_share == pytest.approx(50 / 80)
-    assert found.summary.endswith("One repeated text makes 62 % of the negative posts: “They kick him”.")
+    assert found.summary.endswith("One repeated text makes up 62 % of the negative posts: “They kick him”.")
 
 
 def test_a_volume_spike_looks_at_all_posts() -> None:
@@ -138,7 +138,7 @@ def test_a_spike_of_one_reposted_text_says_so() -> None:
     found = explain("negative", "poltwt", spike, _quiet(), baseline=0.2)
     assert found.top_text == "Look at this"
     assert found.top_text_share == 0.75
-    assert found.summary.endswith("One repeated text makes 75 % of the negative posts: “Look at this”.")
+    assert found.summary.endswith("One repeated text makes up 75 % of the negative posts: “Look at this”.")
 
 
 def test_a_spike_of_one_account_says_so() -> None:
