@@ -1,1 +1,1 @@
-"""The workers' insides, one file an agent: what is done with a batch of records."""
+"""The batch-processing logic of each worker, one module per agent."""

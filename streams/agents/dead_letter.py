@@ -1,4 +1,4 @@
-"""What becomes of records that a worker cannot handle: they go on, with their bytes, unless nearly all of them would."""
+"""Dead letters for records that a worker cannot process, and the limit at which the worker stops instead."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ _ATTEMPTS_DIGITS = 9
 
 
 def dead_letter(record: Record, error: BadMessage, failed_at: datetime, limit: int) -> DeadLetter:
-    """The record untouched, and why it could not be handled; only what `limit` bytes cannot hold is cut, and it says so."""
+    """Return a dead letter with the unchanged record and the reason it could not be processed.
+
+    What does not fit into `limit` bytes is cut, and the letter's `error` says so.
+    """
     value, cut = (None, "") if record.value is None else fit_dead_letter(record.value, limit)
     key, headers = record.key, tuple(record.headers)
     if len(key or b"") + sum(len(name) + len(content or b"") for name, content in headers) > _LARGE_HEADERS_BYTES:
-        key, headers, cut = None, (), f"{cut}; key and headers are too large and left out"
+        key, headers, cut = None, (), f"{cut}; key and headers are too large and were omitted"
     return DeadLetter(
         topic=record.topic,
         partition=record.partition,
@@ -40,21 +43,21 @@ def dead_letter(record: Record, error: BadMessage, failed_at: datetime, limit: i
 
 
 def _attempts(record: Record) -> int:
-    """How often the record failed before; what is no such number counts as never."""
+    """Return the number of previous failures from the header; an invalid number counts as 0."""
     values = (value for name, value in record.headers if name == ATTEMPTS_HEADER and value)
     return next((int(value) for value in values if value.isdigit() and len(value) <= _ATTEMPTS_DIGITS), 0)
 
 
 def outgoing(letter: DeadLetter, topic: str) -> Outgoing:
-    """The letter as a record: the original key keeps the letters of a post together, its time is that of the failure."""
+    """Return the letter as a record with the failure time, and the original key to keep letters of a post together."""
     return Outgoing(topic, letter.key, encode(letter), int(letter.failed_at.timestamp() * 1000))
 
 
 class Limit:
-    """Stops the worker when most of a window of records failed.
+    """Stops the worker when too many records of a sliding window have failed.
 
-    A bad deploy (a broken model, a reader older than its input) would otherwise empty the whole topic into the dead
-    letters; so the worker ends instead, before it acknowledges the batch that went over the limit.
+    A bad deployment (a broken model, a reader older than its input) would otherwise turn the whole topic into dead
+    letters. The worker exits instead, before it acknowledges the batch that exceeded the limit.
     """
 
     def __init__(self, worker: str, settings: WorkerSettings) -> None:
@@ -65,7 +68,11 @@ class Limit:
         self._failed = 0
 
     def check(self, results: Sequence[object]) -> None:
-        """Counts the results of a batch, dead letters among them. Raises DeadLetterLimit."""
+        """Count the results of a batch and the dead letters among them.
+
+        Raises:
+            DeadLetterLimit: Too many of the last records failed.
+        """
         letters = [result for result in results if isinstance(result, DeadLetter)]
         for result in results:
             if len(self._recent) == self._recent.maxlen:
@@ -75,8 +82,8 @@ class Limit:
         if letters and self._failed > self._allowed:
             last = letters[-1]
             raise DeadLetterLimit(
-                f"worker {self._worker}: {self._failed} of the last {len(self._recent)} records could not be handled "
-                f"(limit {self._share:.0%} of {self._recent.maxlen}), which looks like a fault of this worker rather than of "
-                f"the posts; the last one is {last.origin}: {last.reason}: {last.error[:300]}. "
-                "Nothing of this batch was acknowledged. Mend the worker, or raise TAGPULSE_WORKER__DEAD_SHARE"
+                f"worker {self._worker}: {self._failed} of the last {len(self._recent)} records could not be processed "
+                f"(limit {self._share:.0%} of {self._recent.maxlen}), which looks like a fault of this worker rather "
+                f"than of the posts; the last one is {last.origin}: {last.reason}: {last.error[:300]}. "
+                "This batch was not acknowledged. Fix the worker, or raise TAGPULSE_WORKER__DEAD_SHARE"
             )

@@ -1,4 +1,4 @@
-"""`pulse.minutes` → `alerts.spikes`: the parts are put together, watched, and what turns is explained and told once."""
+"""`pulse.minutes` → `alerts.spikes`: merges the parts, detects spikes, explains them and publishes each change once."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ logger = logging.getLogger(__name__)
 
 WORKER = "watch-spikes"
 _BASELINE = timedelta(hours=6)
-"""Before a spike: what its explanation compares with."""
-_REMEMBERED = timedelta(hours=12)
+"""Time before a spike that its explanation compares it with."""
+_HISTORY = timedelta(hours=12)
 _MAX_BACKOFF_SECONDS = 15.0
 
-Told = tuple[str, str, datetime]
-"""What tells one message about a spike from another: its id, state and time."""
+_MessageId = tuple[str, str, datetime]
+"""Identifies a message about a spike: the spike's id, the state and the time."""
 
 
 class SpikeWatch:
-    """Everything that follows from the parts of `pulse.minutes`, in their order."""
+    """Derives spikes from the parts of `pulse.minutes`, fed in order."""
 
     def __init__(self, partitions: Iterable[int], sensitivity: SensitivityName) -> None:
         self._merger = Merger(partitions)
@@ -44,43 +44,43 @@ class SpikeWatch:
 
     @property
     def until(self) -> datetime | None:
-        """All minutes before it were looked at."""
+        """Event time before which all minutes have been examined."""
         return self._merger.until
 
     def add(self, part: PulseMinute) -> Iterator[SpikeEvent]:
-        """The turns that the next part makes known; each may be explained before the next one is asked for."""
-        for whole in self._merger.add(part):
-            self._remember(whole)
-            watched = [merge_parts(parts) for hashtag, parts in whole.parts.items() if hashtag != metrics.OTHER]
-            yield from self._detector.feed(whole.minute, watched)
+        """Add the next part and yield the resulting events; pass each to `explained` before requesting the next."""
+        for complete in self._merger.add(part):
+            self._remember(complete)
+            merged = [merge_parts(parts) for hashtag, parts in complete.parts.items() if hashtag != metrics.OTHER]
+            yield from self._detector.feed(complete.minute, merged)
         if self._merger.until is not None:
             yield from self._detector.advance(self._merger.until)
 
-    def explained(self, turn: SpikeEvent) -> Spike:
-        """The message about a turn."""
-        minutes = self._history[turn.hashtag]
-        spike = [decode_minute(value) for minute, value in minutes if turn.opened_at <= minute < turn.at]
-        begin = turn.opened_at - _BASELINE
-        before = [decode_minute(value) for minute, value in minutes if begin <= minute < turn.opened_at]
+    def explained(self, event: SpikeEvent) -> Spike:
+        """Return the message about a spike event, with its explanation."""
+        minutes = self._history[event.hashtag]
+        spike = [decode_minute(value) for minute, value in minutes if event.opened_at <= minute < event.at]
+        start = event.opened_at - _BASELINE
+        before = [decode_minute(value) for minute, value in minutes if start <= minute < event.opened_at]
         explanation = explain(
-            turn.kind,
-            turn.hashtag,
+            event.kind,
+            event.hashtag,
             spike,
             before,
-            posts=turn.posts,
-            negative=turn.negative,
-            share=turn.share,
-            baseline=turn.baseline,
-            rate=turn.rate,
-            usual_rate=turn.usual_rate,
+            posts=event.posts,
+            negative=event.negative,
+            share=event.share,
+            baseline=event.baseline,
+            rate=event.rate,
+            usual_rate=event.usual_rate,
         )
-        return turn.as_message(self._sensitivity, explanation)
+        return event.as_message(self._sensitivity, explanation)
 
-    def _remember(self, whole: CompleteMinute) -> None:
-        for hashtag, parts in whole.parts.items():
+    def _remember(self, complete: CompleteMinute) -> None:
+        for hashtag, parts in complete.parts.items():
             minutes = self._history[hashtag]
-            minutes.extend((whole.minute, encode(part)) for part in parts)
-            while minutes[0][0] < whole.minute - _REMEMBERED:
+            minutes.extend((complete.minute, encode(part)) for part in parts)
+            while minutes[0][0] < complete.minute - _HISTORY:
                 minutes.popleft()
 
 
@@ -90,24 +90,24 @@ class ReadPart(NamedTuple):
 
 
 async def read_minutes(records: Sequence[Record]) -> list[ReadPart]:
-    """Decodes records, in their order."""
+    """Decode records in order; unreadable ones are logged and counted."""
     read = []
     for record in records:
         part = None
         try:
             part = decode_minute(record.value, record.headers)
         except BadMessage as error:
-            logger.warning("%s is passed over: %s", record.location, error)
+            logger.warning("skipping %s: %s", record.location, error)
             metrics.UNREADABLE.labels(record.topic).inc()
         read.append(ReadPart(record, part))
     return read
 
 
 class SpikesOutput:
-    """Watches the minutes, and tells each turn of a spike once.
+    """Detects spikes in the minutes and publishes each spike event once.
 
-    There is no state to keep: who takes over reads all minutes from the start, and goes on where the group has committed.
-    What was told between that and a crash stands on `alerts.spikes`, and is not told again.
+    No state is stored: a worker that takes over reads all minutes from the start and continues at the committed offset.
+    Events published between that offset and a crash are already on `alerts.spikes` and are not published again.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class SpikesOutput:
         self._sensitivity = sensitivity
         self._sleep = sleep
         self._watch: SpikeWatch | None = None
-        self._told: set[Told] = set()
+        self._published: set[_MessageId] = set()
         self._handled = 0
 
     def restart(self) -> None:
@@ -137,48 +137,54 @@ class SpikesOutput:
         return {(self._settings.topics.minutes, 0): self._handled}
 
     async def tick(self, owned: Mapping[PartitionId, bool]) -> None:
-        """Time passes in the minutes alone."""
+        """Do nothing: only the minutes advance event time."""
 
     async def write(self, result: Sequence[ReadPart]) -> None:
-        """Returns when Kafka has confirmed what these minutes turned. Raises Refused."""
+        """Process minutes; return once Kafka has confirmed the resulting messages.
+
+        Raises:
+            Refused: Kafka will never accept a message.
+        """
         for record, part in result:
-            watch = await self._ready(record.offset)
+            watch = await self._watch_at(record.offset)
             if part is not None:
-                for turn in watch.add(part):
-                    _show(turn)
-                    if (turn.id, turn.state, turn.at) not in self._told:
-                        await self._tell(watch.explained(turn))
+                for event in watch.add(part):
+                    _update_gauge(event)
+                    if (event.id, event.state, event.at) not in self._published:
+                        await self._publish(watch.explained(event))
             if watch.until is not None:
                 metrics.WATERMARK.set(watch.until.timestamp())
             self._handled = record.offset + 1
 
     async def flush(self) -> None:
-        """`write` has waited for everything."""
+        """Do nothing: `write` has already waited for confirmation."""
 
-    async def _tell(self, spike: Spike) -> None:
+    async def _publish(self, spike: Spike) -> None:
         value = encode(spike)
         try:
             await self._publisher.publish(
                 [Outgoing(self._settings.topics.alerts, spike.key, value, record_ms(spike.at))]
             )
         except Oversize as error:
-            raise Refused(f"a spike: {error}: `tagpulse topics check`") from error
-        self._told.add((spike.id, spike.state, spike.at))
+            raise Refused(
+                f"a spike is too large: {error}; compare the topic settings with `tagpulse topics check`"
+            ) from error
+        self._published.add((spike.id, spike.state, spike.at))
         metrics.SPIKES.labels(spike.hashtag, spike.kind, spike.state).inc()
         logger.info("spike %s %s at %s: %s", spike.id, spike.state, spike.at, spike.explanation.summary)
 
-    async def _ready(self, offset: int) -> SpikeWatch:
-        """The watch as it was before the record at this offset."""
+    async def _watch_at(self, offset: int) -> SpikeWatch:
+        """Return the watch, rebuilt if needed to its state before the record at `offset`."""
         backoff = Backoff(_MAX_BACKOFF_SECONDS)
         while self._watch is None:
             try:
-                self._watch, self._told = await asyncio.to_thread(self._rebuild, offset)
+                self._watch, self._published = await asyncio.to_thread(self._rebuild, offset)
             except Unavailable as error:
                 logger.warning("%s; trying again, nothing is lost", error)
                 await self._sleep(backoff.next())
         return self._watch
 
-    def _rebuild(self, until: int) -> tuple[SpikeWatch, set[Told]]:
+    def _rebuild(self, until: int) -> tuple[SpikeWatch, set[_MessageId]]:
         kafka, topics = self._settings.kafka, self._settings.topics
         with open_reader(kafka) as consumer:
             partitions = [at.partition for at in partitions_of(consumer, topics.enriched)]
@@ -190,17 +196,17 @@ class SpikesOutput:
                 part = decode_minute(record.value)
             except BadMessage:
                 continue
-            for turn in watch.add(part):
-                _show(turn)
-        told: set[Told] = set()
+            for event in watch.add(part):
+                _update_gauge(event)
+        published: set[_MessageId] = set()
         for record in read_topic(kafka, topics.alerts):
             try:
                 spike = decode_spike(record.value)
             except BadMessage:
                 continue
-            told.add((spike.id, spike.state, spike.at))
-        return watch, told
+            published.add((spike.id, spike.state, spike.at))
+        return watch, published
 
 
-def _show(turn: SpikeEvent) -> None:
-    metrics.OPEN_SPIKES.labels(turn.hashtag, turn.kind).set(turn.state != "closed")
+def _update_gauge(event: SpikeEvent) -> None:
+    metrics.OPEN_SPIKES.labels(event.hashtag, event.kind).set(event.state != "closed")

@@ -1,4 +1,4 @@
-"""`posts.raw` → `posts.enriched`: language, sentiment and topic of every post; what cannot be read → `posts.dead`."""
+"""`posts.raw` → `posts.enriched`: adds language, sentiment and topics; unreadable records → `posts.dead`."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ Result = EnrichedPost | Deletion | DeadLetter
 
 
 class Handled(NamedTuple):
-    """A record and what became of it."""
+    """A record and the result of processing it."""
 
     record: Record
     result: Result
 
 
 class Enrich:
-    """The processing of the enrich worker: decode on the event loop, the model in a thread of its own."""
+    """The processing of the enrich worker: decodes on the event loop and runs the model in its own thread."""
 
     def __init__(self, enricher: TextEnricher, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
         self._enricher = enricher
@@ -69,7 +69,11 @@ class Enrich:
         self._lookups = (0, 0)
 
     async def process(self, records: Sequence[Record]) -> list[Handled]:
-        """What became of each record, in their order. Raises DeadLetterLimit when most of the last records failed."""
+        """Return the result of each record, in order.
+
+        Raises:
+            DeadLetterLimit: Too many of the last records failed.
+        """
         results: dict[int, Result] = {}
         posts: dict[int, Post] = {}
         for index, record in enumerate(records):
@@ -100,7 +104,7 @@ class Enrich:
         size = len(record.value or b"")
         if size > self._max_post_bytes:
             limit = f"{self._max_post_bytes} (TAGPULSE_ENRICH__MAX_POST_BYTES)"
-            raise BadMessage("oversize", f"{size} bytes, the limit is {limit}")
+            raise BadMessage("oversize", f"the record has {size} bytes; the limit is {limit}")
         return decode_raw(record.value, record.headers)
 
     def _timed(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
@@ -111,12 +115,12 @@ class Enrich:
         return answers
 
     def _answers(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
-        """The model's answers; where a batch fails it is halved until the post at fault stands alone."""
+        """Return the model's answers; a failing batch is split in half until the post at fault is isolated."""
         try:
             return list(self._enricher.enrich(texts))
         except Exception as error:
             if len(texts) == 1:
-                logger.warning("the model failed on one post, which goes to the dead letters: %r", error)
+                logger.warning("the model failed on a post, which is sent to the dead-letter topic: %r", error)
                 return [error]
             middle = len(texts) // 2
             return self._answers(texts[:middle]) + self._answers(texts[middle:])
@@ -147,7 +151,7 @@ def _enriched(post: Post, answer: Enrichment, model: ModelInfo, now: datetime) -
 
 
 class EnrichedOutput:
-    """Sends a batch to its topics; counted only once Kafka has confirmed all of it."""
+    """Sends each batch to its topics and counts it once Kafka has confirmed it."""
 
     def __init__(
         self,
@@ -163,9 +167,10 @@ class EnrichedOutput:
         self._clock = clock
 
     async def write(self, batch: Sequence[Handled]) -> None:
-        """Returns when Kafka has confirmed the batch. A result above its topic's limit becomes a dead letter.
+        """Send a batch; return once Kafka has confirmed it. A result too large for its topic becomes a dead letter.
 
-        Raises Refused when Kafka will never take them.
+        Raises:
+            Refused: Kafka will never accept the records.
         """
         handled = list(batch)
         sent = [self._outgoing(record, message) for record, message in handled]
@@ -176,8 +181,11 @@ class EnrichedOutput:
                 index = next(index for index, record in enumerate(sent) if record is error.record)
                 record, result = handled[index]
                 if isinstance(result, DeadLetter):
-                    raise Refused(f"{record.location}: its dead letter: {error}: `tagpulse topics check`") from error
-                refused = BadMessage("oversize", f"its result: {error}")
+                    raise Refused(
+                        f"the dead letter of {record.location} is too large: {error}; "
+                        "compare the topic settings with `tagpulse topics check`"
+                    ) from error
+                refused = BadMessage("oversize", f"the result is too large: {error}")
                 letter = dead_letter(record, refused, self._clock(), self._topics.dead_limit)
                 handled[index] = Handled(record, letter)
                 sent[index] = self._outgoing(record, letter)
@@ -186,7 +194,7 @@ class EnrichedOutput:
         self._count([message for _, message in handled])
 
     async def flush(self) -> None:
-        """Nothing is left to do: a write is durable."""
+        """Do nothing: `write` is already durable."""
 
     def _outgoing(self, record: Record, result: Result) -> Outgoing:
         if isinstance(result, DeadLetter):

@@ -1,4 +1,4 @@
-"""`posts.enriched` → `pulse.minutes`: the minutes of each hashtag, as far as each partition holds them."""
+"""`posts.enriched` → `pulse.minutes`: counts per minute and hashtag, separately for each partition."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ _MAX_BACKOFF_SECONDS = 15.0
 
 
 class ReadPost(NamedTuple):
-    """A record and its message; None when it cannot be read: the store workers bury it."""
+    """A record and its message; None if unreadable (the store worker sends it to the dead-letter topic)."""
 
     record: Record
     message: EnrichedMessage | None
 
 
 async def read_enriched(records: Sequence[Record]) -> list[ReadPost]:
-    """Decodes records, in their order."""
+    """Decode records in order; unreadable ones are logged and counted."""
     read = []
     for record in records:
         try:
             read.append(ReadPost(record, decode_enriched(record.value, record.headers)))
         except BadMessage as error:
-            logger.warning("%s is passed over: %s", record.location, error)
+            logger.warning("skipping %s: %s", record.location, error)
             metrics.UNREADABLE.labels(record.topic).inc()
             read.append(ReadPost(record, None))
     return read
 
 
 class MinutesOutput:
-    """Folds the records of each partition, and writes the parts that this makes known."""
+    """Aggregates the records of each partition and publishes the resulting parts of minutes."""
 
     def __init__(
         self,
@@ -62,8 +62,12 @@ class MinutesOutput:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`hashtags`: those of the campaign. `ends`: a file that a replay writes when its input is complete, with the end
-        of each partition."""
+        """Create an output without any partitions.
+
+        Args:
+            hashtags: The hashtags of the campaign.
+            ends: File that a replay writes once its input is complete, with the end offset of each partition.
+        """
         self._publisher = publisher
         self._settings = settings
         self._hashtags = hashtags
@@ -71,17 +75,17 @@ class MinutesOutput:
         self._ends: dict[str, int] | None = None
         self._clock = clock
         self._sleep = sleep
-        self._known: KnownParts | None = None
+        self._resume_states: KnownParts | None = None
         self._partitions: dict[int, PartitionMinutes] = {}
-        self._heard: dict[int, float] = {}
+        self._last_record_at: dict[int, float] = {}
         self._ended: set[int] = set()
         self._sources = metrics.BoundedLabel((), metrics.MAX_SOURCES)
         self._handled: dict[PartitionId, int] = {}
 
     def restart(self) -> None:
-        self._known = None
+        self._resume_states = None
         self._partitions.clear()
-        self._heard.clear()
+        self._last_record_at.clear()
         self._ended.clear()
         self._handled = {}
 
@@ -93,11 +97,15 @@ class MinutesOutput:
         return dict(self._handled)
 
     async def write(self, result: Sequence[ReadPost]) -> None:
-        """Returns when Kafka has confirmed every part that these records make known. Raises Refused."""
-        told: list[PublishedPart] = []
+        """Process records; return once Kafka has confirmed the resulting parts.
+
+        Raises:
+            Refused: Kafka will never accept a part.
+        """
+        to_publish: list[PublishedPart] = []
         for record, message in result:
             minutes = await self._minutes(record.partition)
-            self._heard[record.partition] = self._clock()
+            self._last_record_at[record.partition] = self._clock()
             self._ended.discard(record.partition)
             if message is None:
                 minutes.pass_over(record.offset)
@@ -105,41 +113,41 @@ class MinutesOutput:
             outcome, parts = minutes.add(message, record.timestamp_ms, record.offset)
             if outcome == "late" and isinstance(message, EnrichedPost):
                 metrics.LATE.labels(self._sources.of(message.post.source)).inc()
-            told += parts
-        await self._tell(told)
+            to_publish += parts
+        await self._publish(to_publish)
         if result:
             topic = result[0].record.topic
             self._handled |= {(topic, number): minutes.handled for number, minutes in self._partitions.items()}
 
     async def flush(self) -> None:
-        """`write` has waited for everything."""
+        """Do nothing: `write` has already waited for confirmation."""
 
     async def tick(self, owned: Mapping[PartitionId, bool]) -> None:
         if self._settings.run == LIVE:
-            await self._go_on(owned)
+            await self._advance_idle(owned)
         elif self._ends_path is not None:
-            await self._end(owned, self._ends_path)
+            await self._finish(owned, self._ends_path)
 
-    async def _go_on(self, owned: Mapping[PartitionId, bool]) -> None:
-        """Partitions in which nothing comes go on with the clock, from their newest post on."""
-        told: list[PublishedPart] = []
-        for (_, number), read_up in owned.items():
+    async def _advance_idle(self, owned: Mapping[PartitionId, bool]) -> None:
+        """Advance the event time of idle partitions with the clock, starting from their newest post."""
+        to_publish: list[PublishedPart] = []
+        for (_, number), all_read in owned.items():
             minutes = await self._minutes(number)
-            silent = self._clock() - self._heard[number]
-            if not read_up or silent < self._settings.watch.idle_seconds:
+            idle_for = self._clock() - self._last_record_at[number]
+            if not all_read or idle_for < self._settings.watch.idle_seconds:
                 continue
             if minutes.handled:
-                told += minutes.idle(minutes.latest + silent)
+                to_publish += minutes.idle(minutes.latest + idle_for)
             elif number not in self._ended:
                 self._ended.add(number)
-                told.append(minutes.unheard())
-        await self._tell(told)
+                to_publish.append(minutes.unheard())
+        await self._publish(to_publish)
 
-    async def _end(self, owned: Mapping[PartitionId, bool], path: Path) -> None:
-        """The input of a replay is complete: partitions that have been read to their ends are final."""
+    async def _finish(self, owned: Mapping[PartitionId, bool], path: Path) -> None:
+        """Once the input of a replay is complete, finish the partitions that have been read to their ends."""
         if self._ends is None:
             self._ends = await asyncio.to_thread(_read_ends, path)
-        told: list[PublishedPart] = []
+        to_publish: list[PublishedPart] = []
         for _, number in owned:
             end = (self._ends or {}).get(str(number))
             if end is None or number in self._ended:
@@ -147,15 +155,15 @@ class MinutesOutput:
             minutes = await self._minutes(number)
             if minutes.handled >= end or self._is_committed(owned, number):
                 self._ended.add(number)
-                told += minutes.end()
-        await self._tell(told)
+                to_publish += minutes.end()
+        await self._publish(to_publish)
 
     def _is_committed(self, owned: Mapping[PartitionId, bool], number: int) -> bool:
         return not self._partitions[number].handled and owned[self._settings.topics.enriched, number]
 
     async def _minutes(self, partition: int) -> PartitionMinutes:
         if partition not in self._partitions:
-            known = (await self._read_known()).of(partition)
+            known = (await self._read_resume_states()).of(partition)
             watch = self._settings.watch
             self._partitions[partition] = PartitionMinutes(
                 partition,
@@ -164,30 +172,34 @@ class MinutesOutput:
                 lateness_seconds=watch.lateness_seconds,
                 settle_seconds=watch.settle_seconds,
             )
-            self._heard[partition] = self._clock()
+            self._last_record_at[partition] = self._clock()
         return self._partitions[partition]
 
-    async def _read_known(self) -> KnownParts:
-        """What was written before this worker came, read once after each time the partitions were dealt."""
+    async def _read_resume_states(self) -> KnownParts:
+        """Return the state of earlier workers, read from `pulse.minutes` once after each rebalance."""
         backoff = Backoff(_MAX_BACKOFF_SECONDS)
-        while self._known is None:
+        while self._resume_states is None:
             try:
-                self._known = await asyncio.to_thread(_known_parts, self._settings)
+                self._resume_states = await asyncio.to_thread(_known_parts, self._settings)
             except Unavailable as error:
                 logger.warning("%s; trying again, nothing is lost", error)
                 await self._sleep(backoff.next())
-        return self._known
+        return self._resume_states
 
-    async def _tell(self, told: Sequence[PublishedPart]) -> None:
-        if not told:
+    async def _publish(self, to_publish: Sequence[PublishedPart]) -> None:
+        if not to_publish:
             return
         topic = self._settings.topics.minutes
-        records = [Outgoing(topic, each.part.key, encode(each.part), record_ms(each.part.minute)) for each in told]
+        records = [
+            Outgoing(topic, each.part.key, encode(each.part), record_ms(each.part.minute)) for each in to_publish
+        ]
         try:
             await self._publisher.publish(records)
         except Oversize as error:
-            raise Refused(f"a minute: {error}: `tagpulse topics check`") from error
-        for state, count in Counter(each.state for each in told).items():
+            raise Refused(
+                f"a minute is too large: {error}; compare the topic settings with `tagpulse topics check`"
+            ) from error
+        for state, count in Counter(each.state for each in to_publish).items():
             metrics.MINUTES.labels(state).inc(count)
 
 

@@ -1,4 +1,4 @@
-"""`posts.enriched` → a sink; what cannot be read → `posts.dead`."""
+"""`posts.enriched` → a sink; unreadable records → `posts.dead`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_BACKOFF_SECONDS = 30.0
 
 
 class Store:
-    """The processing of a store worker, and its output: a sink that is waited for as long as it is away."""
+    """The processing of a store worker and its output: writes to a sink, waiting as long as it is unavailable."""
 
     def __init__(
         self,
@@ -38,7 +38,11 @@ class Store:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         part: str = "",
     ) -> None:
-        """`part`: the end of the worker's name, where it stores something else than posts."""
+        """Create a store whose sink is not yet open.
+
+        Args:
+            part: Suffix of the worker's name, if it stores something other than posts.
+        """
         self.worker = f"store-{sink.name}{part}"
         self._sink = sink
         self._publisher = publisher
@@ -51,14 +55,18 @@ class Store:
         self.is_waiting = False
 
     async def open(self) -> None:
-        """Opens the sink, waiting while it is away."""
+        """Open the sink, waiting while it is unavailable."""
         await self._retry_while_unavailable(self._sink.open)
 
     async def close(self) -> None:
         await self._sink.close()
 
     async def process(self, records: Sequence[Record]) -> list[Row | DeadLetter]:
-        """Raises DeadLetterLimit when most of the last records failed."""
+        """Return a row or a dead letter for each record, in order.
+
+        Raises:
+            DeadLetterLimit: Too many of the last records failed.
+        """
         results: list[Row | DeadLetter] = []
         for record in records:
             try:
@@ -92,7 +100,9 @@ class Store:
         try:
             await self._publisher.publish([outgoing(letter, self._dead_topic) for letter in letters])
         except Oversize as error:
-            raise Refused(f"a dead letter: {error}: `tagpulse topics check`") from error
+            raise Refused(
+                f"a dead letter is too large: {error}; compare the topic settings with `tagpulse topics check`"
+            ) from error
         for letter in letters:
             metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
 

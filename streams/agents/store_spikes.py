@@ -1,4 +1,4 @@
-"""`alerts.spikes` → a sink that keeps spikes, beside the posts; what cannot be read → `posts.dead`."""
+"""`alerts.spikes` → a sink that stores spikes as well as posts; unreadable records → `posts.dead`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from streams.runtime.lossless import Record
 
 
 class ReadSpike(NamedTuple):
-    """A spike and the record it came in."""
+    """A spike and its record."""
 
     record: Record
     spike: Spike
 
 
 class StoreSpikes(Store):
-    """As `Store`, for spikes; the sink is opened and closed by whoever stores the posts."""
+    """A `Store` for spikes. The `Store` of the posts opens and closes the sink."""
 
     async def read(self, records: Sequence[Record]) -> list[ReadSpike | DeadLetter]:
-        """Raises DeadLetterLimit when most of the last records failed."""
+        """Return a spike or a dead letter for each record, in order.
+
+        Raises:
+            DeadLetterLimit: Too many of the last records failed.
+        """
         results: list[ReadSpike | DeadLetter] = []
         for record in records:
             try:
@@ -36,13 +40,13 @@ class StoreSpikes(Store):
 
     async def write(self, result: Sequence[object]) -> None:
         await self._send_to_dead_letters([letter for letter in result if isinstance(letter, DeadLetter)])
-        await self._keep([read for read in result if isinstance(read, ReadSpike)])
+        await self._store_valid([read for read in result if isinstance(read, ReadSpike)])
 
     async def flush(self) -> None:
-        """Nothing is left to do: every write is durable."""
+        """Do nothing: `write` is already durable."""
 
-    async def _keep(self, reads: Sequence[ReadSpike]) -> None:
-        """Keeps what can be kept: where the sink refuses, they are halved until the spike at fault stands alone."""
+    async def _store_valid(self, reads: Sequence[ReadSpike]) -> None:
+        """Store the spikes; a batch that the sink refuses is split in half until the spike at fault is isolated."""
         if not reads:
             return
         try:
@@ -54,7 +58,7 @@ class StoreSpikes(Store):
                 )
                 return
             middle = len(reads) // 2
-            await self._keep(reads[:middle])
-            await self._keep(reads[middle:])
+            await self._store_valid(reads[:middle])
+            await self._store_valid(reads[middle:])
         else:
             metrics.STORED.labels(self.worker.removeprefix("store-")).inc(kept)

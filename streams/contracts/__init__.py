@@ -1,7 +1,7 @@
-"""What travels through Kafka: the messages, and the only functions that turn them into bytes and back.
+"""The Kafka messages and the only functions that encode and decode them.
 
-Messages are JSON with a `type` tag; the version of the schema is a Kafka header. Later versions only add optional
-fields, so a reader ignores what it does not know and refuses a version above its own.
+Messages are JSON with a `type` tag; the schema version is a Kafka header. Later versions only add optional fields, so a
+reader ignores unknown fields and refuses a version above its own.
 """
 
 from streams.contracts.codec import (

@@ -1,4 +1,4 @@
-"""The only functions that turn messages into bytes and back."""
+"""The only functions that encode and decode messages."""
 
 from __future__ import annotations
 
@@ -36,42 +36,42 @@ _ANY: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def encode(message: Message) -> bytes:
-    """The message as JSON in UTF-8, without NUL."""
+    """Return the message as UTF-8 JSON, with U+FFFD in place of each NUL."""
     return without_nul(_ENCODER.encode(message))
 
 
 def decode_raw(value: bytes | None, headers: Headers = ()) -> RawMessage:
-    """Reads a record of `posts.raw`. Raises BadMessage."""
+    """Decode a record of `posts.raw`; raise BadMessage if it cannot be read."""
     return _decode(_RAW, value, headers)
 
 
 def decode_enriched(value: bytes | None, headers: Headers = ()) -> EnrichedMessage:
-    """Reads a record of `posts.enriched`. Raises BadMessage."""
+    """Decode a record of `posts.enriched`; raise BadMessage if it cannot be read."""
     return _decode(_ENRICHED, value, headers)
 
 
 def decode_dead(value: bytes | None, headers: Headers = ()) -> DeadMessage:
-    """Reads a record of `posts.dead`. Raises BadMessage."""
+    """Decode a record of `posts.dead`; raise BadMessage if it cannot be read."""
     return _decode(_DEAD, value, headers)
 
 
 def decode_minute(value: bytes | None, headers: Headers = ()) -> PulseMinute:
-    """Reads a record of `pulse.minutes`. Raises BadMessage."""
+    """Decode a record of `pulse.minutes`; raise BadMessage if it cannot be read."""
     return _decode(_MINUTE, value, headers)
 
 
 def decode_spike(value: bytes | None, headers: Headers = ()) -> Spike:
-    """Reads a record of `alerts.spikes`. Raises BadMessage."""
+    """Decode a record of `alerts.spikes`; raise BadMessage if it cannot be read."""
     return _decode(_SPIKE, value, headers)
 
 
 def decode_gap(value: bytes | None, headers: Headers = ()) -> Gap:
-    """Reads a record of `feed.gaps`. Raises BadMessage."""
+    """Decode a record of `feed.gaps`; raise BadMessage if it cannot be read."""
     return _decode(_GAP, value, headers)
 
 
 def decode_any(value: bytes | None, headers: Headers = ()) -> Message:
-    """Reads a record of any topic. Raises BadMessage."""
+    """Decode a record of any topic; raise BadMessage if it cannot be read."""
     return _decode(_ANY, value, headers)
 
 
@@ -79,7 +79,9 @@ def _decode(decoder: msgspec.json.Decoder[M], value: bytes | None, headers: Head
     for name, version in headers or ():
         if name == VERSION_HEADER and not _is_known(version):
             text = repr(version)[:40]
-            raise BadMessage("unknown_version", f"schema version {text}, this tagpulse reads 1 to {SCHEMA_VERSION}")
+            raise BadMessage(
+                "unknown_version", f"schema version {text}; this version of tagpulse reads 1 to {SCHEMA_VERSION}"
+            )
     if not value:
         raise BadMessage("empty", "the record has no value")
     try:

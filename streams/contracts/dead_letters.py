@@ -1,4 +1,4 @@
-"""Dead letters, and what became of them."""
+"""Dead letters and their outcomes."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Literal, get_args
 from streams.contracts.locations import record_location
 from streams.contracts.message import Int64, MessageBase, Time
 
-_OVERHEAD = 8_192  # of a letter's error, key, headers and place
+_OVERHEAD = 8_192  # reserved for a letter's error, key, headers and location
 
 Reason = Literal[
     "empty",  # a record without a value
     "malformed",  # the bytes are not JSON in UTF-8
-    "invalid",  # JSON, but not one of our messages
+    "invalid",  # JSON, but not a tagpulse message
     "unknown_version",  # written by a newer tagpulse
-    "oversize",  # larger than the limit of the settings
-    "enrichment_failed",  # the model raised on this post alone
-    "sink_refused",  # a sink cannot hold this row
+    "oversize",  # larger than the configured limit
+    "enrichment_failed",  # the model failed on this post
+    "sink_refused",  # a sink cannot store this row
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 class DeadLetter(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="dead_letter"):
-    """A record that could not be handled, with its bytes untouched."""
+    """A record that could not be processed, with its original bytes."""
 
     _times = ("failed_at",)
 
@@ -34,12 +34,12 @@ class DeadLetter(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     reason: str
-    """One of `REASONS`; a plain string, so that older readers can read newer reasons."""
+    """One of `REASONS`; a plain string, so that older readers accept newer reasons."""
     error: str
     attempts: Int64
     failed_at: Time
     cut: bool = False
-    """The record did not fit: what is kept of it is not all, and `error` says how much."""
+    """Whether the record was too large and was truncated; `error` says how much was kept."""
 
     @property
     def origin(self) -> str:
@@ -47,26 +47,30 @@ class DeadLetter(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class DeadLetterOutcome(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="dead_letter_outcome"):
-    """What became of a dead letter: it stands behind the letter, in the same partition of the same topic."""
+    """The outcome of a dead letter, written after the letter in the same partition of the same topic."""
 
     _times = ("at",)
 
     partition: Int64
     offset: Int64
-    """Of the letter."""
+    """Offset of the dead letter."""
     outcome: str
-    """`retried` or `dropped`; a plain string, so that older readers can read newer outcomes."""
+    """`retried` or `dropped`; a plain string, so that older readers accept newer outcomes."""
     attempts: Int64
-    """Those of the letter."""
+    """Number of attempts recorded in the dead letter."""
     at: Time
     sent_to: str | None = None
-    """Where a retried record stands now: `topic[partition]@offset`."""
+    """Location of the record that was sent again: `topic[partition]@offset`."""
 
 
 DeadMessage = DeadLetter | DeadLetterOutcome
 
 
 def fit_dead_letter(value: bytes, limit: int) -> tuple[bytes, str]:
-    """As much of a record's bytes as a dead letter of `limit` bytes can hold (in base64), and a word about a cut."""
+    """Truncate a record's value to what a dead letter of `limit` bytes can hold (in base64).
+
+    Returns:
+        The value to keep, and a note about the truncation to append to the error (empty if nothing was cut).
+    """
     room = (limit - _OVERHEAD) * 3 // 4
     return (value, "") if len(value) <= room else (value[:room], f"; cut to the first {room} of {len(value)} bytes")

@@ -1,4 +1,4 @@
-"""Stretches of a feed that are missing."""
+"""Gaps in a feed."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from streams.contracts.posts import Source
 
 
 class Gap(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="gap"):
-    """A stretch of a source's feed that could not be fetched: posts of that time may be missing everywhere downstream."""
+    """A period of a source's feed that could not be fetched: its posts may be missing everywhere downstream."""
 
     _times = ("since", "until", "found_at")
 
     source: Source
     origin: str
-    """Which server's feed has it, e.g. `jetstream2.us-east.bsky.network`."""
+    """The server whose feed has the gap, e.g. `jetstream2.us-east.bsky.network`."""
     reason: str
-    """One line for people."""
+    """Human-readable reason, one line."""
     found_at: Time
     since: Time | None = None
-    """Up to here the feed is whole; None: nothing was read before."""
+    """Time up to which the feed is complete; None if nothing was read before."""
     until: Time | None = None
-    """From here on it is whole again; None: unknown, `found_at` is the latest it can be."""
+    """Time from which the feed is complete again; None if unknown (`found_at` at the latest)."""
 
     @property
     def key(self) -> bytes:

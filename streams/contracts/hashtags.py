@@ -1,4 +1,4 @@
-"""Hashtags, found in texts of any script and written in one form."""
+"""Finding hashtags in text of any script, and normalising them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from itertools import islice, takewhile
 from streams.contracts.unicode import nfkc, visible
 
 MAX_HASHTAGS = 100
-"""Largest number of hashtags of a post; further ones are dropped."""
+"""Maximum number of hashtags per post; any more are dropped."""
 MAX_HASHTAG_CHARACTERS = 200
-"""Largest length of a hashtag; longer ones are cut."""
+"""Maximum length of a hashtag; longer ones are truncated."""
 
 _RUNS = 1_000
-"""Number of candidates that are examined: most of what follows a # may not be a hashtag."""
+"""Number of candidates to examine: much of what follows a # may not be a hashtag."""
 _RUN_CHARACTERS = 1_000
-"""Characters examined of each candidate; more than a hashtag may have, since invisible ones do not count."""
+"""Characters to examine per candidate: more than the maximum length, because invisible ones do not count."""
 
-# ️⃣ behind the sign makes it a key of a telephone
+# ️⃣ after the sign makes it a keycap emoji (#️⃣)
 _HASHTAG_START = re.compile(rf"(?<![\w&/#])[#\uff03](?!\ufe0f?\u20e3)([^\s#\uff03]{{1,{_RUN_CHARACTERS}}})")
 _JOINERS = "_\u200c\u200d"
 
 
 def find_hashtags(text: str) -> tuple[str, ...]:
-    """The hashtags in a text of any script, as `normalise_hashtags` writes them; `#1` is no hashtag."""
+    """Return the hashtags in a text of any script, normalised by `normalise_hashtags`; `#1` is not a hashtag."""
     return normalise_hashtags(list(_found(_HASHTAG_START.findall(text))))
 
 
@@ -38,14 +38,15 @@ def _found(runs: Iterable[str]) -> Iterator[str]:
 
 
 def _continues_hashtag(character: str) -> bool:
-    # Marks are no word characters to `re`, but many scripts write their vowels as marks: #हिन्दी, #ไทย.
+    # To `re`, marks are not word characters, but many scripts write vowels as marks: #हिन्दी, #ไทย.
     return unicodedata.category(character)[0] in "LMN" or character in _JOINERS
 
 
 def normalise_hashtags(hashtags: Sequence[str]) -> tuple[str, ...]:
-    """Without the sign, lower case and in Unicode's form NFKC, so that tags that look alike are equal strings.
+    """Normalise hashtags so that tags that look alike are equal strings: no sign, lower case, Unicode form NFKC.
 
-    Invisible characters are left out. Each stands once, in order, and no more than the bounds of a post allow.
+    Invisible characters and duplicates are removed, the order is kept, and the result is limited to `MAX_HASHTAGS` and
+    `MAX_HASHTAG_CHARACTERS`.
     """
     distinct = dict.fromkeys(tag[:_RUN_CHARACTERS] for tag in hashtags)
     cleaned = dict.fromkeys(tag for tag in map(_normalised, islice(distinct, _RUNS)) if tag)
@@ -58,7 +59,7 @@ def _normalised(tag: str) -> str:
 
 
 def bounded_hashtags(hashtags: tuple[str, ...]) -> tuple[str, ...]:
-    """As many hashtags as a post may have, each as long as one may be."""
+    """Limit hashtags to the maximum number per post and the maximum length of each."""
     if len(hashtags) <= MAX_HASHTAGS and len("".join(hashtags)) <= MAX_HASHTAG_CHARACTERS:  # nearly every post
         return hashtags
     return tuple(tag[:MAX_HASHTAG_CHARACTERS] for tag in hashtags[:MAX_HASHTAGS])

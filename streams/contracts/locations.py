@@ -1,4 +1,4 @@
-"""Where a record stands."""
+"""Locations of records: `topic[partition]@offset`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 ORIGIN_HEADER = "tagpulse-origin"
-"""Where the record stands that this one was made of: `topic[partition]@offset`, as `record_location` writes it."""
+"""Header with the location of the record that this one was made from, as formatted by `record_location`."""
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -15,17 +15,17 @@ _LOCATION = re.compile(r"(.+)\[(-?[0-9]{1,19})\]@(-?[0-9]{1,19})", re.DOTALL)
 
 
 def partition_name(topic: str, partition: int) -> str:
-    """A partition, as every error, log line and table writes it: `topic[partition]`."""
+    """Format a partition as `topic[partition]`, the form used in every error, log line and table."""
     return f"{topic}[{partition}]"
 
 
 def record_location(topic: str, partition: int, offset: int) -> str:
-    """Where a record stands, as every error and log line writes it."""
+    """Format the location of a record as `topic[partition]@offset`, the form used in every error and log line."""
     return f"{partition_name(topic, partition)}@{offset}"
 
 
 def origin_of(headers: Headers) -> str | None:
-    """What the origin header of a record says; None without one that `parse_location` reads."""
+    """Return the origin header of a record, or None if it is missing or `parse_location` cannot read it."""
     for name, value in headers:
         if name == ORIGIN_HEADER and value:
             with contextlib.suppress(ValueError):
@@ -36,8 +36,12 @@ def origin_of(headers: Headers) -> str | None:
 
 
 def parse_location(location: str) -> tuple[str, int, int]:
-    """Topic, partition and offset of what `record_location` wrote. Raises ValueError."""
+    """Return the topic, partition and offset of a location formatted by `record_location`.
+
+    Raises:
+        ValueError: The text is not a location.
+    """
     found = _LOCATION.fullmatch(location)
     if found is None:
-        raise ValueError(f"{location!r} is no topic[partition]@offset")
+        raise ValueError(f"{location!r} is not of the form topic[partition]@offset")
     return found[1], int(found[2]), int(found[3])

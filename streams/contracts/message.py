@@ -1,4 +1,4 @@
-"""The base of every message, and the types of its fields."""
+"""The base class of every message, and field types."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SENTIMENTS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)
 
 
 class MessageBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
-    """Base of everything that travels. Unknown fields are ignored: a later version may have added them.
+    """Base class of every message. Unknown fields are ignored: a later version may have added them.
 
-    Times become UTC, however they were written; a naive one is refused.
+    Times are converted to UTC; a time without a time zone is refused.
     """
 
     _times: ClassVar[tuple[str, ...]]
@@ -41,5 +41,5 @@ def _to_utc(name: str, time: datetime) -> datetime:
 
 
 def utc_now() -> datetime:
-    """The clock of everything that is not given one."""
+    """Return the current time in UTC: the default clock."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Posts, as they come and as the model read them."""
+"""Posts, as collected and as enriched by the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
 
 class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How often a post was liked, reposted and answered when it was collected."""
+    """The number of likes, reposts and replies of a post at the time it was collected."""
 
     likes: Count = 0
     reposts: Count = 0
@@ -26,7 +26,7 @@ _UNCOUNTED = Engagement()
 
 
 class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
-    """A post as its author wrote it. An edit is the same `source` and `id` with a newer `edited_at`."""
+    """A post as its author wrote it. An edit has the same `source` and `id` and a newer `edited_at`."""
 
     _times = ("created_at", "edited_at", "collected_at", "author_created_at")
 
@@ -36,10 +36,10 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
     created_at: Time
     author: str = ""
     hashtags: tuple[str, ...] = ()
-    """Lower case, without the sign; what is beyond the bounds of `streams.contracts.hashtags` is cut off."""
+    """Lower case, without the sign; limited as described in `streams.contracts.hashtags`."""
     language_hint: str | None = None
     media: tuple[str, ...] = ()
-    """The kinds of media attached: `image`, `video`, `link`, …"""
+    """Kinds of attached media: `image`, `video`, `link`, …"""
     reply_to: str | None = None
     repost_of: str | None = None
     engagement: Engagement = _UNCOUNTED
@@ -56,7 +56,7 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
         MessageBase.__post_init__(self)
         if self.hashtags and (hashtags := bounded_hashtags(self.hashtags)) is not self.hashtags:
             msgspec.structs.force_setattr(self, "hashtags", hashtags)
-        # msgspec leaves out a default by identity: equal posts are written alike
+        # msgspec omits a default by identity, so equal posts must share it to be encoded alike
         if self.engagement == _UNCOUNTED:
             msgspec.structs.force_setattr(self, "engagement", _UNCOUNTED)
 
@@ -66,7 +66,7 @@ class Post(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="post
 
 
 class Deletion(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="deletion"):
-    """The author deleted the post: every sink removes it."""
+    """The deletion of a post by its author: every sink removes the post."""
 
     _times = ("deleted_at",)
 
@@ -80,14 +80,14 @@ class Deletion(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class Language(msgspec.Struct, frozen=True, kw_only=True):
-    """A BCP-47 code (`und`: no language) and its probability."""
+    """A BCP 47 language code (`und` if no language was recognised) and its probability."""
 
     code: str
     score: Probability
 
 
 class Sentiment(msgspec.Struct, frozen=True, kw_only=True):
-    """The most probable label and the calibrated probabilities of all three."""
+    """The most probable label, and the calibrated probabilities of all three labels."""
 
     label: SentimentLabel
     negative: Probability
@@ -96,21 +96,21 @@ class Sentiment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TopicScore(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic that the post is about, with its probability."""
+    """A topic of the post, with its probability."""
 
     name: str
     score: Probability
 
 
 class CampaignScore(msgspec.Struct, frozen=True, kw_only=True):
-    """The best topic of the campaign file, or None when none of them fits."""
+    """The best-matching topic of the campaign file, or None if none matches."""
 
     name: str | None
     score: Probability
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which model gave the answers, what computed it (`openvino`, …) and in which numbers (`int8`, `f32`, `f16`)."""
+    """The model that enriched a post, its runtime (`openvino`, …) and its precision (`int8`, `f32`, `f16`)."""
 
     name: str
     version: str
@@ -119,7 +119,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class EnrichedPost(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="enriched_post"):
-    """A post and what the model read in it."""
+    """A post with the language, sentiment and topics found by the model."""
 
     _times = ("enriched_at",)
 
@@ -141,11 +141,14 @@ EnrichedMessage = EnrichedPost | Deletion
 
 
 def message_key(source: str, post_id: str) -> bytes:
-    """The Kafka key: one partition, and so one order, for everything about a post."""
+    """Return the Kafka key of a post: all messages about it are in one partition, and therefore in order."""
     return f"{source}:{post_id}".encode()
 
 
 def record_time_ms(message: RawMessage, *, collected_at: datetime) -> int:
-    """The record's time: the post's own, but never later than its collection, since Kafka refuses times ahead."""
+    """Return the timestamp of a message's record, in milliseconds since 1970.
+
+    It is the message's own time, but no later than its collection, since Kafka refuses timestamps in the future.
+    """
     own = message.created_at if isinstance(message, Post) else message.deleted_at
     return max(0, int(min(own, collected_at).timestamp() * 1000))

@@ -1,4 +1,4 @@
-"""Minutes of a hashtag, and the spikes found in them."""
+"""The minutes of a hashtag, and the spikes found in them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SPIKE_KINDS: tuple[SpikeKind, ...] = get_args(SpikeKind)
 SpikeState = Literal["open", "growing", "closed"]
 
 END_OF_INPUT = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
-"""The watermark of a partition that has no more posts."""
+"""The watermark of a partition that has no further posts."""
 FIRST_MINUTE = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MINUTE = datetime(9998, 12, 31, 23, 59, tzinfo=UTC)
-"""Times between these leave room to count with them."""
+"""Times from `FIRST_MINUTE` to `LAST_MINUTE` leave room for date arithmetic."""
 
 
 class _PulseBase(MessageBase, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,7 +31,7 @@ class _PulseBase(MessageBase, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SentimentCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Posts by the label of their sentiment."""
+    """Number of posts by sentiment label."""
 
     negative: Count = 0
     neutral: Count = 0
@@ -43,7 +43,7 @@ class SentimentCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class Excerpt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A post that stands for others: the first characters of its text, untouched otherwise."""
+    """A representative post; its text is truncated but otherwise unchanged."""
 
     source: str
     id: str
@@ -53,47 +53,47 @@ class Excerpt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     author: str = ""
     url: str | None = None
     shared: Count = 0
-    """How often it was reposted: as its network counted, or as it was seen here, whichever is more."""
+    """Number of reposts: the network's count or the number seen in the stream, whichever is greater."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an explanation is made of; each part is cut to its most frequent entries."""
+    """The data behind an explanation; each field is limited to its most frequent entries."""
 
     terms: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
-    """Posts with a word or a hashtag (with its sign)."""
+    """Posts by word or hashtag (with its sign)."""
     authors: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     texts: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
-    """Posts of one text, by its first characters."""
+    """Posts with the same text, keyed by its first characters."""
     negative: tuple[Excerpt, ...] = ()
-    """The most negative ones first."""
+    """Most negative first."""
     shared: tuple[Excerpt, ...] = ()
-    """The most shared ones first."""
+    """Most shared first."""
 
 
 class PulseMinute(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag="pulse_minute"):
-    """A minute of event time of a hashtag, as far as one partition of `posts.enriched` holds it.
+    """One partition's part of a hashtag's minute: counts of the posts of `posts.enriched`, in event time.
 
-    A later message of the same minute, hashtag and partition takes the place of an earlier one.
+    A later message for the same minute, hashtag and partition replaces an earlier one.
     """
 
     _times = ("minute", "watermark")
 
     minute: Time
-    """Its begin."""
+    """Start of the minute (UTC)."""
     hashtag: str
     partition: Int64
     watermark: Time
-    """No post of this partition before it is still expected, but late ones."""
+    """Event time up to which this partition is complete; anything earlier is late."""
     final: bool = False
-    """Nothing changes this part any more: the minute is older than the lateness of the settings."""
+    """Whether this part can no longer change: the minute is older than TAGPULSE_WATCH__LATENESS_SECONDS."""
     moods: SentimentCounts = SentimentCounts()
     independent: SentimentCounts = SentimentCounts()
-    """The same without reposts, and with each text and each author counted once."""
+    """The same counts without reposts, counting each text and each author once."""
     said: dict[str, bool] = msgspec.field(default_factory=dict)
-    """The texts of the independent posts, by a mark of each, and whether it is negative: another partition or another
-    minute may have the same ones. Cut to those that came most often."""
+    """Fingerprints of the independent posts' texts, and whether each post is negative, to recognise copies in other
+    partitions and minutes. Limited to the most frequent texts."""
     probabilities: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Sums over the posts: negative, neutral, positive."""
+    """Sums of the posts' probabilities: negative, neutral, positive."""
     languages: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     topics: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     campaign_topics: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
@@ -108,23 +108,23 @@ class PulseMinute(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class Driver(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is more frequent in a spike than before it."""
+    """A term, topic, language or source that is more frequent in a spike than before it."""
 
     name: str
     posts: Count
     share: Probability
-    """Of the posts of the spike (of the negative ones in a negative spike)."""
+    """Share of the spike's posts (of its negative posts in a negative spike)."""
     baseline: Probability
     """The same share before the spike."""
     score: float
-    """Log-odds ratio with a prior, in standard deviations: how surely it is more frequent."""
+    """Log-odds ratio with a prior, in standard deviations: how certain the increase is."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What drives a spike, strongest first."""
+    """The drivers of a spike, strongest first."""
 
     summary: str = ""
-    """One or two sentences of plain text."""
+    """Plain text, one or two sentences."""
     terms: tuple[Driver, ...] = ()
     topics: tuple[Driver, ...] = ()
     campaign_topics: tuple[Driver, ...] = ()
@@ -139,33 +139,33 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Spike(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag="spike"):
-    """A turn of the mood, of the volume, or a silence; told when it opens, while it grows, and when it closes."""
+    """A spike in negative posts or in volume, or a silence; sent when it opens, while it grows and when it closes."""
 
     _times = ("opened_at", "known_at", "closed_at", "at")
 
     id: str
-    """The same in every message about it, and in every replay of the same posts."""
+    """The same in every message about the spike, and in every replay of the same posts."""
     kind: SpikeKind
     hashtag: str
     state: SpikeState
     sensitivity: str
     opened_at: Time
-    """Its first minute."""
+    """Start of its first minute."""
     known_at: Time
-    """Event time at which it was raised."""
+    """Event time at which it was detected."""
     at: Time
     """Event time of this message."""
     closed_at: Time | None = None
     posts: Count = 0
-    """Since it opened."""
+    """Number of posts since it opened."""
     negative: Count = 0
     share: Probability | None = None
-    """Of negative posts, since it opened; with its interval of 95 %."""
+    """Share of negative posts since it opened; `low` and `high` are its 95 % confidence interval."""
     low: Probability | None = None
     high: Probability | None = None
     baseline: Probability | None = None
     rate: float | None = None
-    """Posts a minute, since it opened."""
+    """Posts per minute since it opened."""
     usual_rate: float | None = None
     explanation: Explanation = Explanation()
 

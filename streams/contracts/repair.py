@@ -1,4 +1,4 @@
-"""JSON with characters that no sink can hold: U+FFFD, Unicode's sign for what cannot be shown, takes their place."""
+"""Repairs JSON with characters that no sink can store: U+FFFD, the Unicode replacement character, replaces them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import msgspec
 T = TypeVar("T")
 
 _NUL = rb"\u0000"
-_SIGN = rb"\ufffd"
+_REPLACEMENT = rb"\ufffd"
 _BACKSLASH = rb"\\"
-# what is to stay comes first: an escaped backslash, and both halves of a surrogate pair
+# group 1 is kept as it is: an escaped backslash, or a complete surrogate pair
 _ESCAPE = re.compile(
     rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
 
 def decode_json(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
-    """What `decoder` reads in `value`, with U+FFFD for each NUL and each half of a surrogate pair that stands alone.
+    """Decode `value`, with U+FFFD in place of each NUL and each unpaired surrogate.
 
-    Raises what `decoder` raises.
+    Raises:
+        msgspec.DecodeError: From `decoder`; msgspec.ValidationError is a subclass.
+        UnicodeDecodeError: From `decoder`.
+        RecursionError: From `decoder`.
     """
     value = without_nul(value)
     try:
@@ -35,11 +38,11 @@ def decode_json(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
 
 
 def without_nul(value: bytes) -> bytes:
-    """The JSON with U+FFFD for each NUL."""
+    """Return the JSON with U+FFFD in place of each NUL."""
     if _NUL not in value:
         return value
-    return _repaired(value) if _BACKSLASH in value else value.replace(_NUL, _SIGN)
+    return _repaired(value) if _BACKSLASH in value else value.replace(_NUL, _REPLACEMENT)
 
 
 def _repaired(value: bytes) -> bytes:
-    return _ESCAPE.sub(lambda escape: escape[1] or _SIGN, value)
+    return _ESCAPE.sub(lambda escape: escape[1] or _REPLACEMENT, value)

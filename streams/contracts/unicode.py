@@ -1,4 +1,4 @@
-"""Unicode as strangers write it: one form for equal texts, in a time that grows with the length alone."""
+"""Normalisation of untrusted Unicode text, in time linear in its length."""
 
 from __future__ import annotations
 
@@ -6,36 +6,39 @@ import re
 import unicodedata
 
 _MARKS_IN_A_ROW = 30
-"""What no writing needs more of: the bound of Unicode's Stream-Safe Text Format (UAX #15)."""
+"""More than any writing system needs: the limit of Unicode's Stream-Safe Text Format (UAX #15)."""
 
 _HALF_WIDTH_MARKS = "\uff9e\uff9f"
-"""Letters to Unicode (the voiced sound marks of half-width kana), but NFKC makes marks of them."""
-# `re` knows no marks: they are among what is neither a letter, a number, a space nor ASCII
+"""The voiced sound marks of half-width kana: letters to Unicode, but NFKC turns them into marks."""
+# `re` has no class for marks: they are among the characters that are neither letter, digit, space nor ASCII
 _MAY_BE_MARKS = re.compile(rf"(?:[^\w\s\x00-\x7f]|[{_HALF_WIDTH_MARKS}]){{{_MARKS_IN_A_ROW + 1},}}")
 
 _ZWNJ = "\u200c"
 _JOINERS = re.compile("[\u200c\u200d]+")
 _INVISIBLE = re.compile(
-    # what has Unicode's property Default_Ignorable_Code_Point, but the joiners
+    # characters with the property Default_Ignorable_Code_Point, except the joiners
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-    # and controls, but those that are spaces
+    # and control characters, except whitespace
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]+"
 )
 _VIRAMA = 9
-"""Combining class of the signs that take a consonant's vowel away."""
+"""Combining class of the signs that suppress a consonant's inherent vowel."""
 _JOINING = re.compile("[\u0620-\u08ff\u1807-\u18aa]")
-"""Scripts whose letters are joined to the next one, such as Arabic."""
-_JOINED_TO_NONE = frozenset("آأؤإاةدذرزوىٱډڈڊڌڍڎڏڐڑړژۀۃۅۆۇۈۉۊۋە")
-"""Letters among them that are not."""
+"""Scripts whose letters join the next letter, such as Arabic."""
+_NOT_JOINED_TO_NEXT = frozenset("آأؤإاةدذرزوىٱډڈڊڌڍڎڏڐڑړژۀۃۅۆۇۈۉۊۋە")
+"""Letters of these scripts that do not join the next letter."""
 
 
 def nfkc(text: str) -> str:
-    """The text in Unicode's form NFKC, with at most 30 marks in a row: more of them take a time that grows with their square."""
-    return unicodedata.normalize("NFKC", _MAY_BE_MARKS.sub(_without_piles, text))
+    """Return the text in Unicode form NFKC, with at most 30 marks in a row.
+
+    Normalising longer runs of marks would take quadratic time.
+    """
+    return unicodedata.normalize("NFKC", _MAY_BE_MARKS.sub(_limit_marks, text))
 
 
-def _without_piles(run: re.Match[str]) -> str:
+def _limit_marks(run: re.Match[str]) -> str:
     kept: list[str] = []
     marks = 0
     for character in run[0]:
@@ -46,25 +49,25 @@ def _without_piles(run: re.Match[str]) -> str:
 
 
 def is_mark(character: str) -> bool:
-    """Whether it is written onto the letter before it."""
+    """Return whether the character combines with the one before it."""
     return unicodedata.category(character)[0] == "M"
 
 
 def visible(text: str) -> str:
-    """The text without characters that cannot be seen, so that what looks alike is alike.
+    """Return the text without invisible characters, so that texts that look alike are equal.
 
-    A joiner stays where UAX #31 allows it in names, since there it changes how a word is written: beside a virama, as
-    Indic words need it, and without joining after a letter that would be joined, as in Persian.
+    A joiner is kept where UAX #31 allows it in identifiers, since there it changes how a word is displayed: next to a
+    virama, as Indic words require, and (a non-joiner) between letters that would otherwise be joined, as in Persian.
     """
-    return _JOINERS.sub(_seen_joiner, _INVISIBLE.sub("", text))
+    return _JOINERS.sub(_visible_joiner, _INVISIBLE.sub("", text))
 
 
-def _seen_joiner(found: re.Match[str]) -> str:
-    begin, end = found.span()
-    if not 0 < begin <= end < len(found.string):
+def _visible_joiner(found: re.Match[str]) -> str:
+    start, end = found.span()
+    if not 0 < start <= end < len(found.string):
         return ""
-    before, joiner, after = found.string[begin - 1], found[0][0], found.string[end]
+    before, joiner, after = found.string[start - 1], found[0][0], found.string[end]
     if _VIRAMA in (unicodedata.combining(before), unicodedata.combining(after)):
         return joiner
-    joined = _JOINING.match(before) and _JOINING.match(after) and before not in _JOINED_TO_NONE
+    joined = _JOINING.match(before) and _JOINING.match(after) and before not in _NOT_JOINED_TO_NEXT
     return joiner if joined and joiner == _ZWNJ else ""

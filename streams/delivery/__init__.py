@@ -1,1 +1,1 @@
-"""Spikes on their way out: to Alertmanager and to webhooks, each told once, in words that do no harm."""
+"""Delivery of spikes to Alertmanager and webhooks: each message once, with untrusted text made harmless."""

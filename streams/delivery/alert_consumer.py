@@ -1,6 +1,6 @@
-"""The spikes of `alerts.spikes`, read by a target as a consumer group of its own.
+"""Reads the spikes of `alerts.spikes` for one target, which has its own consumer group.
 
-The position of the group is all that is remembered between two starts: it is committed behind what the target has taken.
+The group's committed offset is the only state kept between starts: it is committed once the target accepts a spike.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 HAND_OVER_SECONDS = 10.0
-"""Another worker waits this long for what is being told."""
+"""How long a rebalance waits for the delivery in progress to finish."""
 _METADATA_MS = 5_000
 _POLL_MS = 500
 _MAX_RECORDS = 500
 _IDLE_SECONDS = 1.0
-# A target that is away for hours is waited for, and its topic kept: aiokafka would leave the group after five minutes.
+# A target may be away for hours, and its worker must stay in the group: aiokafka would leave it after five minutes.
 _MAX_POLL_INTERVAL_MS = 7 * 24 * 3_600_000
 
 
 class Received(NamedTuple):
-    """A spike and where it stands."""
+    """A spike and its offset."""
 
     offset: int
     spike: Spike
@@ -41,22 +41,26 @@ class Received(NamedTuple):
 
 @dataclass
 class AlertBatch:
-    """What came since the last one."""
+    """The spikes read since the previous batch."""
 
     fresh: bool = False
-    """After a start, and whenever another worker may have had the topic meanwhile: what was known is void."""
+    """True after a start, and whenever another worker may have had the topic: discard what was known before."""
     first_time: bool = False
-    """The group has no position yet, and all there is stands in `history`."""
+    """Whether the group has no committed offset yet; `history` then holds every spike in the topic."""
     history: list[Received] = field(default_factory=list)
-    """What the group has behind it, oldest first, as far as `look_back` reaches."""
+    """Spikes before the committed offset, oldest first, as far back as `look_back`."""
     spikes: list[Received] = field(default_factory=list)
 
 
 class AlertConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
-    """One worker of a group has the topic, whose only partition it is; the others wait to take its place."""
+    """Consumes the topic's only partition: one worker of the group has it, the others are on standby."""
 
     def __init__(self, settings: Settings, target: str, look_back: int = 0) -> None:
-        """`look_back`: so many records before the position of the group are read as its history."""
+        """Create a consumer that is not yet started.
+
+        Args:
+            look_back: Number of records before the group's committed offset to read as its history.
+        """
         kafka = settings.kafka
         self._topic = settings.topics.alerts
         self._target = target
@@ -75,74 +79,82 @@ class AlertConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         self._busy = asyncio.Lock()
         self._ready = False
-        """Whether the topic is ours and its position set."""
+        """Whether the partition is assigned and its position is set."""
         self._fresh = False
         self._resume: int | None = None
-        """The first record that the group has not behind it; None where no position was ever committed."""
+        """The committed offset; None if the group never committed one."""
 
     @property
     def is_current(self) -> bool:
-        """Whether what was read last is still for this process to tell."""
+        """Whether this process should still deliver what it read last."""
         return self._ready and not self._fresh
 
     async def start(self) -> None:
-        """Joins the group. Raises aiokafka's errors."""
+        """Join the group.
+
+        Raises:
+            aiokafka.errors.KafkaError: The group cannot be joined.
+        """
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
 
     async def stop(self) -> None:
-        """Leaves the group."""
+        """Leave the group."""
         await self._consumer.stop()
 
     async def read(self, seconds: float) -> AlertBatch:
-        """Waits for spikes, `seconds` at most; what cannot be read is passed over. Raises aiokafka's errors."""
+        """Wait up to `seconds` for spikes; unreadable records are skipped.
+
+        Raises:
+            aiokafka.errors.KafkaError: The topic cannot be read.
+        """
         if not self._ready:
             await asyncio.sleep(min(seconds, _IDLE_SECONDS))
             return AlertBatch()
         if self._fresh:
-            return await self._read_again()
+            return await self._read_history()
         records = await self._records(int(seconds * 1000))
         return AlertBatch(spikes=self._decoded(records)) if self.is_current else AlertBatch()
 
     async def is_at_end(self) -> bool:
-        """Whether all that stands in the topic was read."""
+        """Return whether the whole topic has been read."""
         highwater = self._consumer.highwater(self._at)
         return highwater is not None and await self.position() >= highwater
 
     async def position(self) -> int:
-        """Behind the last record that was read."""
+        """Return the offset after the last record read."""
         return int(await self._consumer.position(self._at))
 
     async def commit(self, offset: int) -> None:
-        """What stands before the offset is not told again."""
+        """Commit the offset: nothing before it will be delivered again."""
         with contextlib.suppress(kafka_errors.CommitFailedError, kafka_errors.IllegalStateError):
-            # another worker has the topic meanwhile: it goes on from where this one last committed
+            # another worker has the topic by now: it continues from the last committed offset
             await self._consumer.commit({self._at: offset})
 
     @contextlib.asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
-        """Around an attempt and its commit: another worker gets the topic only when they are done, and repeats nothing."""
+        """Hold back rebalances during a delivery attempt and its commit, so that the next worker repeats nothing."""
         async with self._busy:
             yield
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """Lets what is being told be finished and committed."""
+        """Wait for the delivery in progress to finish and be committed."""
         self._ready = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_OVER_SECONDS), self._busy:
                 pass
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        """Goes back to what the target was told before."""
+        """Seek back to the start of the history."""
         if self._at in assigned:
             self._resume = await self._consumer.committed(self._at)
-            begin = (await self._consumer.beginning_offsets([self._at]))[self._at]
-            start = begin if self._resume is None else max(begin, self._resume - self._look_back)
+            first = (await self._consumer.beginning_offsets([self._at]))[self._at]
+            start = first if self._resume is None else max(first, self._resume - self._look_back)
             self._consumer.seek(self._at, start)
             self._fresh = self._ready = True
 
-    async def _read_again(self) -> AlertBatch:
-        """The history, and what came with it. An assignment that changes meanwhile is noticed by the next reading."""
+    async def _read_history(self) -> AlertBatch:
+        """Read the history and the spikes after it. If the assignment changes meanwhile, return an empty batch."""
         self._fresh = False
         records: list[Any] = []
         while True:
@@ -151,7 +163,7 @@ class AlertConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
             if not self.is_current:
                 return AlertBatch()
             if highwater is not None:
-                # a position above the end is that of a topic which was made anew
+                # an offset beyond the end was committed before the topic was recreated
                 known = self._resume is not None and self._resume <= highwater
                 end = self._resume if known and self._resume is not None else highwater
                 if await self.position() >= end:
@@ -174,5 +186,5 @@ class AlertConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 found.append(Received(record.offset, decode_spike(record.value, record.headers)))
             except BadMessage as error:
                 at = record_location(record.topic, record.partition, record.offset)
-                logger.warning("%s is no spike, %s is not told of it: %s", at, self._target, error)
+                logger.warning("%s is not a readable spike and is not delivered to %s: %s", at, self._target, error)
         return found

@@ -1,4 +1,4 @@
-"""A spike as an alert of Alertmanager's API v2."""
+"""Converts a spike to an alert of Alertmanager's API v2."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from streams.delivery.notice import Fact, Notice
 
 PATH = "/api/v2/alerts"
 LIFETIMES = 4
-"""An open alert is told to end after so many periods of re-sending, as Prometheus does: it outlives a restart, not us."""
+"""An open alert ends after this many resend periods, as with Prometheus: it outlives a restart, but not an outage."""
 
-# Receivers put annotations into forms of their own, often without escaping. `<!channel>` would call everybody in Slack,
-# and a tag is one in an e-mail: quotation marks look alike and do neither.
+# Receivers insert annotations into their own templates, often without escaping. `<!channel>` would notify everyone in a
+# Slack channel, and a tag would be HTML in an email: angle quotation marks look similar and do neither.
 _INERT = str.maketrans({"<": "\u2039", ">": "\u203a"})
-_CALLS = ("@everyone", "@here", "@channel", "@all")
+_MENTIONS = ("@everyone", "@here", "@channel", "@all")
 _JOINER = "\u2060"
 
 
 def alert_of(
     spike: Spike, notice: Notice, run: str, now: datetime, resend_seconds: float, *, test: bool = False
 ) -> dict[str, Any]:
-    """The alert. Labels are the same in all that is told about a spike, so that Alertmanager changes it in place.
+    """Return the alert. All messages about a spike have the same labels, so that Alertmanager updates it in place.
 
-    Times are event times, but not ahead of the clock, as on a day that is played: Alertmanager refuses an alert that ends
-    before it begins.
+    Times are event times, but no later than `now`, which they can be in a replayed day: Alertmanager refuses an alert
+    that ends before it starts.
     """
     starts_at = min(spike.opened_at, now)
     if spike.state == "closed":
@@ -69,6 +69,6 @@ def _lines(facts: tuple[Fact, ...]) -> str:
 
 def _inert(text: str) -> str:
     text = text.translate(_INERT)
-    for call in _CALLS:
-        text = text.replace(call, f"@{_JOINER}{call[1:]}")
+    for mention in _MENTIONS:
+        text = text.replace(mention, f"@{_JOINER}{mention[1:]}")
     return text

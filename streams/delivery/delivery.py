@@ -1,4 +1,4 @@
-"""Delivers spikes beside a worker: whatever happens to a target, the worker goes on."""
+"""Delivers spikes alongside a worker; a failing target never stops the worker."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ _CLOSE_SECONDS = 5.0
 
 
 class Delivery:
-    """From `alerts.spikes` to every target of the settings.
+    """Delivers the spikes of `alerts.spikes` to every configured target.
 
-    `run` beside a worker, then `close`. Any number of workers may run one: of each target one of them has the topic.
+    Call `run` alongside a worker, then `close`. Any number of workers may run a `Delivery`: each target's topic is
+    assigned to one of them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,26 +41,28 @@ class Delivery:
 
     @property
     def targets(self) -> list[str]:
-        """Their names."""
+        """The names of the configured targets."""
         return [target.name for target in self._alertmanagers] + [target.name for target in self._webhooks]
 
     async def run(self) -> None:
-        """Delivers until `close` is called or it is cancelled; returns at once where nothing is to be delivered.
+        """Deliver until `close` is called or the task is cancelled; return at once if there is nothing to deliver.
 
-        Raises nothing: what goes wrong is logged, counted and tried again.
+        Errors are not raised, but logged, counted and retried.
         """
         settings = self._settings
         if not self.targets:
-            logger.info("spikes are delivered nowhere: set TAGPULSE_ALERTS__ALERTMANAGER_URL or __WEBHOOK_URL")
+            logger.info(
+                "spikes are not delivered: set TAGPULSE_ALERTS__ALERTMANAGER_URL or TAGPULSE_ALERTS__WEBHOOK_URL"
+            )
             return
         if settings.run != LIVE and not settings.alerts.replays:
-            logger.info("spikes of the replay %s are delivered nowhere: TAGPULSE_ALERTS__REPLAYS", settings.run)
+            logger.info("spikes of the replay %s are not delivered: set TAGPULSE_ALERTS__REPLAYS=true", settings.run)
             return
         poster = Poster(settings.alerts.timeout_seconds)
         running = notifiers(self._alertmanagers, self._webhooks, poster, self._stopping)
-        logger.info("spikes are delivered to %s", ", ".join(self.targets))
+        logger.info("delivering spikes to %s", ", ".join(self.targets))
         try:
-            self._tasks = [asyncio.create_task(self._keep_running(courier)) for courier in running]
+            self._tasks = [asyncio.create_task(self._keep_running(notifier)) for notifier in running]
             await asyncio.gather(*self._tasks)
         finally:
             for task in self._tasks:
@@ -69,7 +72,7 @@ class Delivery:
             self._done.set()
 
     async def close(self, seconds: float = _CLOSE_SECONDS) -> None:
-        """Lets what is being told be finished; what is not told within `seconds` is told after the next start."""
+        """Wait up to `seconds` for deliveries in progress; the rest is delivered after the next start."""
         self._stopping.set()
         if not self._tasks:
             return
@@ -79,26 +82,31 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _find_topic(self) -> None:
-        """A consumer would have the broker make it, as it makes all. Raises Unavailable, Refused."""
+    async def _check_topic(self) -> None:
+        """Check that the topic exists: a consumer would make the broker create it with default settings.
+
+        Raises:
+            Unavailable: The topic does not exist, or Kafka cannot be reached.
+            Refused: Kafka refuses the credentials or rights.
+        """
         topic = self._settings.topics.alerts
         if topic in await asyncio.to_thread(topics.missing, self._settings):
-            raise Unavailable(f"no topic {topic}: run `tagpulse topics create`")
+            raise Unavailable(f"the topic {topic} does not exist: run `tagpulse topics create`")
 
-    async def _keep_running(self, courier: Notifier) -> None:
+    async def _keep_running(self, notifier: Notifier) -> None:
         backoff = Backoff(_MAX_BACKOFF_SECONDS)
         while not self._stopping.is_set():
-            inbox = AlertConsumer(self._settings, courier.name, courier.look_back)
+            consumer = AlertConsumer(self._settings, notifier.name, notifier.look_back)
             try:
-                await self._find_topic()
-                await inbox.start()
-                await courier.run(inbox)
+                await self._check_topic()
+                await consumer.start()
+                await notifier.run(consumer)
             except (KafkaError, OSError, TagpulseError) as error:
-                logger.warning("%s: the spikes cannot be read: %s; trying again", courier.name, error or repr(error))
+                logger.warning("%s: cannot read the spikes: %s; trying again", notifier.name, error or repr(error))
             except Exception:
-                logger.exception("%s: a fault of tagpulse; trying again", courier.name)
+                logger.exception("%s: internal error; trying again", notifier.name)
             finally:
                 with contextlib.suppress(KafkaError, OSError):
-                    await inbox.stop()
+                    await consumer.stop()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff.next())

@@ -1,4 +1,4 @@
-"""One request to a target, and what its answer means."""
+"""Sends a request to a target and interprets the response."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ Outcome = Literal["delivered", "refused", "failed"]
 
 _TRY_AGAIN = frozenset((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS))
 _REPLY_BYTES = 2_000
-_SECRET_LENGTH = 8  # of a part of an address: shorter ones are words
+_SECRET_LENGTH = 8  # minimum length of a URL segment treated as a secret: shorter ones are ordinary words
 _DETAIL_LENGTH = 200
 _MAX_WAIT_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
 class Response:
-    """What became of a request."""
+    """The outcome of a request."""
 
     outcome: Outcome
-    """delivered; refused: trying again cannot help; failed: it may."""
+    """`delivered`, `refused` (retrying cannot help) or `failed` (retrying may help)."""
     detail: str
-    """The status and the first words of the reply, or why there was none."""
+    """The status and the start of the response body, or why there was no response."""
     retry_after: float | None = None
-    """Seconds to wait at least, where the target says so."""
+    """Minimum wait in seconds, if the target asked for one."""
 
 
 class Poster:
-    """Sends JSON; a target gets `timeout` seconds to answer. Proxies of the environment (HTTPS_PROXY) are used."""
+    """Posts JSON with a timeout in seconds. Proxies from the environment (HTTPS_PROXY) are used."""
 
     def __init__(self, timeout: float, clock: Callable[[], float] = time.time) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -48,7 +48,7 @@ class Poster:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Response:
-        """Raises nothing: whatever goes wrong is the answer. A redirect is not followed, it could lead anywhere."""
+        """Post `body` and return the outcome; errors are not raised but part of it. Redirects are not followed."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout,
@@ -59,31 +59,31 @@ class Poster:
                     "Accept-Encoding": "identity",
                 },
                 cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,  # a reply of a few bytes could become gigabytes
+                auto_decompress=False,  # a few compressed bytes could expand to gigabytes
             )
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                reply = await response.content.read(_REPLY_BYTES)
-                said = f"{response.reason or ''}: {reply.decode(errors='replace')}"
-                return self._answer(response, without_secrets(said, *_secrets(url, headers)))
+                body_start = await response.content.read(_REPLY_BYTES)
+                text = f"{response.reason or ''}: {body_start.decode(errors='replace')}"
+                return self._answer(response, without_secrets(text, *_secrets(url, headers)))
         except TimeoutError:
             return Response("failed", f"no answer within {self._timeout.total:g} s")
         except aiohttp.InvalidURL:
             return Response("refused", "the address cannot be used")
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-            # of an error the kind and the place, never the whole address: it may be a secret
+            # only the error type and the host, never the whole URL: it may contain a secret
             return Response("failed", readable(f"{type(error).__name__} at {place(url)}", _DETAIL_LENGTH))
-        except ValueError:  # of the encoding of host names
+        except ValueError:  # from encoding the host name
             return Response("refused", "the address cannot be used")
 
     async def close(self) -> None:
-        """Gives the connections back."""
+        """Close the connections."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
-    def _answer(self, response: aiohttp.ClientResponse, said: str) -> Response:
-        detail = readable(f"{response.status} {said}", _DETAIL_LENGTH).rstrip(": ")
+    def _answer(self, response: aiohttp.ClientResponse, text: str) -> Response:
+        detail = readable(f"{response.status} {text}", _DETAIL_LENGTH).rstrip(": ")
         if response.ok and response.status < HTTPStatus.MULTIPLE_CHOICES:
             return Response("delivered", detail)
         if response.status in _TRY_AGAIN or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -92,7 +92,7 @@ class Poster:
 
 
 def wait_seconds(retry_after: str | None, now: float) -> float | None:
-    """What a `Retry-After` asks for, in seconds or as a date: an hour at most; None when it says nothing sensible."""
+    """Return the seconds that a `Retry-After` header (seconds or a date) asks for, at most an hour; None if invalid."""
     if not retry_after:
         return None
     if retry_after.isascii() and retry_after.isdecimal():
@@ -105,7 +105,7 @@ def wait_seconds(retry_after: str | None, now: float) -> float | None:
 
 
 def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
-    """What a server may repeat of a request and nobody else may read, the longest first."""
+    """Return the secrets of a request that a server could echo in its response, longest first."""
     parts = urlsplit(url)
     login = headers.get("Authorization", "").rpartition(" ")[2]
     with contextlib.suppress(ValueError):
@@ -114,11 +114,11 @@ def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
     found = [url, parts.path, f"{parts.path}?{parts.query}", *login.split("\n")]
     found += [word for word in words if len(word) >= _SECRET_LENGTH]
     secrets = {*found, *map(unquote_plus, found)}
-    return sorted((each for each in secrets if len(each) > 1), key=len, reverse=True)  # the path may be a bare slash
+    return sorted((each for each in secrets if len(each) > 1), key=len, reverse=True)  # the path may be just a slash
 
 
 def place(url: str) -> str:
-    """Host and port of an address: what may be told of it."""
+    """Return the host and port of a URL: the part that is safe to show."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
     return f"{host}:{parts.port}" if parts.port else str(host)

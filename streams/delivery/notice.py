@@ -1,4 +1,4 @@
-"""What is told about a spike, in plain text, before a target gives it its form."""
+"""The content of a message about a spike, in plain text, before it is formatted for a target."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _URL_LENGTH = 1_000
 _KEY_LENGTH = 200
 _POSTS = 5
 _DRIVERS = 5
-_BEFORE = timedelta(minutes=30)
-"""The dashboard shows what was before the spike, too."""
+_MARGIN = timedelta(minutes=30)
+"""The dashboard also shows this long before and after the spike."""
 _URL_CHARACTERS = "/?#[]@!$&'()*+,;=:%~"
 
 
 class Kind(NamedTuple):
-    """How a kind of spike is called."""
+    """The names and severity of a kind of spike."""
 
     alert: str
-    """The name of its alert, and of its runbook."""
+    """Name of the alert and of its runbook."""
     title: str
     severity: Severity
 
@@ -52,7 +52,7 @@ class Fact(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """A post, as it may be shown."""
+    """A post that is safe to show."""
 
     heading: str
     text: str
@@ -62,10 +62,10 @@ class Quote(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A spike in plain text; nothing in it is longer than a person reads, and nothing invisible."""
+    """A spike in plain text, of readable length and without invisible characters."""
 
     key: str
-    """The same for each attempt to tell this, and for nothing else: ASCII."""
+    """Unique key of this message in ASCII; the same for every attempt to deliver it."""
     kind: Kind
     state: SpikeState
     hashtag: str
@@ -79,7 +79,7 @@ class Notice:
 
 
 def notice_of(spike: Spike, run: str, alerts: AlertsSettings, *, test: bool = False) -> Notice:
-    """What is told about a spike."""
+    """Return the notice of a spike."""
     kind = KINDS[spike.kind]
     hashtag = readable(spike.hashtag, _HASHTAG_LENGTH)
     mark = "Test: " if test else "" if run == LIVE else f"Replay {run}: "
@@ -99,7 +99,7 @@ def notice_of(spike: Spike, run: str, alerts: AlertsSettings, *, test: bool = Fa
 
 
 def key_of(spike: Spike, run: str) -> str:
-    """RUN:ID:STATE, for a growing spike with the time; only of characters that a header takes."""
+    """Return RUN:ID:STATE (with the time for a growing spike), in characters that are valid in a header."""
     parts = [run, spike.id, spike.state]
     if spike.state == "growing":
         parts.append(f"{spike.at:%Y-%m-%dT%H:%M:%SZ}")
@@ -114,7 +114,7 @@ def _facts(spike: Spike) -> Iterable[Fact]:
     if spike.share is not None:
         interval = ""
         if spike.low is not None and spike.high is not None:
-            interval = f", {percent(spike.low)} to {percent(spike.high)} with 95 % certainty"
+            interval = f", {percent(spike.low)} to {percent(spike.high)} with 95 % confidence"
         usually = "" if spike.baseline is None else f"; usually {percent(spike.baseline)}"
         yield Fact("negative", f"{percent(spike.share)} ({spike.negative} of {spike.posts} posts{interval}){usually}")
     else:
@@ -151,15 +151,15 @@ def _listed(drivers: Sequence[Driver]) -> str:
 
 
 def _quotes(spike: Spike) -> Iterable[Quote]:
-    told: set[str] = set()
+    seen: set[str] = set()
     for heading, excerpts in (
         ("typical", spike.explanation.typical),
         ("most shared", spike.explanation.shared),
     ):
         for excerpt in excerpts[:_POSTS]:
             text = readable(excerpt.text, _TEXT_LENGTH)
-            if text and text not in told:
-                told.add(text)
+            if text and text not in seen:
+                seen.add(text)
                 yield Quote(heading, text, _by(excerpt), harmless_url(excerpt.url))
 
 
@@ -170,7 +170,7 @@ def _by(excerpt: Excerpt) -> str:
 
 
 def harmless_url(url: str | None) -> str | None:
-    """An address of the web in ASCII, without a character that ends a link in any markup; None for all else."""
+    """Return a web URL in ASCII, without characters that end a link in any markup; None if it is not one."""
     if not url or len(url) > _URL_LENGTH or readable(url, _URL_LENGTH) != url or " " in url:
         return None
     try:
@@ -196,12 +196,12 @@ def _encoded(part: str) -> str:
 def _dashboard(spike: Spike, run: str, alerts: AlertsSettings) -> str | None:
     if alerts.dashboard_url is None:
         return None
-    until = "now" if spike.closed_at is None else str(_milliseconds(spike.closed_at + _BEFORE))
+    until = "now" if spike.closed_at is None else str(_milliseconds(spike.closed_at + _MARGIN))
     query = urlencode(
         {
             "var-run": run,
             "var-hashtag": readable(spike.hashtag, _HASHTAG_LENGTH),
-            "from": _milliseconds(spike.opened_at - _BEFORE),
+            "from": _milliseconds(spike.opened_at - _MARGIN),
             "to": until,
         }
     )

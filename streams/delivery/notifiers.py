@@ -1,4 +1,4 @@
-"""Takes spikes from the topic to a target, for ever: one courier a target, none waits for another."""
+"""Notifiers deliver spikes from the topic: one per target, each independent of the others."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from streams.delivery.report import Report
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget
 
 LOOK_BACK = 2_000
-"""A webhook's courier reads so many records before its position, to know what it told: a worker that was killed may
-have written the same spike twice."""
+"""Number of records before its offset that a webhook's notifier reads to know what it has delivered: a worker that was
+killed may have written the same spike twice."""
 _READ_SECONDS = 1.0
-"""A stop waits so long at most for spikes that do not come."""
+"""Maximum wait for spikes per read, and therefore the delay of a stop."""
 _READ_AT_LEAST = 0.1
 _KEYS = 5 * LOOK_BACK
 
 
 class Notifier(Protocol):
-    """What `Delivery` keeps running."""
+    """Delivers spikes to one target; kept running by `Delivery`."""
 
     @property
     def name(self) -> str: ...
@@ -35,12 +35,16 @@ class Notifier(Protocol):
     @property
     def look_back(self) -> int: ...
 
-    async def run(self, inbox: AlertConsumer) -> None:
-        """Until it is told to stop. Raises aiokafka's errors."""
+    async def run(self, consumer: AlertConsumer) -> None:
+        """Deliver spikes until asked to stop.
+
+        Raises:
+            aiokafka.errors.KafkaError: The topic cannot be read.
+        """
 
 
 class WebhookNotifier:
-    """Tells each message once, in order: tried until it is taken or refused, and then committed."""
+    """Delivers each message once and in order: retries until it is accepted or refused, then commits."""
 
     look_back = LOOK_BACK
 
@@ -56,53 +60,53 @@ class WebhookNotifier:
         self._stopping = stopping
         self._backoff = Backoff(target.alerts.max_backoff_seconds, jitter)
         self._report = Report(target.name, target.place)
-        self._told: dict[str, None] = {}
+        self._delivered: dict[str, None] = {}
 
     @property
     def name(self) -> str:
         return self._target.name
 
-    async def run(self, inbox: AlertConsumer) -> None:
+    async def run(self, consumer: AlertConsumer) -> None:
         while not self._stopping.is_set():
-            batch = await inbox.read(_READ_SECONDS)
-            if not inbox.is_current:
+            batch = await consumer.read(_READ_SECONDS)
+            if not consumer.is_current:
                 self._report.handed_over()
                 continue
-            if batch.fresh and not await self._begin(batch, inbox):
+            if batch.fresh and not await self._catch_up(batch, consumer):
                 continue
             for received in batch.spikes:
-                if not await self._tell(received, inbox):
+                if not await self._deliver(received, consumer):
                     break
 
-    async def _begin(self, batch: AlertBatch, inbox: AlertConsumer) -> bool:
-        """A webhook that is new hears of the spikes that are open, not of all that ever were."""
-        news = still_open(batch.history) if batch.first_time else []
+    async def _catch_up(self, batch: AlertBatch, consumer: AlertConsumer) -> bool:
+        """Process the history: a new webhook gets the open spikes, not all past ones."""
+        undelivered = still_open(batch.history) if batch.first_time else []
         for received in batch.history:
-            if received not in news:
+            if received not in undelivered:
                 self._remember(self._key(received.spike))
-        for received in news:
-            if not await self._tell(received, inbox, commit=False):
+        for received in undelivered:
+            if not await self._deliver(received, consumer, commit=False):
                 return False
         if batch.first_time and not batch.spikes:
-            await inbox.commit(await inbox.position())
+            await consumer.commit(await consumer.position())
         return True
 
-    async def _tell(self, received: Received, inbox: AlertConsumer, *, commit: bool = True) -> bool:
-        """False when it is not for this process to tell any more."""
+    async def _deliver(self, received: Received, consumer: AlertConsumer, *, commit: bool = True) -> bool:
+        """Deliver one spike; return False if this process should stop delivering."""
         spike, key = received.spike, self._key(received.spike)
-        if not self._target.wants(spike) or key in self._told:
+        if not self._target.wants(spike) or key in self._delivered:
             if commit:
-                await inbox.commit(received.offset + 1)
-            return inbox.is_current
+                await consumer.commit(received.offset + 1)
+            return consumer.is_current
         self._backoff.reset()
-        while inbox.is_current and not self._stopping.is_set():
-            async with inbox.telling():
+        while consumer.is_current and not self._stopping.is_set():
+            async with consumer.telling():
                 answer = await self._target.send(self._poster, spike)
                 self._report.answered(answer)
                 if answer.outcome != "failed":
                     self._remember(key)
                     if commit:
-                        await inbox.commit(received.offset + 1)
+                        await consumer.commit(received.offset + 1)
                     return True
             await _sleep(max(self._backoff.next(), answer.retry_after or 0.0), self._stopping)
         return False
@@ -111,16 +115,16 @@ class WebhookNotifier:
         return key_of(spike, self._target.run)
 
     def _remember(self, key: str) -> None:
-        self._told[key] = None
-        if len(self._told) > _KEYS:
-            del self._told[next(iter(self._told))]
+        self._delivered[key] = None
+        if len(self._delivered) > _KEYS:
+            del self._delivered[next(iter(self._delivered))]
 
 
 class AlertmanagerNotifier:
-    """Tells Alertmanager which spikes are open, at once when that changes and again before they would resolve.
+    """Sends the open spikes to Alertmanager, immediately after a change and again before the alerts would resolve.
 
-    The committed position is that of the oldest open spike's last message, so that a restart reads exactly the open ones
-    again. What Alertmanager hears twice changes nothing there.
+    The committed offset is the lowest offset among the last messages of the open spikes, so that a restart reads these
+    again. Sending an alert twice changes nothing in Alertmanager.
     """
 
     look_back = 0
@@ -140,8 +144,8 @@ class AlertmanagerNotifier:
         self._backoff = Backoff(target.alerts.max_backoff_seconds, jitter)
         self._report = Report(target.name, target.place)
         self._open: dict[str, Received] = {}
-        self._over: dict[str, Spike] = {}
-        self._news = 0
+        self._closed: dict[str, Spike] = {}
+        self._changes = 0
         self._failing = False
         self._due = 0.0
         self._committed = -1
@@ -150,63 +154,63 @@ class AlertmanagerNotifier:
     def name(self) -> str:
         return self._target.name
 
-    async def run(self, inbox: AlertConsumer) -> None:
-        self._forget()
+    async def run(self, consumer: AlertConsumer) -> None:
+        self._reset()
         while not self._stopping.is_set():
-            batch = await inbox.read(min(max(_READ_AT_LEAST, self._due - self._clock()), _READ_SECONDS))
+            batch = await consumer.read(min(max(_READ_AT_LEAST, self._due - self._clock()), _READ_SECONDS))
             if batch.fresh:
-                self._forget()
+                self._reset()
             for received in batch.history:
-                self._take(received)
+                self._update(received)
             if batch.fresh:
-                self._over.clear()  # an Alertmanager that is new need not hear of all that ever was
+                self._closed.clear()  # a new Alertmanager does not need past spikes
             for received in batch.spikes:
-                self._take(received)
-            if not inbox.is_current:
+                self._update(received)
+            if not consumer.is_current:
                 self._report.handed_over()
                 continue
-            # read to its end first: a spike that is over must not be told as open once more
-            if not await inbox.is_at_end():
+            # read to the end first: a closed spike must not be sent as open again
+            if not await consumer.is_at_end():
                 continue
-            if self._clock() >= self._due or (self._news and not self._failing):
-                await self._tell(inbox)
+            if self._clock() >= self._due or (self._changes and not self._failing):
+                await self._deliver(consumer)
 
-    def _forget(self) -> None:
-        self._open, self._over, self._news = {}, {}, 0
+    def _reset(self) -> None:
+        self._open, self._closed, self._changes = {}, {}, 0
         self._due, self._committed = self._clock(), -1
 
-    def _take(self, received: Received) -> None:
+    def _update(self, received: Received) -> None:
         spike = received.spike
-        self._news += 1
+        self._changes += 1
         if spike.state == "closed":
             self._open.pop(spike.id, None)
-            self._over[spike.id] = spike
+            self._closed[spike.id] = spike
         else:
-            self._over.pop(spike.id, None)
+            self._closed.pop(spike.id, None)
             self._open[spike.id] = received
 
-    async def _tell(self, inbox: AlertConsumer) -> None:
-        spikes = [*(received.spike for received in self._open.values()), *self._over.values()]
-        async with inbox.telling():
+    async def _deliver(self, consumer: AlertConsumer) -> None:
+        spikes = [*(received.spike for received in self._open.values()), *self._closed.values()]
+        async with consumer.telling():
             if spikes:
                 answer = await self._target.send(self._poster, spikes)
-                self._report.answered(answer, self._news)
+                self._report.answered(answer, self._changes)
                 if answer.outcome == "failed":
                     self._failing = True
                     self._due = self._clock() + max(self._backoff.next(), answer.retry_after or 0.0)
                     return
             self._failing = False
             self._backoff.reset()
-            self._over, self._news = {}, 0
+            self._closed, self._changes = {}, 0
             self._due = self._clock() + self._target.alerts.resend_seconds
-            position = min((received.offset for received in self._open.values()), default=await inbox.position())
+            position = min((received.offset for received in self._open.values()), default=await consumer.position())
             if position != self._committed:
-                await inbox.commit(position)
+                await consumer.commit(position)
                 self._committed = position
 
 
 def still_open(history: Sequence[Received]) -> list[Received]:
-    """The first messages of the spikes that did not close."""
+    """Return the first message of each spike that has not closed."""
     found: dict[str, Received] = {}
     for received in history:
         if received.spike.state == "closed":
@@ -227,7 +231,7 @@ def notifiers(
     poster: Poster,
     stopping: asyncio.Event,
 ) -> list[Notifier]:
-    """One for each target."""
+    """Return a notifier for each target."""
     return [
         *(AlertmanagerNotifier(target, poster, stopping) for target in alertmanagers),
         *(WebhookNotifier(target, poster, stopping) for target in webhooks),

@@ -1,4 +1,4 @@
-"""A spike that never happened, to try the way that alerts take."""
+"""A made-up spike for testing the delivery of alerts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIGURES = {
 
 
 def sample_spikes(kind: SpikeKind, hashtag: str, now: datetime) -> tuple[Spike, Spike]:
-    """A spike that opens, and the same one as it closes. Every call makes another one."""
+    """Return a spike as it opens and as it closes. Each call makes a new spike."""
     opened_at = (now - timedelta(minutes=4)).replace(second=0, microsecond=0)
     figures = _FIGURES[kind]
     author = "sample-account"
@@ -58,6 +58,6 @@ def sample_spikes(kind: SpikeKind, hashtag: str, now: datetime) -> tuple[Spike, 
         baseline=figures.baseline,
         rate=figures.rate,
         usual_rate=figures.usual_rate,
-        explanation=replace(explanation, summary=f"A test of tagpulse, nothing happened. {known}"),
+        explanation=replace(explanation, summary=f"This is a test alert from tagpulse; nothing happened. {known}"),
     )
     return spike, replace(spike, state="closed", closed_at=now)

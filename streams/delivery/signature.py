@@ -1,4 +1,4 @@
-"""The signature of a request to a webhook: who has the key can tell that tagpulse sent it, just now and as it is."""
+"""Signatures of webhook requests: a receiver with the key can verify the sender, the time and the content."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MAX_AGE_SECONDS = 300
 
 
 def sign(secret: str, key: str, timestamp: int, body: bytes) -> str:
-    """`v1=` and the HMAC-SHA256, in hexadecimal, of key, timestamp (seconds since 1970) and body, with dots between.
+    """Return `v1=` and the hexadecimal HMAC-SHA256 of `KEY.TIMESTAMP.BODY` (timestamp in seconds since 1970).
 
-    The key is signed too, since receivers know a repetition by it: else a request that somebody caught could be sent
-    again under another key, and be taken for a new message.
+    The key is signed too, since receivers recognise repeated messages by it: otherwise an intercepted request could be
+    sent again under another key and would look like a new message.
     """
     signed = f"{key}.{timestamp}.".encode() + body
     return f"{_VERSION}={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
 
 
 def is_genuine(secret: str, key: str, timestamp: str, signature: str, body: bytes, now: float) -> bool:
-    """Whether a request was signed with this secret within the last five minutes."""
+    """Return whether a request was signed with this secret, at most five minutes before or after `now`."""
     if not timestamp.isascii() or not timestamp.isdecimal() or len(timestamp) > 12:
         return False
     fresh = abs(now - int(timestamp)) <= MAX_AGE_SECONDS

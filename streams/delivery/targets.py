@@ -1,4 +1,4 @@
-"""The places that spikes are delivered to, and one attempt at each."""
+"""The targets that spikes are delivered to; each can make one delivery attempt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streams.settings import AlertsSettings, Settings, WebhookSettings
 
 @dataclass(frozen=True)
 class AlertmanagerTarget:
-    """An Alertmanager: what it is told again changes nothing."""
+    """An Alertmanager. Sending the same alerts again changes nothing."""
 
     name: str
     url: str
@@ -34,7 +34,7 @@ class AlertmanagerTarget:
         return place(self.url)
 
     async def send(self, poster: Poster, spikes: Sequence[Spike]) -> Response:
-        """All of them in one request."""
+        """Send all spikes in one request."""
         now = datetime.fromtimestamp(self.clock(), UTC)
         alerts = [
             alert_of(
@@ -66,7 +66,7 @@ class AlertmanagerTarget:
 
 @dataclass(frozen=True)
 class WebhookTarget:
-    """A webhook: every request is a message that somebody reads."""
+    """A webhook. Every request is a message that people may read."""
 
     webhook: WebhookSettings
     run: str
@@ -83,11 +83,11 @@ class WebhookTarget:
         return place(self.webhook.url.get_secret_value())
 
     def wants(self, spike: Spike) -> bool:
-        """Whether this message is for it: growing spikes are told only where that is asked for."""
+        """Return whether this message should be sent; growing spikes are sent only if the webhook asks for updates."""
         return self.webhook.updates or spike.state != "growing"
 
     async def send(self, poster: Poster, spike: Spike) -> Response:
-        """One attempt; each is signed anew, and all of them carry the same key."""
+        """Make one delivery attempt; every attempt has its own signature but the same key."""
         notice = notice_of(spike, self.run, self.alerts, test=self.test)
         body = render(self.webhook.format, notice, spike, self.run, test=self.test)
         headers = {KEY_HEADER: notice.key}
@@ -99,7 +99,7 @@ class WebhookTarget:
 
 
 def alertmanagers(settings: Settings, *, test: bool = False) -> list[AlertmanagerTarget]:
-    """Those of the settings: `alertmanager`, `alertmanager-2`, …"""
+    """Return the configured Alertmanagers, named `alertmanager`, `alertmanager-2`, …"""
     urls = [url.strip() for url in (settings.alerts.alertmanager_url or "").split(",") if url.strip()]
     return [
         AlertmanagerTarget(
@@ -110,7 +110,7 @@ def alertmanagers(settings: Settings, *, test: bool = False) -> list[Alertmanage
 
 
 def webhooks(settings: Settings, *, test: bool = False) -> list[WebhookTarget]:
-    """Those of the settings."""
+    """Return the configured webhooks."""
     return [
         WebhookTarget(webhook, settings.run, settings.alerts, test=test) for webhook in settings.alerts.all_webhooks
     ]

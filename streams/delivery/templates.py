@@ -1,7 +1,7 @@
-"""The forms in which webhooks get a notice: plain JSON, Slack, Teams.
+"""Formats a notice for a webhook: plain JSON, Slack or Teams.
 
-Slack reads a markup of its own in which &, < and > are written as entities; nothing else in it makes links or calls
-people. Teams gets text in runs, which are shown as they are: its other texts read Markdown.
+In Slack's markup, escaping &, < and > as entities is enough to prevent links and mentions. Teams gets text runs, which
+are shown literally, because its other text elements interpret Markdown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COLOURS = {"critical": "attention", "warning": "warning", "info": "accent"}
 
 
 def render(form: WebhookFormat, notice: Notice, spike: Spike, run: str, *, test: bool = False) -> bytes:
-    """The body of a request, JSON in UTF-8."""
+    """Return the body of a request, as UTF-8 JSON."""
     document = _plain(notice, spike, run, test) if form == "json" else _FORMS[form](notice)
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -43,16 +43,16 @@ def _plain(notice: Notice, spike: Spike, run: str, test: bool) -> dict[str, Any]
         "title": notice.title,
         "text": "\n".join([notice.summary, *map(_line, (*notice.facts, *notice.drivers))]),
         "links": {name: url for name, url in links.items() if url},
-        "spike": _harmless(msgspec.to_builtins(spike)),
+        "spike": _sanitised(msgspec.to_builtins(spike)),
     }
 
 
-def _harmless(value: Any) -> Any:
+def _sanitised(value: Any) -> Any:
     if isinstance(value, str):
         return readable(value, _STRING_LENGTH)
     if isinstance(value, dict):
-        return {key: _harmless(part) for key, part in value.items()}
-    return [_harmless(part) for part in value] if isinstance(value, list | tuple) else value
+        return {key: _sanitised(part) for key, part in value.items()}
+    return [_sanitised(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _line(fact: Fact) -> str:
@@ -60,7 +60,7 @@ def _line(fact: Fact) -> str:
 
 
 def escape_slack(text: str) -> str:
-    """As Slack's mrkdwn wants it: then no text of a post is a link, a mention or a call to everybody."""
+    """Escape text for Slack's mrkdwn, so that a post cannot contain links or mentions."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -79,7 +79,7 @@ def _slack(notice: Notice) -> dict[str, Any]:
     if shown := [f"<{escape_slack(url)}|{name}>" for name, url in links if url]:
         elements = [{"type": "mrkdwn", "text": " · ".join(shown), "verbatim": True}]
         blocks.append({"type": "context", "elements": elements})
-    # what phones and old clients show, and what Mattermost and Rocket.Chat read
+    # `text` is what phones and old clients show, and what Mattermost and Rocket.Chat use
     return {"text": escape_slack(f"{notice.title}\n{notice.summary}"), "blocks": blocks}
 
 
@@ -121,7 +121,7 @@ def _teams(notice: Notice) -> dict[str, Any]:
 
 
 def _run(text: str) -> dict[str, Any]:
-    # cards replace {{DATE(…)}} and the like by themselves: a joiner that nobody sees keeps the braces apart
+    # cards expand {{DATE(…)}} and the like: an invisible joiner separates the braces
     return {"type": "TextRun", "text": text.replace("{{", "{\u2060{").replace("${", "$\u2060{")}
 
 

@@ -1,4 +1,4 @@
-"""Which hashtags have minutes of their own; posts without any of these count as `other`."""
+"""Chooses the hashtags that are counted separately; posts with none of them count as `other`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from streams.metrics import OTHER
 
 
 class CountedHashtags:
-    """The campaign's hashtags; without a campaign the first ones of the partition, at most `limit`.
+    """The campaign's hashtags; without a campaign, the first hashtags of the partition, at most `limit`.
 
-    A hashtag that is chosen has parts from that minute on, so that what stands on `pulse.minutes` says which were chosen
-    and since when: after a restart the same ones are, whatever was read meanwhile.
+    A chosen hashtag has parts from that minute on, so `pulse.minutes` shows which hashtags were chosen and since when.
+    After a restart the same hashtags are used, whatever was read in between.
     """
 
     def __init__(self, names: Collection[str], limit: int, since: Mapping[str, int]) -> None:
-        """`since`: the first minute of each hashtag that was chosen before."""
+        """Create the set of counted hashtags of a partition.
+
+        Args:
+            names: The campaign's hashtags; empty without a campaign.
+            limit: Maximum number of hashtags without a campaign.
+            since: First minute of each hashtag chosen before.
+        """
         self._names = frozenset(names)
         self._limit = limit
         self._since = dict(since)
 
     def choose(self, minute: int, hashtags: Counter[str]) -> None:
-        """As a minute closes: gives what room there is to its most frequent hashtags."""
+        """Fill free places with the most frequent hashtags of a minute that is closing."""
         if self._names:
             return
         free = self._limit - sum(since <= minute for since in self._since.values())
@@ -31,7 +37,7 @@ class CountedHashtags:
             self._since[tag] = minute
 
     def among(self, minute: int, hashtags: Sequence[str]) -> list[str]:
-        """The hashtags under which a post of a minute counts; `other` when it has none of them."""
+        """Return the hashtags under which a post of this minute counts; `other` if it has none of them."""
         if self._names:
             found = [tag for tag in dict.fromkeys(hashtags) if tag in self._names]
         else:

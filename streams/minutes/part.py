@@ -1,4 +1,4 @@
-"""The posts of a minute and hashtag → a part: counts, and the evidence that an explanation is made of."""
+"""Builds the part of a minute and hashtag from its posts: counts, and the evidence for explanations."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ EXCERPTS = 5
 MARKS = 32
 
 NAMES = 50
-"""Entries of each part of the evidence, and languages, topics or sources: a part stays small whatever the feed holds."""
+"""Maximum number of languages, topics or sources. With the limits above, this keeps parts small for any feed."""
 _MAX_URL = 500
 
 UNTOLD = datetime.fromtimestamp(0, UTC)
-"""The watermark of a part that has none yet."""
+"""Placeholder watermark of a part that has none yet."""
 
 
 def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[CountedPost]) -> PulseMinute:
-    """The part of these posts, in whatever order they are given; its watermark is for the caller to fill in."""
+    """Return the part of these posts, given in any order. The caller sets its watermark."""
     ordered = sorted(posts, key=lambda post: (post.created, post.key))
     independent = _independent(ordered)
     languages, topics, campaign_topics, sources = _Tally(), _Tally(), _Tally(), _Tally()
@@ -44,15 +44,15 @@ def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Counted
         hashtag=hashtag,
         partition=partition,
         watermark=UNTOLD,
-        moods=_moods(ordered),
-        independent=_moods(independent),
-        said=_said(independent, ordered),
-        # exact sums: the order of the posts leaves no trace
+        moods=_sentiment_counts(ordered),
+        independent=_sentiment_counts(independent),
+        said=_fingerprints(independent, ordered),
+        # exact sums, independent of the order of the posts
         probabilities=(fsum(negative), fsum(neutral), fsum(positive)),
-        languages=languages.moods(),
-        topics=topics.moods(),
-        campaign_topics=campaign_topics.moods(),
-        sources=sources.moods(),
+        languages=languages.counts(),
+        topics=topics.counts(),
+        campaign_topics=campaign_topics.counts(),
+        sources=sources.counts(),
         reposts=sum(post.is_repost for post in ordered),
         questions=sum(post.is_question for post in ordered),
         evidence=_evidence(ordered),
@@ -60,7 +60,7 @@ def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Counted
 
 
 class _Tally:
-    """Posts by name and by the label of their sentiment."""
+    """Posts grouped by name."""
 
     def __init__(self) -> None:
         self._posts: defaultdict[str, list[CountedPost]] = defaultdict(list)
@@ -68,13 +68,13 @@ class _Tally:
     def add(self, name: str, post: CountedPost) -> None:
         self._posts[name].append(post)
 
-    def moods(self, limit: int = NAMES) -> dict[str, SentimentCounts]:
-        """The most frequent names first."""
+    def counts(self, limit: int = NAMES) -> dict[str, SentimentCounts]:
+        """Return the sentiment counts of the most frequent names, most frequent first."""
         ranked = sorted(self._posts.items(), key=lambda item: (-len(item[1]), item[0]))
-        return {name: _moods(posts) for name, posts in ranked[:limit]}
+        return {name: _sentiment_counts(posts) for name, posts in ranked[:limit]}
 
 
-def _moods(posts: Sequence[CountedPost]) -> SentimentCounts:
+def _sentiment_counts(posts: Sequence[CountedPost]) -> SentimentCounts:
     labels = [post.label for post in posts]
     return SentimentCounts(
         negative=labels.count("negative"), neutral=labels.count("neutral"), positive=labels.count("positive")
@@ -82,7 +82,7 @@ def _moods(posts: Sequence[CountedPost]) -> SentimentCounts:
 
 
 def _independent(posts: Sequence[CountedPost]) -> list[CountedPost]:
-    """The first post of each text, unless its author was counted before; a repost adds no voice to that of its original."""
+    """Return the posts that are not reposts and repeat neither a text nor an author."""
     texts, authors = set[str](), set[tuple[str, str]]()
     found = []
     for post in posts:
@@ -96,7 +96,7 @@ def _independent(posts: Sequence[CountedPost]) -> list[CountedPost]:
     return found
 
 
-def _said(independent: Sequence[CountedPost], posts: Sequence[CountedPost]) -> dict[str, bool]:
+def _fingerprints(independent: Sequence[CountedPost], posts: Sequence[CountedPost]) -> dict[str, bool]:
     times = Counter(post.said for post in posts)
     ranked = sorted(independent, key=lambda post: (-times[post.said], post.said))
     return {post.said: post.label == "negative" for post in ranked[:MARKS]}
@@ -114,9 +114,9 @@ def _evidence(posts: Sequence[CountedPost]) -> Evidence:
             authors.add(post.author, post)
         texts.add(first.setdefault(post.said, post.prepared), post)
     return Evidence(
-        terms=terms.moods(TERMS),
-        authors=authors.moods(AUTHORS),
-        texts=texts.moods(TEXTS),
+        terms=terms.counts(TERMS),
+        authors=authors.counts(AUTHORS),
+        texts=texts.counts(TEXTS),
         negative=_most_negative(posts),
         shared=_most_shared(posts),
     )
@@ -131,7 +131,7 @@ def _most_negative(posts: Sequence[CountedPost]) -> tuple[Excerpt, ...]:
 
 
 def _most_shared(posts: Sequence[CountedPost]) -> tuple[Excerpt, ...]:
-    """A post stands with its reposts: shown is the original where it is at hand."""
+    """Return the most shared posts: a post is grouped with its reposts and represented by the original, if present."""
     groups: defaultdict[tuple[str, str], list[CountedPost]] = defaultdict(list)
     for post in posts:
         groups[post.source, post.repost_of or post.id].append(post)

@@ -1,4 +1,4 @@
-"""What a minute keeps of a post: everything that is counted, found once when the post comes."""
+"""The data that a minute keeps of a post, extracted once when the post arrives."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from streams.contracts import FIRST_MINUTE, LAST_MINUTE, EnrichedPost, Post, Sen
 from streams.minutes.text import fingerprint, is_question, is_repost, original, words
 
 TEXT_CHARACTERS = 280
-"""Of a text that is shown or told apart from others."""
+"""Characters of a text that are shown and compared with other texts."""
 _MAX_NAME = 100
 
 MINUTE_SECONDS = 60.0
 
 
 def event_time(post: Post, record_ms: int) -> float:
-    """Seconds since 1970: the post's own time, but never later than its collection, whatever its author's clock said.
+    """Return the event time of a post in seconds since 1970: its own time, but no later than its collection.
 
-    `record_ms`: the time of its record, for a post that does not say when it was collected.
+    `record_ms`, the timestamp of its record, is used if the post has no collection time.
     """
     collected = post.collected_at.timestamp() if post.collected_at else record_ms / 1000
     seconds = min(post.created_at.timestamp(), collected)
@@ -27,23 +27,23 @@ def event_time(post: Post, record_ms: int) -> float:
 
 
 def minute_of(seconds: float) -> int:
-    """Minutes since 1970."""
+    """Return the number of a minute, counted since 1970, from seconds since 1970."""
     return int(seconds // MINUTE_SECONDS)
 
 
 def time_of(minute: int) -> datetime:
-    """The begin of a minute."""
+    """Return the start of a minute, given its number since 1970."""
     return datetime.fromtimestamp(minute * MINUTE_SECONDS, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class CountedPost:
-    """A version of a post, in the minute to which it belongs."""
+    """A version of a post, assigned to its minute."""
 
     key: bytes
     minute: int
     order: tuple[bool, float, float, int]
-    """The greatest of a post's versions stands: edits before what was never edited, then by time of writing."""
+    """The greatest version of a post wins: an edit beats an unedited post, then the later one wins."""
     created: float
     label: SentimentLabel
     probabilities: tuple[float, float, float]
@@ -59,19 +59,19 @@ class CountedPost:
     hashtags: tuple[str, ...]
     words: frozenset[str]
     text: str
-    """Its first characters."""
+    """The start of the post's text."""
     prepared: str
-    """The first characters of what the model read, without the sign of a repost: the same for posts that differ in links
-    and mentions only."""
+    """The start of the text as prepared for the model, without a repost prefix; the same for posts that differ only in
+    links and mentions."""
     said: str
-    """The mark of the text, the same in all its copies."""
+    """Fingerprint of the text, the same for all copies."""
     url: str | None
     reposts: int
-    """As its network counted."""
+    """Number of reposts according to the network."""
 
 
 def count_post(enriched: EnrichedPost, record_ms: int, offset: int) -> CountedPost:
-    """What is counted of a post, whose record has this time and offset."""
+    """Return the data to count of a post, given the timestamp and the offset of its record."""
     post, sentiment = enriched.post, enriched.sentiment
     prepared = prepare(post.text)
     text = original(prepared)[:TEXT_CHARACTERS]

@@ -1,4 +1,4 @@
-"""What stands on `pulse.minutes` already of a partition: what is final there is never written again."""
+"""Resume state of a partition, rebuilt from `pulse.minutes`: final parts are never written again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streams.minutes.post import minute_of
 
 
 class _Head(msgspec.Struct):
-    """As much of a `PulseMinute` as has to be known."""
+    """The fields of a `PulseMinute` that are needed here."""
 
     minute: Time
     hashtag: str
@@ -21,7 +21,7 @@ class _Head(msgspec.Struct):
     final: bool = False
 
     @property
-    def ends_a_turn(self) -> bool:
+    def ends_batch(self) -> bool:
         return self.watermark > self.minute
 
 
@@ -30,28 +30,28 @@ _HEAD = msgspec.json.Decoder(_Head)
 
 @dataclass
 class ResumeState:
-    """The parts of one partition, as far as its next worker must know them."""
+    """What the next worker of a partition must know about its published parts."""
 
     done_until: int = 0
-    """Minutes before it are final, with all that has to be written of them."""
+    """Minutes before this one are final and completely written."""
     begun: set[str] = field(default_factory=set)
-    """The hashtags of that minute which have their final parts: a worker was killed before it had written the others."""
+    """Hashtags of that minute whose final parts exist: a worker was killed before writing the others."""
     since: dict[str, int] = field(default_factory=dict)
-    """The first minute of each hashtag."""
+    """First minute of each hashtag."""
 
 
 class KnownParts:
-    """Reads `pulse.minutes` from its start on.
+    """Rebuilds the resume states from `pulse.minutes`, read from the start.
 
-    Final parts are written in the order of their minutes, the last of them at the end of a turn, and nothing is
-    acknowledged before that one is written. Where it is missing, all posts of its minute are read again.
+    Final parts are written in order of their minutes, the last one at the end of a batch of parts, and nothing is
+    acknowledged before it is written. If it is missing, all posts of its minute are read again.
     """
 
     def __init__(self) -> None:
         self._known: dict[int, ResumeState] = {}
 
     def add(self, value: bytes | None) -> None:
-        """Takes a record's value; what is no part is passed over."""
+        """Add the value of a record; anything but a part is ignored."""
         try:
             head = _HEAD.decode(value or b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -62,7 +62,7 @@ class KnownParts:
             known.since[head.hashtag] = min(minute, known.since.get(head.hashtag, minute))
         if not head.final or minute < known.done_until:
             return
-        if head.ends_a_turn:
+        if head.ends_batch:
             known.done_until, known.begun = minute + 1, set()
         elif minute == known.done_until:
             known.begun.add(head.hashtag)

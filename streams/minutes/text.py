@@ -1,6 +1,7 @@
-"""What the text of a post holds, in any script: words and questions.
+"""Extracts words, questions and fingerprints from a post's text, in any script.
 
-Texts come as the model reads them (`models.text.prepare`): links and mentions are placeholders, invisible characters gone.
+Texts are given as prepared for the model (`models.text.prepare`): with placeholders for links and mentions, and without
+invisible characters.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ _QUESTION_MARKS = re.compile(
 _PLACEHOLDER = re.compile(r"@user\b|\bhttp\b")
 _HASHTAG = re.compile(r"[#\uff03][^\s#\uff03]+")
 _REPOST = re.compile(r"rt @\S+:? ", re.IGNORECASE)
-_MARK_BYTES = 6
-_INSIDE_A_WORD = "\u200c\u200d'\u2019"
-# scripts that put no space between words: there, neighbouring characters stand for words
+_FINGERPRINT_BYTES = 6
+_INSIDE_WORDS = "\u200c\u200d'\u2019"
+# scripts without spaces between words, where pairs of neighbouring characters are used as words
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 )
@@ -31,34 +32,34 @@ _STOP_WORDS = frozenset(files(__package__).joinpath("stop_words.txt").read_text(
 
 
 def is_question(prepared: str) -> bool:
-    """Whether a question mark of any script stands outside the links."""
+    """Return whether the text contains a question mark of any script, outside links."""
     return _QUESTION_MARKS.search(prepared) is not None
 
 
 def is_repost(text: str) -> bool:
-    """Whether it begins with the old-style sign of a repost (RT @somebody: …)."""
+    """Return whether the text starts with an old-style repost prefix (`RT @user: `)."""
     return _REPOST.match(text) is not None
 
 
 def original(text: str) -> str:
-    """Without that sign."""
+    """Return the text without a repost prefix."""
     return _REPOST.sub("", text, count=1)
 
 
 def same_text(text: str) -> str:
-    """What two posts of one text have in common: without case, spacing and the sign of a repost."""
+    """Return a form that is equal for copies of a text: ignores case, spacing and a repost prefix."""
     return " ".join(original(text).casefold().split())
 
 
 def fingerprint(text: str) -> str:
-    """A short name of a text, to find it again."""
-    return hashlib.blake2b(same_text(text).encode(errors="replace"), digest_size=_MARK_BYTES).hexdigest()
+    """Return a short hash that is equal for copies of a text."""
+    return hashlib.blake2b(same_text(text).encode(errors="replace"), digest_size=_FINGERPRINT_BYTES).hexdigest()
 
 
 def words(prepared: str) -> frozenset[str]:
-    """The distinct words, lower case: no stop-words, numbers, links, mentions or hashtags.
+    """Return the distinct words in lower case, without stop words, numbers, links, mentions and hashtags.
 
-    Where a script puts no spaces between words, each two neighbouring characters count as one.
+    In scripts without spaces between words, every pair of neighbouring characters counts as a word.
     """
     plain = _HASHTAG.sub(" ", _PLACEHOLDER.sub(" ", prepared))
     plain = nfkc(plain).lower()
@@ -67,15 +68,15 @@ def words(prepared: str) -> frozenset[str]:
 
 
 def _runs(text: str) -> Iterator[str]:
-    for is_word, characters in groupby(text, _belongs_to_a_word):
+    for is_word, characters in groupby(text, _is_word_character):
         if is_word:
-            run = "".join(characters).strip(_INSIDE_A_WORD)
+            run = "".join(characters).strip(_INSIDE_WORDS)
             if any(map(str.isalpha, run)):
                 yield run
 
 
-def _belongs_to_a_word(character: str) -> bool:
-    return character.isalnum() or character in _INSIDE_A_WORD or is_mark(character)
+def _is_word_character(character: str) -> bool:
+    return character.isalnum() or character in _INSIDE_WORDS or is_mark(character)
 
 
 def _split(run: str) -> Iterator[str]:
@@ -92,7 +93,7 @@ def _split(run: str) -> Iterator[str]:
 
 
 def _clusters(run: str) -> list[str]:
-    """Characters with their marks."""
+    """Split into characters, each with its combining marks."""
     found: list[str] = []
     for character in run:
         if found and is_mark(character):

@@ -1,4 +1,4 @@
-"""Spikes: turns of the mood and of the volume, found in the minutes of a hashtag. No Kafka and no wall clock in here."""
+"""Detection of spikes in the minutes of a hashtag. This package uses neither Kafka nor the wall clock."""
 
 from streams.spikes.counts import MinuteCounts, merge_parts
 from streams.spikes.detector import Detector

@@ -1,4 +1,4 @@
-"""What the detector reads: how many posts a hashtag had in a minute, and how many of them were negative."""
+"""The input of the detector: the number of posts and of negative posts of a hashtag in a minute."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from streams.contracts import PulseMinute
 
 @dataclass(frozen=True, slots=True)
 class MinuteCounts:
-    """A whole minute of event time of one hashtag. A minute without posts needs none."""
+    """The counts of one hashtag in one complete minute of event time. They may be omitted for minutes without posts."""
 
     minute: datetime
-    """Its begin, in UTC."""
+    """Start of the minute (UTC)."""
     hashtag: str
     posts: int = 0
     negative: int = 0
     neutral: int = 0
     positive: int = 0
     independent_posts: int | None = None
-    """Without reposts and with each text and each author counted once, where it is known: a text that is shared a hundred
-    times is one voice."""
+    """Posts without reposts, counting each text and each author once; None if unknown. A text shared a hundred times is
+    one independent post."""
     independent_negative: int | None = None
     said: Mapping[str, bool] = field(default_factory=dict, hash=False)
-    """Marks of the texts of independent posts, and whether they are negative: the next minutes may have them again."""
+    """Fingerprints of the independent posts' texts, and whether they are negative: later minutes may have copies."""
 
     @property
     def voices(self) -> tuple[int, int]:
-        """Independent posts, and the negative ones of them; all posts where nobody knows."""
+        """Independent posts and how many of them are negative; all posts if the independent ones are unknown."""
         if self.independent_posts is None or self.independent_negative is None:
             return self.posts, self.negative
         return self.independent_posts, self.independent_negative
 
 
 def merge_parts(parts: Sequence[PulseMinute]) -> MinuteCounts:
-    """The parts of one minute and hashtag, one a partition, as one. There must be at least one."""
+    """Merge the parts of one minute and hashtag, one per partition. There must be at least one part."""
     said: dict[str, bool] = {}
     n, k = sum(part.independent.posts for part in parts), sum(part.independent.negative for part in parts)
-    for mark, negative in (item for part in parts for item in part.said.items()):
-        if mark in said:  # one voice, whose copies came to several partitions
+    for fingerprint, negative in (item for part in parts for item in part.said.items()):
+        if fingerprint in said:  # copies in several partitions count once
             n, k = n - 1, k - negative
-        said.setdefault(mark, negative)
+        said.setdefault(fingerprint, negative)
     return MinuteCounts(
         minute=parts[0].minute,
         hashtag=parts[0].hashtag,

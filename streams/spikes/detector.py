@@ -1,4 +1,4 @@
-"""The detector: minutes in, turns out. Event time alone counts, so that the same minutes always give the same turns."""
+"""The detector turns minutes into spike events, by event time only: the same minutes always give the same events."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity, SensitivityNa
 
 
 class Detector:
-    """Watches any number of hashtags, each by itself.
+    """Watches any number of hashtags, each independently of the others.
 
-    Its state is made of the minutes it was fed and nothing else: after a restart the same minutes bring it back.
+    Its state depends only on the minutes it was fed: after a restart, feeding the same minutes restores it.
 
     >>> from datetime import UTC, datetime
     >>> minute = datetime(2026, 11, 1, 9, 31, tzinfo=UTC)
@@ -31,57 +31,62 @@ class Detector:
 
     @property
     def fed_until(self) -> datetime | None:
-        """The end of the last minute that was fed; None before the first."""
+        """End of the last minute fed; None before the first."""
         return None if self._next is None else time_of(self._next)
 
     def feed(self, minute: datetime, counts: Iterable[MinuteCounts] = ()) -> list[SpikeEvent]:
-        """One minute that is complete, with the counts of every hashtag that had posts in it, in any order.
+        """Process one complete minute, with the counts of every hashtag that had posts in it, in any order.
 
-        Minutes between the last one fed and this one had no posts. The turns come in order of time, then of hashtag and kind.
-        Raises ValueError for a minute that was fed before or is none, and for counts of another minute.
+        Minutes between the last one fed and this one are taken to have had no posts.
+
+        Returns:
+            The spike events in order of time, then of hashtag and kind.
+
+        Raises:
+            ValueError: The minute was already fed or is not the start of a minute, or the counts are of another minute.
         """
         number = _number(minute)
         if self._next is not None and number < self._next:
-            raise ValueError(f"the minute {minute:%Y-%m-%dT%H:%MZ} was fed before")
+            raise ValueError(f"the minute {minute:%Y-%m-%dT%H:%MZ} was already fed")
         fed = {each.hashtag: each for each in counts}
         for each in fed.values():
             if each.minute != minute:
                 raise ValueError(
-                    f"counts of {each.minute:%Y-%m-%dT%H:%MZ} came with the minute {minute:%Y-%m-%dT%H:%MZ}"
+                    f"counts of {each.minute:%Y-%m-%dT%H:%MZ} were fed with the minute {minute:%Y-%m-%dT%H:%MZ}"
                 )
-        turns = self.advance(minute)
+        events = self.advance(minute)
         for hashtag in fed:
             if hashtag not in self._watches:
                 self._watches[hashtag] = HashtagWatch(hashtag, number, self.sensitivity)
-        return turns + self._step(number, fed)
+        return events + self._step(number, fed)
 
     def advance(self, until: datetime) -> list[SpikeEvent]:
-        """Every minute before `until` is complete: those that were not fed had no posts."""
-        turns: list[SpikeEvent] = []
+        """Complete every minute before `until`: minutes that were not fed are taken to have had no posts."""
+        events: list[SpikeEvent] = []
         end = _number(until)
         while self._next is not None and self._next < end:
             if not self._awake:
                 self._next = end
                 break
-            turns += self._step(self._next, {})
-        return turns
+            events += self._step(self._next, {})
+        return events
 
     def _step(self, number: int, fed: dict[str, MinuteCounts]) -> list[SpikeEvent]:
         self._next = number + 1
         none = MinuteCounts(time_of(number), "")
-        turns: list[SpikeEvent] = []
+        events: list[SpikeEvent] = []
         for hashtag in sorted(self._awake | fed.keys()):
             watch = self._watches[hashtag]
-            turns += watch.step(number, fed.get(hashtag, none))
+            events += watch.step(number, fed.get(hashtag, none))
             if watch.is_awake:
                 self._awake.add(hashtag)
             else:
                 self._awake.discard(hashtag)
-        return turns
+        return events
 
 
 def _number(minute: datetime) -> int:
     number, rest = divmod(minute - EPOCH, MINUTE)
     if rest:
-        raise ValueError(f"{minute} is not the begin of a minute")
+        raise ValueError(f"{minute} is not the start of a minute")
     return number

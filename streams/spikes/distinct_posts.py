@@ -1,4 +1,4 @@
-"""How many voices spoke in a minute: independent posts, of which a text that was said a while ago is none."""
+"""Counts the independent posts of a minute. Copies of a text seen in the last 30 minutes are not counted again."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ _STORM_MINUTES = 30
 
 
 class DistinctPosts:
-    """Of one hashtag, minute by minute.
+    """Counts the independent posts of one hashtag, minute by minute.
 
-    Within a minute the counts say how many posts are independent. Where a text is copied for half an hour, it would be one
-    voice more in each: so it counts in the first minute of its storm alone.
+    The counts of a minute exclude only copies within that minute. A text that is copied for half an hour would count
+    once per minute, so it is counted only in the first minute of such a storm.
     """
 
     def __init__(self) -> None:
-        self._said: dict[str, int] = {}
-        """The last minute of each text, oldest first."""
+        self._last_seen: dict[str, int] = {}
+        """Last minute of each text, by fingerprint, oldest first."""
 
     def of(self, number: int, counts: MinuteCounts) -> tuple[int, int]:
-        """Independent posts of a minute (its number since 1970), and the negative ones of them."""
-        while self._said and number - next(iter(self._said.values())) > _STORM_MINUTES:
-            del self._said[next(iter(self._said))]
+        """Return the independent posts of a minute (numbered since 1970) and how many of them are negative."""
+        while self._last_seen and number - next(iter(self._last_seen.values())) > _STORM_MINUTES:
+            del self._last_seen[next(iter(self._last_seen))]
         n, k = counts.voices
-        for mark, negative in counts.said.items():
-            if self._said.pop(mark, None) is not None:
+        for fingerprint, negative in counts.said.items():
+            if self._last_seen.pop(fingerprint, None) is not None:
                 n, k = n - 1, k - negative
-            self._said[mark] = number
+            self._last_seen[fingerprint] = number
         return n, k

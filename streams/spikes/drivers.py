@@ -1,8 +1,8 @@
-"""What a spike has more of than its baseline.
+"""Finds the names that are over-represented in a spike compared with its baseline.
 
-The score is the log-odds ratio with an informative Dirichlet prior (Monroe, Colaresi and Quinn, "Fightin' Words", 2008), in
-standard deviations. The prior is what spike and baseline have together, with the weight of a few posts: a name that came
-twice proves nothing, and one that never came before does not divide by zero.
+The score is the log-odds ratio with an informative Dirichlet prior (Monroe, Colaresi and Quinn, "Fightin' Words",
+2008), in standard deviations. The prior is the frequency in spike and baseline together, with the weight of a few posts:
+a name that occurs twice proves nothing, and a new name does not cause a division by zero.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from collections.abc import Collection, Mapping, Sequence
 from streams.contracts import Driver
 
 PRIOR_POSTS = 20.0
-"""The weight of the prior."""
+"""Weight of the prior, in posts."""
 MIN_POSTS = 3
 MIN_SCORE = 2.5
-"""Of some hundred names that are compared, one or two get here by chance; the first ones are shown."""
+"""Of a few hundred names compared, one or two reach this by chance; only the strongest are shown."""
 MIN_LIFT = 1.3
-"""A surely larger share that is hardly larger explains nothing."""
+"""Minimum ratio of the shares: an increase that is certain but small explains nothing."""
 _HALF = 0.5
 _SAME_POSTS = 0.8
 _LONG_WORD = 4
 
 
 def score(posts: int, of: int, before: int, of_before: int) -> float:
-    """How surely a name is more frequent in `posts` of `of` than in `before` of `of_before`."""
+    """Return, in standard deviations, how much more frequent `posts` of `of` is than `before` of `of_before`."""
     prior = PRIOR_POSTS * (posts + before) / max(of + of_before, 1)
     rest = PRIOR_POSTS - prior + _HALF
     prior += _HALF
@@ -38,7 +38,7 @@ def score(posts: int, of: int, before: int, of_before: int) -> float:
 
 
 def drivers(spike: Mapping[str, int], of: int, before: Mapping[str, int], of_before: int, limit: int) -> list[Driver]:
-    """At most `limit` names that are over-represented, strongest first. Counts above `of` are taken for `of`."""
+    """Return at most `limit` over-represented names, strongest first. Counts above `of` are treated as `of`."""
     found = []
     for name, count in spike.items():
         posts, earlier = min(count, of), min(before.get(name, 0), of_before)
@@ -53,14 +53,15 @@ def drivers(spike: Mapping[str, int], of: int, before: Mapping[str, int], of_bef
 
 
 def distinct(found: Sequence[Driver], limit: int, texts: Collection[str] = ()) -> list[Driver]:
-    """One term for each thing that is said: of those in nearly the same posts, one inside the other (rex, #rex) or
-    together in one of the `texts` (casefolded), a hashtag stays, else the strongest that is no short word.
+    """Return at most `limit` terms, without terms that mean the same: a reposted text brings in all its words.
 
-    A text that is reposted brings all its words along.
+    Two terms mean the same if they occur in about the same number of posts, and one contains the other (rex, #rex) or
+    both occur in one of the `texts` (casefolded). Of these, a hashtag is kept, otherwise the strongest term that is not
+    a short word.
     """
     kept: list[Driver] = []
     for driver in found:
-        same = next((n for n, other in enumerate(kept) if _says_the_same(driver, other, texts)), None)
+        same = next((n for n, other in enumerate(kept) if _is_same(driver, other, texts)), None)
         if same is None:
             if len(kept) < limit:
                 kept.append(driver)
@@ -69,7 +70,7 @@ def distinct(found: Sequence[Driver], limit: int, texts: Collection[str] = ()) -
     return kept
 
 
-def _says_the_same(driver: Driver, other: Driver, texts: Collection[str]) -> bool:
+def _is_same(driver: Driver, other: Driver, texts: Collection[str]) -> bool:
     fewer, more = sorted((driver.posts, other.posts))
     if fewer < _SAME_POSTS * more:
         return False
@@ -82,7 +83,7 @@ def _rank(driver: Driver) -> int:
 
 
 def most_frequent(spike: Counter[str], of: int, before: Counter[str], of_before: int, limit: int) -> list[Driver]:
-    """What the baseline was mostly made of, beside what is left of it."""
+    """Return the most frequent names of the baseline, with the posts and share they still have in the spike."""
     return [
         Driver(
             name=name,

@@ -1,4 +1,4 @@
-"""An open spike: what came since it opened, and the turns it makes."""
+"""An open spike: its posts since it opened, and its events."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ MINUTE = timedelta(minutes=1)
 
 
 def time_of(number: int) -> datetime:
-    """The begin of a minute by its number since 1970."""
+    """Return the start of a minute, given its number since 1970."""
     return EPOCH + number * MINUTE
 
 
 @dataclass(slots=True)
 class Episode:
-    """Minutes are numbers since 1970."""
+    """An open spike. Minutes are numbered since 1970."""
 
     kind: SpikeKind
     hashtag: str
     opened: int
     known: int
-    """The minute whose end raised it."""
+    """The minute at whose end the spike was detected."""
     start: Sums
-    """Sums before it opened."""
+    """Running sums before it opened."""
     baseline: float | None = None
     usual_rate: float | None = None
     told_posts: int = 0
 
     def turn(self, state: SpikeState, number: int, total: Sums, closed: int | None = None) -> SpikeEvent:
-        """As it stands at the end of a minute; `closed` is its last minute."""
+        """Return the state of the spike at the end of a minute; `closed` is the last minute of a closed spike."""
         since = total.minus(self.start)
         self.told_posts = since.posts
         n, k = since.voices, since.negative_voices
@@ -60,5 +60,5 @@ class Episode:
         )
 
     def has_grown(self, total: Sums) -> bool:
-        """Whether it has twice the posts that were told last."""
+        """Return whether the spike has at least twice the posts of its last event."""
         return total.posts - self.start.posts >= 2 * max(1, self.told_posts)

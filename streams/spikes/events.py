@@ -1,4 +1,4 @@
-"""What the detector says: a spike opens, grows, closes."""
+"""Events of the detector: a spike opens, grows or closes."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from streams.contracts import Explanation, Spike, SpikeKind, SpikeState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpikeEvent:
-    """A spike as it stood at one minute's end. All times are event times in UTC."""
+    """The state of a spike at the end of a minute. All times are event times in UTC."""
 
     kind: SpikeKind
     hashtag: str
     state: SpikeState
     opened_at: datetime
-    """The begin of its first minute."""
+    """Start of the spike's first minute."""
     known_at: datetime
-    """The end of the minute that raised it; the same in all its turns."""
+    """End of the minute in which the spike was detected; the same in all its events."""
     at: datetime
-    """The end of the minute that made this turn."""
+    """End of the minute that caused this event."""
     closed_at: datetime | None = None
-    """The end of its last minute, which is found some minutes after it. Only in the turn that closes it."""
+    """End of the spike's last minute, recognised some minutes later. Only set in the event that closes it."""
     posts: int = 0
-    """Since it opened, every post counted."""
+    """Number of posts since it opened, including copies."""
     negative: int = 0
     share: float | None = None
-    """Of negative posts among the independent ones since it opened, with its interval of 95 %; None without posts."""
+    """Share of negative posts among the independent posts since it opened; None without posts. `low` and `high` are its
+    95 % confidence interval."""
     low: float | None = None
     high: float | None = None
     baseline: float | None = None
-    """The share that was usual when it opened; None when nobody knows."""
+    """Usual share when it opened; None if unknown."""
     rate: float | None = None
-    """Posts a minute since it opened."""
+    """Posts per minute since it opened."""
     usual_rate: float | None = None
-    """Posts a minute that were usual when it opened."""
+    """Usual posts per minute when it opened."""
 
     @property
     def id(self) -> str:
-        """The same in every turn of the spike, and whenever the same minutes are read again."""
+        """The same in all events of the spike, and whenever the same minutes are read again."""
         return f"{self.kind}:{self.hashtag}:{self.opened_at:%Y-%m-%dT%H:%M:%SZ}"
 
     def as_message(self, sensitivity: str, explanation: Explanation | None = None) -> Spike:
-        """The message of `alerts.spikes`."""
+        """Return the message for `alerts.spikes`."""
         return Spike(
             id=self.id,
             kind=self.kind,

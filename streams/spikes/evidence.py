@@ -1,4 +1,4 @@
-"""How surely a share rose, in nats, and the interval of a share."""
+"""Evidence in nats that a share rose or returned to usual, and the confidence interval of a share."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _Z_95 = 1.959964
 
 
 def likelihood_ratio(k: float, n: float, usual: float, weight: float) -> float:
-    """Logarithm of the likelihood ratio: `k` of `n` against a usual share that `weight` posts told; 0 where it did not rise.
+    """Return the log likelihood ratio that `k` of `n` is above a usual share known from `weight` posts; 0 if it is not.
 
-    With a usual share that is known for certain (an infinite weight) it is n · KL(k/n ‖ usual).
+    If the usual share is known for certain (an infinite weight), this is n · KL(k/n ‖ usual).
     """
     if k <= usual * n:
         return 0.0
@@ -28,12 +28,12 @@ def _part(share: float, against: float) -> float:
 
 
 def return_likelihood_ratio(k: int, n: int, usual: float, spike: float) -> float:
-    """Logarithm of the likelihood ratio of one minute: for the usual share, against that of a spike."""
+    """Return the log likelihood ratio of one minute for the usual share against the share of a spike."""
     return k * log(usual / spike) + (n - k) * log((1 - usual) / (1 - spike))
 
 
 def interval(k: float, n: float) -> tuple[float, float]:
-    """Wilson's interval (95 %) of a share of `k` in `n` > 0."""
+    """Return the 95 % Wilson interval of the share `k` of `n` (`n` > 0)."""
     share, z2 = k / n, _Z_95**2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z_95 * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)

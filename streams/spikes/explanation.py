@@ -1,4 +1,4 @@
-"""What drives a spike: what its minutes have more of than those before it."""
+"""Explains a spike by what is over-represented in its minutes compared with the minutes before."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from streams.spikes.term_counts import TermCounts, all_posts, count_terms, excer
 _TERMS = 8
 _OTHERS = 5
 _EXCERPTS = 5
-_MORE = 4
-"""So many times the terms are looked at before those that say the same are left out."""
+_CANDIDATES = 4
+"""Candidates examined per term shown, before terms that mean the same are removed."""
 _MIN_NEGATIVE_BEFORE = 30
-"""With fewer negative posts before it, a negative spike is compared with all posts."""
+"""With fewer negative posts in its baseline, a negative spike is compared with all posts."""
 _LIKELY_NEGATIVE = 0.5
-_TELLING_TERMS = 3
-"""A post that has so many of the terms is as typical as can be."""
+_MAX_MATCHING_TERMS = 3
+"""A post with this many of the terms is as typical as possible."""
 
 
 def explain(
@@ -38,12 +38,12 @@ def explain(
     rate: float | None = None,
     usual_rate: float | None = None,
 ) -> Explanation:
-    """Compares the minutes of a spike with those of its baseline; parts of several partitions may stand side by side.
+    """Compare the minutes of a spike with those of its baseline; the minutes may be parts of several partitions.
 
-    Negative posts are compared with negative ones in a negative spike, all posts in a volume spike. A silence has nothing
-    to compare: its terms, topics and posts are those of the baseline, where `Driver.posts` and `share` are what is left of
-    them. The figures are those of the `Spike` and stand in the summary; what is not given is counted from the minutes.
-    The work grows with the entries of the minutes: a day of full minutes takes about a second.
+    A negative spike compares negative posts with negative posts, a volume spike all posts. A silence has nothing to
+    compare: its terms, topics and posts are those of the baseline, and `Driver.posts` and `Driver.share` are what
+    remains of them. The keyword arguments are the figures of the `Spike` for the summary; missing figures are counted
+    from the minutes. The time grows with the entries of the minutes: a day of full minutes takes about a second.
     """
     now, before = newest(spike_minutes), newest(baseline_minutes)
     count = negative_posts if kind == "negative" else all_posts
@@ -83,7 +83,7 @@ _PARTS = ("topics", "campaign_topics", "languages", "sources")
 
 
 def _driving(spike: TermCounts, before: TermCounts, hashtag: str, texts: set[str]) -> dict[str, list[Driver]]:
-    terms = drivers(_others(spike.terms, hashtag), spike.posts, before.terms, before.posts, _TERMS * _MORE)
+    terms = drivers(_others(spike.terms, hashtag), spike.posts, before.terms, before.posts, _TERMS * _CANDIDATES)
     found = {"terms": distinct(terms, _TERMS, texts)}
     for part in _PARTS:
         found[part] = drivers(getattr(spike, part), spike.posts, getattr(before, part), before.posts, _OTHERS)
@@ -91,7 +91,7 @@ def _driving(spike: TermCounts, before: TermCounts, hashtag: str, texts: set[str
 
 
 def _usual(spike: TermCounts, before: TermCounts, hashtag: str) -> dict[str, list[Driver]]:
-    """Of the terms the hashtags, where there are any: what people chose to be found by."""
+    """Return the most frequent names of the baseline; its terms are the hashtags, if any, since authors chose them."""
     terms = _others(before.terms, hashtag)
     tags = Counter({name: n for name, n in terms.items() if name.startswith("#")})
     found = {"terms": most_frequent(spike.terms, spike.posts, tags or terms, before.posts, _TERMS)}
@@ -101,7 +101,7 @@ def _usual(spike: TermCounts, before: TermCounts, hashtag: str) -> dict[str, lis
 
 
 def _others(terms: Counter[str], hashtag: str) -> Counter[str]:
-    """Without the hashtag itself, which every post has."""
+    """Return the terms without the hashtag itself, which every post has."""
     itself = hashtag.casefold()
     return Counter({name: n for name, n in terms.items() if name.casefold().removeprefix("#") != itself})
 
@@ -123,18 +123,26 @@ def _top(of: TermCounts, part: str, at_least: int = 1) -> tuple[str, float]:
 
 
 def _typical(kind: SpikeKind, minutes: Sequence[PulseMinute], terms: Sequence[Driver]) -> tuple[Excerpt, ...]:
-    """Negative posts, first those that have most of the terms; where the spike is not one of mood, only such."""
+    """Return typical negative posts, most terms first; for other kinds of spikes, only posts with terms."""
     names = [term.name.casefold() for term in terms]
 
-    def telling(excerpt: Excerpt) -> int:
+    def matching_terms(excerpt: Excerpt) -> int:
         text = same_text(excerpt.text)
-        return min(sum(name in text for name in names), _TELLING_TERMS)
+        return min(sum(name in text for name in names), _MAX_MATCHING_TERMS)
 
     found = excerpts(minutes, lambda minute: minute.evidence.negative)
     ranked = [
-        (-telling(excerpt), -excerpt.negative, -excerpt.shared, excerpt.created_at, excerpt.source, excerpt.id, excerpt)
+        (
+            -matching_terms(excerpt),
+            -excerpt.negative,
+            -excerpt.shared,
+            excerpt.created_at,
+            excerpt.source,
+            excerpt.id,
+            excerpt,
+        )
         for excerpt in found
-        if excerpt.negative >= _LIKELY_NEGATIVE and (kind == "negative" or telling(excerpt))
+        if excerpt.negative >= _LIKELY_NEGATIVE and (kind == "negative" or matching_terms(excerpt))
     ]
     return tuple(row[-1] for row in sorted(ranked, key=lambda row: row[:-1])[:_EXCERPTS])
 

@@ -1,4 +1,4 @@
-"""All kinds of spikes of one hashtag. It sleeps while nothing can be raised: most hashtags have a handful of posts."""
+"""Watches one hashtag for all kinds of spikes; inactive while no spike is possible, as for most hashtags."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ from streams.spikes.silence import SilenceWatch
 from streams.spikes.volume import VolumeWatch
 
 _FORGOTTEN_MINUTES = 14 * DAY_MINUTES
-"""A hashtag that comes back after so long begins anew."""
+"""A hashtag that returns after this long starts from scratch."""
 
 
 class HashtagWatch:
-    """Minutes are numbers since 1970."""
+    """Watches one hashtag. Minutes are numbered since 1970."""
 
     def __init__(self, hashtag: str, first: int, sensitivity: Sensitivity) -> None:
         self._hashtag = hashtag
         self._sensitivity = sensitivity
-        self._least_posts = min(sensitivity.min_posts, sensitivity.min_surge_posts)
-        self._begin(first)
+        self._min_posts = min(sensitivity.min_posts, sensitivity.min_surge_posts)
+        self._reset(first)
 
-    def _begin(self, first: int) -> None:
+    def _reset(self, first: int) -> None:
         self._recent = RunningSums()
-        self._voices = DistinctPosts()
+        self._distinct_posts = DistinctPosts()
         self._kinds = [
             kind(self._hashtag, first, self._sensitivity) for kind in (NegativeWatch, SilenceWatch, VolumeWatch)
         ]
         self._next = first
         self._posts = 0
         self._last = first
-        self._waiting: dict[int, MinuteCounts] = {}
+        self._pending: dict[int, MinuteCounts] = {}
         self.is_awake = False
 
     def step(self, number: int, counts: MinuteCounts) -> list[SpikeEvent]:
-        """A minute; while it sleeps, only those with posts."""
+        """Process a minute; while `is_awake` is false, only minutes with posts need to be passed."""
         if counts.posts:
             if number - self._last > _FORGOTTEN_MINUTES:
-                self._begin(number)
+                self._reset(number)
             self._posts += counts.posts
             self._last = number
         if not self.is_awake:
-            self._waiting[number] = counts
-            if self._posts < self._least_posts:
+            self._pending[number] = counts
+            if self._posts < self._min_posts:
                 return []
-            # What it slept through raised nothing, but it counts for what is usual.
-            turns = [turn for missed in range(self._next, number + 1) for turn in self._look(missed)]
-            self._waiting.clear()
+            # The skipped minutes could not open a spike, but they count towards the baseline.
+            events = [event for missed in range(self._next, number + 1) for event in self._process_pending(missed)]
+            self._pending.clear()
             self.is_awake = True
-            return turns
-        turns = self._take(number, counts)
+            return events
+        events = self._process(number, counts)
         self.is_awake = number - self._last < KEPT_MINUTES or any(kind.is_open for kind in self._kinds)
-        return turns
+        return events
 
-    def _look(self, number: int) -> list[SpikeEvent]:
-        return self._take(number, self._waiting.get(number) or MinuteCounts(time_of(number), self._hashtag))
+    def _process_pending(self, number: int) -> list[SpikeEvent]:
+        return self._process(number, self._pending.get(number) or MinuteCounts(time_of(number), self._hashtag))
 
-    def _take(self, number: int, counts: MinuteCounts) -> list[SpikeEvent]:
+    def _process(self, number: int, counts: MinuteCounts) -> list[SpikeEvent]:
         self._next = number + 1
-        self._recent.add(counts, *self._voices.of(number, counts))
-        return [turn for kind in self._kinds for turn in kind.step(number, counts, self._recent)]
+        self._recent.add(counts, *self._distinct_posts.of(number, counts))
+        return [event for kind in self._kinds for event in kind.step(number, counts, self._recent)]

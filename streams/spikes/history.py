@@ -1,4 +1,4 @@
-"""Past minutes, from a file or from the lake, in the order in which the detector takes them."""
+"""Reads past minutes from a file or from the lake, in the order that the detector requires."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ from streams.spikes.episode import EPOCH
 
 _FETCHED_ROWS = 10_000
 
-# Voices as in `PulseMinute`, which each partition counts by itself: of its posts a text and an author counts once.
+# Independent posts as in `PulseMinute`: each text and each author counts once per partition.
 _LAKE_MINUTES = """
 with tagged as (
     select date_trunc('minute', least(created_at, coalesce(collected_at, created_at))) as minute,
         unnest(list_distinct(hashtags)) as hashtag, kafka_partition as partition, sentiment,
-        if(repost_of is null, said(text), '') as mark, source, author, created_at, source || ':' || id as key
+        if(repost_of is null, text_fingerprint(text), '') as fingerprint, source, author, created_at,
+        source || ':' || id as key
     from posts where run = $1
-), marked as (
-    select *, mark <> ''
-        and row_number() over (partition by minute, hashtag, partition, mark order by created_at, key) = 1
+), with_independence as (
+    select *, fingerprint <> ''
+        and row_number() over (partition by minute, hashtag, partition, fingerprint order by created_at, key) = 1
         and (coalesce(author, '') = '' or row_number() over (
-            partition by minute, hashtag, partition, source, author, mark = '' order by created_at, key
+            partition by minute, hashtag, partition, source, author, fingerprint = '' order by created_at, key
         ) = 1) as independent
     from tagged where len($2::varchar[]) = 0 or list_contains($2::varchar[], hashtag)
 ), counted as (
     select minute, hashtag, count(*) as posts, count(*) filter (sentiment = 'negative') as negative,
         count(*) filter (sentiment = 'neutral') as neutral, count(*) filter (sentiment = 'positive') as positive,
-        coalesce(histogram(mark) filter (independent and sentiment = 'negative'), map()) as negative_marks,
-        coalesce(histogram(mark) filter (independent and sentiment <> 'negative'), map()) as other_marks
-    from marked group by minute, hashtag
+        coalesce(histogram(fingerprint) filter (independent and sentiment = 'negative'), map()) as negative_texts,
+        coalesce(histogram(fingerprint) filter (independent and sentiment <> 'negative'), map()) as other_texts
+    from with_independence group by minute, hashtag
 )
-select minute, hashtag, posts, negative, neutral, positive, map_keys(negative_marks), map_keys(other_marks)
+select minute, hashtag, posts, negative, neutral, positive, map_keys(negative_texts), map_keys(other_texts)
 from counted order by minute, hashtag
 """
 
@@ -59,9 +60,10 @@ class _Line(msgspec.Struct):
 
 
 def read_file(path: Path) -> Iterator[MinuteCounts]:
-    """The minutes of a file with a JSON object a line, in order of time.
+    """Read the minutes of a JSON Lines file that is sorted by time.
 
-    Raises BadInput with the file and the line of the first one that cannot be used.
+    Raises:
+        BadInput: The file cannot be read or a line is invalid; names the file and the line.
     """
     try:
         with path.open("rb") as lines:
@@ -71,7 +73,11 @@ def read_file(path: Path) -> Iterator[MinuteCounts]:
 
 
 def read_lines(lines: BinaryIO | Iterable[bytes], name: str) -> Iterator[MinuteCounts]:
-    """The same of open lines; `name` stands in the errors."""
+    """Read minutes from lines of JSON that are sorted by time; `name` identifies the input in errors.
+
+    Raises:
+        BadInput: A line is invalid.
+    """
     decoder = msgspec.json.Decoder(_Line)
     newest, hashtags = EPOCH, set[str]()
     for number, line in enumerate(lines, 1):
@@ -92,56 +98,63 @@ def read_lines(lines: BinaryIO | Iterable[bytes], name: str) -> Iterator[MinuteC
 
 
 def read_lake(lake: Path | str, run: str, hashtags: Sequence[str] = ()) -> Iterator[MinuteCounts]:
-    """The minutes of the posts of a run as the lake holds them now: with late posts and edits, without deleted ones.
+    """Read the minutes of a run's posts as they are in the lake now: with late posts and edits, without deleted posts.
 
-    `hashtags`: those that are watched; all where none is named.
-    Raises BadInput when it holds none, or cannot be read; Unavailable, Refused.
+    Args:
+        hashtags: The hashtags to count; all if empty.
+
+    Raises:
+        BadInput: The lake cannot be read or has no such posts.
+        Unavailable: The lake cannot be reached; retrying may help.
+        Refused: The lake refuses the credentials or rights.
     """
     connection = connect(lake)
-    connection.create_function("said", _said, ["VARCHAR"], "VARCHAR")
+    connection.create_function("text_fingerprint", _fingerprint, ["VARCHAR"], "VARCHAR")
     cursor = connection.execute(_LAKE_MINUTES, [run, list(hashtags)])
     rows = cursor.fetchmany(_FETCHED_ROWS)
     if not rows:
         tags = f" with one of the campaign's hashtags ({', '.join(hashtags)})" if hashtags else ""
-        raise BadInput(f"the lake {lake} holds no posts of the run {run}{tags}: `tagpulse runs list` names its runs")
+        raise BadInput(f"the lake {lake} holds no posts of the run {run}{tags}: `tagpulse runs list` lists its runs")
     while rows:
         yield from map(_stored, rows)
         rows = cursor.fetchmany(_FETCHED_ROWS)
 
 
 def by_minute(counts: Iterable[MinuteCounts]) -> Iterator[tuple[datetime, list[MinuteCounts]]]:
-    """Each minute with the counts of its hashtags."""
+    """Group counts by minute."""
     for minute, group in groupby(counts, key=lambda each: each.minute):
         yield minute, list(group)
 
 
-def _said(text: str) -> str:
-    """The mark of a text, empty for a repost."""
+def _fingerprint(text: str) -> str:
+    """Return the fingerprint of a text, empty for a repost."""
     prepared = prepare(text)
     return "" if is_repost(prepared) else fingerprint(original(prepared)[:TEXT_CHARACTERS])
 
 
 def _stored(row: tuple[Any, ...]) -> MinuteCounts:
-    minute, hashtag, posts, negative, neutral, positive, negative_marks, other_marks = row
-    said = dict.fromkeys(other_marks, False) | dict.fromkeys(negative_marks, True)
+    minute, hashtag, posts, negative, neutral, positive, negative_texts, other_texts = row
+    said = dict.fromkeys(other_texts, False) | dict.fromkeys(negative_texts, True)
     return MinuteCounts(minute, hashtag, posts, negative, neutral, positive, len(said), sum(said.values()), said)
 
 
 def _counts(line: _Line) -> MinuteCounts:
-    # datetime.astimezone costs more than all the rest, and times are in UTC already
+    # datetime.astimezone costs more than everything else here, and most times are already in UTC
     offset = line.minute.utcoffset()
     minute = line.minute if not offset else line.minute.astimezone(EPOCH.tzinfo)
     if minute.second or minute.microsecond:
-        raise ValueError(f"{line.minute} is not the begin of a minute")
+        raise ValueError(f"{line.minute} is not the start of a minute")
     if minute < EPOCH:
         raise ValueError(f"{line.minute} is before 1970")
     if line.negative + line.neutral + line.positive > line.posts:
         raise ValueError(
-            f"{line.negative} negative, {line.neutral} neutral and {line.positive} positive of {line.posts} posts"
+            f"{line.negative} negative, {line.neutral} neutral and {line.positive} positive exceed {line.posts} posts"
         )
     n, k = line.independent_posts, line.independent_negative
     if (n is None) != (k is None):
-        raise ValueError("independent_posts and independent_negative come together")
+        raise ValueError("independent_posts and independent_negative must be given together")
     if n is not None and k is not None and not k <= n <= line.posts:
-        raise ValueError(f"{k} of {n} independent posts, of {line.posts}")
+        raise ValueError(
+            f"{k} of {n} independent posts are negative, of {line.posts} posts: the numbers contradict each other"
+        )
     return MinuteCounts(minute, line.hashtag, line.posts, line.negative, line.neutral, line.positive, n, k)

@@ -1,4 +1,4 @@
-"""The last minutes of a hashtag, as running sums: a window is a difference."""
+"""Running sums over the last minutes of a hashtag: the sum of a window is a difference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEPT_MINUTES = 240
 
 
 class Sums(NamedTuple):
-    """Everything up to a minute: all posts and the independent ones."""
+    """Cumulative counts up to a minute: all posts, and the independent ones (`voices`)."""
 
     posts: int
     negative: int
@@ -19,30 +19,30 @@ class Sums(NamedTuple):
     negative_voices: int
 
     def minus(self, other: Sums) -> Sums:
-        """What came after `other`."""
+        """Return the counts since `other`."""
         return Sums(*(one - two for one, two in zip(self, other, strict=True)))
 
 
 class RunningSums:
-    """The sums of the last hours."""
+    """Running sums of the last four hours."""
 
     def __init__(self) -> None:
         self.total = Sums(0, 0, 0, 0)
         self.sums = deque([self.total], maxlen=KEPT_MINUTES + 1)
-        """At the end of each minute, the newest last."""
+        """Sums at the end of each minute, newest last."""
 
     def add(self, counts: MinuteCounts, n: int, k: int) -> None:
-        """The next minute, with its independent posts and the negative ones of them."""
+        """Add the next minute, with `n` independent posts of which `k` are negative."""
         if counts.posts:
             posts, negative, voices, negative_voices = self.total
             self.total = Sums(posts + counts.posts, negative + counts.negative, voices + n, negative_voices + k)
         self.sums.append(self.total)
 
     def before(self, minutes: int) -> Sums:
-        """Everything up to `minutes` ago, or to the oldest minute that is kept."""
+        """Return the sums up to `minutes` ago, or up to the oldest minute kept."""
         return self.sums[max(-1 - minutes, -len(self.sums))]
 
     def rate(self, minutes: int) -> float | None:
-        """Posts a minute before `minutes` ago, as far as the minutes are kept; None when none is."""
+        """Return the posts per minute before `minutes` ago, over the minutes kept; None if there are none."""
         known = len(self.sums) - 1 - minutes
         return (self.before(minutes).posts - self.sums[0].posts) / known if known > 0 else None

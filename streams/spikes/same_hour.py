@@ -1,4 +1,4 @@
-"""The same hour of earlier days."""
+"""Counts at the same time of day on earlier days."""
 
 from __future__ import annotations
 
@@ -6,33 +6,32 @@ DAY_MINUTES = 1_440
 _SLOT_MINUTES = 15
 _SLOTS = DAY_MINUTES // _SLOT_MINUTES
 _NEAR_SLOTS = 4
-"""Slots on either side that tell of the same hour."""
-_FORGETTING = 0.75
-"""A day."""
+"""Neighbouring slots on either side that count as the same hour."""
+_DAILY_DECAY = 0.75
 
 
 class SameHour:
-    """Posts and negative posts by the time of day, the newest days weighing most. The day is that of UTC."""
+    """Posts and negative posts by time of day (UTC); recent days have the greatest weight."""
 
     def __init__(self, first: int) -> None:
-        """`first` is the first minute that will be told; minutes are numbers since 1970."""
+        """Create empty counts; `first` is the first minute that will be added. Minutes are numbered since 1970."""
         self._first_day = first // DAY_MINUTES
         self._slots = [(0.0, 0.0)] * _SLOTS
         self._days = [-1] * _SLOTS
         self._cached = (-1, 0.0, 0.0)
 
     def add(self, number: int, posts: float, negative: float) -> None:
-        """A minute."""
+        """Add a minute."""
         day, slot = divmod(number // _SLOT_MINUTES, _SLOTS)
         n, k = self._slots[slot]
         if self._days[slot] != day:
-            fade = _FORGETTING ** (day - self._days[slot])
+            fade = _DAILY_DECAY ** (day - self._days[slot])
             n, k = n * fade, k * fade
             self._days[slot] = day
         self._slots[slot] = n + posts, k + negative
 
     def around(self, number: int) -> tuple[float, float]:
-        """Posts about this time of earlier days, and the negative ones."""
+        """Return the posts around this time on earlier days, and how many were negative."""
         at = number // _SLOT_MINUTES
         if self._cached[0] != at:
             n = k = 0.0
@@ -45,10 +44,10 @@ class SameHour:
         return self._cached[1:]
 
     def rate(self, number: int) -> float | None:
-        """Posts a minute at this time of earlier days; None when there were none."""
+        """Return the posts per minute at this time on earlier days; None if there were none."""
         day, slot = divmod(number // _SLOT_MINUTES, _SLOTS)
         days = day - self._first_day
         if days < 1 or self._days[slot] >= day:
             return None
-        weight = _FORGETTING * (1 - _FORGETTING**days) / (1 - _FORGETTING)
-        return self._slots[slot][0] * _FORGETTING ** (day - self._days[slot]) / weight / _SLOT_MINUTES
+        weight = _DAILY_DECAY * (1 - _DAILY_DECAY**days) / (1 - _DAILY_DECAY)
+        return self._slots[slot][0] * _DAILY_DECAY ** (day - self._days[slot]) / weight / _SLOT_MINUTES

@@ -1,4 +1,4 @@
-"""How much it takes to raise a spike: the three sensitivities, number by number."""
+"""The thresholds of the three sensitivities."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ SENSITIVITY_NAMES: tuple[SensitivityName, ...] = get_args(SensitivityName)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
-    """What is asked before a spike opens. Evidence is in nats: each more makes a false alarm about e times rarer."""
+    """The thresholds for opening a spike. Evidence is in nats: one more makes false alarms about e times rarer."""
 
     name: SensitivityName
     evidence: float
-    """That the share of negative posts rose."""
+    """Minimum evidence that the share of negative posts rose."""
     min_posts: int
-    """Independent posts in the window that shows it."""
+    """Minimum number of independent posts in the window."""
     min_rise: float
-    """The rise of the share that is worth an alarm."""
+    """Minimum rise of the share of negative posts."""
     surge: float
-    """How far above the usual the volume must be, in typical deviations of its logarithm."""
+    """Minimum volume above usual, in typical deviations of its logarithm."""
     min_surge_posts: int
-    """Posts in the quarter of an hour that surges."""
+    """Minimum number of posts in a quarter of an hour for a surge."""
     silent_posts: float
-    """Posts that should have come, before their absence is a silence."""
+    """Number of expected posts whose absence makes a silence."""
     cool_down_minutes: int
-    """After a negative spike or a silence closed, before another one may open."""
+    """Minutes after a negative spike or a silence closes before another one may open."""
     surge_cool_down_minutes: int
-    """After a volume spike closed, before another one that is not much greater may open."""
+    """Minutes after a volume spike closes before another one may open, unless it is much greater."""
 
 
 SENSITIVITIES: dict[SensitivityName, Sensitivity] = {

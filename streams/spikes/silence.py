@@ -1,4 +1,4 @@
-"""The silence: a hashtag that was alive stops. A night into which it fades is none."""
+"""Detects silences: an active hashtag stops. A gradual overnight decline does not count."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from streams.spikes.running_sums import RunningSums
 from streams.spikes.same_hour import DAY_MINUTES, SameHour
 from streams.spikes.sensitivity import Sensitivity
 
-_MEAN_LIVES = (20.0, 60.0, 240.0)
-"""Minutes over which the rate is taken; the least one counts, so that a fading hashtag is expected to fade on."""
-_LEAST_AGE = 60
-_LEAST_MINUTES, _MOST_MINUTES = 8, 60
-"""A hashtag that must be silent for longer to be missed was not alive."""
+_MEAN_LIFETIMES = (20.0, 60.0, 240.0)
+"""Averaging times of the rate, in minutes. The lowest rate counts: a fading hashtag is expected to keep fading."""
+_MIN_AGE = 60
+_MIN_MINUTES, _MAX_MINUTES = 8, 60
+"""A hashtag whose silence would only show after a longer pause was not active."""
 _GAPS = 2.0
-"""Times the longest pause of the last day."""
+"""Minimum length of a silence, relative to the longest pause of the last two days."""
 _GAP_DAYS = 2
 
 
 class SilenceWatch:
-    """Of one hashtag."""
+    """Watches one hashtag for silences."""
 
     kind: SpikeKind = "silence"
 
     def __init__(self, hashtag: str, first: int, sensitivity: Sensitivity) -> None:
         self._hashtag = hashtag
         self._first = first
-        self._wanted = sensitivity.silent_posts
+        self._min_expected = sensitivity.silent_posts
         self._cool_down = sensitivity.cool_down_minutes
         self._same_hour = SameHour(first)
-        self._decays = [exp(-1 / life) for life in _MEAN_LIVES]
-        self._sums = [0.0] * len(_MEAN_LIVES)
-        self._weights = [0.0] * len(_MEAN_LIVES)
+        self._decays = [exp(-1 / lifetime) for lifetime in _MEAN_LIFETIMES]
+        self._sums = [0.0] * len(_MEAN_LIFETIMES)
+        self._weights = [0.0] * len(_MEAN_LIFETIMES)
         self._last = first
         self._rate = self._expected = 0.0
         self._gaps: deque[tuple[int, int]] = deque()
-        """Pauses by the minute in which they ended, longest first."""
+        """Pauses as (minute in which it ended, length), longest first."""
         self._open: Episode | None = None
-        self._rests_until = first
+        self._cool_down_until = first
 
     @property
     def is_open(self) -> bool:
@@ -50,12 +50,12 @@ class SilenceWatch:
         return self._open is not None
 
     def step(self, number: int, counts: MinuteCounts, recent: RunningSums) -> list[SpikeEvent]:
-        """One minute, which `recent` already holds."""
+        """Process one minute, which `recent` already includes."""
         for index, decay in enumerate(self._decays):
             self._sums[index] = self._sums[index] * decay + counts.posts
             self._weights[index] = self._weights[index] * decay + 1
         if counts.posts:
-            return self._alive(number, counts, recent)
+            return self._on_posts(number, counts, recent)
         if number == self._last + 1:
             self._expected = 0.0
         usual = self._same_hour.rate(number)
@@ -64,10 +64,10 @@ class SilenceWatch:
         if self._open is not None:
             return [self._close(self._open, number + 1)] if pause >= DAY_MINUTES else []
         if (
-            not _LEAST_MINUTES <= pause <= _MOST_MINUTES
-            or self._expected < self._wanted
-            or self._last - self._first < _LEAST_AGE
-            or number < self._rests_until
+            not _MIN_MINUTES <= pause <= _MAX_MINUTES
+            or self._expected < self._min_expected
+            or self._last - self._first < _MIN_AGE
+            or number < self._cool_down_until
             or pause < _GAPS * self._longest_pause(number)
         ):
             return []
@@ -76,7 +76,7 @@ class SilenceWatch:
         )
         return [self._open.turn("open", number, recent.total)]
 
-    def _alive(self, number: int, counts: MinuteCounts, recent: RunningSums) -> list[SpikeEvent]:
+    def _on_posts(self, number: int, counts: MinuteCounts, recent: RunningSums) -> list[SpikeEvent]:
         self._same_hour.add(number, counts.posts, counts.negative)
         pause, spike = number - self._last - 1, self._open
         if pause and spike is None:
@@ -90,9 +90,9 @@ class SilenceWatch:
         return [self._close(spike, number)]
 
     def _close(self, spike: Episode, number: int) -> SpikeEvent:
-        """Before a minute that ends it: with a post, or after a day, when nobody waits any more."""
+        """Close the silence before minute `number`: the first with a post, or the end of the first day of silence."""
         self._open = None
-        self._rests_until = number + self._cool_down
+        self._cool_down_until = number + self._cool_down
         return spike.turn("closed", number, spike.start, number - 1)
 
     def _longest_pause(self, number: int) -> int:

@@ -1,4 +1,4 @@
-"""A spike in one or two sentences of plain text."""
+"""Summarises a spike in one or two sentences of plain text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from streams.contracts import Driver, Explanation, SpikeKind
 from streams.text.safe_text import readable
 
-_MUCH = 0.3
-"""A text or an account with this share of a spike made it."""
+_DOMINANT = 0.3
+"""A text or an account with at least this share of a spike is named as its cause."""
 _MANY_POSTS = 5
-_SOME = 0.08
-"""A name with a smaller share is surely more frequent, and yet not what the spike is about."""
-_LEAST_RATE = 0.005
+_MIN_SHARE = 0.08
+"""A name with a smaller share may be over-represented, but is not what the spike is about."""
+_MIN_RATE = 0.005
 _TERMS = 3
 _CAMPAIGN_TOPICS = 1
 _TOPICS = 2
@@ -23,7 +23,7 @@ _TEXT_LENGTH = 80
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Of a spike; what its detector does not know is None."""
+    """The figures of a spike; unknown ones are None."""
 
     posts: int = 0
     negative: int = 0
@@ -34,7 +34,7 @@ class Figures:
 
 
 def summarise(kind: SpikeKind, hashtag: str, figures: Figures, explanation: Explanation) -> str:
-    """What happened, and what it is about. Names and texts of strangers are made harmless."""
+    """Return what happened and what it is about. Names and texts from posts are sanitised."""
     tag = f"#{_name(hashtag)}"
     about = _join([name for name in map(_name, _subjects(explanation)) if name])
     match kind:
@@ -48,13 +48,13 @@ def summarise(kind: SpikeKind, hashtag: str, figures: Figures, explanation: Expl
 
 
 def percent(share: float) -> str:
-    """52 %."""
+    """Format a share as a percentage, e.g. 52 %."""
     return f"{100 * share:.0f} %"
 
 
 def pace(rate: float) -> str:
-    """Posts a minute: 39, 3.9, 0.04, 0."""
-    if rate < _LEAST_RATE:
+    """Format posts per minute, e.g. 39, 3.9, 0.04 or 0."""
+    if rate < _MIN_RATE:
         return "0"
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
 
@@ -75,11 +75,11 @@ def _volume(figures: Figures) -> str:
 def _cause(kind: SpikeKind, figures: Figures, explanation: Explanation, about: str) -> str:
     posts = figures.negative if kind == "negative" else figures.posts
     them = "the negative posts" if kind == "negative" else "them"
-    if _is_much(explanation.top_text_share, posts):
+    if _is_dominant(explanation.top_text_share, posts):
         text = readable(explanation.top_text, _TEXT_LENGTH)
-        return f"One repeated text makes {percent(explanation.top_text_share)} of {them}: “{text}”."
+        return f"One repeated text makes up {percent(explanation.top_text_share)} of {them}: “{text}”."
     alone = ""
-    if explanation.top_author and _is_much(explanation.top_author_share, posts):
+    if explanation.top_author and _is_dominant(explanation.top_author_share, posts):
         author = _name(explanation.top_author)
         alone = f"one account, {author}, wrote {percent(explanation.top_author_share)} of {them}"
     if about:
@@ -87,12 +87,12 @@ def _cause(kind: SpikeKind, figures: Figures, explanation: Explanation, about: s
     return f"{alone[0].upper()}{alone[1:]}." if alone else "No one term or topic stands out."
 
 
-def _is_much(share: float, posts: int) -> bool:
-    return share >= _MUCH and share * posts >= _MANY_POSTS
+def _is_dominant(share: float, posts: int) -> bool:
+    return share >= _DOMINANT and share * posts >= _MANY_POSTS
 
 
 def _subjects(explanation: Explanation) -> list[str]:
-    """The campaign's own topics first, then terms; the model's topics where there is nothing else."""
+    """Return the campaign's topics, then terms; the model's topics if there is neither."""
     names = [
         *_names(explanation.campaign_topics, _CAMPAIGN_TOPICS),
         *_names(explanation.terms, _TERMS),
@@ -101,8 +101,8 @@ def _subjects(explanation: Explanation) -> list[str]:
 
 
 def _names(found: Sequence[Driver], limit: int) -> list[str]:
-    # without a score: what a silent hashtag was mostly about before
-    return [driver.name for driver in found if driver.share >= _SOME or not driver.score][:limit]
+    # names without a score are the most frequent ones before a silence
+    return [driver.name for driver in found if driver.share >= _MIN_SHARE or not driver.score][:limit]
 
 
 def _name(text: str) -> str:

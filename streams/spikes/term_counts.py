@@ -1,4 +1,4 @@
-"""What minutes hold together: the counts that an explanation compares."""
+"""Totals over several minutes: the counts that an explanation compares."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def negative_posts(moods: SentimentCounts) -> int:
 
 @dataclass(frozen=True)
 class TermCounts:
-    """The posts of some minutes that are counted: all, or the negative ones."""
+    """Counts over some minutes, of all posts or of the negative ones."""
 
     minutes: int = 0
     posts: int = 0
@@ -36,33 +36,33 @@ class TermCounts:
 
 
 def count_terms(minutes: Iterable[PulseMinute], count: Count) -> TermCounts:
-    """Adds minutes up."""
-    whole = TermCounts()
+    """Add up minutes; `count` selects the posts to count."""
+    totals = TermCounts()
     posts = 0
     times = set()
     for minute in minutes:
         times.add(minute.minute)
         posts += count(minute.moods)
         for parts, counts in (
-            (minute.evidence.terms, whole.terms),
-            (minute.evidence.authors, whole.authors),
-            (minute.evidence.texts, whole.texts),
-            (minute.topics, whole.topics),
-            (minute.campaign_topics, whole.campaign_topics),
-            (minute.languages, whole.languages),
-            (minute.sources, whole.sources),
+            (minute.evidence.terms, totals.terms),
+            (minute.evidence.authors, totals.authors),
+            (minute.evidence.texts, totals.texts),
+            (minute.topics, totals.topics),
+            (minute.campaign_topics, totals.campaign_topics),
+            (minute.languages, totals.languages),
+            (minute.sources, totals.sources),
         ):
             _add(parts, counts, count)
     return TermCounts(
         len(times),
         posts,
-        whole.terms,
-        whole.authors,
-        whole.texts,
-        whole.topics,
-        whole.campaign_topics,
-        whole.languages,
-        whole.sources,
+        totals.terms,
+        totals.authors,
+        totals.texts,
+        totals.topics,
+        totals.campaign_topics,
+        totals.languages,
+        totals.sources,
     )
 
 
@@ -73,12 +73,12 @@ def _add(parts: Mapping[str, SentimentCounts], counts: Counter[str], count: Coun
 
 
 def newest(minutes: Iterable[PulseMinute]) -> list[PulseMinute]:
-    """The last message of each minute and partition: a later one takes the place of an earlier one."""
+    """Return the last message of each minute and partition: a later one replaces an earlier one."""
     return list({(minute.minute, minute.partition): minute for minute in minutes}.values())
 
 
 def excerpts(minutes: Iterable[PulseMinute], part: Callable[[PulseMinute], Sequence[Excerpt]]) -> list[Excerpt]:
-    """The posts that minutes show, each text once: the one that was shared most, then the earliest."""
+    """Return one excerpt per text from the minutes: the most shared, and of these the earliest."""
     best: dict[str, Excerpt] = {}
     for minute in minutes:
         for excerpt in part(minute):

@@ -1,4 +1,4 @@
-"""The volume spike: far more posts than is usual."""
+"""Detects volume spikes: far more posts than usual."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from streams.spikes.surge import BIN_MINUTES, Limits, Surge
 
 
 class VolumeWatch:
-    """Of one hashtag."""
+    """Watches one hashtag for volume spikes."""
 
     kind: SpikeKind = "volume"
 
     def __init__(self, hashtag: str, first: int, sensitivity: Sensitivity) -> None:
         self._hashtag = hashtag
-        # the bin in which a hashtag begins is not a whole one
-        self._begins = -(-first // BIN_MINUTES) * BIN_MINUTES
+        # the bin in which a hashtag first appears is incomplete
+        self._first_full_bin = -(-first // BIN_MINUTES) * BIN_MINUTES
         self._surge = Surge(limits_of(sensitivity))
         self._open: Episode | None = None
 
@@ -29,26 +29,26 @@ class VolumeWatch:
         return self._open is not None
 
     def step(self, number: int, counts: MinuteCounts, recent: RunningSums) -> list[SpikeEvent]:
-        """One minute, which `recent` already holds."""
-        if number < self._begins or (number + 1) % BIN_MINUTES:
+        """Process one minute, which `recent` already includes."""
+        if number < self._first_full_bin or (number + 1) % BIN_MINUTES:
             return []
         before = recent.before(BIN_MINUTES)
         usual_rate = self._surge.usual_rate
-        answer = self._surge.add(recent.total.posts - before.posts)
+        change = self._surge.add(recent.total.posts - before.posts)
         if self._open is None:
-            if answer != "opened":
+            if change != "opened":
                 return []
             opened = number + 1 - BIN_MINUTES
             self._open = Episode(self.kind, self._hashtag, opened, number, before, usual_rate=usual_rate)
             return [self._open.turn("open", number, recent.total)]
         spike = self._open
-        if answer == "closed":
+        if change == "closed":
             self._open = None
             return [spike.turn("closed", number, recent.total, number)]
         return [spike.turn("growing", number, recent.total)] if spike.has_grown(recent.total) else []
 
 
 def limits_of(sensitivity: Sensitivity) -> Limits:
-    """What a surge takes at a sensitivity."""
+    """Return the thresholds of a surge for a sensitivity."""
     rest = sensitivity.surge_cool_down_minutes // BIN_MINUTES
     return Limits(deviations=sensitivity.surge, min_posts=sensitivity.min_surge_posts, rest_bins=rest)

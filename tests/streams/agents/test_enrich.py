@@ -1,4 +1,4 @@
-"""What the enrich worker makes of records, and what it sends."""
+"""How the enrich worker processes records, and what it sends."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _record(offset: int, value: bytes | None, key: bytes = b"k") -> Record:
 
 
 class FailsOn(ConstantEnricher):
-    """Raises on any batch that holds one of the texts."""
+    """Raises on any batch that contains one of the texts."""
 
     def __init__(self, *texts: str) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ async def test_results_keep_the_order_of_reading() -> None:
     assert handled[2].result == deletion
 
 
-async def test_a_post_that_breaks_the_model_stands_alone_among_the_dead_letters() -> None:
+async def test_a_post_that_breaks_the_model_is_the_only_dead_letter() -> None:
     texts = [f"text {n}" for n in range(37)]
     records = [_record(n, encode(_post(str(n), text))) for n, text in enumerate(texts)]
     handled = await _enrich(FailsOn("text 5", "text 30")).process(records)
@@ -86,7 +86,7 @@ async def test_a_broken_model_stops_the_worker() -> None:
 
 
 @given(outcomes=st.lists(st.booleans(), max_size=300), window=st.integers(1, 50), share=st.floats(0.1, 1))
-def test_the_limit_counts_the_last_records_alone(outcomes: list[bool], window: int, share: float) -> None:
+def test_the_limit_counts_only_the_last_records(outcomes: list[bool], window: int, share: float) -> None:
     limit = Limit("test", WorkerSettings(dead_window=window, dead_share=share))
     letter = DeadLetter(
         topic="t",
@@ -132,7 +132,7 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     assert metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")._value.get() - before == 299
 
 
-async def test_the_feed_makes_no_series_without_end() -> None:
+async def test_the_feed_cannot_create_unlimited_series() -> None:
     class Taken(Publisher):
         async def publish(self, records: Sequence[Outgoing]) -> None: ...
 
@@ -159,7 +159,7 @@ def _series() -> int:
     return sum(len(metric.samples) for metric in metrics.REGISTRY.collect())
 
 
-async def test_a_record_that_no_dead_letter_can_hold_is_cut_and_says_so(
+async def test_a_record_too_large_for_a_dead_letter_is_cut_and_says_so(
     embedded_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     settings = settings_for(embedded_broker)

@@ -16,7 +16,7 @@ from tests.helpers.processes import Tagpulse, run_tagpulse, wait_until
 from tests.helpers.records import count, produce, read_all
 
 FINAL_UNTIL = 8
-"""The last post is of the eleventh minute, in either partition."""
+"""The last post of either partition is in the eleventh minute."""
 
 
 def send(settings: Settings, messages: list[EnrichedMessage]) -> None:
@@ -29,7 +29,7 @@ def final(settings: Settings) -> int:
     )
 
 
-def test_live_minutes_are_those_of_the_fold(broker: Broker, settings_for: SettingsFactory, tmp_path: Path) -> None:
+def test_live_minutes_match_the_fold(broker: Broker, settings_for: SettingsFactory, tmp_path: Path) -> None:
     settings = settings_for(broker, topics={"partitions": 2}, watch={"lateness_seconds": 120})
     topics.create(settings)
     messages: list[EnrichedMessage] = [
@@ -68,7 +68,7 @@ def test_a_replay_ends_with_all_minutes_final(
     assert not set(run.topics.names.values()) & set(topics.names(settings.kafka))
 
 
-def test_a_spike_is_told_once_and_explained(
+def test_a_spike_is_published_once_and_explained(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     campaign = tmp_path / "campaign.toml"
@@ -93,7 +93,7 @@ def test_a_spike_is_told_once_and_explained(
     assert negative[-1].state == "closed"
     assert {spike.sensitivity for spike in spikes} == {"low"}, "as the campaign says"
     (term,) = negative[-1].explanation.terms
-    assert term.name in {"shame", "police", "dogs"}, "one word of a text stands for all of it"
+    assert term.name in {"shame", "police", "dogs"}, "one word represents the whole text"
     with Tagpulse("worker", "watch", settings=settings, folder=tmp_path) as worker:
         before = count(settings.kafka, settings.topics.minutes)
         send(settings, [enriched(number, 10_900 + number, "neutral") for number in range(4_000, 4_400)])

@@ -1,4 +1,4 @@
-"""The output of the watch worker with a clock of its own: silence on the live day, the end of a replay, what is known."""
+"""The output of the watch worker with a fake clock: idle partitions, the end of a replay, and resuming."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streams.settings import Settings
 from tests.helpers.minutes import START, enriched
 
 TOPIC = Settings().topics.enriched
-BEGIN = START.timestamp()
+START_SECONDS = START.timestamp()
 
 
 class Clock:
@@ -31,7 +31,7 @@ class Clock:
 
 
 class Sent:
-    """A publisher that keeps what it is given."""
+    """A publisher that records what it is given."""
 
     def __init__(self) -> None:
         self.parts: list[PulseMinute] = []
@@ -40,14 +40,14 @@ class Sent:
         self.parts += [decode_minute(record.value) for record in records]
 
     def take(self) -> list[tuple[int, str, int]]:
-        """Minute, hashtag and posts of each part since the last call."""
+        """Return the minute, hashtag and posts of each part since the last call."""
         parts, self.parts = self.parts, []
-        return [(round((p.minute.timestamp() - BEGIN) / 60), p.hashtag, p.moods.posts) for p in parts]
+        return [(round((p.minute.timestamp() - START_SECONDS) / 60), p.hashtag, p.moods.posts) for p in parts]
 
 
 @pytest.fixture(autouse=True)
 def topic(monkeypatch: pytest.MonkeyPatch) -> list[PulseMinute]:
-    """What stands on `pulse.minutes` when a worker starts."""
+    """The parts on `pulse.minutes` when a worker starts."""
     parts: list[PulseMinute] = []
 
     def known(_: Settings) -> KnownParts:
@@ -70,23 +70,23 @@ def read(partition: int, offset: int, seconds: float) -> ReadPost:
     return ReadPost(Record(TOPIC, partition, offset, 0, post.key, None, ()), post)
 
 
-async def test_a_silent_partition_goes_on_with_the_clock_once_everything_is_read() -> None:
+async def test_an_idle_partition_advances_with_the_clock_once_everything_is_read() -> None:
     sent, clock = Sent(), Clock()
     output = made(sent, clock)
     await output.write([read(0, 0, 30)])
     assert sent.take() == [(-1, "other", 0)]
     clock.now += 59
     await output.tick({(TOPIC, 0): True})
-    assert sent.take() == [], "it has not been silent for long"
+    assert sent.take() == [], "it has not been idle for long enough"
     clock.now += 30
     await output.tick({(TOPIC, 0): False})
-    assert sent.take() == [], "there are records that it has not read"
+    assert sent.take() == [], "some records have not been read yet"
     await output.tick({(TOPIC, 0): True})
     assert sent.take() == [(0, "poltwt", 1)]
-    assert output.released((TOPIC, 0)) == 0, "silence makes nothing final"
+    assert output.released((TOPIC, 0)) == 0, "idle time makes nothing final"
 
 
-async def test_a_partition_without_any_record_lets_nobody_wait() -> None:
+async def test_a_partition_without_records_holds_nothing_back() -> None:
     sent, clock = Sent(), Clock()
     output = made(sent, clock)
     await output.tick({(TOPIC, 3): True})
@@ -125,7 +125,7 @@ async def test_what_is_final_on_the_topic_is_not_written_again(topic: list[Pulse
     topic += sent.parts
     sent.take()
     second = made(sent, clock)
-    # acknowledged, but only a part of it committed: one of the two comes again
+    # both were acknowledged but only one committed, so the other is read again
     await second.write([read(0, 1, 35), read(0, 2, 30 + 3_600), read(0, 3, 100 + 3_600)])
     assert sent.take() == [(59, "other", 0), (60, "poltwt", 1)]
     second.restart()
@@ -134,7 +134,7 @@ async def test_what_is_final_on_the_topic_is_not_written_again(topic: list[Pulse
     assert dict(second.handled()) == {(TOPIC, 0): 1}
 
 
-async def test_a_record_that_cannot_be_read_is_passed_over() -> None:
+async def test_an_unreadable_record_is_skipped() -> None:
     sent = Sent()
     output = made(sent, Clock())
     await output.write(await read_enriched([Record(TOPIC, 0, 7, 0, None, b"{", ())]))

@@ -1,4 +1,4 @@
-"""A store worker waits for a sink that is away, and passes over what it cannot read."""
+"""A store worker waits for an unavailable sink and turns unreadable records into dead letters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
 
 class Flaky(Sink):
-    """Away for the first calls of each method."""
+    """A sink that is unavailable for the first calls of each method."""
 
     name: ClassVar[str] = "flaky"
 
@@ -56,7 +56,7 @@ class Flaky(Sink):
             raise Unavailable(f"{call}: the disk is full")
 
 
-async def test_a_sink_that_is_away_is_waited_for(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+async def test_an_unavailable_sink_is_waited_for(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     topics.create(settings)
     slept: list[float] = []
@@ -91,7 +91,7 @@ async def test_a_sink_that_is_away_is_waited_for(embedded_broker: Broker, settin
     assert (letter.key, b'"reason":"malformed"' in letter.value) == (b"bad", True)
 
 
-async def test_what_cannot_be_read_keeps_its_place(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+async def test_unreadable_records_keep_their_place(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     store = Store(Flaky(0), Publisher(settings.kafka, "test", settings.topics.limits), settings, lambda: NOW)
     (letter,) = await store.process([Record("posts.enriched", 3, 41, 1_000, None, None, ())])
@@ -99,7 +99,7 @@ async def test_what_cannot_be_read_keeps_its_place(embedded_broker: Broker, sett
     assert letter.origin == "posts.enriched[3]@41"
 
 
-async def test_a_row_that_a_sink_can_never_keep_is_a_dead_letter_and_stops_nothing(
+async def test_a_row_that_a_sink_refuses_becomes_a_dead_letter_and_stops_nothing(
     embedded_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     settings = settings_for(embedded_broker)

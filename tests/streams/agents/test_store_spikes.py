@@ -1,4 +1,4 @@
-"""Spikes go to the sink as they come; what cannot be read is a dead letter, and a sink that is away is waited for."""
+"""Spikes are stored as they arrive; unreadable records become dead letters, and an unavailable sink is waited for."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def record(value: bytes, offset: int = 0) -> Record:
     return Record("alerts.spikes", 0, offset, 0, b"poltwt", value, ())
 
 
-async def test_spikes_are_kept_and_the_unreadable_is_buried() -> None:
+async def test_spikes_are_stored_and_unreadable_records_become_dead_letters() -> None:
     sink, publisher = Sink(failures=2), Publisher()
     agent = store(sink, publisher)
     results = await agent.read([record(encode(FULL)), record(b"{", 1)])
@@ -72,7 +72,7 @@ async def test_spikes_are_kept_and_the_unreadable_is_buried() -> None:
     assert (letter.topic, letter.offset, letter.reason) == ("alerts.spikes", 1, "malformed")
 
 
-def test_the_store_worker_keeps_them_beside_the_posts(
+def test_the_store_worker_stores_spikes_as_well_as_posts(
     embedded_broker: Broker, dsn: str, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     sections = {"kafka": {"session_timeout_seconds": 3.0, "heartbeat_seconds": 1.0}, "postgres": {"dsn": dsn}}
@@ -80,7 +80,7 @@ def test_the_store_worker_keeps_them_beside_the_posts(
     topics.create(settings)
     produce(settings.kafka, settings.topics.alerts, [(FULL.key, encode(FULL))])
     with Tagpulse("worker", "store", "--sink", "postgres", settings=settings, folder=tmp_path):
-        wait_until(lambda: _kept(dsn) == [FULL.id], 60, "the spike is kept")
+        wait_until(lambda: _kept(dsn) == [FULL.id], 60, "the spike is stored")
 
 
 def _kept(dsn: str) -> list[str]:
@@ -90,7 +90,7 @@ def _kept(dsn: str) -> list[str]:
         return [row[0] for row in connection.execute("select id from spikes").fetchall()]
 
 
-async def test_a_stream_of_rubbish_stops_it(tmp_path: Path) -> None:
+async def test_a_stream_of_unreadable_records_stops_the_worker(tmp_path: Path) -> None:
     agent = store(Sink(), Publisher(), dead_window=10, dead_share=0.5)
     with pytest.raises(DeadLetterLimit):
         await agent.read([record(b"{", offset) for offset in range(6)])

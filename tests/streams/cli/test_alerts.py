@@ -49,7 +49,9 @@ def test_a_sample_and_its_end_reach_alertmanager_and_webhooks(tmp_path: Path) ->
     assert [request.json["status"] for request in receiver.requests] == ["firing", "resolved"]
     alert = receiver.requests[0].json["alerts"][0]
     assert alert["labels"]["test"] == "true"
-    assert alert["annotations"]["summary"].startswith("A test of tagpulse, nothing happened. #poltwt: 52 % negative")
+    assert alert["annotations"]["summary"].startswith(
+        "This is a test alert from tagpulse; nothing happened. #poltwt: 52 % negative"
+    )
 
 
 def test_credentials_are_sent_to_alertmanager(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The messages: what every version wrote is read, and no bytes whatever break a reader."""
+"""Messages of every version can be read, and arbitrary bytes cannot break a reader."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_fields_of_a_later_version_are_ignored(path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [b"2", b"0", b"-1", b"", b"one", b"1.0", b"9" * 50, None])
-def test_a_version_above_ours_is_refused(version: bytes | None) -> None:
+def test_an_unknown_version_is_refused(version: bytes | None) -> None:
     with pytest.raises(BadMessage) as caught:
         decode_raw(encode(a_post()), [("other", None), (VERSION_HEADER, version)])
     assert caught.value.reason == "unknown_version"
@@ -288,7 +288,7 @@ def test_damaged_messages_are_a_message_or_a_bad_message(post: Post, data: st.Da
     ],
     ids=lambda value: value[:40] if isinstance(value, bytes) else str(value),
 )
-def test_the_reason_is_told(value: bytes | None, reason: str) -> None:
+def test_the_reason_is_given(value: bytes | None, reason: str) -> None:
     with pytest.raises(BadMessage) as caught:
         decode_raw(value)
     assert caught.value.reason == reason
@@ -307,7 +307,7 @@ def test_a_time_without_zone_is_refused() -> None:
         a_post(created_at=NOON.replace(tzinfo=None))
 
 
-def test_the_key_is_the_same_for_all_that_is_said_of_a_post() -> None:
+def test_all_messages_about_a_post_have_the_same_key() -> None:
     post = a_post(id="a:b")
     assert post.key == Deletion(source="file", id="a:b", deleted_at=NOON).key == b"file:a:b"
 
@@ -351,7 +351,7 @@ def test_hashtags_are_normalised() -> None:
     assert normalise_hashtags(["#PolTwt", " poltwt ", "＃K9", "#", ""]) == ("poltwt", "k9")
 
 
-def test_equal_posts_are_written_alike() -> None:
+def test_equal_posts_are_encoded_alike() -> None:
     post = a_post()
     assert encode(a_post(engagement=Engagement())) == encode(post)
     read_back = decode_raw(encode(post).replace(b'"text"', b'"engagement":{},"text"'))

@@ -1,4 +1,4 @@
-"""Hashtags that look alike are alike, and a post has no more of them than it may have."""
+"""Hashtags that look alike are equal, and their number and length are limited."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_hashtag_with_invisible_characters_is_the_visible_one(written: str) ->
 
 
 @pytest.mark.parametrize("text", ["#\ufe0f\u20e3poltwt", "#\u20e3poltwt", "#\u3164\u3164", "#\u200b\u200d"])
-def test_a_key_of_a_telephone_and_nothing_visible_are_no_hashtags(text: str) -> None:
+def test_keycap_emojis_and_invisible_text_are_not_hashtags(text: str) -> None:
     assert find_hashtags(text) == ()
 
 
@@ -38,13 +38,13 @@ def test_the_first_hundred_are_kept() -> None:
     assert decode_raw(json.dumps(RAW | {"hashtags": many}).encode()).hashtags == tuple(many[:100])  # type: ignore[union-attr]
 
 
-def test_a_long_one_is_cut() -> None:
+def test_a_long_hashtag_is_truncated() -> None:
     assert find_hashtags("#" + "a" * 5_000) == normalise_hashtags(["a" * 5_000]) == ("a" * 200,)
     assert decode_raw(json.dumps(RAW | {"hashtags": ["a" * 5_000]}).encode()).hashtags == ("a" * 200,)  # type: ignore[union-attr]
 
 
 @given(st.lists(st.text()))
-def test_twice_is_the_same_as_once(hashtags: list[str]) -> None:
+def test_normalising_twice_is_the_same_as_once(hashtags: list[str]) -> None:
     once = normalise_hashtags(hashtags)
     assert all(tag and len(tag) <= 200 for tag in once)
     assert set(normalise_hashtags(once)) == set(once)

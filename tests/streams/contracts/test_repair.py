@@ -1,4 +1,4 @@
-"""Characters that a sink cannot hold are the same sign in every sink."""
+"""Characters that a sink cannot store are replaced by the same character for every sink."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ POST = {"type": "post", "source": "x", "id": "1", "text": "", "created_at": "202
 
 @pytest.mark.parametrize("field", ["id", "text", "author", "language_hint", "reply_to", "repost_of", "url"])
 @pytest.mark.parametrize("written", ["a\\u0000b", "a\\ud83db", "a\\udc00b", "a\\uD83D\\\\b", "a\\ud83d\\u0000b"])
-def test_every_text_is_mended(field: str, written: str) -> None:
+def test_every_text_is_repaired(field: str, written: str) -> None:
     value = json.dumps(POST | {field: "HERE"}).replace("HERE", written).encode()
     found = getattr(decode_raw(value), field)
     assert found.startswith("a\ufffd")
     assert found.endswith("b")
 
 
-def test_lists_and_deletions_are_mended() -> None:
+def test_lists_and_deletions_are_repaired() -> None:
     value = json.dumps(POST | {"hashtags": ["a\0b"], "media": ["\0"]}).encode()
     post = decode_raw(value)
     assert isinstance(post, Post)
@@ -38,18 +38,18 @@ def test_lists_and_deletions_are_mended() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans())
-def test_all_else_stays_as_it_is(text: str, ascii_only: bool) -> None:
+def test_everything_else_is_unchanged(text: str, ascii_only: bool) -> None:
     written = json.dumps([text, "\\u0000", "\\\\ud83d"], ensure_ascii=ascii_only).encode()
     assert decode_json(ANY, written) == [text.replace("\0", "\ufffd"), "\\u0000", "\\\\ud83d"]
 
 
 @given(st.text())
-def test_halves_of_pairs_are_mended_and_pairs_are_not(text: str) -> None:
+def test_unpaired_surrogates_are_replaced_and_pairs_are_not(text: str) -> None:
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
     assert len(decode_json(ANY, json.dumps([text]).encode())[0]) == len(whole)
     assert decode_json(ANY, json.dumps([f"{whole}😀"]).encode()) == [f"{whole}😀"]
 
 
-def test_what_is_no_json_is_refused_as_before() -> None:
+def test_invalid_json_is_still_refused() -> None:
     with pytest.raises(BadMessage, match="malformed"):
         decode_raw(b'{"type":"post","text":"\\ud83d')

@@ -1,4 +1,4 @@
-"""Texts of strangers in one form, whatever their characters are."""
+"""Normalisation of arbitrary text."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ EVERY = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <
 
 
 @given(st.text())
-def test_texts_without_piles_of_marks_become_nfkc(text: str) -> None:
+def test_texts_without_long_runs_of_marks_become_nfkc(text: str) -> None:
     assert nfkc(text) == unicodedata.normalize("NFKC", text)
 
 
-def test_of_a_pile_of_marks_thirty_stay() -> None:
+def test_thirty_marks_of_a_long_run_are_kept() -> None:
     assert nfkc("e" + "\u0301" * 100 + "f") == unicodedata.normalize("NFKC", "e" + "\u0301" * 30) + "f"
     assert nfkc("☃" * 100) == "☃" * 100
 
 
-def test_every_character_that_becomes_marks_alone_is_a_mark_here() -> None:
+def test_every_character_that_becomes_only_marks_counts_as_a_mark() -> None:
     marks = [char for char in EVERY if all(map(unicodedata.combining, unicodedata.normalize("NFKD", char)))]
     assert len(marks) > 900
     assert not [char for char in marks if len(unicodedata.normalize("NFKD", nfkc("a" + char * 300))) > 100]
@@ -33,14 +33,14 @@ def test_every_character_that_becomes_marks_alone_is_a_mark_here() -> None:
 @pytest.mark.parametrize(
     "seen",
     [
-        "می\u200cخواهم",  # Persian: without joining
-        "ක්\u200dෂ",  # Sinhala: joined behind a virama
-        "র\u200d্য",  # Bengali: before one
+        "می\u200cخواهم",  # Persian: non-joiner
+        "ක්\u200dෂ",  # Sinhala: joiner after a virama
+        "র\u200d্য",  # Bengali: joiner before a virama
         "क्\u200cष",
         "héllo #日本 😀",
     ],
 )
-def test_what_changes_how_a_word_is_written_stays(seen: str) -> None:
+def test_joiners_that_change_a_word_are_kept(seen: str) -> None:
     assert visible(seen) == seen
 
 
@@ -51,10 +51,10 @@ def test_what_changes_how_a_word_is_written_stays(seen: str) -> None:
         "pol\u3164\u115ftwt", "\u200cpol\0twt\u200d", "pol\u034f\u061ctwt",
     ],
 )  # fmt: skip
-def test_what_cannot_be_seen_goes(hidden: str) -> None:
+def test_invisible_characters_are_removed(hidden: str) -> None:
     assert visible(hidden) == "poltwt"
 
 
-def test_a_joiner_that_joins_nothing_goes() -> None:
-    assert visible("کار\u200cها") == "کارها"  # no letter is joined to the left of that one
+def test_a_joiner_without_effect_is_removed() -> None:
+    assert visible("کار\u200cها") == "کارها"  # this letter does not join the next one
     assert visible("خانه\u200d \u200cمن") == "خانه من"

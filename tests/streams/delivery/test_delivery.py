@@ -64,14 +64,14 @@ def _position(settings: Settings, target: str) -> int | None:
 
 
 async def _joined(settings: Settings, target: str = "webhook") -> None:
-    """A target that is new has a position once it knows what stands in the topic."""
+    """Wait until a new target has read the topic and committed a position."""
     await eventually(lambda: _position(settings, target) is not None, 30, f"{target} has a position")
 
 
 @pytest.fixture
 def make(embedded_broker: Broker, settings_for: SettingsFactory) -> Any:
     def settings(**alerts: Any) -> Settings:
-        # what did not leave its group is missed soon
+        # a member that did not leave its group is removed quickly
         kafka = {"session_timeout_seconds": 1.0, "heartbeat_seconds": 0.3}
         made = settings_for(embedded_broker, alerts=FAST | alerts, kafka=kafka)
         _create_topic(made)
@@ -80,7 +80,7 @@ def make(embedded_broker: Broker, settings_for: SettingsFactory) -> Any:
     return settings
 
 
-async def test_a_webhook_hears_of_each_state_once_through_a_restart(make: Any) -> None:
+async def test_a_webhook_gets_each_state_once_despite_a_restart(make: Any) -> None:
     with WebhookServer() as server:
         settings = for_run(make(webhook_url=server.url, replays=True), "again")
         _create_topic(settings)
@@ -88,7 +88,7 @@ async def test_a_webhook_hears_of_each_state_once_through_a_restart(make: Any) -
         async with _delivering(settings):
             await _joined(settings)
             produce(settings.kafka, settings.topics.alerts, [(b"x", b"{"), (b"x", None)])
-            # a worker that was killed writes some of it again
+            # a worker that was killed writes some spikes again
             _write(settings, spike(2), spike(2, "growing"), spike(2, "closed"))
             await eventually(lambda: _position(settings, "webhook") == 8)
         _write(settings, spike(2, "closed"), hostile_spike())
@@ -108,13 +108,13 @@ async def test_a_webhook_hears_of_each_state_once_through_a_restart(make: Any) -
         assert not is_genuine(SECRET, key + "2", stamp, signature, request.body, now)
 
 
-async def test_a_replay_delivers_nowhere_unless_it_is_asked(settings_for: SettingsFactory) -> None:
+async def test_a_replay_delivers_only_on_request(settings_for: SettingsFactory) -> None:
     settings = Settings(kafka={"bootstrap_servers": "127.0.0.1:1"}, alerts={"webhook_url": "http://127.0.0.1:1"})
     await asyncio.wait_for(Delivery(for_run(settings, "again")).run(), 5)
     await asyncio.wait_for(Delivery(Settings(kafka={"bootstrap_servers": "127.0.0.1:1"})).run(), 5)
 
 
-async def test_what_was_told_but_not_committed_is_told_again_with_the_same_key(make: Any) -> None:
+async def test_an_uncommitted_message_is_delivered_again_with_the_same_key(make: Any) -> None:
     with WebhookServer(Reply(), Reply(seconds=0.5)) as server:
         settings = make(webhook_url=server.url)
         delivery = Delivery(settings)
@@ -124,7 +124,7 @@ async def test_what_was_told_but_not_committed_is_told_again_with_the_same_key(m
         await eventually(lambda: _position(settings, "webhook") == 1)
         _write(settings, spike(2))
         await eventually(lambda: len(server.requests) == 2)
-        task.cancel()  # the answer is not waited for
+        task.cancel()  # before the response arrives
         await asyncio.gather(task, return_exceptions=True)
         async with _delivering(settings):
             await eventually(lambda: _position(settings, "webhook") == 2)
@@ -133,7 +133,7 @@ async def test_what_was_told_but_not_committed_is_told_again_with_the_same_key(m
     assert keys[1] == keys[2]
 
 
-async def test_two_workers_tell_it_once_and_one_takes_over_from_the_other(make: Any) -> None:
+async def test_two_workers_deliver_once_and_one_takes_over_from_the_other(make: Any) -> None:
     with WebhookServer() as server:
         settings = make(webhook_url=server.url)
         async with _delivering(settings) as first:
@@ -147,13 +147,13 @@ async def test_two_workers_tell_it_once_and_one_takes_over_from_the_other(make: 
     assert [request.json["state"] for request in server.requests] == ["open", "closed"]
 
 
-async def test_alertmanager_hears_of_a_spike_that_opens_grows_and_closes(
+async def test_alertmanager_gets_a_spike_that_opens_grows_and_closes(
     make: Any, tmp_path: Path, embedded_broker: Broker
 ) -> None:
     with WebhookServer() as receiver, Alertmanager(tmp_path / "am", receiver.url) as alertmanager:
         settings = make(alertmanager_url=alertmanager.url, resend_seconds=0.5)
-        begin = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
-        times = {"opened_at": begin, "known_at": begin, "at": begin}
+        start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
+        times = {"opened_at": start, "known_at": start, "at": start}
         async with _delivering(settings):
             await _joined(settings, "alertmanager")
             _write(settings, spike(1, **times))
@@ -164,11 +164,11 @@ async def test_alertmanager_hears_of_a_spike_that_opens_grows_and_closes(
             (second,) = alertmanager.alerts()
             assert second["fingerprint"] == first["fingerprint"]
             assert second["startsAt"] == first["startsAt"]
-            # it outlives the two seconds for which it was told to be open
+            # it outlives its first end time, two seconds later
             end = second["endsAt"]
             await eventually(lambda: alertmanager.alerts()[0]["startsAt"] < end < _now())
             assert len(alertmanager.alerts()) == 1
-            _write(settings, spike(1, "closed", **times | {"closed_at": begin + timedelta(minutes=9)}))
+            _write(settings, spike(1, "closed", **times | {"closed_at": start + timedelta(minutes=9)}))
             await eventually(lambda: not alertmanager.alerts())
             await eventually(lambda: len(receiver.requests) >= 2)
             _write(settings, hostile_spike())
@@ -181,7 +181,7 @@ async def test_alertmanager_hears_of_a_spike_that_opens_grows_and_closes(
     assert (labels["alertname"], labels["hashtag"], labels["run"]) == ("NegativeSpike", "poltwt", "live")
 
 
-async def test_alertmanager_is_told_what_is_open_after_restarts_of_both(make: Any, tmp_path: Path) -> None:
+async def test_alertmanager_gets_the_open_spikes_after_restarts_of_both(make: Any, tmp_path: Path) -> None:
     with Alertmanager(tmp_path / "am") as alertmanager:
         settings = make(alertmanager_url=alertmanager.url, resend_seconds=1.0)
         async with _delivering(settings):
@@ -193,7 +193,7 @@ async def test_alertmanager_is_told_what_is_open_after_restarts_of_both(make: An
             shutil.rmtree(tmp_path / "am" / "data")
             alertmanager.start()
             await eventually(lambda: alertmanager.alerts(hashtag="k9"))
-        # while nobody delivers it resolves by itself, and comes back
+        # without delivery the alert resolves, and comes back afterwards
         await eventually(lambda: not alertmanager.alerts(), 15)
         _write(settings, spike(3, hashtag="k9", kind="volume"))
         async with _delivering(settings):

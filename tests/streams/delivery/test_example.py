@@ -1,4 +1,4 @@
-"""The receiver of the guide takes what tagpulse signed, once, and nothing else."""
+"""The example receiver in docs/examples accepts each signed message once, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Receiver(NamedTuple):
 
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    """The example as a process, with the key of these tests."""
+    """The example receiver as a process, with the secret of these tests."""
     port, out = free_port(), tmp_path / "out"
     environment = os.environ | {"TAGPULSE_ALERTS__WEBHOOK_SECRET": SECRET}
     with out.open("wb") as file:
@@ -45,7 +45,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
         process.wait(10)
 
 
-async def test_the_receiver_of_the_guide_takes_each_genuine_message_once(receiver: Receiver) -> None:
+async def test_the_example_receiver_accepts_each_genuine_message_once(receiver: Receiver) -> None:
     url = f"http://127.0.0.1:{receiver.port}/"
     poster = Poster(5)
     genuine, forged = (
@@ -70,13 +70,13 @@ async def test_the_receiver_of_the_guide_takes_each_genuine_message_once(receive
 
 
 async def _under_another_key(poster: Poster, target: WebhookTarget) -> Response:
-    """A genuine request that somebody caught and sends again as if it were another message."""
+    """Send a genuine request under another key, as if it had been intercepted and replayed as a new message."""
 
-    class Catcher(Poster):
+    class Interceptor(Poster):
         async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Response:
             return await poster.post(url, body, {**headers, KEY_HEADER: headers[KEY_HEADER] + "2"})
 
-    return await target.send(Catcher(5), spike(1))
+    return await target.send(Interceptor(5), spike(1))
 
 
 def _listens(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""What is told about a spike, in the form of each target: the words of strangers do nothing there."""
+"""The messages about a spike in the format of each target, in which text from posts does no harm."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def _strings(value: Any) -> Iterator[str]:
         yield value
 
 
-def _document(form: WebhookFormat, told: Spike, run: str = "live", *, test: bool = False) -> Any:
-    return json.loads(render(form, notice_of(told, run, ALERTS, test=test), told, run, test=test))
+def _document(form: WebhookFormat, message: Spike, run: str = "live", *, test: bool = False) -> Any:
+    return json.loads(render(form, notice_of(message, run, ALERTS, test=test), message, run, test=test))
 
 
-def _alert(told: Spike, now: datetime = NOW, run: str = "live") -> dict[str, Any]:
-    return alert_of(told, notice_of(told, run, ALERTS), run, now, 60.0)
+def _alert(message: Spike, now: datetime = NOW, run: str = "live") -> dict[str, Any]:
+    return alert_of(message, notice_of(message, run, ALERTS), run, now, 60.0)
 
 
 def _assert_visible(text: str) -> None:
@@ -61,17 +61,17 @@ def _assert_visible(text: str) -> None:
 
 @given(_TEXT)
 def test_a_notice_of_anything_is_short_and_visible_in_every_form(text: str) -> None:
-    told = hostile_spike(text)
+    message = hostile_spike(text)
     for form in FORMATS:
-        document = _document(form, told)
-        assert len(json.dumps(document, ensure_ascii=False)) < 28_000  # what Teams takes
+        document = _document(form, message)
+        assert len(json.dumps(document, ensure_ascii=False)) < 28_000  # the limit of Teams
         for part in _strings(document):
             _assert_visible(part)
-    for part in _strings(_alert(told)):
+    for part in _strings(_alert(message)):
         _assert_visible(part)
 
 
-def test_slack_gets_neither_links_nor_mentions_of_strangers() -> None:
+def test_slack_gets_neither_links_nor_mentions_from_posts() -> None:
     document = _document("slack", hostile_spike())
     texts = [part for part in _strings(document) if "channel" in part]
     assert texts
@@ -86,7 +86,7 @@ def test_slack_gets_neither_links_nor_mentions_of_strangers() -> None:
 
 
 @given(st.text(alphabet="&<>a\u0301 ", min_size=100, max_size=400))
-def test_slack_takes_the_size_of_every_block(text: str) -> None:
+def test_every_block_fits_the_limits_of_slack(text: str) -> None:
     document = _document("slack", hostile_spike(text * 20))
     assert len(document["blocks"]) <= 50
     for block in document["blocks"]:
@@ -97,7 +97,7 @@ def test_slack_takes_the_size_of_every_block(text: str) -> None:
                 assert not re.search(r"&(?!amp;|lt;|gt;)", shown)
 
 
-def test_teams_shows_every_word_of_a_stranger_as_it_is() -> None:
+def test_teams_shows_text_from_posts_literally() -> None:
     document = _document("teams", hostile_spike())
     card = document["attachments"][0]["content"]
     assert {block["type"] for block in card["body"]} == {"RichTextBlock"}
@@ -114,7 +114,7 @@ def test_plain_json_holds_the_spike_as_text_and_as_data() -> None:
     assert document["text"].splitlines() == [
         "#poltwt: 52 % negative (62 of 120 posts), usually 21 %. It is about rex.",
         "since: 2026-11-01 10:31 UTC",
-        "negative: 52 % (62 of 120 posts, 43 % to 60 % with 95 % certainty); usually 21 %",
+        "negative: 52 % (62 of 120 posts, 43 % to 60 % with 95 % confidence); usually 21 %",
         "posts a minute: 3.9; usually 2",
         "terms: rex (50 %, before 1 %)",
         "top account: k9 (10 % of the posts)",
@@ -156,7 +156,7 @@ def test_an_alert_keeps_its_labels_from_its_first_to_its_last_message() -> None:
     )
 
 
-def test_a_day_that_is_played_ahead_of_the_clock_ends_no_alert_before_it_begins() -> None:
+def test_an_alert_of_a_day_ahead_of_the_clock_does_not_end_before_it_starts() -> None:
     early = OPENED_AT - timedelta(days=300)
     for state in ("open", "closed"):
         alert = _alert(spike(state=state), early)
@@ -164,7 +164,7 @@ def test_a_day_that_is_played_ahead_of_the_clock_ends_no_alert_before_it_begins(
         assert alert["startsAt"] <= early.isoformat()
 
 
-def test_the_words_of_strangers_call_nobody_through_alertmanager() -> None:
+def test_text_from_posts_mentions_no_one_through_alertmanager() -> None:
     alert = _alert(hostile_spike())
     for text in [*alert["labels"].values(), *alert["annotations"].values()]:
         assert "<" not in text
@@ -225,12 +225,12 @@ def test_keys_differ_by_run_state_and_growth() -> None:
         (None, None),
     ],
 )
-def test_only_addresses_of_the_web_are_links(url: str | None, shown: str | None) -> None:
+def test_only_web_urls_are_links(url: str | None, shown: str | None) -> None:
     assert harmless_url(url) == shown
 
 
 @given(st.text(max_size=60).map(lambda text: f"https://a.example/{text}") | st.text(max_size=60))
-def test_whatever_the_address_it_ends_no_markup(url: str) -> None:
+def test_no_url_ends_the_markup_around_it(url: str) -> None:
     shown = harmless_url(url)
     assert shown is None or (shown.isascii() and not set(shown) & set("<>\"'()[]|` \n\\{}"))
 

@@ -29,12 +29,12 @@ from tests.helpers.webhooks import Reply, WebhookServer
         (None, None),
     ],
 )
-def test_what_retry_after_asks_for(header: str | None, seconds: float | None) -> None:
+def test_wait_asked_for_by_retry_after(header: str | None, seconds: float | None) -> None:
     assert wait_seconds(header, 10.0) == seconds
 
 
 @given(st.text())
-def test_whatever_a_server_asks_for_the_wait_ends(header: str) -> None:
+def test_the_wait_is_limited_whatever_a_server_asks_for(header: str) -> None:
     seconds = wait_seconds(header, 1e9)
     assert seconds is None or 0 <= seconds <= 3_600
 
@@ -57,7 +57,7 @@ async def test_a_status_says_whether_to_try_again(outcome: str, status: int) -> 
     assert server.requests[0].headers["user-agent"].startswith("tagpulse/")
 
 
-async def test_a_reply_without_end_is_not_waited_for() -> None:
+async def test_a_huge_response_is_not_read_to_the_end() -> None:
     with WebhookServer(Reply(body=b"x" * 5_000_000)) as server:
         poster = Poster(5)
         answer = await poster.post(server.url, b"{}", {})
@@ -66,7 +66,7 @@ async def test_a_reply_without_end_is_not_waited_for() -> None:
     assert len(answer.detail) <= 200
 
 
-async def test_what_cannot_be_reached_is_told_without_its_address() -> None:
+async def test_an_unreachable_target_is_reported_without_its_full_url() -> None:
     poster = Poster(2)
     answer = await poster.post("http://127.0.0.1:1/s3cret?token=s3cret", b"{}", {})
     await poster.close()
@@ -89,7 +89,7 @@ LOGIN = {"Authorization": "Bearer canary-of-a-token"}
 @pytest.mark.parametrize(
     "target", ["http://user:pw@a.example/", "http://a..b/", "http://[", "http://canary-of-a-token/"]
 )
-async def test_whatever_a_redirect_names_it_is_a_refusal(target: str) -> None:
+async def test_any_redirect_is_a_refusal(target: str) -> None:
     with WebhookServer(Reply(302, {"Location": target}, b"")) as server:
         poster = Poster(5)
         answer = await poster.post(server.url, b"{}", LOGIN)
@@ -108,7 +108,7 @@ async def test_whatever_a_redirect_names_it_is_a_refusal(target: str) -> None:
         "/hook/canary-of-the-path",
     ],
 )
-async def test_whatever_repeats_a_secret_the_answer_does_not_tell_it(words: str) -> None:
+async def test_a_secret_echoed_by_the_server_is_not_shown(words: str) -> None:
     async def repeat(request: Request, connection: Connection) -> None:
         await connection.send(f"HTTP/1.1 500 {words}\r\nContent-Length: {len(words)}\r\n\r\n{words}".encode())
 
@@ -121,7 +121,7 @@ async def test_whatever_repeats_a_secret_the_answer_does_not_tell_it(words: str)
     assert "canary" not in answer.detail
 
 
-async def test_the_password_of_a_login_is_not_told() -> None:
+async def test_a_password_echoed_by_the_server_is_not_shown() -> None:
     async def repeat(request: Request, connection: Connection) -> None:
         await connection.answer(
             401, b"anna with canary-password may not, nor " + request.headers["authorization"].encode()
@@ -154,12 +154,12 @@ async def test_a_compressed_reply_is_not_unpacked() -> None:
         ("http://[::1]:9093/", "[::1]:9093"),
     ],
 )
-def test_of_an_address_the_place_may_be_told(url: str, shown: str) -> None:
+def test_only_host_and_port_of_a_url_are_shown(url: str, shown: str) -> None:
     assert place(url) == shown
 
 
 @given(st.binary(), st.integers(0, 10**11), st.text(min_size=1), st.text(string.ascii_letters + ":-%"))
-def test_a_signature_holds_for_its_body_its_time_its_key_and_its_secret(
+def test_a_signature_is_valid_only_for_its_body_time_key_and_secret(
     body: bytes, timestamp: int, secret: str, key: str
 ) -> None:
     try:

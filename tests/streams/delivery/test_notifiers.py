@@ -1,4 +1,4 @@
-"""What a courier tells a target of the spikes that it reads, through outages and refusals."""
+"""What a notifier delivers to a target, through outages and refusals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALERTS = AlertsSettings(timeout_seconds=0.5, max_backoff_seconds=0.05, resend_se
 
 
 class Topic:
-    """An inbox without Kafka: what is written is read, and the position is kept."""
+    """An alert consumer without Kafka, which remembers the committed position."""
 
     def __init__(self, *spikes: Spike, committed: int | None = None) -> None:
         self.spikes = list(spikes)
@@ -48,7 +48,7 @@ class Topic:
         return batch
 
     def reassign(self) -> None:
-        """As when a rebalance gave it away and back."""
+        """Act as if a rebalance had taken the partition away and given it back."""
         self._fresh = True
 
     async def is_at_end(self) -> bool:
@@ -70,11 +70,11 @@ async def _running(topic: Topic, url: str, *, to_alertmanager: bool = False, **w
     stopping, poster = asyncio.Event(), Poster(ALERTS.timeout_seconds)
     if to_alertmanager:
         target = AlertmanagerTarget("alertmanager", url, "live", ALERTS)
-        courier: Any = AlertmanagerNotifier(target, poster, stopping)
+        notifier: Any = AlertmanagerNotifier(target, poster, stopping)
     else:
         settings = WebhookSettings(name="hook", url=url, **webhook)
-        courier = WebhookNotifier(WebhookTarget(settings, "live", ALERTS), poster, stopping)
-    task = asyncio.create_task(courier.run(topic))
+        notifier = WebhookNotifier(WebhookTarget(settings, "live", ALERTS), poster, stopping)
+    task = asyncio.create_task(notifier.run(topic))
     try:
         yield
     finally:
@@ -83,26 +83,26 @@ async def _running(topic: Topic, url: str, *, to_alertmanager: bool = False, **w
         await poster.close()
 
 
-def _told(requests: Sequence[Request]) -> list[tuple[str, str]]:
-    """The hour at which a spike opened, and its state."""
+def _delivered(requests: Sequence[Request]) -> list[tuple[str, str]]:
+    """Return the hour at which each spike opened, and the state."""
     return [(request.json["spike"]["opened_at"][11:13], request.json["state"]) for request in requests]
 
 
-async def test_each_state_is_told_once_and_growth_only_where_it_is_asked() -> None:
-    news = [spike(1), spike(1), spike(1, "growing"), spike(1, "closed"), spike(1), spike(2)]
+async def test_each_state_is_delivered_once_and_growth_only_on_request() -> None:
+    spikes = [spike(1), spike(1), spike(1, "growing"), spike(1, "closed"), spike(1), spike(2)]
     with WebhookServer() as server, WebhookServer() as growth:
-        topic, other = Topic(*news, committed=0), Topic(*news, committed=0)
+        topic, other = Topic(*spikes, committed=0), Topic(*spikes, committed=0)
         async with _running(topic, server.url), _running(other, growth.url, updates=True):
-            await eventually(lambda: topic.committed == other.committed == len(news))
-    assert _told(server.requests) == [("10", "open"), ("10", "closed"), ("11", "open")]
-    assert _told(growth.requests) == [("10", "open"), ("10", "growing"), ("10", "closed"), ("11", "open")]
+            await eventually(lambda: topic.committed == other.committed == len(spikes))
+    assert _delivered(server.requests) == [("10", "open"), ("10", "closed"), ("11", "open")]
+    assert _delivered(growth.requests) == [("10", "open"), ("10", "growing"), ("10", "closed"), ("11", "open")]
 
 
-async def test_outages_are_waited_out_in_order_with_one_key() -> None:
+async def test_outages_are_waited_out_in_order_with_the_same_key() -> None:
     script = (
         Reply(500),
         Reply(cut=True),
-        Reply(seconds=1),  # later than it is waited for
+        Reply(seconds=1),  # after the timeout
         Reply(429, {"Retry-After": "1"}),
         Reply(503, {"Retry-After": "nonsense"}),
     )
@@ -112,7 +112,7 @@ async def test_outages_are_waited_out_in_order_with_one_key() -> None:
         async with _running(topic, server.url):
             await eventually(lambda: topic.committed == 2)
     assert len({request.headers["idempotency-key"] for request in server.requests[:6]}) == 1
-    assert [state for _, state in _told(server.requests)] == ["open"] * 6 + ["closed"]
+    assert [state for _, state in _delivered(server.requests)] == ["open"] * 6 + ["closed"]
     assert server.requests[4].at - server.requests[3].at >= 1.0
     assert metrics.ALERT_RETRIES.labels("hook")._value.get() - before == 5
 
@@ -127,10 +127,12 @@ async def test_a_server_that_is_not_there_is_waited_for(caplog: pytest.LogCaptur
             await eventually(lambda: topic.committed == 1)
     assert len(server.requests) == 1
     assert "s3cret" not in caplog.text
-    assert caplog.text.count("does not take alerts") == 1
+    assert caplog.text.count("does not accept alerts") == 1
 
 
-async def test_a_refusal_is_told_once_and_counted_and_the_next_message_goes(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refusal_is_logged_once_and_counted_and_the_next_message_is_sent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     refused = metrics.ALERT_DELIVERIES.labels("hook", "refused")
     before = refused._value.get()
     script = (Reply(400, body=b"no \x1b[2Jsuch\nthing"), Reply(404), Reply(302, {"Location": "http://127.0.0.1:1/"}))
@@ -140,14 +142,14 @@ async def test_a_refusal_is_told_once_and_counted_and_the_next_message_goes(capl
             await eventually(lambda: topic.committed == 4)
     assert len(server.requests) == 4
     assert refused._value.get() - before == 3
-    told = [record.getMessage() for record in caplog.records if record.name == "streams.delivery.report"]
-    assert len(told) == 2
-    assert "400 Bad Request: no [2Jsuch thing" in told[0]
-    assert told[1].endswith("takes alerts again")
+    logged = [record.getMessage() for record in caplog.records if record.name == "streams.delivery.report"]
+    assert len(logged) == 2
+    assert "400 Bad Request: no [2Jsuch thing" in logged[0]
+    assert logged[1].endswith("accepts alerts again")
     assert metrics.ALERT_TARGET_FAILING.labels("hook")._value.get() == 0
 
 
-async def test_a_new_webhook_hears_of_what_is_open_and_of_nothing_older() -> None:
+async def test_a_new_webhook_gets_the_open_spikes_only() -> None:
     old = [spike(1), spike(1, "closed"), spike(2), spike(2, "growing"), spike(3), spike(3, "closed")]
     with WebhookServer() as server:
         topic = Topic(*old)
@@ -155,18 +157,18 @@ async def test_a_new_webhook_hears_of_what_is_open_and_of_nothing_older() -> Non
             await eventually(lambda: topic.committed == len(old))
             topic.spikes.append(spike(2, "closed"))
             await eventually(lambda: topic.committed == len(old) + 1)
-    assert _told(server.requests) == [("11", "open"), ("11", "closed")]
+    assert _delivered(server.requests) == [("11", "open"), ("11", "closed")]
 
 
-async def test_what_stands_before_the_position_was_told() -> None:
+async def test_spikes_before_the_position_were_delivered() -> None:
     with WebhookServer() as server:
         topic = Topic(spike(1), spike(1), spike(2), committed=1)
         async with _running(topic, server.url):
             await eventually(lambda: topic.committed == 3)
-    assert _told(server.requests) == [("11", "open")]
+    assert _delivered(server.requests) == [("11", "open")]
 
 
-async def test_a_rebalance_repeats_nothing_and_takes_nothing_that_another_worker_tells() -> None:
+async def test_a_rebalance_repeats_nothing_that_was_delivered_or_is_delivered_by_another_worker() -> None:
     with WebhookServer(Reply(), *[Reply(500)] * 1000) as server:
         topic = Topic(spike(1), committed=0)
         async with _running(topic, server.url):
@@ -188,12 +190,12 @@ async def test_a_rebalance_repeats_nothing_and_takes_nothing_that_another_worker
 
 
 async def _quiet(server: WebhookServer) -> int:
-    """How many requests came, once no attempt is under way any more."""
+    """Wait until no attempt is in progress and return the number of requests."""
     await asyncio.sleep(0.3)
     return len(server.requests)
 
 
-async def test_alertmanager_hears_of_open_spikes_again_and_again() -> None:
+async def test_open_spikes_are_resent_to_alertmanager() -> None:
     with WebhookServer() as server:
         topic = Topic(spike(1), spike(2), committed=0)
         async with _running(topic, server.url, to_alertmanager=True):
@@ -215,7 +217,7 @@ async def test_alertmanager_hears_of_open_spikes_again_and_again() -> None:
     assert "idempotency-key" not in server.requests[0].headers
 
 
-async def test_an_alertmanager_that_is_new_hears_of_what_is_open_and_of_nothing_older() -> None:
+async def test_a_new_alertmanager_gets_the_open_spikes_only() -> None:
     with WebhookServer() as server:
         topic = Topic(spike(1), spike(1, "closed"), spike(2))
         async with _running(topic, server.url, to_alertmanager=True):
@@ -223,7 +225,7 @@ async def test_an_alertmanager_that_is_new_hears_of_what_is_open_and_of_nothing_
     assert [alert["startsAt"][11:13] for alert in server.requests[0].json] == ["11"]
 
 
-async def test_an_alertmanager_that_is_away_hears_the_state_as_it_is_then() -> None:
+async def test_an_alertmanager_that_comes_back_gets_the_current_state() -> None:
     with WebhookServer(Reply(503), Reply(cut=True), Reply(400)) as server:
         topic = Topic(spike(1), committed=0)
         async with _running(topic, server.url, to_alertmanager=True):
@@ -233,11 +235,11 @@ async def test_an_alertmanager_that_is_away_hears_the_state_as_it_is_then() -> N
     assert [len(request.json) for request in server.requests[:5]] == [1, 1, 1, 1, 2]
 
 
-def test_of_a_history_the_first_messages_of_open_spikes_count() -> None:
-    told = [spike(1), spike(2), spike(1, "closed"), spike(2, "growing")]
-    assert still_open([Received(offset, each) for offset, each in enumerate(told)]) == [Received(1, spike(2))]
+def test_still_open_returns_the_first_messages_of_open_spikes() -> None:
+    logged = [spike(1), spike(2), spike(1, "closed"), spike(2, "growing")]
+    assert still_open([Received(offset, each) for offset, each in enumerate(logged)]) == [Received(1, spike(2))]
 
 
 @pytest.fixture(autouse=True)
-def _hear_warnings(caplog: pytest.LogCaptureFixture) -> None:
+def _capture_warnings(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The minutes of a partition: what is told when, and that batches, kills and restarts leave no trace."""
+"""The minutes of a partition: what is published when, independently of batches, kills and restarts."""
 
 from __future__ import annotations
 
@@ -32,36 +32,40 @@ def minutes(
 
 
 def feed(partition: PartitionMinutes, records: Sequence[Item]) -> list[PublishedPart]:
-    return [told for record in records for told in partition.add(record.message, record.record_ms, record.offset)[1]]
-
-
-def described(told: Sequence[PublishedPart]) -> list[tuple[str, int, str, int]]:
     return [
-        (each.state, int((each.part.minute - START).total_seconds() // 60), each.part.hashtag, each.part.moods.posts)
-        for each in told
+        published
+        for record in records
+        for published in partition.add(record.message, record.record_ms, record.offset)[1]
     ]
 
 
-def test_a_minute_is_told_when_it_closes_when_it_changed_and_when_it_is_final() -> None:
+def described(published: Sequence[PublishedPart]) -> list[tuple[str, int, str, int]]:
+    return [
+        (each.state, int((each.part.minute - START).total_seconds() // 60), each.part.hashtag, each.part.moods.posts)
+        for each in published
+    ]
+
+
+def test_a_minute_is_published_when_it_closes_changes_and_becomes_final() -> None:
     partition = minutes()
     messages = [
         enriched(1, 5, "negative"),
-        enriched(2, 65),  # the minute is over, but not by the time to settle
-        enriched(3, 50),  # so this one belongs to what is told first
+        enriched(2, 65),  # the minute is over, but not yet by the settling time
+        enriched(3, 50),  # so this one is part of the first publication
         enriched(4, 71),
-        enriched(5, 40, "positive"),  # a late one, told at the next turn
+        enriched(5, 40, "positive"),  # late, published when the next minute closes
         enriched(6, 131),
         enriched(7, 10 + 4 * 60),
         enriched(8, 20),  # too late
     ]
-    told = [described(feed(partition, [item])) for item in items(messages)]
-    assert told[0] == [("empty", -2, "other", 0)], "the first record tells the time"
-    assert told[1:3] == [[("empty", -1, "other", 0)], []]
-    assert told[3] == [("closed", 0, "poltwt", 2)]
-    assert told[4] == []
-    assert told[5] == [("corrected", 0, "poltwt", 3), ("closed", 1, "poltwt", 2)]
-    assert told[6] == [("closed", 2, "poltwt", 1), ("final", 0, "poltwt", 3)]
-    assert told[7] == []
+    published = [described(feed(partition, [item])) for item in items(messages)]
+    assert published[0] == [("empty", -2, "other", 0)], "the first record sets the watermark"
+    assert published[1:3] == [[("empty", -1, "other", 0)], []]
+    assert published[3] == [("closed", 0, "poltwt", 2)]
+    assert published[4] == []
+    assert published[5] == [("corrected", 0, "poltwt", 3), ("closed", 1, "poltwt", 2)]
+    assert published[6] == [("closed", 2, "poltwt", 1), ("final", 0, "poltwt", 3)]
+    assert published[7] == []
     assert partition.add(messages[-1], 0, 8)[0] == "late"
 
 
@@ -76,12 +80,12 @@ def test_the_counts_are_those_of_the_posts() -> None:
         enriched(6, 6, "negative", text="RT @somebody: where is Rex? https://t.co/c"),
     ]
     feed(partition, items(posts))
-    parts = {told.part.hashtag: told.part for told in partition.end()}
+    parts = {published.part.hashtag: published.part for published in partition.end()}
     assert list(parts) == ["k9", "other", "poltwt"]
     part = parts["poltwt"]
     assert part.moods == SentimentCounts(negative=3, neutral=1, positive=1)
     assert part.independent == SentimentCounts(negative=1, neutral=1), (
-        "no reposts, and one text and one author count once"
+        "no reposts, and each text and author counts once"
     )
     assert part.said == {fingerprint("where is rex? http"): True, fingerprint("http"): False}
     assert (part.reposts, part.questions) == (2, 3)
@@ -91,7 +95,7 @@ def test_the_counts_are_those_of_the_posts() -> None:
     assert part.sources == {"test": part.moods}
     assert part.evidence.terms["rex"] == SentimentCounts(negative=3)
     assert part.evidence.terms["#poltwt"] == part.moods
-    assert "where" not in part.evidence.terms, "a stop-word"
+    assert "where" not in part.evidence.terms, "a stop word"
     assert part.evidence.texts == {
         "Where is Rex? http": SentimentCounts(negative=3),
         "http": SentimentCounts(neutral=1),
@@ -100,7 +104,7 @@ def test_the_counts_are_those_of_the_posts() -> None:
     assert [(each.id, each.shared) for each in part.evidence.shared] == [("1", 1)]
     assert [each.text for each in part.evidence.negative] == ["Where is Rex? https://t.co/a"]
     assert all(part.final for part in parts.values())
-    assert parts["poltwt"].watermark == END_OF_INPUT, "the last one says how far the partition is"
+    assert parts["poltwt"].watermark == END_OF_INPUT, "the last part has the watermark of the partition"
 
 
 def test_edits_replace_and_deletions_remove_whatever_their_order() -> None:
@@ -111,22 +115,22 @@ def test_edits_replace_and_deletions_remove_whatever_their_order() -> None:
         enriched(1, 1, "negative"),  # the same again, late
         enriched(2, 2, "negative"),
         deletion(2, 20),
-        enriched(2, 2, "negative"),  # a deleted post that comes twice
+        enriched(2, 2, "negative"),  # a deleted post that arrives again
         deletion(3, 20),
         enriched(3, 3, "negative"),
         enriched(4, 4, "negative"),
         deletion(4, 20),
-        enriched(4, 4, "neutral", edited=40),  # written anew after the deletion
+        enriched(4, 4, "neutral", edited=40),  # edited after the deletion
     ]
     feed(partition, items(messages))
-    (told,) = partition.end()
-    assert told.part.moods == SentimentCounts(neutral=1, positive=1)
+    (published,) = partition.end()
+    assert published.part.moods == SentimentCounts(neutral=1, positive=1)
 
 
-def test_a_part_that_lost_all_its_posts_is_told_as_empty() -> None:
+def test_a_part_that_lost_all_its_posts_is_published_as_empty() -> None:
     partition = minutes()
-    told = feed(partition, items([enriched(1, 1), enriched(2, 80), deletion(1, 90), enriched(3, 140)]))
-    assert described(told)[1:] == [
+    published = feed(partition, items([enriched(1, 1), enriched(2, 80), deletion(1, 90), enriched(3, 140)]))
+    assert described(published)[1:] == [
         ("closed", 0, "poltwt", 1),
         ("corrected", 0, "poltwt", 0),
         ("closed", 1, "poltwt", 1),
@@ -139,23 +143,23 @@ def test_posts_are_released_once_their_minute_is_final() -> None:
     feed(partition, items([enriched(1, 1), enriched(2, 70), enriched(3, 2)]))
     assert (partition.handled, partition.released) == (3, 0)
     partition.add(enriched(4, 61 + LATENESS), 0, 3)
-    assert partition.released == 1, "the second minute is open, and the order holds"
+    assert partition.released == 1, "the second minute is still open, and records are released in order"
     partition.end()
     assert partition.released == partition.handled == 4
 
 
-def test_silence_closes_minutes_and_makes_none_final() -> None:
+def test_idle_time_closes_minutes_but_makes_none_final() -> None:
     partition = minutes()
     feed(partition, items([enriched(1, 1)]))
-    begin = START.timestamp()
-    assert described(partition.idle(begin + 65)) == [("empty", -1, "other", 0)]
-    assert described(partition.idle(begin + 71)) == [("closed", 0, "poltwt", 1)]
-    assert described(partition.idle(begin + 131)) == [("empty", 1, "other", 0)]
-    assert partition.idle(begin + 140) == []
+    start = START.timestamp()
+    assert described(partition.idle(start + 65)) == [("empty", -1, "other", 0)]
+    assert described(partition.idle(start + 71)) == [("closed", 0, "poltwt", 1)]
+    assert described(partition.idle(start + 131)) == [("empty", 1, "other", 0)]
+    assert partition.idle(start + 140) == []
     assert partition.released == 0
     late = partition.add(enriched(2, 3), 0, 1)
     assert late == ("counted", []), "the clock alone makes nothing late"
-    assert described(partition.idle(begin + 200)) == [("corrected", 0, "poltwt", 2)]
+    assert described(partition.idle(start + 200)) == [("corrected", 0, "poltwt", 2)]
 
 
 def test_a_post_of_the_future_counts_when_it_was_collected() -> None:
@@ -164,11 +168,11 @@ def test_a_post_of_the_future_counts_when_it_was_collected() -> None:
     unknown = enriched(2, 10_000_000, collected_at=None)
     partition.add(ahead, 0, 0)
     partition.add(unknown, int(START.timestamp() * 1000) + 7_000, 1)
-    (told,) = partition.end()
-    assert (told.part.minute, told.part.moods.posts) == (START, 2)
+    (published,) = partition.end()
+    assert (published.part.minute, published.part.moods.posts) == (START, 2)
 
 
-def test_without_a_campaign_the_first_hashtags_have_minutes_of_their_own() -> None:
+def test_without_a_campaign_the_first_hashtags_are_counted_separately() -> None:
     partition = minutes(names=())
     feed(
         partition,
@@ -186,7 +190,7 @@ def test_without_a_campaign_the_first_hashtags_have_minutes_of_their_own() -> No
     ]  # fmt: skip
 
 
-# What follows plays whole partitions, stopped and started again at will.
+# The following tests run whole partitions with random stops and restarts.
 
 _labels = st.sampled_from(["negative", "neutral", "positive"])
 _numbers = st.integers(0, 12)
@@ -207,7 +211,7 @@ _steps = st.one_of(
 
 @st.composite
 def partitions_of_posts(draw: st.DrawFn) -> list[Item]:
-    """Posts, edits and deletions in a jumble of times, some of them twice."""
+    """Draw posts, edits and deletions with arbitrary times, some of them twice."""
     messages: list[EnrichedMessage] = []
     now, written = 0.0, dict[int, float]()
     for kind, number, back, label, tags in draw(st.lists(_steps, max_size=30)):
@@ -225,7 +229,7 @@ def partitions_of_posts(draw: st.DrawFn) -> list[Item]:
 
 @dataclass
 class Worker:
-    """Plays a partition as a worker does that writes to a topic, commits, and is killed at any of these steps."""
+    """Simulates a worker that writes to a topic, commits, and may be killed at any of these steps."""
 
     records: Sequence[Item]
     dice: random.Random
@@ -249,23 +253,23 @@ class Worker:
             if not self._write(feed(partition, batch), killed):
                 return
             at += len(batch)
-            # commits come at any time after the acknowledgements, and may hold only a part of them
+            # commits happen any time after the acknowledgements, and may cover only some of them
             self.committed = self.dice.randint(self.committed, max(self.committed, partition.released))
             if killed and self.dice.random() < 0.2:
                 return
         if self._write(partition.end(), killed):
             self.committed = self.dice.randint(self.committed, max(self.committed, partition.released))
 
-    def _write(self, told: Sequence[PublishedPart], killed: bool) -> bool:
-        """Whether the worker lived to see all of it written."""
+    def _write(self, published: Sequence[PublishedPart], killed: bool) -> bool:
+        """Write parts; return whether the worker survived until all were written."""
         whole = not killed or self.dice.random() > 0.3
-        self.topic += [each.part for each in told][: None if whole else self.dice.randint(0, len(told))]
+        self.topic += [each.part for each in published][: None if whole else self.dice.randint(0, len(published))]
         return whole
 
 
 @given(partitions_of_posts(), st.randoms(use_true_random=False), st.integers(0, 5))
 @examples(max_examples=100)
-def test_whatever_the_batches_and_kills_the_final_minutes_are_those_of_the_fold(
+def test_the_final_minutes_match_the_fold_whatever_the_batches_and_kills(
     records: list[Item], dice: random.Random, kills: int
 ) -> None:
     worker = Worker(records, dice)
@@ -298,7 +302,7 @@ def test_the_hashtags_that_are_chosen_are_the_same_after_kills(
 def merged(
     topics: Sequence[Sequence[PulseMinute]], dice: random.Random
 ) -> tuple[list[CompleteMinute], datetime | None]:
-    """The topics of several partitions, mixed at will, put together."""
+    """Merge the topics of several partitions, randomly interleaved."""
     merger, found = Merger(range(len(topics))), list[CompleteMinute]()
     left = [list(topic) for topic in topics]
     while any(left):
@@ -322,7 +326,7 @@ def seen(found: tuple[Sequence[CompleteMinute], datetime | None]) -> list[tuple[
 
 @given(st.lists(partitions_of_posts(), min_size=1, max_size=3), st.randoms(use_true_random=False), st.integers(0, 4))
 @examples(max_examples=50)
-def test_the_minutes_that_are_watched_are_the_same_whatever_the_kills_and_the_order_of_partitions(
+def test_the_merged_minutes_do_not_depend_on_kills_or_the_order_of_partitions(
     partitions: list[list[Item]], dice: random.Random, kills: int
 ) -> None:
     quiet, restless = [], []

@@ -1,4 +1,4 @@
-"""Words and questions of any script."""
+"""Words and questions in any script."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_words(text: str, found: set[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["where?", "どこ？", "أين؟", "πού\u037e", "ուր՞", "❓", "https://a.example/x where?"])
-def test_a_question_has_a_mark_of_any_script(text: str) -> None:
+def test_question_marks_of_any_script(text: str) -> None:
     assert is_question(prepare(text))
 
 
 @pytest.mark.parametrize("text", ["nowhere!", "https://a.example/?q=1", "so; what", ""])
-def test_what_is_no_question(text: str) -> None:
+def test_texts_that_are_not_questions(text: str) -> None:
     assert not is_question(prepare(text))

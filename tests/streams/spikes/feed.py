@@ -1,4 +1,4 @@
-"""Minutes for tests, by seed."""
+"""Random minutes for tests, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def minutes(
     hashtag: str = "poltwt",
     seed: int = 1,
 ) -> list[MinuteCounts]:
-    """Poisson posts, each negative with the share of its minute."""
+    """Return Poisson-distributed posts, each negative with the probability `share` of its minute."""
     dice = np.random.default_rng(seed)
     n = dice.poisson(np.broadcast_to(posts, length))
     k = dice.binomial(n, np.broadcast_to(share, length))
@@ -35,9 +35,9 @@ def minutes(
     ]
 
 
-def turns_of(counts: Sequence[MinuteCounts], detector: Detector, until: int | None = None) -> list[SpikeEvent]:
+def events_of(counts: Sequence[MinuteCounts], detector: Detector, until: int | None = None) -> list[SpikeEvent]:
     by_minute: dict[datetime, list[MinuteCounts]] = {}
     for each in counts:
         by_minute.setdefault(each.minute, []).append(each)
-    turns = [turn for minute in sorted(by_minute) for turn in detector.feed(minute, by_minute[minute])]
-    return turns + ([] if until is None else detector.advance(at(until)))
+    events = [event for minute in sorted(by_minute) for event in detector.feed(minute, by_minute[minute])]
+    return events + ([] if until is None else detector.advance(at(until)))

@@ -14,12 +14,12 @@ BLOCKS_DAY = DAY_MINUTES // BLOCK_MINUTES
 def learnt(shares: np.ndarray, posts: int = 60, seed: int = 1) -> Baseline:
     dice, baseline = np.random.default_rng(seed), Baseline(SameHour(0))
     for block, share in enumerate(shares):
-        foretold = baseline.usual(block * BLOCK_MINUTES)
-        baseline.learn(block * BLOCK_MINUTES, posts, int(dice.binomial(posts, share)), foretold)
+        predicted = baseline.usual(block * BLOCK_MINUTES)
+        baseline.learn(block * BLOCK_MINUTES, posts, int(dice.binomial(posts, share)), predicted)
     return baseline
 
 
-def test_a_steady_share_is_known_ever_better() -> None:
+def test_certainty_about_a_steady_share_grows() -> None:
     weights = []
     for blocks in (5, 50, 500):
         usual = learnt(np.full(blocks, 0.3)).usual(blocks * BLOCK_MINUTES)
@@ -29,7 +29,7 @@ def test_a_steady_share_is_known_ever_better() -> None:
     assert weights[-1] > 2_000
 
 
-def test_after_a_change_the_short_horizons_are_believed() -> None:
+def test_after_a_change_the_short_horizons_are_trusted() -> None:
     usual = learnt(np.repeat([0.2, 0.4], [3 * BLOCKS_DAY, 60])).usual((3 * BLOCKS_DAY + 60) * BLOCK_MINUTES)
     assert usual.share == pytest.approx(0.4, abs=0.05)
 
@@ -58,7 +58,7 @@ def test_nothing_is_known_without_posts() -> None:
     assert baseline.usual(14_400).weight < 2
 
 
-def test_swaying_is_measured_by_its_length() -> None:
+def test_overdispersion_is_measured_by_window_length() -> None:
     usual = learnt(np.full(500, 0.3)).usual(2_500)
     dice = np.random.default_rng(1)
     calm, drifting = Dispersion(), Dispersion()
@@ -69,19 +69,19 @@ def test_swaying_is_measured_by_its_length() -> None:
     assert drifting.of(45) > drifting.of(15) > drifting.of(5) > 1.2
 
 
-def test_a_spike_stays_out_of_the_memory() -> None:
-    memory = LaggedBaseline(0)
+def test_a_spike_stays_out_of_the_baseline() -> None:
+    baseline = LaggedBaseline(0)
     for minute in range(600):
         bad = 300 <= minute < 330
-        memory.add(minute, 20, 14 if bad else 4, in_spike=300 < minute < 335)
+        baseline.add(minute, 20, 14 if bad else 4, in_spike=300 < minute < 335)
         if minute == 335:
-            memory.leave_out(300, 329)
-    assert memory.usual.share == pytest.approx(0.2, abs=0.005)
+            baseline.leave_out(300, 329)
+    assert baseline.usual.share == pytest.approx(0.2, abs=0.005)
 
 
 def test_half_of_a_young_stream_is_its_baseline() -> None:
-    memory = LaggedBaseline(0)
-    assert [memory.longest_window(minute) for minute in (0, 10, 31, 120, 500)] == [0, 5, 15, 60, 60]
+    baseline = LaggedBaseline(0)
+    assert [baseline.longest_window(minute) for minute in (0, 10, 31, 120, 500)] == [0, 5, 15, 60, 60]
 
 
 def test_the_same_hour_of_earlier_days() -> None:

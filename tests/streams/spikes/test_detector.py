@@ -8,25 +8,25 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.spikes import SENSITIVITIES, SENSITIVITY_NAMES, Detector, MinuteCounts, SpikeEvent, merge_parts
-from tests.streams.spikes.feed import at, minutes, turns_of
+from tests.streams.spikes.feed import at, events_of, minutes
 
 DAY = 1_440
 
 
-def opened(turns: list[SpikeEvent], kind: str) -> list[SpikeEvent]:
-    return [turn for turn in turns if turn.kind == kind and turn.state == "open"]
+def opened(events: list[SpikeEvent], kind: str) -> list[SpikeEvent]:
+    return [event for event in events if event.kind == kind and event.state == "open"]
 
 
 def test_a_negative_spike_opens_grows_and_closes() -> None:
     share = np.full(DAY, 0.2)
     share[900:945] = 0.5
-    turns = turns_of(minutes(20.0, share, DAY), Detector())
-    assert {turn.kind for turn in turns} == {"negative"}
-    first, *growing, last = turns
+    events = events_of(minutes(20.0, share, DAY), Detector())
+    assert {event.kind for event in events} == {"negative"}
+    first, *growing, last = events
     assert (first.state, last.state) == ("open", "closed")
     assert growing
-    assert all(turn.state == "growing" for turn in growing)
-    assert len({turn.id for turn in turns}) == 1
+    assert all(event.state == "growing" for event in growing)
+    assert len({event.id for event in events}) == 1
     assert at(890) <= first.opened_at <= at(904)
     assert at(901) <= first.known_at <= at(910)
     assert first.known_at == first.at == last.known_at
@@ -39,41 +39,41 @@ def test_a_negative_spike_opens_grows_and_closes() -> None:
     assert last.low < 0.5 < last.high
     assert last.baseline == pytest.approx(0.2, abs=0.04)
     assert last.usual_rate == pytest.approx(20, rel=0.1)
-    assert [turn.posts for turn in turns] == sorted(turn.posts for turn in turns)
+    assert [event.posts for event in events] == sorted(event.posts for event in events)
 
 
-def test_the_message_says_what_the_turn_says() -> None:
+def test_the_message_matches_the_event() -> None:
     share = np.full(DAY, 0.2)
     share[900:] = 0.6
-    (turn, *_) = turns_of(minutes(20.0, share, DAY), Detector())
-    message = turn.as_message("middle")
-    assert message.id == turn.id == f"negative:poltwt:{turn.opened_at:%Y-%m-%dT%H:%M:%SZ}"
-    assert (message.state, message.posts, message.share, message.low) == ("open", turn.posts, turn.share, turn.low)
+    (event, *_) = events_of(minutes(20.0, share, DAY), Detector())
+    message = event.as_message("middle")
+    assert message.id == event.id == f"negative:poltwt:{event.opened_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert (message.state, message.posts, message.share, message.low) == ("open", event.posts, event.share, event.low)
 
 
 def test_the_first_half_hour_is_enough() -> None:
     share = np.full(90, 0.2)
     share[35:] = 0.6
-    (turn, *_) = opened(turns_of(minutes(15.0, share, 90), Detector()), "negative")
-    assert at(36) <= turn.known_at <= at(45)
+    (event, *_) = opened(events_of(minutes(15.0, share, 90), Detector()), "negative")
+    assert at(36) <= event.known_at <= at(45)
 
 
-def test_a_surge_of_the_same_mood_is_no_negative_spike() -> None:
+def test_a_surge_without_a_change_of_mood_is_not_a_negative_spike() -> None:
     posts = np.full(DAY, 10.0)
     posts[900:960] = 120
-    turns = turns_of(minutes(posts, 0.25, DAY), Detector())
-    assert not opened(turns, "negative")
-    (surge,) = opened(turns, "volume")
+    events = events_of(minutes(posts, 0.25, DAY), Detector())
+    assert not opened(events, "negative")
+    (surge,) = opened(events, "volume")
     assert at(900) <= surge.opened_at
     assert surge.known_at <= at(910)
     assert surge.rate is not None
     assert surge.usual_rate == pytest.approx(10, rel=0.2)
-    (closed,) = [turn for turn in turns if turn.state == "closed"]
+    (closed,) = [event for event in events if event.state == "closed"]
     assert closed.closed_at is not None
     assert at(960) <= closed.closed_at <= at(980)
 
 
-def test_one_text_reposted_by_many_is_one_voice() -> None:
+def test_one_text_reposted_by_many_counts_once() -> None:
     dice = np.random.default_rng(3)
     counts = []
     for minute in range(DAY):
@@ -91,94 +91,94 @@ def test_one_text_reposted_by_many_is_one_voice() -> None:
                 said={"this one": True} if storm else {},
             )
         )
-    assert not opened(turns_of(counts, Detector()), "negative")
+    assert not opened(events_of(counts, Detector()), "negative")
 
 
-def test_a_hashtag_that_stops_is_silent_until_it_speaks_again() -> None:
+def test_a_hashtag_that_stops_is_silent_until_it_resumes() -> None:
     posts = np.full(600, 8.0)
     posts[300:400] = 0
-    turns = turns_of(minutes(posts, 0.2, 600), Detector())
-    assert [turn.state for turn in turns if turn.kind == "silence"] == ["open", "closed"]
-    begin, end = [turn for turn in turns if turn.kind == "silence"]
-    assert at(299) <= begin.opened_at <= at(300)
-    assert at(308) <= begin.known_at <= at(312)
+    events = events_of(minutes(posts, 0.2, 600), Detector())
+    assert [event.state for event in events if event.kind == "silence"] == ["open", "closed"]
+    start, end = [event for event in events if event.kind == "silence"]
+    assert at(299) <= start.opened_at <= at(300)
+    assert at(308) <= start.known_at <= at(312)
     assert end.closed_at == at(400)
-    assert (end.posts, end.share, begin.usual_rate) == (0, None, pytest.approx(8, rel=0.4))
+    assert (end.posts, end.share, start.usual_rate) == (0, None, pytest.approx(8, rel=0.4))
 
 
-def test_silence_is_found_where_nothing_follows() -> None:
+def test_silence_is_found_without_later_minutes() -> None:
     detector = Detector()
     counts = minutes(8.0, 0.2, 300)
-    assert not opened(turns_of(counts, detector), "silence")
+    assert not opened(events_of(counts, detector), "silence")
     assert opened(detector.advance(at(330)), "silence")
 
 
-def test_a_silence_ends_after_a_day_and_then_the_hashtag_sleeps() -> None:
+def test_a_silence_ends_after_a_day_and_the_hashtag_becomes_inactive() -> None:
     detector = Detector()
-    turns_of(minutes(8.0, 0.2, 300), detector)
-    turns = detector.advance(at(10_000_000))
-    assert [turn.state for turn in turns] == ["open", "closed"]
-    assert turns[1].closed_at is not None
-    assert at(299 + DAY) <= turns[1].closed_at <= at(301 + DAY)
+    events_of(minutes(8.0, 0.2, 300), detector)
+    events = detector.advance(at(10_000_000))
+    assert [event.state for event in events] == ["open", "closed"]
+    assert events[1].closed_at is not None
+    assert at(299 + DAY) <= events[1].closed_at <= at(301 + DAY)
     assert detector.fed_until == at(10_000_000)
 
 
-def test_a_hashtag_that_slept_still_knows_what_is_usual() -> None:
+def test_an_inactive_hashtag_keeps_its_baseline() -> None:
     posts = np.full(3 * DAY, 20.0)
     posts[DAY : 2 * DAY] = 0
     share = np.full(3 * DAY, 0.3)
     share[2 * DAY + 2 :] = 0.6
-    found = opened(turns_of(minutes(posts, share, 3 * DAY), Detector()), "negative")
+    found = opened(events_of(minutes(posts, share, 3 * DAY), Detector()), "negative")
     assert found
     assert at(2 * DAY + 2) < found[0].known_at <= at(2 * DAY + 10)
     assert found[0].baseline == pytest.approx(0.3, abs=0.05)
 
 
-def test_a_night_is_no_silence() -> None:
+def test_a_quiet_night_is_not_a_silence() -> None:
     course = 10 * np.exp(3 * np.sin(np.arange(3 * DAY) / DAY * 2 * np.pi))
-    turns = turns_of(minutes(np.minimum(course, 60), 0.2, 3 * DAY), Detector())
-    assert not opened(turns, "silence")
+    events = events_of(minutes(np.minimum(course, 60), 0.2, 3 * DAY), Detector())
+    assert not opened(events, "silence")
 
 
 def test_quiet_weeks_raise_next_to_nothing() -> None:
-    turns = turns_of(minutes(10.0, 0.22, 14 * DAY, seed=5), Detector())
-    assert len(opened(turns, "negative")) <= 2
-    assert not opened(turns, "volume")
-    assert not opened(turns, "silence")
+    events = events_of(minutes(10.0, 0.22, 14 * DAY, seed=5), Detector())
+    assert len(opened(events, "negative")) <= 2
+    assert not opened(events, "volume")
+    assert not opened(events, "silence")
 
 
-def test_what_stays_becomes_usual() -> None:
+def test_a_lasting_change_becomes_the_baseline() -> None:
     share = np.full(2 * DAY, 0.2)
     share[DAY:] = 0.4
-    turns = turns_of(minutes(20.0, share, 2 * DAY), Detector())
-    assert len(opened(turns, "negative")) == 1
-    (closed,) = [turn for turn in turns if turn.state == "closed"]
+    events = events_of(minutes(20.0, share, 2 * DAY), Detector())
+    assert len(opened(events, "negative")) == 1
+    (closed,) = [event for event in events if event.state == "closed"]
     assert at(DAY + 200) < closed.at < at(DAY + 720)
 
 
-def test_the_more_sensitive_the_sooner() -> None:
+def test_a_higher_sensitivity_detects_sooner() -> None:
     share = np.full(DAY, 0.2)
     share[1_000:1_100] = 0.36
     counts = minutes(15.0, share, DAY, seed=2)
     known = []
     for name in SENSITIVITY_NAMES:
-        own = [turn.known_at for turn in opened(turns_of(counts, Detector(name)), "negative")]
+        own = [event.known_at for event in opened(events_of(counts, Detector(name)), "negative")]
         known.append(min((time for time in own if time > at(1_000)), default=at(DAY)))
     assert known == sorted(known, reverse=True)
     assert known[0] > known[-1]
 
 
-def test_minutes_come_once_and_in_order() -> None:
+def test_minutes_must_be_fed_once_and_in_order() -> None:
     detector = Detector()
     assert detector.fed_until is None
     detector.feed(at(5), [MinuteCounts(at(5), "a", 1)])
     assert detector.fed_until == at(6)
     for minute in (5, 4):
-        with pytest.raises(ValueError, match="fed before"):
+        with pytest.raises(ValueError, match="already fed"):
             detector.feed(at(minute))
     with pytest.raises(ValueError, match="counts of"):
         detector.feed(at(7), [MinuteCounts(at(8), "a", 1)])
-    with pytest.raises(ValueError, match="begin of a minute"):
+    with pytest.raises(ValueError, match="start of a minute"):
         detector.feed(at(7) + timedelta(seconds=1))
     assert detector.fed_until == at(6)
     assert detector.advance(at(3)) == []
@@ -216,7 +216,7 @@ def test_a_constant_share_never_fires(every: int, negative: int, rate: int) -> N
         MinuteCounts(at(minute), "a", each, rate * min(negative, every), each - rate * min(negative, every))
         for minute in range(400)
     ]
-    assert turns_of(counts, Detector("high")) == []
+    assert events_of(counts, Detector("high")) == []
 
 
 _DAY = minutes([12.0] * 700, [0.2] * 500 + [0.5] * 40 + [0.2] * 160, 700) + minutes(
@@ -226,11 +226,11 @@ _DAY = minutes([12.0] * 700, [0.2] * 500 + [0.5] * 40 + [0.2] * 160, 700) + minu
 
 @settings(max_examples=8, deadline=None)
 @given(stop=st.integers(0, 699))
-def test_a_restart_reads_again_and_says_the_same(stop: int) -> None:
-    whole = turns_of(_DAY, Detector())
-    before = turns_of([each for each in _DAY if each.minute <= at(stop)], Detector())
+def test_a_restart_gives_the_same_events(stop: int) -> None:
+    whole = events_of(_DAY, Detector())
+    before = events_of([each for each in _DAY if each.minute <= at(stop)], Detector())
     assert whole[: len(before)] == before
-    assert turns_of(_DAY, Detector()) == whole
+    assert events_of(_DAY, Detector()) == whole
 
 
 @settings(max_examples=5, deadline=None)
@@ -238,15 +238,15 @@ def test_a_restart_reads_again_and_says_the_same(stop: int) -> None:
 def test_the_order_of_hashtags_within_a_minute_does_not_matter(seed: object) -> None:
     shuffled = list(_DAY)
     seed.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert turns_of(shuffled, Detector()) == turns_of(_DAY, Detector())
+    assert events_of(shuffled, Detector()) == events_of(_DAY, Detector())
 
 
 def test_each_hashtag_is_watched_by_itself() -> None:
-    together = turns_of(_DAY, Detector())
-    assert {turn.kind for turn in together} == {"negative", "silence"}
+    together = events_of(_DAY, Detector())
+    assert {event.kind for event in together} == {"negative", "silence"}
     for hashtag in ("poltwt", "k9"):
-        alone = turns_of([each for each in _DAY if each.hashtag == hashtag], Detector())
-        assert alone == [turn for turn in together if turn.hashtag == hashtag]
+        alone = events_of([each for each in _DAY if each.hashtag == hashtag], Detector())
+        assert alone == [event for event in together if event.hashtag == hashtag]
 
 
 def test_sensitivities_are_in_order() -> None:

@@ -7,28 +7,28 @@ from streams.spikes.distinct_posts import DistinctPosts
 from tests.streams.spikes.feed import at
 
 
-def counts(said: Mapping[str, bool], voices: int = 5, negative_voices: int = 2) -> MinuteCounts:
-    return MinuteCounts(at(0), "a", 24, 21, independent_posts=voices, independent_negative=negative_voices, said=said)
+def counts(said: Mapping[str, bool], independent: int = 5, negative: int = 2) -> MinuteCounts:
+    return MinuteCounts(at(0), "a", 24, 21, independent_posts=independent, independent_negative=negative, said=said)
 
 
-def test_a_copied_text_is_a_voice_once() -> None:
-    voices = DistinctPosts()
-    assert voices.of(0, counts({"one": True})) == (5, 2)
-    assert voices.of(1, counts({"one": True})) == (4, 1)
-    assert voices.of(31, counts({"one": True})) == (4, 1)
-    assert voices.of(62, counts({"one": True})) == (5, 2), "nobody had said it for half an hour"
+def test_a_copied_text_counts_once() -> None:
+    distinct = DistinctPosts()
+    assert distinct.of(0, counts({"one": True})) == (5, 2)
+    assert distinct.of(1, counts({"one": True})) == (4, 1)
+    assert distinct.of(31, counts({"one": True})) == (4, 1)
+    assert distinct.of(62, counts({"one": True})) == (5, 2), "not seen for half an hour"
 
 
 def test_texts_are_told_apart_whatever_their_mood() -> None:
-    voices = DistinctPosts()
-    assert voices.of(0, counts({"one": True, "two": False})) == (5, 2)
-    assert voices.of(1, counts({"three": True, "two": False})) == (4, 2)
-    assert voices.of(2, counts({"one": True, "two": False, "three": True})) == (2, 0)
+    distinct = DistinctPosts()
+    assert distinct.of(0, counts({"one": True, "two": False})) == (5, 2)
+    assert distinct.of(1, counts({"three": True, "two": False})) == (4, 2)
+    assert distinct.of(2, counts({"one": True, "two": False, "three": True})) == (2, 0)
 
 
 def test_without_copies_every_post_counts() -> None:
-    voices = DistinctPosts()
+    distinct = DistinctPosts()
     for number in range(3):
-        assert voices.of(number, counts({f"text {number}": True})) == (5, 2)
-        assert voices.of(number, MinuteCounts(at(0), "a", 10, 3)) == (10, 3)
-        assert voices.of(number, MinuteCounts(at(0), "a")) == (0, 0)
+        assert distinct.of(number, counts({f"text {number}": True})) == (5, 2)
+        assert distinct.of(number, MinuteCounts(at(0), "a", 10, 3)) == (10, 3)
+        assert distinct.of(number, MinuteCounts(at(0), "a")) == (0, 0)

@@ -16,7 +16,7 @@ def test_a_term_that_fills_half_of_the_spike_is_certain() -> None:
     assert score(1, 60, 31, 100) < -3
 
 
-def test_what_is_as_frequent_as_before_scores_nothing() -> None:
+def test_an_unchanged_frequency_scores_nothing() -> None:
     assert abs(score(30, 100, 300, 1000)) < 0.1
 
 
@@ -29,7 +29,7 @@ def test_a_new_term_of_a_few_posts_counts_and_one_of_two_posts_does_not() -> Non
 
 
 @given(st.integers(0, 500), st.integers(1, 500), st.integers(0, 500), st.integers(0, 500))
-def test_the_score_turns_its_sign_with_the_sides(posts: int, of: int, before: int, of_before: int) -> None:
+def test_swapping_the_sides_changes_the_sign_of_the_score(posts: int, of: int, before: int, of_before: int) -> None:
     posts, before = min(posts, of), min(before, of_before)
     assert score(posts, of, before, of_before) + score(before, of_before, posts, of) == 0 or (
         abs(score(posts, of, before, of_before) + score(before, of_before, posts, of)) < 1e-9
@@ -56,7 +56,7 @@ def test_whatever_the_counts_shares_are_shares(
     assert len(most_frequent(Counter(spike), of, Counter(before), of_before, 4)) <= 4
 
 
-def test_terms_that_say_the_same_are_told_once() -> None:
+def test_terms_that_mean_the_same_are_shown_once() -> None:
     def term(name: str, posts: int, score: float) -> Driver:
         return Driver(name=name, posts=posts, share=0.5, baseline=0.0, score=score)
 
@@ -65,7 +65,7 @@ def test_terms_that_say_the_same_are_told_once() -> None:
     assert len(distinct(found, 2)) == 2
 
 
-def test_of_the_words_of_one_text_a_hashtag_stays_else_no_short_word() -> None:
+def test_from_one_text_a_hashtag_is_kept_or_else_a_longer_word() -> None:
     def term(name: str, posts: int, score: float) -> Driver:
         return Driver(name=name, posts=posts, share=0.5, baseline=0.0, score=score)
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from streams.spikes.evidence import interval, likelihood_ratio, return_likelihood_ratio
 
 
-def test_against_a_sure_baseline_it_is_the_divergence() -> None:
+def test_against_a_certain_baseline_evidence_is_the_divergence() -> None:
     divergence = 0.5 * log(0.5 / 0.2) + 0.5 * log(0.5 / 0.8)
     assert likelihood_ratio(20, 40, 0.2, 1e12) == pytest.approx(40 * divergence, rel=1e-3)
 
 
 @given(n=st.integers(1, 200), k=st.integers(0, 200), usual=st.floats(0.01, 0.99), weight=st.floats(1, 1e5))
-def test_it_is_never_negative_and_grows_with_what_is_known(n: int, k: int, usual: float, weight: float) -> None:
+def test_evidence_is_never_negative_and_grows_with_certainty(n: int, k: int, usual: float, weight: float) -> None:
     k = min(k, n)
     found = likelihood_ratio(k, n, usual, weight)
     assert found >= -1e-9
@@ -24,7 +24,7 @@ def test_it_is_never_negative_and_grows_with_what_is_known(n: int, k: int, usual
         assert found == 0
 
 
-def test_the_way_back() -> None:
+def test_evidence_of_the_return_to_usual() -> None:
     assert return_likelihood_ratio(0, 10, 0.2, 0.5) > 0 > return_likelihood_ratio(10, 10, 0.2, 0.5)
 
 

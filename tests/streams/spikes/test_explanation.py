@@ -23,17 +23,17 @@ from streams.spikes.explanation import explain
 from streams.spikes.summary import pace
 from streams.text.safe_text import readable
 
-_BEGIN = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+_START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 
 
 def _minute(number: int, moods: SentimentCounts, partition: int = 0, **parts: Any) -> PulseMinute:
-    minute = _BEGIN + timedelta(minutes=number)
+    minute = _START + timedelta(minutes=number)
     watermark = minute + timedelta(minutes=1)
     return PulseMinute(minute=minute, hashtag="poltwt", partition=partition, watermark=watermark, moods=moods, **parts)
 
 
 def _excerpt(text: str, *, negative: float = 0.9, shared: int = 0, id: str = "1", second: int = 0) -> Excerpt:  # noqa: A002
-    created_at = _BEGIN + timedelta(seconds=second)
+    created_at = _START + timedelta(seconds=second)
     return Excerpt(source="mastodon", id=id, text=text, created_at=created_at, negative=negative, shared=shared)
 
 
@@ -113,7 +113,7 @@ def test_what_negative_posts_always_said_explains_nothing() -> None:
     assert found.summary == "#poltwt: 20 % negative (20 of 100 posts). No one term or topic stands out."
 
 
-def test_a_young_stream_is_compared_with_all_that_was_said() -> None:
+def test_a_young_stream_is_compared_with_all_posts() -> None:
     found = explain("negative", "poltwt", _spike(), _quiet(5))
     assert "kick" in {driver.name for driver in found.terms}
     assert "the" not in {driver.name for driver in found.terms}
@@ -122,7 +122,7 @@ def test_a_young_stream_is_compared_with_all_that_was_said() -> None:
 def test_without_any_baseline_there_is_still_an_explanation() -> None:
     found = explain("negative", "poltwt", _spike(texts={"They kick him": SentimentCounts(negative=5)}), [])
     assert found.top_text_share == pytest.approx(50 / 80)
-    assert found.summary.endswith("One repeated text makes 62 % of the negative posts: “They kick him”.")
+    assert found.summary.endswith("One repeated text makes up 62 % of the negative posts: “They kick him”.")
 
 
 def test_a_volume_spike_looks_at_all_posts() -> None:
@@ -138,7 +138,7 @@ def test_a_spike_of_one_reposted_text_says_so() -> None:
     found = explain("negative", "poltwt", spike, _quiet(), baseline=0.2)
     assert found.top_text == "Look at this"
     assert found.top_text_share == 0.75
-    assert found.summary.endswith("One repeated text makes 75 % of the negative posts: “Look at this”.")
+    assert found.summary.endswith("One repeated text makes up 75 % of the negative posts: “Look at this”.")
 
 
 def test_a_spike_of_one_account_says_so() -> None:
@@ -158,7 +158,7 @@ def test_a_silence_says_what_the_hashtag_was_like() -> None:
     assert found.shared == (shared,)
 
 
-def test_typical_posts_have_the_terms_and_stand_once() -> None:
+def test_typical_posts_have_the_terms_and_appear_once() -> None:
     posts = (
         _excerpt("I hate Mondays", negative=0.99, id="1"),
         _excerpt("They KICK him on video", negative=0.8, id="2", second=5),
@@ -170,7 +170,7 @@ def test_typical_posts_have_the_terms_and_stand_once() -> None:
     assert [excerpt.id for excerpt in found.shared] == ["3"]
 
 
-def test_parts_of_partitions_add_up_and_a_later_message_takes_the_place_of_an_earlier_one() -> None:
+def test_parts_of_partitions_add_up_and_a_later_message_replaces_an_earlier_one() -> None:
     once = explain("negative", "poltwt", _spike(), _quiet())
     again = explain("negative", "poltwt", [*_spike(), *_spike()], _quiet())
     assert again == once
@@ -230,9 +230,9 @@ def test_whatever_the_posts_it_explains_in_plain_text(
         hashtag=hashtag,
         state="open",
         sensitivity="middle",
-        opened_at=_BEGIN,
-        known_at=_BEGIN,
-        at=_BEGIN,
+        opened_at=_START,
+        known_at=_START,
+        at=_START,
         explanation=found,
     )
     assert decode_spike(encode(message)).explanation == found
@@ -241,9 +241,9 @@ def test_whatever_the_posts_it_explains_in_plain_text(
 def test_a_day_of_full_minutes_takes_no_longer_than_a_few_seconds() -> None:
     terms = {f"term{n}": SentimentCounts(negative=1, neutral=2) for n in range(200)}
     day = [_minute(n, SentimentCounts(negative=30, neutral=60), evidence=Evidence(terms=terms)) for n in range(1440)]
-    began = time.perf_counter()
+    started = time.perf_counter()
     explain("negative", "poltwt", day[-60:], day[:-60])
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -259,5 +259,5 @@ def test_a_day_of_full_minutes_takes_no_longer_than_a_few_seconds() -> None:
         (1e4, "10000"),
     ],
 )
-def test_a_pace_has_no_more_figures_than_it_needs(rate: float, shown: str) -> None:
+def test_a_pace_has_no_more_digits_than_it_needs(rate: float, shown: str) -> None:
     assert pace(rate) == shown

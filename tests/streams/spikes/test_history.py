@@ -39,11 +39,11 @@ def test_other_zones_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         ({"minute": "2026-11-01T09:30:00Z"}, "sort by time"),
         ({}, "second line"),
-        ({"minute": "2026-11-01T09:32:10Z"}, "begin of a minute"),
+        ({"minute": "2026-11-01T09:32:10Z"}, "start of a minute"),
         ({"minute": "2026-11-01T09:32:00"}, "timezone"),
         ({"minute": "1960-11-01T09:32:00Z"}, "1970"),
         ({"hashtag": "", "minute": "2026-11-01T09:32:00Z"}, "hashtag"),
@@ -53,18 +53,18 @@ def test_other_zones_are_read() -> None:
         ({"hashtag": "b", "independent_posts": 3, "independent_negative": 4}, "4 of 3"),
     ],
 )
-def test_bad_lines_are_named(bad: dict[str, Any], said: str) -> None:
-    with pytest.raises(BadInput, match=f"^f:2: .*{said}"):
+def test_bad_lines_are_named(bad: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInput, match=f"^f:2: .*{message}"):
         list(read_lines(lines({}, bad), "f"))
 
 
 @pytest.mark.parametrize("bad", [b"{", b"\xff\xfe", b"[]", b'{"minute": 1}', b'"' + b"x" * 9])
-def test_no_line_is_a_fault_of_ours(bad: bytes) -> None:
+def test_no_line_causes_an_internal_error(bad: bytes) -> None:
     with pytest.raises(BadInput, match=r"^f:2: "):
         list(read_lines([b"", bad], "f"))
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read: No such file"):
         list(read_file(tmp_path / "none"))
 

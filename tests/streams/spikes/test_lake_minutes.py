@@ -1,4 +1,4 @@
-"""What `tagpulse spikes --run` finds in the lake is what the worker found that watched the day."""
+"""`tagpulse spikes --run` finds the same spikes in the lake as the worker did live."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def sample_messages() -> list[EnrichedMessage]:
 
 
 def records(messages: Sequence[EnrichedMessage]) -> list[Row]:
-    """As a topic deals them to its partitions."""
+    """Return the messages as records, distributed to the partitions by key."""
     offsets: Counter[int] = Counter()
     rows = []
     for message in messages:
@@ -72,7 +72,7 @@ def records(messages: Sequence[EnrichedMessage]) -> list[Row]:
 
 
 def watched(rows: Sequence[Row], hashtags: Sequence[str]) -> list[SpikeEvent]:
-    """Each spike as the worker tells it last."""
+    """Return the last event of each spike, as found by the worker."""
     partitions = [
         PartitionMinutes(
             number, CountedHashtags(hashtags, 20, {}), ResumeState(), lateness_seconds=600, settle_seconds=10
@@ -80,14 +80,14 @@ def watched(rows: Sequence[Row], hashtags: Sequence[str]) -> list[SpikeEvent]:
         for number in range(PARTITIONS)
     ]
     watch, spikes = SpikeWatch(range(PARTITIONS), "high"), {}
-    told = [
+    published = [
         each
         for record, message in rows
         for each in partitions[record.partition].add(message, record.timestamp_ms, record.offset)[1]
     ]
-    told += [each for partition in partitions for each in partition.end()]
-    for each in told:
-        spikes |= {turn.id: turn for turn in watch.add(each.part)}
+    published += [each for partition in partitions for each in partition.end()]
+    for each in published:
+        spikes |= {event.id: event for event in watch.add(each.part)}
     return sorted(spikes.values(), key=lambda spike: (spike.known_at, spike.hashtag, spike.kind))
 
 
@@ -99,12 +99,12 @@ async def stored(rows: Sequence[Row], lake: Path) -> None:
     await sink.close()
 
 
-def told(spikes: Sequence[SpikeEvent]) -> list[tuple[object, ...]]:
+def ids_and_times(spikes: Sequence[SpikeEvent]) -> list[tuple[object, ...]]:
     return [(spike.id, spike.known_at) for spike in spikes]
 
 
 async def test_the_lake_has_the_spikes_of_the_day(tmp_path: Path) -> None:
-    """To the last figure where nothing is edited or deleted; what is, the lake knows from the start."""
+    """Without edits and deletions the figures are the same too; the lake applies those from the start."""
     rows = records(sample_messages())
     as_written = [row for row in rows if isinstance(row.message, EnrichedPost) and row.message.post.edited_at is None]
     await stored(rows, tmp_path / "whole")
@@ -112,7 +112,7 @@ async def test_the_lake_has_the_spikes_of_the_day(tmp_path: Path) -> None:
     live = watched(as_written, HASHTAGS)
     assert {spike.kind for spike in live} == {"negative", "volume"}
     assert found(tmp_path / "as written") == live
-    assert told(found(tmp_path / "whole")) == told(watched(rows, HASHTAGS))
+    assert ids_and_times(found(tmp_path / "whole")) == ids_and_times(watched(rows, HASHTAGS))
 
 
 def found(lake: Path) -> list[SpikeEvent]:

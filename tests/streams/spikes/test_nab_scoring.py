@@ -1,4 +1,4 @@
-"""The scoring of `benchmarks/nab.py`: what the NAB white paper and NAB's own tests say of its standard profile.
+"""The scoring of `benchmarks/nab.py`: as specified for the standard profile by the NAB white paper and its own tests.
 
 A. Lavin and S. Ahmad, "Evaluating Real-time Anomaly Detection Algorithms", 2015; github.com/numenta/NAB.
 """
@@ -15,17 +15,17 @@ import pytest
 from benchmarks.nab_scoring import normalised, probation_rows, raw_score
 
 EARLIEST, HALFWAY = 0.9866142981514305, 0.8482836399575131
-"""NAB's scaled sigmoid at the begin of a window (-1.0) and halfway in it (-0.5)."""
+"""NAB's scaled sigmoid at the start of a window (-1.0) and halfway through it (-0.5)."""
 TIMES = [f"2015-02-26 {minute // 60:02}:{minute % 60:02}:00" for minute in range(100)]
 
 
 def score(*detected: int, windows: list[tuple[int, int]]) -> float:
-    """Over 100 rows, of which the first 15 are probation."""
-    spans = [(TIMES[begin], TIMES[end]) for begin, end in windows]
+    """Return the raw score over 100 rows, the first 15 of which are the probationary period."""
+    spans = [(TIMES[start], TIMES[end]) for start, end in windows]
     return raw_score(TIMES, spans, {TIMES[row] for row in detected})[0]
 
 
-def test_a_detection_at_the_begin_of_its_window_is_worth_one_and_later_ones_less() -> None:
+def test_a_detection_at_the_start_of_its_window_is_worth_one_and_later_ones_less() -> None:
     assert score(40, windows=[(40, 41)]) == pytest.approx(1)
     assert score(41, windows=[(40, 41)]) == pytest.approx(HALFWAY / EARLIEST)
     assert score(41, 60, windows=[(40, 41), (60, 61)]) == pytest.approx(HALFWAY / EARLIEST + 1)
@@ -52,7 +52,7 @@ def test_a_false_alarm_costs_its_weight_and_less_shortly_after_a_window() -> Non
     assert after[3] == pytest.approx(-0.11)
 
 
-def test_what_happens_in_the_probation_counts_nothing() -> None:
+def test_detections_in_the_probationary_period_do_not_count() -> None:
     assert probation_rows(100) == 15
     assert probation_rows(20_000) == 750
     assert score(3, 14, windows=[(2, 10)]) == 0

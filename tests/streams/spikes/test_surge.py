@@ -34,14 +34,14 @@ def test_a_second_surge_waits_unless_it_is_greater() -> None:
     assert [row for row, answer in changes(counts) if answer == "opened"] == [400, 501]
 
 
-def test_what_comes_every_day_is_no_surge() -> None:
+def test_a_daily_rise_is_not_a_surge() -> None:
     counts = quiet(8)
     for day in range(8):
         counts[day * DAY + 100 : day * DAY + 112] = [400] * 12
     assert [row for row, answer in changes(counts) if answer == "opened" and row > 2 * DAY + 112] == []
 
 
-def test_a_few_posts_after_none_are_no_surge() -> None:
+def test_a_few_posts_after_none_are_not_a_surge() -> None:
     counts = [0] * (2 * DAY)
     counts[400] = 6
     assert changes(counts) == []
