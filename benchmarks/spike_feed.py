@@ -29,7 +29,7 @@ SWAY, SWAY_MINUTES = 0.35, 20.0
 
 @dataclass(frozen=True)
 class Pool:
-    """What the model said of posts: whether it called them negative, of the posts that are and of those that are not."""
+    """What the model says of posts: whether it called them negative, of the posts that are and of those that are not."""
 
     negative: npt.NDArray[np.bool_]
     others: npt.NDArray[np.bool_]
@@ -51,7 +51,7 @@ class Feed:
     voices: Counts
     negative_voices: Counts
     fresh: Counts
-    said: Mapping[int, Mapping[str, bool]]
+    fingerprints: Mapping[int, Mapping[str, bool]]
     """By minute the texts that are copied without the sign of a repost, and whether they are negative."""
 
 
@@ -131,14 +131,14 @@ def make_feed(
         (minute, text, seen, np.zeros(len(minute), bool)),
         (later, origin, seen[origin], np.ones(len(origin), bool)),
     ]
-    said: defaultdict[int, dict[str, bool]] = defaultdict(dict)
+    fingerprints: defaultdict[int, dict[str, bool]] = defaultdict(dict)
     for number, storm in enumerate(storms):
         shared = (storm.at + dice.beta(1.2, 3, storm.posts) * STORM_MINUTES).astype(int)
         fill = (len(minute) + number, storm.negative, not storm.copied)
         parts.append((shared, *(np.full(storm.posts, each) for each in fill)))
         if storm.copied:
             for at in shared.tolist():
-                said[at][f"storm {number}"] = storm.negative
+                fingerprints[at][f"storm {number}"] = storm.negative
     when, which, negative_post, repost = (np.concatenate(column) for column in zip(*parts, strict=True))
     inside = when < minutes
     when, which, negative_post, repost = when[inside], which[inside], negative_post[inside], repost[inside]
@@ -150,4 +150,4 @@ def make_feed(
 
     voice = when[first]
     counts = [count(each) for each in (when, when[negative_post], voice, voice[negative_post[first]], minute)]
-    return Feed(*counts, said)
+    return Feed(*counts, fingerprints)

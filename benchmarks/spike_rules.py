@@ -29,7 +29,7 @@ def tagpulse(feed: Feed, sensitivity: SensitivityName = "middle") -> list[int]:
             negative,
             independent_posts=voices,
             independent_negative=negative_voices,
-            said=feed.said.get(number, {}),
+            fingerprints=feed.fingerprints.get(number, {}),
         )
         for turn in detector.feed(minute, [counts] if posts else []):
             if turn.kind == "negative" and turn.state == "open":

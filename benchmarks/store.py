@@ -88,11 +88,11 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 async def store(sink: Sink, rows: Sequence[Row]) -> float:
     """Seconds that a worker's batches and flushes take once the sink is open."""
-    pace = sink.pace
+    policy = sink.policy
     await sink.open()
     start = time.perf_counter()
-    for flushed in batches(rows, pace.flush_records):
-        for batch in batches(flushed, pace.batch_size):
+    for flushed in batches(rows, policy.flush_records):
+        for batch in batches(flushed, policy.batch_size):
             await sink.write(batch)
         done = await sink.flush()
         if done.stored != len(flushed) or done.bad:

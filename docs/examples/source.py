@@ -68,8 +68,8 @@ class FeedSource(Source):
                 marks = {hashlib.sha256(frame).hexdigest()[:16]: frame for frame in reversed(frames)}
                 contents = []
                 for frame in (frame for mark, frame in marks.items() if mark not in self.seen):
-                    if self.tape:
-                        self.tape(self.url, frame)
+                    if self.recorder:
+                        self.recorder(self.url, frame)
                     contents += self.parser.read(frame, self.url, utc_now())
                 self.seen = set(marks)
                 yield Batch(contents, " ".join(marks))

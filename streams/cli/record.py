@@ -45,7 +45,7 @@ def command(network: str, path: Path, tags: tuple[str, ...], seconds: float | No
     hashtags = hashtags_of(settings, tags)
     source = NETWORKS.find(network)(settings).open_source(hashtags)
     with closing(Recorder(path, network, hashtags)) as recorder:
-        source.tape = recorder
+        source.recorder = recorder
         asyncio.run(_listen(source, seconds))
     if as_json:
         click.echo(

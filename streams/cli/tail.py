@@ -132,8 +132,8 @@ def _describe(message: Message) -> str:
         case DeadLetterOutcome():
             sent = f" to {plain(message.sent_to)}" if message.sent_to else ""
             return f"the dead letter [{message.partition}]@{message.offset} was {plain(message.outcome)}{sent}"
-        case PulseMinute(moods=moods):
-            counts = f"{moods.negative} negative, {moods.neutral} neutral, {moods.positive} positive"
+        case PulseMinute(sentiments=sentiments):
+            counts = f"{sentiments.negative} negative, {sentiments.neutral} neutral, {sentiments.positive} positive"
             return f"#{plain(message.hashtag)} {message.minute:%Y-%m-%d %H:%M}  {counts}"
         case Spike():
             since = f"{message.opened_at:%Y-%m-%d %H:%M}"

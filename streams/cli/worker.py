@@ -148,7 +148,7 @@ async def _enrich(settings: Settings, process_number: int) -> None:
         topic=settings.topics.raw,
         process=Enrich(enricher, settings).process,
         output=EnrichedOutput(publisher, settings.topics, hashtags),
-        pace=policy,
+        policy=policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,
     )
@@ -165,7 +165,7 @@ async def _store(kind: type[Sink], settings: Settings, process_number: int) -> N
         topic=settings.topics.enriched,
         process=store.process,
         output=store,
-        pace=sink.pace,
+        policy=sink.policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away or store.is_waiting,
         beside=_spike_jobs(sink, publisher, settings),
@@ -185,7 +185,7 @@ def _spike_jobs(sink: Sink, publisher: Publisher, settings: Settings) -> tuple[J
         topic=settings.topics.alerts,
         process=store.read,
         output=store,
-        pace=sink.pace,
+        policy=sink.policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away or store.is_waiting,
     )
@@ -205,7 +205,7 @@ async def _watch(settings: Settings, process_number: int, ends: Path | None) -> 
         output=detect.SpikesOutput(
             publisher, settings, settings.watch.sensitivity or campaign.sensitivity or DEFAULT_SENSITIVITY
         ),
-        pace=policy,
+        policy=policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,
     )
@@ -214,7 +214,7 @@ async def _watch(settings: Settings, process_number: int, ends: Path | None) -> 
         topic=settings.topics.enriched,
         process=minutes.read_enriched,
         output=minutes.MinutesOutput(publisher, settings, campaign.hashtags, ends=ends),
-        pace=policy,
+        policy=policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,
         beside=(spikes_job,),

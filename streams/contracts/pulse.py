@@ -86,10 +86,10 @@ class PulseMinute(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag
     """Event time up to which this partition is complete; anything earlier is late."""
     final: bool = False
     """Whether this part can no longer change: the minute is older than TAGPULSE_WATCH__LATENESS_SECONDS."""
-    moods: SentimentCounts = SentimentCounts()
+    sentiments: SentimentCounts = SentimentCounts()
     independent: SentimentCounts = SentimentCounts()
     """The same counts without reposts, counting each text and each author once."""
-    said: dict[str, bool] = msgspec.field(default_factory=dict)
+    fingerprints: dict[str, bool] = msgspec.field(default_factory=dict)
     """Fingerprints of the independent posts' texts, and whether each post is negative, to recognise copies in other
     partitions and minutes. Limited to the most frequent texts."""
     probabilities: tuple[float, float, float] = (0.0, 0.0, 0.0)

@@ -41,14 +41,14 @@ class Merger:
     def add(self, part: PulseMinute) -> list[CompleteMinute]:
         """Add the next part of the topic and return the minutes with posts that are now complete."""
         closes = part.minute >= self._passed.get(part.partition, part.minute)
-        if closes and part.moods.posts and (self.until is None or part.minute >= self.until):
+        if closes and part.sentiments.posts and (self.until is None or part.minute >= self.until):
             self._parts[part.minute].setdefault((part.hashtag, part.partition), part)
         self._watermarks[part.partition] = part.watermark
-        if part.moods.posts or part.watermark < END_OF_INPUT:
+        if part.sentiments.posts or part.watermark < END_OF_INPUT:
             passed = self._passed.get(part.partition, part.minute)
             reached = part.minute if part.watermark == END_OF_INPUT else _floor(part.watermark)
             self._passed[part.partition] = max(passed, reached)
-        if part.moods.posts:
+        if part.sentiments.posts:
             self._last = max(part.minute, self._last or part.minute)
         return self._release()
 

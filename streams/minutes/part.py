@@ -44,9 +44,9 @@ def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Counted
         hashtag=hashtag,
         partition=partition,
         watermark=UNTOLD,
-        moods=_sentiment_counts(ordered),
+        sentiments=_sentiment_counts(ordered),
         independent=_sentiment_counts(independent),
-        said=_fingerprints(independent, ordered),
+        fingerprints=_fingerprints(independent, ordered),
         # exact sums, independent of the order of the posts
         probabilities=(fsum(negative), fsum(neutral), fsum(positive)),
         languages=languages.counts(),
@@ -89,17 +89,17 @@ def _independent(posts: Sequence[CountedPost]) -> list[CountedPost]:
         author = post.source, post.author
         if post.is_repost:
             continue
-        if post.said not in texts and (not post.author or author not in authors):
+        if post.fingerprint not in texts and (not post.author or author not in authors):
             found.append(post)
-        texts.add(post.said)
+        texts.add(post.fingerprint)
         authors.add(author)
     return found
 
 
 def _fingerprints(independent: Sequence[CountedPost], posts: Sequence[CountedPost]) -> dict[str, bool]:
-    times = Counter(post.said for post in posts)
-    ranked = sorted(independent, key=lambda post: (-times[post.said], post.said))
-    return {post.said: post.label == "negative" for post in ranked[:MARKS]}
+    times = Counter(post.fingerprint for post in posts)
+    ranked = sorted(independent, key=lambda post: (-times[post.fingerprint], post.fingerprint))
+    return {post.fingerprint: post.label == "negative" for post in ranked[:MARKS]}
 
 
 def _evidence(posts: Sequence[CountedPost]) -> Evidence:
@@ -112,7 +112,7 @@ def _evidence(posts: Sequence[CountedPost]) -> Evidence:
             terms.add(f"#{tag}", post)
         if post.author:
             authors.add(post.author, post)
-        texts.add(first.setdefault(post.said, post.prepared), post)
+        texts.add(first.setdefault(post.fingerprint, post.prepared), post)
     return Evidence(
         terms=terms.counts(TERMS),
         authors=authors.counts(AUTHORS),
@@ -126,7 +126,7 @@ def _most_negative(posts: Sequence[CountedPost]) -> tuple[Excerpt, ...]:
     found: dict[str, CountedPost] = {}
     for post in sorted(posts, key=lambda post: -post.probabilities[0]):
         if post.label == "negative":
-            found.setdefault(post.said, post)
+            found.setdefault(post.fingerprint, post)
     return tuple(_excerpt(post, post.id, post.reposts) for post in list(found.values())[:EXCERPTS])
 
 

@@ -63,7 +63,7 @@ class CountedPost:
     prepared: str
     """The start of the text as prepared for the model, without a repost prefix; the same for posts that differ only in
     links and mentions."""
-    said: str
+    fingerprint: str
     """Fingerprint of the text, the same for all copies."""
     url: str | None
     reposts: int
@@ -96,7 +96,7 @@ def count_post(enriched: EnrichedPost, record_ms: int, offset: int) -> CountedPo
         words=words(prepared),
         text=post.text[:TEXT_CHARACTERS],
         prepared=text,
-        said=fingerprint(text),
+        fingerprint=fingerprint(text),
         url=post.url,
         reposts=post.engagement.reposts,
     )

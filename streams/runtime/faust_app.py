@@ -28,14 +28,14 @@ class Subscription:
 
     topic: str
     lossless: Lossless[Any]
-    pace: BatchPolicy
+    policy: BatchPolicy
 
 
 def build_app(
     group: str,
     topic: str,
     lossless: Lossless[Any],
-    pace: BatchPolicy,
+    policy: BatchPolicy,
     kafka: KafkaSettings,
     report: ReportExpired,
     beside: Sequence[Subscription] = (),
@@ -46,13 +46,13 @@ def build_app(
         group: Name of the consumer group.
         topic: The main topic, processed by `lossless`.
         lossless: Processes the records of `topic`.
-        pace: Batch sizes and waiting times for `topic`.
+        policy: Batch sizes and waiting times for `topic`.
         kafka: How to connect.
         report: Called with records that retention deleted before they were read.
         beside: Further topics that the same group reads.
     """
-    subscriptions = (Subscription(topic=topic, lossless=lossless, pace=pace), *beside)
-    batch_size = max(subscription.pace.batch_size for subscription in subscriptions)
+    subscriptions = (Subscription(topic=topic, lossless=lossless, policy=policy), *beside)
+    batch_size = max(subscription.policy.batch_size for subscription in subscriptions)
     app = faust.App(
         group,
         **connection.faust_broker(kafka),

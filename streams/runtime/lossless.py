@@ -120,7 +120,7 @@ class Lossless(Generic[R]):
         worker: str,
         process: Callable[[Sequence[Record]], Awaitable[R]],
         output: Output[R],
-        pace: BatchPolicy,
+        policy: BatchPolicy,
         clock: Callable[[], float] = time.monotonic,
         owned: Callable[[], Mapping[PartitionId, bool]] = dict,
         take: Callable[[Any, int, float], AsyncIterator[Sequence[Any]]] = take_events,
@@ -131,7 +131,7 @@ class Lossless(Generic[R]):
             worker: Name of the worker in metrics.
             process: Turns a batch of records into a result.
             output: Receives the results.
-            pace: Batch sizes and waiting times.
+            policy: Batch sizes and waiting times.
             clock: Monotonic clock, in seconds.
             owned: Returns the partitions to pass to `HoldingOutput.tick`.
             take: Yields batches of a stream, given their maximum size and maximum waiting time in seconds.
@@ -141,14 +141,14 @@ class Lossless(Generic[R]):
         self._process = process
         self._output = output
         self._holding = output if isinstance(output, HoldingOutput) else None
-        self._pace = pace
+        self._policy = policy
         self._clock = clock
         self._owned = owned
         self._take = take
         self._unreleased: defaultdict[PartitionId, deque[Any]] = defaultdict(deque)
         self._generation = -1
         self._batches: asyncio.Queue[tuple[Sequence[Any], asyncio.Task[R]]] = asyncio.Queue()
-        self._free = asyncio.Semaphore(pace.batches_in_flight)
+        self._free = asyncio.Semaphore(policy.batches_in_flight)
         self._unfinished = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -162,7 +162,7 @@ class Lossless(Generic[R]):
         """
         finisher = asyncio.create_task(_or_exit(self._finish(stream)))
         try:
-            async for events in self._take(stream, self._pace.batch_size, self._pace.max_wait_seconds):
+            async for events in self._take(stream, self._policy.batch_size, self._policy.max_wait_seconds):
                 if self._draining.is_set():
                     continue
                 self._unfinished += 1
@@ -194,7 +194,7 @@ class Lossless(Generic[R]):
                 await self._output.write(result)
                 self._free.release()
                 if not written:
-                    due = self._clock() + self._pace.flush_seconds
+                    due = self._clock() + self._policy.flush_seconds
                 written.append(events)
             if self._is_due(written, due):
                 await self._output.flush()
@@ -208,7 +208,7 @@ class Lossless(Generic[R]):
             if self._holding and not written and self._clock() >= tick:
                 await self._holding.tick(self._owned())
                 await self._acknowledge(stream, ())
-                tick = self._clock() + self._pace.tick_seconds
+                tick = self._clock() + self._policy.tick_seconds
 
     def _restart_on_rebalance(self, events: Sequence[Any]) -> None:
         """Discard unreleased records when the group generation changes, because they are read again."""
@@ -235,7 +235,7 @@ class Lossless(Generic[R]):
     def _is_due(self, written: Sequence[Sequence[Any]], due: float) -> bool:
         if not written:
             return False
-        full = sum(map(len, written)) >= self._pace.flush_records
+        full = sum(map(len, written)) >= self._policy.flush_records
         return full or self._clock() >= due or (self._draining.is_set() and self._batches.empty())
 
     def _release(self, events: Sequence[Any]) -> list[Any]:

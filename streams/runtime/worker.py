@@ -55,7 +55,7 @@ class Job:
     topic: str
     process: Callable[[Sequence[Record]], Awaitable[Any]]
     output: Output[Any]
-    pace: BatchPolicy
+    policy: BatchPolicy
     publisher: Publisher
     is_waiting: Callable[[], bool]
     """Returns whether an output is unavailable."""
@@ -69,12 +69,12 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     group = f"{settings.kafka.group_prefix}.{job.worker}"
     jobs = {each.topic: each for each in (job, *job.beside)}
     pipelines: dict[str, Lossless[Any]] = {
-        each.topic: Lossless(each.worker, each.process, each.output, each.pace, owned=lambda: owned())
+        each.topic: Lossless(each.worker, each.process, each.output, each.policy, owned=lambda: owned())
         for each in jobs.values()
     }
-    beside = [Subscription(topic=each.topic, lossless=pipelines[each.topic], pace=each.pace) for each in job.beside]
+    beside = [Subscription(topic=each.topic, lossless=pipelines[each.topic], policy=each.policy) for each in job.beside]
     report = _reporter(jobs, job.publisher, settings)
-    app = build_app(group, job.topic, pipelines[job.topic], job.pace, settings.kafka, report, beside)
+    app = build_app(group, job.topic, pipelines[job.topic], job.policy, settings.kafka, report, beside)
 
     started = asyncio.Event()
 
@@ -105,7 +105,7 @@ async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
         group,
         settings.kafka,
         # an output that is flushed rarely is acknowledged just as rarely
-        settings.worker.stall_seconds + max(each.pace.flush_seconds for each in jobs.values()),
+        settings.worker.stall_seconds + max(each.policy.flush_seconds for each in jobs.values()),
         assigned,
         job.is_waiting,
         handled,

@@ -106,7 +106,7 @@ class Sink(ABC):
         """
 
     @property
-    def pace(self) -> BatchPolicy:
+    def policy(self) -> BatchPolicy:
         """The size of the batches that the sink takes, and how often it is flushed."""
         return BatchPolicy(
             batch_size=2_000, max_wait_seconds=0.5, batches_in_flight=2, flush_records=10_000, flush_seconds=1.0

@@ -76,7 +76,7 @@ class Source(ABC):
     name: str
     """Short name for metrics, the log and the saved cursor; the same in every run."""
 
-    tape: RecordFrame | None = None
+    recorder: RecordFrame | None = None
     """Receives every raw frame of a live source as it arrived; set it before the first batch."""
 
     @abstractmethod

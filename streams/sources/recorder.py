@@ -19,7 +19,7 @@ _FLUSH_SECONDS = 5.0  # frames older than this are safely in the file, even if t
 
 
 class Recorder:
-    """Writes a recording (JSON lines in Zstandard) when set as the `tape` of a source. Frames never contain tokens."""
+    """Writes a recording (JSON lines in Zstandard) when set as the `recorder` of a source. Frames never contain tokens."""
 
     def __init__(
         self,

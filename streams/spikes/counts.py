@@ -24,7 +24,7 @@ class MinuteCounts:
     """Posts without reposts, counting each text and each author once; None if unknown. A text shared a hundred times is
     one independent post."""
     independent_negative: int | None = None
-    said: Mapping[str, bool] = field(default_factory=dict, hash=False)
+    fingerprints: Mapping[str, bool] = field(default_factory=dict, hash=False)
     """Fingerprints of the independent posts' texts, and whether they are negative: later minutes may have copies."""
 
     @property
@@ -37,20 +37,20 @@ class MinuteCounts:
 
 def merge_parts(parts: Sequence[PulseMinute]) -> MinuteCounts:
     """Merge the parts of one minute and hashtag, one per partition. There must be at least one part."""
-    said: dict[str, bool] = {}
+    fingerprints: dict[str, bool] = {}
     n, k = sum(part.independent.posts for part in parts), sum(part.independent.negative for part in parts)
-    for fingerprint, negative in (item for part in parts for item in part.said.items()):
-        if fingerprint in said:  # copies in several partitions count once
+    for fingerprint, negative in (item for part in parts for item in part.fingerprints.items()):
+        if fingerprint in fingerprints:  # copies in several partitions count once
             n, k = n - 1, k - negative
-        said.setdefault(fingerprint, negative)
+        fingerprints.setdefault(fingerprint, negative)
     return MinuteCounts(
         minute=parts[0].minute,
         hashtag=parts[0].hashtag,
-        posts=sum(part.moods.posts for part in parts),
-        negative=sum(part.moods.negative for part in parts),
-        neutral=sum(part.moods.neutral for part in parts),
-        positive=sum(part.moods.positive for part in parts),
+        posts=sum(part.sentiments.posts for part in parts),
+        negative=sum(part.sentiments.negative for part in parts),
+        neutral=sum(part.sentiments.neutral for part in parts),
+        positive=sum(part.sentiments.positive for part in parts),
         independent_posts=n,
         independent_negative=k,
-        said=said,
+        fingerprints=fingerprints,
     )

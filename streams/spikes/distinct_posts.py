@@ -23,7 +23,7 @@ class DistinctPosts:
         while self._last_seen and number - next(iter(self._last_seen.values())) > _STORM_MINUTES:
             del self._last_seen[next(iter(self._last_seen))]
         n, k = counts.voices
-        for fingerprint, negative in counts.said.items():
+        for fingerprint, negative in counts.fingerprints.items():
             if self._last_seen.pop(fingerprint, None) is not None:
                 n, k = n - 1, k - negative
             self._last_seen[fingerprint] = number

@@ -67,10 +67,10 @@ def explain(
         top_text=text,
         top_text_share=text_share,
     )
-    moods = [minute.moods for minute in now]
+    sentiments = [minute.sentiments for minute in now]
     figures = Figures(
-        posts=sum(map(all_posts, moods)) if posts is None else posts,
-        negative=sum(map(negative_posts, moods)) if negative is None else negative,
+        posts=sum(map(all_posts, sentiments)) if posts is None else posts,
+        negative=sum(map(negative_posts, sentiments)) if negative is None else negative,
         share=share,
         baseline=baseline,
         rate=rate,

@@ -134,8 +134,10 @@ def _fingerprint(text: str) -> str:
 
 def _stored(row: tuple[Any, ...]) -> MinuteCounts:
     minute, hashtag, posts, negative, neutral, positive, negative_texts, other_texts = row
-    said = dict.fromkeys(other_texts, False) | dict.fromkeys(negative_texts, True)
-    return MinuteCounts(minute, hashtag, posts, negative, neutral, positive, len(said), sum(said.values()), said)
+    fingerprints = dict.fromkeys(other_texts, False) | dict.fromkeys(negative_texts, True)
+    return MinuteCounts(
+        minute, hashtag, posts, negative, neutral, positive, len(fingerprints), sum(fingerprints.values()), fingerprints
+    )
 
 
 def _counts(line: _Line) -> MinuteCounts:

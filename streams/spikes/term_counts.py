@@ -12,12 +12,12 @@ from streams.minutes.text import same_text
 Count = Callable[[SentimentCounts], int]
 
 
-def all_posts(moods: SentimentCounts) -> int:
-    return moods.posts
+def all_posts(sentiments: SentimentCounts) -> int:
+    return sentiments.posts
 
 
-def negative_posts(moods: SentimentCounts) -> int:
-    return moods.negative
+def negative_posts(sentiments: SentimentCounts) -> int:
+    return sentiments.negative
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def count_terms(minutes: Iterable[PulseMinute], count: Count) -> TermCounts:
     times = set()
     for minute in minutes:
         times.add(minute.minute)
-        posts += count(minute.moods)
+        posts += count(minute.sentiments)
         for parts, counts in (
             (minute.evidence.terms, totals.terms),
             (minute.evidence.authors, totals.authors),
@@ -67,8 +67,8 @@ def count_terms(minutes: Iterable[PulseMinute], count: Count) -> TermCounts:
 
 
 def _add(parts: Mapping[str, SentimentCounts], counts: Counter[str], count: Count) -> None:
-    for name, moods in parts.items():
-        if number := count(moods):
+    for name, sentiments in parts.items():
+        if number := count(sentiments):
             counts[name] += number
 
 

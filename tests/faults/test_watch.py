@@ -112,7 +112,7 @@ def test_kills_change_neither_minutes_nor_spikes(
             worker.__exit__(None, None, None)
     whole = content(fold(records, lateness_seconds=LATENESS))
     assert wanted == {key: part for key, part in whole.items() if key in wanted}
-    assert sum(part.moods.posts for part in wanted.values()) > HOURS * 60 * A_MINUTE * 0.8
+    assert sum(part.sentiments.posts for part in wanted.values()) > HOURS * 60 * A_MINUTE * 0.8
     assert _final(settings) == wanted
     found = _spikes(settings)
     repeated = [key for key, times in Counter((s.id, s.state, s.at) for s in found).items() if times > 1]

@@ -158,9 +158,9 @@ def last_parts(parts: Iterable[PulseMinute]) -> Content:
         if known is not None and known.final:
             assert content == known or not content.final, f"a final part changed: {key}"
             continue
-        if part.moods.posts or known is not None:
+        if part.sentiments.posts or known is not None:
             found[key] = content
-    return {key: part for key, part in found.items() if part.moods.posts or not part.final}
+    return {key: part for key, part in found.items() if part.sentiments.posts or not part.final}
 
 
 def content(parts: Content) -> Content:

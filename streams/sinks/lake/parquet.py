@@ -39,7 +39,7 @@ class ParquetSink(Sink):
     def __init__(self, settings: LakeSettings, run: str = LIVE) -> None:
         self._storage = open_storage(settings.path)
         self._run = run
-        self._pace = BatchPolicy(
+        self._policy = BatchPolicy(
             batch_size=settings.batch_size,
             max_wait_seconds=0.5,
             batches_in_flight=2,
@@ -53,8 +53,8 @@ class ParquetSink(Sink):
         return cls(settings.lake, settings.run)
 
     @property
-    def pace(self) -> BatchPolicy:
-        return self._pace
+    def policy(self) -> BatchPolicy:
+        return self._policy
 
     async def require(self) -> None:
         await asyncio.to_thread(self._storage.require)

@@ -67,7 +67,7 @@ class PostgresSink(Sink):
         return cls(settings.postgres, settings.run)
 
     @property
-    def pace(self) -> BatchPolicy:
+    def policy(self) -> BatchPolicy:
         return BatchPolicy(
             batch_size=self._settings.batch_size,
             max_wait_seconds=0.5,

@@ -105,7 +105,7 @@ class BlueskySource(Source):
         return read_cursor(cursor).made_at.isoformat(timespec="seconds")
 
     async def batches(self) -> AsyncIterator[Batch]:
-        if self.tape is not None:
+        if self.recorder is not None:
             self._profiles = None  # a recording contains frames only
         async with self._profiles or contextlib.nullcontext():
             while True:
@@ -200,8 +200,8 @@ class BlueskySource(Source):
             StreamNotice: The server ends the connection.
         """
         self._bytes += len(frame)
-        if self.tape is not None:
-            self.tape(self._servers.host, frame)
+        if self.recorder is not None:
+            self.recorder(self._servers.host, frame)
         if (notice := notice_of(frame)) is not None:
             self._handle_notice(notice)
         else:

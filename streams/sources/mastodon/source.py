@@ -116,8 +116,8 @@ class MastodonSource(Source):
         if step.frame is not None:
             self._bytes += len(step.frame)
             origin = step.instance.domain
-            if self.tape is not None:
-                self.tape(origin, step.frame)
+            if self.recorder is not None:
+                self.recorder(origin, step.frame)
             contents += self._parser.read(step.frame, origin, now)
         for content in contents:
             if isinstance(content, Post) and content.edited_at is None:  # edits are fetched before older posts

@@ -152,8 +152,8 @@ class XSource(Source):
     def _read(self, line: bytes | TooLong, now: datetime) -> list[Content]:
         frame = line.begin if isinstance(line, TooLong) else line
         self._bytes += len(frame)
-        if self.tape is not None:
-            self.tape(self._host, frame)
+        if self.recorder is not None:
+            self.recorder(self._host, frame)
         if isinstance(line, TooLong):
             error = f"a line of {line.size} bytes, cut to {len(frame)}"
             return [Unreadable(self._host, 0, frame, "oversize", error)]

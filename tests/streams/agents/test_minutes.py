@@ -25,7 +25,7 @@ def send(settings: Settings, messages: list[EnrichedMessage]) -> None:
 
 def final(settings: Settings) -> int:
     return sum(
-        part.final and part.moods.posts > 0 for part in parts_of(read_all(settings.kafka, settings.topics.minutes))
+        part.final and part.sentiments.posts > 0 for part in parts_of(read_all(settings.kafka, settings.topics.minutes))
     )
 
 
@@ -45,8 +45,8 @@ def test_live_minutes_match_the_fold(broker: Broker, settings_for: SettingsFacto
         wait_until(lambda: final(settings) >= len(done), 60, "the final minutes")
         found = last_parts(parts_of(read_all(settings.kafka, settings.topics.minutes)))
         assert {key: part for key, part in found.items() if part.final} == done
-        closed = {key: part.moods for key, part in found.items()}
-        assert closed.items() <= {key: part.moods for key, part in wanted.items()}.items()
+        closed = {key: part.sentiments for key, part in found.items()}
+        assert closed.items() <= {key: part.sentiments for key, part in wanted.items()}.items()
         worker.terminate()
         assert worker.wait() == 0, worker.stderr
 
@@ -62,7 +62,7 @@ def test_a_replay_ends_with_all_minutes_final(
     run = for_run(settings, "again")
     parts = parts_of(read_all(run.kafka, run.topics.minutes))
     assert last_parts(parts) == content(fold(topic_items(run)))
-    assert sum(part.moods.posts for part in parts if part.final) == 1_000
+    assert sum(part.sentiments.posts for part in parts if part.final) == 1_000
     assert count(settings.kafka, settings.topics.minutes) == 0, "the live topic was written to"
     assert run_tagpulse("runs", "drop", "again", "--execute", settings=settings).returncode == 0
     assert not set(run.topics.names.values()) & set(topics.names(settings.kafka))

@@ -42,7 +42,7 @@ class Sent:
     def take(self) -> list[tuple[int, str, int]]:
         """Return the minute, hashtag and posts of each part since the last call."""
         parts, self.parts = self.parts, []
-        return [(round((p.minute.timestamp() - START_SECONDS) / 60), p.hashtag, p.moods.posts) for p in parts]
+        return [(round((p.minute.timestamp() - START_SECONDS) / 60), p.hashtag, p.sentiments.posts) for p in parts]
 
 
 @pytest.fixture(autouse=True)

@@ -92,9 +92,9 @@ async def test_topics_are_kept_lost_and_gained(found: Comparison) -> None:
 
 
 async def test_the_mean_of_one_topic_has_the_interval_of_that_topic(tmp_path: Path) -> None:
-    moods = [(True, True)] * 30 + [(True, False)] * 6 + [(False, True)] * 9 + [(False, False)] * 55
+    sentiments = [(True, True)] * 30 + [(True, False)] * 6 + [(False, True)] * 9 + [(False, False)] * 55
     sides = [
-        [enriched(f"{number}", topics=("news",) if has[side] else ()) for number, has in enumerate(moods)]
+        [enriched(f"{number}", topics=("news",) if has[side] else ()) for number, has in enumerate(sentiments)]
         for side in (0, 1)
     ]
     topics = (await _compared(tmp_path, *sides)).topics
@@ -104,8 +104,8 @@ async def test_the_mean_of_one_topic_has_the_interval_of_that_topic(tmp_path: Pa
 
 async def test_topics_that_go_together_make_the_mean_no_surer(tmp_path: Path) -> None:
     both, none = ("news", "politics"), ()
-    moods = [(both, both)] * 30 + [(both, none)] * 6 + [(none, both)] * 9 + [(none, none)] * 55
-    sides = [[enriched(f"{number}", topics=has[side]) for number, has in enumerate(moods)] for side in (0, 1)]
+    sentiments = [(both, both)] * 30 + [(both, none)] * 6 + [(none, both)] * 9 + [(none, none)] * 55
+    sides = [[enriched(f"{number}", topics=has[side]) for number, has in enumerate(sentiments)] for side in (0, 1)]
     topics = (await _compared(tmp_path, *sides)).topics
     assert topics.mean_kappa_interval == pytest.approx(topics.topics[0].kappa_interval)
 

@@ -14,10 +14,10 @@ from streams.contracts import SENTIMENTS
 DAY = date(2026, 6, 20)
 PAIRS = {("en", "en"): 90, ("en", "de"): 4, ("de", "de"): 30, ("fr", "nl"): 2, ("nl", "nl"): 1}
 
-moods = st.sampled_from(SENTIMENTS)
-both = st.tuples(st.sampled_from(("same", "edited")), moods, moods)
-only_a = st.tuples(st.sampled_from(("moved", "only")), moods, st.none())
-only_b = st.tuples(st.sampled_from(("moved", "only")), st.none(), moods)
+sentiments = st.sampled_from(SENTIMENTS)
+both = st.tuples(st.sampled_from(("same", "edited")), sentiments, sentiments)
+only_a = st.tuples(st.sampled_from(("moved", "only")), sentiments, st.none())
+only_b = st.tuples(st.sampled_from(("moved", "only")), st.none(), sentiments)
 groups = st.dictionaries(both | only_a | only_b, st.integers(1, 1000), min_size=1)
 
 

@@ -138,8 +138,8 @@ outcomes = st.builds(
     at=times,
     sent_to=st.none() | texts,
 )
-moods = st.builds(SentimentCounts, negative=counts, neutral=counts, positive=counts)
-moods_by_name = st.dictionaries(texts, moods, max_size=3)
+sentiments = st.builds(SentimentCounts, negative=counts, neutral=counts, positive=counts)
+moods_by_name = st.dictionaries(texts, sentiments, max_size=3)
 excerpts = st.builds(
     Excerpt, source=texts, id=texts, text=texts, created_at=times, negative=probabilities, author=texts, shared=counts
 )
@@ -150,8 +150,8 @@ minutes = st.builds(
     partition=counts,
     watermark=of_minutes,
     final=st.booleans(),
-    moods=moods,
-    independent=moods,
+    sentiments=sentiments,
+    independent=sentiments,
     probabilities=st.tuples(*[st.floats(0, 1e9)] * 3),
     languages=moods_by_name,
     topics=moods_by_name,

@@ -41,7 +41,12 @@ def feed(partition: PartitionMinutes, records: Sequence[Item]) -> list[Published
 
 def described(published: Sequence[PublishedPart]) -> list[tuple[str, int, str, int]]:
     return [
-        (each.state, int((each.part.minute - START).total_seconds() // 60), each.part.hashtag, each.part.moods.posts)
+        (
+            each.state,
+            int((each.part.minute - START).total_seconds() // 60),
+            each.part.hashtag,
+            each.part.sentiments.posts,
+        )
         for each in published
     ]
 
@@ -83,18 +88,18 @@ def test_the_counts_are_those_of_the_posts() -> None:
     parts = {published.part.hashtag: published.part for published in partition.end()}
     assert list(parts) == ["k9", "other", "poltwt"]
     part = parts["poltwt"]
-    assert part.moods == SentimentCounts(negative=3, neutral=1, positive=1)
+    assert part.sentiments == SentimentCounts(negative=3, neutral=1, positive=1)
     assert part.independent == SentimentCounts(negative=1, neutral=1), (
         "no reposts, and each text and author counts once"
     )
-    assert part.said == {fingerprint("where is rex? http"): True, fingerprint("http"): False}
+    assert part.fingerprints == {fingerprint("where is rex? http"): True, fingerprint("http"): False}
     assert (part.reposts, part.questions) == (2, 3)
     assert part.probabilities == pytest.approx((2.55, 1.4, 1.05))
-    assert part.languages == {"en": part.moods}
-    assert part.topics == {"sports": part.moods}
-    assert part.sources == {"test": part.moods}
+    assert part.languages == {"en": part.sentiments}
+    assert part.topics == {"sports": part.sentiments}
+    assert part.sources == {"test": part.sentiments}
     assert part.evidence.terms["rex"] == SentimentCounts(negative=3)
-    assert part.evidence.terms["#poltwt"] == part.moods
+    assert part.evidence.terms["#poltwt"] == part.sentiments
     assert "where" not in part.evidence.terms, "a stop word"
     assert part.evidence.texts == {
         "Where is Rex? http": SentimentCounts(negative=3),
@@ -124,7 +129,7 @@ def test_edits_replace_and_deletions_remove_whatever_their_order() -> None:
     ]
     feed(partition, items(messages))
     (published,) = partition.end()
-    assert published.part.moods == SentimentCounts(neutral=1, positive=1)
+    assert published.part.sentiments == SentimentCounts(neutral=1, positive=1)
 
 
 def test_a_part_that_lost_all_its_posts_is_published_as_empty() -> None:
@@ -169,7 +174,7 @@ def test_a_post_of_the_future_counts_when_it_was_collected() -> None:
     partition.add(ahead, 0, 0)
     partition.add(unknown, int(START.timestamp() * 1000) + 7_000, 1)
     (published,) = partition.end()
-    assert (published.part.minute, published.part.moods.posts) == (START, 2)
+    assert (published.part.minute, published.part.sentiments.posts) == (START, 2)
 
 
 def test_without_a_campaign_the_first_hashtags_are_counted_separately() -> None:
@@ -185,7 +190,7 @@ def test_without_a_campaign_the_first_hashtags_are_counted_separately() -> None:
             ]
         ),
     )
-    assert sorted((each.part.hashtag, each.part.moods.posts) for each in partition.end()) == [
+    assert sorted((each.part.hashtag, each.part.sentiments.posts) for each in partition.end()) == [
         ("a", 2), ("b", 2), ("c", 2), ("other", 1),
     ]  # fmt: skip
 
@@ -317,7 +322,7 @@ def merged(
 def seen(found: tuple[Sequence[CompleteMinute], datetime | None]) -> list[tuple[object, ...]]:
     whole, until = found
     return [(until,)] + [
-        (each.minute, hashtag, part.partition, part.moods, part.evidence)
+        (each.minute, hashtag, part.partition, part.sentiments, part.evidence)
         for each in whole
         for hashtag, parts in each.parts.items()
         for part in parts

@@ -238,7 +238,7 @@ async def test_a_recording_gives_the_same_when_it_is_played(network: Network, tm
     async with network.serve([0, network.junk, b"\xff\xfe\n\n", 1, 1, 2, STAY]) as url:
         source = make(network, url)
         recorder = Recorder(path, network.name, ["poltwt"], now=lambda: NOW)
-        source.tape = recorder
+        source.recorder = recorder
         contents, _ = await take(source, 4 if network.name == "mastodon" else 5)
         recorder.close()
     played: list[Content] = []

@@ -88,7 +88,7 @@ def test_one_text_reposted_by_many_counts_once() -> None:
                 n - k,
                 independent_posts=n + bool(storm),
                 independent_negative=k + bool(storm),
-                said={"this one": True} if storm else {},
+                fingerprints={"this one": True} if storm else {},
             )
         )
     assert not opened(events_of(counts, Detector()), "negative")
@@ -194,7 +194,7 @@ def test_parts_are_merged() -> None:
             hashtag="a",
             partition=number,
             watermark=at(3),
-            moods=SentimentCounts(negative=2, neutral=3),
+            sentiments=SentimentCounts(negative=2, neutral=3),
             independent=SentimentCounts(negative=1, neutral=3),
         )
         for number in range(2)

@@ -7,8 +7,10 @@ from streams.spikes.distinct_posts import DistinctPosts
 from tests.streams.spikes.feed import at
 
 
-def counts(said: Mapping[str, bool], independent: int = 5, negative: int = 2) -> MinuteCounts:
-    return MinuteCounts(at(0), "a", 24, 21, independent_posts=independent, independent_negative=negative, said=said)
+def counts(fingerprints: Mapping[str, bool], independent: int = 5, negative: int = 2) -> MinuteCounts:
+    return MinuteCounts(
+        at(0), "a", 24, 21, independent_posts=independent, independent_negative=negative, fingerprints=fingerprints
+    )
 
 
 def test_a_copied_text_counts_once() -> None:

@@ -26,10 +26,12 @@ from streams.text.safe_text import readable
 _START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 
 
-def _minute(number: int, moods: SentimentCounts, partition: int = 0, **parts: Any) -> PulseMinute:
+def _minute(number: int, sentiments: SentimentCounts, partition: int = 0, **parts: Any) -> PulseMinute:
     minute = _START + timedelta(minutes=number)
     watermark = minute + timedelta(minutes=1)
-    return PulseMinute(minute=minute, hashtag="poltwt", partition=partition, watermark=watermark, moods=moods, **parts)
+    return PulseMinute(
+        minute=minute, hashtag="poltwt", partition=partition, watermark=watermark, sentiments=sentiments, **parts
+    )
 
 
 def _excerpt(text: str, *, negative: float = 0.9, shared: int = 0, id: str = "1", second: int = 0) -> Excerpt:  # noqa: A002
@@ -38,11 +40,11 @@ def _excerpt(text: str, *, negative: float = 0.9, shared: int = 0, id: str = "1"
 
 
 def _quiet(minutes: int = 60) -> list[PulseMinute]:
-    moods = SentimentCounts(negative=2, neutral=5, positive=3)
+    sentiments = SentimentCounts(negative=2, neutral=5, positive=3)
     evidence = Evidence(
         terms={
-            "#poltwt": moods,
-            "the": moods,
+            "#poltwt": sentiments,
+            "the": sentiments,
             "#dogs": SentimentCounts(positive=2),
             "parking": SentimentCounts(negative=1),
         }
@@ -50,10 +52,10 @@ def _quiet(minutes: int = 60) -> list[PulseMinute]:
     return [
         _minute(
             number,
-            moods,
+            sentiments,
             evidence=evidence,
-            languages={"en": moods},
-            sources={"mastodon": moods},
+            languages={"en": sentiments},
+            sources={"mastodon": sentiments},
             topics={"pets": SentimentCounts(positive=2)},
         )
         for number in range(minutes)
@@ -61,10 +63,10 @@ def _quiet(minutes: int = 60) -> list[PulseMinute]:
 
 
 def _spike(minutes: int = 10, **evidence: Any) -> list[PulseMinute]:
-    moods = SentimentCounts(negative=8, neutral=4, positive=2)
+    sentiments = SentimentCounts(negative=8, neutral=4, positive=2)
     terms = {
-        "#poltwt": moods,
-        "the": moods,
+        "#poltwt": sentiments,
+        "the": sentiments,
         "kick": SentimentCounts(negative=6),
         "#poltwtfail": SentimentCounts(negative=5),
         "video": SentimentCounts(negative=5, neutral=1),
@@ -74,9 +76,9 @@ def _spike(minutes: int = 10, **evidence: Any) -> list[PulseMinute]:
     return [
         _minute(
             60 + number,
-            moods,
+            sentiments,
             languages={"en": SentimentCounts(negative=1, neutral=4, positive=2), "de": SentimentCounts(negative=7)},
-            sources={"mastodon": moods},
+            sources={"mastodon": sentiments},
             topics={"news_&_social_concern": SentimentCounts(negative=7)},
             campaign_topics={"use of force": SentimentCounts(negative=6)},
             evidence=Evidence(terms=terms, **evidence),
@@ -100,8 +102,10 @@ def test_a_negative_spike_names_what_its_negative_posts_have_more_of() -> None:
 
 
 def test_what_few_posts_say_is_a_driver_but_not_what_the_spike_is_about() -> None:
-    moods = SentimentCounts(negative=100)
-    spike = [_minute(60 + n, moods, evidence=Evidence(terms={"rumour": SentimentCounts(negative=7)})) for n in range(8)]
+    sentiments = SentimentCounts(negative=100)
+    spike = [
+        _minute(60 + n, sentiments, evidence=Evidence(terms={"rumour": SentimentCounts(negative=7)})) for n in range(8)
+    ]
     found = explain("negative", "poltwt", spike, _quiet(300))
     assert [(driver.name, driver.share) for driver in found.terms] == [("rumour", 0.07)]
     assert found.summary.endswith("No one term or topic stands out.")
@@ -126,8 +130,10 @@ def test_without_any_baseline_there_is_still_an_explanation() -> None:
 
 
 def test_a_volume_spike_looks_at_all_posts() -> None:
-    moods = SentimentCounts(neutral=20, positive=20)
-    many = [_minute(60 + n, moods, evidence=Evidence(terms={"#puppy": SentimentCounts(positive=20)})) for n in range(5)]
+    sentiments = SentimentCounts(neutral=20, positive=20)
+    many = [
+        _minute(60 + n, sentiments, evidence=Evidence(terms={"#puppy": SentimentCounts(positive=20)})) for n in range(5)
+    ]
     found = explain("volume", "poltwt", many, _quiet(), rate=40.0, usual_rate=10.0)
     assert [driver.name for driver in found.terms] == ["#puppy"]
     assert found.summary == "#poltwt: 40 posts a minute, usually 10. It is about #puppy."

@@ -69,7 +69,7 @@ def test_a_slow_storm_of_one_text_is_not_negative_and_is_explained(form: str) ->
     assert copies == pytest.approx(120, abs=30)
     explanation = explain("volume", "poltwt", storm, before)
     assert explanation.top_text == TEXT
-    assert explanation.top_text_share * sum(part.moods.posts for part in storm) == pytest.approx(copies, rel=0.02)
+    assert explanation.top_text_share * sum(part.sentiments.posts for part in storm) == pytest.approx(copies, rel=0.02)
 
 
 @pytest.mark.parametrize("form", ["reposted", "copied"])

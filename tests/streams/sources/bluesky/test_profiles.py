@@ -247,7 +247,7 @@ async def test_a_recording_asks_for_nothing() -> None:
     frames: list[bytes] = []
     async with profiles(hidden={ANNA}) as lookups, jetstream([send(frame(0, did=ANNA)), stay]) as server:
         listening = source(server, lookups)
-        listening.tape = lambda _, data: frames.append(data)
+        listening.recorder = lambda _, data: frames.append(data)
         await take(listening, 1)
     assert frames == [frame(0, did=ANNA)]
     assert lookups.asked == []

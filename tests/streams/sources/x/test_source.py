@@ -257,7 +257,7 @@ async def test_survives_what_cannot_be_read() -> None:
     taped: list[bytes] = []
     async with x([send(*frames), stay]) as server:
         listening = source(server)
-        listening.tape = lambda origin, frame: taped.append(frame)
+        listening.recorder = lambda origin, frame: taped.append(frame)
         contents, _ = await take(listening, 6)
         assert len(server.asked(STREAM)) == 1
     assert [frame for frame in taped if frame] == [
