@@ -10,12 +10,13 @@ from typing import Any, Literal
 import click
 
 from streams import log
+from streams.cli.options import sinks_option
 from streams.contracts import utc_now
 from streams.errors import BadInput
-from streams.settings import Settings, load_settings
+from streams.settings import load_settings
 from streams.sinks.base import Author, Erasure, PostKey, Sink
 from streams.sinks.forget import Removal, erasure_of, forget
-from streams.sinks.registry import SINKS
+from streams.sinks.registry import SINKS, configured_sinks
 from streams.text.terminal import json_text, plain
 
 
@@ -44,9 +45,7 @@ class _SourceValue(click.ParamType):
     show_default=True,
     help="Remove the reposts of these posts, or keep them without text and media.",
 )
-@click.option(
-    "--sink", "names", metavar="NAME", multiple=True, help="Only this sink; repeatable; default: all configured sinks."
-)
+@sinks_option
 @click.option("--execute", is_flag=True, help="Remove the posts; without this, only the plan is shown.")
 @click.option(
     "--report",
@@ -57,7 +56,7 @@ def command(
     authors: tuple[tuple[str, str], ...],
     posts: tuple[tuple[str, str], ...],
     reposts: Literal["remove", "clear"],
-    names: tuple[str, ...],
+    sinks: tuple[str, ...],
     execute: bool,
     report: Path | None,
 ) -> int:
@@ -86,18 +85,18 @@ def command(
     asked_posts = [PostKey(*post) for post in posts]
     key = settings.privacy.author_key
     wanted = erasure_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None, reposts)
-    sinks = [SINKS.find(name).from_settings(settings) for name in dict.fromkeys(names) or _default_sinks(settings)]
-    for line in _plan(sinks, wanted):
+    chosen = [SINKS.find(name).from_settings(settings) for name in dict.fromkeys(sinks) or configured_sinks(settings)]
+    for line in _plan(chosen, wanted):
         click.echo(line, err=execute)
     if not execute:
-        plan = asyncio.run(forget(sinks, wanted, execute=False))
+        plan = asyncio.run(forget(chosen, wanted, execute=False))
         for removal in plan:
             click.echo(_summary(removal, "to be removed", reposts))
         click.echo("nothing was done: add --execute to remove them")
         return int(any(removal.error for removal in plan))
     if report is not None:
         _write(report, "")  # fail before anything is removed if the report cannot be written
-    removals = asyncio.run(forget(sinks, wanted))
+    removals = asyncio.run(forget(chosen, wanted))
     text = json_text(_report(asked_authors, asked_posts, reposts, removals), indent=2)
     if report is None:
         click.echo(text)
@@ -106,11 +105,6 @@ def command(
     for removal in removals:
         click.echo(_summary(removal, "removed", reposts), err=True)
     return int(any(removal.error for removal in removals))
-
-
-def _default_sinks(settings: Settings) -> list[str]:
-    """Return the names of all sinks, without PostgreSQL if no server is set."""
-    return [name for name in SINKS.names() if name != "postgres" or settings.postgres.dsn is not None]
 
 
 def _plan(sinks: Sequence[Sink], wanted: Erasure) -> Iterator[str]:

@@ -97,3 +97,8 @@ class Age(click.ParamType):
                 ctx,
             )
         return timedelta(**{self._UNITS[match[2]]: int(match[1])})
+
+
+sinks_option = click.option(
+    "--sink", "sinks", metavar="NAME", multiple=True, help="Only this sink; repeatable; default: all configured sinks."
+)

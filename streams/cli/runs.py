@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from streams.cli.options import sinks_option
 from streams.errors import BadInput
 from streams.replay.runs import Run, drop, list_runs
 from streams.settings import Settings, load_settings
+from streams.sinks.registry import configured_sinks
 from streams.text.terminal import json_text
-
-_sink_option = click.option(
-    "--sink", "sinks", multiple=True, default=["parquet"], show_default=True, help="Sink to inspect; repeatable."
-)
 
 
 @click.group()
@@ -31,16 +30,19 @@ def command() -> None:
 
 
 @command.command("list")
-@_sink_option
+@sinks_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run.")
 def list_(sinks: tuple[str, ...], as_json: bool) -> None:
     """List every run with its state, its topics and the number of its posts in each sink.
 
     \b
     Examples:
-      tagpulse runs list --sink parquet --sink postgres
+      tagpulse runs list
+      tagpulse runs list --sink parquet --json
     """
-    runs = list_runs(load_settings(), sinks)
+    settings = load_settings()
+    sinks = sinks or tuple(configured_sinks(settings))
+    runs = list_runs(settings, sinks)
     if as_json:
         for run in runs:
             click.echo(json_text(run))
@@ -56,7 +58,7 @@ def list_(sinks: tuple[str, ...], as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@_sink_option
+@sinks_option
 def show(name: str, sinks: tuple[str, ...]) -> None:
     """Show a run with its manifest, as JSON.
 
@@ -64,22 +66,24 @@ def show(name: str, sinks: tuple[str, ...]) -> None:
     Examples:
       tagpulse runs show again | jq .manifest.hashtags
     """
-    click.echo(json_text(_find(load_settings(), name, sinks), indent=2))
+    settings = load_settings()
+    click.echo(json_text(_find(settings, name, sinks or configured_sinks(settings)), indent=2))
 
 
 @command.command("drop")
 @click.argument("name")
-@_sink_option
+@sinks_option
 @click.option("--execute", is_flag=True, help="Drop the run; without this, only the plan is shown.")
 def drop_(name: str, sinks: tuple[str, ...], execute: bool) -> None:
     """Remove a replay: its topics, committed offsets, rows in the sinks, state and logs.
 
     \b
     Examples:
-      tagpulse runs drop again --sink parquet --sink postgres
+      tagpulse runs drop again
       tagpulse runs drop again --execute
     """
     settings = load_settings()
+    sinks = sinks or tuple(configured_sinks(settings))
     run = _find(settings, name, sinks)
     for topic in run.topics:
         click.echo(f"topic {topic}")
@@ -93,7 +97,7 @@ def drop_(name: str, sinks: tuple[str, ...], execute: bool) -> None:
     click.echo(f"dropped the run {name}")
 
 
-def _find(settings: Settings, name: str, sinks: tuple[str, ...]) -> Run:
+def _find(settings: Settings, name: str, sinks: Sequence[str]) -> Run:
     runs = {run.name: run for run in list_runs(settings, sinks)}
     if name not in runs:
         raise BadInput(f"there is no run {name!r}: the runs are {', '.join(runs)}")

@@ -187,7 +187,7 @@ def test_a_day_from_the_lake_goes_to_both_sinks_and_authors_are_forgotten_in_bot
     both = ("--sink", "parquet", "--sink", "postgres")
     manifest = replay(settings, "second", "--from", "lake", "--from-run", "first", *both)
     assert (manifest["read"], manifest["deletions"], manifest["sinks"]) == (21, 1, {"parquet": 19, "postgres": 19})
-    listed = run_tagpulse("runs", "list", "--json", *both, settings=settings).stdout.splitlines()
+    listed = run_tagpulse("runs", "list", "--json", settings=settings).stdout.splitlines()
     stored = {each["name"]: each["posts"] for each in map(json.loads, listed)}
     assert stored["second"] == {"parquet": 19, "postgres": 19}
 
@@ -197,7 +197,7 @@ def test_a_day_from_the_lake_goes_to_both_sinks_and_authors_are_forgotten_in_bot
     assert list(ask(settings.lake.path, left).rows) == [(9, 0)]
     with psycopg.connect(dsn) as connection:
         assert connection.execute(left.replace("(author", "(where author")).fetchone() == (9, 0)
-    assert run_tagpulse("runs", "drop", "second", *both, "--execute", settings=settings).returncode == 0
+    assert run_tagpulse("runs", "drop", "second", "--execute", settings=settings).returncode == 0
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select count(*) from posts").fetchone() == (0,)
 
