@@ -38,7 +38,7 @@ def read_windows(path: Path) -> dict[str, list[Window]]:
     if not path.exists():
         return {}
     stored: dict[str, list[list[str]]] = json.loads(path.read_text())
-    return {Path(name).name: [(begin[:19], end[:19]) for begin, end in spans] for name, spans in stored.items()}
+    return {Path(name).name: [(start[:19], end[:19]) for start, end in spans] for name, spans in stored.items()}
 
 
 def detect(counts: Sequence[int], limits: Limits) -> list[int]:

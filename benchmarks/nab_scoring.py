@@ -31,15 +31,15 @@ def raw_score(times: Sequence[str], windows: Sequence[Window], detected: Collect
     """
     row_of = {time: row for row, time in enumerate(times)}
     first = probation_rows(len(times))
-    spans = sorted((row_of[begin], row_of[end]) for begin, end in windows)
+    spans = sorted((row_of[start], row_of[end]) for start, end in windows)
     scored = [span for span in spans if span[1] >= first]
     rows = sorted(row_of[time] for time in detected if row_of[time] >= first)
     score = 0.0
-    for begin, end in scored:
-        hits = [row for row in rows if begin <= row <= end]
-        score += HIT * _sigmoid(-(end - hits[0] + 1) / (end - begin + 1)) / _sigmoid(-1) if hits else -MISS
+    for start, end in scored:
+        hits = [row for row in rows if start <= row <= end]
+        score += HIT * _sigmoid(-(end - hits[0] + 1) / (end - start + 1)) / _sigmoid(-1) if hits else -MISS
     for row in rows:
-        if any(begin <= row <= end for begin, end in spans):
+        if any(start <= row <= end for start, end in spans):
             continue
         before = [span for span in spans if span[1] < row]
         past = (row - before[-1][1]) / (before[-1][1] - before[-1][0]) if before else 3.0

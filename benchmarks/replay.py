@@ -89,8 +89,8 @@ def drift(settings: Settings, partitions: Sequence[int]) -> float:
     if not feed.run(ResumePoint()):
         raise SystemExit("the replay did not finish")
     reader.join(timeout=10)
-    (begin, first_ms), (end, last_ms) = arrived[0], max(arrived, key=lambda one: one[1])
-    return abs((end - begin) * 1000 - (last_ms - first_ms) / SPEED)
+    (start, first_ms), (end, last_ms) = arrived[0], max(arrived, key=lambda one: one[1])
+    return abs((end - start) * 1000 - (last_ms - first_ms) / SPEED)
 
 
 def settings_of(env: Mapping[str, str]) -> Settings:

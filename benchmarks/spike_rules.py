@@ -10,7 +10,7 @@ from spike_feed import DAY, Feed
 
 from streams.spikes import Detector, MinuteCounts, SensitivityName
 
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = 15
 LEAST_POSTS = 10
 COOL_DOWN = 30
@@ -18,7 +18,7 @@ COOL_DOWN = 30
 
 def tagpulse(feed: Feed, sensitivity: SensitivityName = "middle") -> list[int]:
     """Return the minutes after whose end tagpulse's detector knows of a negative spike."""
-    detector, minute, found = Detector(sensitivity), BEGIN, []
+    detector, minute, found = Detector(sensitivity), START, []
     columns = (feed.posts, feed.negative, feed.voices, feed.negative_voices)
     for number, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         posts, negative, voices, negative_voices = row
@@ -33,7 +33,7 @@ def tagpulse(feed: Feed, sensitivity: SensitivityName = "middle") -> list[int]:
         )
         for event in detector.feed(minute, [counts] if posts else []):
             if event.kind == "negative" and event.state == "open":
-                found.append(round((event.known_at - BEGIN) / timedelta(minutes=1)) - 1)
+                found.append(round((event.known_at - START) / timedelta(minutes=1)) - 1)
         minute += timedelta(minutes=1)
     return found
 

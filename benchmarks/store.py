@@ -180,7 +180,7 @@ def database(dsn: str | None) -> Iterator[str]:
 
 @click.command()
 @click.option("--posts", type=click.IntRange(1), default=200_000, show_default=True, help="Number of posts to store.")
-@click.option("--dsn", help="Database to measure instead; its tagpulse tables are emptied.")
+@click.option("--dsn", help="Empty database to measure instead; its tagpulse tables are truncated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 @click.option("--only", multiple=True, type=click.Choice(["postgres", "parquet"]))
 def main(posts: int, dsn: str | None, as_json: bool, only: tuple[str, ...]) -> None:

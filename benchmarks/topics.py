@@ -34,7 +34,7 @@ def fastest(call: Callable[[], object], rounds: int) -> float:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 def main(as_json: bool) -> None:
-    """Measure the microseconds per post for topics made from random posts; the ratio is the model's time over that."""
+    """Measure the microseconds per post for topics made from random posts; the ratio is the model's time divided by it."""
     posts = real_posts(DATA, POSTS) if DATA.is_dir() else invented_posts(POSTS)
     calibration = open_artefact(None).labels.campaign
     enricher = Enricher.load(cache_size=0)
