@@ -1,10 +1,10 @@
-# tagpulse on plain CPUs: docker build -t tagpulse .
-# With CUDA (several GB more): docker build --build-arg EXTRAS=postgres,torch -t tagpulse:cuda .
+# tagpulse on CPUs: docker build -t tagpulse .
+# With CUDA (several GB larger): docker build --build-arg EXTRAS=postgres,torch -t tagpulse:cuda .
 ARG PYTHON_IMAGE=python:3.13.14-slim
 
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE} AS build
-# what is installed beside the core: see [project.optional-dependencies] in pyproject.toml
+# extras to install: see [project.optional-dependencies] in pyproject.toml
 ARG EXTRAS=postgres
 WORKDIR /src
 RUN python -m venv /opt/tagpulse
@@ -20,7 +20,7 @@ FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="tagpulse" \
       org.opencontainers.image.description="Watch the mood of a live hashtag" \
       org.opencontainers.image.licenses="Apache-2.0"
-# the folders that volumes are mounted on belong to the user before they are volumes
+# a new volume takes the owner of the folder that it is mounted on
 RUN groupadd --system --gid 10001 tagpulse \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin tagpulse \
     && install --directory --mode=0700 --owner=tagpulse --group=tagpulse /var/lib/tagpulse/lake /var/lib/tagpulse/state
@@ -36,7 +36,7 @@ ENV PATH=/opt/tagpulse/bin:$PATH \
 WORKDIR /var/lib/tagpulse
 USER 10001:10001
 EXPOSE 9808
-# alive, not ready: a process that waits for Kafka is well
+# liveness rather than readiness: a process that waits for Kafka is healthy
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9808/healthz', timeout=4)"]
 ENTRYPOINT ["tagpulse"]

@@ -1,10 +1,11 @@
-# `make demo` and `make test` each do everything on a fresh machine; they need make and a Python 3.11 to 3.14 with pip and venv.
+# `make demo` and `make test` each do everything on a fresh machine; they need make and Python 3.11 to 3.14 with pip and venv.
 
-# The interpreter: PYTHON=… picks one; else the first of these whose version fits.
+# The interpreter: PYTHON=…, or else the first of these with a supported version.
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell \
 	$(name) -c 'import sys, venv, ensurepip; print(*["fits"] * ((3, 11) <= sys.version_info < (3, 15)))' 2>/dev/null),$(name))))
 
-# WITH_TORCH=1 also installs PyTorch (several GB with CUDA), ONNX Runtime and what the training needs, so that no test of them is skipped.
+# WITH_TORCH=1 also installs PyTorch (several GB with CUDA), ONNX Runtime and the training dependencies, so that no test is skipped
+# for lack of them.
 WITH_TORCH ?=
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
@@ -38,14 +39,14 @@ format: $(TEST) ## Sort the imports and format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(TEST) ## Write reference pages, JSON Schemas, the AsyncAPI document and the dashboards anew from the code
+docs: $(TEST) ## Generate the reference pages, JSON Schemas, AsyncAPI document and dashboards from the code
 	$(BIN)/python -m streams.reference docs
 	$(BIN)/python -m streams.cli.reference docs
 	$(BIN)/python -m deploy.grafana.boards
 
-# What stands in the lock stays unless pyproject.toml forbids it; UPGRADE=1 takes the newest versions.
-# CUDA's packages stay out: torch pins them itself, and builds of torch for other processors do without them.
-lock: $(TEST) ## Write constraints.txt anew from pyproject.toml (UPGRADE=1: newest versions)
+# Locked versions are kept unless pyproject.toml excludes them; UPGRADE=1 takes the newest versions.
+# CUDA packages are left out: torch pins them itself, and builds of torch without CUDA do not need them.
+lock: $(TEST) ## Regenerate constraints.txt from pyproject.toml (UPGRADE=1: newest versions)
 	$(BIN)/pip install --quiet 'uv>=0.9'
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --all-extras --python-version 3.11 $(if $(UPGRADE),--upgrade) \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-emit-package setuptools \
@@ -64,33 +65,33 @@ bench: $(TEST) ## Measure the speed of every part against a bare peer
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/spikes.py
 
-# Rounds that are in tests/faults/proofs.jsonl already are skipped; remove the file to start from scratch.
+# Rounds that are already in tests/faults/proofs.jsonl are skipped; remove the file to start from scratch.
 proofs: $(TEST) ## Run every fault in full (an hour and a half, plus two hours of randomised rounds) and write docs/proofs.md
 	$(BIN)/pytest tests/faults --full-proofs --proofs tests/faults/proofs.jsonl $(PYTEST_ARGS)
 	$(BIN)/python -m tests.faults.proofs
 
-audit: $(TEST) ## Ask PyPI for known weaknesses of what is installed; what it knows nothing of is listed
+audit: $(TEST) ## Check the dependencies for known vulnerabilities on PyPI; packages unknown to it are listed
 	$(BIN)/pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-sbom: $(TEST) ## Write build/sbom.json: what is installed, in the form of CycloneDX
+sbom: $(TEST) ## Write build/sbom.json: a CycloneDX bill of materials of the installed packages
 	$(BIN)/pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8'
 	mkdir -p build
 	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json
 
-clean: ## Remove the virtual environment and what the tools left behind
+clean: ## Remove the virtual environment, caches and build artefacts
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
 
 $(DEMO): pyproject.toml constraints.txt
 	$(call install,demo)
 
-# The tests contain the demo, so that either order of `make demo` and `make test` installs once.
+# The test installation includes the demo's, so `make demo` after `make test` installs nothing again.
 $(TEST): pyproject.toml constraints.txt
 	$(call install,demo$(comma)docs$(comma)test$(if $(WITH_TORCH),$(comma)onnx$(comma)torch$(comma)train))
 	@touch $(DEMO)
 
 define install
-@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 with venv found: install one (on Debian python3-venv, too), or say PYTHON=/path/to/python3" >&2; exit 1; }
+@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 with venv found: install one (on Debian also python3-venv), or run make PYTHON=/path/to/python3" >&2; exit 1; }
 test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(1)]'
 @touch $@

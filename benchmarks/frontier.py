@@ -1,6 +1,6 @@
-"""What a layer costs: `python benchmarks/frontier.py --work FOLDER [--layers 12 --layers 9 …] [--json]`.
+"""Measures the cost of a layer: `python benchmarks/frontier.py --work FOLDER [--layers 12 --layers 9 …] [--json]`.
 
-Models of several depths are built from the encoder in the work folder of a training (`python -m models train encoder`, then
+Builds models of several depths from the encoder in the work folder of a training (`python -m models train encoder`, then
 `vocabulary`), with untrained heads: neither speed nor size depends on what a model has learnt. Run it on an idle machine.
 """
 
@@ -29,7 +29,7 @@ WARM_UP_TEXTS = 256
 
 
 def untrained(work: Work, network: Network) -> Calibrated:
-    """Heads of the sizes that the graph of a network wants."""
+    """Return untrained heads of the sizes that the graph of a network needs."""
     rng, width = np.random.default_rng(0), work.config.hidden_size
     low = width * len(LANGUAGE_LAYERS)
     exits = network.heads[str(max(network.sizes.exits))]
@@ -49,7 +49,7 @@ def untrained(work: Work, network: Network) -> Calibrated:
 
 
 def build(work: Work, depth: int, folder: Path) -> int:
-    """Write a model of so many layers; its bytes."""
+    """Write a model with `depth` layers to a folder and return its size in bytes."""
     network = work.network((depth,))
     calibrated = untrained(work, network)
     texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED)[:WARM_UP_TEXTS].tolist()]
@@ -60,15 +60,21 @@ def build(work: Work, depth: int, folder: Path) -> int:
 
 
 @click.command()
-@click.option("--work", "folder", required=True, type=click.Path(path_type=Path, exists=True), help="Of a training.")
-@click.option("--data", default=DATA.parent, type=click.Path(path_type=Path), help="The data sets of the training.")
+@click.option(
+    "--work", "folder", required=True, type=click.Path(path_type=Path, exists=True), help="Work folder of a training."
+)
+@click.option(
+    "--data", default=DATA.parent, type=click.Path(path_type=Path), help="Folder with the training data sets."
+)
 @click.option(
     "--layers", multiple=True, type=click.IntRange(max(LANGUAGE_LAYERS), 12), default=LAYERS, show_default=True
 )
-@click.option("--posts", "number", default=POSTS, show_default=True, type=click.IntRange(min=1), help="Posts to serve.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option(
+    "--posts", "number", default=POSTS, show_default=True, type=click.IntRange(min=1), help="Number of posts to enrich."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 def main(folder: Path, data: Path, layers: tuple[int, ...], number: int, as_json: bool) -> None:
-    """Measure posts a second and megabytes of models of several depths; the ratio is that to the first."""
+    """Measure speed (posts a second) and size (MB) of models of several depths; the ratio is relative to the first."""
     work = Work(data, folder)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:

@@ -1,7 +1,8 @@
-"""The language head beside well-kept detectors: `python benchmarks/language.py [--json]`.
+"""Compares the language head with established language detectors: `python benchmarks/language.py [--json]`.
 
-On sentences and fragments that no training saw, and on UMSAB's validation posts. The detectors are no dependencies: `pip
-install eld py3langid` first; what is missing is left out. "Vote": where the head is unsure, the detector decides.
+The texts are sentences and fragments that no training saw, and UMSAB's validation posts. The detectors are not dependencies:
+run `pip install eld py3langid` first; those that are missing are left out. In the rows of votes, the detector decides where
+the head is unsure.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TypeVar
 
 import click
 from model import DATA
-from rows import TrainingRow, show
+from rows import Row, show
 
 from models.artefact import WEIGHTS
 from models.enricher import NO_LANGUAGE, Enricher
@@ -28,7 +29,7 @@ UNSURE = 0.9
 
 T = TypeVar("T")
 Detect = Callable[[Sequence[str]], Sequence[str]]
-"""The code of the language of each text."""
+"""Returns the language code of each text."""
 
 
 def eld() -> Detect:
@@ -42,14 +43,14 @@ def py3langid() -> Detect:
 
 
 def timed(detect: Callable[[Sequence[str]], T], texts: Sequence[str]) -> tuple[T, float]:
-    """What was found, and the microseconds that a text took."""
+    """Return the result of a detector and the microseconds per text."""
     began = time.perf_counter()
     found = detect(texts)
     return found, 1e6 * (time.perf_counter() - began) / len(texts)
 
 
 def same(code: str, language: str) -> bool:
-    """Detectors know one Norwegian and no script."""
+    """Return whether a code means a language; some detectors know only one Norwegian."""
     return code == language or (code == "no" and language == "nb") or (code == "nb" and language == "no")
 
 
@@ -59,14 +60,16 @@ def accuracy(codes: Sequence[str], texts: Sequence[Text]) -> float:
 
 
 @click.command()
-@click.option("--data", default=DATA.parent, type=click.Path(path_type=Path), help="The data sets of the training.")
-@click.option("--weights", default=WEIGHTS, type=click.Path(path_type=Path), help="Folder of a model.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option(
+    "--data", default=DATA.parent, type=click.Path(path_type=Path), help="Folder with the training data sets."
+)
+@click.option("--weights", default=WEIGHTS, type=click.Path(path_type=Path), help="Folder of the model.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 def main(data: Path, weights: Path, as_json: bool) -> None:
-    """Accuracy in per cent and microseconds a text; the ratio is that of the accuracies."""
+    """Measure accuracy (per cent) and cost (microseconds per text); the ratio is that of the accuracies."""
     held = corpus.build(data, recipe.SEED)
     enricher = Enricher.load(weights, cache_size=0)
-    rows: list[TrainingRow] = []
+    rows: list[Row] = []
     peers: dict[str, Detect] = {}
     for load in (eld, py3langid):
         try:
@@ -82,7 +85,7 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
             theirs, price = timed(peer, written)
             other = accuracy(theirs, texts)
             rows.append(
-                TrainingRow(
+                Row(
                     f"{what}: the model ({cost:,.0f} µs)", score, "%", f"{name} ({price:,.0f} µs)", other, score / other
                 )
             )
@@ -91,9 +94,7 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
             ]
             both = accuracy(vote, texts)
             rows.append(
-                TrainingRow(
-                    f"{what}: {name} where the model is below {UNSURE}", both, "%", "the model", score, both / score
-                )
+                Row(f"{what}: {name} where the model is below {UNSURE}", both, "%", "the model", score, both / score)
             )
     show(rows, "languages", as_json=as_json)
 

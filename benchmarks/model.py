@@ -1,7 +1,7 @@
-"""How fast the model is, against the usual way, PyTorch and the processor: `python benchmarks/model.py [--json]`.
+"""Compares the model's speed with the usual approach, PyTorch and the processor's limit: `python benchmarks/model.py [--json]`.
 
-Every part runs in a process of its own, one after the other, on the same posts, tokenising included, with nothing
-cached. Ratios are what counts: they hold when the machine's speed drifts. Run it on an idle machine.
+Every part runs in its own process, one after the other, on the same posts, including tokenising and without a cache. Compare
+the ratios: they hold even when the machine's speed varies. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ PACKAGES = ("openvino", "torch", "transformers", "sentencepiece", "numpy")
 
 
 class NotMeasured(Exception):
-    """A part ended without a result."""
+    """Raised when a part ended without a result."""
 
 
 def real_posts(folder: Path, number: int) -> list[str]:
-    """A sample of the distinct texts of a UMSAB folder's training parts, the same on every machine."""
+    """Return a sample of the distinct texts in the training parts of a UMSAB folder, the same on every machine."""
     texts = {line for path in folder.glob("*/train_text.txt") for line in path.read_text("utf-8").split("\n") if line}
     return random.Random(SEED).sample(sorted(texts), min(number, len(texts)))
 
 
 def invented_posts(number: int) -> list[str]:
-    """Distinct texts of as many sample days as it takes."""
+    """Return distinct texts from as many sample days as needed."""
     from streams.contracts import Post
     from streams.sample_day import sample_day
 
@@ -62,7 +62,11 @@ def invented_posts(number: int) -> list[str]:
 
 
 def measure(part: str, texts: Path, posts: int, weights: Path = WEIGHTS) -> dict[str, Any]:
-    """What a part found out about the first `posts` of the texts with the model in the folder `weights`."""
+    """Run a part on the first `posts` of the texts with the model in the folder `weights` and return its results.
+
+    Raises:
+        NotMeasured: the part failed.
+    """
     command = [sys.executable, PARTS, part, texts, str(posts), repr(time.monotonic()), weights]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
@@ -71,7 +75,7 @@ def measure(part: str, texts: Path, posts: int, weights: Path = WEIGHTS) -> dict
 
 
 def machine(posts: str) -> dict[str, object]:
-    """What the figures depend on."""
+    """Return the properties of the machine that the figures depend on."""
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
@@ -89,7 +93,7 @@ def machine(posts: str) -> dict[str, object]:
 
 
 def installed(package: str) -> str | None:
-    """The version of a package, if it is here."""
+    """Return the version of a package, or None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -97,21 +101,21 @@ def installed(package: str) -> str | None:
 
 
 def compare(found: dict[str, dict[str, Any]]) -> list[Row]:
-    """The rows that the measured parts allow."""
+    """Return the rows for the parts that were measured."""
     ours = found["serve"]
-    speed, name = ours["posts_per_second"], f"the shipped model, {ours['runtime']}"
+    speed, name = ours["posts_per_second"], f"the bundled model, {ours['runtime']}"
     rows = []
     if usual := found.get("usual"):
         peers = usual["posts_per_second"]
-        rows.append(Row(name, speed, "posts/s", "three XLM-R base, PyTorch, a post at a time", peers, speed / peers))
+        rows.append(Row(name, speed, "posts/s", "three XLM-R base, PyTorch, one post at a time", peers, speed / peers))
     if torch := found.get("torch"):
         peers = torch["posts_per_second"]
         rows.append(Row(name, speed, "posts/s", f"the same, {torch['runtime']}", peers, speed / peers))
     if limit := found.get("limit"):
         needed, peak = speed * limit["operations_per_post"] / 1e9, limit["peak_operations_per_second"] / 1e9
         bare = f"bare matrix product, {limit['peak_precision']}"
-        rows.append(Row("its products of weights and tokens", needed, "G operations/s", bare, peak, needed / peak))
-    for what, field in (("its memory, at most", "peak_resident_bytes"), ("its memory, at the end", "resident_bytes")):
+        rows.append(Row("its matrix products", needed, "G operations/s", bare, peak, needed / peak))
+    for what, field in (("its peak memory", "peak_resident_bytes"), ("its memory at the end", "resident_bytes")):
         rows.append(Row(what, ours[field] / 1e6, "MB", "limit", MOST_BYTES / 1e6, ours[field] / MOST_BYTES))
     seconds = ours["seconds_to_first_answer"]
     rows.append(
@@ -121,16 +125,21 @@ def compare(found: dict[str, dict[str, Any]]) -> list[Row]:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row, after one about the machine.")
-@click.option("--posts", "number", default=POSTS, show_default=True, type=click.IntRange(min=1), help="Posts to serve.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row, after one about the machine.")
+@click.option(
+    "--posts", "number", default=POSTS, show_default=True, type=click.IntRange(min=1), help="Number of posts to enrich."
+)
 @click.option(
     "--data",
     default=DATA,
     type=click.Path(path_type=Path),
-    help="Folder in the form of UMSAB; invented posts where there is none.",
+    help="Folder laid out like UMSAB; without one, invented posts are used.",
 )
 @click.option(
-    "--weights", default=WEIGHTS, type=click.Path(path_type=Path), help="Folder of a model.  [default: the shipped one]"
+    "--weights",
+    default=WEIGHTS,
+    type=click.Path(path_type=Path),
+    help="Folder of the model.  [default: the bundled one]",
 )
 def main(as_json: bool, number: int, data: Path, weights: Path) -> None:
     """Measure the model and its peers, and print the ratios."""

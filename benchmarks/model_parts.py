@@ -1,7 +1,7 @@
-"""What `benchmarks/model.py` measures, each part as a process of its own that prints one JSON object.
+"""The parts of `benchmarks/model.py`: each runs in its own process and prints one JSON object.
 
-`python benchmarks/model_parts.py serve|torch|usual|limit …`. Imports stand in the functions: a part loads what it
-measures and nothing else.
+`python benchmarks/model_parts.py serve|torch|usual|limit …`. Imports are inside the functions, so that a part loads only what it
+measures.
 """
 
 from __future__ import annotations
@@ -17,24 +17,28 @@ if TYPE_CHECKING:
     import openvino as ov
 
 BATCH = 256
-"""Posts that the worker hands to the model at once."""
+"""Posts that the worker passes to the model at once."""
 
 XLM_R_TOKENS = 512
 XLM_R_VOCABULARY = 250_002
 LABELS = {"language": 20, "sentiment": 3, "topics": 19}
 
 SIDE, PRODUCTS, ROUNDS = 2_048, 8, 7
-"""A chain of products of square int8 matrices: large enough that the products are nearly all of the work."""
+"""The size and the number of int8 matrix products in a chain, large enough that the products are nearly all of the work."""
 
 
 def serve(
     texts: list[str], started: float, weights: Path, backend: str = "auto", precision: str = "auto"
 ) -> dict[str, object]:
-    """A model as the worker uses it; `started` is when the process was, on the monotonic clock."""
+    """Measure a model as the worker uses it.
+
+    Args:
+        started: When the process was started, on the monotonic clock.
+    """
     from models.enricher import Enricher
 
     enricher = Enricher.load(weights, backend=backend, precision=precision)
-    enricher.enrich(["the first answer takes no part in the speed"])
+    enricher.enrich(["the first answer is not timed"])
     first_answer = time.monotonic() - started
     begun = time.perf_counter()
     for start in range(0, len(texts), BATCH):
@@ -50,7 +54,7 @@ def serve(
 
 
 def usual(texts: list[str], weights: Path) -> dict[str, object]:
-    """Three classifiers on XLM-R base in PyTorch, a post at a time: random weights are as fast as trained ones."""
+    """Measure three XLM-R base classifiers in PyTorch, one post at a time; random weights are as fast as trained ones."""
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
@@ -91,7 +95,7 @@ def usual(texts: list[str], weights: Path) -> dict[str, object]:
 
 
 def limit(texts: list[str], weights: Path) -> dict[str, object]:
-    """The int8 operations a second that this machine reaches, and those that the model needs for a post."""
+    """Measure the int8 operations a second that this machine reaches, and count those that the model needs per post."""
     import numpy as np
     import openvino as ov
 
@@ -124,7 +128,7 @@ def limit(texts: list[str], weights: Path) -> dict[str, object]:
 
 
 def int8_products() -> ov.Model:
-    """A chain of products of quantised matrices, as OpenVINO wants them written."""
+    """Return a chain of products of quantised matrices, in the form that OpenVINO recognises."""
     import numpy as np
     import openvino as ov
     from openvino import opset13 as ops
@@ -137,7 +141,7 @@ def int8_products() -> ov.Model:
     for _ in range(PRODUCTS):
         weights = ops.constant(rng.uniform(-least, least, (SIDE, SIDE)).astype(np.float32))
         node = ops.matmul(
-            ops.fake_quantize(node, zero, one, zero, one, 256),  # to unsigned bytes: what processors multiply fastest
+            ops.fake_quantize(node, zero, one, zero, one, 256),  # to unsigned bytes, which processors multiply fastest
             ops.fake_quantize(weights, -least, least, -least, least, 255),
             transpose_a=False,
             transpose_b=False,
@@ -146,7 +150,7 @@ def int8_products() -> ov.Model:
 
 
 def product_precision(compiled: ov.CompiledModel) -> str:
-    """The precision in which the products were really computed."""
+    """Return the precision in which the products were actually computed."""
     kinds = {
         str(op.get_rt_info()["runtimePrecision"].astype(str))
         for op in compiled.get_runtime_model().get_ops()
@@ -156,7 +160,7 @@ def product_precision(compiled: ov.CompiledModel) -> str:
 
 
 def encoder_weights(model: Path) -> int:
-    """Weights of the matrices that every token of a post is multiplied with."""
+    """Return the number of weights in the matrices that every token of a post is multiplied with."""
     import openvino as ov
 
     total = 0
@@ -169,7 +173,7 @@ def encoder_weights(model: Path) -> int:
 
 
 def memory() -> dict[str, int]:
-    """Resident bytes of this process, now and at most."""
+    """Return the current and the peak resident bytes of this process."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     names = {"resident_bytes": "VmRSS", "peak_resident_bytes": "VmHWM"}
     return {name: int(lines[field].split()[0]) * 1_024 for name, field in names.items()}

@@ -1,7 +1,7 @@
-"""Surges found by the product's own rule in series of counts, scored as the Numenta Anomaly Benchmark does.
+"""Finds surges in series of counts with tagpulse's own detector and scores them like the Numenta Anomaly Benchmark (NAB).
 
-`python benchmarks/nab.py --data DIR [--json]`: DIR holds CSV files (timestamp, value; a row each five minutes) and
-`windows.json` with the labelled windows of each. Without `windows.json` there are detections, but no score.
+`python benchmarks/nab.py --data DIR [--json]`: DIR has CSV files (timestamp, value; one row every five minutes) and
+`windows.json` with the labelled windows of each file. Without `windows.json` there are detections, but no score.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from streams.spikes.surge import Limits, Surge
 from streams.spikes.volume import limits_of
 
 DEVIATIONS = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
-"""From which leave-one-file-out chooses."""
+"""The thresholds that leave-one-file-out chooses from."""
 
 
 def read_series(path: Path) -> tuple[list[str], list[int]]:
-    """Times as they are written, and counts."""
+    """Read the times, as they are written, and the counts of a series."""
     with path.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     return [row["timestamp"] for row in rows], [int(float(row["value"])) for row in rows]
 
 
 def read_windows(path: Path) -> dict[str, list[Window]]:
-    """Begin and end of each labelled window, written as in the series."""
+    """Read the start and the end of each labelled window by file, written as in the series."""
     if not path.exists():
         return {}
     stored: dict[str, list[list[str]]] = json.loads(path.read_text())
-    return {Path(name).name: [(begin[:19], end[:19]) for begin, end in spans] for name, spans in stored.items()}
+    return {Path(name).name: [(start[:19], end[:19]) for start, end in spans] for name, spans in stored.items()}
 
 
 def detect(counts: Sequence[int], limits: Limits) -> list[int]:
-    """Rows in which a surge opens."""
+    """Return the rows in which a surge opens."""
     surge = Surge(limits)
     return [row for row, count in enumerate(counts) if surge.add(count) == "opened"]
 
 
 class Corpus:
-    """The series of a folder with their windows."""
+    """The series of a folder with their labelled windows."""
 
     def __init__(self, folder: Path) -> None:
         self.series = {path.name: read_series(path) for path in sorted(folder.glob("*.csv"))}
@@ -57,7 +57,7 @@ class Corpus:
         self.windows = read_windows(folder / "windows.json")
 
     def detections(self, limits: Limits) -> dict[str, list[str]]:
-        """Times by file, without those in the probation, which nobody scores."""
+        """Return the times of the detections by file, without those in the probationary period, which are not scored."""
         found = {}
         for name, (times, counts) in self.series.items():
             first = probation_rows(len(times))
@@ -65,7 +65,7 @@ class Corpus:
         return found
 
     def raw(self, detections: dict[str, list[str]]) -> dict[str, tuple[float, int]]:
-        """Raw score and windows by file."""
+        """Return the raw score and the number of windows by file."""
         return {
             name: raw_score(times, self.windows[name], detections[name])
             for name, (times, _) in self.series.items()
@@ -74,13 +74,13 @@ class Corpus:
 
 
 def whole(parts: dict[str, tuple[float, int]]) -> float | None:
-    """The normalised score of several series; None without windows."""
+    """Return the normalised score of several series, or None without windows."""
     windows = sum(windows for _, windows in parts.values())
     return normalised(sum(score for score, _ in parts.values()), windows) if windows else None
 
 
 def leave_one_out(corpus: Corpus, limits: Limits) -> float | None:
-    """The score when each series is judged with the threshold that the others choose."""
+    """Return the score if each series uses the threshold that is best for the others, or None without windows."""
     by_threshold = {each: corpus.raw(corpus.detections(replace(limits, deviations=each))) for each in DEVIATIONS}
     chosen: dict[str, tuple[float, int]] = {}
     for name in corpus.windows:
@@ -93,7 +93,7 @@ def leave_one_out(corpus: Corpus, limits: Limits) -> float | None:
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--sensitivity", type=click.Choice(SENSITIVITY_NAMES), default="middle", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One object: score, detections, files, leave_one_out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object: score, detections, files, leave_one_out.")
 def main(data: Path, sensitivity: SensitivityName, as_json: bool) -> None:
     """Score the detector of volume spikes on NAB's series."""
     corpus, limits = Corpus(data), limits_of(SENSITIVITIES[sensitivity])

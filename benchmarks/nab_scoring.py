@@ -1,7 +1,8 @@
 """The scoring of the Numenta Anomaly Benchmark (NAB), standard profile.
 
-A window counts once, by its earliest detection: 1 at its begin, falling to 0 at its end by a scaled sigmoid; -1 when it is
-missed. A detection elsewhere costs up to 0.11, less shortly after a window. The first rows are probation and count nothing.
+A window counts once, by its earliest detection: 1 at its start, falling to 0 at its end along a scaled sigmoid; -1 if it is
+missed. A detection outside a window costs up to 0.11, less shortly after a window. The first rows are the probationary period
+and are not scored.
 """
 
 from __future__ import annotations
@@ -16,23 +17,29 @@ Window = tuple[str, str]
 
 
 def probation_rows(rows: int) -> int:
-    """How many rows at the begin are not scored."""
+    """Return the number of rows at the start that are not scored."""
     return min(floor(PROBATION * rows), PROBATION_ROWS)
 
 
 def raw_score(times: Sequence[str], windows: Sequence[Window], detected: Collection[str]) -> tuple[float, int]:
-    """The score of one series, and how many windows count; times are those of its rows, and windows begin and end at rows."""
+    """Return the raw score of one series and the number of windows that count.
+
+    Args:
+        times: The time of each row.
+        windows: The first and the last time of each window; both are times of rows.
+        detected: The times of the detections.
+    """
     row_of = {time: row for row, time in enumerate(times)}
     first = probation_rows(len(times))
-    spans = sorted((row_of[begin], row_of[end]) for begin, end in windows)
+    spans = sorted((row_of[start], row_of[end]) for start, end in windows)
     scored = [span for span in spans if span[1] >= first]
     rows = sorted(row_of[time] for time in detected if row_of[time] >= first)
     score = 0.0
-    for begin, end in scored:
-        hits = [row for row in rows if begin <= row <= end]
-        score += HIT * _sigmoid(-(end - hits[0] + 1) / (end - begin + 1)) / _sigmoid(-1) if hits else -MISS
+    for start, end in scored:
+        hits = [row for row in rows if start <= row <= end]
+        score += HIT * _sigmoid(-(end - hits[0] + 1) / (end - start + 1)) / _sigmoid(-1) if hits else -MISS
     for row in rows:
-        if any(begin <= row <= end for begin, end in spans):
+        if any(start <= row <= end for start, end in spans):
             continue
         before = [span for span in spans if span[1] < row]
         past = (row - before[-1][1]) / (before[-1][1] - before[-1][0]) if before else 3.0
@@ -41,10 +48,10 @@ def raw_score(times: Sequence[str], windows: Sequence[Window], detected: Collect
 
 
 def normalised(score: float, windows: int) -> float:
-    """0 for a detector that is always silent, 100 for a perfect one."""
+    """Return the normalised score: 0 for a detector that is always silent, 100 for a perfect one."""
     return 100 * (score + MISS * windows) / ((HIT + MISS) * windows)
 
 
 def _sigmoid(position: float) -> float:
-    """From 1 at the begin of a window (-1) through 0 at its end (0) to -1 far after it."""
+    """Return 1 at the start of a window (-1), 0 at its end (0), and -1 long after it."""
     return -1.0 if position >= 3 else 2 / (1 + exp(5 * position)) - 1

@@ -1,6 +1,6 @@
-"""The bare peers that the pipeline is measured against: the same work with a client library alone.
+"""The bare peers that the pipeline is compared with: the same work with only a client library.
 
-Each is run as a process of its own: `python benchmarks/peers.py copy|produce|enrich …`, and prints posts a second.
+Each runs in its own process, `python benchmarks/peers.py copy|produce|enrich …`, and prints the posts a second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BATCH = 256
 
 
 def produce(bootstrap: str, topic: str, path: str) -> float:
-    """Sends every line of a file with kafka-python; returns when all are confirmed."""
+    """Send every line of a file with kafka-python, wait for all confirmations, and return the lines a second."""
     producer = KafkaProducer(bootstrap_servers=bootstrap, compression_type="lz4", linger_ms=20, acks="all")
     started = time.perf_counter()
     sent = 0
@@ -35,7 +35,10 @@ def produce(bootstrap: str, topic: str, path: str) -> float:
 
 
 async def copy(bootstrap: str, source: str, target: str, number: int) -> float:
-    """Reads a topic and writes its records to another with aiokafka, a commit a batch; the first batch is not timed."""
+    """Copy a topic to another with aiokafka, with one commit per batch, and return the records a second.
+
+    The first batch is not timed.
+    """
     consumer = AIOKafkaConsumer(
         source,
         bootstrap_servers=bootstrap,
@@ -69,7 +72,7 @@ async def copy(bootstrap: str, source: str, target: str, number: int) -> float:
 
 
 def enrich(path: str, threads: int) -> float:
-    """Enriches the texts of a file of posts in batches as the worker does, with a cold cache."""
+    """Enrich the texts of a file of posts in batches, as the worker does, with a cold cache; return the posts a second."""
     with Path(path).open("rb") as lines:
         texts = [msgspec.json.decode(line)["text"] for line in lines]
     enricher = Enricher.load(threads=threads)

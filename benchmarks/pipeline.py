@@ -1,6 +1,6 @@
-"""How fast the pipeline is, each part against a bare peer in the same run: `python benchmarks/pipeline.py [--json]`.
+"""Measures the speed of the pipeline, each part against a bare peer in the same run: `python benchmarks/pipeline.py [--json]`.
 
-Ratios are what counts: they hold when the machine's speed drifts. Run it on an idle machine.
+Compare the ratios: they hold even when the machine's speed varies. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FIRST_SHARE, LAST_SHARE = 0.1, 0.98
 
 
 class Bench:
-    """A broker, a folder, and topics of their own for every measurement."""
+    """A broker and a folder, with separate topics for every measurement."""
 
     def __init__(self, broker: Broker, folder: Path) -> None:
         self._broker = broker
@@ -41,7 +41,11 @@ class Bench:
         self._numbers = count()
 
     def environment(self, **values: str) -> dict[str, str]:
-        """Settings of one measurement; the topics are made."""
+        """Create the topics of a measurement and return its settings as environment variables.
+
+        Args:
+            values: Further settings, by variable without the prefix.
+        """
         name = f"b{next(self._numbers)}"
         own = {
             "KAFKA__BOOTSTRAP_SERVERS": self._broker.bootstrap_servers,
@@ -69,13 +73,22 @@ class Bench:
         at: Callable[[float], None] = lambda _: None,
         last: float = LAST_SHARE,
     ) -> float:
-        """Records a second that `process` sends to a topic, between a tenth of `total` and the share `last` of it."""
+        """Return the records a second that `process` sends to a topic.
+
+        The rate is measured between a tenth of `total` and the share `last` of it.
+
+        Args:
+            at: Called with the share of `total` that is done, repeatedly.
+
+        Raises:
+            SystemExit: `process` ended before that.
+        """
         consumer = connect(KafkaSettings(bootstrap_servers=self.bootstrap))
         partitions = partitions_of(consumer, topic)
         marks: list[tuple[float, int]] = []
         while not marks or marks[-1][1] < total * last:
             if process.poll() is not None:
-                raise SystemExit(f"the worker ended with {process.returncode} in the middle of the measurement")
+                raise SystemExit(f"the worker exited with {process.returncode} during the measurement")
             done = sum(end_offsets(consumer, partitions).values())
             at(done / total)
             if done >= total * FIRST_SHARE:
@@ -96,7 +109,7 @@ def run(*arguments: str, env: dict[str, str]) -> str:
 
 
 def peers_at_once(number: int, *arguments: str) -> list[float]:
-    """What each of so many processes of a peer reaches while the others run."""
+    """Run a peer in several processes at once and return the rate of each."""
     command = [sys.executable, PEERS, *arguments]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(number)]
     return [float(process.communicate()[0]) for process in processes]
@@ -117,7 +130,7 @@ def background(*arguments: str, env: dict[str, str]) -> Iterator[subprocess.Pope
 
 
 def write_posts(path: Path, number: int) -> Path:
-    """Posts of as many sample days as it takes, each text once; ids count up."""
+    """Write a file of posts with distinct texts from as many sample days as needed, with ascending ids."""
     written: set[str] = set()
     with path.open("wb") as lines:
         for seed in count(1):
@@ -131,7 +144,7 @@ def write_posts(path: Path, number: int) -> Path:
 
 
 def repeat_posts(source: Path, path: Path, number: int) -> Path:
-    """The posts of a file over and over, with ids that count up."""
+    """Write a file that repeats the posts of another file, with ascending ids."""
     lines = source.read_bytes().splitlines()
     heads = [line.partition(b'"id":"') for line in lines]
     with path.open("wb") as out:
@@ -166,7 +179,14 @@ def measure_worker(bench: Bench, posts: Path) -> list[Row]:
     half, full = memory[0.5] / 2**20, memory[LAST_SHARE] / 2**20
     return [
         Row("worker, constant model", ours, "posts/s", "bare aiokafka copy", peers, ours / peers),
-        Row(f"its memory after {PLUMBING_POSTS:,} posts", full, "MiB", "after half of them", half, full / half),
+        Row(
+            f"memory of that worker after {PLUMBING_POSTS:,} posts",
+            full,
+            "MiB",
+            "after half of them",
+            half,
+            full / half,
+        ),
     ]
 
 
@@ -191,9 +211,12 @@ def resident_bytes(pid: int) -> int:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 @click.option(
-    "--kind", type=click.Choice(["embedded", "apache"]), default=None, help="Default: apache with KAFKA_HOME."
+    "--kind",
+    type=click.Choice(["embedded", "apache"]),
+    default=None,
+    help="Broker.  [default: apache if KAFKA_HOME is set, else embedded]",
 )
 @click.option("--only", multiple=True, type=click.Choice(["produce", "worker", "pipeline", "demo"]))
 def main(as_json: bool, kind: str | None, only: tuple[str, ...]) -> None:

@@ -1,7 +1,7 @@
-"""A day's mood by hashtag and hour, asked of the view and of the bare files: `python benchmarks/query.py [--posts N]`.
+"""Measures a query for a day's mood by hashtag and hour, through the view and on the bare files.
 
-The lake is generated with the sink's own writer: posts of one day in four partitions, of which one in fifty was edited and
-one in a hundred deleted.
+`python benchmarks/query.py [--posts N]`. The lake is generated with the sink's own writer: posts of one day in four partitions,
+of which one in fifty was edited and one in a hundred deleted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ group by 1, 2 order by 1, 2
 
 
 def fill(lake: Path, posts: int) -> None:
-    """Posts of one day; their edits and deletions stand in files of their own, as a live day brings them."""
+    """Write posts of one day to a lake, with edits and deletions in separate files, as on a live day."""
     storage, dice = LocalStorage(lake), np.random.default_rng(1)
     storage.prepare()
     share = posts // (HOURS * PARTITIONS)
@@ -104,7 +104,7 @@ def _posts(
 
 
 def best(run: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """The shortest of several runs, in seconds."""
+    """Return the duration of the fastest of several runs, in seconds."""
     times = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -123,10 +123,10 @@ def measure(lake: Path) -> Row:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 @click.option("--posts", type=click.IntRange(HOURS * PARTITIONS), default=1_000_000, show_default=True)
 def main(as_json: bool, posts: int) -> None:
-    """Fill a lake and ask it."""
+    """Fill a lake and query it."""
     with tempfile.TemporaryDirectory() as name:
         lake = Path(name) / "lake"
         fill(lake, posts)

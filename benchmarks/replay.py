@@ -1,9 +1,9 @@
-"""How fast a replay reads and sends, against a bare loop of kafka-python in the same run: `python benchmarks/replay.py`.
+"""Measures how fast a replay reads and sends, compared with a bare kafka-python loop: `python benchmarks/replay.py`.
 
-Both read the same topic from its start to its end and write every record to another, confirmed, with key and time. The
-replay also chooses, reads each message for its hashtag where one is asked for, and says where each record came from.
+Both read the same topic from start to end and write every record to another topic, confirmed, with its key and time. The
+replay also selects messages, decodes each of them if a hashtag is given, and records where each message came from.
 
-The last row takes a minute: an hour at 60 ×, and how far off its last post comes out of the run's topic.
+The last row takes a minute: it replays an hour at 60 × and measures by how much its last post is early or late.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HOUR_POSTS, SPEED, ALLOWED_MS = 20_000, 60.0, 500.0
 
 
 def copy_bare(bootstrap: str, source: str, target: str, number: int) -> float:
-    """Records a second of a bare kafka-python consumer and producer."""
+    """Copy a topic with a bare kafka-python consumer and producer and return the records a second."""
     consumer = KafkaConsumer(
         source,
         bootstrap_servers=bootstrap,
@@ -57,19 +57,19 @@ def copy_bare(bootstrap: str, source: str, target: str, number: int) -> float:
 
 
 def replay(settings: Settings, name: str, selection: Selection) -> float:
-    """Records a second of the feed of a replay."""
+    """Replay a topic and return the records a second."""
     own = for_run(settings, name)
     topics.create(own)
     reader = KafkaReader.open(settings.kafka, settings.topics.raw, selection)
     feed = ReplayFeed(reader, selection, own)
     started = time.perf_counter()
     if not feed.run(ResumePoint()):
-        raise SystemExit("the replay did not come to its end")
+        raise SystemExit("the replay did not finish")
     return feed.progress.sent / (time.perf_counter() - started)
 
 
 def drift(settings: Settings, partitions: Sequence[int]) -> float:
-    """Milliseconds by which the last post of an hour at 60 × is off, as a reader of the run's topic sees it."""
+    """Return by how many milliseconds the last post of an hour at 60 × is off, as seen by a reader of the run's topic."""
     own = for_run(settings, "paced")
     topics.create(own)
     arrived: list[tuple[float, int]] = []
@@ -87,10 +87,10 @@ def drift(settings: Settings, partitions: Sequence[int]) -> float:
     reader.start()
     feed = ReplayFeed(KafkaReader.open(settings.kafka, settings.topics.raw, Selection()), Selection(), own, speed=SPEED)
     if not feed.run(ResumePoint()):
-        raise SystemExit("the replay did not come to its end")
+        raise SystemExit("the replay did not finish")
     reader.join(timeout=10)
-    (begin, first_ms), (end, last_ms) = arrived[0], max(arrived, key=lambda one: one[1])
-    return abs((end - begin) * 1000 - (last_ms - first_ms) / SPEED)
+    (start, first_ms), (end, last_ms) = arrived[0], max(arrived, key=lambda one: one[1])
+    return abs((end - start) * 1000 - (last_ms - first_ms) / SPEED)
 
 
 def settings_of(env: Mapping[str, str]) -> Settings:
@@ -101,7 +101,7 @@ def settings_of(env: Mapping[str, str]) -> Settings:
 
 
 def write_hour(settings: Settings) -> list[int]:
-    """Posts at equal distances over an hour, into the topic; its partitions."""
+    """Write posts at equal intervals over an hour to the raw topic and return its partitions."""
     producer = KafkaProducer(**connection.kafka_python(settings.kafka))
     start = 1_781_942_400_000
     for number in range(HOUR_POSTS):
@@ -114,11 +114,15 @@ def write_hour(settings: Settings) -> list[int]:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
-@click.option("--posts", default=200_000, show_default=True, help="Records in the topic.")
-@click.option("--kind", type=click.Choice(["embedded", "apache"]), help="Default: apache with KAFKA_HOME.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
+@click.option("--posts", default=200_000, show_default=True, help="Number of records in the topic.")
+@click.option(
+    "--kind",
+    type=click.Choice(["embedded", "apache"]),
+    help="Broker.  [default: apache if KAFKA_HOME is set, else embedded]",
+)
 def main(as_json: bool, posts: int, kind: str | None) -> None:
-    """Measure the feed of a replay at `max` against the bare loop."""
+    """Measure a replay at `max` against the bare loop."""
     chosen = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
     with tempfile.TemporaryDirectory() as name, build_broker(chosen, Path(name) / "broker") as broker:
         folder = Path(name)
@@ -135,8 +139,8 @@ def main(as_json: bool, posts: int, kind: str | None) -> None:
         off = drift(hour, write_hour(hour))
     rows = [
         Row("replay at max, without the model", whole, "posts/s", "bare kafka-python loop", bare, whole / bare),
-        Row("the same, chosen by hashtag", tagged, "posts/s", "bare kafka-python loop", bare, tagged / bare),
-        Row("an hour at 60 ×: the last post is off by", off, "ms", "allowed", ALLOWED_MS, off / ALLOWED_MS),
+        Row("the same, filtered by hashtag", tagged, "posts/s", "bare kafka-python loop", bare, tagged / bare),
+        Row("an hour at 60 ×: the last post is off by", off, "ms", "limit", ALLOWED_MS, off / ALLOWED_MS),
     ]
     show(rows, f"{chosen} broker, {os.cpu_count()} cores", as_json=as_json)
 

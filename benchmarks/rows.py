@@ -1,4 +1,4 @@
-"""The table that the benchmarks print."""
+"""The result table of the benchmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """A measurement and the peer that it is compared with."""
 
     what: str
     ours: float
@@ -23,7 +23,7 @@ class Row:
 
 
 def show(rows: Sequence[Row], title: str, *, as_json: bool) -> None:
-    """Print one JSON object a row, or the table."""
+    """Print the rows as a table, or as one JSON object each."""
     if as_json:
         for row in rows:
             print(json.dumps(asdict(row)))

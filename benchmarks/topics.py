@@ -1,4 +1,4 @@
-"""What campaign topics cost beside the model: `python benchmarks/topics.py [--json]`."""
+"""Measures the cost of campaign topics compared with the model: `python benchmarks/topics.py [--json]`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUNDS = 9
 
 
 def fastest(call: Callable[[], object], rounds: int) -> float:
-    """Microseconds a post, in the fastest of some rounds."""
+    """Return the microseconds per post in the fastest of several rounds."""
     took = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -32,9 +32,9 @@ def fastest(call: Callable[[], object], rounds: int) -> float:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row.")
 def main(as_json: bool) -> None:
-    """Microseconds a post, of topics made of posts at random; the ratio says how many times as long the model takes."""
+    """Measure the microseconds per post for topics made from random posts; the ratio is the model's time divided by it."""
     posts = real_posts(DATA, POSTS) if DATA.is_dir() else invented_posts(POSTS)
     calibration = open_artefact(None).labels.campaign
     enricher = Enricher.load(cache_size=0)

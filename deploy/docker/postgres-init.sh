@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs once, in a new cluster: the database's owner, and a login that only reads, for Grafana.
+# Runs once, in a new cluster: creates the owner of the database and a read-only login for Grafana.
 set -euo pipefail
 
 writer="$(cat /run/secrets/postgres_writer_password)"
 reader="$(cat /run/secrets/grafana_postgres_password)"
 export writer reader
 
-# the passwords come from the environment, where no list of processes shows them
+# the passwords come from the environment, so that they do not show up in the process list
 psql --no-psqlrc --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres << 'SQL'
 \getenv writer writer
 \getenv reader reader

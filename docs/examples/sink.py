@@ -1,4 +1,4 @@
-"""A sink of your own: of each post what stands, in SQLite, a file for each run; of a deleted one the key alone."""
+"""An example sink: stores the latest version of each post in SQLite, one file per run, and only the key of deleted posts."""
 
 import os
 import sqlite3
@@ -29,9 +29,9 @@ class Sqlite(Sink):
 
     async def flush(self):
         try:
-            with self.file:  # one transaction; what comes again after a crash ends as it was
+            with self.file:  # one transaction; rows that are repeated after a crash change nothing
                 stored = self.file.executemany(KEEP, self.rows).rowcount
-        except sqlite3.OperationalError as error:  # a full disk, say: the worker waits and calls flush again
+        except sqlite3.OperationalError as error:  # such as a full disk: the worker waits and calls flush again
             raise Unavailable(str(error)) from error
         self.rows.clear()
         return Flushed(stored)

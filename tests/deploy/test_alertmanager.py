@@ -1,4 +1,4 @@
-"""The routes of Alertmanager: who is told what, what keeps silent, and what a hostile post can do to a message."""
+"""Tests of Alertmanager's configuration: routes, inhibitions, and messages that contain hostile posts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_amtool_accepts_the_configuration() -> None:
 
 
 @pytest.mark.parametrize("alert", sorted(LABELS))
-def test_every_alert_reaches_whom_it_should(alert: str) -> None:
+def test_every_alert_reaches_the_right_receiver(alert: str) -> None:
     labels = {"alertname": alert, **LABELS[alert]}
     receiver = {"critical": "pager", "warning": "shift", "none": "dead-mans-switch"}[labels["severity"]]
     routed = _amtool(
@@ -59,7 +59,7 @@ def test_inhibitions_name_alerts_that_exist() -> None:
     assert named <= LABELS.keys() | {kind.alert for kind in KINDS.values()}
 
 
-def test_no_secret_stands_in_the_configuration() -> None:
+def test_the_configuration_contains_no_secret() -> None:
     text = CONFIGURATION.read_text(encoding="utf-8")
     assert not re.search(r"^\s*(api_url|credentials|password|routing_key|token):", text, re.MULTILINE)
 
@@ -106,7 +106,7 @@ def test_a_hostile_post_harms_no_message(alertmanager: Alertmanager, post_office
         ("ConsumerLagHigh", "EndToEndSlow", {"worker": "enrich"}, {"run": "other"}),
     ],
 )
-def test_what_follows_from_another_alert_keeps_silent(
+def test_an_alert_that_follows_from_another_is_inhibited(
     alertmanager: Alertmanager, because: str, silent: str, also: dict[str, str], labels: dict[str, str]
 ) -> None:
     mark = {"test": f"{because}-{silent}"}
@@ -124,4 +124,4 @@ def test_what_follows_from_another_alert_keeps_silent(
             if alert["labels"]["run"] in (common["run"], labels.get("run"))
         }
 
-    wait_until(lambda: states() == {"same": "suppressed", "other": "active"}, 40, f"{silent} is silent: {states()}")
+    wait_until(lambda: states() == {"same": "suppressed", "other": "active"}, 40, f"{silent} is inhibited: {states()}")

@@ -1,4 +1,4 @@
-"""docker-compose.yml: sound, closed, and made of commands, settings and files that exist."""
+"""Tests of docker-compose.yml: it is valid and hardened, and its commands, settings and files exist."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ every_tagpulse = pytest.mark.parametrize("name", TAGPULSE)
 
 
 @pytest.mark.parametrize("profiles", [["core"], ["core", "monitoring"], ["core", "postgres"], ["core", "tools"]])
-def test_the_profiles_stand_alone(profiles: list[str]) -> None:
+def test_each_profile_works_alone(profiles: list[str]) -> None:
     assert compose(profiles=profiles)["services"].keys() <= SERVICES.keys()
 
 
-def test_the_profiles_hold_what_they_should() -> None:
+def test_the_profiles_have_the_right_services() -> None:
     assert compose(profiles=["core"])["services"].keys() == {"kafka", "topics", "produce", "enrich", "watch", "store"}
     assert compose(profiles=["monitoring"])["services"].keys() == {"prometheus", "alertmanager", "grafana"}
     postgres = compose(profiles=["core", "postgres"])["services"].keys() - compose(profiles=["core"])["services"].keys()
     assert postgres == {"postgres", "store-postgres"}
 
 
-def test_with_a_gpu_only_the_model_is_another() -> None:
+def test_with_a_gpu_only_the_model_differs() -> None:
     services = compose("deploy/docker/cuda.yml")["services"]
     assert {name for name in services if services[name] != SERVICES[name]} == {"enrich"}
     assert services["enrich"]["environment"]["TAGPULSE_MODEL__BACKEND"] == "torch"
@@ -56,7 +56,7 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
 
 
 @every_service
-def test_a_service_is_limited_and_looked_after(name: str) -> None:
+def test_a_service_has_limits_and_a_health_check(name: str) -> None:
     service = SERVICES[name]
     assert service["deploy"]["resources"]["limits"].keys() >= {"cpus", "memory", "pids"}
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
@@ -64,7 +64,7 @@ def test_a_service_is_limited_and_looked_after(name: str) -> None:
         assert service["healthcheck"]["disable"]
     else:
         assert service["restart"] == "unless-stopped"
-        assert name in TAGPULSE or service["healthcheck"]["test"], "ours is in the Dockerfile"
+        assert name in TAGPULSE or service["healthcheck"]["test"], "tagpulse's own check is in the Dockerfile"
 
 
 @every_service
@@ -73,7 +73,7 @@ def test_images_are_pinned(name: str) -> None:
 
 
 @every_service
-def test_ports_are_open_on_this_machine_alone(name: str) -> None:
+def test_ports_are_open_only_on_this_machine(name: str) -> None:
     assert all(port["host_ip"] == "127.0.0.1" for port in SERVICES[name].get("ports", ()))
 
 
@@ -86,7 +86,7 @@ def test_secrets_are_files(name: str) -> None:
 
 
 @every_service
-def test_what_is_mounted_exists(name: str) -> None:
+def test_mounted_files_exist(name: str) -> None:
     for volume in SERVICES[name].get("volumes", ()):
         if volume["type"] == "bind":
             assert Path(volume["source"]).exists(), volume
@@ -95,7 +95,7 @@ def test_what_is_mounted_exists(name: str) -> None:
             assert volume["source"] in PROJECT["volumes"]
 
 
-def test_only_what_has_to_reaches_the_internet() -> None:
+def test_only_services_that_need_it_reach_the_internet() -> None:
     assert PROJECT["networks"]["pipeline"]["internal"] is True
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
     assert outside == {"produce", "watch", "tools", "prometheus", "alertmanager", "grafana"}
@@ -126,7 +126,7 @@ def test_a_service_can_read_its_settings(name: str, monkeypatch: pytest.MonkeyPa
     assert (settings.postgres.dsn is not None) == (name in ("store-postgres", "tools"))
 
 
-def test_the_secret_files_are_those_that_are_mounted(tmp_path: Path) -> None:
+def test_the_script_creates_the_secret_files_that_are_mounted(tmp_path: Path) -> None:
     secrets = PROJECT["secrets"]
     assert len(secret_files(tmp_path / "s")) == len(secrets)
     made = {path.name: path.read_text() for path in (tmp_path / "s").iterdir()}
@@ -135,15 +135,15 @@ def test_the_secret_files_are_those_that_are_mounted(tmp_path: Path) -> None:
     assert len(set(made.values())) == len(made)
     assert made["postgres_writer_password"] in made["TAGPULSE_POSTGRES__DSN"]
     assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o700
-    assert secret_files(tmp_path / "s") == [], "what is there stays"
+    assert secret_files(tmp_path / "s") == [], "existing files are kept"
     assert {path.name: path.read_text() for path in (tmp_path / "s").iterdir()} == made
 
 
-def test_the_example_names_every_variable_and_no_other() -> None:
+def test_the_example_has_every_variable_and_no_other() -> None:
     files = FILE.read_text() + (ROOT / "deploy" / "docker" / "cuda.yml").read_text()
-    asked = set(re.findall(r"\$\{(\w+)", files))
+    used = set(re.findall(r"\$\{(\w+)", files))
     named = set(re.findall(r"^(\w+)=", ENV_EXAMPLE.read_text(), re.MULTILINE))
-    assert named == asked | {"COMPOSE_PROFILES"}
+    assert named == used | {"COMPOSE_PROFILES"}
 
 
 def test_alerts_link_to_a_dashboard_that_exists() -> None:
@@ -155,7 +155,7 @@ def test_alerts_link_to_a_dashboard_that_exists() -> None:
     assert url.rpartition("/d/")[2] in uids
 
 
-def test_prometheus_looks_at_every_process() -> None:
+def test_prometheus_scrapes_every_process() -> None:
     folder = ROOT / "deploy" / "docker" / "targets"
     targets = {
         path.stem: [target for group in yaml.safe_load(path.read_text()) for target in group["targets"]]

@@ -1,4 +1,4 @@
-"""The Dockerfile: linted, and what it copies, names and starts exists."""
+"""Tests of the Dockerfile: it passes the linter, and everything that it copies, names and starts exists."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 MINORS = range(11, 15)  # Python 3.11 to 3.14
 
 
-def test_hadolint_has_nothing_against_it() -> None:
+def test_hadolint_accepts_the_dockerfile() -> None:
     done = subprocess.run([script("hadolint"), DOCKERFILE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_yamllint_has_nothing_against_the_rest() -> None:
+def test_yamllint_accepts_the_yaml_files() -> None:
     done = subprocess.run(
         [script("yamllint"), "--strict", "--config-file", "deploy/yamllint.yml", "deploy", "docker-compose.yml"],
         cwd=ROOT,
@@ -38,14 +38,14 @@ def test_yamllint_has_nothing_against_the_rest() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_what_is_copied_exists_and_is_not_ignored() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     copied = [word for line in re.findall(r"^COPY (?!--from)(.+)$", TEXT, re.MULTILINE) for word in line.split()[:-1]]
     allowed = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     assert sorted(copied) == sorted(allowed)
     assert all((ROOT / name).exists() for name in copied)
 
 
-def test_what_it_names_exists() -> None:
+def test_its_settings_extras_and_python_exist() -> None:
     assert set(re.findall(r"TAGPULSE_\w+", TEXT)) <= variables().keys()
     extras = re.search(r"^ARG EXTRAS=(.+)$", TEXT, re.MULTILINE)
     assert extras
@@ -56,7 +56,7 @@ def test_what_it_names_exists() -> None:
     assert int(python[2]) in MINORS
 
 
-def test_the_same_pythons_are_named_everywhere() -> None:
+def test_the_same_python_versions_are_named_everywhere() -> None:
     oldest, newest = MINORS[0], MINORS[-1]
     assert PROJECT["requires-python"] == f">=3.{oldest},<3.{newest + 1}"
     named = re.findall(r"^Programming Language :: Python :: 3\.(\d+)$", "\n".join(PROJECT["classifiers"]), re.MULTILINE)
@@ -69,7 +69,7 @@ def test_the_same_pythons_are_named_everywhere() -> None:
         assert spans == {(str(oldest), str(newest))}, name
 
 
-def test_it_is_not_root_when_it_runs() -> None:
+def test_the_container_does_not_run_as_root() -> None:
     user = re.findall(r"^USER (.+)$", TEXT, re.MULTILINE)
     assert user == ["10001:10001"]
     assert TEXT.index("USER 10001") < TEXT.index("ENTRYPOINT")
@@ -77,10 +77,10 @@ def test_it_is_not_root_when_it_runs() -> None:
     assert PROJECT["scripts"].keys() == {"tagpulse"}
 
 
-def test_the_health_check_tells_a_process_that_lives_from_one_that_does_not() -> None:
+def test_the_health_check_distinguishes_a_live_process_from_a_dead_one() -> None:
     check = re.search(r'CMD \["python", "-c", "(.+)"\]', TEXT)
     assert check
-    health = Health(MetricsSettings(port=0), "test", lambda: "it waits for Kafka")
+    health = Health(MetricsSettings(port=0), "test", lambda: "waiting for Kafka")
     health.start()
     command = [sys.executable, "-c", check[1].replace("http://127.0.0.1:9808", health.address)]
     assert subprocess.run(command, check=False).returncode == 0
@@ -89,7 +89,7 @@ def test_the_health_check_tells_a_process_that_lives_from_one_that_does_not() ->
     assert shlex.split(TEXT.split("EXPOSE ")[1])[0] == "9808"
 
 
-def test_the_package_that_is_installed_holds_every_file_of_ours(tmp_path: Path) -> None:
+def test_the_installed_package_has_every_file(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     ignored = shutil.ignore_patterns("__pycache__", "*.onnx")
@@ -108,11 +108,11 @@ def test_the_package_that_is_installed_holds_every_file_of_ours(tmp_path: Path) 
         capture_output=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
-    held = set(zipfile.ZipFile(wheel).namelist())
+    packaged = set(zipfile.ZipFile(wheel).namelist())
     ours = {
         str(path.relative_to(source))
         for package in ("streams", "models")
         for path in (source / package).rglob("*")
         if path.is_file()
     }
-    assert ours - held == set()
+    assert ours - packaged == set()

@@ -1,4 +1,4 @@
-"""The dashboards as they are committed: those of the code, laid out soundly, each panel with what a reader needs."""
+"""Tests of the committed dashboards: they match the code, have a valid layout, and every panel is fully described."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def variables(board: dict[str, Any]) -> set[str]:
     return {variable["name"] for variable in board["templating"]["list"]}
 
 
-def test_the_files_are_those_of_the_code() -> None:
+def test_the_files_match_the_code() -> None:
     assert {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")} == rendered(), (
         "run `python -m deploy.grafana.boards`"
     )
 
 
-def test_the_sdk_reads_what_it_wrote(board: dict[str, Any]) -> None:
+def test_the_sdk_can_read_its_output(board: dict[str, Any]) -> None:
     register_default_plugins()
     read = Dashboard.from_json(board)
     assert [panel.title for panel in read.panels or []] == [panel["title"] for panel in board["panels"]]
@@ -50,22 +50,22 @@ def test_uids_and_titles_are_unique() -> None:
         assert len(set(values)) == len(values) == 3
 
 
-def test_panels_have_ids_of_their_own_and_do_not_overlap(board: dict[str, Any]) -> None:
+def test_panels_have_unique_ids_and_do_not_overlap(board: dict[str, Any]) -> None:
     ids = [panel["id"] for panel in board["panels"]]
     assert len(set(ids)) == len(ids)
-    taken: dict[tuple[int, int], str] = {}
+    occupied: dict[tuple[int, int], str] = {}
     for panel in board["panels"]:
         place = panel["gridPos"]
         assert 0 <= place["x"] < place["x"] + place["w"] <= WIDTH, panel["title"]
         for cell in itertools.product(
             range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"])
         ):
-            assert cell not in taken, f"{panel['title']} lies on {taken[cell]}"
-            taken[cell] = panel["title"]
+            assert cell not in occupied, f"{panel['title']} overlaps {occupied[cell]}"
+            occupied[cell] = panel["title"]
 
 
 def test_the_grid_has_no_holes(board: dict[str, Any]) -> None:
-    """At every height the panels fill the width, so that nothing moves when Grafana packs them."""
+    """The panels fill the whole width in every row, so that nothing moves when Grafana packs them."""
     heights: dict[int, int] = {}
     for panel in board["panels"]:
         place = panel["gridPos"]
@@ -83,7 +83,7 @@ def test_a_number_is_readable_at_1280_pixels_and_on_a_wall(board: dict[str, Any]
         assert len(panel["title"]) <= 60
 
 
-def test_every_panel_says_what_it_shows_in_which_unit_from_where(board: dict[str, Any]) -> None:
+def test_every_panel_has_a_description_a_unit_and_a_source(board: dict[str, Any]) -> None:
     titles = [panel["title"] for panel in board["panels"] if panel["type"] == "row"]
     for panel in panels(board):
         title, defaults = panel["title"], panel["fieldConfig"]["defaults"]
@@ -103,7 +103,7 @@ def test_every_panel_says_what_it_shows_in_which_unit_from_where(board: dict[str
     assert len(set(shown)) == len(shown)
 
 
-def test_every_variable_that_is_used_exists_and_every_one_that_exists_is_used(board: dict[str, Any]) -> None:
+def test_the_variables_are_those_that_are_used(board: dict[str, Any]) -> None:
     known = variables(board)
     used = variables_in(json.dumps({name: value for name, value in board.items() if name != "templating"}))
     for variable in board["templating"]["list"]:
@@ -114,7 +114,7 @@ def test_every_variable_that_is_used_exists_and_every_one_that_exists_is_used(bo
     assert used == known
 
 
-def test_variables_are_asked_after_those_they_need(board: dict[str, Any]) -> None:
+def test_variables_come_after_those_they_depend_on(board: dict[str, Any]) -> None:
     before: set[str] = set()
     for variable in board["templating"]["list"]:
         assert variables_in(json.dumps([variable.get("query"), variable.get("datasource")])) <= before
@@ -144,14 +144,14 @@ def test_every_runbook_exists(board: dict[str, Any]) -> None:
         assert {name for name in linked if not (RUNBOOKS / name).is_file()} == set()
 
 
-def test_what_alarms_has_a_runbook_in_pipeline_health() -> None:
+def test_panels_with_thresholds_have_a_runbook_in_pipeline_health() -> None:
     board = load(FOLDER / "pipeline-health.json")
     for panel in panels(board):
         if len(panel["fieldConfig"]["defaults"]["thresholds"]["steps"]) > 1:
             assert panel["links"], panel["title"]
 
 
-def test_no_cell_of_a_table_is_read_as_markup(board: dict[str, Any]) -> None:
+def test_no_table_cell_is_interpreted_as_markup(board: dict[str, Any]) -> None:
     text = json.dumps(board)
     for kind in ('"markdown"', '"type": "html"', '"mode": "html"', "sanitize"):
         assert kind not in text
@@ -175,7 +175,7 @@ def test_secrets_come_from_files_only(path: Path) -> None:
             assert line.split(":", 1)[1].strip().startswith("$__file{/run/secrets/")
 
 
-def test_the_boards_use_the_data_sources_that_are_provisioned() -> None:
+def test_the_dashboards_use_the_provisioned_data_sources() -> None:
     file = yaml.safe_load((PROVISIONING / "datasources" / "tagpulse.yml").read_text(encoding="utf-8"))
     provisioned = {source["uid"]: source["type"] for source in file["datasources"]}
     for path in BOARDS:

@@ -1,4 +1,4 @@
-"""Every question of every dashboard, asked of a real Prometheus and a real PostgreSQL that a real run filled."""
+"""Runs every query of every dashboard against a real Prometheus and a real PostgreSQL with the data of a real run."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ pytestmark = pytest.mark.slow
 EACH = 8
 SPEED = 4_000
 REPLAY = "again"
-# seconds of the run stand for the minutes of a day
+# the accelerated run needs windows of seconds instead of minutes
 SHORT = {"window": "6s", "baseline": "20s"}
 RATE_INTERVAL = "5s"
 
-QUESTIONS = [
+QUERIES = [
     pytest.param(path.stem, panel["id"], target["refId"], id=f"{path.stem}: {panel['title']} {target['refId']}")
     for path in BOARDS
     for panel in panels(load(path))
@@ -61,16 +61,16 @@ QUESTIONS = [
 
 @dataclass
 class Filled:
-    """The data sources, and the variables of a dashboard as a person would find them."""
+    """The filled data sources, and the values of the dashboards' variables."""
 
     prometheus: SmallPrometheus
     reader: str
-    """The DSN of a login that is nothing but a member of tagpulse_reader."""
+    """The DSN of a login that is only a member of tagpulse_reader."""
     since: float
     values: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def variables(self, board: Mapping[str, Any]) -> dict[str, list[str]]:
-        """By name, asked once a dashboard; `All` is every value that the data have."""
+        """Return the values of the variables by name, queried once per dashboard; `All` is every value in the data."""
         if board["uid"] not in self.values:
             known = self.values[board["uid"]] = {}
             for variable in board["templating"]["list"]:
@@ -86,7 +86,7 @@ class Filled:
             found = self.prometheus.label_values(query, self.since)
         else:
             found = [row[0] for row in self.ask(variable["query"], known)[1]]
-        assert found, f"the variable {name} offers nothing"
+        assert found, f"the variable {name} has no values"
         if variable.get("includeAll"):
             return found
         assert current in found
@@ -100,7 +100,7 @@ class Filled:
 def filled(
     embedded_broker: Broker, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Filled]:
-    """A part of the sample day, played through all stages, with a line that nobody can read."""
+    """Play a part of the sample day, with an unreadable line, through all stages."""
     folder = tmp_path_factory.mktemp("boards")
     dsn = postgres.new_database()
     day = folder / "day.jsonl"
@@ -129,7 +129,7 @@ def filled(
         start(ports[0], "worker", "enrich")
         start(ports[1], "worker", "store", "--sink", "postgres")
         start(ports[3], "worker", "watch")
-        wait_until(lambda: prometheus.now('tagpulse_build_info{role="enrich"}'), 60, "the worker enrich loads")
+        wait_until(lambda: prometheus.now('tagpulse_build_info{role="enrich"}'), 60, "the enrich worker is loaded")
         produced = start(ports[2], "produce", "file", day, "--speed", str(SPEED))
         assert produced.wait(120) == 0
         _wait_until_stored(settings, dsn, len(lines))
@@ -148,7 +148,7 @@ def _wait_until_stored(settings: Settings, dsn: str, messages: int) -> None:
 
 
 async def _keep_another_run(settings: Settings, dsn: str) -> None:
-    """The same posts as another model would see them: what the first found neutral is negative."""
+    """Store the same posts with the results of another model, which finds the neutral ones negative."""
     found = rows_of(read_all(settings.kafka, settings.topics.enriched))
     async with opened(PostgresSink(PostgresSettings(dsn=dsn), REPLAY)) as sink:
         await sink.write([Row(record, _darker(message)) for record, message in found])
@@ -170,12 +170,12 @@ def _reader(server: PostgresServer, dsn: str) -> str:
 
 
 async def _keep_spikes(dsn: str) -> None:
-    """One of the day, as both runs would have found it, and one that is open now."""
+    """Store a spike of the day for both runs, and one that is open now."""
     example = decode_spike((ROOT / "tests" / "contracts" / "v1" / "spike_full.json").read_bytes())
     now = datetime.now(UTC)
-    begin, end = SPIKE
+    start, end = SPIKE
     past = msgspec.structs.replace(
-        example, id="past", opened_at=begin, known_at=begin + timedelta(minutes=3), at=end, closed_at=end
+        example, id="past", opened_at=start, known_at=start + timedelta(minutes=3), at=end, closed_at=end
     )
     open_now = msgspec.structs.replace(
         example, id="now", state="open", opened_at=now - timedelta(minutes=5), known_at=now, at=now, closed_at=None
@@ -185,8 +185,8 @@ async def _keep_spikes(dsn: str) -> None:
             assert await sink.keep_spikes(spikes) == len(spikes)
 
 
-@pytest.mark.parametrize(("stem", "number", "reference"), QUESTIONS)
-def test_the_question_has_an_answer(filled: Filled, stem: str, number: int, reference: str) -> None:
+@pytest.mark.parametrize(("stem", "number", "reference"), QUERIES)
+def test_the_query_returns_data(filled: Filled, stem: str, number: int, reference: str) -> None:
     board = load(next(path for path in BOARDS if path.stem == stem))
     panel = next(panel for panel in panels(board) if panel["id"] == number)
     target = next(target for target in panel["targets"] if target["refId"] == reference)
@@ -202,7 +202,7 @@ def test_the_question_has_an_answer(filled: Filled, stem: str, number: int, refe
         assert isinstance(found[0][0], datetime)
         assert isinstance(found[0][-1], int | float)
     for override in panel["fieldConfig"].get("overrides", ()):
-        assert override["matcher"]["options"] in columns, "an override speaks of a column that is not there"
+        assert override["matcher"]["options"] in columns, "an override names a missing column"
     for row in found:
         share = dict(zip(columns, row, strict=True))
         if share.get("low") is not None and "high" in share:
@@ -218,11 +218,11 @@ def _has_data(filled: Filled, expression: str, instant: bool) -> None:
     series = filled.prometheus.course(expression, filled.since)
     assert series, f"no series: {expression}"
     values = [float(value) for one in series for _, value in one["values"]]
-    assert any(math.isfinite(value) for value in values), f"nothing but NaN: {expression}"
+    assert any(math.isfinite(value) for value in values), f"only NaN: {expression}"
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
-def test_the_marks_are_there_with_their_explanation(filled: Filled, path: Path) -> None:
+def test_the_annotations_have_their_explanations(filled: Filled, path: Path) -> None:
     board = load(path)
     known = filled.variables(board)
     marks = [mark for mark in board["annotations"].get("list", ()) if "target" in mark]
@@ -230,7 +230,7 @@ def test_the_marks_are_there_with_their_explanation(filled: Filled, path: Path) 
     for mark in marks:
         columns, found = filled.ask(mark["target"]["rawSql"], known)
         assert columns == ["time", "timeend", "text", "tags"]
-        # the watch may have found a spike of its own in the day
+        # the watch worker may have found another spike in the day
         kept = next(row for row in found if "It is about rex" in row[2])
         assert kept[:2] == SPIKE
         assert kept[3] == "negative,closed,poltwt"
@@ -247,7 +247,7 @@ def _wilson(negative: int, posts: int) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("case", "side"), list(itertools.product(CASES, (0, 1))))
-def test_the_intervals_are_those_of_wilson(filled: Filled, case: tuple[int, int], side: int) -> None:
+def test_the_intervals_are_wilson_intervals(filled: Filled, case: tuple[int, int], side: int) -> None:
     negative, posts = case
     name: Any = ("low", "high")[side]
     expected = pytest.approx(_wilson(negative, posts)[side], abs=1e-9)
@@ -265,7 +265,7 @@ def test_a_hostile_post_is_only_shown(filled: Filled) -> None:
         row = cursor.fetchone()
     assert row is not None
     cell, mark = row
-    assert cell.startswith("<script>")  # a cell is text
+    assert cell.startswith("<script>")  # a cell shows plain text
     assert "<" not in mark
     assert len(cell) <= 280
     assert not set(cell) & set("\u202e\u2066\x1b\n")
@@ -273,6 +273,6 @@ def test_a_hostile_post_is_only_shown(filled: Filled) -> None:
     assert cell.endswith("end")
 
 
-def test_words_in_a_variable_stay_words() -> None:
+def test_values_of_variables_are_quoted() -> None:
     now = datetime.now(UTC)
     assert fill_sql("select ${x:sqlstring}", {"x": ["o'clock", "b"]}, now, now) == "select 'o''clock','b'"

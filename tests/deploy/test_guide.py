@@ -1,4 +1,4 @@
-"""What the guide to the deployment and the runbooks tell people to type exists."""
+"""Tests that every command, setting, file and link in the deployment guide and the runbooks exists."""
 
 from __future__ import annotations
 

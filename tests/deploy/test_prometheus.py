@@ -1,4 +1,4 @@
-"""The committed configuration in a real Prometheus, before real processes of tagpulse and a real Alertmanager."""
+"""Tests of the committed configuration in a real Prometheus with real tagpulse processes and a real Alertmanager."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 90
 
 
 def _file_of_posts(folder: Path) -> Path:
-    """A part of the sample day, in a pace of a few posts a second at 60 times its own, with a line that cannot be read."""
+    """Write a part of the sample day with unreadable lines, a few posts a second at 60 times its original speed."""
     path = folder / "posts.jsonl"
     lines = [encode(message).decode() for message in sample_day.sample_day() if isinstance(message, Post)]
     path.write_text("\n".join([*lines[:200], *["no post"] * 3, *lines[200:1200], *["no post"] * 3, *lines[1200:]]))
@@ -92,7 +92,7 @@ def test_every_recording_rule_returns_data(prometheus: Prometheus, name: str) ->
     assert all(sample["metric"]["run"] == "live" for sample in samples)
 
 
-def test_the_share_of_negative_posts_is_one(prometheus: Prometheus) -> None:
+def test_the_share_of_negative_posts_is_between_0_and_1(prometheus: Prometheus) -> None:
     (sample,) = wait_until(
         lambda: prometheus.query('hashtag:tagpulse_negative_share:ratio_rate5m{hashtag="poltwt"} > 0'), SECONDS
     )
@@ -103,7 +103,7 @@ def test_the_share_of_negative_posts_is_one(prometheus: Prometheus) -> None:
     "name", ["prometheus_rule_evaluation_failures_total", "alertmanager_notifications_failed_total"]
 )
 def test_the_monitors_have_the_metrics_that_alerts_read(prometheus: Prometheus, name: str) -> None:
-    wait_until(lambda: prometheus.query(name), SECONDS, f"{name} is there")
+    wait_until(lambda: prometheus.query(name), SECONDS, f"{name} exists")
 
 
 def test_the_heartbeat_reaches_the_dead_mans_switch(prometheus: Prometheus, post_office: PostOffice) -> None:

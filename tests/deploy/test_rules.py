@@ -1,4 +1,4 @@
-"""The rules of Prometheus: sound, of metrics that exist, each alert tried firing and not firing, with a runbook each."""
+"""Tests of the Prometheus rules: they are valid and use existing metrics; every alert has a runbook and is tested both ways."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ALERTS = [rule for rule in rules() if "alert" in rule]
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
 TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 
-# of Prometheus and Alertmanager themselves: tests/deploy/test_prometheus.py asks the real ones for them
+# metrics of Prometheus and Alertmanager themselves, which tests/deploy/test_prometheus.py checks with real processes
 FOREIGN = {
     "up",
     "prometheus_rule_evaluation_failures_total",
     "alertmanager_notifications_failed_total",
 }
-# Steps of a runbook, in this order.
+# the sections of a runbook, in this order
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 
@@ -60,7 +60,7 @@ def test_the_rules_do_what_they_should(path: Path) -> None:
 
 
 @pytest.mark.parametrize("alert", _names(ALERTS))
-def test_every_alert_is_tried_firing_and_not_firing(alert: str) -> None:
+def test_every_alert_is_tested_firing_and_not_firing(alert: str) -> None:
     tried = [
         bool(case.get("exp_alerts"))
         for test in _tests()
@@ -73,7 +73,7 @@ def test_every_alert_is_tried_firing_and_not_firing(alert: str) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
-def test_every_alert_says_what_it_should(alert: dict[str, Any]) -> None:
+def test_every_alert_has_the_required_labels_and_annotations(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in ("critical", "warning", "none")
     assert alert["labels"]["component"]
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}
@@ -81,7 +81,7 @@ def test_every_alert_says_what_it_should(alert: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
-def test_only_the_live_run_alerts(alert: dict[str, Any]) -> None:
+def test_only_the_live_run_raises_alerts(alert: dict[str, Any]) -> None:
     read = re.findall(r"\b(\w*:?tagpulse_\w+(?::\w+)*)\b(\{[^}]*\})?", alert["expr"])
     assert all('run="live"' in (matchers or "") for _, matchers in read), alert["expr"]
 

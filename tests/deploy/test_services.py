@@ -1,4 +1,4 @@
-"""What the containers of others are given, tried with the same programs: Kafka's settings, PostgreSQL's first start."""
+"""Tests of the settings of third-party containers with the same programs: Kafka's settings, PostgreSQL's first start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PASSWORDS = ("postgres_writer_password", "grafana_postgres_password")
 
 
 def _properties(environment: dict[str, str]) -> dict[str, str]:
-    """As the image of Apache Kafka reads its environment."""
+    """Return the properties that the image of Apache Kafka derives from its environment."""
     kafka = {
         name: value for name, value in environment.items() if name.startswith("KAFKA_") and name != "KAFKA_HEAP_OPTS"
     }
@@ -39,7 +39,7 @@ def _answers(port: int) -> bool:
 
 
 @pytest.mark.slow
-def test_kafka_starts_with_its_settings_and_takes_the_topics(apache_home: Path, tmp_path: Path) -> None:
+def test_kafka_starts_with_its_settings_and_accepts_the_topics(apache_home: Path, tmp_path: Path) -> None:
     environment: dict[str, str] = compose()["services"]["kafka"]["environment"]
     client, controller = free_port(), free_port()
     properties = _properties(environment)
@@ -66,7 +66,7 @@ def test_kafka_starts_with_its_settings_and_takes_the_topics(apache_home: Path, 
         )
     try:
         wait_until(
-            lambda: run_tagpulse("topics", "create", settings=settings).returncode == 0, 60, "the topics are made"
+            lambda: run_tagpulse("topics", "create", settings=settings).returncode == 0, 60, "the topics are created"
         )
         assert topics.check(settings).differences == ()
     finally:
@@ -92,7 +92,7 @@ def database(tmp_path: Path) -> Iterator[PostgresServer]:
         yield server
 
 
-def test_the_database_is_ours_and_grafana_only_reads(database: PostgresServer, tmp_path: Path) -> None:
+def test_tagpulse_owns_the_database_and_grafana_can_only_read(database: PostgresServer, tmp_path: Path) -> None:
     settings = Settings(postgres={"dsn": database.dsn("tagpulse", "tagpulse")})
     done = run_tagpulse("postgres", "migrate", settings=settings)
     assert done.returncode == 0, done.stderr
@@ -109,7 +109,7 @@ def test_the_database_is_ours_and_grafana_only_reads(database: PostgresServer, t
     }
 
 
-def test_every_password_that_is_asked_for_is_mounted() -> None:
+def test_every_password_that_is_used_is_mounted() -> None:
     asked = set(re.findall(r"/run/secrets/(\w+)", INIT.read_text()))
     mounted = {secret["source"] for secret in compose()["services"]["postgres"]["secrets"]}
     assert asked == set(PASSWORDS)

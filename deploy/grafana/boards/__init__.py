@@ -1,1 +1,1 @@
-"""The Grafana dashboards as code: `python -m deploy.grafana.boards` writes deploy/grafana/dashboards/*.json anew."""
+"""The Grafana dashboards as code: `python -m deploy.grafana.boards` generates deploy/grafana/dashboards/*.json."""

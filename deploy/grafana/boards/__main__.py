@@ -1,4 +1,4 @@
-"""Writes every dashboard into the folder beside this package."""
+"""Write every dashboard into the folder `dashboards` beside this package."""
 
 from deploy.grafana.boards.build import FOLDER, rendered
 

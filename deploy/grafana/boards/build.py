@@ -1,4 +1,4 @@
-"""Every dashboard as the JSON that Grafana provisions."""
+"""Renders every dashboard as the JSON that Grafana provisions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BOARDS = {
 
 
 def rendered() -> dict[str, str]:
-    """The files by name. The same code gives the same bytes."""
+    """Return the JSON of every dashboard by file name; the same code always gives the same bytes."""
     return {name: _render(board()) for name, board in _BOARDS.items()}
 
 

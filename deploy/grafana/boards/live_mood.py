@@ -1,4 +1,4 @@
-"""*Live mood*: what a person on shift looks at."""
+"""*Live mood*: the dashboard for the person on shift."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _USUAL = (
     f"/ sum(increase(tagpulse_posts_enriched_total{{{_LABELS}}}{_BEFORE}))"
 )
 
-_STANDING = f"""run = ${{run:sqlstring}} and $__timeFilter(created_at) and {HASHTAGS}
+_SHOWN_POSTS = f"""run = ${{run:sqlstring}} and $__timeFilter(created_at) and {HASHTAGS}
 and (source in (${{source:sqlstring}}) or 'other' in (${{source:sqlstring}}))
 and language in (${{language:sqlstring}})"""
 _QUESTION = "text ~ '[?？؟]'"
@@ -51,7 +51,7 @@ def board() -> dashboard.Dashboard:
     made = new_board(
         "tagpulse-live-mood",
         "Live mood",
-        "Volume and mood of the hashtags now, against what is usual; open spikes and what drives them.",
+        "Current volume and mood of the hashtags, compared with the usual; open spikes and what drives them.",
         since="now-3h",
         refresh="15s",
     )
@@ -63,8 +63,10 @@ def board() -> dashboard.Dashboard:
         _label("hashtag", "Hashtag"),
         _label("source", "Source"),
         _label("language", "Language"),
-        chosen("window", "Window", ("5m", "10m", "30m", "1h"), "10m", "What counts as now"),
-        chosen("baseline", "Against", ("1h", "6h", "1d", "7d"), "6h", "What is usual: this long, before the window"),
+        chosen("window", "Window", ("5m", "10m", "30m", "1h"), "10m", "The period that counts as now"),
+        chosen(
+            "baseline", "Baseline", ("1h", "6h", "1d", "7d"), "6h", "The period before the window that counts as usual"
+        ),
     ):
         made = made.with_variable(variable)
     made = made.annotation(spike_marks("Spikes", "run"))
@@ -83,7 +85,7 @@ def _headlines() -> list[AnyPanel]:
     return [
         headline(
             "Posts a minute",
-            "Enriched posts a minute over the window. A post with several watched hashtags counts for each.",
+            "Enriched posts a minute over the window. A post with several watched hashtags counts for each of them.",
             PER_MINUTE,
             prom(f"sum(rate(tagpulse_posts_enriched_total{{{_LABELS}}}[$window])) * 60"),
             PROMETHEUS,
@@ -100,16 +102,16 @@ def _headlines() -> list[AnyPanel]:
             runbook="NegativeShareHigh",
         ),
         headline(
-            "Usually",
-            "Share of negative posts in the time before the window, as long as Against says.",
+            "Usual share",
+            "Share of negative posts in the baseline, the period before the window.",
             SHARE,
             prom(_USUAL),
             PROMETHEUS,
             decimals=0,
         ),
         headline(
-            "Surely above usual by",
-            "The lower bound of the 95 % interval of the share now, less the usual share: above 0 it is no chance.",
+            "Credibly above usual by",
+            "The lower bound of the 95 % interval of the current share minus the usual share: above 0 it is not chance.",
             SHARE,
             prom(f"{low} - ({_USUAL})"),
             PROMETHEUS,
@@ -119,7 +121,7 @@ def _headlines() -> list[AnyPanel]:
         ),
         headline(
             "Open spikes",
-            "Spikes of this run that have not closed. The table below says what drives each.",
+            "Spikes of this run that have not closed. The table below says what drives each of them.",
             "short",
             sql("select count(*) as open from spikes where run = ${run:sqlstring} and state <> 'closed'"),
             POSTGRES,
@@ -128,9 +130,9 @@ def _headlines() -> list[AnyPanel]:
         ),
         headline(
             "Questions",
-            "Posts with a question mark in the time that is shown.",
+            "Posts with a question mark in the selected time range.",
             "short",
-            sql(f"select count(*) as questions from posts where {_STANDING} and {_QUESTION}"),
+            sql(f"select count(*) as questions from posts where {_SHOWN_POSTS} and {_QUESTION}"),
             POSTGRES,
             decimals=0,
         ),
@@ -141,8 +143,8 @@ def _courses() -> list[AnyPanel]:
     return [
         course(
             "Share of negative posts with its 95 % interval",
-            "The band is Wilson's interval of the share in the window; the dashed line is what is usual. "
-            "A band that lies above the line is no chance.",
+            "The band is Wilson's interval of the share in the window; the dashed line is the usual share. "
+            "A band that is entirely above the line is not chance.",
             SHARE,
             [
                 prom(f"{_NEGATIVE} / {_POSTS}", "negative"),
@@ -188,7 +190,7 @@ def _by_label() -> list[AnyPanel]:
     return [
         course(
             f"Negative by {label}",
-            f"Share of negative posts in the window, of the eight values of {label} with the most posts.",
+            f"Share of negative posts in the window, for the eight values of {label} with the most posts.",
             SHARE,
             [prom(shares(label), f"{{{{{label}}}}}")],
             PROMETHEUS,
@@ -203,7 +205,7 @@ def _spikes() -> list[AnyPanel]:
     return [
         rows(
             "Spikes and what drives them",
-            "Spikes that were open in the time that is shown, the newest first. The share is that of negative posts "
+            "Spikes that were open in the selected time range, newest first. The share is that of negative posts "
             "since the spike opened, with its 95 % interval.",
             sql(
                 f"""
@@ -243,7 +245,7 @@ def _breakdowns() -> list[AnyPanel]:
 with counted as (
     select {column} as name, count(*) as posts, count(*) filter (where sentiment = 'negative') as negative
     from {source}
-    where {_STANDING}
+    where {_SHOWN_POSTS}
     group by 1
 )
 select
@@ -256,8 +258,8 @@ limit 25
 """
         return rows(
             title,
-            "Posts in the time that is shown and their share of negative ones with its 95 % interval; first what is most "
-            "surely negative.",
+            "Posts in the selected time range and their share of negative ones with its 95 % interval; those with the "
+            "highest lower bound first.",
             sql(query),
             POSTGRES,
             width=width,
@@ -284,13 +286,13 @@ def _posts() -> list[AnyPanel]:
     return [
         rows(
             "Latest negative posts",
-            "Posts that the model surely finds negative, the newest first.",
+            "Posts that the model finds negative with a probability of at least 50 %, newest first.",
             sql(
                 f"""
 select
     created_at as time, language, negative, {shown("text")} as post, {shown("author", 60)} as author, source, {_LINK}
 from posts
-where {_STANDING} and sentiment = 'negative' and negative >= 0.5
+where {_SHOWN_POSTS} and sentiment = 'negative' and negative >= 0.5
 order by created_at desc
 limit 50
 """
@@ -305,12 +307,12 @@ limit 50
         ),
         rows(
             "Questions",
-            "Posts with a question mark, the newest first; replies as the network counted them when the post was read.",
+            "Posts with a question mark, newest first; replies as counted by the network when the post was read.",
             sql(
                 f"""
 select created_at as time, language, sentiment, {shown("text")} as post, replies, {_LINK}
 from posts
-where {_STANDING} and {_QUESTION}
+where {_SHOWN_POSTS} and {_QUESTION}
 order by created_at desc
 limit 50
 """

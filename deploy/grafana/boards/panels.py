@@ -1,4 +1,4 @@
-"""The kinds of panel that we use, with units, colours and thresholds said the same way everywhere."""
+"""The panel types of the dashboards, with consistent units, colours and thresholds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PanelT = TypeVar("PanelT", bound=_Panel)
 
 
 def above(warning: float, alarm: float) -> Steps:
-    """Calm below the first value, alarming from the second."""
+    """Return thresholds that warn from the first value and alarm from the second."""
     return ((None, CALM), (warning, WARNING), (alarm, ALARM))
 
 
@@ -64,7 +64,7 @@ def headline(
     width: int = 4,
     none: str = "–",
 ) -> stat.Panel:
-    """One large number, with its course behind it where there is one."""
+    """Build a panel with one large number, and its history behind it if there is one."""
     panel = (
         stat.Panel()
         .color_mode(common_models.BigValueColorMode.VALUE)
@@ -75,7 +75,7 @@ def headline(
     )
     if decimals is not None:
         panel = panel.decimals(decimals)
-    return _told(panel, title, why, unit, [target], source, steps, runbook, width, 4)
+    return _with_common_options(panel, title, why, unit, [target], source, steps, runbook, width, 4)
 
 
 def course(
@@ -96,7 +96,12 @@ def course(
     dashed: Sequence[str] = (),
     top: float | None = None,
 ) -> timeseries.Panel:
-    """Values over time. `band`: the series that bound an interval; `lines`: shows the thresholds as lines."""
+    """Build a panel of values over time.
+
+    Args:
+        lines: Whether to show the thresholds as lines.
+        band: The two series that bound an interval.
+    """
     panel = (
         timeseries.Panel()
         .min(0)
@@ -139,7 +144,7 @@ def course(
                 _value("color", {"mode": "fixed", "fixedColor": USUAL}),
             ],
         )
-    return _told(panel, title, why, unit, targets, source, steps, runbook, width, height)
+    return _with_common_options(panel, title, why, unit, targets, source, steps, runbook, width, height)
 
 
 def rows(
@@ -158,7 +163,12 @@ def rows(
     steps: Steps = ((None, USUAL),),
     runbook: str = "",
 ) -> table.Panel:
-    """A table. `gauges`: columns of shares drawn as bars; `links`: columns that lead to an address."""
+    """Build a table.
+
+    Args:
+        gauges: Columns of shares that are drawn as bars.
+        links: The link address of each column that has one.
+    """
     panel = (
         table.Panel()
         .cell_height(common_models.TableCellHeight.SM)
@@ -179,10 +189,10 @@ def rows(
         panel = panel.override_by_name(name, [_value("links", [link])])
     for name in hidden:
         panel = panel.override_by_name(name, [_value("custom.hidden", True)])
-    return _told(panel, title, why, "short", [target], source, steps, runbook, width, height)
+    return _with_common_options(panel, title, why, "short", [target], source, steps, runbook, width, height)
 
 
-def _told(
+def _with_common_options(
     panel: PanelT,
     title: str,
     why: str,

@@ -1,4 +1,4 @@
-"""*Pipeline health*: rate, errors, duration and lag of every stage, and how full it is."""
+"""*Pipeline health*: rate, errors, duration, lag and saturation of every stage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def board() -> dashboard.Dashboard:
     made = new_board(
         "tagpulse-pipeline-health",
         "Pipeline health",
-        "How fast posts go through each stage, what fails, how long it takes, what waits, and how full each stage is.",
+        "Rate, errors, duration, lag and saturation of every stage.",
         since="now-1h",
         refresh="15s",
     )
@@ -69,7 +69,7 @@ def _now() -> list[AnyPanel]:
     return [
         headline(
             "Time through the system",
-            "From a post's collection to its confirmed enrichment; 95 of 100 posts are faster.",
+            "From a post's collection to its confirmed enrichment, 95th percentile.",
             "s",
             prom(_quantile(0.95, "tagpulse_end_to_end_seconds")),
             PROMETHEUS,
@@ -78,7 +78,7 @@ def _now() -> list[AnyPanel]:
         ),
         headline(
             "Records waiting",
-            "Records that were written and that a worker has not committed yet, over all workers.",
+            "Records that a worker has not committed yet, over all workers.",
             "short",
             prom(f"sum(tagpulse_consumer_lag{{{_RUN}}})"),
             PROMETHEUS,
@@ -87,7 +87,7 @@ def _now() -> list[AnyPanel]:
         ),
         headline(
             "Dead letters, 10 minutes",
-            "Records that could not be handled, of all that were acknowledged.",
+            "Share of the acknowledged records that could not be handled.",
             SHARE,
             prom(f"{dead} / sum(increase(tagpulse_acknowledged_total{{{_RUN}}}[10m]))"),
             PROMETHEUS,
@@ -97,7 +97,7 @@ def _now() -> list[AnyPanel]:
         ),
         headline(
             "Processes",
-            "Processes of this run that answer.",
+            "Processes of this run that answer Prometheus.",
             "short",
             prom(f"count(tagpulse_build_info{{{_RUN}}})"),
             PROMETHEUS,
@@ -106,7 +106,7 @@ def _now() -> list[AnyPanel]:
         ),
         headline(
             "Stalled workers",
-            "Workers with records to read that acknowledged none for too long.",
+            "Workers that have records to read but have not acknowledged any for too long.",
             "short",
             prom(f"sum(tagpulse_worker_stalled{{{_RUN}}}) or vector(0)"),
             PROMETHEUS,
@@ -115,7 +115,7 @@ def _now() -> list[AnyPanel]:
         ),
         headline(
             "Without Kafka",
-            "Processes to which Kafka confirms nothing.",
+            "Processes that get no confirmations from Kafka.",
             "short",
             prom(f"sum(tagpulse_broker_unavailable{{{_RUN}}})"),
             PROMETHEUS,
@@ -128,12 +128,12 @@ def _now() -> list[AnyPanel]:
 def _rates() -> list[AnyPanel]:
     return [
         course(
-            "Heard and produced",
-            "Messages a second that the sources gave, and those that Kafka confirmed; the difference has no hashtag of "
-            "the campaign.",
+            "Received and produced",
+            "Messages a second that the sources delivered, and those that Kafka confirmed; the difference has no hashtag "
+            "of the campaign.",
             PER_SECOND,
             [
-                prom(f"sum by (source) (rate(tagpulse_source_received_total{{{_RUN}}}{_RATE}))", "heard {{source}}"),
+                prom(f"sum by (source) (rate(tagpulse_source_received_total{{{_RUN}}}{_RATE}))", "received {{source}}"),
                 prom(
                     f"sum by (source) (rate(tagpulse_produced_total{{{_RUN}}}{_RATE}))", "produced {{source}}", ref="B"
                 ),
@@ -143,15 +143,15 @@ def _rates() -> list[AnyPanel]:
         ),
         course(
             "Acknowledged by worker",
-            "Records a second that each worker finished.",
+            "Records a second that each worker acknowledged.",
             PER_SECOND,
             [prom(f"sum by (worker) (rate(tagpulse_acknowledged_total{{{_WORKER}}}{_RATE}))", "{{worker}}")],
             PROMETHEUS,
             runbook="CommitsStalled",
         ),
         course(
-            "Rows made durable",
-            "Rows a second by sink.",
+            "Rows stored",
+            "Rows a second that were durably stored, by sink.",
             PER_SECOND,
             [prom(f"sum by (sink) (rate(tagpulse_sink_rows_total{{{_RUN}}}{_RATE}))", "{{sink}}")],
             PROMETHEUS,
@@ -167,7 +167,7 @@ def _errors() -> list[AnyPanel]:
     return [
         course(
             "Dead letters",
-            "Records in five minutes that could not be handled, by worker and reason.",
+            "Records that could not be handled in five minutes, by worker and reason.",
             "short",
             [
                 prom(or_none("tagpulse_dead_letters_total", "worker, reason"), "{{worker}} {{reason}}"),
@@ -176,9 +176,9 @@ def _errors() -> list[AnyPanel]:
             runbook="DeadLetterShareHigh",
         ),
         course(
-            "Troubles of the sources",
-            "In five minutes: lines that could not be read, connections made anew, stretches that were lost, posts passed on "
-            "before the labels on their authors were known.",
+            "Source problems",
+            "In five minutes: unreadable lines, reconnects, gaps in the feed, and posts passed on before the labels on their "
+            "authors were known.",
             "short",
             [
                 prom(or_none("tagpulse_source_malformed_total", "source"), "unreadable {{source}}"),
@@ -190,8 +190,8 @@ def _errors() -> list[AnyPanel]:
             runbook="SourceGap",
         ),
         course(
-            "Outputs tried again",
-            "In five minutes: attempts at Kafka or a sink that failed.",
+            "Output retries",
+            "Failed attempts to write to Kafka or a sink in five minutes.",
             "short",
             [
                 prom(or_none("tagpulse_output_retries_total", "worker"), "{{worker}}"),
@@ -204,13 +204,13 @@ def _errors() -> list[AnyPanel]:
 
 def _durations() -> list[AnyPanel]:
     def quantiles(metric: str) -> list[Target]:
-        shares = ((0.5, "half", "A"), (0.95, "95 of 100", "B"), (0.99, "99 of 100", "C"))
+        shares = ((0.5, "median", "A"), (0.95, "95 %", "B"), (0.99, "99 %", "C"))
         return [prom(_quantile(share, metric), legend, ref=ref) for share, legend, ref in shares]
 
     return [
         course(
             "Time through the system",
-            "From a post's collection to its confirmed enrichment: so much of the posts is faster.",
+            "From a post's collection to its confirmed enrichment: the time within which this share of posts is enriched.",
             "s",
             quantiles("tagpulse_end_to_end_seconds"),
             PROMETHEUS,
@@ -219,16 +219,16 @@ def _durations() -> list[AnyPanel]:
             runbook="EndToEndSlow",
         ),
         course(
-            "Model, for a batch",
-            "Time of the model for a batch: so much of the batches is faster.",
+            "Model time per batch",
+            "The time within which the model handles this share of the batches.",
             "s",
             quantiles("tagpulse_inference_seconds"),
             PROMETHEUS,
             runbook="ModelSlow",
         ),
         course(
-            "Making a batch durable",
-            "95 of 100 flushes are faster, by sink.",
+            "Flush time",
+            "Time to store a batch durably, 95th percentile, by sink.",
             "s",
             [prom(_quantile(0.95, "tagpulse_sink_flush_seconds", by=", sink"), "{{sink}}")],
             PROMETHEUS,
@@ -241,7 +241,7 @@ def _lags() -> list[AnyPanel]:
     return [
         course(
             "Records waiting by worker",
-            "Records that were written and that the worker has not committed yet.",
+            "Records that the worker has not committed yet.",
             "short",
             [prom(f"sum by (worker) (tagpulse_consumer_lag{{{_WORKER}}})", "{{worker}}")],
             PROMETHEUS,
@@ -250,7 +250,7 @@ def _lags() -> list[AnyPanel]:
         ),
         course(
             "Records waiting by partition",
-            "One partition that waits alone has a worker that does not go on.",
+            "If only one partition lags, its worker makes no progress.",
             "short",
             [prom(f"max by (worker, partition) (tagpulse_consumer_lag{{{_WORKER}}})", "{{worker}} {{partition}}")],
             PROMETHEUS,
@@ -258,7 +258,7 @@ def _lags() -> list[AnyPanel]:
         ),
         course(
             "Age of the newest post",
-            "Event time behind the clock, by worker and source. In a replay it is as old as the day.",
+            "How far event time is behind the clock, by worker and source. In a replay, it is the age of the replayed day.",
             "s",
             [
                 prom(f"time() - max by (worker) (tagpulse_last_event_timestamp_seconds{{{_WORKER}}})", "{{worker}}"),
@@ -277,15 +277,15 @@ def _lags() -> list[AnyPanel]:
 def _watch() -> list[AnyPanel]:
     return [
         course(
-            "Parts of minutes",
-            "Parts of minutes a second that the watch told: closed, corrected by late posts, final.",
+            "Partial minutes",
+            "Partial minutes a second that the watch workers published: closed, corrected by late posts, final.",
             PER_SECOND,
             [prom(f"sum by (state) (rate(tagpulse_watch_minutes_total{{{_RUN}}}{_RATE}))", "{{state}}")],
             PROMETHEUS,
         ),
         course(
-            "Posts that came too late",
-            "In five minutes: posts whose minute was final. The sinks have them, the minutes do not.",
+            "Late posts",
+            "Posts that arrived in five minutes after their minute was final. The sinks have them, the minutes do not.",
             "short",
             [
                 prom(
@@ -298,13 +298,13 @@ def _watch() -> list[AnyPanel]:
         ),
         course(
             "Spikes",
-            "Open now, and told in five minutes by what was told.",
+            "Open spikes, and the messages about spikes published in five minutes, by state.",
             "short",
             [
                 prom(f"sum(tagpulse_spikes_open{{{_RUN}}}) or vector(0)", "open"),
                 prom(
                     f"sum by (state) (increase(tagpulse_spikes_total{{{_RUN}}}[5m])) or on() vector(0)",
-                    "told {{state}}",
+                    "published {{state}}",
                     ref="B",
                 ),
             ],
@@ -317,7 +317,7 @@ def _saturation() -> list[AnyPanel]:
     return [
         course(
             "Model busy",
-            "Share of the time in which the model of a process computes: near 1 it cannot keep up with more.",
+            "Share of the time in which the model of a process is busy: near 1, it cannot handle more posts.",
             SHARE,
             [prom(f"sum by (instance) (rate(tagpulse_inference_seconds_sum{{{_RUN}}}{_RATE}))", "{{instance}}")],
             PROMETHEUS,
@@ -328,8 +328,8 @@ def _saturation() -> list[AnyPanel]:
             runbook="ModelSaturated",
         ),
         course(
-            "Posts in a batch",
-            "Mean size of the batches: they fill up when a worker falls behind.",
+            "Posts per batch",
+            "Mean size of the batches, which grow when a worker falls behind.",
             "short",
             [
                 prom(
@@ -343,8 +343,8 @@ def _saturation() -> list[AnyPanel]:
             runbook="ConsumerLagHigh",
         ),
         course(
-            "Sent and not confirmed",
-            "Messages of the producers that Kafka has not confirmed: at the limit the source waits.",
+            "Sent but not confirmed",
+            "Messages from producers that Kafka has not confirmed: at the limit, the source waits.",
             "short",
             [prom(f"sum by (instance) (tagpulse_produce_in_flight{{{_RUN}}})", "{{instance}}")],
             PROMETHEUS,
@@ -354,7 +354,7 @@ def _saturation() -> list[AnyPanel]:
         ),
         course(
             "Texts from the cache",
-            "Share of texts that the model knew already: reposts cost nothing.",
+            "Share of texts whose result was in the cache: reposts are computed only once.",
             SHARE,
             [
                 prom(
@@ -369,7 +369,7 @@ def _saturation() -> list[AnyPanel]:
         ),
         rows(
             "Processes",
-            "What runs: version and role by address.",
+            "Version and role of each process, by address.",
             prom(f"max by (instance, role, version) (tagpulse_build_info{{{_RUN}}})", instant=True),
             PROMETHEUS,
             width=12,
@@ -379,7 +379,7 @@ def _saturation() -> list[AnyPanel]:
         ),
         rows(
             "Model",
-            "What answers: name, version, what computes it and in which numbers.",
+            "Name, version, runtime and precision of the model in each process.",
             prom(f"max by (instance, name, version, runtime, precision) (tagpulse_model_info{{{_RUN}}})", instant=True),
             PROMETHEUS,
             width=12,

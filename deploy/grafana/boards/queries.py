@@ -1,4 +1,4 @@
-"""Questions to Prometheus and PostgreSQL, and the parts that several of them share."""
+"""Queries for Prometheus and PostgreSQL, and the parts that several of them share."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="${prometheus}")
 POSTGRES = DataSourceRef(type_val="grafana-postgresql-datasource", uid="${postgres}")
 
-# 95 %: the square of 1.96, and what Wilson's interval makes of it
+# for a 95 % Wilson interval: z, its square, and half and a quarter of that
 _Z, _Z2, _Z2_HALF, _Z2_QUARTER = "1.96", "3.8416", "1.9208", "0.9604"
 
 Side = Literal["low", "high"]
 
-# what turns the direction of writing, and controls, have no place on a dashboard; nor have towers of marks
+# dashboards show no control or bidirectional characters, and no towers of combining marks
 _STEERING = r"[\u0001-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 _MARKS = r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
 
 HASHTAGS = "(hashtags && array[${hashtag:sqlstring}] or 'other' in (${hashtag:sqlstring}))"
-"""`other` stands for hashtags without a label of their own, so that it takes in every post."""
+"""Condition on the chosen hashtags; `other` means hashtags without a label of their own, so it matches every post."""
 
 
 class SqlQuery(Dataquery):
-    """A question to PostgreSQL, for which the SDK has no class."""
+    """A query for PostgreSQL, for which the SDK has no class."""
 
     def __init__(self, sql: str, ref_id: str, format_: str) -> None:
         self._sql = sql
@@ -54,12 +54,12 @@ class _Sql(Builder[Dataquery]):
 
 
 def sql(query: str, *, ref: str = "A", series: bool = False) -> Builder[Dataquery]:
-    """Rows, or with `series` the columns `time`, optionally `metric`, and values."""
+    """Build a query for a table, or with `series` for a time series (columns `time`, optionally `metric`, and values)."""
     return _Sql(SqlQuery(query.strip(), ref, "time_series" if series else "table"))
 
 
 def prom(expression: str, legend: str = "", *, ref: str = "A", instant: bool = False) -> Builder[Dataquery]:
-    """A course over time, or its value now."""
+    """Build a query for values over time, or with `instant` for the current value."""
     query = PrometheusBuilder().datasource(PROMETHEUS).expr(expression).ref_id(ref)
     if instant:
         return query.instant().format(PromQueryFormat.TABLE)
@@ -67,30 +67,30 @@ def prom(expression: str, legend: str = "", *, ref: str = "A", instant: bool = F
 
 
 def wilson_prom(negative: str, posts: str, side: Side) -> str:
-    """A bound of the 95 % interval of a share, in PromQL; nothing where there are no posts."""
+    """Return PromQL for a bound of the 95 % interval of a share; it has no result where there are no posts."""
     sign = "-" if side == "low" else "+"
     spread = f"sqrt(clamp_min({negative} * ({posts} - {negative}) / {posts}, 0) + {_Z2_QUARTER})"
     return f"clamp(({negative} + {_Z2_HALF} {sign} {_Z} * {spread}) / ({posts} + {_Z2}), 0, 1)"
 
 
 def wilson_sql(negative: str, posts: str, side: Side) -> str:
-    """The same in SQL."""
+    """Return SQL for a bound of the 95 % interval of a share."""
     sign = "-" if side == "low" else "+"
     spread = f"sqrt({negative}::float8 * ({posts} - {negative}) / nullif({posts}, 0) + {_Z2_QUARTER})"
     return f"greatest(0, least(1, ({negative} + {_Z2_HALF} {sign} {_Z} * {spread}) / ({posts} + {_Z2})))"
 
 
 def shown(text: str, characters: int = 280) -> str:
-    """A text of a post as a cell shows it, in SQL: short, on one line, unable to turn or overgrow what stands around it."""
+    """Return SQL that makes a post's text safe to show: short, on one line, without control, bidirectional or stacked marks."""
     plain = f"regexp_replace({text}, '{_STEERING}', ' ', 'g')"
     return f"left(regexp_replace({plain}, '({_MARKS}{{3}}){_MARKS}+', '\\1', 'g'), {characters})"
 
 
 def as_html(text: str) -> str:
-    """A text for a mark on a graph, which Grafana reads as HTML, in SQL."""
+    """Return SQL that escapes a text for an annotation, which Grafana interprets as HTML."""
     return f"replace(replace(replace({text}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')"
 
 
 def bucket(column: str) -> str:
-    """The begin of the stretch of time, as long as the variable `bucket` says, in SQL."""
+    """Return SQL for the start of the time bucket; the variable `bucket` has its length."""
     return f"date_bin('${{bucket}}', {column}, timestamptz '2000-01-01 00:00:00+00')"

@@ -1,4 +1,4 @@
-"""*A day in replay*: any past day in event time, two runs of it side by side."""
+"""*A day in replay*: any past day in event time, or two runs of it side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deploy.grafana.boards.queries import POSTGRES, bucket, shown, sql, wilson_s
 from deploy.grafana.boards.variables import asked, chosen, guide, new_board, postgres, spike_marks
 
 _RUNS = "select distinct run from posts where $__timeFilter(created_at) order by run"
-# those of the campaign are among them, so that `All` leaves out no post of it
+# includes the hashtags of the campaign, so that `All` omits none of its posts
 _TAGS = (
     "select hashtag from minutes where run in (${run:sqlstring}, ${against:sqlstring}) "
     "and $__timeFilter(minute) group by hashtag order by sum(posts) desc limit 100"
@@ -40,13 +40,13 @@ def board() -> dashboard.Dashboard:
         postgres(),
         guide(),
         asked("run", "Run", _RUNS, POSTGRES, first="live"),
-        asked("against", "Against", _RUNS, POSTGRES, first="live"),
+        asked("against", "Compare with", _RUNS, POSTGRES, first="live"),
         asked("hashtag", "Hashtag", _TAGS, POSTGRES, several=True),
-        chosen("bucket", "Every", ("1m", "5m", "15m", "1h"), "5m", "How much time a point stands for"),
+        chosen("bucket", "Interval", ("1m", "5m", "15m", "1h"), "5m", "The time that each point covers"),
     ):
         made = made.with_variable(variable)
     made = made.annotation(spike_marks("Spikes of the run", "run"))
-    made = made.annotation(spike_marks("Spikes of the other", "against", USUAL))
+    made = made.annotation(spike_marks("Spikes of the other run", "against", USUAL))
     for panel in (*_headlines(), *_courses(), *_tables()):
         made = made.with_panel(panel)
     return made
@@ -59,7 +59,7 @@ def _headlines() -> list[AnyPanel]:
         panels += [
             headline(
                 f"Posts of ${variable}",
-                f"Posts of {whose} in the time that is shown, each once.",
+                f"Distinct posts of {whose} in the selected time range.",
                 "short",
                 sql(f"select count(*) as posts from posts where {where}"),
                 POSTGRES,
@@ -75,7 +75,7 @@ def _headlines() -> list[AnyPanel]:
             ),
             headline(
                 f"Spikes of ${variable}",
-                f"Spikes of {whose} that opened in the time that is shown.",
+                f"Spikes of {whose} that opened in the selected time range.",
                 "short",
                 sql(
                     f"select count(*) as spikes from spikes where run = ${{{variable}:sqlstring}} "
@@ -125,7 +125,7 @@ order by time
         volumes.append(
             course(
                 f"Posts of ${variable}",
-                f"Posts of {whose} by sentiment, in each stretch of time.",
+                f"Posts of {whose} by sentiment, in each interval.",
                 "short",
                 [
                     sql(
@@ -142,8 +142,8 @@ order by time
             )
         )
     both = course(
-        "Share of negative posts, both",
-        "Where the lines part, the two runs see the day differently.",
+        "Share of negative posts, both runs",
+        "Where the lines diverge, the two runs see the day differently.",
         SHARE,
         [
             sql(
@@ -182,7 +182,7 @@ limit 25
 """
         return rows(
             title,
-            "Posts and their share of negative ones in the run and in the other one.",
+            "Posts and their share of negative ones in the two runs.",
             sql(query),
             POSTGRES,
             width=12,
@@ -198,8 +198,8 @@ limit 25
 
     return [
         rows(
-            "Spikes of both",
-            "Spikes that opened in the time that is shown, in the order of the day.",
+            "Spikes of both runs",
+            "Spikes that opened in the selected time range, in chronological order.",
             sql(
                 f"""
 select
@@ -229,8 +229,8 @@ limit 100
         compared("By hashtag", shown("tag", 40), each("hashtags", "tag")),
         compared("By source", "source", "posts"),
         rows(
-            "Posts that the two runs judge differently",
-            "The same post with another label, the surest difference first. None where both are the same run.",
+            "Posts that the two runs label differently",
+            "The same post with different labels, the largest difference first. Empty if both are the same run.",
             sql(
                 f"""
 select

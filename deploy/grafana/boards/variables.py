@@ -1,4 +1,4 @@
-"""The variables at the top of the dashboards, the links between these, and the marks of spikes."""
+"""The variables at the top of the dashboards, the links between dashboards, and the annotations for spikes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
 def new_board(uid: str, title: str, why: str, *, since: str, refresh: str) -> dashboard.Dashboard:
-    """A dashboard with what all of them have."""
+    """Create a dashboard with the options that all of them share."""
     return (
         dashboard.Dashboard(title)
         .uid(uid)
@@ -50,7 +50,7 @@ def new_board(uid: str, title: str, why: str, *, since: str, refresh: str) -> da
 
 
 def source(name: str, kind: str, uid: str, label: str) -> dashboard.DatasourceVariable:
-    """The data source, hidden: the provisioned one unless somebody chooses another."""
+    """Create a hidden variable for a data source, set to the provisioned one."""
     return (
         dashboard.DatasourceVariable(name)
         .label(label)
@@ -69,12 +69,12 @@ def postgres() -> dashboard.DatasourceVariable:
 
 
 def guide() -> dashboard.TextBoxVariable:
-    """Where the runbooks are: the same address as the external label `guide` of Prometheus."""
+    """Create the variable for the address of the runbooks, the same as the external label `guide` of Prometheus."""
     address = "https://tagpulse.example/guide"
     return (
         dashboard.TextBoxVariable("guide")
         .label("Guide")
-        .description("Where your people read the guide; the same as the external label `guide` of Prometheus")
+        .description("Where your team reads the guide; the same as the external label `guide` of Prometheus")
         .default_value(address)
         .current(VariableOption(selected=True, text=address, value=address))
         .hide(VariableHide.HIDE_VARIABLE)
@@ -84,7 +84,12 @@ def guide() -> dashboard.TextBoxVariable:
 def asked(
     name: str, label: str, query: str, source: DataSourceRef, *, several: bool = False, first: str = ""
 ) -> dashboard.QueryVariable:
-    """Values that the data have. `first`: the one that is chosen at first, if not all."""
+    """Create a variable whose values come from a query.
+
+    Args:
+        several: Whether several values can be selected; all of them are by default.
+        first: The value that is selected by default, unless `several`.
+    """
     variable = (
         dashboard.QueryVariable(name)
         .label(label)
@@ -100,7 +105,7 @@ def asked(
 
 
 def chosen(name: str, label: str, values: Sequence[str], first: str, why: str) -> dashboard.CustomVariable:
-    """One of our own values."""
+    """Create a variable with a fixed list of values."""
     return (
         dashboard.CustomVariable(name)
         .label(label)
@@ -112,7 +117,11 @@ def chosen(name: str, label: str, values: Sequence[str], first: str, why: str) -
 
 
 def spike_marks(name: str, runs: str, colour: str = ALARM) -> dashboard.AnnotationQuery:
-    """Spikes as stretches on every graph, with what drives them. `runs`: the variable that names the run."""
+    """Create the annotation that marks spikes on every graph, with their explanations.
+
+    Args:
+        runs: The variable that has the name of the run.
+    """
     text = as_html(shown("coalesce(nullif(summary, ''), kind || ' spike of #' || hashtag)", 600))
     query = f"""
 select
