@@ -141,7 +141,7 @@ async def test_json_is_one_object_with_stable_keys(settings: Settings) -> None:
 async def test_wrong_input_is_told(settings: Settings, tmp_path: Path) -> None:
     done = run_tagpulse("compare", "live", "never", settings=settings)
     assert (done.returncode, done.stdout) == (65, "")
-    assert "there are again, live" in done.stderr
+    assert "available runs: again, live" in done.stderr
     done = run_tagpulse("compare", "live", "again", "--since", "soon", settings=settings)
     assert done.returncode == 2
     assert "2026-06-20T09:30:00Z" in done.stderr

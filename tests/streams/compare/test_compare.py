@@ -47,7 +47,7 @@ async def found(tmp_path: Path) -> Comparison:
 async def test_posts_are_joined_and_edits_stand_apart(found: Comparison) -> None:
     over = found.overlap
     assert (over.both, over.same_text, over.edited, over.only_a, over.only_b) == (6, 5, 1, 1, 1)
-    assert any("another text" in warning for warning in found.warnings)
+    assert any("a different text" in warning for warning in found.warnings)
 
 
 async def test_the_newest_version_of_a_post_counts(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_models_are_named_and_several_are_a_warning(found: Comparison) -> 
     assert (model.name, model.version, model.runtime, model.precision) == ("constant", "1", "openvino", "int8")
     assert [(model.version, model.posts) for model in found.b.models] == [("2", 6), ("1", 1)]
     assert [warning for warning in found.warnings if "models" in warning] == [
-        "run again was made by 2 models: its labels are no single model's"
+        "run again was made by 2 models, so its labels are not those of a single model"
     ]
 
 
@@ -186,7 +186,7 @@ async def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Pat
         compare(tmp_path, "live", "again")
     await write_run(tmp_path, "live", LIVE)
     await write_run(tmp_path, "old", LIVE)
-    with pytest.raises(BadInput, match="no run 'again' in the lake: there are live, old"):
+    with pytest.raises(BadInput, match="no run 'again' in the lake; available runs: live, old"):
         compare(tmp_path, "live", "again")
 
 
