@@ -26,7 +26,7 @@ class Backoff:
         self._next = _FIRST_SECONDS
 
     def next(self) -> float:
-        """Return the number of seconds to wait before the next attempt, and double the one after it."""
+        """Return how many seconds to wait before the next attempt; the wait after it is twice as long."""
         seconds = min(self._next, self._max)
         self._next = seconds * 2
         return seconds * (0.5 + self._jitter() / 2)

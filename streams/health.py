@@ -113,7 +113,7 @@ class Health:
         self.address = ""
 
     def start(self, port_offset: int = 0) -> None:
-        """Start listening, `port_offset` above the port of the settings.
+        """Start listening `port_offset` above the port of the settings, or on the next free port.
 
         Raises:
             SettingsError: The address cannot be used.

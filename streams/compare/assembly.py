@@ -49,7 +49,7 @@ def compare(
         changed_posts: Maximum number of changed posts to return.
 
     Raises:
-        BadInput: A run is not in the lake.
+        BadInput: A run is not in the lake, or the lake cannot be read.
     """
     selected = selection or ComparedPosts()
     with read_pairs(lake, run_a, run_b, selected) as pairs:

@@ -16,7 +16,7 @@ from streams.errors import BadInput
 from streams.sinks.lake.query import connect
 
 MAX_HASHTAGS = 50
-"""Number of hashtags with daily numbers; the shares of rarer ones, with a few posts each, would be meaningless."""
+"""Maximum number of hashtags with daily numbers; the shares of rarer ones, with a few posts each, would be meaningless."""
 
 _SIDE = """
 select source, id, text, created_at, cast(created_at as date) as day,
@@ -131,7 +131,9 @@ class Pairs:
         return counts
 
     def topic_variance(self, weights: dict[tuple[str, bool, bool], float]) -> float:
-        """Return the variance over all posts of the sum of the weights of a post's topics; without topics, it is 0.
+        """Return the variance, over all posts, of the sum of the weights of a post's topics.
+
+        The sum is 0 for a post without topics.
 
         Args:
             weights: The weight of each topic, depending on whether the post has it in A and in B.

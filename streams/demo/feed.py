@@ -1,4 +1,4 @@
-"""Input and output of the demo: the sample day as a file, three unreadable records, and a consumer of all topics."""
+"""Input and output of the demo: the sample day as a file, three unreadable records, and a consumer for the results."""
 
 from __future__ import annotations
 

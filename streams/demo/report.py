@@ -63,7 +63,9 @@ def _counts(summary: DaySummary) -> Text:
         f"; the lake contains {summary.stored:,} of {summary.posts:,} distinct posts",
     )
     if summary.missing:
-        text.append(f"\n{summary.missing} are neither enriched nor in the dead letters", style=COLOURS["negative"])
+        text.append(
+            f"\n{summary.missing} records are neither enriched nor in the dead letters", style=COLOURS["negative"]
+        )
     return text.append(f"\nmodel {plain(summary.model)}", style=_DIM)
 
 

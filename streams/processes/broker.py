@@ -195,7 +195,7 @@ class EmbeddedBroker(Broker):
 class ApacheBroker(Broker):
     """A single node of Apache Kafka (KRaft, with broker and controller combined) from an official distribution.
 
-    Its data remain in `folder` after it has been stopped.
+    Its data stays in `folder` after it has been stopped.
     """
 
     def __init__(

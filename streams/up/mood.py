@@ -19,7 +19,7 @@ Counts = Counter[tuple[str, str]]
 
 
 class MoodMeter:
-    """Computes the mood from the counters of the last minutes; when the worker restarts, it starts again at 0."""
+    """Computes the mood from the counters of the last minutes; its counts start again at 0 when the worker restarts."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, Counts]] = deque()

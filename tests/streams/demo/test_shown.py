@@ -233,6 +233,6 @@ def test_the_report_is_safe_and_says_when_something_is_missing() -> None:
     console.print(report(summary, None))
     text = console.export_text()
     assert "INCOMPLETE" in text
-    assert "1 are neither" in text
+    assert "1 records are neither" in text
     assert not any(character in text for character in "\x1b\x07\x9b\u202e\u2066\r")
     json.dumps(summary.to_json())
