@@ -1,7 +1,7 @@
 """Pseudonyms for authors: a keyed hash replaces the name.
 
-The posts of a person can still be counted and deleted, but the name cannot be recovered from them. With the key, one can
-find the posts of a given name. Another key gives other pseudonyms, so keep the key for as long as the posts.
+The posts of a person can still be counted and deleted, but the name cannot be recovered from them. With the key, one
+can find the posts of a given name. Another key gives other pseudonyms, so keep the key for as long as the posts.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def is_pseudonym(name: str) -> bool:
 def pseudonymised_id(source: str, post_id: str, key: bytes) -> str:
     """Return the id of a post without the name of an account.
 
-    In an id from Bluesky, the account is replaced by its pseudonym; a URI is hashed as a whole; other ids are unchanged.
+    In an id from Bluesky, the account is replaced by its pseudonym; a URI is hashed as a whole; other ids are returned
+    unchanged.
     """
     if _URI.match(post_id):
         return _hash(f"{source}:{post_id}", key)

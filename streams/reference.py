@@ -53,9 +53,9 @@ def settings() -> str:
         "",
         "# Settings",
         "",
-        "Every setting is an environment variable. Secrets can also be files: put each into a file with the name of its "
-        f"variable, in the folder named by `{SECRETS_DIR_VARIABLE}`. `tagpulse config show` shows the effective values "
-        "and where they come from; `tagpulse config validate` reports every error.",
+        "Every setting is an environment variable. Secrets can also be files: put each into a file with the name of "
+        f"its variable, in the folder named by `{SECRETS_DIR_VARIABLE}`. `tagpulse config show` shows the effective "
+        "values and where they come from; `tagpulse config validate` reports every error.",
     ]
     section = None
     for name, variable in variables().items():
@@ -149,9 +149,9 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "tagpulse",
             "version": version("tagpulse"),
-            "description": "The messages of tagpulse, which watches the mood of a live hashtag. The names of topics and "
-            "groups are those of the default settings. Records of the same post share a key, so that they are in the "
-            "same partition and in order; the key of minutes and spikes is their hashtag.",
+            "description": "The messages of tagpulse, which watches the mood of a live hashtag. The names of topics "
+            "and groups are those of the default settings. Records of the same post share a key, so that they are in "
+            "the same partition and in order; the key of minutes and spikes is their hashtag.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",

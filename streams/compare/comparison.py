@@ -49,7 +49,8 @@ class ComparedRun(_Part, frozen=True, kw_only=True):
 class Overlap(_Part, frozen=True, kw_only=True):
     """Number of posts in both runs and in only one of them, matched by source and id.
 
-    Those in both runs are either `same_text`, whose labels are compared, or `edited`, with a different text in each run.
+    Those in both runs are either `same_text`, whose labels are compared, or `edited`, with a different text in each
+    run.
     """
 
     both: int
@@ -62,8 +63,8 @@ class Overlap(_Part, frozen=True, kw_only=True):
 class Agreement(_Part, frozen=True, kw_only=True):
     """Share of posts with the same label in both runs, with Wilson's interval, and Cohen's kappa.
 
-    The interval of kappa is that of Fleiss, Cohen and Everitt. Kappa is null if all posts have one and the same label; its
-    interval is null also if all labels agree.
+    The interval of kappa is that of Fleiss, Cohen and Everitt. Kappa is null if all posts have one and the same label;
+    its interval is null also if all labels agree.
     """
 
     posts: int
@@ -123,8 +124,8 @@ class TopicChange(_Part, frozen=True, kw_only=True):
 class Topics(_Part, frozen=True, kw_only=True):
     """Comparison of a task with any number of labels per post.
 
-    `agreed` is the number of posts with the same set of topics in both runs. `mean_kappa` is the mean of the defined kappas
-    of the topics; its interval takes into account that every post counts for all topics.
+    `agreed` is the number of posts with the same set of topics in both runs. `mean_kappa` is the mean of the defined
+    kappas of the topics; its interval takes into account that every post counts for all topics.
     """
 
     posts: int
@@ -140,8 +141,8 @@ class Cause(_Part, frozen=True, kw_only=True):
     The kinds are:
         neutral_to_negative and similar: Posts with the same text whose label flipped.
         edited: Posts with a different text in each run whose label flipped.
-        moved_out, moved_in: Posts in both runs that are in this group only in A or only in B, because of another language
-            or an edited hashtag.
+        moved_out, moved_in: Posts in both runs that are in this group only in A or only in B, because of another
+            language or an edited hashtag.
         only_a, only_b: Posts that are only in this run.
     """
 
@@ -153,9 +154,9 @@ class Cause(_Part, frozen=True, kw_only=True):
 class Change(_Part, frozen=True, kw_only=True):
     """Change in the share of negative posts of one day (UTC) and group.
 
-    `group` is the hashtag or language, and "" for posts without a hashtag and for all posts of the day. `difference` is the
-    share in B minus that in A, and equals the sum of the effects of the causes; if a run has no posts in the group, it is
-    null and there are no causes. `few` means that neither run has many posts in the group.
+    `group` is the hashtag or language, and "" for posts without a hashtag and for all posts of the day. `difference` is
+    the share in B minus that in A, and equals the sum of the effects of the causes; if a run has no posts in the group,
+    it is null and there are no causes. `few` means that neither run has many posts in the group.
     """
 
     day: date

@@ -3,8 +3,8 @@
 Cohen's kappa: J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20
 (1960), 37-46. Its standard error for large samples: J. L. Fleiss, J. Cohen and B. S. Everitt, Large sample standard
 errors of kappa and weighted kappa, Psychological Bulletin 72 (1969), 323-327; computed here as the variance of the
-`influences`, whose squares add up to their formula. The interval of a share: E. B. Wilson, Probable inference, the law of
-succession, and statistical inference, Journal of the American Statistical Association 22 (1927), 209-212.
+`influences`, whose squares add up to their formula. The interval of a share: E. B. Wilson, Probable inference, the law
+of succession, and statistical inference, Journal of the American Statistical Association 22 (1927), 209-212.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def kappa(pairs: Pairs) -> float | None:
 def influences(pairs: Pairs, labels: set[str]) -> dict[tuple[str, str], float]:
     """Return the influence on kappa of a post in each cell, up to a constant.
 
-    This is the term of the cell in the formula of Fleiss, Cohen and Everitt before it is squared. Kappa must be defined.
+    This is the term of the cell in the formula of Fleiss, Cohen and Everitt before it is squared. Kappa must be
+    defined.
     """
     total = sum(pairs.values())
     rows, columns = _margins(pairs)

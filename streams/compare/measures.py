@@ -58,9 +58,9 @@ def matrix_of(pairs: Pairs, labels: Iterable[str]) -> Matrix:
 def explain(day: date, group: str, cells: Mapping[Cell, int]) -> Change:
     """Return the change in the share of negative posts in a group, and its causes, whose effects add up to it.
 
-    Let p and q be the shares of negative posts in A and B among the posts that are in the group in both runs (0 if there
-    are none). The difference consists of q - p, which is due to flips, and of the effects of the other posts: those only
-    in A move its share away from p, those only in B move its share away from q.
+    Let p and q be the shares of negative posts in A and B among the posts that are in the group in both runs (0 if
+    there are none). The difference consists of q - p, which is due to flips, and of the effects of the other posts:
+    those only in A move its share away from p, those only in B move its share away from q.
     """
     posts_a = sum(count for (_, a, _), count in cells.items() if a is not None)
     posts_b = sum(count for (_, _, b), count in cells.items() if b is not None)
@@ -113,7 +113,8 @@ def _causes(cells: Mapping[Cell, int], posts_a: int, posts_b: int) -> tuple[Caus
 def by_size(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Sort the changes by the size of the difference, largest first.
 
-    Groups with few posts, whose shares vary by chance, follow the others; in both, changes without a difference come last.
+    Groups with few posts, whose shares vary by chance, follow the others. Among each, changes without a difference come
+    last.
     """
 
     def order(change: Change) -> tuple[bool, float, int, date, str]:

@@ -16,7 +16,7 @@ from streams.errors import BadInput
 from streams.sinks.lake.query import connect
 
 MAX_HASHTAGS = 50
-"""Maximum number of hashtags with daily numbers; the shares of rarer ones, with a few posts each, would be meaningless."""
+"""Maximum number of hashtags with daily numbers; the shares of rarer ones, with a few posts, would be meaningless."""
 
 _SIDE = """
 select source, id, text, created_at, cast(created_at as date) as day,

@@ -29,8 +29,8 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 
-# Below the ephemeral ports: a client that keeps connecting to a closed ephemeral port eventually connects to itself, and
-# then the broker can no longer bind its port.
+# Below the ephemeral ports: a client that keeps connecting to a closed ephemeral port eventually connects to itself,
+# and then the broker can no longer bind its port.
 _PORTS = range(15_000, 32_000)
 
 
@@ -213,8 +213,8 @@ class ApacheBroker(Broker):
             folder: The folder for its configuration, data and logs.
             port: The port to listen on; a free one by default.
             home: The folder of an unpacked Apache Kafka.
-            config: Broker settings that override the defaults. A secured broker names further `listeners` here, but must
-                keep the one called PLAINTEXT on `port`, which is used to check its readiness.
+            config: Broker settings that override the defaults. A secured broker names further `listeners` here, but
+                must keep the one called PLAINTEXT on `port`, which is used to check its readiness.
             cluster_id: The cluster that the broker belongs to; a new one by default.
         """
         super().__init__(folder, port)

@@ -80,7 +80,7 @@ class Postgres:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _programs(self, folder: Path) -> Path:
-        """Return the folder of the programs, copied if necessary: the server's user cannot access the folders of root."""
+        """Return the folder of the programs, as a copy if the server's user cannot access the original one."""
         programs = Path("pginstall") / "bin"
         if not self._user:
             return self._package / programs

@@ -39,7 +39,8 @@ class _Child:
 def run(commands: Sequence[Sequence[str]], threads: int) -> int:
     """Run `tagpulse COMMAND` for each command, until SIGTERM or Ctrl-C, or until one fails permanently.
 
-    Process N has its own metrics port (the setting plus N) and, if static membership is configured, its own instance id.
+    Process N has its own metrics port (the setting plus N) and, if static membership is configured, its own instance
+    id.
 
     Args:
         commands: The arguments of each process.
