@@ -1,1 +1,1 @@
-"""tagpulse: the pipeline, in the order in which a post travels."""
+"""The tagpulse pipeline: sources, workers, sinks and the command line."""

@@ -1,4 +1,4 @@
-"""`python -m streams COMMAND` is `tagpulse COMMAND`."""
+"""Lets `python -m streams COMMAND` run `tagpulse COMMAND`."""
 
 from streams.cli import main
 

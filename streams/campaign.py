@@ -1,4 +1,4 @@
-"""The campaign file (TOML): which hashtags are watched, on which sources, and which topics matter on the day."""
+"""The campaign file (TOML): the hashtags to watch, the networks they are on, and the topics of the campaign."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from streams.contracts import find_hashtags, normalise_hashtags
 from streams.errors import SettingsError
 
 
-def _possible(hashtag: str) -> str:
-    # One that no post can carry would vanish from the list, and an empty list watches everything.
+def _checked_hashtag(hashtag: str) -> str:
+    # An impossible hashtag would be dropped during normalisation, and an empty list watches every hashtag.
     normal = normalise_hashtags([hashtag])
     if not normal or find_hashtags(f"#{normal[0]}") != normal:
         raise ValueError(f"no post can carry the hashtag {hashtag!r}")
@@ -24,14 +24,14 @@ def _possible(hashtag: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
-Hashtag = Annotated[str, AfterValidator(_possible)]
+Hashtag = Annotated[str, AfterValidator(_checked_hashtag)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 Location = tuple[int | str, ...]
 
 
 class CampaignTopic(BaseModel):
-    """A topic of the campaign: no training, a description and a few examples in any language."""
+    """A campaign topic: a description and a few examples in any language; the model is not trained for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,22 +41,22 @@ class CampaignTopic(BaseModel):
 
 
 class Campaign(BaseModel):
-    """What is watched. The default watches every hashtag and scores no campaign topics."""
+    """The hashtags and topics to watch. The default watches every hashtag and scores no campaign topics."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name = "all"
     hashtags: tuple[Hashtag, ...] = ()
-    """Lower case, without the sign; empty: every hashtag counts."""
+    """Hashtags in lower case, without the `#`; if empty, every hashtag counts."""
     accounts: tuple[Name, ...] = ()
-    """The accounts that speak for the campaign (e.g. the police forces taking part): told, not used."""
+    """Accounts that speak for the campaign (e.g. the police forces taking part); shown, but not used otherwise."""
     languages: tuple[LanguageCode, ...] = ()
-    """BCP-47 codes of the languages in which it speaks: told, not used; every language is read."""
+    """BCP-47 codes of the campaign's languages; shown, but not used otherwise: posts in every language are read."""
     sources: tuple[Name, ...] = ()
-    """The networks whose tokens the doctor asks for (`bluesky`, `mastodon`, …)."""
+    """Networks (`bluesky`, `mastodon`, …) for which `tagpulse doctor` requires a token."""
     topics: tuple[CampaignTopic, ...] = ()
     sensitivity: Literal["low", "middle", "high"] | None = None
-    """How much it takes to raise a spike; TAGPULSE_WATCH__SENSITIVITY comes before it, and without both it is middle."""
+    """Sensitivity of the spike detection; TAGPULSE_WATCH__SENSITIVITY overrides it, and the default is `middle`."""
 
     @field_validator("hashtags")
     @classmethod
@@ -73,9 +73,11 @@ class Campaign(BaseModel):
 
 
 def load_campaign(path: Path | None) -> Campaign:
-    """Reads a campaign file; None gives the campaign that watches everything.
+    """Read a campaign file; without one, return the campaign that watches everything.
 
-    Raises SettingsError with every fault, each with the file, the line and the key.
+    Raises:
+        SettingsError: The file cannot be read or is invalid. Every error names the file, and where known the line and
+            the key.
     """
     if path is None:
         return Campaign()
@@ -117,26 +119,29 @@ def _reason(fault: ErrorDetails) -> str:
 
 
 def _lines_of(text: str) -> dict[Location, int]:
-    """The line of every table and key of a sound TOML text. Keys of inline tables stand at the line of their statement."""
+    """Return the line of every table and key of a valid TOML text.
+
+    Keys of inline tables are left out: their faults are reported at the line of the enclosing key.
+    """
     found: dict[Location, int] = {}
     table: Location = ()
     tables: Counter[str] = Counter()
-    statement, begin = "", 1
+    statement, start = "", 1
     for number, line in enumerate(text.split("\n"), 1):
         statement += f"{line}\n"
         try:
             parsed = tomllib.loads(statement)
         except tomllib.TOMLDecodeError:
-            continue  # a value over several lines goes on
+            continue  # the statement continues on the next line
         if statement.lstrip().startswith("[["):
             (name,) = parsed
             table = (name, tables[name])
             tables[name] += 1
-            found[table] = found[name,] = begin
+            found[table] = found[name,] = start
         elif statement.lstrip().startswith("["):
             table = tuple(parsed)
-            found[table] = begin
+            found[table] = start
         else:
-            found.update({(*table, key): begin for key in parsed})
-        statement, begin = "", number + 1
+            found.update({(*table, key): start for key in parsed})
+        statement, start = "", number + 1
     return found

@@ -1,16 +1,16 @@
-"""The errors of tagpulse, split by what the caller can do about them.
+"""The errors of tagpulse, grouped by what the caller can do about them.
 
     TagpulseError
-    ├── SettingsError       mend the setting or file it names, then start again
-    ├── MissingExtra        install the extra it names
-    ├── BadMessage          one message cannot be read: it goes to the dead letters, the rest goes on
-    ├── BadInput            an input file or query is wrong: mend it, then start again
-    ├── Unavailable         a broker or disk is away: wait with back-off, then try again
-    ├── Refused             a network says no for good (credentials, address): retrying cannot help
-    ├── DeadLetterLimit     most of a window failed: a bad deploy rather than bad posts; nothing was acknowledged
-    └── Stalled             the worker stopped making progress: let the supervisor restart it
+    ├── SettingsError       a setting or file is wrong: fix it, then start again
+    ├── MissingExtra        an optional dependency is missing: install the extra
+    ├── BadMessage          one message cannot be read: send it to the dead letters and continue
+    ├── BadInput            an input file or query is wrong: fix it, then start again
+    ├── Unavailable         a broker or disk is unavailable: retry with back-off
+    ├── Refused             a network refused permanently (credentials, address): retrying cannot help
+    ├── DeadLetterLimit     most of a window failed: a bad deployment rather than bad posts; nothing was acknowledged
+    └── Stalled             the worker makes no progress: let the supervisor restart it
 
-Every error carries the exit code (of `sysexits.h`) with which a command ends because of it.
+Every error carries the exit code (see `sysexits.h`) of a command that ends because of it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import ClassVar
 
 
 class TagpulseError(Exception):
-    """Anything tagpulse raises on purpose; the text says what, where and what to do."""
+    """Base class of the errors that tagpulse raises; the message says what went wrong, where, and what to do."""
 
     exit_code: ClassVar[int] = 70
 
 
 class SettingsError(TagpulseError):
-    """Settings or lines of the campaign file are wrong; `faults` are all of them, each naming its place."""
+    """Raised when settings or lines of the campaign file are wrong; `faults` lists every error with its location."""
 
     exit_code = 78
 
@@ -35,16 +35,16 @@ class SettingsError(TagpulseError):
 
 
 class MissingExtra(TagpulseError):
-    """A part is used whose optional dependencies are not installed."""
+    """Raised when a feature is used whose optional dependencies are not installed."""
 
     exit_code = 78
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an extra that is not installed: pip install 'tagpulse[{extra}]'")
+        super().__init__(f"{what} needs an optional dependency; install it with: pip install 'tagpulse[{extra}]'")
 
 
 class BadMessage(TagpulseError):
-    """A message that cannot be read. `reason` is a short, bounded word for metrics and dead letters."""
+    """Raised when a message cannot be read; `reason` is one of a few fixed words, for metrics and dead letters."""
 
     exit_code = 65
 
@@ -55,30 +55,30 @@ class BadMessage(TagpulseError):
 
 
 class BadInput(TagpulseError):
-    """A file or a query given on the command line cannot be used."""
+    """Raised when a file or query given on the command line cannot be used."""
 
     exit_code = 65
 
 
 class Unavailable(TagpulseError):
-    """Something outside (broker, disk, port) is away; trying again may help."""
+    """Raised when something external (broker, disk, port) is unavailable; retrying may help."""
 
     exit_code = 69
 
 
 class Refused(TagpulseError):
-    """A network refused for good: wrong credentials, address or rights."""
+    """Raised when a network refuses permanently: wrong credentials, address or permissions."""
 
     exit_code = 77
 
 
 class DeadLetterLimit(TagpulseError):
-    """Most of the last posts could not be enriched, so that the fault is more likely ours than theirs."""
+    """Raised when most of the last posts could not be enriched: the cause is more likely the worker than the posts."""
 
     exit_code = 65
 
 
 class Stalled(TagpulseError):
-    """A worker has had messages to read, but made no progress for too long."""
+    """Raised when a worker has messages to read but has made no progress for too long."""
 
     exit_code = 75

@@ -1,4 +1,7 @@
-"""/healthz, /readyz and /metrics of a process, from a thread of its own, so that they answer while all else is busy."""
+"""The /healthz, /readyz and /metrics endpoints of a process.
+
+They are served from a thread of their own, so that they answer while the process is busy.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +36,18 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """Cuts connections that last too long, and the oldest of too many: those that wait must keep nobody else out."""
+    """An HTTP server that closes connections that last too long, and the oldest ones when there are too many.
+
+    Idle clients must not lock out the others.
+    """
 
     daemon_threads = True
-    # taking over a port on which another process listens must fail
+    # binding a port on which another process listens must fail
     allow_reuse_port = False
 
     def __init__(self, *arguments: Any) -> None:
         self._connections: dict[socket.socket, float] = {}
-        """The open ones, the oldest first, and when each began."""
+        """Open connections, oldest first, with their start on the monotonic clock."""
         self._lock = threading.Lock()
         super().__init__(*arguments)
 
@@ -49,14 +55,14 @@ class _Server(ThreadingMixIn, WSGIServer):
         with self._lock:
             self._connections[request] = time.monotonic()
             too_many = list(self._connections)[:-_MAX_CONNECTIONS]
-            self._cut(too_many)
+            self._close(too_many)
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
         super().service_actions()
-        begun_before = time.monotonic() - _MAX_SECONDS
+        limit = time.monotonic() - _MAX_SECONDS
         with self._lock:
-            self._cut([connection for connection, began in self._connections.items() if began < begun_before])
+            self._close([connection for connection, started in self._connections.items() if started < limit])
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
@@ -64,13 +70,13 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.debug("%s: the connection broke", client_address, exc_info=True)
+        logger.debug("%s: connection lost", client_address, exc_info=True)
 
-    def _cut(self, connections: Iterable[socket.socket]) -> None:
+    def _close(self, connections: Iterable[socket.socket]) -> None:
         for connection in connections:
             del self._connections[connection]
             with contextlib.suppress(OSError):
-                # ends what its thread waits for; that closes it
+                # wakes the connection's thread, which then closes the socket
                 connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -80,7 +86,7 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 class Health:
-    """The HTTP server of a process; `address` is known after `start`."""
+    """The health and metrics server of a process; `address` is set by `start`."""
 
     def __init__(
         self,
@@ -89,7 +95,14 @@ class Health:
         not_ready: Callable[[], str | None] = lambda: None,
         run: str = LIVE,
     ) -> None:
-        """`not_ready` says why the process is not ready, None when it is; `run` is a label of every metric."""
+        """Prepare the server without listening yet.
+
+        Args:
+            settings: Where to listen, and the host names that clients may use.
+            role: Role of the process, a label of the build metric.
+            not_ready: Returns why the process is not ready, or None when it is.
+            run: Name of the run, a label of every metric.
+        """
         self._settings = settings
         self._role = role
         self._not_ready = not_ready
@@ -100,7 +113,11 @@ class Health:
         self.address = ""
 
     def start(self, port_offset: int = 0) -> None:
-        """Listens. Raises SettingsError when the address cannot be used."""
+        """Start listening `port_offset` above the port of the settings, or on the next free port.
+
+        Raises:
+            SettingsError: The address cannot be used.
+        """
         metrics.BUILD.labels(version("tagpulse"), self._role).set(1)
         self._server = self._listen(port_offset)
         self.address = f"http://{self._settings.host}:{self._server.server_port}"
@@ -108,6 +125,7 @@ class Health:
         logger.info("metrics and health on %s/metrics", self.address)
 
     def stop(self) -> None:
+        """Stop listening."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -124,18 +142,19 @@ class Health:
                 continue
             if port != ports[0]:
                 logger.warning(
-                    "TAGPULSE_METRICS__PORT: port %d is in use, metrics and health are on port %d instead",
+                    "TAGPULSE_METRICS__PORT: port %d is in use; metrics and health are on port %d instead",
                     ports[0],
                     port,
                 )
             return server
         raise SettingsError(
-            f"TAGPULSE_METRICS__HOST, TAGPULSE_METRICS__PORT: cannot listen on {host}:{wanted}: {failure}"
+            f"TAGPULSE_METRICS__HOST, TAGPULSE_METRICS__PORT: cannot listen on {host}:{wanted}: {failure}; "
+            "choose another address"
         )
 
     def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        if not _is_ours(environ.get("HTTP_HOST"), self._names):
-            advice = "this name is not in TAGPULSE_METRICS__NAMES"
+        if not _is_accepted_host(environ.get("HTTP_HOST"), self._names):
+            advice = "host name not accepted: add it to TAGPULSE_METRICS__NAMES"
             return _plain(start_response, HTTPStatus.MISDIRECTED_REQUEST, advice)
         path = environ.get("PATH_INFO", "")
         if path == "/metrics":
@@ -148,14 +167,15 @@ class Health:
             if reason is None:
                 return _plain(start_response, HTTPStatus.OK, "ready")
             return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {reason}")
-        return _plain(start_response, HTTPStatus.NOT_FOUND, "there is /metrics, /healthz and /readyz")
+        return _plain(start_response, HTTPStatus.NOT_FOUND, "not found: use /metrics, /healthz or /readyz")
 
 
-def _is_ours(host: str | None, names: Collection[str]) -> bool:
-    """Whether a request's `Host` is a name of ours.
+def _is_accepted_host(host: str | None, names: Collection[str]) -> bool:
+    """Return whether the `Host` header of a request names this server.
 
-    Who makes a name of their own lead to 127.0.0.1 or into a private network has browsers there send us requests, and
-    read the answers (DNS rebinding): those carry that name, which has a public domain. Clients without `Host` are no browsers.
+    This prevents DNS rebinding: an attacker can point a public name at 127.0.0.1 or into a private network, so that
+    browsers there send requests to this server and read the answers. Those requests carry the attacker's name. Clients
+    that send no `Host` are not browsers.
     """
     if host is None:
         return True

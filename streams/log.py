@@ -1,4 +1,4 @@
-"""The log: one line an event on standard error, as text or JSON; what posts contain cannot forge lines."""
+"""Logging to standard error, one line per event, as text or JSON; the contents of posts cannot forge lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.text.terminal import json_text, one_line
 
 _CLIENT_LOGGERS = ("aiokafka", "kafka", "faust", "mode")
 _CLIENT_QUIET_SECONDS = 10.0
-_BUSY_LOGGER = "kafka.net.selector"  # warns of every tenth of a second that a busy machine keeps it waiting
+_BUSY_LOGGER = "kafka.net.selector"  # warns whenever a busy machine delays it by a tenth of a second
 
 
 class _Text(logging.Formatter):
@@ -21,7 +21,7 @@ class _Text(logging.Formatter):
         line = f"{_time(record)} {record.levelname.lower():<7} {record.name}: {one_line(record.getMessage())}"
         if not record.exc_info:
             return line
-        # Indented, so that no line of an error's text can pass for one of the log.
+        # Indented, so that no line of the traceback can be mistaken for a log line.
         return "\n    ".join([line, *map(one_line, self.formatException(record.exc_info).splitlines())])
 
 
@@ -43,15 +43,20 @@ class _Json(logging.Formatter):
 
 
 class RateLimit(logging.Filter):
-    """Lets one message of each call site pass in a period: a Kafka client logs an outage several times a second."""
+    """A filter that passes one message per call site and period.
+
+    During an outage a Kafka client logs the same message several times a second.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Set the length of the period in seconds."""
         super().__init__()
         self._seconds = seconds
         self._clock = clock
         self._last: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is the first of its call site in this period."""
         site, now = (record.pathname, record.lineno), self._clock()
         if now - self._last.get(site, float("-inf")) < self._seconds:
             return False
@@ -60,7 +65,7 @@ class RateLimit(logging.Filter):
 
 
 def configure(settings: LogSettings) -> None:
-    """Sets up the root logger; the loggers of the Kafka clients speak from WARNING on, and rarely."""
+    """Set up the root logger; the Kafka clients log warnings and errors only, at a limited rate."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if settings.format == "json" else _Text())
     logging.basicConfig(level=settings.level, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""The model that the settings name, loaded: the same for a worker and for `tagpulse doctor`."""
+"""Loads the model named by the settings, for the workers and for `tagpulse doctor` alike."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from streams.settings import ModelSettings
 
 
 def load_enricher(settings: ModelSettings, campaign: Campaign, threads: int | None = None) -> TextEnricher:
-    """Loads the model to run on `threads` threads, or as many as the settings say.
+    """Load the model.
 
-    Raises SettingsError with the setting at fault when it cannot be had.
+    Args:
+        settings: The model and its back end.
+        campaign: Its topics are scored.
+        threads: Number of threads; by default that of the settings, or the number of processors.
+
+    Raises:
+        SettingsError: The model cannot be loaded; the message names the setting at fault.
     """
     topics = [
         CampaignTopic(name=topic.name, description=topic.description, examples=topic.examples)

@@ -1,7 +1,7 @@
-"""Authors under pseudonyms: a keyed hash stands for a name, so that a person's posts can be counted and forgotten, not named.
+"""Pseudonyms for authors: a keyed hash replaces the name.
 
-The key decides: who has it can find the posts of a name, nobody can read the name out of them. With another key a
-person becomes another one, so keep it for as long as posts are kept.
+The posts of a person can still be counted and deleted, but the name cannot be recovered from them. With the key, one
+can find the posts of a given name. Another key gives other pseudonyms, so keep the key for as long as the posts.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ import msgspec
 
 from streams.contracts import Deletion, Post, RawMessage
 
-_BYTES = 16  # of the hash: 22 characters, and no two of a billion authors alike
+_BYTES = 16  # of the hash: 22 characters, enough to avoid collisions among a billion authors
 _PSEUDONYM = re.compile(r"~[A-Za-z0-9_-]{22}")
 _DID = "did:"
 _NAME_IN_ID = re.compile(rf"({_DID}[^/]+)/(.+)", re.DOTALL)
-"""Bluesky writes the account into the ids of its posts."""
+"""The id of a Bluesky post contains the account."""
 _URI = re.compile(r"https?://")
-"""Mastodon's ids are URIs, and most software writes the account into them."""
+"""The id of a Mastodon post is a URI, which with most software contains the account."""
 
 
 def pseudonym(source: str, name: str, key: bytes) -> str:
-    """What is stored for an author: `~` and 22 characters. A pseudonym and an empty name stay as they are.
+    """Return the pseudonym of an author: `~` and 22 characters.
 
-    Upper and lower case and a leading @ make no difference: the networks take `@Anna` and `anna` for one account.
+    A pseudonym and an empty name are returned unchanged. Case and a leading @ make no difference, since to the networks
+    `@Anna` and `anna` are the same account.
     """
     if not name or is_pseudonym(name):
         return name
@@ -41,12 +42,16 @@ def _hash(text: str, key: bytes) -> str:
 
 
 def is_pseudonym(name: str) -> bool:
-    """Whether `pseudonym` wrote this name."""
+    """Return whether a name is a pseudonym made by `pseudonym`."""
     return _PSEUDONYM.fullmatch(name) is not None
 
 
 def pseudonymised_id(source: str, post_id: str, key: bytes) -> str:
-    """The id of a post: the account that Bluesky writes into it becomes its pseudonym, a URI becomes one as a whole."""
+    """Return the id of a post without the name of an account.
+
+    In an id from Bluesky, the account is replaced by its pseudonym; a URI is hashed as a whole; other ids are returned
+    unchanged.
+    """
     if _URI.match(post_id):
         return _hash(f"{source}:{post_id}", key)
     found = _NAME_IN_ID.fullmatch(post_id)
@@ -54,9 +59,9 @@ def pseudonymised_id(source: str, post_id: str, key: bytes) -> str:
 
 
 def pseudonymise(message: RawMessage, key: bytes) -> RawMessage:
-    """The message without the names of accounts in author, ids and url; what stands in the text is left.
+    """Return the message with pseudonyms in place of account names in its author, ids and URL.
 
-    Twice is the same as once.
+    The text is not changed. Applying this twice is the same as applying it once.
     """
     source = message.source
     post_id = pseudonymised_id(source, message.id, key)
@@ -79,7 +84,7 @@ def pseudonymise(message: RawMessage, key: bytes) -> RawMessage:
 def _is_named_in_url(post: Post) -> bool:
     if not post.url or not post.author:
         return False
-    name = _plain(post.author).partition("@")[0]  # Mastodon's name@server is /@name on its server
+    name = _plain(post.author).partition("@")[0]  # Mastodon: the URL of name@server is server/@name
     url = unquote(post.url).lower()
     return name in url or _DID in url
 

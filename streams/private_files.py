@@ -1,4 +1,4 @@
-"""What tagpulse writes is for its own user alone: posts, authors and addresses stand in it."""
+"""Keeps the files that tagpulse writes private to its user, since they contain posts, authors and addresses."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ _OTHERS = 0o077
 
 
 def keep_files_private() -> None:
-    """Makes every file (0600) and folder (0700) of this process, and of those that it starts, its user's alone.
+    """Make the files (0600) and folders (0700) created by this process and its children private to the user.
 
-    A mask and not a mode for each file: the default ACL of a folder, where somebody set one, still lets others in.
+    This sets the umask and not the mode of each file, so that the default ACL of a folder, if there is one, can still
+    grant access to others.
     """
     os.umask(_OTHERS)
 
 
 def own_temporary_folder(name: str) -> Path:
-    """A new folder of this process, removed when it ends; nobody else can have made it before."""
+    """Create a new temporary folder for this process, which is removed on exit; no other user can have prepared it."""
     folder = tempfile.TemporaryDirectory(prefix=f"tagpulse-{name}-")
     atexit.register(folder.cleanup)
     return Path(folder.name)

@@ -1,4 +1,4 @@
-"""A source becomes records of `posts.raw`: each confirmed, in order, and its cursor saved only then."""
+"""Sends the contents of a source to `posts.raw`, in order; the cursor is saved only once Kafka has confirmed them."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ logger = logging.getLogger(__name__)
 WORKER = "produce"
 _TICK_SECONDS = 0.5
 _CLOSE_SECONDS = 3.0
-_REPORTED = 20
+_MAX_REPORTED = 20
 _REMEMBERED_ID_BYTES = 24 * 2**20  # about 115,000 posts
 
 
 @dataclass(kw_only=True)
 class ProduceSummary:
-    """What a run did so far."""
+    """The progress of a run so far."""
 
     read: int = 0
-    """Posts, deletions and unreadable lines that the source gave."""
+    """Posts, deletions, unreadable lines and gaps received from the source."""
     malformed: int = 0
-    """Of these, what was no post: it is in the dead letters."""
+    """Unreadable lines among them, which are sent to the dead letters."""
     repeated_ids: int = 0
-    """Posts whose id another post had shortly before, with another author or text: sinks keep one of them."""
+    """Posts with the id of a recent post but another author or text; sinks keep only one of them."""
     sent: int = 0
-    """Posts and deletions that Kafka confirmed."""
+    """Posts and deletions confirmed by Kafka."""
     dead: int = 0
-    """Dead letters that Kafka confirmed."""
+    """Dead letters confirmed by Kafka."""
     unconfirmed: int = 0
-    """Handed to Kafka, but not confirmed when the run was stopped."""
+    """Records passed to Kafka but not confirmed when the run ended."""
     stopped: bool = False
-    """It was stopped before the end of the source."""
+    """Whether the run was stopped before the end of the source."""
     place: str | None = None
-    """Up to where all is confirmed."""
+    """Position in the source up to which everything is confirmed."""
     seconds: float = 0.0
-    """Since the connection to Kafka stood."""
+    """Seconds since the connection to Kafka was established."""
 
 
 class Produce:
-    """One run: `await Produce(source, settings).run()`."""
+    """A run that sends a source to Kafka: `await Produce(source, settings).run()`."""
 
     def __init__(
         self,
@@ -70,7 +70,15 @@ class Produce:
         speed: float | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`cursor`: where the cursor is saved; `speed`: play as fast as in life times this, None: as fast as it goes."""
+        """Prepare the run.
+
+        Args:
+            source: The source to read.
+            settings: The settings of the run.
+            cursor: Where to save the cursor, if at all.
+            speed: Speed relative to real time; None sends the posts as fast as possible.
+            clock: Returns the current time in UTC.
+        """
         self._source = source
         self._settings = settings
         self._cursor = cursor
@@ -79,38 +87,43 @@ class Produce:
         key = settings.privacy.author_key
         self._author_key = key.get_secret_value().encode() if key else None
         self._stopping = asyncio.Event()
-        self._outbox = ReliableProducer(settings, self._oversize)
+        self._producer = ReliableProducer(settings, self._oversize_record)
         self._label = metrics.BoundedLabel((), metrics.MAX_SOURCES).of
         self._shared_ids = SharedIds(_REMEMBERED_ID_BYTES)
         self._saved: str | None = None
         self._saved_at = time.monotonic()
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         self.summary = ProduceSummary()
 
     def stop(self) -> None:
-        """Ends the run soon: what is in flight gets a few seconds to be confirmed."""
+        """Ask the run to end; records in flight get a few seconds to be confirmed."""
         self._stopping.set()
-        self._outbox.stop()
+        self._producer.stop()
 
     def not_ready(self) -> str | None:
-        """Why no post is confirmed at present, None when all is well; may be asked from any thread."""
-        return "Kafka confirms nothing" if self._outbox.is_away else None
+        """Return why posts are currently not confirmed, or None if they are; can be called from any thread."""
+        return "Kafka does not confirm messages" if self._producer.is_away else None
 
     async def run(self) -> ProduceSummary:
-        """Returns at the end of the source, or when stopped.
+        """Send the source to Kafka until its end, or until the run is stopped.
 
-        Raises Unavailable when Kafka cannot be reached at the start, SettingsError when a topic is missing, Refused when
-        Kafka or the network says no for good, BadInput when a file cannot be read. What was confirmed until then is.
+        The records confirmed before an error remain in Kafka.
+
+        Raises:
+            Unavailable: Kafka cannot be reached at the start.
+            SettingsError: A topic is missing.
+            Refused: Kafka or the network refuses permanently.
+            BadInput: A file cannot be read.
         """
         await self._open()
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         batches = self._source.batches()
         if self._speed is not None:
             batches = paced(batches, self._speed)
         try:
-            self.summary.stopped = not await self._pass_on(batches)
+            self.summary.stopped = not await self._send_all(batches)
         finally:
-            self.summary.unconfirmed = await asyncio.to_thread(self._outbox.close, _CLOSE_SECONDS)
+            self.summary.unconfirmed = await asyncio.to_thread(self._producer.close, _CLOSE_SECONDS)
             self._update()
             await self._save_cursor()
         return self.summary
@@ -122,26 +135,26 @@ class Produce:
         missing = [name for name in found if name in (names.raw, names.dead, names.gaps)]
         if missing:
             raise SettingsError(
-                f"{kafka.bootstrap_servers} has no topic {' and no topic '.join(missing)}: run `tagpulse topics create`"
+                f"{kafka.bootstrap_servers} has no topic {' and no topic '.join(missing)}; run `tagpulse topics create`"
             )
         try:
-            await asyncio.to_thread(self._outbox.open)
+            await asyncio.to_thread(self._producer.open)
         except kafka_errors.KafkaError as error:
-            raise Unavailable(f"{kafka.bootstrap_servers}: {error}: `tagpulse doctor` says why") from error
+            raise Unavailable(f"{kafka.bootstrap_servers}: {error}; run `tagpulse doctor` to find the cause") from error
 
-    async def _pass_on(self, batches: AsyncIterator[Batch]) -> bool:
-        """Returns whether the source came to its end."""
+    async def _send_all(self, batches: AsyncIterator[Batch]) -> bool:
+        """Send the batches, and return whether the end of the source was reached."""
         stopping = asyncio.create_task(self._stopping.wait())
         reading = asyncio.ensure_future(anext(batches, None))
         try:
             while not self._stopping.is_set():
                 await asyncio.wait({reading, stopping}, timeout=_TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if not reading.done():
-                    await asyncio.to_thread(self._outbox.settle)
+                    await asyncio.to_thread(self._producer.settle)
                 elif (batch := reading.result()) is None:
-                    return await asyncio.to_thread(self._outbox.drain) == 0
+                    return await asyncio.to_thread(self._producer.drain) == 0
                 else:
-                    # the source reads on while this batch is sent, but not further
+                    # while this batch is sent, the source reads one batch ahead
                     reading = asyncio.ensure_future(anext(batches, None))
                     await asyncio.to_thread(self._send, batch)
                 self._update()
@@ -158,7 +171,7 @@ class Produce:
 
     def _send(self, batch: Batch) -> None:
         records = list(self._records(batch.contents))
-        self._outbox.send(records, batch.cursor)
+        self._producer.send(records, batch.cursor)
 
     def _records(self, contents: list[Content]) -> Iterator[OutgoingRecord]:
         now = self._now()
@@ -168,7 +181,7 @@ class Produce:
         for content in contents:
             if isinstance(content, Unreadable):
                 received[self._source.name, "unreadable"] += 1
-                yield self._unreadable(content, now)
+                yield self._unreadable_record(content, now)
                 continue
             if isinstance(content, Gap):
                 received[self._source.name, "gap"] += 1
@@ -184,7 +197,7 @@ class Produce:
             else:
                 kind = "post"
                 if self._shared_ids.add(content):
-                    self._tell_repeated_id(content)
+                    self._report_shared_id(content)
                 if content.collected_at is None:
                     content = msgspec.structs.replace(content, collected_at=now)
                 else:
@@ -199,7 +212,7 @@ class Produce:
         if newest_ms:
             metrics.SOURCE_LAST_EVENT.labels(self._source.name).set(newest_ms / 1000)
 
-    def _tell_repeated_id(self, post: Post) -> None:
+    def _report_shared_id(self, post: Post) -> None:
         self.summary.repeated_ids += 1
         metrics.SHARED_IDS.labels(self._source.name).inc()
         if self.summary.repeated_ids == 1:
@@ -208,18 +221,19 @@ class Produce:
                 repr(post.id)[:100],
             )
 
-    def _unreadable(self, content: Unreadable, now: datetime) -> OutgoingRecord:
-        place = f"{content.origin.removeprefix('file:')}:{content.number}"
+    def _unreadable_record(self, content: Unreadable, now: datetime) -> OutgoingRecord:
+        location = f"{content.origin.removeprefix('file:')}:{content.number}"
         self.summary.malformed += 1
         metrics.MALFORMED.labels(self._source.name).inc()
-        if self.summary.malformed <= _REPORTED:
-            logger.warning("%s: %s: %s", place, content.reason, content.error)
-        if self.summary.malformed == _REPORTED:
+        if self.summary.malformed <= _MAX_REPORTED:
+            logger.warning("%s: %s: %s", location, content.reason, content.error)
+        if self.summary.malformed == _MAX_REPORTED:
             logger.warning(
-                "further lines that cannot be read are only counted; %s has them all", self._settings.topics.dead
+                "further unreadable lines are not logged, only counted; all of them are in %s",
+                self._settings.topics.dead,
             )
         value, cut = fit_dead_letter(content.value, self._settings.topics.dead_limit)
-        return self._dead(
+        return self._dead_letter_record(
             DeadLetter(
                 topic=content.origin,
                 partition=0,
@@ -236,10 +250,10 @@ class Produce:
             )
         )
 
-    def _oversize(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
+    def _oversize_record(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
         logger.warning("%r: oversize: %s", record.key, error)
         value, cut = fit_dead_letter(record.value or b"", self._settings.topics.dead_limit)
-        return self._dead(
+        return self._dead_letter_record(
             DeadLetter(
                 topic=record.topic,
                 partition=-1,
@@ -256,7 +270,7 @@ class Produce:
             )
         )
 
-    def _dead(self, letter: DeadLetter) -> OutgoingRecord:
+    def _dead_letter_record(self, letter: DeadLetter) -> OutgoingRecord:
         metrics.DEAD_LETTERS.labels(WORKER, letter.reason).inc()
         topic = self._settings.topics.dead
         return OutgoingRecord(
@@ -264,22 +278,22 @@ class Produce:
         )
 
     def _update(self) -> None:
-        names, confirmed = self._settings.topics, self._outbox.confirmed
+        names, confirmed = self._settings.topics, self._producer.confirmed
         self.summary.sent = confirmed[names.raw]
         self.summary.dead = confirmed[names.dead]
-        self.summary.seconds = time.monotonic() - self._began
-        if self._outbox.cursor is not None:
-            self.summary.place = self._source.describe(self._outbox.cursor)
+        self.summary.seconds = time.monotonic() - self._started_at
+        if self._producer.cursor is not None:
+            self.summary.place = self._source.describe(self._producer.cursor)
 
     async def _save_cursor(self) -> None:
         self._saved_at = time.monotonic()
-        cursor = self._outbox.cursor
+        cursor = self._producer.cursor
         if self._cursor is None or cursor is None or cursor == self._saved:
             return
         try:
             await asyncio.to_thread(self._cursor.save, cursor)
         except OSError as error:
-            logger.warning("the cursor cannot be saved, a restart would send posts again: %s", error)
+            logger.warning("the cursor cannot be saved, so a restart would send posts again: %s", error)
         else:
             self._saved = cursor
 

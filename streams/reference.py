@@ -1,6 +1,6 @@
-"""The reference pages in `docs/`, made from the code: `python -m streams.reference docs` writes them.
+"""Generates the reference pages in `docs/` from the code; run `python -m streams.reference docs` to write them.
 
-Settings, metrics, a JSON Schema for each message, and an AsyncAPI 3 document of what travels through Kafka.
+The pages are the settings, the metrics, a JSON Schema for each message, and an AsyncAPI 3 document of the Kafka topics.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, Topi
 Messages = tuple[type[msgspec.Struct], ...]
 MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike, Gap)
 _TEXTS = ("description", "summary")
-_MADE = "<!-- Made from the code by `make docs`: change it there. -->"
+_GENERATED = "<!-- Generated from the code by `make docs`: do not edit. -->"
 
 
 def pages() -> dict[str, str]:
-    """Every generated file by its path below `docs/`."""
+    """Return the contents of every generated file by its path below `docs/`."""
     schemas = {f"schemas/{_tag(message)}.json": _json(schema(message)) for message in MESSAGES}
     return {"settings.md": settings(), "metrics.md": metrics_page(), "asyncapi.json": _json(asyncapi()), **schemas}
 
 
 def settings() -> str:
-    """The settings, section by section, as Markdown."""
+    """Return the settings as Markdown, section by section."""
     lines = [
-        _MADE,
+        _GENERATED,
         "",
         "# Settings",
         "",
-        "Every setting is an environment variable. Secrets may be files instead: a folder named by "
-        f"`{SECRETS_DIR_VARIABLE}` holds a file for each, named like the variable. `tagpulse config show` tells what "
-        "is in force and where it comes from, `tagpulse config validate` names every fault.",
+        "Every setting is an environment variable. Secrets can also be files: put each into a file with the name of "
+        f"its variable, in the folder named by `{SECRETS_DIR_VARIABLE}`. `tagpulse config show` shows the effective "
+        "values and where they come from; `tagpulse config validate` reports every error.",
     ]
     section = None
     for name, variable in variables().items():
@@ -66,17 +66,17 @@ def settings() -> str:
                 f"## {section}",
                 "",
                 *_section_text(section),
-                "| variable | default | what it is |",
+                "| variable | default | description |",
                 "|---|---|---|",
             ]
-        lines.append(f"| `{name}` | {_default(variable)} | {_cell(_meaning(variable))} |")
+        lines.append(f"| `{name}` | {_default(variable)} | {_cell(_description(variable))} |")
     return "\n".join(lines) + "\n"
 
 
 def _section_text(section: str) -> list[str]:
     kind = Settings.model_fields[section].annotation
-    told = isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__doc__
-    return [inspect.cleandoc(told), ""] if told else []
+    text = isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__doc__
+    return [inspect.cleandoc(text), ""] if text else []
 
 
 def _default(variable: Variable) -> str:
@@ -84,28 +84,27 @@ def _default(variable: Variable) -> str:
     return "" if value in (None, ()) else f"`{json.dumps(value) if isinstance(value, bool) else value}`"
 
 
-def _meaning(variable: Variable) -> str:
+def _description(variable: Variable) -> str:
     kind = variable.field.annotation
     choices = ", ".join(f"`{choice}`" for choice in get_args(kind)) if get_origin(kind) is Literal else ""
     return f"{variable.field.description} ({choices})" if choices else str(variable.field.description)
 
 
 def metrics_page() -> str:
-    """The metrics as Markdown."""
+    """Return the metrics as Markdown."""
     rows = [
         f"| `{_exposed_name(metric)}` | {metric._type} | {_labels(metric)} | {_cell(metric._documentation)} |"
         for metric in vars(metrics).values()
         if isinstance(metric, MetricWrapperBase)
     ]
     intro = [
-        "Every process serves its metrics on `/metrics` of the address in `TAGPULSE_METRICS__HOST` and "
-        "`TAGPULSE_METRICS__PORT`, each with the label `run` (`live`, or the name of a replay) beside those below. "
-        "Counters add up over any number of workers. Where a label could grow with the feed, "
-        f"only bounded names have a value of their own and the rest are `{metrics.OTHER}`.",
+        "Every process serves its metrics under `/metrics` on the address set by `TAGPULSE_METRICS__HOST` and "
+        "`TAGPULSE_METRICS__PORT`. In addition to the labels below, every metric has the label `run` (`live`, or the "
+        "name of a replay). Counters can be summed over any number of workers. The values of labels that depend on the "
+        f"feed are limited in number; all others are reported as `{metrics.OTHER}`.",
     ]
-    return "\n".join(
-        [_MADE, "", "# Metrics", "", *intro, "", "| name | kind | labels | why |", "|---|---|---|---|", *rows, ""]
-    )
+    head = ["| name | type | labels | description |", "|---|---|---|---|"]
+    return "\n".join([_GENERATED, "", "# Metrics", "", *intro, "", *head, *rows, ""])
 
 
 def _exposed_name(metric: MetricWrapperBase) -> str:
@@ -117,31 +116,31 @@ def _labels(metric: MetricWrapperBase) -> str:
 
 
 def schema(message: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON Schema of a message. Fields that it does not name are allowed: later versions may add some."""
+    """Return the JSON Schema of a message; it allows further fields, since later versions may add some."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(message)}
 
 
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI 3 document: topics, keys, headers, messages, and who sends and receives them."""
+    """Return the AsyncAPI 3 document: topics, keys, headers and messages, with their senders and receivers."""
     names, kafka = TopicsSettings(), KafkaSettings()
     _, schemas = msgspec.json.schema_components(MESSAGES, ref_template="#/components/schemas/{name}")
     channels: dict[str, tuple[str, str, Messages]] = {
-        "raw": (names.raw, "Posts and deletions as the sources gave them.", (Post, Deletion)),
-        "enriched": (names.enriched, "Posts with what the model read in them.", (EnrichedPost, Deletion)),
+        "raw": (names.raw, "Posts and deletions as received from the sources.", (Post, Deletion)),
+        "enriched": (names.enriched, "Posts with the labels of the model, and deletions.", (EnrichedPost, Deletion)),
         "dead": (
             names.dead,
-            f"Records that could not be handled: {', '.join(REASONS)}; and what became of them.",
+            f"Records that could not be processed ({', '.join(REASONS)}), and what was done with them.",
             (DeadLetter, DeadLetterOutcome),
         ),
         "minutes": (
             names.minutes,
-            "Minutes of each hashtag, as far as each partition of the enriched posts holds them; one partition.",
+            "Minutes of each hashtag, counted separately for each partition of the enriched posts; one partition.",
             (PulseMinute,),
         ),
-        "alerts": (names.alerts, "Spikes as they open, grow and close; one partition.", (Spike,)),
+        "alerts": (names.alerts, "Spikes when they open, grow and close; one partition.", (Spike,)),
         "gaps": (
             names.gaps,
-            "Stretches that are missing: in the feed of a source, or of a topic whose records expired before they were read.",
+            "Gaps in the feed of a source, or in a topic whose records expired before they were read.",
             (Gap,),
         ),
     }
@@ -150,9 +149,9 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "tagpulse",
             "version": version("tagpulse"),
-            "description": "Posts of a live hashtag on their way through Kafka. The names of topics and groups are the "
-            "defaults of the settings. Records of one post share a key, and so a partition and an order; minutes and "
-            "spikes have their hashtag for a key.",
+            "description": "The messages of tagpulse, which watches the mood of a live hashtag. The names of topics "
+            "and groups are those of the default settings. Records of the same post share a key, so that they are in "
+            "the same partition and in order; the key of minutes and spikes is their hashtag.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -174,52 +173,76 @@ def asyncapi() -> dict[str, Any]:
             for name, (address, description, messages) in channels.items()
         },
         "operations": {
-            "produce": _operation("send", "raw", (Post, Deletion), "tagpulse produce: a source into Kafka."),
+            "produce": _operation(
+                "send", "raw", (Post, Deletion), "`tagpulse produce` sends the contents of a source."
+            ),
             "produceGaps": _operation(
-                "send", "gaps", (Gap,), "tagpulse produce: what a network could not give any more."
+                "send", "gaps", (Gap,), "`tagpulse produce` reports what a network no longer provides."
             ),
             "workerGaps": _operation(
-                "send", "gaps", (Gap,), "Workers of the live run: records that retention deleted before they were read."
+                "send",
+                "gaps",
+                (Gap,),
+                "The workers of the live run report records that retention deleted before they were read.",
             ),
             "enrichReads": _operation(
-                "receive", "raw", (Post, Deletion), "tagpulse worker enrich reads.", f"{kafka.group_prefix}.enrich"
+                "receive",
+                "raw",
+                (Post, Deletion),
+                "`tagpulse worker enrich` reads the posts and deletions.",
+                f"{kafka.group_prefix}.enrich",
             ),
             "enrichWrites": _operation(
-                "send", "enriched", (EnrichedPost, Deletion), "tagpulse worker enrich writes; deletions pass through."
+                "send",
+                "enriched",
+                (EnrichedPost, Deletion),
+                "`tagpulse worker enrich` writes the enriched posts, and passes deletions through.",
             ),
-            "enrichRejects": _operation("send", "dead", (DeadLetter,), "What tagpulse worker enrich cannot handle."),
+            "enrichRejects": _operation(
+                "send", "dead", (DeadLetter,), "`tagpulse worker enrich` rejects records that it cannot process."
+            ),
             "storeReads": _operation(
                 "receive",
                 "enriched",
                 (EnrichedPost, Deletion),
-                "tagpulse worker store reads.",
+                "`tagpulse worker store` reads the posts and deletions to store.",
                 f"{kafka.group_prefix}.store-parquet",
             ),
-            "storeRejects": _operation("send", "dead", (DeadLetter,), "What tagpulse worker store cannot handle."),
+            "storeRejects": _operation(
+                "send", "dead", (DeadLetter,), "`tagpulse worker store` rejects records that it cannot process."
+            ),
             "watchReads": _operation(
                 "receive",
                 "enriched",
                 (EnrichedPost, Deletion),
-                "tagpulse worker watch reads.",
+                "`tagpulse worker watch` reads the posts and deletions to count.",
                 f"{kafka.group_prefix}.watch",
             ),
-            "watchWrites": _operation("send", "minutes", (PulseMinute,), "tagpulse worker watch makes minutes."),
+            "watchWrites": _operation("send", "minutes", (PulseMinute,), "`tagpulse worker watch` writes the minutes."),
             "watchReadsMinutes": _operation(
                 "receive",
                 "minutes",
                 (PulseMinute,),
-                "One tagpulse worker watch looks for spikes.",
+                "One of the `tagpulse worker watch` processes reads the minutes to detect spikes.",
                 f"{kafka.group_prefix}.watch",
             ),
-            "watchTells": _operation("send", "alerts", (Spike,), "It tells each turn of a spike once."),
+            "watchTells": _operation(
+                "send", "alerts", (Spike,), "`tagpulse worker watch` reports each change of a spike once."
+            ),
             "deadOutcomes": _operation(
-                "send", "dead", (DeadLetterOutcome,), "What tagpulse dead retry and drop did with a letter."
+                "send",
+                "dead",
+                (DeadLetterOutcome,),
+                "`tagpulse dead retry` and `tagpulse dead drop` record what they did with a dead letter.",
             ),
             "deadRetries": _operation(
-                "send", "raw", (Post, Deletion), "tagpulse dead retry sends records back where they came from."
+                "send", "raw", (Post, Deletion), "`tagpulse dead retry` sends raw records back to their topic."
             ),
             "deadRetriesEnriched": _operation(
-                "send", "enriched", (EnrichedPost, Deletion), "tagpulse dead retry sends records back, too."
+                "send",
+                "enriched",
+                (EnrichedPost, Deletion),
+                "`tagpulse dead retry` sends enriched records back to their topic.",
             ),
         },
         "components": {
@@ -230,7 +253,7 @@ def asyncapi() -> dict[str, Any]:
 
 
 def _draft_7(schema: Any) -> Any:
-    """The same schema in the draft that AsyncAPI reads: tuples were written otherwise in it."""
+    """Convert a schema to draft 7, which AsyncAPI uses and which has another notation for tuples."""
     if isinstance(schema, list):
         return [_draft_7(part) for part in schema]
     if not isinstance(schema, dict):
@@ -254,19 +277,19 @@ def _operation(action: str, channel: str, messages: Messages, summary: str, grou
 def _message(message: type[msgspec.Struct]) -> dict[str, Any]:
     key: dict[str, Any] = {"type": "string", "pattern": "^[^\\s:]+:", "description": "source:id"}
     headers: dict[str, Any] = {
-        VERSION_HEADER: {"const": str(SCHEMA_VERSION), "description": "The version of the schema; without it, 1."}
+        VERSION_HEADER: {"const": str(SCHEMA_VERSION), "description": "Version of the schema; 1 if absent."}
     }
     if message in (DeadLetter, DeadLetterOutcome):
-        key = {"type": ["string", "null"], "description": "the key of the record that failed"}
+        key = {"type": ["string", "null"], "description": "key of the record that failed"}
     if message in (PulseMinute, Spike):
-        key = {"type": "string", "description": "the hashtag"}
+        key = {"type": "string", "description": "hashtag"}
     if message is Gap:
         key = {"type": "string", "description": "source"}
     if message in (Post, Deletion, EnrichedPost):
         headers[ATTEMPTS_HEADER] = {
             "type": "string",
             "pattern": "^[0-9]+$",
-            "description": "How often it failed before.",
+            "description": "Number of earlier attempts that failed.",
         }
     return {
         "name": _tag(message),
@@ -292,7 +315,7 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _unindented(document: Any) -> Any:
-    """The document with its docstrings as Python 3.13 and newer keep them: earlier ones leave the indentation in."""
+    """Remove the indentation from docstrings, which Python before 3.13 keeps."""
     if isinstance(document, list):
         return [_unindented(part) for part in document]
     if not isinstance(document, dict):
@@ -304,7 +327,7 @@ def _unindented(document: Any) -> Any:
 
 
 def write(folder: Path) -> None:
-    """Writes every page below a folder, and removes schemas of messages that are no more."""
+    """Write every page below a folder, and remove the schemas of messages that no longer exist."""
     wanted = pages()
     for stale in {str(path.relative_to(folder)) for path in folder.glob("schemas/*.json")} - wanted.keys():
         (folder / stale).unlink()

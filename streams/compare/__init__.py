@@ -1,4 +1,4 @@
-"""Two runs of the same posts against each other: which labels flipped, how far they agree, what moved the numbers."""
+"""Compares two runs of the same posts: which labels flipped, how far the runs agree, and what moved the numbers."""
 
 from streams.compare.assembly import compare
 from streams.compare.comparison import ComparedPosts, Comparison

@@ -1,4 +1,4 @@
-"""Two runs of the lake, compared: what is read, put together with what is measured."""
+"""Assembles the comparison of two runs from the counts in the lake and the measures computed from them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from streams.compare.reading import Pairs, read_pairs
 from streams.contracts import SENTIMENTS
 
 MAX_LABELS = 12
-"""So many labels have a row and a column of their own in a matrix."""
+"""Maximum number of labels with a row and a column of their own in a matrix."""
 
 _YES, _NO = "yes", "no"
 _ANSWERS = {_YES, _NO}
@@ -36,18 +36,28 @@ _ANSWERS = {_YES, _NO}
 def compare(
     lake: Path | str, run_a: str, run_b: str, selection: ComparedPosts | None = None, *, changed_posts: int = 20
 ) -> Comparison:
-    """Compares run B with run A. Raises BadInput for a run that is not in the lake.
+    """Compare run B with run A.
 
-    The posts are joined by source and id; each run has the newest version of a post. Labels are compared where both runs
+    The posts are joined by source and id, in the newest version of each run. Labels are compared only where both runs
     have the same text.
+
+    Args:
+        lake: The lake that contains both runs.
+        run_a: `live`, or the name of a replay.
+        run_b: The run to compare with it.
+        selection: The posts to compare; all by default.
+        changed_posts: Maximum number of changed posts to return.
+
+    Raises:
+        BadInput: A run is not in the lake, or the lake cannot be read.
     """
-    chosen = selection or ComparedPosts()
-    with read_pairs(lake, run_a, run_b, chosen) as pairs:
+    selected = selection or ComparedPosts()
+    with read_pairs(lake, run_a, run_b, selected) as pairs:
         a, b, overlap = pairs.run(run_a, "a"), pairs.run(run_b, "b"), pairs.overlap()
         return Comparison(
             a=a,
             b=b,
-            selection=chosen,
+            selection=selected,
             overlap=overlap,
             warnings=tuple(_warnings(a, b, overlap)),
             sentiment=_sentiment(pairs),
@@ -62,19 +72,19 @@ def compare(
 
 
 def _warnings(a: ComparedRun, b: ComparedRun, overlap: Overlap) -> list[str]:
-    found = [
-        f"run {run.name} was made by {len(run.models)} models: its labels are no single model's"
+    warnings = [
+        f"run {run.name} was made by {len(run.models)} models, so its labels are not those of a single model"
         for run in (a, b)
         if len(run.models) > 1
     ]
     if not overlap.same_text:
-        found.append("the runs share no post with the same text: no labels can be compared")
+        warnings.append("the runs share no posts with the same text, so no labels can be compared")
     elif overlap.edited:
-        found.append(
-            f"{overlap.edited:,} posts have another text in each run: their labels are not compared, "
-            "and in the daily numbers they stand apart"
+        warnings.append(
+            f"{overlap.edited:,} posts have a different text in each run; their labels are not compared, "
+            "and the daily numbers list them separately"
         )
-    return found
+    return warnings
 
 
 def _sentiment(pairs: Pairs) -> SentimentComparison:
@@ -120,24 +130,27 @@ def _topics(pairs: Pairs, posts: int) -> Topics:
 
 
 def _as_answers(cells: dict[tuple[bool, bool], int], posts: int) -> dict[tuple[str, str], int]:
-    found = {(_YES, _YES): cells.get((True, True), 0)}
-    found[_YES, _NO], found[_NO, _YES] = cells.get((True, False), 0), cells.get((False, True), 0)
-    return found | {(_NO, _NO): posts - sum(found.values())}
+    table = {(_YES, _YES): cells.get((True, True), 0)}
+    table[_YES, _NO], table[_NO, _YES] = cells.get((True, False), 0), cells.get((False, True), 0)
+    return table | {(_NO, _NO): posts - sum(table.values())}
 
 
 def _mean_interval(
     pairs: Pairs, tables: Mapping[str, Counts], posts: int, mean: float | None
 ) -> tuple[float, float] | None:
-    """A post's influence on the mean is the mean of its influences on each topic's kappa; their spread over all posts
-    gives the error of the mean, whatever the topics have to do with each other."""
+    """Return the 95 % interval of the mean kappa of the topics; None if the mean is undefined or 1.
+
+    The influence of a post on the mean is the mean of its influences on the kappa of each topic. The variance of these
+    influences over all posts gives the standard error of the mean, even if the topics are correlated.
+    """
     if mean is None or mean == 1:
         return None
-    valued = {topic: table for topic, table in tables.items() if kappa(table) is not None}
+    defined = {topic: table for topic, table in tables.items() if kappa(table) is not None}
     weights = {}
-    for topic, table in valued.items():
+    for topic, table in defined.items():
         each = influences(table, _ANSWERS)
         for a, b in ((_YES, _YES), (_YES, _NO), (_NO, _YES)):
-            weights[topic, a == _YES, b == _YES] = (each[a, b] - each[_NO, _NO]) / len(valued)
+            weights[topic, a == _YES, b == _YES] = (each[a, b] - each[_NO, _NO]) / len(defined)
     return around(mean, sqrt(pairs.topic_variance(weights) / posts))
 
 

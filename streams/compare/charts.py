@@ -1,4 +1,4 @@
-"""The plots of the page, as HTML tables and inline SVG in percent, so that they fit any width and need no script."""
+"""The charts of the page, as HTML tables and inline SVG; they use percentages to fit any width and need no scripts."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from math import ceil
 from streams.compare import words
 from streams.compare.comparison import Agreement, Change, Matrix, TopicChange
 
-_STEERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
-"""What turns the direction of writing."""
-_STRONGEST = 0.6  # of a cell's colour: the number on it stays readable in light and dark
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+"""Characters that change the direction of text."""
+_MAX_OPACITY = 0.6  # of a cell's colour, so that the number on it stays readable in light and dark mode
 _SCALE_STEP = 0.05
 
 
 def safe(text: str) -> str:
-    """Text of anybody as HTML: it is shown, and can do nothing. Controls and what turns the direction of writing are
-    written as escapes."""
+    """Escape untrusted text for HTML, including control characters and those that change the direction of text."""
     shown = (
         character.encode("unicode_escape", "replace").decode()
-        if character in _STEERS or (unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t")
+        if character in _BIDI_CONTROLS or (unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t")
         else character
         for character in text
     )
@@ -29,7 +28,7 @@ def safe(text: str) -> str:
 
 
 def heat_map(matrix: Matrix, title: str) -> str:
-    """A matrix as a table: rows A, columns B; each cell's colour is its share of its row."""
+    """Return a matrix as a table with A in rows and B in columns; the colour of a cell shows its share of the row."""
     head = "".join(f'<th scope="col"><bdi>{safe(words.label(label))}</bdi></th>' for label in matrix.labels)
     rows = "".join(
         f'<tr><th scope="row"><bdi>{safe(words.label(label))}</bdi></th>{_cells(i, counts)}</tr>'
@@ -39,7 +38,8 @@ def heat_map(matrix: Matrix, title: str) -> str:
         f'<figure><div class="scroll"><table aria-label="{safe(title)}">'
         f'<thead><tr><th><span class="a">A</span> ↓ <span class="b">B</span> →</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
-        "<figcaption>Posts, and their share of the row. Blue: the same label in both runs; orange: flips.</figcaption></figure>"
+        "<figcaption>Number of posts and their share of the row. Blue: same label in both runs; orange: flipped labels."
+        "</figcaption></figure>"
     )
 
 
@@ -48,26 +48,26 @@ def _cells(row: int, counts: tuple[int, ...]) -> str:
     shown = []
     for column, count in enumerate(counts):
         share = count / total if total else 0.0
-        colour = f"rgb(var(--{'same' if column == row else 'flip'}) / {share * _STRONGEST:.3f})"
+        colour = f"rgb(var(--{'same' if column == row else 'flip'}) / {share * _MAX_OPACITY:.3f})"
         small = f"<small>{words.percent(share)}</small>" if count else ""
         shown.append(f'<td style="background:{colour}">{count:,}{small}</td>')
     return "".join(shown)
 
 
 def agreement_bars(rows: Iterable[tuple[str, Agreement]]) -> str:
-    """Bars of agreement from 0 to 100 %, each with its interval, its kappa and its number of posts."""
+    """Return bars of the agreement from 0 to 100 %, each with its interval, kappa and number of posts."""
     shown = []
-    for name, found in rows:
-        bar = f'<rect class="bar" width="{_at(found.share or 0)}" height="16" y="2"/>'
-        if found.interval:
-            low, high = map(_at, found.interval)
+    for name, agreement in rows:
+        bar = f'<rect class="bar" width="{_percent(agreement.share or 0)}" height="16" y="2"/>'
+        if agreement.interval:
+            low, high = map(_percent, agreement.interval)
             bar += f'<line class="whisker" x1="{low}" x2="{high}" y1="10" y2="10"/>'
-        told = f"{words.percent(found.share)} · kappa {words.number(found.kappa)}"
-        told += f" ({words.numbers(found.kappa_interval)})" if found.kappa_interval else ""
+        text = f"{words.percent(agreement.share)} · kappa {words.number(agreement.kappa)}"
+        text += f" ({words.numbers(agreement.kappa_interval)})" if agreement.kappa_interval else ""
         shown.append(
             f"<span><bdi>{safe(name)}</bdi></span>"
-            f'<svg height="20" role="img" aria-label="{safe(name)}: {told}">{_track()}{bar}</svg>'
-            f"<span>{told} · {words.size(found)}</span>"
+            f'<svg height="20" role="img" aria-label="{safe(name)}: {text}">{_track()}{bar}</svg>'
+            f"<span>{text} · {words.size(agreement)}</span>"
         )
     return (
         f'<figure><div class="bars">{"".join(shown)}</div>'
@@ -76,28 +76,28 @@ def agreement_bars(rows: Iterable[tuple[str, Agreement]]) -> str:
 
 
 def topic_bars(topics: Iterable[TopicChange]) -> str:
-    """For each topic, of the posts that have it in either run: kept, lost, gained."""
+    """Return a bar for each topic, which divides the posts that have it in either run into kept, lost and gained."""
     shown = []
     for each in topics:
         total = each.kept + each.lost + each.gained
-        parts, begin = "", 0.0
+        parts, start = "", 0.0
         for kind, count in (("bar", each.kept), ("lost", each.lost), ("gained", each.gained)):
-            parts += f'<rect class="{kind}" x="{_at(begin)}" width="{_at(count / total)}" height="16" y="2"/>'
-            begin += count / total
-        told = f"kept {each.kept:,} · lost {each.lost:,} · gained {each.gained:,}"
+            parts += f'<rect class="{kind}" x="{_percent(start)}" width="{_percent(count / total)}" height="16" y="2"/>'
+            start += count / total
+        text = f"kept {each.kept:,} · lost {each.lost:,} · gained {each.gained:,}"
         shown.append(
             f"<span><bdi>{safe(each.topic)}</bdi></span>"
-            f'<svg height="20" role="img" aria-label="{safe(each.topic)}: {told}">{parts}</svg>'
-            f"<span>{told} · kappa {words.number(each.kappa)}</span>"
+            f'<svg height="20" role="img" aria-label="{safe(each.topic)}: {text}">{parts}</svg>'
+            f"<span>{text} · kappa {words.number(each.kappa)}</span>"
         )
     return (
         f'<figure><div class="bars">{"".join(shown)}</div>'
-        "<figcaption>Blue: both runs give the topic; dark orange: only A; light orange: only B.</figcaption></figure>"
+        "<figcaption>Blue: both runs assign the topic; dark orange: only A; light orange: only B.</figcaption></figure>"
     )
 
 
 def dumbbells(changes: tuple[Change, ...], kind: str) -> str:
-    """The share of negative posts before (A) and after (B), a row a day and group, with the causes in words."""
+    """Return the share of negative posts in A and B, one row per day and group, with the causes of the difference."""
     shares = [share for change in changes for share in (change.share_a, change.share_b) if share is not None]
     top = max(_SCALE_STEP, ceil(max(shares, default=0.0) / _SCALE_STEP) * _SCALE_STEP)
     rows = "".join(_dumbbell(change, kind, top) for change in changes)
@@ -111,8 +111,8 @@ def _dumbbell(change: Change, kind: str, top: float) -> str:
     ends = [(side, share / top) for side, share in (("a", change.share_a), ("b", change.share_b)) if share is not None]
     marks = _track(y=9, height=2)
     if len(ends) == 2:
-        marks += f'<line class="moved" x1="{_at(ends[0][1])}" x2="{_at(ends[1][1])}" y1="10" y2="10"/>'
-    marks += "".join(f'<circle class="dot-{side}" cx="{_at(at)}" cy="10" r="6"/>' for side, at in ends)
+        marks += f'<line class="moved" x1="{_percent(ends[0][1])}" x2="{_percent(ends[1][1])}" y1="10" y2="10"/>'
+    marks += "".join(f'<circle class="dot-{side}" cx="{_percent(end)}" cy="10" r="6"/>' for side, end in ends)
     name = safe(words.group(change, kind))
     numbers = (
         f"{words.percent(change.share_a)} of {change.posts_a:,} → {words.percent(change.share_b)} of {change.posts_b:,}"
@@ -129,5 +129,5 @@ def _track(y: int = 2, height: int = 16) -> str:
     return f'<rect class="track" width="100%" height="{height}" y="{y}"/>'
 
 
-def _at(share: float) -> str:
+def _percent(share: float) -> str:
     return f"{share * 100:.2f}%"

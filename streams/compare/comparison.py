@@ -1,7 +1,7 @@
-"""What `tagpulse compare --json` writes: one object, a `Comparison`, whose keys are the fields below.
+"""The output of `tagpulse compare --json`: one object, a `Comparison`, whose keys are the fields below.
 
-Shares, effects, agreements and probabilities are from 0 to 1 (effects and kappa from -1 to 1); intervals are two numbers
-at 95 % confidence; null is a value that does not exist, such as the share of no posts. Later versions only add fields.
+Shares, agreements and probabilities are from 0 to 1, effects and kappas from -1 to 1. Intervals are two numbers at 95 %
+confidence. A value is null if it is undefined, such as a share when there are no posts. Later versions only add fields.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import msgspec
 from streams.compare.kappa import Interval
 
 FEW = 50
-"""Below this many posts a measure is marked `few`: its interval is a rough one."""
+"""With fewer posts than this, a measure is marked `few`, since its interval is only approximate."""
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all parts."""
+    """Base class of the parts of a comparison."""
 
 
 class ComparedPosts(_Part, frozen=True, kw_only=True):
-    """What was compared: posts of event time from `since` (included) to `until` (excluded), with the hashtag."""
+    """The selection of posts: event time from `since` (inclusive) to `until` (exclusive), and a hashtag."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -29,7 +29,7 @@ class ComparedPosts(_Part, frozen=True, kw_only=True):
 
 
 class Model(_Part, frozen=True, kw_only=True):
-    """A model and how many posts of the run it enriched."""
+    """A model, and the number of posts of the run that it enriched."""
 
     name: str
     version: str
@@ -39,7 +39,7 @@ class Model(_Part, frozen=True, kw_only=True):
 
 
 class ComparedRun(_Part, frozen=True, kw_only=True):
-    """A run and its models, the one of most posts first."""
+    """A run and its models, the one with the most posts first."""
 
     name: str
     posts: int
@@ -47,7 +47,11 @@ class ComparedRun(_Part, frozen=True, kw_only=True):
 
 
 class Overlap(_Part, frozen=True, kw_only=True):
-    """Posts by source and id. The labels of `same_text` are compared; `edited` ones have another text in each run."""
+    """Number of posts in both runs and in only one of them, matched by source and id.
+
+    Those in both runs are either `same_text`, whose labels are compared, or `edited`, with a different text in each
+    run.
+    """
 
     both: int
     same_text: int
@@ -57,8 +61,11 @@ class Overlap(_Part, frozen=True, kw_only=True):
 
 
 class Agreement(_Part, frozen=True, kw_only=True):
-    """How often the runs gave the same label, with Wilson's interval, and Cohen's kappa with that of Fleiss, Cohen and
-    Everitt. Kappa is null when every post has the same one label, its interval also when all labels agree."""
+    """Share of posts with the same label in both runs, with Wilson's interval, and Cohen's kappa.
+
+    The interval of kappa is that of Fleiss, Cohen and Everitt. Kappa is null if all posts have one and the same label;
+    its interval is null also if all labels agree.
+    """
 
     posts: int
     agreed: int
@@ -77,28 +84,34 @@ class Matrix(_Part, frozen=True, kw_only=True):
 
 
 class LabelComparison(_Part, frozen=True, kw_only=True):
-    """A task with one label a post. The agreement is that of all labels, also where the matrix has them as `other`."""
+    """Comparison of a task with one label per post.
+
+    The agreement takes all labels into account, even those that the matrix combines as `other`.
+    """
 
     matrix: Matrix
     agreement: Agreement
 
 
 class LanguageAgreement(_Part, frozen=True, kw_only=True):
-    """Agreement on the sentiment of the posts that A holds to be in a language."""
+    """Agreement on the sentiment of the posts that are in this language according to A."""
 
     language: str
     agreement: Agreement
 
 
 class SentimentComparison(LabelComparison, frozen=True, kw_only=True):
-    """The labels, by language too (most posts first), and the mean total variation distance of the probabilities."""
+    """Comparison of the sentiment, overall and by language (most posts first).
+
+    `mean_distance` is the mean total variation distance of the probabilities.
+    """
 
     by_language: tuple[LanguageAgreement, ...]
     mean_distance: float | None
 
 
 class TopicChange(_Part, frozen=True, kw_only=True):
-    """How many posts kept a topic, lost it (A has it, B not) and gained it."""
+    """Number of posts that kept a topic, lost it (only A has it) or gained it (only B has it)."""
 
     topic: str
     kept: int
@@ -109,8 +122,11 @@ class TopicChange(_Part, frozen=True, kw_only=True):
 
 
 class Topics(_Part, frozen=True, kw_only=True):
-    """A task with any number of labels a post: `agreed` posts have the same set in both runs; `mean_kappa` is the mean
-    of the topics' kappas, as far as they have a value, with an interval that heeds that a post counts for all topics."""
+    """Comparison of a task with any number of labels per post.
+
+    `agreed` is the number of posts with the same set of topics in both runs. `mean_kappa` is the mean of the defined
+    kappas of the topics; its interval takes into account that every post counts for all topics.
+    """
 
     posts: int
     agreed: int
@@ -120,11 +136,14 @@ class Topics(_Part, frozen=True, kw_only=True):
 
 
 class Cause(_Part, frozen=True, kw_only=True):
-    """A part of a difference: `posts` of a kind move the share of negative posts by `effect`.
+    """Part of a difference: `posts` posts of a kind changed the share of negative posts by `effect`.
 
-    Kinds: `neutral_to_negative` and the like, flips of posts with the same text; `edited`, flips of posts with another
-    text in each run; `moved_out` and `moved_in`, posts that A or B alone has in this group, though both runs have them
-    (another language, or an edited hashtag); `only_a` and `only_b`, posts that only this run has.
+    The kinds are:
+        neutral_to_negative and similar: Posts with the same text whose label flipped.
+        edited: Posts with a different text in each run whose label flipped.
+        moved_out, moved_in: Posts in both runs that are in this group only in A or only in B, because of another
+            language or an edited hashtag.
+        only_a, only_b: Posts that are only in this run.
     """
 
     kind: str
@@ -133,9 +152,12 @@ class Cause(_Part, frozen=True, kw_only=True):
 
 
 class Change(_Part, frozen=True, kw_only=True):
-    """The share of negative posts of one day (UTC) in one group. `difference` is that of B less that of A, and the sum of
-    the effects of its causes; null, and without causes, where a run has no post in the group. `group` is the hashtag
-    or language: "" for posts without hashtag, and for all posts of the day. `few`: neither run has many posts in it."""
+    """Change in the share of negative posts of one day (UTC) and group.
+
+    `group` is the hashtag or language, and "" for posts without a hashtag and for all posts of the day. `difference` is
+    the share in B minus that in A, and equals the sum of the effects of the causes; if a run has no posts in the group,
+    it is null and there are no causes. `few` means that neither run has many posts in the group.
+    """
 
     day: date
     group: str
@@ -151,8 +173,10 @@ class Change(_Part, frozen=True, kw_only=True):
 
 
 class Daily(_Part, frozen=True, kw_only=True):
-    """What moved the daily numbers, each list by the size of the difference, groups of few posts after the others. Hashtags are
-    the most frequent ones."""
+    """Changes in the daily numbers overall, for the most frequent hashtags, and by language.
+
+    Each list starts with the largest difference; groups with few posts come last.
+    """
 
     all: tuple[Change, ...]
     hashtags: tuple[Change, ...]
@@ -160,7 +184,7 @@ class Daily(_Part, frozen=True, kw_only=True):
 
 
 class PostLabels(_Part, frozen=True, kw_only=True):
-    """What a run made of a post."""
+    """The labels that a run gave to a post."""
 
     language: str
     sentiment: str
@@ -170,8 +194,11 @@ class PostLabels(_Part, frozen=True, kw_only=True):
 
 
 class ChangedPost(_Part, frozen=True, kw_only=True):
-    """A post with the same text in both runs. `distance` is the total variation distance of the probabilities of the
-    three sentiments: half the sum of the absolute differences, 0 for equal ones, 1 for opposite certainties."""
+    """A post with the same text in both runs.
+
+    `distance` is the total variation distance of the probabilities of the three sentiments, i.e. half the sum of the
+    absolute differences: 0 if they are equal, 1 if each run is certain of a different sentiment.
+    """
 
     source: str
     id: str
@@ -183,7 +210,7 @@ class ChangedPost(_Part, frozen=True, kw_only=True):
 
 
 class Comparison(_Part, frozen=True, kw_only=True):
-    """Two runs, B against A."""
+    """The comparison of run B with run A."""
 
     a: ComparedRun
     b: ComparedRun

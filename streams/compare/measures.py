@@ -1,4 +1,4 @@
-"""From counts to measures: matrices, agreement, and what a difference of two shares is made of."""
+"""Computes measures from counts: matrices, agreement, and the causes of a difference between two shares."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ OTHER = "other"
 NEGATIVE = "negative"
 
 Cell = tuple[str, str | None, str | None]
-"""How posts stand in a group: their state, and their sentiment in A and in B (None: not in this run's group).
+"""The state of posts in a group, and their sentiment in A and in B (None if they are not in the group in that run).
 
-States: `same` and `edited` for posts that both runs have in the group, `moved` for those that both runs have but only one
-in this group, `only` for those that only one run has.
+The state is `same` or `edited` for posts that are in the group in both runs, `moved` for posts in both runs that are in
+the group in only one of them, and `only` for posts that exist in only one run.
 """
 
 
 def agreement_of(pairs: Pairs) -> Agreement:
-    """How far two runs agree on one label a post."""
+    """Return the agreement of two runs on a task with one label per post."""
     posts = sum(pairs.values())
     agreed = sum(count for (a, b), count in pairs.items() if a == b)
     return Agreement(
@@ -36,31 +36,31 @@ def agreement_of(pairs: Pairs) -> Agreement:
 
 
 def most_frequent(pairs: Pairs, limit: int) -> list[str]:
-    """The labels that stand most often in either run."""
-    often: Counter[str] = Counter()
+    """Return the most frequent labels of both runs together."""
+    frequency: Counter[str] = Counter()
     for (a, b), count in pairs.items():
-        often.update({a: count})
-        often.update({b: count})
-    return sorted(often, key=lambda label: (-often[label], label))[:limit]
+        frequency.update({a: count})
+        frequency.update({b: count})
+    return sorted(frequency, key=lambda label: (-frequency[label], label))[:limit]
 
 
 def matrix_of(pairs: Pairs, labels: Iterable[str]) -> Matrix:
-    """The counts of these labels in this order, and of all others together as `other` if there are any."""
+    """Return the matrix of these labels, in this order; any other labels are combined as `other`."""
     named = tuple(labels)
-    lumped: Counter[tuple[str, str]] = Counter()
+    combined: Counter[tuple[str, str]] = Counter()
     for (a, b), count in pairs.items():
-        lumped[a if a in named else OTHER, b if b in named else OTHER] += count
-    if OTHER not in named and any(OTHER in pair for pair in lumped):
+        combined[a if a in named else OTHER, b if b in named else OTHER] += count
+    if OTHER not in named and any(OTHER in pair for pair in combined):
         named = (*named, OTHER)
-    return Matrix(labels=named, counts=tuple(tuple(lumped[a, b] for b in named) for a in named))
+    return Matrix(labels=named, counts=tuple(tuple(combined[a, b] for b in named) for a in named))
 
 
 def explain(day: date, group: str, cells: Mapping[Cell, int]) -> Change:
-    """The change of the share of negative posts in a group, and its causes; their effects sum up to the difference.
+    """Return the change in the share of negative posts in a group, and its causes, whose effects add up to it.
 
-    With p and q the shares of negative in A and in B among the posts that both runs have in the group, the difference is
-    q - p, which flips make up, and what the other posts add: those of A pull its share from p, those of B from q. Where
-    the runs share no post, p and q count as 0.
+    Let p and q be the shares of negative posts in A and B among the posts that are in the group in both runs (0 if
+    there are none). The difference consists of q - p, which is due to flips, and of the effects of the other posts:
+    those only in A move its share away from p, those only in B move its share away from q.
     """
     posts_a = sum(count for (_, a, _), count in cells.items() if a is not None)
     posts_b = sum(count for (_, _, b), count in cells.items() if b is not None)
@@ -111,8 +111,11 @@ def _causes(cells: Mapping[Cell, int], posts_a: int, posts_b: int) -> tuple[Caus
 
 
 def by_size(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """The greatest difference first; then groups of few posts, whose shares move by chance; what cannot be compared is
-    the last of each."""
+    """Sort the changes by the size of the difference, largest first.
+
+    Groups with few posts, whose shares vary by chance, follow the others. Among each, changes without a difference come
+    last.
+    """
 
     def order(change: Change) -> tuple[bool, float, int, date, str]:
         size = -1.0 if change.difference is None else abs(change.difference)

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file: no scripts, nothing from elsewhere, and what came from posts can do nothing."""
+"""A comparison as a self-contained HTML file without scripts, in which the contents of posts are escaped."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from streams.compare.charts import agreement_bars, dumbbells, heat_map, safe, to
 from streams.compare.comparison import Change, ChangedPost, ComparedRun, Comparison
 from streams.compare.style import CSS
 
-# A page that holds texts of anybody may load and run nothing, even if something should slip through.
+# The page contains untrusted text. It may load and run nothing, even if some of that text were not escaped.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def as_page(comparison: Comparison, rows: int) -> str:
-    """The page, with at most `rows` rows of days and of posts in each list."""
+    """Return the page, with at most `rows` days or posts in each list."""
     title = safe(f"{comparison.a.name} against {comparison.b.name}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -44,7 +44,7 @@ def _sections(found: Comparison, rows: int) -> Iterator[str]:
     if len(found.campaign.matrix.labels) > 1:
         yield f"<h2>Campaign topic</h2>{heat_map(found.campaign.matrix, 'campaign topic in A and B')}"
     yield (
-        "<h2>What moved the daily numbers</h2><p>The share of negative posts, greatest difference first. "
+        "<h2>What moved the daily numbers</h2><p>The share of negative posts, largest difference first. "
         "The causes add up to the difference (pp: percentage points).</p>"
     )
     yield _daily("By day", "all", found.daily.all, rows)
@@ -52,29 +52,29 @@ def _sections(found: Comparison, rows: int) -> Iterator[str]:
     yield _daily("By day and language", "languages", found.daily.languages, rows)
     yield (
         "<h2>The posts that changed most</h2><p>By the total variation distance of the probabilities of "
-        "negative / neutral / positive: 0 is no change, 1 the opposite certainty.</p>"
+        "negative / neutral / positive: 0 means no change, 1 that each run is certain of a different sentiment.</p>"
         + ("".join(map(_post, found.changed[:rows])) or "<p>None.</p>")
     )
 
 
 def _tiles(found: Comparison) -> str:
     sentiment, language, topics = found.sentiment, found.language.agreement, found.topics
-    greatest = next((change for change in found.daily.all if change.difference is not None), None)
+    largest = next((change for change in found.daily.all if change.difference is not None), None)
     tiles = [
         (f"{found.overlap.same_text:,}", "posts compared", f"of {found.a.posts:,} in A and {found.b.posts:,} in B"),
         (words.percent(sentiment.agreement.share), "same sentiment", words.percents(sentiment.agreement.interval)),
         (
             words.number(sentiment.agreement.kappa),
-            "kappa of the sentiment",
+            "sentiment kappa",
             words.numbers(sentiment.agreement.kappa_interval),
         ),
         (words.percent(language.share), "same language", f"kappa {words.number(language.kappa)}"),
-        (words.number(topics.mean_kappa), "mean kappa of the topics", words.numbers(topics.mean_kappa_interval)),
-        (words.number(sentiment.mean_distance), "mean distance", "of the sentiments' probabilities"),
+        (words.number(topics.mean_kappa), "mean topic kappa", words.numbers(topics.mean_kappa_interval)),
+        (words.number(sentiment.mean_distance), "mean distance", "of the sentiment probabilities"),
     ]
-    if greatest is not None:
-        tiles.append((words.points(greatest.difference), "greatest move of a day", f"negative, {greatest.day}"))
-    shown = (f'<div class="tile"><b>{value}</b>{what}<span>{more}</span></div>' for value, what, more in tiles)
+    if largest is not None:
+        tiles.append((words.points(largest.difference), "largest daily change", f"negative, {largest.day}"))
+    shown = (f'<div class="tile"><b>{value}</b>{label}<span>{detail}</span></div>' for value, label, detail in tiles)
     return f'<div class="tiles">{"".join(shown)}</div>'
 
 

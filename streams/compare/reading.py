@@ -1,4 +1,4 @@
-"""Two runs of the lake side by side: DuckDB joins and counts, so that only counts and the top posts come to Python."""
+"""Reads two runs from the lake; DuckDB joins and counts them, so that Python sees only counts and the top posts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.errors import BadInput
 from streams.sinks.lake.query import connect
 
 MAX_HASHTAGS = 50
-"""So many hashtags have daily numbers: a share of two posts moves by half and says nothing."""
+"""Maximum number of hashtags with daily numbers; the shares of rarer ones, with a few posts, would be meaningless."""
 
 _SIDE = """
 select source, id, text, created_at, cast(created_at as date) as day,
@@ -28,7 +28,6 @@ from posts
 where run = ? and (?::timestamptz is null or created_at >= ?) and (?::timestamptz is null or created_at < ?)
     and (?::varchar is null or list_contains(hashtags, ?))
 """
-# as many columns of each run, and what they have in common
 _PAIRS = f"""
 create temp table pairs as
 with a as ({_SIDE}), b as ({_SIDE})
@@ -79,22 +78,22 @@ from (select *, unnest(list_distinct(topics_a || topics_b)) as topic from compar
 
 
 class Pairs:
-    """The posts of both runs, joined by source and id. Made by `read_pairs`."""
+    """The posts of both runs, joined by source and id; created by `read_pairs`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
     def run(self, name: str, side: str) -> ComparedRun:
-        """The run `name`, which is side `a` or `b`, with its models."""
-        found = self._rows(
+        """Return the run on side `a` or `b`, with its name and models."""
+        rows = self._rows(
             f"select model_{side}.name, model_{side}.version, model_{side}.runtime, model_{side}.precision, count(*) "  # noqa: S608
             f"from pairs where in_{side} group by all order by 5 desc, 1, 2, 3, 4"
         )
-        models = tuple(Model(name=n, version=v, runtime=r, precision=p, posts=count) for n, v, r, p, count in found)
+        models = tuple(Model(name=n, version=v, runtime=r, precision=p, posts=count) for n, v, r, p, count in rows)
         return ComparedRun(name=name, posts=sum(model.posts for model in models), models=models)
 
     def overlap(self) -> Overlap:
-        """How many posts the runs share."""
+        """Return how many posts are in both runs, and how many in only one."""
         ((both, edited, only_a, only_b),) = self._rows(
             "select count(*) filter (in_a and in_b), count(*) filter (in_a and in_b and edited), "
             "count(*) filter (not in_b), count(*) filter (not in_a) from pairs"
@@ -102,37 +101,43 @@ class Pairs:
         return Overlap(both=both, same_text=both - edited, edited=edited, only_a=only_a, only_b=only_b)
 
     def labels(self, column: str) -> dict[tuple[str, str], int]:
-        """How often A and B gave each pair of labels: `language` or `campaign`."""
-        question = f"select {column}_a, {column}_b, count(*) from compared group by all"  # noqa: S608
-        return {(a, b): count for a, b, count in self._rows(question)}
+        """Return the number of posts for each pair of labels in A and B; `column` is `language` or `campaign`."""
+        query = f"select {column}_a, {column}_b, count(*) from compared group by all"  # noqa: S608
+        return {(a, b): count for a, b, count in self._rows(query)}
 
     def sentiments(self) -> dict[str, dict[tuple[str, str], int]]:
-        """Pairs of sentiments by the language in A."""
-        found: dict[str, dict[tuple[str, str], int]] = {}
-        question = "select language_a, sentiment_a, sentiment_b, count(*) from compared group by all"
-        for language, a, b, count in self._rows(question):
-            found.setdefault(language, {})[a, b] = count
-        return found
+        """Return the number of posts for each pair of sentiments, by the language in A."""
+        counts: dict[str, dict[tuple[str, str], int]] = {}
+        query = "select language_a, sentiment_a, sentiment_b, count(*) from compared group by all"
+        for language, a, b, count in self._rows(query):
+            counts.setdefault(language, {})[a, b] = count
+        return counts
 
     def mean_distance(self) -> float | None:
-        """The mean total variation distance of the sentiments' probabilities."""
+        """Return the mean total variation distance of the sentiment probabilities; None if no posts are compared."""
         ((mean,),) = self._rows("select avg(distance) from compared")
         return None if mean is None else float(mean)
 
     def same_topics(self) -> int:
-        """How many posts have the same set of topics in both runs."""
+        """Return the number of posts with the same set of topics in both runs."""
         ((same,),) = self._rows("select count(*) from compared where topics_a = topics_b")
         return int(same)
 
     def topics(self) -> dict[str, dict[tuple[bool, bool], int]]:
-        """For each topic, how many posts have it in A and in B, of those that have it in either."""
-        found: dict[str, dict[tuple[bool, bool], int]] = {}
+        """Return, for each topic, how many posts have it in A and in B; posts that have it in neither are left out."""
+        counts: dict[str, dict[tuple[bool, bool], int]] = {}
         for topic, a, b, count in self._rows(_TOPIC_CELLS.format(columns="count(*)") + " group by all"):
-            found.setdefault(topic, {})[a, b] = count
-        return found
+            counts.setdefault(topic, {})[a, b] = count
+        return counts
 
     def topic_variance(self, weights: dict[tuple[str, bool, bool], float]) -> float:
-        """The variance over all posts of the sum of the weights that a post's topics have; no topic weighs 0."""
+        """Return the variance, over all posts, of the sum of the weights of a post's topics.
+
+        The sum is 0 for a post without topics.
+
+        Args:
+            weights: The weight of each topic, depending on whether the post has it in A and in B.
+        """
         self._connection.execute("create or replace temp table weights (topic varchar, a bool, b bool, weight double)")
         self._connection.executemany(
             "insert into weights values (?, ?, ?, ?)", [(*cell, weight) for cell, weight in weights.items()]
@@ -148,18 +153,18 @@ class Pairs:
         return max(0.0, float(square) - float(mean) ** 2)
 
     def cells(self, dimension: str) -> dict[tuple[date, str], dict[Cell, int]]:
-        """How the posts of each day stand in each group of a dimension: `all`, `language` or `hashtag`."""
+        """Return the counts of posts by day and group; `dimension` is `all`, `language` or `hashtag`."""
         keys = {
             f"keys_{side}": _KEYS.format(side=side, names=_GROUPS[dimension].format(side=side)) for side in ("a", "b")
         }
         where = _FREQUENT_HASHTAGS if dimension == "hashtag" else ""
-        found: dict[tuple[date, str], dict[Cell, int]] = {}
+        counts: dict[tuple[date, str], dict[Cell, int]] = {}
         for day, group, state, a, b, count in self._rows(_CELLS.format(**keys, where=where)):
-            found.setdefault((day, group), {})[state, a, b] = count
-        return found
+            counts.setdefault((day, group), {})[state, a, b] = count
+        return counts
 
     def changed(self, limit: int) -> tuple[ChangedPost, ...]:
-        """The posts whose probabilities differ most."""
+        """Return the posts whose sentiment probabilities differ most, at most `limit` of them."""
         rows = self._rows(
             "select source, id, created_at, text, distance, language_a, sentiment_a, negative_a, neutral_a, positive_a, "
             "language_b, sentiment_b, negative_b, neutral_b, positive_b from compared where distance > 0 "
@@ -173,46 +178,50 @@ class Pairs:
                 created_at=at,
                 text=text,
                 distance=distance,
-                a=_reading(ab[:5]),
-                b=_reading(ab[5:]),
+                a=_post_labels(ab[:5]),
+                b=_post_labels(ab[5:]),
             )
             for source, post, at, text, distance, *ab in rows
         )
 
-    def _rows(self, question: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self._connection.execute(question, parameters or []).fetchall()
+    def _rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._connection.execute(query, parameters or []).fetchall()
         return rows
 
 
 @contextmanager
 def read_pairs(lake: Path | str, run_a: str, run_b: str, selection: ComparedPosts) -> Iterator[Pairs]:
-    """Joins two runs of the lake. Raises BadInput naming the runs that are, when one is not, and when DuckDB fails."""
+    """Join two runs of the lake.
+
+    Raises:
+        BadInput: A run is not in the lake (the message names those that are), or DuckDB fails.
+    """
     with connect(lake) as connection:
         try:
             connection.execute(_PAIRS, [*_parameters(run_a, selection), *_parameters(run_b, selection)])
             connection.execute(_COMPARED)
             for run, side in ((run_a, "a"), (run_b, "b")):
-                _check(connection, run, side)
+                _check_run_exists(connection, run, side)
             yield Pairs(connection)
         except duckdb.Error as error:
             raise BadInput(f"the runs cannot be compared: {error}") from None
 
 
-def _check(connection: duckdb.DuckDBPyConnection, run: str, side: str) -> None:
-    """A run of which nothing was chosen may be one that is not there."""
+def _check_run_exists(connection: duckdb.DuckDBPyConnection, run: str, side: str) -> None:
     if connection.execute(f"select 1 from pairs where in_{side} limit 1").fetchone() is not None:  # noqa: S608
         return
+    # no posts were selected: either the run does not exist, or nothing in it matches the selection
     runs = [name for (name,) in connection.execute("select run from runs order by 1").fetchall()]
     if run not in runs:
-        there = f"there are {', '.join(runs)}" if runs else "the lake is empty"
-        raise BadInput(f"there is no run {run!r} in the lake: {there}")
+        hint = f"available runs: {', '.join(runs)}" if runs else "the lake is empty"
+        raise BadInput(f"there is no run {run!r} in the lake; {hint}")
 
 
 def _parameters(run: str, selection: ComparedPosts) -> list[str | datetime | None]:
-    moments = [selection.since, selection.since, selection.until, selection.until]
-    return [run, *moments, selection.hashtag, selection.hashtag]
+    times = [selection.since, selection.since, selection.until, selection.until]
+    return [run, *times, selection.hashtag, selection.hashtag]
 
 
-def _reading(columns: list[Any]) -> PostLabels:
+def _post_labels(columns: list[Any]) -> PostLabels:
     language, sentiment, negative, neutral, positive = columns
     return PostLabels(language=language, sentiment=sentiment, negative=negative, neutral=neutral, positive=positive)

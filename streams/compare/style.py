@@ -1,4 +1,4 @@
-"""The style sheet of the page: light and dark by the reader's own setting, from a phone's width up."""
+"""The style sheet of the page, with light and dark mode and support for narrow screens."""
 
 CSS = """
 :root {

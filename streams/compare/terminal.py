@@ -1,4 +1,4 @@
-"""A comparison as tables on a terminal. What came from posts is shown and can do nothing."""
+"""A comparison as tables for the terminal, in which the contents of posts are made harmless."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RIGHT = "right"
 
 
 def as_tables(comparison: Comparison, rows: int) -> RenderableType:
-    """Everything there is to say, with at most `rows` rows in the tables of days and of posts."""
+    """Return the comparison as tables, with at most `rows` rows in the tables of days and of posts."""
     return Group(*_parts(comparison, rows))
 
 
@@ -42,7 +42,7 @@ def _parts(found: Comparison, rows: int) -> Iterator[RenderableType]:
         ("hashtags", "day and hashtag", found.daily.hashtags),
         ("languages", "day and language", found.daily.languages),
     ):
-        yield _daily(f"Share of negative posts by {title}, greatest difference first", kind, changes, rows)
+        yield _daily(f"Share of negative posts by {title}, largest difference first", kind, changes, rows)
     yield _changed(found.changed[:rows])
 
 
@@ -112,7 +112,7 @@ def _daily(title: str, kind: str, changes: tuple[Change, ...], rows: int) -> Tab
         name = _text(words.group(change, kind))
         table.add_row(f"{change.day}", name, *sides, words.points(change.difference), _text(words.causes(change)))
     if len(changes) > rows:
-        table.caption = f"the first {rows} of {len(changes):,}; --limit or --json shows more"
+        table.caption = f"the first {rows} of {len(changes):,}; use --limit or --json to see more"
     return table
 
 
@@ -131,7 +131,7 @@ def _changed(posts: tuple[ChangedPost, ...]) -> Table:
 
 
 def _table(title: str, first: str, **columns: str) -> Table:
-    """A table with a first column and these others, each with its alignment."""
+    """Return an empty table with a first column and further ones, each with its alignment."""
     table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
     table.add_column(first)
     for name, justify in columns.items():

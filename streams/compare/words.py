@@ -1,4 +1,4 @@
-"""How the numbers of a comparison are written, on the terminal and on the page alike."""
+"""Formats the numbers and names of a comparison, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -20,78 +20,78 @@ _KINDS = {
 
 
 def percent(share: float | None) -> str:
-    """A share of 1: `12.3 %`."""
+    """Format a share in percent, e.g. `12.3 %`."""
     return NONE if share is None else f"{share:.1%}".replace("%", " %")
 
 
 def points(difference: float | None) -> str:
-    """A difference of shares in percentage points, with its sign."""
+    """Format a difference between shares in percentage points, with its sign."""
     return NONE if difference is None else f"{difference * 100:+.1f} pp"
 
 
 def number(value: float | None) -> str:
-    """A kappa or a distance."""
+    """Format a kappa or a distance."""
     return NONE if value is None else f"{value:.3f}"
 
 
 def percents(interval: Interval | None) -> str:
-    """The interval of a share."""
+    """Format the interval of a share."""
     return NONE if interval is None else f"{interval[0]:.1%} to {interval[1]:.1%}".replace("%", " %")
 
 
 def numbers(interval: Interval | None) -> str:
-    """The interval of a kappa."""
+    """Format the interval of a kappa."""
     return NONE if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def size(agreement: Agreement) -> str:
-    """How many posts a measure stands on, and that they are few."""
+    """Format the number of posts behind a measure, marked if they are few."""
     return f"n = {agreement.posts:,}{', few' if agreement.few else ''}"
 
 
 def cause(part: Cause) -> str:
-    """A cause of a difference: `+1.2 pp neutral → negative (12 posts)`."""
-    what = _KINDS.get(part.kind, part.kind.replace("_to_", " → "))
-    return f"{points(part.effect)} {what} ({part.posts:,})"
+    """Format a cause of a difference with its number of posts, e.g. `+1.2 pp neutral → negative (12)`."""
+    kind = _KINDS.get(part.kind, part.kind.replace("_to_", " → "))
+    return f"{points(part.effect)} {kind} ({part.posts:,})"
 
 
 def causes(change: Change) -> str:
-    """The greatest causes of a difference, and what the others add together."""
+    """Format the largest causes of a difference, and the combined effect of the others."""
     shown = [cause(part) for part in change.causes[:MAX_CAUSES] if part.effect]
     rest = sum(part.effect for part in change.causes[MAX_CAUSES:])
     return "; ".join([*shown, f"{points(rest)} others"] if abs(rest) > 0.0005 else shown) or NONE
 
 
 def label(name: str) -> str:
-    """A label of a matrix; the campaign's no topic has none."""
+    """Format a label of a matrix; posts without a campaign topic have an empty one."""
     return name or "none"
 
 
 def group(change: Change, kind: str) -> str:
-    """What a group of a day is called, and that it has few posts; kinds: all, hashtags, languages."""
+    """Format the name of a group, marked if it has few posts; `kind` is `all`, `hashtags` or `languages`."""
     name = change.group or ("no hashtag" if kind == "hashtags" else "all posts")
     sign = "#" if kind == "hashtags" and change.group else ""
     return f"{sign}{name}{' (few)' if change.few else ''}"
 
 
 def model(found: Model) -> str:
-    """A model with its version, runtime, precision and posts."""
-    how = " ".join(part for part in (found.runtime, found.precision) if part)
-    return f"{found.name} {found.version}{f' ({how})' if how else ''}: {found.posts:,} posts"
+    """Format a model with its version, runtime, precision and number of posts."""
+    backend = " ".join(part for part in (found.runtime, found.precision) if part)
+    return f"{found.name} {found.version}{f' ({backend})' if backend else ''}: {found.posts:,} posts"
 
 
 def reading(made: PostLabels) -> str:
-    """A label and the three probabilities behind it."""
+    """Format the labels of a post: its sentiment with the three probabilities, and its language."""
     return f"{made.sentiment} ({made.negative:.2f} / {made.neutral:.2f} / {made.positive:.2f}) {made.language}"
 
 
 def moment(time: datetime) -> str:
-    """A time in UTC, to the minute."""
+    """Format a time in UTC, to the minute."""
     return f"{time:%Y-%m-%d %H:%M}"
 
 
 def selection(comparison: Comparison) -> str:
-    """Which posts were chosen."""
+    """Format the selection of posts."""
     chosen = comparison.selection
     parts = [
         f"since {chosen.since:%Y-%m-%d %H:%M:%S} UTC" if chosen.since else "",
@@ -102,7 +102,7 @@ def selection(comparison: Comparison) -> str:
 
 
 def overlap(comparison: Comparison) -> str:
-    """How the posts of the runs lie on each other."""
+    """Format the number of posts in both runs and in only one of them."""
     over = comparison.overlap
     return (
         f"{over.both:,} posts in both runs ({over.same_text:,} with the same text, {over.edited:,} edited), "

@@ -1,1 +1,1 @@
-"""`tagpulse demo`: the sample day through a broker, the producer and the workers, watched live in the terminal."""
+"""`tagpulse demo`: plays the sample day through a broker, the producer and the workers, with a live view."""

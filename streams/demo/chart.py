@@ -1,4 +1,4 @@
-"""Bars and columns out of block characters."""
+"""Bar charts drawn with block characters."""
 
 from __future__ import annotations
 
@@ -8,23 +8,35 @@ from itertools import accumulate
 from rich.text import Text
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_BAR = "▇"  # not the full block: bars of neighbouring lines would flow together
+_BAR = "▇"  # not the full block, so that bars on adjacent lines stay apart
 
 
 def stacked(shares: Sequence[tuple[float, str]], width: int) -> Text:
-    """One bar of coloured parts; shares of 0 to 1 and their colours. Their rounding errors do not add up."""
+    """Draw a horizontal bar of coloured parts, `width` characters for a share of 1.
+
+    Args:
+        shares: The shares (0 to 1) and their colours. Rounding errors do not accumulate.
+        width: Number of characters.
+    """
     text = Text()
     ends = [round(end * width) for end in accumulate(share for share, _ in shares)]
-    for (begin, end), (_, colour) in zip(zip([0, *ends], ends, strict=False), shares, strict=True):
-        text.append(_BAR * (end - begin), style=colour)
+    for (start, end), (_, colour) in zip(zip([0, *ends], ends, strict=False), shares, strict=True):
+        text.append(_BAR * (end - start), style=colour)
     return text
 
 
 def columns(
     values: Sequence[float | None], styles: Sequence[str], *, top: float, rows: int, each: int = 1
 ) -> list[Text]:
-    """A chart of `rows` lines, the upper one first; `each` characters a value. A value of None leaves a gap, and one
-    of 0 shows that it is there."""
+    """Draw a column chart and return its lines, the top one first.
+
+    Args:
+        values: The height of each column; None leaves a gap, and 0 is drawn as the lowest possible column.
+        styles: The style of each column.
+        top: The value at the upper edge of the chart.
+        rows: Number of lines.
+        each: Width of a column in characters.
+    """
     lines = []
     for row in range(rows - 1, -1, -1):
         line = Text()

@@ -1,4 +1,4 @@
-"""What goes in and what comes out: the sample day as a file, three records that nobody can read, and the reader."""
+"""Input and output of the demo: the sample day as a file, three unreadable records, and a consumer for the results."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ BAD_RECORDS: tuple[tuple[bytes, list[tuple[str, bytes]]], ...] = (
     (b'{"type":"post","source":"sample","id":"no-time","text":"When was this?"}', []),
     (b'{"type":"post","source":"sample","id":"from-tomorrow"}', [(VERSION_HEADER, b"999")]),
 )
-"""Values and headers, as a program with a fault would send them: malformed, invalid, of an unknown version."""
+"""Values and headers as a faulty program might send them: malformed, invalid, and of an unknown version."""
 
 
 def write_day(day: Sequence[Post | Deletion], path: Path) -> None:
-    """One message a line."""
+    """Write the messages of the day to a file, one per line."""
     with path.open("wb") as file:
         file.writelines(encode(message) + b"\n" for message in day)
 
 
 class BadRecordInjector:
-    """Sends the bad records to the raw topic, one by one, as the day goes on."""
+    """Sends the bad records to the raw topic, spread over the day."""
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topics.raw
@@ -39,7 +39,7 @@ class BadRecordInjector:
         self.sent = 0
 
     def send_until(self, progress: float) -> None:
-        """`progress` of the day: 0 to 1."""
+        """Send the bad records that are due at this progress of the day (0 to 1)."""
         while self.sent < len(BAD_RECORDS) and progress >= (self.sent + 1) / (len(BAD_RECORDS) + 1):
             value, headers = BAD_RECORDS[self.sent]
             self._producer.send(self._topic, value, headers=headers).get(timeout=_SEND_SECONDS)
@@ -50,7 +50,7 @@ class BadRecordInjector:
 
 
 class DemoConsumer:
-    """Reads every topic from its begin, without a group, into a tally."""
+    """Reads the raw, enriched and dead-letter topics from the beginning into a tally, without a consumer group."""
 
     def __init__(self, settings: Settings, tally: Tally) -> None:
         self._tally = tally
@@ -68,7 +68,7 @@ class DemoConsumer:
         )
 
     def watch(self, seconds: float) -> None:
-        """Takes in what has come, waiting at most so long for it."""
+        """Add the new records to the tally, waiting up to `seconds` for them."""
         add: dict[str, Callable[[Any], None]] = {
             self._topics.raw: lambda record: self._tally.add_raw(
                 record.topic, record.partition, record.offset, record.value, record.headers
@@ -76,9 +76,9 @@ class DemoConsumer:
             self._topics.enriched: lambda record: self._tally.add_enriched(record.value, record.headers),
             self._topics.dead: lambda record: self._tally.add_dead(record.value, record.headers),
         }
-        for at, records in self._consumer.poll(timeout_ms=int(seconds * 1000)).items():
+        for partition, records in self._consumer.poll(timeout_ms=int(seconds * 1000)).items():
             for record in records:
-                add[at.topic](record)
+                add[partition.topic](record)
 
     def close(self) -> None:
         self._consumer.close()

@@ -1,4 +1,4 @@
-"""The course of the demo: set up, watch until every post has arrived, sum up."""
+"""Runs the demo: sets everything up, watches until every post has arrived, and sums up the day."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from streams.demo.summary import DaySummary
 
 WATCH_SECONDS = 0.1
-_LOOK_SECONDS = 0.3
-_PATIENCE_SECONDS = 60.0
-_STORE_PATIENCE_SECONDS = 30.0
+_CHECK_SECONDS = 0.3
+_MAX_IDLE_SECONDS = 60.0
+_STORE_TIMEOUT_SECONDS = 30.0
 _RATE_SECONDS = 3.0
 
 
@@ -33,17 +33,26 @@ Show = Callable[[Play], None]
 def play(
     folder: Path, *, kind: Kind, campaign: Path, speed: float | None, show: Show, started: float | None = None
 ) -> DaySummary:
-    """Plays the sample day and returns when every message of it was enriched and stored, or is a dead letter.
+    """Play the sample day until each of its messages has been enriched and stored, or is a dead letter.
 
-    `folder` must be empty; afterwards it holds the lake and the logs. `show` is called about ten times a second.
-    `speed`: how many times faster than the day itself, None as fast as it goes. `started`: when the demo began, on the
-    monotonic clock. Raises TagpulseError, with the end of the log of the process at fault. No process is left behind.
+    No process is left running, whether this returns or raises.
+
+    Args:
+        folder: An empty folder; afterwards it contains the lake and the logs.
+        kind: The kind of broker to start.
+        campaign: The campaign file.
+        speed: Speed relative to real time; None plays as fast as possible.
+        show: Called with the current state about ten times a second.
+        started: When the demo started, on the monotonic clock; now by default.
+
+    Raises:
+        TagpulseError: A process failed; the message ends with the last part of its log.
     """
     started = time.monotonic() if started is None else started
     with contextlib.ExitStack() as stack:
         stage = Stage(folder, kind, campaign, speed=speed)
         stack.callback(stage.close)
-        # first, since it takes longest to load; it waits for the topics
+        # first, because it takes longest to load; it waits for the topics
         stage.start(stage.enrich)
         stage.broker.start()
         topics.create(stage.settings)
@@ -51,69 +60,74 @@ def play(
         write_day(day, stage.day)
         stage.start(stage.produce)
         run = Play(stage, Tally(START, END), len(day) + len(BAD_RECORDS), speed, started)
-        audience = DemoConsumer(stage.settings, run.tally)
-        stack.callback(audience.close)
-        spoiler = BadRecordInjector(stage.settings)
-        stack.callback(spoiler.close)
-        _watch(run, audience, spoiler, show)
+        consumer = DemoConsumer(stage.settings, run.tally)
+        stack.callback(consumer.close)
+        injector = BadRecordInjector(stage.settings)
+        stack.callback(injector.close)
+        _watch(run, consumer, injector, show)
         _wait_for_lake(run, show)
-        audience.watch(0)
+        consumer.watch(0)
         stage.finish()
         run.now = time.monotonic()
-        from streams.demo.summary import sum_up  # DuckDB takes its time to import: not before the first post
+        from streams.demo.summary import sum_up  # imports DuckDB, which is slow and must not delay the first post
 
         return sum_up(run)
 
 
-def _watch(run: Play, audience: DemoConsumer, spoiler: BadRecordInjector, show: Show) -> None:
-    """Returns when every message of the day is enriched or a dead letter."""
-    moved, looked, last_seen = run.started, 0.0, 0
+def _watch(run: Play, consumer: DemoConsumer, injector: BadRecordInjector, show: Show) -> None:
+    """Wait until every message of the day has been enriched or is a dead letter."""
+    progressed_at, checked_at, last_count = run.started, 0.0, 0
     recent: list[tuple[float, int]] = [(time.monotonic(), 0)]
     while run.tally.produced < run.messages or run.tally.missing():
-        audience.watch(WATCH_SECONDS)
+        consumer.watch(WATCH_SECONDS)
         run.now = now = time.monotonic()
-        spoiler.send_until(run.tally.produced / run.messages if run.stage.produce.state != "done" else 1.0)
+        injector.send_until(run.tally.produced / run.messages if run.stage.produce.state != "done" else 1.0)
         if run.first_enriched is None and run.tally.enriched:
             run.first_enriched = run.seconds
         recent = [entry for entry in recent if entry[0] > now - _RATE_SECONDS] or recent[-1:]
         recent.append((now, run.tally.enriched))
         (since, before), enriched = recent[0], run.tally.enriched
         run.rate = (enriched - before) / max(now - since, WATCH_SECONDS)
-        if now - looked >= _LOOK_SECONDS:
-            looked = now
+        if now - checked_at >= _CHECK_SECONDS:
+            checked_at = now
             run.stage.check()
             for part in run.stage.parts:
                 part.look()
-            run.stage.produce.is_ready = run.tally.produced > 0  # a producer of files has no page that says so
+            run.stage.produce.is_ready = run.tally.produced > 0  # a producer of files serves no /readyz
             if run.stage.enrich.has_loaded and run.stage.store.state == "waiting":
-                # while the other one joins its group: two at once would both load slowly
+                # while the enrich worker joins its group: loading both at once would slow down each of them
                 run.stage.start(run.stage.store)
             run.stored = run.stage.stored() if run.stage.store.is_ready else 0
-        seen = run.tally.produced + enriched + run.tally.dead
-        late = _late(run)
-        if seen != last_seen or late is None:
-            last_seen, moved = seen, now
-        elif now - moved > _PATIENCE_SECONDS:
-            raise late.fault()
+        count = run.tally.produced + enriched + run.tally.dead
+        awaited = _awaited_part(run)
+        if count != last_count or awaited is None:
+            last_count, progressed_at = count, now
+        elif now - progressed_at > _MAX_IDLE_SECONDS:
+            raise awaited.fault()
         show(run)
 
 
-def _late(run: Play) -> Part | None:
-    """Whose turn it is; None while the producer only waits for the next post of the day."""
+def _awaited_part(run: Play) -> Part | None:
+    """Return the process that must act next; None while the producer only waits for the next post of the day."""
     if run.tally.missing():
         return run.stage.enrich
     return run.stage.produce if not run.tally.produced or run.stage.produce.state == "done" else None
 
 
 def _wait_for_lake(run: Play, show: Show) -> None:
-    """Returns when the lake holds every post. Raises TagpulseError when it does not in time."""
+    """Wait until the lake contains every post.
+
+    Raises:
+        TagpulseError: It does not contain them in time.
+    """
     from streams.demo.summary import lake_posts
 
-    deadline = time.monotonic() + _STORE_PATIENCE_SECONDS
+    deadline = time.monotonic() + _STORE_TIMEOUT_SECONDS
     run.rate = 0.0
-    while (held := lake_posts(run.stage.settings.lake.path)) != run.tally.kept_posts:
+    while (stored := lake_posts(run.stage.settings.lake.path)) != run.tally.kept_posts:
         if time.monotonic() > deadline:
-            raise TagpulseError(f"the lake holds {held} of {run.tally.kept_posts} posts; {run.stage.store.fault()}")
+            kept = run.tally.kept_posts
+            raise TagpulseError(f"the lake contains {stored} of {kept} posts; {run.stage.store.fault()}")
         run.stage.check()
         run.stage.store.look()
         run.now = time.monotonic()

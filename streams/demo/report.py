@@ -1,4 +1,4 @@
-"""The demo in words: a line of progress where there is no terminal, and what is said at the end."""
+"""The text output of the demo: progress lines for use without a terminal, and the final report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIM = "dim"
 
 
 def progress_line(play: Play) -> Text:
-    """Where the day stands."""
+    """Return the current progress in one line."""
     tally = play.tally
     if not tally.enriched:
         states = ", ".join(f"{part.name} {part.detail or part.state}" for part in play.stage.parts)
@@ -37,7 +37,7 @@ def progress_line(play: Play) -> Text:
 
 
 def report(summary: DaySummary, keep: Path | None) -> RenderableType:
-    """Counts, the day by the hour, the turn of the mood, what was shared most, and how to go on."""
+    """Return the final report: counts, the sentiment by hour, the change of mood, the most shared posts, next steps."""
     return Group(
         _counts(summary),
         Text(),
@@ -60,10 +60,12 @@ def _counts(summary: DaySummary) -> Text:
         f", the first post enriched after {first:.1f} s: " if first is not None else ": ",
         verdict,
         f"\n{summary.enriched:,} enriched, {summary.deletions} deletions, {summary.dead} dead letters ({reasons or 'none'})",
-        f"; the lake holds {summary.stored:,} distinct posts of {summary.posts:,}",
+        f"; the lake contains {summary.stored:,} of {summary.posts:,} distinct posts",
     )
     if summary.missing:
-        text.append(f"\n{summary.missing} are neither enriched nor in the dead letters", style=COLOURS["negative"])
+        text.append(
+            f"\n{summary.missing} records are neither enriched nor in the dead letters", style=COLOURS["negative"]
+        )
     return text.append(f"\nmodel {plain(summary.model)}", style=_DIM)
 
 
@@ -111,14 +113,14 @@ def _shared(summary: DaySummary) -> list[Text]:
 def _next_steps(keep: Path | None) -> Text:
     sql = "select created_at, language, text from posts where sentiment = 'negative' order by negative desc limit 5"
     if keep is None:
-        ask = "  tagpulse demo --keep ./demo                  the same day, and its lake stays for your questions\n"
+        ask = "  tagpulse demo --keep ./demo                  play the same day and keep the lake for your queries\n"
     else:
         ask = f'  TAGPULSE_LAKE__PATH={keep / "lake"} tagpulse query "{sql}"\n'
     steps = (
         f"{ask}"
-        "  tagpulse broker                              now with a hashtag of your own: in one terminal each\n"
+        "  tagpulse broker                              a hashtag of your own: run each line in its own terminal\n"
         "  tagpulse topics create && tagpulse worker enrich\n"
         "  tagpulse worker store --sink parquet\n"
         "  tagpulse produce bluesky --tag YOURTAG       Bluesky needs no account\n"
     )
-    return Text.assemble(("How to go on\n", "bold"), steps.rstrip("\n"))
+    return Text.assemble(("Next steps\n", "bold"), steps.rstrip("\n"))

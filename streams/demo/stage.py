@@ -1,4 +1,4 @@
-"""The processes of the demo: the broker, the producer and the workers, each with its log, all of them ended together."""
+"""The processes of the demo: the broker, the producer and the workers, each with its own log, stopped together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from streams.settings import (
 _FINISH_SECONDS = 20.0
 _ASK_SECONDS = 0.3
 _STORED = re.compile(r'^tagpulse_sink_rows_total\{run="live",sink="parquet"\} (\S+)$', re.MULTILINE)
-# The embedded broker lets a new group wait longer the longer its sessions last; Apache Kafka refuses such short ones.
+# With longer sessions the embedded broker delays a new group longer; Apache Kafka rejects sessions this short.
 _SESSIONS: dict[Kind, dict[str, float]] = {
     "embedded": {"session_timeout_seconds": 3.0, "heartbeat_seconds": 1.0},
     "apache": {},
@@ -50,7 +50,7 @@ class Part:
     metrics_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     has_loaded: bool = False
-    """It answers on its metrics port, but may not have partitions yet."""
+    """Whether it answers on its metrics port; it may not have partitions yet."""
     is_ready: bool = False
     detail: str = ""
     """Why it is not ready."""
@@ -65,13 +65,13 @@ class Part:
         return "failed" if code else "done"
 
     def fault(self) -> TagpulseError:
-        """Why the demo cannot go on, with the end of this part's log."""
+        """Return an error saying that this process stopped the demo, with the end of its log."""
         code = self.process.poll() if self.process else None
-        ended = "does not go on" if code is None else f"ended with {code}"
+        ended = "makes no progress" if code is None else f"ended with {code}"
         return TagpulseError(f"`tagpulse {' '.join(self.arguments)}` {ended}:\n{log_tail(self.log)}")
 
     def look(self) -> None:
-        """Asks a running part whether it is ready."""
+        """Update the readiness of a process that is starting."""
         if self.is_ready or self.state != "starting":
             return
         status, text = self._ask("/readyz")
@@ -80,7 +80,7 @@ class Part:
         self.detail = "" if self.is_ready else text.removeprefix("not ready: ").strip() or "loading"
 
     def scrape(self) -> str:
-        """Its metrics page; empty while it does not answer."""
+        """Return the metrics page of the process; empty while it does not answer."""
         status, text = self._ask("/metrics")
         return text if status == HTTPStatus.OK else ""
 
@@ -88,8 +88,8 @@ class Part:
         connection = http.client.HTTPConnection(HOST, self.metrics_port, timeout=_ASK_SECONDS)
         try:
             connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(errors="replace")
+            response = connection.getresponse()
+            return response.status, response.read().decode(errors="replace")
         except (OSError, http.client.HTTPException):
             return 0, ""
         finally:
@@ -97,10 +97,10 @@ class Part:
 
 
 class Stage:
-    """Everything that runs; `folder` holds the logs, the lake and what the broker keeps."""
+    """The broker, the producer and the workers; `folder` contains the logs, the lake and the data of the broker."""
 
     def __init__(self, folder: Path, kind: Kind, campaign: Path, *, speed: float | None) -> None:
-        """`speed`: how many times faster than the day itself; None: as fast as it goes."""
+        """Prepare the processes without starting them; `speed` is relative to real time, None means no pacing."""
         self.folder = folder
         self.kind = kind
         self.logs = folder / "logs"
@@ -109,11 +109,11 @@ class Stage:
         self._temporary.mkdir()
         self.day = folder / "day.jsonl"
         self.broker: Broker = build_broker(kind, folder / "broker")
-        # nothing of the user's own pipeline but the choice of the model: the demo must not touch their topics
+        # of the user's own settings only the model is used: the demo must not touch their topics
         self.settings = Settings.model_construct(
             campaign=campaign,
             kafka=KafkaSettings(bootstrap_servers=self.broker.bootstrap_servers, **_SESSIONS[kind]),
-            # small batches: the first answers come at once, and the view moves smoothly
+            # small batches, so that the first results come early and the view moves smoothly
             enrich=EnrichSettings(batch_size=64),
             produce=ProduceSettings(state_path=folder / "state"),
             model=load_settings().model,
@@ -129,6 +129,7 @@ class Stage:
         return self.produce, self.enrich, self.store
 
     def start(self, part: Part) -> None:
+        """Start one of the processes."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= self._variables() | {
             f"{PREFIX}METRICS__PORT": str(part.metrics_port),
@@ -137,20 +138,28 @@ class Stage:
         part.process = spawn([sys.executable, "-m", "streams", *part.arguments], part.log, environment)
 
     def stored(self) -> int:
-        """Rows that the store worker made durable, by its metrics; 0 while it does not answer."""
+        """Return the number of rows stored durably according to the store worker; 0 while it does not answer."""
         found = _STORED.search(self.store.scrape())
         return int(float(found[1])) if found else 0
 
     def check(self) -> None:
-        """Raises TagpulseError when a part or the broker ended by itself."""
+        """Check that nothing has exited unexpectedly.
+
+        Raises:
+            TagpulseError: A process or the broker has.
+        """
         for part in self.parts:
             if part.state == "failed" or (part.state == "done" and part is not self.produce):
                 raise part.fault()
         if not self.broker.running:
-            raise TagpulseError(f"the broker ended by itself: {self.broker.log_tail()}")
+            raise TagpulseError(f"the broker exited unexpectedly: {self.broker.log_tail()}")
 
     def finish(self) -> None:
-        """Ends the workers as one does: they finish what they have read. Raises TagpulseError when one fails at that."""
+        """Stop the workers gracefully: they finish what they have read.
+
+        Raises:
+            TagpulseError: A process did not finish, or failed.
+        """
         workers = [part.process for part in (self.enrich, self.store) if part.process is not None]
         for process in workers:
             process.terminate()
@@ -163,7 +172,7 @@ class Stage:
                 raise part.fault()
 
     def close(self) -> None:
-        """Ends whatever runs, at once: nothing here is worth a wait, and the lake stands a crash."""
+        """Kill every process at once; there is nothing to wait for, since the lake survives a crash."""
         for part in self.parts:
             if part.process is not None:
                 part.process.kill()
@@ -174,7 +183,7 @@ class Stage:
         return Part(name, arguments, self.logs / f"{name}.log")
 
     def _variables(self) -> dict[str, str]:
-        """What differs from the defaults, as the environment of a process."""
+        """Return the settings that differ from the defaults, as environment variables."""
         defaults = Settings.model_construct()
         values = {
             name: (variable.value(self.settings), variable.value(defaults)) for name, variable in variables().items()

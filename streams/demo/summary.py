@@ -1,4 +1,4 @@
-"""What the day was like, and whether everything arrived: from the tally, and from the lake as `tagpulse query` sees it."""
+"""The summary of the demo, from the tally and from the lake: what the day was like, and whether everything arrived."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ class Shared:
 
 @dataclass(frozen=True, kw_only=True)
 class DaySummary:
-    """The demo in numbers. produced = enriched + deletions + dead + missing."""
+    """The demo in numbers: produced = enriched + deletions + dead + missing."""
 
     produced: int
-    """Records of the raw topic: posts, edits, deletions and bad records."""
+    """Records in the raw topic: posts, edits, deletions and bad records."""
     enriched: int
     deletions: int
     dead: int
     dead_by_reason: dict[str, int]
     missing: int
     duplicates: int
-    """Sent again after the workers were interrupted; the lake holds them once."""
+    """Messages sent again after the workers were interrupted; the lake contains them once."""
     posts: int
     """Distinct posts that were enriched and not deleted."""
     stored: int
-    """Distinct posts of the lake."""
+    """Distinct posts in the lake."""
     seconds: float
     seconds_to_first_enriched: float | None
     speed: float | None
@@ -67,11 +67,11 @@ class DaySummary:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every message was enriched and stored, or is a dead letter."""
+        """Whether every message has been enriched and stored, or is a dead letter."""
         return self.missing == 0 and self.stored == self.posts
 
     def to_json(self) -> dict[str, Any]:
-        """For `json.dumps`; times in RFC 3339."""
+        """Return the summary for `json.dumps`, with times in RFC 3339."""
         fields = asdict(self)
         fields["hours"] = {_rfc3339(hour): asdict(mood) for hour, mood in self.hours.items()}
         if self.turn:
@@ -80,7 +80,7 @@ class DaySummary:
 
 
 def sum_up(run: Play) -> DaySummary:
-    """Reads the lake. The workers must have ended or flushed."""
+    """Summarise the day from the tally and the lake; the workers must have ended or flushed."""
     tally, lake = run.tally, run.stage.settings.lake.path
     ranked = sorted(tally.hashtags.items(), key=lambda item: -item[1].total)
     return DaySummary(
@@ -111,7 +111,7 @@ def sum_up(run: Play) -> DaySummary:
 
 
 def lake_posts(lake: Path | str) -> int:
-    """Distinct posts of a lake."""
+    """Return the number of distinct posts in a lake."""
     ((count,),) = ask(lake, "select count(*) from posts").rows
     return int(count)
 

@@ -1,4 +1,4 @@
-"""What was seen on the topics: the counts behind the live view, and the proof that nothing is missing."""
+"""Counts of the messages on the topics, for the live view and as proof that nothing is missing."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from streams.contracts import (
 from streams.errors import BadMessage
 
 SLOT = timedelta(minutes=10)
-_KEPT = 100
+_EXAMPLES = 100
 
 Identity = tuple[bytes, datetime | None, bool]
-"""Key, time of the edit, and whether it is a deletion: a version of a post."""
+"""Identifies a version of a post: key, time of the edit or deletion, and whether it is a deletion."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class SentimentTally:
         return self.negative + self.neutral + self.positive
 
     def share(self, label: SentimentLabel) -> float:
-        """0 to 1; 0 without posts."""
+        """Return the share of posts with this label, 0 to 1; 0 if there are no posts."""
         count: int = getattr(self, label)
         return count / self.total if self.total else 0.0
 
@@ -57,19 +57,19 @@ class SentimentTally:
 
 @dataclass(frozen=True)
 class TurningPoint:
-    """A stretch of the day in which the mood was another one."""
+    """The period of the day in which the mood changed."""
 
     begin: datetime
     end: datetime
     share: float
-    """Negative posts, 0 to 1, over the stretch."""
+    """Share of negative posts in this period, 0 to 1."""
     usual: float
-    """The same over the rest of the day."""
+    """Share of negative posts in the rest of the day, 0 to 1."""
 
 
 @dataclass
 class Tally:
-    """Counts of a day between `begin` and `end`, each version of a post once, however often it comes."""
+    """Counts of a day from `begin` to `end`; each version of a post counts once, however often it arrives."""
 
     begin: datetime
     end: datetime
@@ -78,35 +78,36 @@ class Tally:
     languages: Counter[str] = field(default_factory=Counter)
     topics: Counter[str] = field(default_factory=Counter)
     campaign: defaultdict[str, SentimentTally] = field(default_factory=lambda: defaultdict(SentimentTally))
-    negatives: deque[EnrichedPost] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    """The newest last; reposts are left out."""
-    letters: deque[DeadLetter] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    negatives: deque[EnrichedPost] = field(default_factory=lambda: deque(maxlen=_EXAMPLES))
+    """The latest negative posts without reposts, newest last."""
+    letters: deque[DeadLetter] = field(default_factory=lambda: deque(maxlen=_EXAMPLES))
+    """The latest dead letters, newest last."""
     reasons: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
     newest: datetime | None = None
-    """Event time of the newest post that was enriched."""
+    """Event time of the newest enriched post."""
     model: str = ""
     edits: int = 0
 
     def __post_init__(self) -> None:
         self.slots = [SentimentTally() for _ in range(-(-(self.end - self.begin) // SLOT))]
         self._raw: dict[str, Identity | None] = {}
-        self._answered: set[Identity] = set()
+        self._enriched: set[Identity] = set()
         self._dead: set[str] = set()
 
     @property
     def produced(self) -> int:
-        """Records of the raw topic."""
+        """Number of records in the raw topic."""
         return len(self._raw)
 
     @property
     def enriched(self) -> int:
-        """Versions of posts that were enriched."""
-        return len(self._answered) - self.deletions
+        """Number of enriched versions of posts."""
+        return len(self._enriched) - self.deletions
 
     @property
     def deletions(self) -> int:
-        return sum(is_deletion for _, _, is_deletion in self._answered)
+        return sum(is_deletion for _, _, is_deletion in self._enriched)
 
     @property
     def dead(self) -> int:
@@ -114,41 +115,50 @@ class Tally:
 
     @property
     def kept_posts(self) -> int:
-        """Distinct posts that a lake of all this holds: those that nobody deleted."""
-        keys = {key for key, _, is_deletion in self._answered if not is_deletion}
-        return len(keys - {key for key, _, is_deletion in self._answered if is_deletion})
+        """Number of distinct posts that the lake must contain: those that were not deleted."""
+        keys = {key for key, _, is_deletion in self._enriched if not is_deletion}
+        return len(keys - {key for key, _, is_deletion in self._enriched if is_deletion})
 
     def missing(self) -> list[str]:
-        """Where the raw records stand that are neither enriched nor in the dead letters."""
+        """Return the locations of the raw records that are neither enriched nor in the dead letters."""
         return [
-            place
-            for place, identity in self._raw.items()
-            if place not in self._dead and (identity is None or identity not in self._answered)
+            location
+            for location, identity in self._raw.items()
+            if location not in self._dead and (identity is None or identity not in self._enriched)
         ]
 
     def add_raw(self, topic: str, partition: int, offset: int, value: bytes | None, headers: Headers) -> None:
-        place = record_location(topic, partition, offset)
-        self._raw[place] = None
-        with contextlib.suppress(BadMessage):  # its dead letter will name the place
-            self._raw[place] = _identity(decode_raw(value, headers))
+        """Add a record of the raw topic, readable or not."""
+        location = record_location(topic, partition, offset)
+        self._raw[location] = None
+        with contextlib.suppress(BadMessage):  # its dead letter will name the location
+            self._raw[location] = _identity(decode_raw(value, headers))
 
     def add_enriched(self, value: bytes | None, headers: Headers) -> None:
-        """Raises BadMessage."""
+        """Add a record of the enriched topic.
+
+        Raises:
+            BadMessage: The record cannot be read.
+        """
         message = decode_enriched(value, headers)
         identity = _identity(message.post if isinstance(message, EnrichedPost) else message)
-        if identity in self._answered:
+        if identity in self._enriched:
             self.duplicates += 1
             return
-        self._answered.add(identity)
+        self._enriched.add(identity)
         if not isinstance(message, EnrichedPost):
             return
         if message.post.edited_at is not None:
-            self.edits += 1  # the mood counts a post once, as it first came
+            self.edits += 1  # the sentiment counts use only the first version of a post
             return
         self._count(message)
 
     def add_dead(self, value: bytes | None, headers: Headers) -> None:
-        """Raises BadMessage."""
+        """Add a record of the dead-letter topic.
+
+        Raises:
+            BadMessage: The record cannot be read.
+        """
         letter = decode_dead(value, headers)
         if not isinstance(letter, DeadLetter):
             return
@@ -176,7 +186,7 @@ class Tally:
         self.model = f"{message.model.name} {message.model.version}"
 
     def turn(self) -> TurningPoint | None:
-        """When the mood turned: see `find_turn`."""
+        """Return the period in which the mood changed; see `find_turn`."""
         return find_turn(self.begin, self.slots)
 
 
@@ -189,17 +199,24 @@ def _identity(message: Post | Deletion) -> Identity:
 def find_turn(
     begin: datetime, slots: Sequence[SentimentTally], *, factor: float = 2.0, least: int = 10
 ) -> TurningPoint | None:
-    """The stretch of slots with the most negative posts in which their share is at least `factor` times that of the day.
+    """Find the period with the most negative posts among those with an unusually high share of them.
 
-    Slots with fewer than `least` posts say nothing. None when the mood never turned for `least` negative posts.
+    Args:
+        begin: Start of the first slot.
+        slots: Sentiment counts of consecutive slots of 10 minutes.
+        factor: In every slot of the period, the share of negative posts is at least this multiple of the day's share.
+        least: Slots with fewer posts are ignored.
+
+    Returns:
+        The period, or None if there is none with at least `least` negative posts.
     """
     day = sum(slots, SentimentTally()).share("negative")
-    angry = [slot.total >= least and slot.share("negative") >= factor * day > 0 for slot in slots]
+    negative = [slot.total >= least and slot.share("negative") >= factor * day > 0 for slot in slots]
     runs: list[tuple[int, int]] = []
-    for index, is_angry in enumerate(angry):
-        if is_angry and runs and runs[-1][1] == index:
+    for index, is_negative in enumerate(negative):
+        if is_negative and runs and runs[-1][1] == index:
             runs[-1] = (runs[-1][0], index + 1)
-        elif is_angry:
+        elif is_negative:
             runs.append((index, index + 1))
     if not runs:
         return None

@@ -1,4 +1,4 @@
-"""The live view: a picture of the play at a moment, for terminals of 100 x 30 and larger."""
+"""The live view of the demo, for terminals of 100 x 30 characters or more."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ _CHART_ROWS = 4
 _PIPELINE_ROWS = 4
 _AXIS = 5
 _SIDE = 15
-_SURE = 0.5
-"""Below it a post counts as negative, but is no example of it."""
+_MIN_EXAMPLE_PROBABILITY = 0.5
+"""Posts below this probability count as negative but are not shown as examples."""
 
 
 def render(play: Play, width: int, height: int) -> Layout:
-    """The whole screen."""
+    """Return the screen for the current state of the demo."""
     tally = play.tally
     upper = max(7, min(11, (height - 14) // 2))
-    course = _CHART_ROWS + 3
-    lower = max(1, height - _HEADER_ROWS - upper - course - _PIPELINE_ROWS - 2)
+    timeline = _CHART_ROWS + 3
+    lower = max(1, height - _HEADER_ROWS - upper - timeline - _PIPELINE_ROWS - 2)
     layout = Layout()
     layout.split_column(
         Layout(_header(play, width), size=_HEADER_ROWS),
         Layout(name="upper", size=upper),
-        Layout(_course(play, width), size=course),
+        Layout(_timeline(play, width), size=timeline),
         Layout(name="lower"),
         Layout(_pipeline(play), size=_PIPELINE_ROWS),
     )
@@ -76,7 +76,7 @@ def _panel(title: str, content: RenderableType) -> Panel:
 def _header(play: Play, width: int) -> RenderableType:
     tally = play.tally
     clock = f"{tally.newest:%H:%M}" if tally.newest else "--:--"
-    pace = "as fast as it goes" if play.speed is None else f"{play.speed:g} times as fast"
+    pace = "as fast as possible" if play.speed is None else f"{play.speed:g}x real time"
     line = Table.grid(expand=True)
     line.add_column()
     line.add_column(justify="right")
@@ -143,8 +143,8 @@ def _bars(counts: Sequence[tuple[str, int]], bar: int) -> RenderableType:
     return table
 
 
-def _course(play: Play, width: int) -> RenderableType:
-    """The share of negative posts over the day, a column for each slot."""
+def _timeline(play: Play, width: int) -> RenderableType:
+    """Return the chart of the share of negative posts over the day, with one column per slot."""
     tally = play.tally
     day = tally.mood.share("negative")
     room = width - _AXIS - _SIDE - 6
@@ -180,8 +180,8 @@ def _course(play: Play, width: int) -> RenderableType:
 
 
 def _negatives(posts: Iterable[EnrichedPost], rows: int) -> RenderableType:
-    sure = [message for message in posts if message.sentiment.negative >= _SURE]
-    newest = sorted(sure, key=lambda message: message.post.created_at, reverse=True)[:rows]
+    examples = [message for message in posts if message.sentiment.negative >= _MIN_EXAMPLE_PROBABILITY]
+    newest = sorted(examples, key=lambda message: message.post.created_at, reverse=True)[:rows]
     if not newest:
         return Text("none yet", style=_DIM)
     table = Table.grid(padding=(0, 1), expand=True)
@@ -205,7 +205,7 @@ def _pipeline(play: Play) -> RenderableType:
     for part in stage.parts:
         line.append("  →  " if part is not stage.produce else "   ", style=_DIM)
         line.append_text(_part(part, counts[part.name]))
-    return _panel("pipeline", Group(_one_line(line), _one_line(_letters(tally))))
+    return _panel("pipeline", Group(_one_line(line), _one_line(_dead_letters(tally))))
 
 
 def _one_line(text: Text) -> Text:
@@ -221,9 +221,9 @@ def _part(part: Part, count: int) -> Text:
     return text.append(f"{count:,}", style="bold")
 
 
-def _letters(tally: Tally) -> Text:
+def _dead_letters(tally: Tally) -> Text:
     if not tally.letters:
-        return Text("✉ what cannot be read goes to the dead letters with its reason, and the rest goes on", style=_DIM)
+        return Text("✉ records that cannot be read go to the dead letters; the rest is not affected", style=_DIM)
     last = tally.letters[-1]
     reasons = ", ".join(f"{count} {plain(reason)}" for reason, count in tally.reasons.items())
     return Text.assemble(

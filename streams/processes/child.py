@@ -1,4 +1,4 @@
-"""A child process that ends with this one, however this one ends."""
+"""Child processes that end when this process ends, for whatever reason."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Runs in the child before it becomes the command, so that the command keeps the pid. Done here and not in `preexec_fn`,
-# which is unsafe where there are threads.
+# Runs in the child, which then executes the command and so keeps its process id. `preexec_fn` would be unsafe in a
+# process with threads.
 _DIE_WITH_PARENT = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -21,10 +21,16 @@ _TAIL_CHARACTERS = 2_000
 
 
 def spawn(command: Sequence[str], log: Path | None, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Starts a command that writes its output and errors to the end of `log`; None: where this process writes its own.
+    """Start a command.
 
-    On Linux the kernel kills it when the thread that started it ends, however that happens: start it from a thread that
-    stays. Elsewhere a killed parent leaves it behind. Ctrl-C in the terminal does not reach it: its owner stops it.
+    On Linux the kernel kills it when the thread that started it ends for any reason, so start it from a thread that
+    lives long enough. On other systems it survives if its parent is killed. Ctrl-C in the terminal does not reach it:
+    its owner must stop it.
+
+    Args:
+        command: The program and its arguments.
+        log: The file to which its standard output and error are appended; None uses those of this process.
+        environment: Its environment variables.
     """
     if sys.platform == "linux":
         command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
@@ -40,6 +46,6 @@ def spawn(command: Sequence[str], log: Path | None, environment: Mapping[str, st
 
 
 def log_tail(log: Path) -> str:
-    """The end of a log, for an error message."""
+    """Return the end of a log and its path, for an error message."""
     text = log.read_text(errors="replace")[-_TAIL_CHARACTERS:].strip()
-    return f"{text or 'it said nothing'} (whole log: {log})"
+    return f"{text or 'the log is empty'} (full log: {log})"

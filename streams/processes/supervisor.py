@@ -1,4 +1,4 @@
-"""Several processes on this machine, for `--concurrency` and for several sinks, started again when they die."""
+"""Runs several processes for `--concurrency` and for multiple sinks, and restarts those that die."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 _STOP_SECONDS = 30.0
-_SIGNALLED = 128  # and the number of the signal, as shells say it
+_SIGNALLED = 128  # plus the number of the signal, as in shells
 
-# starting again cannot mend these: bad input, refused, a wrong setting
 PERMANENT = (2, 65, 77, 78)
+"""Exit codes after which a restart cannot help: wrong usage, bad input, refused, wrong settings."""
 
 
 @dataclass
@@ -33,14 +33,21 @@ class _Child:
     process: subprocess.Popen[bytes]
     started: float
     backoff: float = FIRST_BACKOFF_SECONDS
-    again_at: float | None = None
+    restart_at: float | None = None
 
 
 def run(commands: Sequence[Sequence[str]], threads: int) -> int:
-    """Runs `tagpulse COMMAND` for each command until SIGTERM or Ctrl-C, or until one fails for good.
+    """Run `tagpulse COMMAND` for each command, until SIGTERM or Ctrl-C, or until one fails permanently.
 
-    Process N has its own metrics port (the setting plus N) and, where static membership is set, its own instance id. Each
-    gives its model `threads` threads.
+    Process N has its own metrics port (the setting plus N) and, if static membership is configured, its own instance
+    id.
+
+    Args:
+        commands: The arguments of each process.
+        threads: Number of model threads per process.
+
+    Returns:
+        The highest exit code of the processes; 0 if all of them ended cleanly.
     """
     stop = False
 
@@ -58,11 +65,11 @@ def run(commands: Sequence[Sequence[str]], threads: int) -> int:
     while not stop and code == 0:
         time.sleep(_POLL_SECONDS)
         for child in children:
-            code = code or _look_after(child, threads)
+            code = code or _check(child, threads)
     for child in children:
         if child.process.poll() is None:
             child.process.terminate()
-    return max([code, *(_ended(child) for child in children)])
+    return max([code, *(_exit_code(child) for child in children)])
 
 
 def _start(arguments: Sequence[str], number: int, threads: int) -> subprocess.Popen[bytes]:
@@ -74,30 +81,30 @@ def _start(arguments: Sequence[str], number: int, threads: int) -> subprocess.Po
     return spawn(command, None, environment)
 
 
-def _look_after(child: _Child, threads: int) -> int:
-    """Starts an ended child again, after a pause that grows; answers the exit code of one that failed for good."""
+def _check(child: _Child, threads: int) -> int:
+    """Restart a child that has ended, with back-off; return its exit code if it failed permanently, else 0."""
     code = child.process.poll()
     now = time.monotonic()
     if code is None:
         return 0
     if code in PERMANENT:
-        logger.error("process %d failed for good (exit %d); the others are stopped", child.number, code)
+        logger.error("process %d failed permanently (exit code %d); stopping the others", child.number, code)
         return code
-    if child.again_at is None:
+    if child.restart_at is None:
         if now - child.started > STEADY_SECONDS:
             child.backoff = FIRST_BACKOFF_SECONDS
-        child.again_at = now + child.backoff
+        child.restart_at = now + child.backoff
         child.backoff = min(child.backoff * 2, MAX_BACKOFF_SECONDS)
         logger.warning(
-            "process %d ended (exit %d); it is started again in %.0f s", child.number, code, child.again_at - now
+            "process %d ended (exit code %d); restarting it in %.0f s", child.number, code, child.restart_at - now
         )
-    elif now >= child.again_at:
-        child.process, child.started, child.again_at = _start(child.arguments, child.number, threads), now, None
+    elif now >= child.restart_at:
+        child.process, child.started, child.restart_at = _start(child.arguments, child.number, threads), now, None
     return 0
 
 
-def _ended(child: _Child) -> int:
-    if child.again_at is not None:
+def _exit_code(child: _Child) -> int:
+    if child.restart_at is not None:
         return 0
     try:
         code = child.process.wait(timeout=_STOP_SECONDS)
@@ -105,7 +112,7 @@ def _ended(child: _Child) -> int:
         child.process.kill()
         code = child.process.wait()
         logger.error("process %d did not stop and was killed", child.number)
-    # our own signal, which came before the child could handle it
+    # the signal sent by `run`, which arrived before the child had set up its handler
     if code == -signal.SIGTERM:
         return 0
     return code if code >= 0 else _SIGNALLED - code

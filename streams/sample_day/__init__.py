@@ -1,7 +1,7 @@
-"""A police Twitter day (#poltwt), invented for this project: the bundled input of the demo and of many tests.
+"""The sample day: an invented police Twitter day (#poltwt), used as input by the demo and by many tests.
 
-No person, place, account or post in it is real. `script.toml` is the course of the day, `phrases/` what people say,
-`poltwt.toml` the campaign file that fits.
+No person, place, account or post in it is real. `script.toml` contains the events of the day, `phrases/` the texts of
+the posts, and `poltwt.toml` is the campaign file for it.
 """
 
 from streams.sample_day.compose import ScriptLine, compose, sample_day

@@ -1,4 +1,4 @@
-"""Composes the sample day from its script and phrase books: the same seed gives the same day, byte for byte."""
+"""Composes the sample day from its script and phrase books; the same seed gives the same day, byte for byte."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ SOURCE = "sample"
 DEFAULT_SEED = 20260620
 
 _HINTED_SHARE = 0.75
-_ANSWER_MINUTES = 9.0
-_REPOST_MINUTES = 16.0
-_NEWEST = 4
+_MEAN_ANSWER_MINUTES = 9.0
+_MEAN_REPOST_MINUTES = 16.0
+_REPLY_CANDIDATES = 4
 _TRIES = 8
 
 
 @dataclass(frozen=True)
 class ScriptLine:
-    """A message of the day with what the script knows of it and the pipeline has to find out."""
+    """A message of the day with its scene and language: the facts that the pipeline has to find out."""
 
     message: Post | Deletion
     scene: str
@@ -48,12 +48,12 @@ class _Draft:
     media: tuple[str, ...] = ()
     likes: int = 0
     shared: float = 0.0
-    answers: _Draft | None = None
-    reposts: _Draft | None = None
+    reply_to: _Draft | None = None
+    repost_of: _Draft | None = None
 
 
 def sample_day(seed: int = DEFAULT_SEED) -> list[Post | Deletion]:
-    """The messages of the day in the order in which they happened: posts, edits (a post's id again) and deletions.
+    """Return the messages of the day in chronological order: posts, edits (with the id of the post) and deletions.
 
     Engagement counts are those at the end of the day.
     """
@@ -61,7 +61,7 @@ def sample_day(seed: int = DEFAULT_SEED) -> list[Post | Deletion]:
 
 
 def compose(seed: int = DEFAULT_SEED) -> list[ScriptLine]:
-    """The day with the scene and language of every message."""
+    """Return the messages of the day in chronological order, each with its scene and language."""
     return _Composer(load_script(), Dice(seed)).compose()
 
 
@@ -76,18 +76,18 @@ class _Composer:
 
     def compose(self) -> list[ScriptLine]:
         for moment in self._script.moment:
-            self._add(self._play_moment(moment))
+            self._add(self._moment_draft(moment))
         for scene in self._script.scene:
-            self._play(scene)
-        self._repost()
-        return self._publish()
+            self._add_scene(scene)
+        self._add_reposts()
+        return self._script_lines()
 
     def _add(self, draft: _Draft) -> None:
         self._drafts.append(draft)
         self._by_scene[draft.scene].append(draft)
         self._texts.add(draft.wording.text)
 
-    def _play_moment(self, moment: Moment) -> _Draft:
+    def _moment_draft(self, moment: Moment) -> _Draft:
         return _Draft(
             scene=moment.scene,
             language=moment.language,
@@ -101,7 +101,7 @@ class _Composer:
             shared=moment.shared,
         )
 
-    def _play(self, scene: Scene) -> None:
+    def _add_scene(self, scene: Scene) -> None:
         rhythm = list(accumulate(minute_weights(scene.rhythm)))
         for language, writer in self._writers.items():
             if scene.name not in writer.book.scenes and scene.name not in writer.book.pairs:
@@ -110,11 +110,11 @@ class _Composer:
                 minute = bisect_right(rhythm, self._dice.below(rhythm[-1]))
                 at = START + timedelta(minutes=minute, milliseconds=self._dice.integer(0, 59_999))
                 if scene.answered:
-                    self._ask(scene, writer, at)
+                    self._add_question(scene, writer, at)
                 else:
-                    self._say(scene, writer, at)
+                    self._add_statement(scene, writer, at)
 
-    def _say(self, scene: Scene, writer: Writer, at: datetime) -> None:
+    def _add_statement(self, scene: Scene, writer: Writer, at: datetime) -> None:
         author = writer.police() if scene.voice == "police" else writer.citizen()
         police = scene.mentions or writer.police()
         for _ in range(_TRIES):
@@ -124,10 +124,10 @@ class _Composer:
                 break
         draft = self._draft(scene, writer, author, at, wording)
         if scene.replies_to and self._dice.chance(scene.reply_share):
-            draft.answers = self._newest(scene.replies_to, draft)
+            draft.reply_to = self._reply_target(scene.replies_to, draft)
         self._add(draft)
 
-    def _ask(self, scene: Scene, writer: Writer, at: datetime) -> None:
+    def _add_question(self, scene: Scene, writer: Writer, at: datetime) -> None:
         police, asker = writer.police(), writer.citizen()
         for _ in range(_TRIES):
             question, answer = writer.pair(scene)
@@ -136,7 +136,7 @@ class _Composer:
                 break
         asked = self._draft(scene, writer, asker, at, wording)
         self._add(asked)
-        answered_at = at + timedelta(minutes=2 + self._dice.waiting(_ANSWER_MINUTES))
+        answered_at = at + timedelta(minutes=2 + self._dice.waiting(_MEAN_ANSWER_MINUTES))
         if self._dice.chance(scene.answered) and answered_at < END:
             self._add(
                 _Draft(
@@ -148,7 +148,7 @@ class _Composer:
                     wording=writer.answer(answer, asker, answered_at, police=police),
                     hint=asked.language,
                     likes=int(self._dice.heavy(1.0)),
-                    answers=asked,
+                    reply_to=asked,
                 )
             )
 
@@ -168,20 +168,20 @@ class _Composer:
             shared=self._dice.heavy(scene.shared),
         )
 
-    def _newest(self, scene: str, reply: _Draft) -> _Draft | None:
-        """One of the newest posts of a scene, in the language of the reply where there is one."""
+    def _reply_target(self, scene: str, reply: _Draft) -> _Draft | None:
+        """Pick one of the newest posts of a scene, preferably in the language of the reply."""
         earlier = sorted((draft for draft in self._by_scene[scene] if draft.at < reply.at), key=lambda draft: draft.at)
-        own = [draft for draft in earlier if draft.language == reply.language]
-        newest = (own or earlier)[-_NEWEST:]
+        same_language = [draft for draft in earlier if draft.language == reply.language]
+        newest = (same_language or earlier)[-_REPLY_CANDIDATES:]
         return self._dice.pick(newest) if newest else None
 
-    def _repost(self) -> None:
+    def _add_reposts(self) -> None:
         originals = [draft for draft in self._drafts if draft.shared]
         weights = list(accumulate(draft.shared for draft in originals))
         seen: set[tuple[str, _Draft]] = set()
         while len(seen) < self._script.reposts:
             original = originals[bisect_right(weights, self._dice.below(weights[-1]))]
-            at = original.at + timedelta(minutes=0.2 + self._dice.waiting(_REPOST_MINUTES))
+            at = original.at + timedelta(minutes=0.2 + self._dice.waiting(_MEAN_REPOST_MINUTES))
             author = self._writers[original.language].citizen()
             if at >= END or (author, original) in seen or author == original.author:
                 continue
@@ -196,15 +196,15 @@ class _Composer:
                     wording=Wording(original.wording.text),
                     hint=original.hint,
                     media=original.media,
-                    reposts=original,
+                    repost_of=original,
                 )
             )
 
-    def _publish(self) -> list[ScriptLine]:
+    def _script_lines(self) -> list[ScriptLine]:
         self._drafts.sort(key=lambda draft: draft.at)
         ids = {draft: f"{START:%Y%m%d}-{number:04d}" for number, draft in enumerate(self._drafts, start=1)}
-        reposts = Counter(draft.reposts for draft in self._drafts if draft.reposts)
-        replies = Counter(draft.answers for draft in self._drafts if draft.answers)
+        reposts = Counter(draft.repost_of for draft in self._drafts if draft.repost_of)
+        replies = Counter(draft.reply_to for draft in self._drafts if draft.reply_to)
         posts = {
             draft: Post(
                 source=SOURCE,
@@ -215,37 +215,39 @@ class _Composer:
                 hashtags=find_hashtags(draft.wording.text),
                 language_hint=draft.hint,
                 media=draft.media,
-                reply_to=ids[draft.answers] if draft.answers else None,
-                repost_of=ids[draft.reposts] if draft.reposts else None,
+                reply_to=ids[draft.reply_to] if draft.reply_to else None,
+                repost_of=ids[draft.repost_of] if draft.repost_of else None,
                 engagement=Engagement(likes=draft.likes, reposts=reposts[draft], replies=replies[draft]),
                 url=f"https://example.org/{draft.author}/{ids[draft]}",
             )
             for draft in self._drafts
         }
         timed = [(draft.at, ScriptLine(post, draft.scene, draft.language)) for draft, post in posts.items()]
-        alone = [draft for draft in posts if not draft.reposts and not reposts[draft] and not replies[draft]]
-        timed += self._edits(alone, posts)
-        timed += self._deletions(alone, posts)
+        # posts without reposts and replies, so that nothing quotes a text that was edited or deleted
+        unquoted = [draft for draft in posts if not draft.repost_of and not reposts[draft] and not replies[draft]]
+        timed += self._edits(unquoted, posts)
+        timed += self._deletions(unquoted, posts)
         return [line for _, line in sorted(timed, key=lambda entry: entry[0])]
 
-    def _edits(self, alone: list[_Draft], posts: dict[_Draft, Post]) -> list[tuple[datetime, ScriptLine]]:
-        """Authors who saw their typo: nobody had reposted or answered yet, so that nothing quotes the old text."""
+    def _edits(self, unquoted: list[_Draft], posts: dict[_Draft, Post]) -> list[tuple[datetime, ScriptLine]]:
+        """Return edits in which authors correct their typos."""
         edits = []
-        for draft in self._dice.shuffled([draft for draft in alone if draft.wording.corrected])[: self._script.edits]:
+        typos = [draft for draft in unquoted if draft.wording.corrected]
+        for draft in self._dice.shuffled(typos)[: self._script.edits]:
             text, at = draft.wording.corrected or "", draft.at + timedelta(seconds=self._dice.integer(30, 600))
             edit = msgspec.structs.replace(posts[draft], text=text, edited_at=at)
             edits.append((at, ScriptLine(edit, draft.scene, draft.language)))
         return edits
 
-    def _deletions(self, alone: list[_Draft], posts: dict[_Draft, Post]) -> list[tuple[datetime, ScriptLine]]:
-        """Citizens who thought better of it within the hour."""
-        regretted = [
+    def _deletions(self, unquoted: list[_Draft], posts: dict[_Draft, Post]) -> list[tuple[datetime, ScriptLine]]:
+        """Return deletions by citizens, each within an hour of the post."""
+        candidates = [
             draft
-            for draft in alone
+            for draft in unquoted
             if draft.voice == "citizen" and not draft.wording.corrected and draft.at < END - timedelta(hours=1)
         ]
         deletions = []
-        for draft in self._dice.shuffled(regretted)[: self._script.deletions]:
+        for draft in self._dice.shuffled(candidates)[: self._script.deletions]:
             at = draft.at + timedelta(seconds=self._dice.integer(60, 3_500))
             deletion = Deletion(source=SOURCE, id=posts[draft].id, deleted_at=at)
             deletions.append((at, ScriptLine(deletion, draft.scene, draft.language)))

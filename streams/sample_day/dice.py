@@ -1,4 +1,4 @@
-"""Chance that falls the same way on every version of Python."""
+"""Random draws that are the same on every version of Python."""
 
 from __future__ import annotations
 
@@ -11,22 +11,28 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Draws from a seed. Builds on `random.Random.random` alone: the only draw whose sequence Python promises to keep."""
+    """A seeded random generator.
+
+    It uses only `random.Random.random`, the only method whose sequence Python guarantees not to change.
+    """
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed).random
 
     def chance(self, probability: float) -> bool:
+        """Return True with this probability."""
         return self._random() < probability
 
     def integer(self, low: int, high: int) -> int:
-        """A whole number from `low` to `high`, both included."""
+        """Draw an integer from `low` to `high`, both inclusive."""
         return low + int(self._random() * (high - low + 1))
 
     def pick(self, items: Sequence[T]) -> T:
+        """Draw one of the items."""
         return items[int(self._random() * len(items))]
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
+        """Return the items in random order."""
         deck = list(items)
         for last in range(len(deck) - 1, 0, -1):
             other = self.integer(0, last)
@@ -34,13 +40,16 @@ class Dice:
         return deck
 
     def waiting(self, mean: float) -> float:
-        """An exponential waiting time, in the unit of its mean."""
+        """Draw an exponentially distributed waiting time, in the unit of its mean."""
         return -mean * math.log(1.0 - self._random())
 
     def heavy(self, scale: float) -> float:
-        """Mostly around `scale`, now and then many times as much: how attention is spread among posts."""
+        """Draw from a heavy-tailed distribution, like that of attention among posts.
+
+        Most values are near `scale`; a few are much larger, up to 30 times as large.
+        """
         return scale * min(math.pow(1.0 - self._random(), -0.6), 30.0)
 
     def below(self, limit: float) -> float:
-        """A number from 0 up to `limit`."""
+        """Draw a number from 0 (inclusive) to `limit` (exclusive)."""
         return self._random() * limit

@@ -1,4 +1,4 @@
-"""The course of the sample day: which scenes are played when, and the few posts that everything turns on."""
+"""The script of the sample day: which scenes happen when, and the text of the key posts."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ from streams.sample_day.phrases import Tail
 START = datetime(2026, 6, 20, 8, tzinfo=UTC)
 END = datetime(2026, 6, 20, 20, tzinfo=UTC)
 SPIKE = (datetime(2026, 6, 20, 15, 40, tzinfo=UTC), datetime(2026, 6, 20, 16, 0, tzinfo=UTC))
-"""Begin and end of the one wave of anger."""
+"""Start and end of the only wave of anger."""
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A kind of post with its place in the day."""
+    """A kind of post, and its distribution over the day."""
 
     name: str
     voice: Literal["police", "citizen"]
     posts: Mapping[str, int]
-    """How many, by language; `other` for each language not named."""
+    """Number of posts by language; `other` applies to every language not named."""
     rhythm: tuple[tuple[time, float], ...]
-    """Weights at moments of the day (UTC), joined by straight lines; nothing before the first and after the last."""
+    """Weights at times of the day (UTC), interpolated linearly; 0 before the first and after the last."""
     emoji: tuple[str, ...] = ()
     emoji_share: float = 0.0
     tails: Tail | None = None
-    """The sentences that may follow a phrase."""
+    """The kind of sentences that may follow a phrase."""
     tail_share: float = 0.0
     media: Literal["image", "video"] | None = None
     media_share: float = 0.0
     shared: float = 0.0
-    """Weight of each post among all that may be reposted."""
+    """Scale of the weight of each post among all posts that may be reposted; posts of weight 0 are not reposted."""
     liked: float = 2.0
+    """Scale of the number of likes of each post."""
     replies_to: str | None = None
-    """The scene whose posts it answers."""
+    """The scene whose posts are replied to."""
     reply_share: float = 0.0
     mentions: str | None = None
-    """The police account meant by `{police}`, when it is always the same one."""
+    """The police account used for `{police}`, if it is always the same one."""
     answered: float = 0.0
     """For scenes of questions: the share that the police answer."""
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A post that stands in the script word for word."""
+    """A post whose text is fixed in the script."""
 
     at: time
     scene: str
@@ -60,6 +61,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The script of a day: its moments and scenes, and its number of reposts, deletions and edits."""
+
     reposts: int
     deletions: int
     edits: int
@@ -68,16 +71,17 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def load_script() -> Script:
-    """The script that travels with the package."""
+    """Load the script from the package."""
     return msgspec.toml.decode(files(__package__).joinpath("script.toml").read_bytes(), type=Script)
 
 
 def on_the_day(at: time) -> datetime:
+    """Return the moment at this time (UTC) of the sample day."""
     return datetime.combine(START.date(), at, tzinfo=UTC)
 
 
 def minute_weights(rhythm: tuple[tuple[time, float], ...]) -> list[float]:
-    """One weight for each minute between START and END."""
+    """Return a weight for each minute between START and END, interpolated linearly."""
     points = [(on_the_day(at), weight) for at, weight in rhythm]
     weights = []
     for minute in range(int((END - START) / timedelta(minutes=1))):
@@ -85,9 +89,9 @@ def minute_weights(rhythm: tuple[tuple[time, float], ...]) -> list[float]:
         weights.append(
             next(
                 (
-                    before + (after - before) * ((now - begin) / (end - begin))
-                    for (begin, before), (end, after) in pairwise(points)
-                    if begin <= now < end
+                    before + (after - before) * ((now - start) / (end - start))
+                    for (start, before), (end, after) in pairwise(points)
+                    if start <= now < end
                 ),
                 0.0,
             )

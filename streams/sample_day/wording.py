@@ -1,4 +1,4 @@
-"""Turns phrases into posts: fills slots, sets hashtags and emoji, and writes carelessly now and then."""
+"""Turns phrases into posts: fills their slots, adds hashtags and emoji, and occasionally makes mistakes."""
 
 from __future__ import annotations
 
@@ -19,60 +19,72 @@ _PLAIN_WORD = re.compile(r"(?<![@#\w])[^\W\d_]{5,}(?![\w:])")
 
 @dataclass(frozen=True)
 class Wording:
-    """The text of a post; `corrected` is what its author meant to write, where a typo slipped in."""
+    """The text of a post; if it contains a typo, `corrected` is the text without it."""
 
     text: str
     corrected: str | None = None
 
 
 class Writer:
-    """Everybody who writes in one language. Phrases come from shuffled decks: none returns before all were used."""
+    """Writes the posts of one language; no phrase of a scene is repeated before all of them have been used."""
 
     def __init__(self, book: PhraseBook, dice: Dice) -> None:
+        """Write with the phrases of this book."""
         self.book = book
         self._dice = dice
         self._decks: dict[str, list[str]] = {}
         self._pairs: dict[str, list[tuple[str, str]]] = {}
 
     def police(self) -> str:
+        """Return the name of a police account."""
         return self._dice.pick(self.book.police)
 
     def citizen(self) -> str:
+        """Return the invented name of a citizen's account."""
         handles = self.book.handles
         number = self._dice.integer(2, 99)
         return f"{self._dice.pick(handles.first)}_{self._dice.pick(handles.second)}{number}"
 
     def phrase(self, scene: Scene) -> str:
+        """Return the next phrase of a scene."""
         deck = self._decks.setdefault(scene.name, [])
         if not deck:
             deck.extend(self._dice.shuffled(self.book.scenes[scene.name]))
         return deck.pop()
 
     def pair(self, scene: Scene) -> tuple[str, str]:
-        """A question and its answer."""
+        """Return the next question of a scene and its answer."""
         deck = self._pairs.setdefault(scene.name, [])
         if not deck:
             deck.extend(self._dice.shuffled(self.book.pairs[scene.name]))
         return deck.pop()
 
     def write(self, phrase: str, scene: Scene, at: datetime, *, police: str, careless: bool) -> Wording:
-        """The phrase as a post of the scene, written at `at`; `police` is the account that the phrase speaks of."""
-        known = self._known(at, police)
-        before, after = self._frame(phrase, scene, known)
-        clean = self._fill(phrase, known)
+        """Turn a phrase into a post of a scene.
+
+        Args:
+            phrase: The phrase, with its slots.
+            scene: The scene of the post.
+            at: When the post is written.
+            police: The account that is used for `{police}`.
+            careless: Whether the author may make mistakes.
+        """
+        slots = self._shared_slots(at, police)
+        before, after = self._surroundings(phrase, scene, slots)
+        clean = self._fill(phrase, slots)
         slip = self._dice.pick(self.book.slips) if self.book.slips else None
         if not careless or slip is None or not self._dice.chance(SLIP_SHARE):
             return Wording(before + clean + after)
-        written = self._slip(clean, slip)
-        mended = before + clean + after if slip == "swap" and written != clean else None
-        return Wording(before + written + after, mended)
+        written = self._with_slip(clean, slip)
+        corrected = before + clean + after if slip == "swap" and written != clean else None
+        return Wording(before + written + after, corrected)
 
     def answer(self, phrase: str, asker: str, at: datetime, *, police: str) -> Wording:
-        """The reply of a police account, addressed to the asker."""
-        return Wording(f"@{asker} {self._fill(phrase, self._known(at, police))} {self._campaign_tag()}")
+        """Return the reply of a police account, addressed to the asker."""
+        return Wording(f"@{asker} {self._fill(phrase, self._shared_slots(at, police))} {self._campaign_tag()}")
 
-    def _known(self, at: datetime, police: str) -> Mapping[str, str]:
-        """The slots that are the same throughout a post."""
+    def _shared_slots(self, at: datetime, police: str) -> Mapping[str, str]:
+        """Return the slots that have the same value throughout a post."""
         local = at + timedelta(minutes=self.book.utc_offset_minutes - self._dice.integer(2, 12))
         return {
             "police": f"@{police}",
@@ -81,17 +93,17 @@ class Writer:
             "n": str(self._dice.integer(6, 48)),
         }
 
-    def _fill(self, phrase: str, known: Mapping[str, str]) -> str:
-        filled = _SLOT.sub(lambda slot: known.get(slot[1]) or self._dice.pick(self.book.slots[slot[1]]), phrase)
+    def _fill(self, phrase: str, slots: Mapping[str, str]) -> str:
+        filled = _SLOT.sub(lambda slot: slots.get(slot[1]) or self._dice.pick(self.book.slots[slot[1]]), phrase)
         return filled[:1].upper() + filled[1:]
 
-    def _frame(self, phrase: str, scene: Scene, known: Mapping[str, str]) -> tuple[str, str]:
-        """What stands before and after the phrase: a closing sentence, emoji and hashtags in changing places."""
+    def _surroundings(self, phrase: str, scene: Scene, slots: Mapping[str, str]) -> tuple[str, str]:
+        """Return the text before and after a phrase: a closing sentence, emoji, and hashtags in varying places."""
         dice = self._dice
         tail = ""
         if scene.tails and dice.chance(scene.tail_share):
             fitting = [tail for tail in self.book.tails[scene.tails] if "{time}" not in tail or "{time}" not in phrase]
-            tail = " " + self._fill(dice.pick(fitting), known)
+            tail = " " + self._fill(dice.pick(fitting), slots)
         emoji = " " + dice.pick(scene.emoji) * dice.pick((1, 1, 1, 2, 3)) if dice.chance(scene.emoji_share) else ""
         second = ""
         choices: Sequence[str] = self.book.hashtags.get(scene.name, ())
@@ -112,7 +124,7 @@ class Writer:
     def _campaign_tag(self) -> str:
         return self._dice.pick(("#poltwt",) * 15 + ("#PolTwt",) * 4 + ("#POLTWT",))
 
-    def _slip(self, text: str, slip: Slip) -> str:
+    def _with_slip(self, text: str, slip: Slip) -> str:
         if slip == "lower":
             return text.lower()
         if slip == "exclaim":

@@ -1,4 +1,4 @@
-"""Posts that share an id though they are not the same: of them every sink keeps one, and nobody would know."""
+"""Detects different posts that share an id: sinks keep only one of them, so that the others are lost silently."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from streams.sources.recently_seen import RecentlySeen
 
 
 class SharedIds:
-    """Finds posts whose id another post had before, as after a spreadsheet has rounded the ids of a table.
+    """Detects posts with the id of an earlier, different post, e.g. because a spreadsheet rounded the ids of a table.
 
-    The same post again, as after a restart, and the edits of a post are none of these.
+    A post that is read again, e.g. after a restart, and an edit of a post do not count.
     """
 
     def __init__(self, limit: int = sys.maxsize) -> None:
-        """`limit`: memory for earlier ids, in bytes; a post takes about 220, and the oldest are dropped first."""
+        """Set the memory for earlier ids, in bytes: a post takes about 220, and the oldest are dropped first."""
         self._texts = RecentlySeen[int, int](limit)
-        """What a post says, by its id: hashes of both."""
+        """Hash of the author and text of a post, by the hash of its source and id."""
 
     def add(self, post: Post) -> bool:
-        """Takes the next post; whether another one, of another author or text, had its id."""
+        """Add a post, and return whether an earlier post with another author or text had its id."""
         if post.edited_at is not None:
             return False
         name, text = hash((post.source, post.id)), hash((post.author, post.text))

@@ -1,1 +1,1 @@
-"""`tagpulse up`: the whole on one machine for a trial, without Docker."""
+"""`tagpulse up`: a trial of the whole pipeline on one machine, without Docker."""

@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager with the configuration of deploy/, where that and the programs are at hand."""
+"""Prometheus and Alertmanager with the configuration from deploy/, if both it and the programs are available."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ from streams.up.part import Part
 
 CONFIGURATION = Path(streams.__file__).resolve().parents[1] / "deploy" / "prometheus"
 
-# In a trial nobody is called: the alerts are seen on Alertmanager's own page.
+# A trial sends no notifications; its alerts are shown on the web page of Alertmanager.
 _ALERTMANAGER = """route: {receiver: page, group_by: [alertname, hashtag]}
 receivers: [{name: page}]
 """
 
 
 def monitoring(folder: Path, targets: Sequence[Part], configuration: Path = CONFIGURATION) -> list[Part]:
-    """The parts that watch `targets`; `folder` gets their configuration, data and logs. None where Prometheus or its
-    configuration is missing."""
+    """Prepare the processes that monitor `targets`.
+
+    Args:
+        folder: Receives their configuration, data and logs.
+        targets: The processes to monitor.
+        configuration: The folder with the configuration of Prometheus.
+
+    Returns:
+        The processes, not started; empty if Prometheus or its configuration is missing.
+    """
     prometheus = shutil.which("prometheus")
     if prometheus is None or not (configuration / "prometheus.yml").is_file():
         return []
@@ -31,13 +39,13 @@ def monitoring(folder: Path, targets: Sequence[Part], configuration: Path = CONF
     program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if program:
         parts.append(_alertmanager(folder, program))
-    places = {
+    jobs = {
         "tagpulse": [part for part in targets if part.ready == "/readyz"],
         "alertmanager": parts[1:],
         "monitoring": parts[:1],
     }
-    for name, watched in places.items():
-        addresses = [f"{HOST}:{part.port}" for part in watched]
+    for name, monitored in jobs.items():
+        addresses = [f"{HOST}:{part.port}" for part in monitored]
         path = folder / "prometheus" / "targets" / f"{name}.yml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps([{"targets": addresses}]))

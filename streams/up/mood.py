@@ -1,4 +1,4 @@
-"""The mood of the last minutes, out of the counters of the worker enrich."""
+"""The mood of the last minutes, computed from the counters of the enrich worker."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _METRIC = "tagpulse_posts_enriched_total"
 _LABELS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)
 
 Counts = Counter[tuple[str, str]]
-"""Posts by hashtag and sentiment."""
+"""Number of posts by hashtag and sentiment."""
 
 
 class MoodMeter:
-    """Remembers the counters of the last minutes. They start at 0 again with the worker, and so do the minutes."""
+    """Computes the mood from the counters of the last minutes; its counts start again at 0 when the worker restarts."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, Counts]] = deque()
 
     def add(self, samples: Sequence[Sample], now: float) -> None:
-        """Takes in a page of metrics; `now` on the monotonic clock."""
+        """Add the samples of a metrics page, scraped at `now` on the monotonic clock."""
         counts: Counts = Counter()
         for sample in samples:
             if sample.name == _METRIC:
@@ -35,13 +35,13 @@ class MoodMeter:
         if self._seen and counts.total() < self._seen[-1][1].total():
             self._seen.clear()
         if not self._seen:
-            self._seen.append((now, Counter()))  # the worker started a moment ago: all that it has counted is recent
+            self._seen.append((now, Counter()))  # the worker has just started, so all its counts are recent
         self._seen.append((now, counts))
         while len(self._seen) > 1 and self._seen[1][0] <= now - MINUTES * 60:
             self._seen.popleft()
 
     def hashtags(self) -> dict[str, dict[SentimentLabel, int]]:
-        """Posts of the last minutes by sentiment, the most frequent hashtag first."""
+        """Return the posts of the last minutes by hashtag and sentiment, the most frequent hashtag first."""
         if not self._seen:
             return {}
         recent = self._seen[-1][1] - self._seen[0][1]

@@ -1,4 +1,4 @@
-"""A process of `tagpulse up`: started, asked how it is, started again when it dies, ended."""
+"""A process managed by `tagpulse up`: started, monitored, restarted when it dies, and stopped."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from streams.processes.broker import HOST, free_port
 from streams.processes.child import log_tail, spawn
 from streams.processes.supervisor import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, PERMANENT, STEADY_SECONDS
 
-_ASK_SECONDS = 0.5
+_REQUEST_SECONDS = 0.5
 _TAIL_BYTES = 4_096
 _LOGFMT = re.compile(r"""^ts=\S+ .*\blevel=(\w+) .*\bmsg="?((?<=")(?:[^"\\]|\\.)*|\S+)""")
-"""What Prometheus and Alertmanager write."""
+"""The log format of Prometheus and Alertmanager."""
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ +")
 
 State = Literal["waiting", "starting", "running", "again", "done"]
-"""`again`: it died and is started again after a pause; `done`: it ended by itself, as it should."""
+"""`again`: the process died and is restarted after a pause; `done`: it ended on its own, as expected."""
 
 
 @dataclass
 class Part:
-    """Its metrics, if it has any, are on `port`; `ready` is the path that says whether it can work."""
+    """A managed process, with its metrics, if any, on `port`; `ready` is the path of its readiness check."""
 
     name: str
     command: Sequence[str]
@@ -43,24 +43,25 @@ class Part:
     port: int = field(default_factory=free_port)
     ready: str = "/readyz"
     ends: bool = False
-    """Whether it may end by itself, with 0."""
+    """Whether the process may end on its own, with exit code 0."""
     restarts: int = 0
     rate: float = 0.0
-    """Records a second, now."""
+    """Records per second at present."""
     lag: int | None = None
+    """Records that the process has not handled yet; None if unknown."""
     samples: list[Sample] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _is_ready: bool = False
     _started: float = 0.0
     _backoff: float = FIRST_BACKOFF_SECONDS
-    _again_at: float | None = None
+    _restart_at: float | None = None
     _counted: tuple[float, float] | None = None
 
     @property
     def state(self) -> State:
         if self._process is None:
             return "waiting"
-        if self._again_at is not None:
+        if self._restart_at is not None:
             return "again"
         if self._process.poll() is not None:
             return "done"
@@ -75,38 +76,43 @@ class Part:
         return f"http://{HOST}:{self.port}"
 
     def start(self) -> None:
+        """Start the process."""
         self._process = spawn(self.command, self.log, self.environment)
-        self._started, self._again_at, self._is_ready, self._counted = time.monotonic(), None, False, None
+        self._started, self._restart_at, self._is_ready, self._counted = time.monotonic(), None, False, None
 
     def look(self, counter: str = "") -> None:
-        """Starts it again when it died; else asks how it is. `counter`: the metric that its rate is made of.
+        """Update the state of the process, and restart it if it has died.
 
-        Raises TagpulseError when starting it again cannot help.
+        Args:
+            counter: The metric from which the rate is computed; if empty, no metrics are read.
+
+        Raises:
+            TagpulseError: The process failed in a way that restarting it cannot fix.
         """
         if self._process is None:
             return
         code = self._process.poll()
         if code is not None:
-            self._revive(code)
+            self._restart_if_due(code)
             return
         self._is_ready = self._is_ready or self.ask(self.ready)[0] == HTTPStatus.OK
         if counter:
             self._measure(counter)
 
     def ask(self, path: str) -> tuple[int, str]:
-        """The status and the text of one of its pages; 0 while it does not answer."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=_ASK_SECONDS)
+        """Request a page, and return its status and text; the status is 0 while the process does not answer."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=_REQUEST_SECONDS)
         try:
             connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(errors="replace")
+            response = connection.getresponse()
+            return response.status, response.read().decode(errors="replace")
         except (OSError, http.client.HTTPException):
             return 0, ""
         finally:
             connection.close()
 
     def last_line(self) -> str:
-        """Of its log, without its time; empty while it said nothing."""
+        """Return the last line of the log without its timestamp; empty while there is none."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
@@ -115,43 +121,43 @@ class Part:
             return ""
         if not lines:
             return ""
-        told = _LOGFMT.search(lines[-1])
-        return " ".join(told.groups()) if told else _TIME.sub("", lines[-1].strip())
+        match = _LOGFMT.search(lines[-1])
+        return " ".join(match.groups()) if match else _TIME.sub("", lines[-1].strip())
 
     def total(self, name: str) -> float:
-        """The sum of a metric over its labels."""
+        """Return the sum of a metric over all its labels."""
         return sum(sample.value for sample in self.samples if sample.name == name)
 
     def terminate(self) -> None:
-        """Asks it to end."""
+        """Ask the process to end, even if it is suspended."""
         if self.pid is not None and self._process is not None:
             self._process.terminate()
             self._process.send_signal(signal.SIGCONT)
 
     def end(self, seconds: float) -> None:
-        """Waits for its end, and kills it when that takes longer."""
+        """Wait for the process to end, and kill it after `seconds`."""
         if self._process is None:
             return
-        self._again_at = None
+        self._restart_at = None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, seconds))
             return
         self._process.kill()
         self._process.wait()
 
-    def _revive(self, code: int) -> None:
+    def _restart_if_due(self, code: int) -> None:
         now = time.monotonic()
         self.rate = 0.0
         if code == 0 and self.ends:
             return
         if code in PERMANENT:
-            raise TagpulseError(f"{self.name} ended for good with {code}:\n{log_tail(self.log)}")
-        if self._again_at is None:
+            raise TagpulseError(f"{self.name} failed permanently with exit code {code}:\n{log_tail(self.log)}")
+        if self._restart_at is None:
             if now - self._started > STEADY_SECONDS:
                 self._backoff = FIRST_BACKOFF_SECONDS
-            self._again_at = now + self._backoff
+            self._restart_at = now + self._backoff
             self._backoff = min(self._backoff * 2, MAX_BACKOFF_SECONDS)
-        elif now >= self._again_at:
+        elif now >= self._restart_at:
             self.restarts += 1
             self.start()
 

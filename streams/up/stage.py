@@ -1,4 +1,4 @@
-"""Everything that `tagpulse up` runs, in the order in which it starts and ends."""
+"""The processes of `tagpulse up`, and the order in which they are started and stopped."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _COUNTERS = {
     "store-postgres": "tagpulse_sink_rows_total",
 }
 _ACKNOWLEDGED = "tagpulse_acknowledged_total"
-# What a trial has of its own; every other setting of the user holds.
-_OWN = ("KAFKA__", "TOPICS__", "METRICS__", "RUN", "PRODUCE__STATE_PATH", "LAKE__PATH", "POSTGRES__DSN", "LOG__")
+# Settings that a trial replaces; all other settings of the user apply.
+_OVERRIDDEN = ("KAFKA__", "TOPICS__", "METRICS__", "RUN", "PRODUCE__STATE_PATH", "LAKE__PATH", "POSTGRES__DSN", "LOG__")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialOptions:
-    """What the trial is of."""
+    """The options of a trial."""
 
     source: str
-    """`sample`, `bluesky` or the path of a file of posts."""
+    """`sample`, `bluesky`, or the path of a file of posts."""
     tags: Sequence[str] = ()
     speed: str = "60"
     postgres: bool = False
@@ -46,9 +46,10 @@ class TrialOptions:
 
 
 class Up:
-    """All processes; `folder` holds the logs, the lake and what the servers keep. Use it as a context."""
+    """All processes of a trial, as a context manager that stops them."""
 
     def __init__(self, folder: Path, wanted: TrialOptions) -> None:
+        """Prepare a trial; `folder` receives the logs, the lake and the data of the servers."""
         self.folder = folder
         self.wanted = wanted
         self.lake = folder / "lake"
@@ -60,7 +61,11 @@ class Up:
         self._postgres = Postgres(folder / "logs" / "postgres.log") if wanted.postgres else None
 
     def start(self) -> None:
-        """Starts everything. Raises TagpulseError when something cannot start at all."""
+        """Start everything.
+
+        Raises:
+            TagpulseError: Something cannot be started.
+        """
         environment = self._environment()
         self.broker.start()
         if self._postgres:
@@ -75,20 +80,25 @@ class Up:
             part.start()
 
     def look(self) -> None:
-        """Asks every part how it is, and starts again what died. Raises TagpulseError when the whole cannot go on."""
+        """Update the state of every process, and restart those that have died.
+
+        Raises:
+            TagpulseError: The trial cannot continue.
+        """
         if not self.broker.running:
             raise Unavailable(
-                f"the broker ended by itself, and with it all that was in memory: {self.broker.log_tail()}"
+                f"the broker exited unexpectedly, and the data that it kept in memory is lost: {self.broker.log_tail()}"
             )
         for part in self.parts:
             part.look("" if part.ready != "/readyz" else _COUNTERS.get(part.name, _ACKNOWLEDGED))
         self.mood.add(self.part("enrich").samples, time.monotonic())
 
     def part(self, name: str) -> Part:
+        """Return the process with this name."""
         return next(part for part in self.parts if part.name == name)
 
     def urls(self) -> dict[str, str]:
-        """Where a person or a program can look."""
+        """Return the addresses of the servers and the path of the lake, for people and programs."""
         found = {"kafka": self.broker.bootstrap_servers, "lake": str(self.lake)}
         if self._postgres:
             found["postgres"] = self._postgres.dsn
@@ -97,7 +107,7 @@ class Up:
         return found
 
     def close(self) -> None:
-        """Ends everything, the producer and the workers as one does; nothing is left running."""
+        """Stop everything, the producer and the workers gracefully; no process is left running."""
         for part in reversed(self.parts):
             part.terminate()
         deadline = time.monotonic() + _STOP_SECONDS
@@ -135,27 +145,27 @@ class Up:
         part.environment = {**environment, f"{PREFIX}METRICS__PORT": str(part.port)}
         return part
 
-    def _own(self) -> dict[str, str]:
-        own = {
+    def _overrides(self) -> dict[str, str]:
+        values = {
             "KAFKA__BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
-            # the embedded broker lets a new group wait longer the longer its sessions last
+            # with longer sessions, the embedded broker delays a new group longer
             "KAFKA__SESSION_TIMEOUT_SECONDS": "6",
             "KAFKA__HEARTBEAT_SECONDS": "2",
             "PRODUCE__STATE_PATH": str(self.folder / "state"),
             "LAKE__PATH": str(self.lake),
         }
         if self.wanted.campaign is not None:
-            own["CAMPAIGN"] = str(self.wanted.campaign)
-        return {PREFIX + name: value for name, value in own.items()}
+            values["CAMPAIGN"] = str(self.wanted.campaign)
+        return {PREFIX + name: value for name, value in values.items()}
 
     def _environment(self) -> dict[str, str]:
-        def is_own(name: str) -> bool:
-            return name.startswith(tuple(PREFIX + own for own in _OWN))
+        def is_overridden(name: str) -> bool:
+            return name.startswith(tuple(PREFIX + overridden for overridden in _OVERRIDDEN))
 
-        return {name: value for name, value in os.environ.items() if not is_own(name)} | self._own()
+        return {name: value for name, value in os.environ.items() if not is_overridden(name)} | self._overrides()
 
     def _settings(self) -> Settings:
-        """Those of the children, as far as topics are made with them."""
+        """Return those settings of the processes that are needed to create the topics."""
         return Settings.model_construct(kafka=KafkaSettings(bootstrap_servers=self.broker.bootstrap_servers))
 
     def __enter__(self) -> Up:

@@ -1,4 +1,4 @@
-"""How `tagpulse up` shows itself: a screen, a line, or a JSON object."""
+"""The output of `tagpulse up`: a screen, a line, or a JSON object."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _BAR = 30
 
 
 def screen(up: Up) -> RenderableType:
-    """The processes, the mood of the last minutes, and where to look."""
+    """Return a screen with the processes, the mood of the last minutes, and the addresses."""
     return Group(
         _panel(f"tagpulse up: {up.wanted.source}", _processes(up)),
         _panel(f"mood of the last {MINUTES} minutes", _mood(up)),
-        _panel("where to look (Ctrl-C ends everything)", _urls(up)),
+        _panel("addresses (Ctrl-C stops everything)", _urls(up)),
     )
 
 
 def status(up: Up) -> dict[str, Any]:
-    """The same as data."""
+    """Return the state for `json.dumps`."""
     return {
         "at": utc_now().isoformat(),
         "source": up.wanted.source,
@@ -63,7 +63,7 @@ def status(up: Up) -> dict[str, Any]:
 
 
 def line(up: Up) -> str:
-    """The state in one line."""
+    """Return the state in one line."""
     parts = ", ".join(f"{part.name} {part.state}{_figures(part)}" for part in up.parts)
     moods = up.mood.hashtags()
     negative = sum(mood["negative"] for mood in moods.values())
@@ -87,7 +87,7 @@ def _processes(up: Up) -> RenderableType:
     for _ in range(4):
         table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    heads = ("process", "state", "port", "per second", "lag", "restarts", "last line of the log")
+    heads = ("process", "state", "port", "per second", "lag", "restarts", "last log line")
     table.add_row(*(Text(head, style=_DIM) for head in heads))
     table.add_row("broker", Text("● running", style=_SIGNS["running"][1]), str(up.broker.port), "", "", "", "")
     for part in up.parts:
@@ -107,7 +107,7 @@ def _processes(up: Up) -> RenderableType:
 def _mood(up: Up) -> RenderableType:
     moods = up.mood.hashtags()
     if not moods:
-        return Text("no post yet", style=_DIM)
+        return Text("no posts yet", style=_DIM)
     table = Table.grid(padding=(0, 2))
     for hashtag, mood in list(moods.items())[:_HASHTAGS]:
         posts = sum(mood.values())

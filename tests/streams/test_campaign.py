@@ -1,4 +1,4 @@
-"""The campaign file: every fault with its line and key."""
+"""The campaign file: every error is reported with its line and key."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_everything_has_a_default(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("hashtags =", "hashtag =", "line 3: hashtag: no such key, did you mean hashtags?"),
         ("name =", "Xyz =", "line 2: Xyz: no such key"),
@@ -87,17 +87,17 @@ def test_everything_has_a_default(tmp_path: Path, text: str) -> None:
         ('[[topics]]\nname = "r', '[topic]\nname = "r', "line 13: topic: no such key, did you mean topics?"),
     ],
 )
-def test_a_fault_has_its_line_and_key(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_a_fault_has_its_line_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in WHOLE
-    assert faults(tmp_path, WHOLE.replace(old, new, 1)) == [told]
+    assert faults(tmp_path, WHOLE.replace(old, new, 1)) == [message]
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     text = WHOLE.replace("sources", "source").replace('name = "recruitment"', "name = 7").replace('"en"', '"?"')
     assert [fault.partition(":")[0] for fault in faults(tmp_path, text)] == ["line 5", "line 14", "line 6"]
 
 
-def test_lines_are_counted_through_long_values_and_what_looks_like_keys(tmp_path: Path) -> None:
+def test_line_numbers_are_right_after_long_values_and_text_that_looks_like_keys(tmp_path: Path) -> None:
     text = '''# name = 1
 hashtags = [
   "poltwt",  # [[topics]]
@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load_campaign(tmp_path / "latin.toml")
 
 
-def test_the_example_of_the_guide_is_sound(tmp_path: Path) -> None:
+def test_the_example_in_the_guide_is_valid(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
     campaign = load(tmp_path, guide.partition("```toml\n")[2].partition("```")[0])
     assert campaign.hashtags == ("poltwt", "k9")

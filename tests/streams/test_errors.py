@@ -1,4 +1,4 @@
-"""The errors: a tree that its own drawing shows, each with an exit code that the command line documents."""
+"""The errors: the tree in the docstring shows all of them, and the command line documents their exit codes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from streams.errors import BadMessage, MissingExtra, SettingsError, TagpulseErro
 ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, TagpulseError)]
 
 
-def test_the_drawing_shows_every_error() -> None:
-    drawn = re.findall(r"^ +(?:[├└]── )?([A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)
-    assert sorted(drawn) == sorted(kind.__name__ for kind in ERRORS)
+def test_the_tree_in_the_docstring_shows_every_error() -> None:
+    shown = re.findall(r"^ +(?:[├└]── )?([A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)
+    assert sorted(shown) == sorted(kind.__name__ for kind in ERRORS)
 
 
 @pytest.mark.parametrize("kind", ERRORS)

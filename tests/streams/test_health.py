@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics answer over real HTTP."""
+"""/healthz, /readyz and /metrics respond over real HTTP."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_port_in_use_gives_way_to_the_next_with_a_warning(health: Health, capl
         second.stop()
 
 
-def test_each_process_of_several_has_a_port_of_its_own() -> None:
+def test_each_of_several_processes_has_its_own_port() -> None:
     port = free_port()
     server = Health(MetricsSettings(port=port), "test")
     server.start(port_offset=1)
@@ -85,7 +85,7 @@ def test_each_process_of_several_has_a_port_of_its_own() -> None:
         server.stop()
 
 
-def test_an_address_that_is_not_ours_names_the_setting() -> None:
+def test_an_address_of_another_machine_names_the_setting() -> None:
     with pytest.raises(SettingsError, match="TAGPULSE_METRICS__HOST"):
         Health(MetricsSettings(host="192.0.2.1"), "test").start()
 
@@ -103,7 +103,7 @@ def test_scrapers_and_probes_may_ask(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:9808", "127.0.0.1.evil.example", "local.example", "[::1", "a.b:x"]
 )
-def test_a_web_page_that_leads_its_own_name_to_us_reads_nothing(health: Health, host: str) -> None:
+def test_a_web_page_that_points_its_own_name_here_reads_nothing(health: Health, host: str) -> None:
     for path in ("/metrics", "/healthz", "/readyz"):
         status, text = _get(f"{health.address}{path}", host)
         assert (status, "TAGPULSE_METRICS__NAMES" in text) == (421, True)
@@ -115,7 +115,7 @@ def test_a_client_that_names_no_host_may_ask(health: Health) -> None:
         assert connection.recv(1_000).startswith(b"HTTP/1.0 200")
 
 
-def test_connections_that_wait_keep_nobody_out(health: Health) -> None:
+def test_idle_connections_do_not_lock_out_others(health: Health) -> None:
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(_connect(health)) for _ in range(200)]
         for connection in idle[::2]:
@@ -126,7 +126,7 @@ def test_connections_that_wait_keep_nobody_out(health: Health) -> None:
             assert _is_closed(connection)
 
 
-def test_a_connection_that_gives_a_byte_now_and_then_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_sends_single_bytes_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_module, "_MAX_SECONDS", 0.3)
     with _serving() as health, _connect(health) as connection:
 
@@ -140,7 +140,7 @@ def test_a_connection_that_gives_a_byte_now_and_then_ends(monkeypatch: pytest.Mo
         wait_until(ended)
 
 
-def test_a_client_that_does_not_read_its_answer_ends(
+def test_a_connection_whose_client_does_not_read_is_closed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(health_module, "_MAX_SECONDS", 0.3)
@@ -183,5 +183,5 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 def _threads() -> int:
-    """Those that answer somebody."""
+    """Return the number of threads that serve a connection."""
     return sum("process_request_thread" in thread.name for thread in threading.enumerate())

@@ -1,4 +1,4 @@
-"""The log: one line an event, whatever a post contains."""
+"""The log: one line per event, whatever a post contains."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_json_escapes_it_too_and_keeps_the_message() -> None:
 
 @given(st.text())
 def test_a_message_is_one_line(message: str) -> None:
-    # `%` would be read as a place for an argument.
+    # A `%` in the message itself would be taken as a format specifier.
     record = a_record("%s")
     record.args = (message,)
     assert len(written(record, "text").splitlines()) == 1
@@ -82,12 +82,12 @@ def test_the_level_is_that_of_the_settings(capsys: pytest.CaptureFixture[str]) -
     log.configure(LogSettings(level="ERROR"))
     logging.getLogger("streams.x").warning("quiet")
     logging.getLogger("streams.x").error("loud")
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert [line.rpartition(" ")[2] for line in told.err.splitlines()] == ["loud"]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [line.rpartition(" ")[2] for line in captured.err.splitlines()] == ["loud"]
 
 
-def test_an_outage_is_told_once_in_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_outage_is_logged_only_once_per_period(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(LogSettings())
     for _ in range(100):
         logging.getLogger("aiokafka.conn").error("Unable connect")
@@ -95,7 +95,7 @@ def test_an_outage_is_told_once_in_a_while(capsys: pytest.CaptureFixture[str]) -
         logging.getLogger("kafka.net.selector").warning("Task ran for 0.113s (>0.100s threshold)")
     lines = capsys.readouterr().err.splitlines()
     assert sum("Unable connect" in line for line in lines) == 1
-    assert not any("ran for" in line for line in lines), "a busy machine is no fault of the client"
+    assert not any("ran for" in line for line in lines), "a busy machine is not an error of the client"
     assert sum("ours" in line for line in lines) == 100
 
 

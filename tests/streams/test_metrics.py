@@ -1,4 +1,4 @@
-"""The metrics: Prometheus' naming rules, and labels that stay few whatever the feed contains."""
+"""The metrics follow the naming rules of Prometheus, and their labels stay bounded whatever the feed contains."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_without_a_campaign_the_first_names_have_labels() -> None:
 
 
 @given(st.lists(st.lists(st.text(max_size=3))), st.integers(1, 5))
-def test_labels_stay_few(posts: list[list[str]], limit: int) -> None:
+def test_the_number_of_label_values_is_bounded(posts: list[list[str]], limit: int) -> None:
     label = BoundedLabel([], limit)
     seen = {found for post in posts for found in label.among(post)}
     assert len(seen - {OTHER}) <= limit

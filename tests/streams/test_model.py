@@ -1,4 +1,4 @@
-"""The model of the settings: what is loaded, and which setting an error names."""
+"""Loading the model of the settings, and the setting that an error names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pseudonyms: the same person the same, nobody's name left, and twice as once."""
+"""Pseudonyms: the same person gets the same one, no name is left, and applying them twice changes nothing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_ids_of_mastodon_are_hidden_whole() -> None:
 
 
 @given(posts, keys)
-def test_twice_is_once_and_the_rest_is_left(post: Post, key: bytes) -> None:
+def test_pseudonymising_twice_changes_nothing_and_other_fields_are_kept(post: Post, key: bytes) -> None:
     once = pseudonymise(post, key)
     assert isinstance(once, Post)
     assert pseudonymise(once, key) == once
@@ -70,7 +70,7 @@ def test_twice_is_once_and_the_rest_is_left(post: Post, key: bytes) -> None:
 
 
 @given(posts, keys)
-def test_a_url_never_tells_the_author(post: Post, key: bytes) -> None:
+def test_a_url_never_reveals_the_author(post: Post, key: bytes) -> None:
     named = msgspec.structs.replace(post, url=f"https://example.com/{post.author}/status/1")
     hidden = pseudonymise(named, key)
     assert isinstance(hidden, Post)
@@ -130,7 +130,7 @@ def test_a_short_key_is_refused_and_none_is_ever_shown(monkeypatch: pytest.Monke
 
 
 def test_produce_writes_no_name(embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path) -> None:
-    key = "a key that nobody may see"
+    key = "a key that must stay secret"
     settings = settings_for(embedded_broker, privacy={"author_key": key}, log={"level": "DEBUG"})
     topics.create(settings)
     feed = tmp_path / "day.jsonl"

@@ -1,4 +1,4 @@
-"""What the commands write is closed to other users."""
+"""The files and folders written by the commands are not accessible to other users."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _open_mask() -> Iterator[None]:
 
 
 def open_to_others(folder: Path) -> dict[str, str]:
-    """What anybody but the owner may reach below a folder."""
+    """Return the files and folders below a folder that users other than the owner can access."""
     modes = {path: path.lstat().st_mode for path in folder.rglob("*")}
     return {
         str(path.relative_to(folder)): stat.filemode(mode)

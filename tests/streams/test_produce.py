@@ -1,4 +1,4 @@
-"""From a source to Kafka, on real brokers: every post there once, in order, through outages; cursors only when confirmed."""
+"""From a source to real brokers: every post arrives once and in order, despite outages, before its cursor is saved."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def post(number: int, post_id: str | None = None, text: str = "") -> Post:
 
 
 class Given(Source):
-    """A live source of a test: gives these batches, each with its number as cursor, then waits."""
+    """A live source for tests, which yields the given batches, with their numbers as cursors, and then waits."""
 
     name = "given"
 
@@ -70,13 +70,13 @@ class Given(Source):
 
 
 def versions(count: int, size: int = 100) -> list[list[Content]]:
-    """Batches of posts in which each of a few keys comes again and again, its text counting up."""
+    """Return batches of posts that reuse a few keys; the text of each post is its number."""
     posts = [post(number, f"k{number % KEYS}", f"{number}") for number in range(count)]
     return [list(posts[at : at + size]) for at in range(0, count, size)]
 
 
 def assert_in_order(settings: Settings, count: int, *, twice_allowed: bool = False) -> int:
-    """Every version is there, and each key's come in their order; returns how many records there are beyond."""
+    """Assert that every version has arrived, in order for each key; return the number of duplicate records."""
     found: dict[str, list[int]] = defaultdict(list)
     read = records.read_all(settings.kafka, settings.topics.raw)
     for record in read:
@@ -129,7 +129,7 @@ async def test_every_post_is_there_once_with_key_time_and_headers(settings: Sett
     assert decode_raw(found[b"a:3"][0].value).collected_at == datetime(2013, 5, 1, tzinfo=UTC)  # type: ignore[union-attr]
 
 
-async def test_posts_that_share_an_id_are_told(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+async def test_posts_that_share_an_id_are_reported(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     topics.create(settings)
     before = counted(metrics.SHARED_IDS, "given")
@@ -168,7 +168,7 @@ async def test_what_cannot_be_read_or_is_too_large_goes_to_the_dead_letters(
     assert len(cut.value) == 23_856
 
 
-async def test_a_topic_with_a_lower_limit_than_ours_costs_only_the_large_post(
+async def test_a_topic_with_a_lower_limit_than_the_settings_rejects_only_the_large_post(
     apache_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     small = settings_for(apache_broker, topics={"max_message_bytes": 20_000})
@@ -184,20 +184,20 @@ async def test_a_topic_with_a_lower_limit_than_ours_costs_only_the_large_post(
     assert (decode_dead(dead.value).reason, dead.key) == ("oversize", b"test:big")
 
 
-async def test_a_missing_topic_is_told_at_once(settings: Settings) -> None:
-    begin = asyncio.get_running_loop().time()
+async def test_a_missing_topic_is_reported_at_once(settings: Settings) -> None:
+    start = asyncio.get_running_loop().time()
     with pytest.raises(SettingsError, match=f"no topic {settings.topics.raw} .*run `tagpulse topics create`"):
         await Produce(Given([[post(1)]]), settings).run()
-    assert asyncio.get_running_loop().time() - begin < 10
+    assert asyncio.get_running_loop().time() - start < 10
 
 
-async def test_a_broker_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+async def test_an_unreachable_broker_is_reported_at_once(tmp_path: Path) -> None:
     settings = own_settings(f"127.0.0.1:{free_port()}", tmp_path)
     with pytest.raises(Unavailable, match="nothing listens there"):
         await Produce(Given([[post(1)]]), settings).run()
 
 
-async def test_the_cursor_is_saved_when_what_is_before_it_is_confirmed_and_not_earlier(
+async def test_the_cursor_is_saved_only_when_everything_before_it_is_confirmed(
     fresh_embedded_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     settings = settings_for(fresh_embedded_broker, produce={"cursor_seconds": 0.1})
@@ -249,7 +249,7 @@ async def _outage(broker: ApacheBroker, how: str, seconds: float) -> None:
 async def test_an_outage_is_waited_out_in_order(
     how: str, fresh_apache_broker: ApacheBroker, settings_for: SettingsFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # longer than the timeout of a request, and than every wait of ours
+    # the outage is longer than the request timeout and than every wait of the producer
     settings = settings_for(
         fresh_apache_broker, kafka={"request_timeout_seconds": 2}, produce={"max_in_flight": 500, "linger_ms": 5}
     )
@@ -267,7 +267,7 @@ async def test_an_outage_is_waited_out_in_order(
     summary: ProduceSummary = await asyncio.wait_for(running, 60)
     assert summary.sent == count
     assert metrics.BROKER_AWAY._value.get() == 0
-    # a batch whose confirmation the outage swallowed may be sent twice
+    # a batch whose confirmation was lost in the outage may be sent twice
     assert assert_in_order(settings, count, twice_allowed=True) <= 500
     assert caplog.text.count("has confirmed nothing for") == 1
     assert caplog.text.count("Kafka is back after") == 1
@@ -287,7 +287,7 @@ async def test_sends_the_window_again_in_order_when_kafka_python_gives_up(
         nonlocal sends
         sends += 1
         if sends in (700, 2_500):
-            # its thread closes as after a fatal error: all that it holds fails
+            # its thread closes as after a fatal error, so that all its pending records fail
             producer._sender.force_close()
             producer._sender.join()
             producer._accumulator._closed = False
@@ -323,7 +323,7 @@ async def test_stops_within_seconds_while_kafka_is_away(
     wait_until(lambda: records.count(settings.kafka, settings.topics.raw) >= summary.sent)
 
 
-async def test_stops_while_it_waits_for_a_broker_to_start_anew_with(
+async def test_stops_while_it_waits_for_the_broker_to_return(
     fresh_embedded_broker: Broker, settings_for: SettingsFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_for(fresh_embedded_broker)

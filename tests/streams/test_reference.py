@@ -1,4 +1,4 @@
-"""The reference in `docs/`: as the code is, true for every message, and sound as a document."""
+"""The reference pages in `docs/` match the code, describe every message, and are valid documents."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_committed_page_is_what_the_code_gives(name: str) -> None:
 
 
 def values_of(node: object, *keys: str) -> Iterator[Any]:
-    """What stands under these keys, at any depth."""
+    """Yield the values of these keys, at any depth."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key in keys:
@@ -47,15 +47,15 @@ def values_of(node: object, *keys: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", [name for name in reference.pages() if name.endswith(".json")])
-def test_docstrings_come_out_alike_on_every_python(name: str) -> None:
-    """Python 3.13 and newer take the indentation off docstrings by themselves."""
-    said = values_of(json.loads(reference.pages()[name]), "description", "summary")
-    found = [text for text in said if isinstance(text, str)]  # a field of a message may be called so, too
+def test_docstrings_are_the_same_on_every_python(name: str) -> None:
+    """Python 3.13 and newer remove the indentation of docstrings."""
+    values = values_of(json.loads(reference.pages()[name]), "description", "summary")
+    found = [text for text in values if isinstance(text, str)]  # a field of a message may also have such a name
     assert found
     assert found == [inspect.cleandoc(text) for text in found]
 
 
-def test_there_is_no_schema_of_a_message_that_is_no_more() -> None:
+def test_there_is_no_schema_of_a_removed_message() -> None:
     assert {f"schemas/{path.name}" for path in DOCS.glob("schemas/*")} == {
         name for name in reference.pages() if name.startswith("schemas/")
     }
@@ -124,7 +124,7 @@ def test_the_schemas_refuse_what_the_readers_refuse(written: str, field: str, va
         decode_any(json.dumps(wrong).encode())
 
 
-def test_every_reference_in_the_asyncapi_document_leads_somewhere(asyncapi: dict[str, Any]) -> None:
+def test_every_reference_in_the_asyncapi_document_can_be_resolved(asyncapi: dict[str, Any]) -> None:
     found = set(values_of(asyncapi, "$ref"))
     assert found
     for reference_ in found:

@@ -1,4 +1,4 @@
-"""The bundled day is what the demo shows and other tests count on: its make-up is held here."""
+"""The composition of the bundled sample day, which the demo shows and other tests rely on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def day(request: pytest.FixtureRequest) -> list[ScriptLine]:
 
 
 def posts_of(day: list[ScriptLine]) -> list[Post]:
-    """The posts as they first appeared: no edits."""
+    """Return the posts as they first appeared, without edits."""
     return [line.message for line in day if isinstance(line.message, Post) and line.message.edited_at is None]
 
 
@@ -73,14 +73,14 @@ def test_there_are_thousands_of_posts_in_many_languages(day: list[ScriptLine]) -
     assert languages["und"] >= 10
 
 
-def test_people_hardly_ever_say_the_same_twice(day: list[ScriptLine]) -> None:
+def test_texts_are_rarely_repeated(day: list[ScriptLine]) -> None:
     originals = [post.text for post in posts_of(day) if post.repost_of is None]
     assert len(set(originals)) / len(originals) >= 0.9
     sentences = {re.sub(r"[\W\d]*#\w+[\W\d]*|[^\w\s]", "", text).strip().lower() for text in originals}
     assert len(sentences) / len(originals) >= 0.6
 
 
-def test_the_messages_come_in_the_order_of_time_within_the_day(day: list[ScriptLine]) -> None:
+def test_the_messages_are_in_chronological_order_within_the_day(day: list[ScriptLine]) -> None:
     times = [happened_at(line.message) for line in day]
     assert all(earlier <= later for earlier, later in pairwise(times))
     assert times[0] >= START
@@ -90,7 +90,7 @@ def test_the_messages_come_in_the_order_of_time_within_the_day(day: list[ScriptL
     assert min(hours.values()) >= 100
 
 
-def test_identifiers_are_unique_but_for_edits(day: list[ScriptLine]) -> None:
+def test_ids_are_unique_except_for_edits(day: list[ScriptLine]) -> None:
     posts = posts_of(day)
     assert len({post.id for post in posts}) == len(posts)
     assert {post.source for post in posts} == {"sample"}
@@ -159,20 +159,20 @@ def test_support_starts_with_the_news_of_the_injury(day: list[ScriptLine]) -> No
 
 def test_anger_fills_one_window_and_the_explanation_follows(day: list[ScriptLine]) -> None:
     posts = [(line, line.message.created_at) for line in day if isinstance(line.message, Post)]
-    begin, end = SPIKE
-    assert end - begin == timedelta(minutes=20)
+    start, end = SPIKE
+    assert end - start == timedelta(minutes=20)
 
     def angry_share(since: datetime, until: datetime) -> tuple[float, int]:
         window = [line for line, at in posts if since <= at < until]
         return sum(line.scene in {"criticism", "video"} for line in window) / len(window), len(window)
 
-    share, count = angry_share(begin, end)
+    share, count = angry_share(start, end)
     assert share >= 0.7
     anger = [line for line, _ in posts if line.scene == "criticism"]
     assert len({line.language for line in anger}) >= 14
     for minutes in range(0, 720, 20):
         since = START + timedelta(minutes=minutes)
-        if since in (begin, end):
+        if since in (start, end):
             continue
         other_share, other_count = angry_share(since, since + timedelta(minutes=20))
         assert other_share < 0.25
@@ -202,7 +202,7 @@ def test_deletions_follow_the_posts_they_remove(day: list[ScriptLine]) -> None:
     assert all(by_id[deletion.id].created_at < deletion.deleted_at for deletion in deletions)
 
 
-def test_every_post_carries_the_hashtag_and_travels_as_the_contract_says(day: list[ScriptLine]) -> None:
+def test_every_post_has_the_hashtag_and_fits_the_contract(day: list[ScriptLine]) -> None:
     seconds: Counter[str] = Counter()
     for line in day:
         message = line.message
@@ -231,7 +231,7 @@ def test_every_phrase_can_be_filled_and_every_scene_is_written(book: PhraseBook)
         assert all("{police}" in question for scene in book.pairs.values() for question, _ in scene)
 
 
-def test_the_rhythm_joins_its_points_by_straight_lines() -> None:
+def test_the_rhythm_is_interpolated_linearly() -> None:
     for scene in load_script().scene:
         weights = minute_weights(scene.rhythm)
         assert len(weights) == 720

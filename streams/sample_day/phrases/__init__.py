@@ -1,4 +1,4 @@
-"""What the people of the sample day say: one phrase book for each language, written for this project."""
+"""The phrase books of the sample day, one for each language, written for this project."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ Slip = Literal["swap", "lower", "exclaim"]
 
 
 class Handles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The two halves that the invented names of citizens are made of."""
+    """The two halves of the invented names of citizens."""
 
     first: tuple[str, ...]
     second: tuple[str, ...]
 
 
 class PhraseBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One language. Phrases hold slots in braces: those of `slots`, and `{police}`, `{tag}`, `{time}`, `{n}`."""
+    """The phrases of one language, with slots in braces: those of `slots`, and `{police}`, `{tag}`, `{time}`, `{n}`."""
 
     language: str
-    """BCP-47; `und` for posts without words."""
+    """BCP-47 code; `und` for posts without words."""
     utc_offset_minutes: int
-    """The local time that the texts speak of."""
+    """Offset from UTC of the local times in the texts."""
     slips: tuple[Slip, ...]
-    """The kinds of careless writing that fit the script of the language."""
+    """The kinds of mistakes that are possible in the writing system of the language."""
     police: tuple[str, ...]
     handles: Handles
     slots: Mapping[str, tuple[str, ...]]
     tails: Mapping[Tail, tuple[str, ...]]
     """Short sentences that may follow a phrase."""
     hashtags: Mapping[str, tuple[str, ...]]
-    """Second hashtags by scene."""
+    """Additional hashtags, by scene."""
     scenes: Mapping[str, tuple[str, ...]]
+    """Phrases, by scene."""
     pairs: Mapping[str, tuple[tuple[str, str], ...]]
-    """Scenes of questions, each with its answer."""
+    """Questions and their answers, by scene."""
 
 
 def load_phrase_books() -> tuple[PhraseBook, ...]:
-    """All phrase books, in the order of their file names."""
+    """Load all phrase books, in the order of their file names."""
     entries = sorted(files(__name__).iterdir(), key=lambda entry: entry.name)
     return tuple(
         msgspec.toml.decode(entry.read_bytes(), type=PhraseBook) for entry in entries if entry.name.endswith(".toml")

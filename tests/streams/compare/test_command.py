@@ -1,4 +1,4 @@
-"""`tagpulse compare`: tables, JSON and a page, in which posts can do nothing."""
+"""`tagpulse compare`: tables, JSON and a page, in which hostile posts are harmless."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def settings(tmp_path: Path) -> Settings:
 
 
 class _Page(HTMLParser):
-    """The tags of a page, each with its attributes; fails where one is not closed."""
+    """The tags of a page with their attributes; parsing fails if a tag is not closed."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ async def test_tables_show_hostile_posts_harmlessly(settings: Settings) -> None:
     assert "run again was made by 2 models" in done.stdout
 
 
-async def test_the_page_stands_alone_and_posts_do_nothing_on_it(settings: Settings, tmp_path: Path) -> None:
+async def test_the_page_is_self_contained_and_hostile_posts_are_harmless(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     done = run_tagpulse("compare", "live", "again", "--html", file, settings=settings)
     assert (done.returncode, done.stderr) == (0, "")
@@ -138,10 +138,10 @@ async def test_json_is_one_object_with_stable_keys(settings: Settings) -> None:
     assert found["selection"] == {"since": "2026-06-20T00:00:00Z", "until": "2026-06-21T00:00:00Z", "hashtag": None}
 
 
-async def test_wrong_input_is_told(settings: Settings, tmp_path: Path) -> None:
+async def test_wrong_input_is_reported(settings: Settings, tmp_path: Path) -> None:
     done = run_tagpulse("compare", "live", "never", settings=settings)
     assert (done.returncode, done.stdout) == (65, "")
-    assert "there are again, live" in done.stderr
+    assert "available runs: again, live" in done.stderr
     done = run_tagpulse("compare", "live", "again", "--since", "soon", settings=settings)
     assert done.returncode == 2
     assert "2026-06-20T09:30:00Z" in done.stderr

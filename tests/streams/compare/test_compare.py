@@ -44,10 +44,10 @@ async def found(tmp_path: Path) -> Comparison:
     return await _compared(tmp_path, LIVE, AGAIN)
 
 
-async def test_posts_are_joined_and_edits_stand_apart(found: Comparison) -> None:
+async def test_posts_are_joined_and_edits_are_counted_separately(found: Comparison) -> None:
     over = found.overlap
     assert (over.both, over.same_text, over.edited, over.only_a, over.only_b) == (6, 5, 1, 1, 1)
-    assert any("another text" in warning for warning in found.warnings)
+    assert any("a different text" in warning for warning in found.warnings)
 
 
 async def test_the_newest_version_of_a_post_counts(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_the_mean_of_one_topic_has_the_interval_of_that_topic(tmp_path: Pa
     assert topics.mean_kappa_interval == pytest.approx(news.kappa_interval)
 
 
-async def test_topics_that_go_together_make_the_mean_no_surer(tmp_path: Path) -> None:
+async def test_correlated_topics_do_not_narrow_the_interval_of_the_mean(tmp_path: Path) -> None:
     both, none = ("news", "politics"), ()
     sentiments = [(both, both)] * 30 + [(both, none)] * 6 + [(none, both)] * 9 + [(none, none)] * 55
     sides = [[enriched(f"{number}", topics=has[side]) for number, has in enumerate(sentiments)] for side in (0, 1)]
@@ -150,7 +150,7 @@ async def test_models_are_named_and_several_are_a_warning(found: Comparison) -> 
     assert (model.name, model.version, model.runtime, model.precision) == ("constant", "1", "openvino", "int8")
     assert [(model.version, model.posts) for model in found.b.models] == [("2", 6), ("1", 1)]
     assert [warning for warning in found.warnings if "models" in warning] == [
-        "run again was made by 2 models: its labels are no single model's"
+        "run again was made by 2 models, so its labels are not those of a single model"
     ]
 
 
@@ -170,7 +170,7 @@ async def test_runs_that_share_nothing_have_no_measures(tmp_path: Path) -> None:
     assert [(cause.kind, cause.effect) for cause in day.causes] == [("only_b", 1.0), ("only_a", 0.0)]
 
 
-async def test_time_and_hashtag_choose(tmp_path: Path) -> None:
+async def test_posts_are_selected_by_time_and_hashtag(tmp_path: Path) -> None:
     found = await _compared(tmp_path, LIVE, AGAIN, since=START + timedelta(days=1))
     assert (found.a.posts, found.b.posts) == (1, 1)
     found = compare(tmp_path, "live", "again", ComparedPosts(until=START + timedelta(days=1)))
@@ -181,16 +181,16 @@ async def test_time_and_hashtag_choose(tmp_path: Path) -> None:
     assert (found.a.posts, found.overlap.both) == (0, 0)
 
 
-async def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+async def test_an_unknown_run_is_reported_with_the_available_ones(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="lake is empty"):
         compare(tmp_path, "live", "again")
     await write_run(tmp_path, "live", LIVE)
     await write_run(tmp_path, "old", LIVE)
-    with pytest.raises(BadInput, match="no run 'again' in the lake: there are live, old"):
+    with pytest.raises(BadInput, match="no run 'again' in the lake; available runs: live, old"):
         compare(tmp_path, "live", "again")
 
 
-async def test_a_hundred_thousand_posts_are_so_many_times_the_same(found: Comparison, tmp_path: Path) -> None:
+async def test_the_measures_do_not_depend_on_the_number_of_posts(found: Comparison, tmp_path: Path) -> None:
     times, great = 15_000, tmp_path / "great"
     great.mkdir()
     files = f"read_parquet('{tmp_path}/posts/*/*/*/*.parquet', hive_types = {{'run': varchar, 'hour': varchar}})"

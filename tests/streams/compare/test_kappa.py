@@ -1,4 +1,4 @@
-"""Kappa and its intervals against values computed by hand, and what must hold for any counts."""
+"""Kappa and its intervals: values computed by hand, and properties that hold for any counts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_kappa_and_its_interval_do_not_care_which_run_is_first(counts: dict[tupl
 
 
 @given(tables)
-def test_the_interval_holds_the_value(counts: dict[tuple[str, str], int]) -> None:
+def test_the_interval_contains_the_value(counts: dict[tuple[str, str], int]) -> None:
     value, interval = kappa(counts), kappa_interval(counts)
     assume(value is not None)
     assume(interval is not None)

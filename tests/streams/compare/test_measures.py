@@ -1,4 +1,4 @@
-"""Matrices, and the causes of a difference: whatever the counts, they add up."""
+"""Matrices and the causes of a difference add up for any counts."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def test_causes_by_hand() -> None:
         "neutral_to_negative": (3, pytest.approx(0.3)),
         "negative_to_positive": (1, pytest.approx(-0.1)),
         "edited": (2, pytest.approx(-0.2)),
-        "only_a": (5, pytest.approx(-5 * (1 - 0.5) / 15)),  # of the common posts half are negative in A
-        "moved_in": (10, pytest.approx(10 * (1 - 0.5) / 20)),  # and half in B
+        "only_a": (5, pytest.approx(-5 * (1 - 0.5) / 15)),  # half of the common posts are negative in A
+        "moved_in": (10, pytest.approx(10 * (1 - 0.5) / 20)),  # and half of them in B
     }
     assert [abs(cause.effect) for cause in change.causes] == sorted(
         (abs(cause.effect) for cause in change.causes), reverse=True
     )
 
 
-def test_few_posts_come_after_many_and_what_cannot_be_compared_is_last() -> None:
+def test_groups_with_few_posts_follow_the_others_and_incomparable_ones_are_last() -> None:
     changes = [
         explain(DAY, "few", {("same", "neutral", "negative"): 1}),
         explain(DAY, "gone", {("only", "neutral", None): 500}),
@@ -77,7 +77,7 @@ def test_few_posts_come_after_many_and_what_cannot_be_compared_is_last() -> None
     assert [change.group for change in by_size(changes)] == ["great", "small", "gone", "few"]
 
 
-def test_a_matrix_has_the_rest_as_other() -> None:
+def test_a_matrix_combines_further_labels_as_other() -> None:
     named = most_frequent(PAIRS, 2)
     assert named == ["en", "de"]
     matrix = matrix_of(PAIRS, named)

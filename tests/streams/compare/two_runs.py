@@ -1,4 +1,4 @@
-"""Two small runs of the same posts in a lake, written by the sink itself."""
+"""Helpers that write small runs of posts to a lake, using the sink itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def enriched(
     edited_at: datetime | None = None,
     version: str = "1",
 ) -> EnrichedPost:
-    """A post whose sentiment has the probability `sure`; the other two share the rest."""
+    """Return a post whose sentiment has the probability `sure`; the other two divide the rest equally."""
     probabilities = {label: sure if label == sentiment else (1 - sure) / 2 for label in SENTIMENTS}
     return EnrichedPost(
         post=Post(
@@ -61,7 +61,7 @@ def enriched(
 
 
 async def write_run(lake: Path, run: str, posts: Iterable[EnrichedPost]) -> None:
-    """Stores the posts as this run."""
+    """Store the posts under the name of this run."""
     sink = ParquetSink(LakeSettings(path=lake), run)
     await sink.open()
     rows = [Row(Record("posts.enriched", 0, offset, 0, post.key, b"", ()), post) for offset, post in enumerate(posts)]

@@ -1,4 +1,4 @@
-"""The demo as a process: the numbers agree, and nothing of it is ever left running."""
+"""The demo as a process: its numbers add up, and no process is ever left running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 class Demo:
-    """`tagpulse demo …` and, by a mark in their environment, all processes that it started."""
+    """`tagpulse demo …` and all processes that it started, found by a mark in their environment."""
 
     def __init__(self, folder: Path, *arguments: str, env: dict[str, str] | None = None, **options: Any) -> None:
         self._mark = uuid.uuid4().hex
@@ -44,7 +44,7 @@ class Demo:
         )
 
     def others(self) -> list[str]:
-        """The command lines of the processes that it started and that live."""
+        """Return the command lines of the running processes that the demo started."""
         found = []
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
@@ -55,7 +55,7 @@ class Demo:
         return found
 
     def end(self, seconds: float = 90.0) -> tuple[int, str, str]:
-        """Exit code, standard output and error."""
+        """Wait for the end of the demo, and return its exit code, standard output and standard error."""
         out, err = self.process.communicate(timeout=seconds)
         return self.process.returncode, (out or b"").decode(), (err or b"").decode()
 
@@ -76,7 +76,7 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 
 @linux
 @pytest.mark.slow
-def test_a_whole_day_arrives_and_the_numbers_agree(start_demo: Callable[..., Demo], tmp_path: Path) -> None:
+def test_a_whole_day_arrives_and_the_numbers_add_up(start_demo: Callable[..., Demo], tmp_path: Path) -> None:
     day = sample_day()
     keep = tmp_path / "kept"
     demo = start_demo("--speed", "max", "--json", "--keep", str(keep))
@@ -118,7 +118,7 @@ def test_the_real_model_sees_when_the_mood_turned(start_demo: Callable[..., Demo
     assert summary["turn"]["share"] > 2 * summary["turn"]["usual"]
     assert len(summary["languages"]) >= 10
     assert not demo.others()
-    assert not list(demo.temporary.iterdir()), "a temporary folder was left"
+    assert not list(demo.temporary.iterdir()), "a temporary folder was left behind"
 
 
 @linux
@@ -152,7 +152,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing(
 @pytest.mark.slow
 def test_a_killed_demo_leaves_nothing(start_demo: Callable[..., Demo]) -> None:
     demo = start_demo("--no-view")
-    wait_until(lambda: len(demo.others()) >= 3, 20, "broker, producer and enrich worker run")
+    wait_until(lambda: len(demo.others()) >= 3, 20, "the broker, the producer and the enrich worker are running")
     demo.process.kill()
     wait_until(lambda: not demo.others(), 5, "its processes have ended")
 
@@ -204,7 +204,9 @@ def test_a_part_that_fails_ends_the_demo_with_its_log(start_demo: Callable[..., 
         (("--keep", "."), "not empty"),
     ],
 )
-def test_wrong_usage_is_told_at_once(start_demo: Callable[..., Demo], arguments: tuple[str, ...], reason: str) -> None:
+def test_wrong_usage_is_reported_at_once(
+    start_demo: Callable[..., Demo], arguments: tuple[str, ...], reason: str
+) -> None:
     code, out, err = start_demo(*arguments).end(20)
     assert code in (2, 65)
     assert reason in err

@@ -1,4 +1,4 @@
-"""The demo: what it counts and shows."""
+"""The counts, the live view and the report of the demo."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def dead_letter(offset: int, error: str = "broken") -> DeadLetter:
     )
 
 
-def test_a_tally_counts_each_version_once_and_names_what_is_missing() -> None:
+def test_a_tally_counts_each_version_once_and_names_missing_records() -> None:
     tally = Tally(START, END)
     posts = [enriched(number) for number in range(4)]
     edit = enriched(0, "positive", edited_at=START + timedelta(minutes=1))
@@ -97,7 +97,7 @@ def test_a_tally_counts_each_version_once_and_names_what_is_missing() -> None:
     assert tally.produced == tally.enriched + tally.deletions + tally.dead
 
 
-def test_an_edit_and_the_post_it_changes_are_missed_apart() -> None:
+def test_an_edit_and_the_post_it_changes_are_checked_separately() -> None:
     tally = Tally(START, END)
     post = enriched(1)
     edit = enriched(1, edited_at=END)
@@ -116,9 +116,9 @@ def test_an_edit_and_the_post_it_changes_are_missed_apart() -> None:
         ([0, 0, 0, 0, 0, 0], None),
         ([0, 0, 4, 0, 0, 0], None),
     ],
-    ids=["even", "wave", "the greater of two waves", "no anger", "a handful"],
+    ids=["even", "wave", "the larger of two waves", "no anger", "a handful"],
 )
-def test_the_turn_is_the_greatest_wave_of_anger(negative: list[int], expected: tuple[int, int] | None) -> None:
+def test_the_turning_point_is_the_largest_wave_of_anger(negative: list[int], expected: tuple[int, int] | None) -> None:
     turn = find_turn(START, [SentimentTally(negative=count, neutral=20 - count) for count in negative])
     if expected is None:
         assert turn is None
@@ -131,7 +131,7 @@ def test_the_turn_is_the_greatest_wave_of_anger(negative: list[int], expected: t
 @given(st.text())
 @example(HOSTILE)
 @example("a" + "\u0301" * 50)
-def test_a_text_cannot_speak_to_the_terminal(text: str) -> None:
+def test_a_text_cannot_control_the_terminal(text: str) -> None:
     shown = plain(text)
     assert shown.isprintable()
     assert not any(character in shown for character in "\x1b\x07\x9b\u202e\u2066\u200d\n\r")
@@ -145,7 +145,7 @@ def test_every_script_stays_readable() -> None:
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """A play in which two hostile posts and a hostile dead letter were seen; nothing runs."""
+    """The state of a demo after two hostile posts and a hostile dead letter, without running processes."""
     stage = Stage(tmp_path / "demo", "embedded", CAMPAIGN, speed=720)
     tally = Tally(START, END)
     for number in range(300):
@@ -168,7 +168,7 @@ def test_the_view_fills_the_terminal_and_no_more(play: Play, width: int, height:
     assert {cell_len(line) for line in lines} == {width}
 
 
-def test_the_view_tells_what_matters(play: Play) -> None:
+def test_the_view_shows_what_matters(play: Play) -> None:
     screen = shown(play, 100, 30)
     for text in (
         "#poltwt",
@@ -187,16 +187,16 @@ def test_the_view_tells_what_matters(play: Play) -> None:
     assert "[red]boo[/red]" in shown(play, 200, 60)
 
 
-def test_posts_cannot_speak_through_the_view(play: Play) -> None:
+def test_posts_cannot_send_control_characters_through_the_view(play: Play) -> None:
     for width in (80, 100, 200):
         screen = shown(play, width, 40)
         assert not any(character in screen for character in "\x1b\x07\x9b\u202e\u2066\r")
 
 
-def test_the_view_stands_before_the_first_post(tmp_path: Path) -> None:
+def test_the_view_is_complete_before_the_first_post(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "demo", "embedded", CAMPAIGN, speed=None)
     screen = shown(Play(stage, Tally(START, END), 10, None, 0.0), 100, 30)
-    assert "as fast as it goes" in screen
+    assert "as fast as possible" in screen
     assert "the mood turned" not in screen
 
 
@@ -233,6 +233,6 @@ def test_the_report_is_safe_and_says_when_something_is_missing() -> None:
     console.print(report(summary, None))
     text = console.export_text()
     assert "INCOMPLETE" in text
-    assert "1 are neither" in text
+    assert "1 records are neither" in text
     assert not any(character in text for character in "\x1b\x07\x9b\u202e\u2066\r")
     json.dumps(summary.to_json())

@@ -1,4 +1,4 @@
-"""Brokers: start, stop, data that stays, and no process left behind."""
+"""Brokers: they start, stop and keep their data, and no process is left running."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _create(kafka: KafkaSettings, topic: str) -> None:
     admin.close()
 
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
 
 def test_records_go_in_and_come_out(settings: Settings) -> None:
@@ -45,7 +45,7 @@ def test_records_go_in_and_come_out(settings: Settings) -> None:
     assert all(record.headers == [("h", b"v")] and record.timestamp == 1_000 for record in records[b"a"])
 
 
-async def test_apache_keeps_its_data_and_port_over_a_kill(fresh_apache_broker: Broker) -> None:
+async def test_apache_keeps_its_data_and_port_when_it_is_killed(fresh_apache_broker: Broker) -> None:
     kafka = KafkaSettings(bootstrap_servers=fresh_apache_broker.bootstrap_servers)
     _create(kafka, "kept")
     produce(kafka, "kept", [(b"key", b"value")])
@@ -61,7 +61,7 @@ async def test_apache_keeps_its_data_and_port_over_a_kill(fresh_apache_broker: B
     assert [record.value for record in read_all(kafka, "kept")] == [b"value"]
 
 
-async def test_a_frozen_broker_answers_nothing_and_goes_on(fresh_embedded_broker: Broker) -> None:
+async def test_a_frozen_broker_does_not_answer_until_it_is_resumed(fresh_embedded_broker: Broker) -> None:
     kafka = KafkaSettings(bootstrap_servers=fresh_embedded_broker.bootstrap_servers)
     fresh_embedded_broker.suspend()
     with pytest.raises(Unavailable, match="nothing answers in time"):
@@ -83,14 +83,14 @@ def test_a_port_in_use_is_named(embedded_broker: Broker, tmp_path: Path) -> None
         EmbeddedBroker(tmp_path, embedded_broker.port).start()
 
 
-def test_a_broker_that_dies_at_its_start_shows_its_log(tmp_path: Path) -> None:
+def test_a_broker_that_dies_during_startup_shows_its_log(tmp_path: Path) -> None:
     home = tmp_path / "home"
     for name, script in {"kafka-storage.sh": "exit 0", "kafka-server-start.sh": "echo no memory today; exit 3"}.items():
         path = home / "bin" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-    with pytest.raises(Unavailable, match=r"(?s)ended at its start with 3: .*no memory today"):
+    with pytest.raises(Unavailable, match=r"(?s)exited during startup with code 3: .*no memory today"):
         ApacheBroker(tmp_path / "data", home=home).start()
 
 
@@ -106,7 +106,7 @@ def test_apache_needs_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     with pytest.raises(SettingsError, match="KAFKA_HOME is not set"):
         build_broker("apache", tmp_path)
     monkeypatch.setenv("KAFKA_HOME", str(tmp_path))
-    with pytest.raises(SettingsError, match=r"holds no bin/kafka-storage\.sh"):
+    with pytest.raises(SettingsError, match=r"does not contain bin/kafka-storage\.sh"):
         build_broker("apache", tmp_path).start()
 
 

@@ -1,4 +1,4 @@
-"""`--concurrency` shares the partitions, starts a killed process again and ends cleanly."""
+"""`--concurrency` divides the partitions, restarts a killed process, and ends cleanly."""
 
 from __future__ import annotations
 

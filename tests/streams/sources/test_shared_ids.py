@@ -1,4 +1,4 @@
-"""Posts that share an id are found, and the same post again is none of them."""
+"""Different posts that share an id are found; repetitions of the same post do not count."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_another_text_or_author_under_one_id_is_found() -> None:
     assert ids.add(post(text="three", author="anna"))
 
 
-def test_the_same_post_its_edit_and_other_networks_are_none() -> None:
+def test_repetitions_edits_and_other_networks_do_not_count() -> None:
     ids = SharedIds()
     assert not any(map(ids.add, [post(), post(collected_at=NOON), post(text="two", edited_at=NOON), post(source="y")]))
     assert not any(ids.add(message) for message in sample_day() if isinstance(message, Post))

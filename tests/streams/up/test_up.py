@@ -1,4 +1,4 @@
-"""`tagpulse up`: the whole in real processes, of which one is killed, and of which none is left."""
+"""`tagpulse up` with real processes: one of them is killed, and none of them is left running."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.helpers.processes import Tagpulse, children, is_alive, run_tagpulse, 
 
 POSTS = 400
 
-# Answers that it is ready, and tells that it has handled 7 records.
+# Reports that it is ready and has handled 7 records.
 _SERVER = """
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -57,11 +57,11 @@ def part(tmp_path: Path, code: str, **values: Any) -> Part:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Only the model and the log of these hold: `up` has the rest of its own."""
+    """Settings of which only those of the model and the log apply: `tagpulse up` replaces the rest."""
     return own_settings("127.0.0.1:1", tmp_path, model={"backend": "constant"})
 
 
-def test_a_part_is_asked_how_it_is(tmp_path: Path) -> None:
+def test_the_state_of_a_process_is_read(tmp_path: Path) -> None:
     one = part(tmp_path, _SERVER)
     assert one.state == "waiting"
     one.start()
@@ -84,29 +84,29 @@ def test_a_part_is_asked_how_it_is(tmp_path: Path) -> None:
         ("anything else", "anything else"),
     ],
 )
-def test_the_last_line_of_a_log_is_what_it_says(tmp_path: Path, line: str, shown: str) -> None:
+def test_the_last_line_of_a_log_is_shown_without_its_time(tmp_path: Path, line: str, shown: str) -> None:
     one = part(tmp_path, "")
     one.log.write_text(f"before\n{line}\n\n")
     assert one.last_line() == shown
 
 
-def test_a_part_that_dies_is_started_again_after_a_pause(tmp_path: Path) -> None:
+def test_a_process_that_dies_is_restarted_after_a_pause(tmp_path: Path) -> None:
     one = part(tmp_path, "raise SystemExit(1)")
     one.start()
     wait_until(lambda: one.look() or one.state == "again", 20, "it has died")
     assert one.restarts == 0
-    wait_until(lambda: one.look() or one.restarts == 2, 20, "it is started again")
+    wait_until(lambda: one.look() or one.restarts == 2, 20, "it is restarted")
     one.end(10)
 
 
-def test_a_part_that_ends_for_good_ends_the_whole(tmp_path: Path) -> None:
+def test_a_process_that_fails_permanently_ends_the_trial(tmp_path: Path) -> None:
     one = part(tmp_path, "print('a wrong setting'); raise SystemExit(78)")
     one.start()
     with pytest.raises(TagpulseError, match="a wrong setting"):
         wait_until(lambda: one.look() or one.restarts, 20)
 
 
-def test_a_part_may_end_by_itself(tmp_path: Path) -> None:
+def test_a_process_may_end_on_its_own(tmp_path: Path) -> None:
     one = part(tmp_path, "", ends=True)
     one.start()
     wait_until(lambda: one.look() or one.state == "done", 20, "it is done")
@@ -129,7 +129,7 @@ def test_the_mood_is_that_of_the_last_minutes() -> None:
     meter.add([sample(10), sample(9, "neutral"), sample(40, hashtag="k9")], 100)
     meter.add([sample(12), sample(9, "neutral"), sample(40, hashtag="k9")], 500)
     assert meter.hashtags() == {"poltwt": {"negative": 2, "neutral": 0, "positive": 0}}
-    meter.add([sample(1)], 501)  # the worker was started again
+    meter.add([sample(1)], 501)  # the worker was restarted
     assert meter.hashtags() == {"poltwt": {"negative": 1, "neutral": 0, "positive": 0}}
 
 
@@ -145,7 +145,7 @@ def test_the_sample_day_ends_now(tmp_path: Path) -> None:
     assert any(isinstance(message, Deletion) for message in read)
 
 
-def test_prometheus_watches_the_parts(tmp_path: Path) -> None:
+def test_prometheus_scrapes_the_processes(tmp_path: Path) -> None:
     program("prometheus", "prometheus")
     configuration = tmp_path / "configuration"
     configuration.mkdir()
@@ -160,7 +160,7 @@ def test_prometheus_watches_the_parts(tmp_path: Path) -> None:
             each.start()
         wait_until(lambda: [each.look() for each in parts] and all(each.state == "running" for each in parts), 60)
         prometheus = parts[1]
-        targets = wait_until(lambda: _up_targets(prometheus), 30, "Prometheus has looked")
+        targets = wait_until(lambda: _up_targets(prometheus), 30, "Prometheus has scraped the targets")
         assert targets == [f"127.0.0.1:{one.port}"]
     finally:
         for each in parts:
@@ -179,16 +179,16 @@ def test_without_its_configuration_there_is_no_monitoring(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["--source", "bluesky"], 2, "--tag"),
         (["--source", "nowhere.jsonl"], 65, "nowhere.jsonl"),
         (["--keep", "."], 65, "not empty"),
     ],
 )
-def test_wrong_usage_is_told_at_once(settings: Settings, arguments: list[str], code: int, told: str) -> None:
+def test_wrong_usage_is_reported_at_once(settings: Settings, arguments: list[str], code: int, message: str) -> None:
     done = run_tagpulse("up", *arguments, settings=settings)
-    assert (done.returncode, told in done.stderr) == (code, True)
+    assert (done.returncode, message in done.stderr) == (code, True)
 
 
 def _statuses(up: Tagpulse) -> list[dict[str, Any]]:
@@ -208,8 +208,8 @@ def test_a_killed_worker_comes_back_and_at_the_end_nothing_is_left(tmp_path: Pat
     planted = {name: value for name, value in canaries(1).items() if "ALERTMANAGER" not in name}
     env = planted | {"TAGPULSE_MASTODON__INSTANCES": "http://127.0.0.1:1"}
     with Tagpulse("up", *arguments, settings=settings, folder=tmp_path, env=env) as up:
-        wait_until(lambda: _statuses(up), 60, "it says how it is")
-        store = wait_until(_running(up, "store-parquet"), 60, "the store runs")
+        wait_until(lambda: _statuses(up), 60, "it reports its state")
+        store = wait_until(_running(up, "store-parquet"), 60, "the store worker is running")
         os.kill(store["pid"], signal.SIGKILL)
         again = wait_until(lambda: (found := _process(up, "store-parquet"))["restarts"] and found, 60, "it comes back")
         assert again["pid"] != store["pid"]
@@ -229,7 +229,7 @@ def test_a_killed_worker_comes_back_and_at_the_end_nothing_is_left(tmp_path: Pat
 
 
 def _stored(keep: Path) -> set[str]:
-    """The ids of the posts in the lake."""
+    """Return the ids of the posts in the lake."""
     if not list((keep / "lake").rglob("*.parquet")):
         return set()
     return {post_id for _, post_id in view_rows(keep / "lake")}
@@ -251,7 +251,7 @@ def _pids(up: Tagpulse) -> list[int]:
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A folder that the database's user may pass through, where the tests run as root: pytest's own are closed."""
+    """A folder that the database's user can access when the tests run as root, unlike those of pytest."""
     with tempfile.TemporaryDirectory(prefix="tagpulse-test-") as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -265,7 +265,7 @@ def test_ctrl_c_ends_it_and_its_temporary_folders_are_gone(tmp_path: Path, tempo
         assert "kafka: 127.0.0.1:" in up.stdout
         assert "postgres: postgresql://" in up.stdout
         started = children(up.pid)
-        assert len(started) >= 6  # the broker, the database, four or more of our own
+        assert len(started) >= 6  # the broker, the database, and at least four processes of tagpulse
         up.interrupt()
         assert up.wait(40) == 0
         assert [pid for pid in started if is_alive(pid)] == []
