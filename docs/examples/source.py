@@ -34,14 +34,14 @@ class FeedParser:
         try:
             item = msgspec.json.decode(frame, type=Item)
             hashtags = find_hashtags(item.content_text)
-            at, is_estimate, told = self.times.written(item.date_published, now)
+            at, is_estimate, claimed = self.times.written(item.date_published, now)
             post = Post(
                 source=JsonFeed.name,
                 id=item.id,
                 text=item.content_text,
                 created_at=at,
                 created_at_is_estimate=is_estimate,
-                author_created_at=told,
+                author_created_at=claimed,
                 collected_at=now,
                 hashtags=tuple(hashtags),
             )

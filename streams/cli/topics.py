@@ -43,9 +43,7 @@ def command() -> None:
     show_default=True,
     help="Seconds to wait for a broker that is still starting.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object with the keys made (created) and stood (existing)."
-)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the keys created and existing.")
 def create(seconds: float, as_json: bool) -> None:
     """Create the topics that are missing; existing ones are left unchanged.
 
@@ -54,13 +52,13 @@ def create(seconds: float, as_json: bool) -> None:
       tagpulse topics create
       tagpulse broker & tagpulse topics create --wait 30
     """
-    created = topics.create(_settings(seconds))
+    result = topics.create(_settings(seconds))
     if as_json:
-        click.echo(json_text(asdict(created)))
+        click.echo(json_text(asdict(result)))
         return
-    for name in created.made:
+    for name in result.created:
         click.echo(f"{name}: created")
-    for name in created.stood:
+    for name in result.existing:
         click.echo(f"{name}: exists already, left unchanged (tagpulse topics check shows any differences)")
 
 

@@ -48,8 +48,8 @@ class Topic:
 class Created:
     """The result of `create`: names of topics."""
 
-    made: tuple[str, ...]
-    stood: tuple[str, ...]
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
     """Topics that existed already and were left unchanged; `check` reports how they differ."""
 
 
@@ -146,12 +146,12 @@ def create(settings: Settings) -> Created:
         }
         for topic in planned(settings)
     }
-    made, existing, errors = [], [], []
+    created, existing, errors = [], [], []
     with _admin(settings.kafka) as admin:
         for answer in admin.create_topics(wanted, raise_errors=False)["topics"]:
             match kafka_errors.for_code(answer["error_code"]):
                 case kafka_errors.NoError:
-                    made.append(answer["name"])
+                    created.append(answer["name"])
                 case kafka_errors.TopicAlreadyExistsError:
                     existing.append(answer["name"])
                 case kind:
@@ -159,7 +159,7 @@ def create(settings: Settings) -> Created:
         if errors:
             raise errors[0]
         admin.wait_for_topics(list(wanted), timeout_ms=_TIMEOUT_MS)
-    return Created(made=tuple(made), stood=tuple(existing))
+    return Created(created=tuple(created), existing=tuple(existing))
 
 
 def grow(settings: Settings) -> list[Growth]:

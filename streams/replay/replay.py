@@ -97,9 +97,9 @@ class Replay:
             if state is None:
                 reader = self._request.open_reader(())
                 made = topics.create(self._settings)
-                if made.stood:
+                if made.existing:
                     raise BadInput(
-                        f"the topic {made.stood[0]} exists already, from a run {run} that was not started here: choose "
+                        f"the topic {made.existing[0]} exists already, from a run {run} that was not started here: choose "
                         f"another name, or remove it with `tagpulse runs drop {run} --execute`"
                     )
                 state = State(order=self._request.order, bounds=list(reader.bounds), started_at=_text(self._now()))

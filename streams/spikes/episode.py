@@ -32,12 +32,12 @@ class Episode:
     """Running sums before it opened."""
     baseline: float | None = None
     usual_rate: float | None = None
-    told_posts: int = 0
+    last_event_posts: int = 0
 
     def turn(self, state: SpikeState, number: int, total: Sums, closed: int | None = None) -> SpikeEvent:
         """Return the state of the spike at the end of a minute; `closed` is the last minute of a closed spike."""
         since = total.minus(self.start)
-        self.told_posts = since.posts
+        self.last_event_posts = since.posts
         n, k = since.voices, since.negative_voices
         low, high = interval(k, n) if n else (None, None)
         last = number if closed is None else closed
@@ -61,4 +61,4 @@ class Episode:
 
     def has_grown(self, total: Sums) -> bool:
         """Return whether the spike has at least twice the posts of its last event."""
-        return total.posts - self.start.posts >= 2 * max(1, self.told_posts)
+        return total.posts - self.start.posts >= 2 * max(1, self.last_event_posts)

@@ -33,7 +33,7 @@ class Proof:
     recovered: float | None = None
     """Seconds from the end of the fault until every process handled posts again, the longest of all times."""
     stood_still: float | None = None
-    """Seconds that a partition stood still, with records to read, while others moved, the longest of all times."""
+    """Seconds that a partition made no progress, with records to read, while others moved, the longest of all times."""
     failed: str = ""
     """What a round failed of, if it did."""
     size: str = ""
@@ -72,7 +72,7 @@ def _sum(rounds: Sequence[Proof]) -> Proof:
     still = max((each.stood_still or 0.0 for each in rounds), default=0.0)
     notes = [
         ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items())) if len(kinds) > 1 else "",
-        f"a partition with records to read stood still for {still:.1f} s at most while others moved",
+        f"a partition with records to read made no progress for {still:.1f} s at most while others moved",
         *(f"seed {each.seed} failed: {each.failed}" for each in rounds if each.failed),
     ]
     return Proof(

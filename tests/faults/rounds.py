@@ -58,7 +58,7 @@ class Found:
     """Records on `posts.enriched` beyond the first of their post."""
     dead: int
     stood_still: float
-    """Seconds that a partition stood still at most, with records to read, while others moved."""
+    """Seconds that a partition made no progress at most, with records to read, while others moved."""
 
     @property
     def missing(self) -> set[str]:
@@ -191,7 +191,7 @@ class Round:
         def met() -> object:
             still = self._progress.stand_stills
             assert still.longest < STAND_STILL_SECONDS, (
-                f"{still.where} stood still for {still.longest:.0f} s while others moved"
+                f"{still.where} made no progress for {still.longest:.0f} s while others moved"
             )
             return condition()
 

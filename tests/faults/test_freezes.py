@@ -35,7 +35,7 @@ def test_a_process_that_stands_still_for_longer_than_its_session_costs_no_post(
         running.settle()
         endings = running.end()
         verdict = running.verdict()
-        # a store that stood still between looking for a row and writing it writes it all the same
+        # a store that was frozen between looking for a row and writing it writes it all the same
         assert running.compact() == 0
         after = running.verdict()
     ended = stalled(endings)

@@ -20,7 +20,7 @@ def test_create_check_and_list(settings: Settings) -> None:
 
     assert created.returncode == 0, created.stderr
     assert f"{settings.topics.raw}: created" in created.stdout
-    assert json.loads(again.stdout)["made"] == []
+    assert json.loads(again.stdout)["created"] == []
     assert (checked.returncode, checked.stdout) == (0, "the topics match the settings\n")
     mine = {topic["name"]: topic for topic in map(json.loads, listed.stdout.splitlines())}
     assert mine[settings.topics.raw] == {

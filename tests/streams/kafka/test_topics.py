@@ -25,10 +25,10 @@ def test_create_makes_what_is_missing_once(settings: Settings) -> None:
 
     first, second = topics.create(settings), topics.create(settings)
 
-    assert set(first.made) == set(names)
-    assert first.stood == ()
-    assert second.made == ()
-    assert set(second.stood) == set(names)
+    assert set(first.created) == set(names)
+    assert first.existing == ()
+    assert second.created == ()
+    assert set(second.existing) == set(names)
     assert topics.check(settings).differences == ()
     assert [set(end_offsets(settings.kafka, name)) for name in names] == [{0, 1, 2, 3}] * 3 + [{0}] * 3
 
@@ -41,7 +41,7 @@ def test_create_fills_a_gap(settings: Settings) -> None:
 
     missing = Difference(topic=settings.topics.dead, what="topic", wanted="present", found="missing")
     wait_until(lambda: topics.check(settings).differences == (missing,), 20, "the topic to be gone")
-    assert topics.create(settings).made == (settings.topics.dead,)
+    assert topics.create(settings).created == (settings.topics.dead,)
     assert topics.check(settings).differences == ()
 
 
