@@ -66,96 +66,122 @@ class Job:
 
 async def run(job: Job, settings: Settings, process_number: int = 0) -> None:
     """Process records until SIGTERM or Ctrl-C, then finish and commit what was read, and return."""
-    group = f"{settings.kafka.group_prefix}.{job.worker}"
-    jobs = {each.topic: each for each in (job, *job.beside)}
-    pipelines: dict[str, Lossless[Any]] = {
-        each.topic: Lossless(each.worker, each.process, each.output, each.policy, owned=lambda: owned())
-        for each in jobs.values()
-    }
-    beside = [Subscription(topic=each.topic, lossless=pipelines[each.topic], policy=each.policy) for each in job.beside]
-    report = _reporter(jobs, job.publisher, settings)
-    app = build_app(group, job.topic, pipelines[job.topic], job.policy, settings.kafka, report, beside)
-
-    started = asyncio.Event()
-
-    def assigned() -> set[PartitionId] | None:
-        # called from other threads, but Faust's consumer must be created in its own thread
-        if not started.is_set():
-            return None
-        return {(at.topic, at.partition) for at in app.consumer.assignment() if at.topic in jobs}
-
-    def owned() -> dict[PartitionId, bool]:
-        return {partition: watchdog.read_up.get(partition, False) for partition in assigned() or ()}
-
-    def handled() -> dict[PartitionId, int]:
-        holding = (each.output for each in jobs.values() if isinstance(each.output, HoldingOutput))
-        offsets = {partition: offset for output in holding for partition, offset in output.handled().items()}
-        return {partition: app.consumer.beyond(partition, offset) for partition, offset in offsets.items()}
-
-    def unassigned() -> set[PartitionId]:
-        return {(at.topic, at.partition) for at in app.consumer.unassigned} if started.is_set() else set()
-
-    loop = asyncio.get_running_loop()
-
-    def describe() -> list[str]:
-        return [*(app.consumer.status_lines() if started.is_set() else ["Faust has not started"]), *task_stacks(loop)]
-
-    watchdog = Watchdog(
-        {each.topic: each.worker for each in jobs.values()},
-        group,
-        settings.kafka,
-        # an output that is flushed rarely is acknowledged just as rarely
-        settings.worker.stall_seconds + max(each.policy.flush_seconds for each in jobs.values()),
-        assigned,
-        job.is_waiting,
-        handled,
-        unassigned,
-        describe,
-    )
-
-    def not_ready() -> str | None:
-        if watchdog.stalled:
-            return "stalled"
-        if not watchdog.broker_answers:
-            return "Kafka does not answer"
-        if job.is_waiting():
-            return "an output is unavailable"
-        if assigned() is None:
-            return "the worker has not joined its consumer group yet"
-        return f"{len(unassigned())} partitions are assigned to no worker" if unassigned() else None
-
-    health = Health(settings.metrics, job.worker, not_ready, settings.run)
-    health.start(process_number)
+    worker = _Worker(job, settings)
+    worker.health.start(process_number)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-
-    if not await _kafka_is_ready(settings, stopping):
-        health.stop()
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    if await _kafka_is_ready(settings, stopping):
+        await worker.work(stopping)
+        await worker.finish()
+    else:
         logger.info("worker %s stopped on request before Kafka was ready", job.worker)
-        return
-    starting = asyncio.create_task(_start(app, started))
-    background = [asyncio.create_task(companion.run()) for companion in job.companions]
-    background += [asyncio.create_task(_guard(app)), asyncio.create_task(_adopt(app, started))]
-    watchdog.start()
-    logger.info("worker %s reads %s as group %s", job.worker, ", ".join(jobs), group)
-    if (await app.wait(stopping)).stopped:
-        exit_now(
-            TagpulseError.exit_code,
-            f"Faust crashed: {app.crash_reason!r}; uncommitted records are read again after a restart",
+    worker.health.stop()
+
+
+class _Worker:
+    """The parts of a worker process. The watchdog and the health server ask it from threads of their own."""
+
+    def __init__(self, job: Job, settings: Settings) -> None:
+        self._job = job
+        self._jobs = {each.topic: each for each in (job, *job.beside)}
+        self._group = f"{settings.kafka.group_prefix}.{job.worker}"
+        self._loop = asyncio.get_running_loop()
+        self._started = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pipelines: dict[str, Lossless[Any]] = {
+            each.topic: Lossless(each.worker, each.process, each.output, each.policy, owned=self._owned)
+            for each in self._jobs.values()
+        }
+        self._app = build_app(
+            self._group,
+            job.topic,
+            self._pipelines[job.topic],
+            job.policy,
+            settings.kafka,
+            _reporter(self._jobs, job.publisher, settings),
+            [
+                Subscription(topic=each.topic, lossless=self._pipelines[each.topic], policy=each.policy)
+                for each in job.beside
+            ],
         )
-    logger.info("worker %s is stopping", job.worker)
-    _force_exit_later()
-    await asyncio.gather(*(pipeline.drain(_DRAIN_SECONDS) for pipeline in pipelines.values()))
-    await asyncio.gather(*(companion.close() for companion in job.companions))
-    watchdog.stop()
-    for task in (starting, *background):
-        task.cancel()
-    await app.stop()
-    await job.publisher.close()
-    health.stop()
-    acknowledged = sum(pipeline.acknowledged for pipeline in pipelines.values())
-    logger.info("worker %s stopped on request: %d records acknowledged", job.worker, acknowledged)
+        self._watchdog = Watchdog(
+            {each.topic: each.worker for each in self._jobs.values()},
+            self._group,
+            settings.kafka,
+            # an output that is flushed rarely is acknowledged just as rarely
+            settings.worker.stall_seconds + max(each.policy.flush_seconds for each in self._jobs.values()),
+            self._assigned,
+            job.is_waiting,
+            self._handled,
+            self._unassigned,
+            self._describe,
+        )
+        self.health = Health(settings.metrics, job.worker, self._not_ready, settings.run)
+
+    async def work(self, stopping: asyncio.Event) -> None:
+        """Process records until a stop is requested."""
+        coroutines = [_start(self._app, self._started), _guard(self._app), _adopt(self._app, self._started)]
+        coroutines += [companion.run() for companion in self._job.companions]
+        self._tasks = [asyncio.create_task(each) for each in coroutines]
+        self._watchdog.start()
+        logger.info("worker %s reads %s as group %s", self._job.worker, ", ".join(self._jobs), self._group)
+        if (await self._app.wait(stopping)).stopped:
+            exit_now(
+                TagpulseError.exit_code,
+                f"Faust crashed: {self._app.crash_reason!r}; uncommitted records are read again after a restart",
+            )
+
+    async def finish(self) -> None:
+        """Finish and commit what was read, and leave the consumer group."""
+        logger.info("worker %s is stopping", self._job.worker)
+        _force_exit_later()
+        await asyncio.gather(*(pipeline.drain(_DRAIN_SECONDS) for pipeline in self._pipelines.values()))
+        await asyncio.gather(*(companion.close() for companion in self._job.companions))
+        self._watchdog.stop()
+        for task in self._tasks:
+            task.cancel()
+        await self._app.stop()
+        await self._job.publisher.close()
+        acknowledged = sum(pipeline.acknowledged for pipeline in self._pipelines.values())
+        logger.info("worker %s stopped on request: %d records acknowledged", self._job.worker, acknowledged)
+
+    def _assigned(self) -> set[PartitionId] | None:
+        # called from other threads, but Faust's consumer must be created in its own thread
+        if not self._started.is_set():
+            return None
+        return {(at.topic, at.partition) for at in self._app.consumer.assignment() if at.topic in self._jobs}
+
+    def _unassigned(self) -> set[PartitionId]:
+        if not self._started.is_set():
+            return set()
+        return {(at.topic, at.partition) for at in self._app.consumer.unassigned}
+
+    def _owned(self) -> dict[PartitionId, bool]:
+        """Return the assigned partitions, and whether each was read to its end."""
+        return {partition: self._watchdog.read_up.get(partition, False) for partition in self._assigned() or ()}
+
+    def _handled(self) -> dict[PartitionId, int]:
+        """Return the offset up to which the outputs that hold acknowledgements back have handled each partition."""
+        holding = (each.output for each in self._jobs.values() if isinstance(each.output, HoldingOutput))
+        offsets = {partition: offset for output in holding for partition, offset in output.handled().items()}
+        return {partition: self._app.consumer.beyond(partition, offset) for partition, offset in offsets.items()}
+
+    def _describe(self) -> list[str]:
+        lines = self._app.consumer.status_lines() if self._started.is_set() else ["Faust has not started"]
+        return [*lines, *task_stacks(self._loop)]
+
+    def _not_ready(self) -> str | None:
+        if self._watchdog.stalled:
+            return "stalled"
+        if not self._watchdog.broker_answers:
+            return "Kafka does not answer"
+        if self._job.is_waiting():
+            return "an output is unavailable"
+        if self._assigned() is None:
+            return "the worker has not joined its consumer group yet"
+        unassigned = self._unassigned()
+        return f"{len(unassigned)} partitions are assigned to no worker" if unassigned else None
 
 
 async def _guard(app: Any) -> None:
