@@ -15,9 +15,9 @@ from itertools import groupby, pairwise
 from streams.contracts.unicode import is_mark, nfkc
 
 _MAX_WORD = 40
-_QUESTION_MARKS = re.compile(
-    "[?\u037e\u055e\u061f\u1367\u1945\u2047-\u2049\u2753\u2754\u2cfa\u2cfb\u2e2e\ua60f\ua6f7\ufe16\ufe56\uff1f\U00011143\U0001e95f]"
-)
+_QUESTION_CLASS = "[?\u037e\u055e\u061f\u1367\u1945\u2047-\u2049\u2753\u2754\u2cfa\u2cfb\u2e2e\ua60f\ua6f7\ufe16\ufe56\uff1f\U00011143\U0001e95f]"
+_QUESTION_MARKS = re.compile(_QUESTION_CLASS)
+_LINKS = r"(https?://|www\.)\S+"
 _PLACEHOLDER = re.compile(r"@user\b|\bhttp\b")
 _HASHTAG = re.compile(r"[#\uff03][^\s#\uff03]+")
 _REPOST = re.compile(r"rt @\S+:? ", re.IGNORECASE)
@@ -34,6 +34,12 @@ _STOP_WORDS = frozenset(files(__package__).joinpath("stop_words.txt").read_text(
 def is_question(prepared: str) -> bool:
     """Return whether the text contains a question mark of any script, outside links."""
     return _QUESTION_MARKS.search(prepared) is not None
+
+
+def question_sql(column: str) -> str:
+    """Return the condition of `is_question` for a column of unprepared texts, in SQL of PostgreSQL and DuckDB."""
+    text = f"regexp_replace({column}, '{_LINKS}', ' ', 'gi')"
+    return f"regexp_replace({text}, '{_QUESTION_CLASS}', '', 'g') <> {text}"
 
 
 def is_repost(text: str) -> bool:

@@ -29,6 +29,7 @@ from deploy.grafana.boards.queries import (
     wilson_sql,
 )
 from deploy.grafana.boards.variables import asked, chosen, guide, new_board, postgres, prometheus, spike_marks
+from streams.minutes.text import question_sql
 
 _LABELS = 'run="$run", hashtag=~"$hashtag", source=~"$source", language=~"$language"'
 _NEGATIVE_ONLY = f'{_LABELS}, sentiment="negative"'
@@ -43,7 +44,7 @@ _USUAL = (
 _SHOWN_POSTS = f"""run = ${{run:sqlstring}} and $__timeFilter(created_at) and {HASHTAGS}
 and (source in (${{source:sqlstring}}) or 'other' in (${{source:sqlstring}}))
 and language in (${{language:sqlstring}})"""
-_QUESTION = "text ~ '[?？؟]'"
+_QUESTION = question_sql("text")
 _LINK = "case when url ~ '^https?://' then url end as url"
 
 

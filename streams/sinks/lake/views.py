@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from streams.minutes.text import question_sql
 from streams.sinks.lake.columns import schema_of
 from streams.sinks.lake.files import column_names, every_file, files_of, runs_of
 from streams.sinks.lake.folders import DELETIONS, FORGOTTEN, KINDS, POSTS, SPIKES, LakeFile
@@ -140,6 +141,7 @@ def connect(storage: Storage, *, unlocked: bool = False) -> duckdb.DuckDBPyConne
     if files_of(storage, FORGOTTEN):
         connection.execute(_CLEARED_VIEW)
         posts = "spoken_posts"
+    connection.execute(f"create macro is_question(text) as {question_sql('text')}")
     for view in (_POSTS_VIEW.format(posts=posts), _MINUTES_VIEW, _SPIKES_VIEW):
         connection.execute(view)
     return connection

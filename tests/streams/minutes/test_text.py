@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import duckdb
+import psycopg
 import pytest
 
 from models.text import prepare
-from streams.minutes.text import is_question, words
+from streams.minutes.text import is_question, question_sql, words
+from tests.helpers.postgres import PostgresServer
 
 
 @pytest.mark.parametrize(
@@ -27,11 +30,30 @@ def test_words(text: str, found: set[str]) -> None:
     assert words(prepare(text)) == found
 
 
-@pytest.mark.parametrize("text", ["where?", "どこ？", "أين؟", "πού\u037e", "ուր՞", "❓", "https://a.example/x where?"])
+QUESTIONS = ["where?", "どこ？", "أين؟", "πού\u037e", "ուր՞", "❓", "https://a.example/x where?"]
+OTHERS = ["nowhere!", "https://a.example/?q=1", "WWW.a.example/?q=1", "so; what", ""]
+
+
+@pytest.mark.parametrize("text", QUESTIONS)
 def test_question_marks_of_any_script(text: str) -> None:
     assert is_question(prepare(text))
 
 
-@pytest.mark.parametrize("text", ["nowhere!", "https://a.example/?q=1", "so; what", ""])
+@pytest.mark.parametrize("text", OTHERS)
 def test_texts_that_are_not_questions(text: str) -> None:
     assert not is_question(prepare(text))
+
+
+def test_duckdb_finds_the_same_questions() -> None:
+    statement = f"select text from (select unnest($1) as text) where {question_sql('text')}"
+    found = duckdb.execute(statement, [QUESTIONS + OTHERS]).fetchall()
+    assert [text for (text,) in found] == QUESTIONS
+
+
+def test_postgresql_finds_the_same_questions(postgres: PostgresServer) -> None:
+    statement = (
+        f"select text from unnest(%s::text[]) with ordinality as t(text, n) where {question_sql('text')} order by n"
+    )
+    with psycopg.connect(postgres.dsn()) as connection:
+        found = connection.execute(statement, [QUESTIONS + OTHERS]).fetchall()
+    assert [text for (text,) in found] == QUESTIONS
