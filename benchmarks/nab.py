@@ -18,7 +18,8 @@ from nab_scoring import Window, normalised, probation_rows, raw_score
 from rich.console import Console
 from rich.table import Table
 
-from streams.spikes.sensitivity import SENSITIVITIES, SENSITIVITY_NAMES, SensitivityName
+from streams.contracts import SENSITIVITY_NAMES, SensitivityName
+from streams.spikes.sensitivity import SENSITIVITIES
 from streams.spikes.surge import Limits, Surge
 from streams.spikes.volume import limits_of
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from spike_feed import DAY, Feed
 
-from streams.spikes import Detector, MinuteCounts, SensitivityName
+from streams.contracts import SensitivityName
+from streams.spikes import Detector, MinuteCounts
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = 15

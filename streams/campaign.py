@@ -6,12 +6,12 @@ import difflib
 import tomllib
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from streams.contracts import find_hashtags, normalise_hashtags
+from streams.contracts import SensitivityName, find_hashtags, normalise_hashtags
 from streams.errors import SettingsError
 
 
@@ -55,7 +55,7 @@ class Campaign(BaseModel):
     sources: tuple[Name, ...] = ()
     """Networks (`bluesky`, `mastodon`, …) for which `tagpulse doctor` requires a token."""
     topics: tuple[CampaignTopic, ...] = ()
-    sensitivity: Literal["low", "middle", "high"] | None = None
+    sensitivity: SensitivityName | None = None
     """Sensitivity of the spike detection; TAGPULSE_WATCH__SENSITIVITY overrides it, and the default is `middle`."""
 
     @field_validator("hashtags")

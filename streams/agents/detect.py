@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from streams import metrics
 from streams.backoff import Backoff
-from streams.contracts import PulseMinute, Spike, decode_minute, decode_spike, encode
+from streams.contracts import PulseMinute, SensitivityName, Spike, decode_minute, decode_spike, encode
 from streams.errors import BadMessage, Refused, Unavailable
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.kafka.reader import open_reader, partitions_of, read_topic
 from streams.minutes.merge import CompleteMinute, Merger
 from streams.runtime.lossless import PartitionId, Record
 from streams.settings import Settings
-from streams.spikes import Detector, SensitivityName, SpikeEvent, merge_parts
+from streams.spikes import Detector, SpikeEvent, merge_parts
 from streams.spikes.explanation import explain
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from streams.campaign import load_campaign
+from streams.contracts import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, SensitivityName
 from streams.settings import load_settings
 from streams.settings.tree import LIVE
-from streams.spikes import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, Detector, MinuteCounts, SensitivityName, SpikeEvent
+from streams.spikes import Detector, MinuteCounts, SpikeEvent
 from streams.spikes.history import by_minute, read_file, read_lake, read_lines
 from streams.spikes.summary import pace, percent
 from streams.text.terminal import json_text, plain, span

@@ -16,6 +16,7 @@ from streams.agents.enrich import WORKER, Enrich, EnrichedOutput
 from streams.agents.store import Store
 from streams.agents.store_spikes import StoreSpikes
 from streams.campaign import Campaign, load_campaign
+from streams.contracts import DEFAULT_SENSITIVITY
 from streams.delivery.delivery import Delivery
 from streams.kafka.publisher import Publisher
 from streams.model import load_enricher
@@ -25,7 +26,6 @@ from streams.runtime.worker import Job, run
 from streams.settings import Settings, load_settings
 from streams.sinks.base import Sink
 from streams.sinks.registry import SINKS
-from streams.spikes import DEFAULT_SENSITIVITY
 
 logger = logging.getLogger(__name__)
 

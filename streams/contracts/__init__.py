@@ -47,15 +47,18 @@ from streams.contracts.posts import (
     record_time_ms,
 )
 from streams.contracts.pulse import (
+    DEFAULT_SENSITIVITY,
     END_OF_INPUT,
     FIRST_MINUTE,
     LAST_MINUTE,
+    SENSITIVITY_NAMES,
     SPIKE_KINDS,
     Driver,
     Evidence,
     Excerpt,
     Explanation,
     PulseMinute,
+    SensitivityName,
     SentimentCounts,
     Spike,
     SpikeKind,
@@ -64,6 +67,7 @@ from streams.contracts.pulse import (
 
 __all__ = [
     "ATTEMPTS_HEADER",
+    "DEFAULT_SENSITIVITY",
     "END_OF_INPUT",
     "FIRST_MINUTE",
     "HEADERS",
@@ -71,6 +75,7 @@ __all__ = [
     "ORIGIN_HEADER",
     "REASONS",
     "SCHEMA_VERSION",
+    "SENSITIVITY_NAMES",
     "SENTIMENTS",
     "SPIKE_KINDS",
     "VERSION_HEADER",
@@ -95,6 +100,7 @@ __all__ = [
     "PulseMinute",
     "RawMessage",
     "Reason",
+    "SensitivityName",
     "Sentiment",
     "SentimentCounts",
     "SentimentLabel",

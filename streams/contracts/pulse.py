@@ -9,6 +9,9 @@ import msgspec
 
 from streams.contracts.message import Count, Int64, MessageBase, Probability, Time
 
+SensitivityName = Literal["low", "middle", "high"]
+DEFAULT_SENSITIVITY: SensitivityName = "middle"
+SENSITIVITY_NAMES: tuple[SensitivityName, ...] = get_args(SensitivityName)
 SpikeKind = Literal["negative", "volume", "silence"]
 SPIKE_KINDS: tuple[SpikeKind, ...] = get_args(SpikeKind)
 SpikeState = Literal["open", "growing", "closed"]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from streams.contracts import Driver, Excerpt, Explanation, Spike, SpikeKind
+from streams.contracts import DEFAULT_SENSITIVITY, Driver, Excerpt, Explanation, Spike, SpikeKind
 from streams.spikes.summary import Figures, summarise
 
 _TEXT = "Sample: the dog picture was nice, the answer to my question was not. 🐕 <b>&</b> {{ .Labels }}"
@@ -46,7 +46,7 @@ def sample_spikes(kind: SpikeKind, hashtag: str, now: datetime) -> tuple[Spike, 
         kind=kind,
         hashtag=hashtag,
         state="open",
-        sensitivity="middle",
+        sensitivity=DEFAULT_SENSITIVITY,
         opened_at=opened_at,
         known_at=now,
         at=now,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from streams.contracts import DEFAULT_SENSITIVITY, SensitivityName
 from streams.settings.types import (
     Addresses,
     Bytes,
@@ -323,8 +324,9 @@ class WatchSettings(Section):
         description="a partition of the live run without a new record for this long (wall-clock time) follows the wall "
         "clock, so that it does not hold back any minute; choose more than a worker needs to restart",
     )
-    sensitivity: Literal["low", "middle", "high"] | None = Field(
-        None, description="sensitivity of the spike detection; default: the one in the campaign file, otherwise middle"
+    sensitivity: SensitivityName | None = Field(
+        None,
+        description=f"sensitivity of the spike detection; default: the one in the campaign file, otherwise {DEFAULT_SENSITIVITY}",
     )
     batch_size: Positive = Field(1_000, description="number of posts read together")
 

@@ -3,22 +3,13 @@
 from streams.spikes.counts import MinuteCounts, merge_parts
 from streams.spikes.detector import Detector
 from streams.spikes.events import SpikeEvent
-from streams.spikes.sensitivity import (
-    DEFAULT_SENSITIVITY,
-    SENSITIVITIES,
-    SENSITIVITY_NAMES,
-    Sensitivity,
-    SensitivityName,
-)
+from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity
 
 __all__ = [
-    "DEFAULT_SENSITIVITY",
     "SENSITIVITIES",
-    "SENSITIVITY_NAMES",
     "Detector",
     "MinuteCounts",
     "Sensitivity",
-    "SensitivityName",
     "SpikeEvent",
     "merge_parts",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from streams.contracts import DEFAULT_SENSITIVITY, SensitivityName
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.episode import EPOCH, MINUTE, time_of
 from streams.spikes.events import SpikeEvent
 from streams.spikes.hashtag import HashtagWatch
-from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity, SensitivityName
+from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity
 
 
 class Detector:
@@ -23,7 +24,7 @@ class Detector:
     []
     """
 
-    def __init__(self, sensitivity: SensitivityName | Sensitivity = "middle") -> None:
+    def __init__(self, sensitivity: SensitivityName | Sensitivity = DEFAULT_SENSITIVITY) -> None:
         self.sensitivity = sensitivity if isinstance(sensitivity, Sensitivity) else SENSITIVITIES[sensitivity]
         self._watches: dict[str, HashtagWatch] = {}
         self._awake: set[str] = set()

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-SensitivityName = Literal["low", "middle", "high"]
-DEFAULT_SENSITIVITY: SensitivityName = "middle"
-SENSITIVITY_NAMES: tuple[SensitivityName, ...] = get_args(SensitivityName)
+from streams.contracts import SensitivityName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

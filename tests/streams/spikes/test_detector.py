@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.spikes import SENSITIVITIES, SENSITIVITY_NAMES, Detector, MinuteCounts, SpikeEvent, merge_parts
+from streams.contracts import SENSITIVITY_NAMES
+from streams.spikes import SENSITIVITIES, Detector, MinuteCounts, SpikeEvent, merge_parts
 from tests.streams.spikes.feed import at, events_of, minutes
 
 DAY = 1_440
