@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from streams.errors import TagpulseError
-from streams.private_files import keep_files_private
+from streams.files import keep_files_private
 from streams.text.terminal import one_line, plain
 
 _COMMANDS = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import msgspec
 
 from streams.errors import BadInput, SettingsError
+from streams.files import try_lock, write_durably
 from streams.replay.manifest import Manifest
 from streams.replay.reader import Bounds
 
@@ -73,13 +72,8 @@ class StateFolder:
     def save(self, run: str, state: State) -> None:
         """Write the state to disk; a crash leaves either the old or the new state intact. Raises SettingsError."""
         path = self._path(run)
-        draft = path.with_suffix(".new")
         try:
-            with draft.open("wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(state)))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            write_durably(path, msgspec.json.format(msgspec.json.encode(state)))
         except OSError as error:
             raise SettingsError(f"TAGPULSE_PRODUCE__STATE_PATH: {path} cannot be written: {error}") from error
 
@@ -100,17 +94,15 @@ class StateFolder:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            lock = (self._folder / f"{run}.lock").open("wb")
+            lock = try_lock(self._folder / f"{run}.lock")
         except OSError as error:
             raise SettingsError(f"TAGPULSE_PRODUCE__STATE_PATH: {self._folder} cannot be written: {error}") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise BadInput(
-                    f"the run {run} is being replayed by another process: stop it, or wait until it ends"
-                ) from None
+        if lock is None:
+            raise BadInput(f"the run {run} is being replayed by another process: stop it, or wait until it ends")
+        try:
             yield
+        finally:
+            lock.release()
 
     def _path(self, run: str) -> Path:
         return self._folder / f"{run}.json"

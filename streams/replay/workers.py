@@ -15,6 +15,7 @@ from pathlib import Path
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.errors import TagpulseError
+from streams.files import write_durably
 from streams.kafka.reader import connect, end_offsets, partitions_of
 from streams.processes.child import log_tail, spawn
 from streams.settings import PREFIX, Settings
@@ -108,9 +109,7 @@ class Workers:
         if not self._watch or left["enrich"] or self._ends.exists():
             return
         ends = {str(partition): end for partition, end in self._stages[-2].ends().items()}
-        draft = self._ends.with_suffix(".new")
-        draft.write_text(json.dumps(ends))
-        draft.replace(self._ends)
+        write_durably(self._ends, json.dumps(ends).encode())
 
     @property
     def is_ended(self) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 import faust
 from mode.supervisors import CrashingSupervisor
 
+from streams.files import own_temporary_folder
 from streams.kafka import connection
-from streams.private_files import own_temporary_folder
 from streams.runtime.faust_consumer import ReportExpired, use_lossless_consumer
 from streams.runtime.lossless import BatchPolicy, Lossless
 from streams.runtime.offset_gaps import gap_reader

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from streams.errors import SettingsError
+from streams.files import try_lock, write_durably
 
 
 class Cursor:
@@ -33,19 +32,17 @@ class Cursor:
         self._identity = identity
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / f"{name}.lock").open("wb")
+            lock = try_lock(folder / f"{name}.lock")
         except OSError as error:
             raise SettingsError(
                 f"TAGPULSE_PRODUCE__STATE_PATH: {folder} cannot be written ({error.strerror}): name a writable folder"
             ) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
+        if lock is None:
             raise SettingsError(
                 f"TAGPULSE_PRODUCE__STATE_PATH: another process already reads {identity} with the folder {folder}: "
                 "give this process a folder of its own"
-            ) from None
+            )
+        self._lock = lock
 
     def load(self) -> str | None:
         """Return the last saved cursor, or None if there is none.
@@ -70,18 +67,8 @@ class Cursor:
         Raises:
             OSError: The file cannot be written.
         """
-        draft = self._path.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump({"for": self._identity, "cursor": cursor}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_durably(self._path, json.dumps({"for": self._identity, "cursor": cursor}).encode())
 
     def close(self) -> None:
         """Release the lock, so that another process can use the cursor."""
-        self._lock.close()
+        self._lock.release()
