@@ -44,7 +44,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def try_lock(path: Path) -> BaseFileLock | None:
-    """Return a lock that is held until it is released, or None if another process holds it. Raises OSError."""
+    """Return a lock that is held until it is released or forgotten, or None if another process holds it. Raises OSError."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -89,7 +89,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> None:
     path = tmp_path / "state.lock"
-    program = "import sys, pathlib, streams.files as f; print(f.try_lock(pathlib.Path(sys.argv[1])) is not None, flush=True); input()"
+    program = "import sys, pathlib, streams.files as f; lock = f.try_lock(pathlib.Path(sys.argv[1])); print(lock is not None, flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", program, path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
