@@ -1,4 +1,4 @@
-"""An ONNX graph as a sequence of torch operations in full precision."""
+"""Runs an ONNX graph as a sequence of torch operations in full precision."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from models.backends.onnx_file import read_onnx, take_quantisers_out
 from models.backends.torch_ops import OPERATIONS, STEERING
 from models.errors import ArtefactError
 
-_OPSETS = range(13, 24)  # before 13 some operations worked along other axes
+_OPSETS = range(13, 24)  # before 13, some operations used different axes
 _DOMAINS = ("", "ai.onnx")
 
 Argument: TypeAlias = Tensor | list[int] | None
@@ -25,25 +25,32 @@ class _Step(NamedTuple):
     steering: frozenset[int]
     outputs: list[str]
     last_read: list[str]
-    """Tensors that nobody reads after this step: their memory is given back."""
+    """Tensors that no later step reads; their memory is released."""
 
 
 class Program:
-    """Runs a graph. What depends on constants alone is computed once; weights in int8 become the numbers they stand for.
+    """An ONNX graph as a torch program.
 
-    Activations are not rounded.
+    Constant subgraphs are computed once, int8 weights are converted to their real values, and activations are not
+    quantised.
     """
 
     def __init__(self, model: Path, outputs: Sequence[str], device: torch.device, *, half: bool) -> None:
-        """With `half`, products with weights that the file holds in int8 are computed in f16.
+        """Compile a model file.
+
+        Args:
+            model: The ONNX file.
+            outputs: Names of the outputs to compute.
+            device: Device to run on.
+            half: Compute products with weights that the file stores in int8 in f16.
 
         Raises:
-            ArtefactError: the file is not a model, or has an operation that is not known here.
+            ArtefactError: If the file is not a model, or has an unsupported operation.
         """
         graph = read_onnx(model)
         take_quantisers_out(graph)
         if unknown := _unknown(graph):
-            raise ArtefactError(f"{model}: the torch back end does not know {unknown}: choose openvino or onnx")
+            raise ArtefactError(f"{model}: the torch back end does not support {unknown}: choose openvino or onnx")
         self._device = device
         self._outputs = list(outputs)
         self._half = half
@@ -60,7 +67,7 @@ class Program:
         self._values = {name: value.to(device) for name, value in self._values.items() if name in read}
 
     def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        """Compute the outputs, in their order."""
+        """Return the outputs in order."""
         values = self._values | inputs
         for step in self._steps:
             results = step.operation(*self._arguments(step, values))
@@ -79,12 +86,12 @@ class Program:
                 arguments.append(self._lists[name] if name in self._lists else values[name].reshape(-1).tolist())
             else:
                 value = values[name]
-                # Shapes are kept where they are read, on the CPU; what is computed from them may meet the posts.
+                # Shapes stay on the CPU, where they are read; values computed from them may be combined with the posts.
                 arguments.append(value if value.device == self._device else value.to(self._device))
         return arguments
 
     def _compile(self, node: onnx.NodeProto) -> _Step | None:
-        """The step of a node; None when it could be computed at once."""
+        """Return the step of a node, or None if it is constant and was computed at once."""
         inputs = list(node.input)
         if node.op_type == "MatMul" and self._half and inputs[1] in self._int8_weights:
             self._values[inputs[1]] = self._values[inputs[1]].half()

@@ -1,7 +1,8 @@
-"""ONNX operations in torch: those that encoders with heads are made of.
+"""The ONNX operations of encoders with heads, implemented in torch.
 
-`OPERATIONS` maps a name to a function that takes a node's attributes and returns what computes its outputs. Shapes and
-axes (`STEERING`: which inputs they are) come as lists of whole numbers, absent inputs as None.
+`OPERATIONS` maps the name of an operation to a function that takes a node's attributes and returns a function that
+computes its outputs. Inputs that are shapes or axes (their indices are in `STEERING`) are passed as lists of integers,
+absent inputs as None.
 """
 
 import math
@@ -115,7 +116,7 @@ def _quantise(attributes: Attributes) -> Operation:
 
 
 def _along(numbers: Tensor, value: Tensor, axis: int) -> Tensor:
-    """Numbers for the places of one axis, in a form that spreads over the others."""
+    """Reshape the values for one axis so that they broadcast over the others."""
     if numbers.numel() == 1:
         return numbers.reshape(())
     shape = [1] * value.dim()

@@ -29,7 +29,7 @@ def folder(path: Path, texts: tuple[str, ...], labels: list[str]) -> Path:
 
 @pytest.fixture(scope="module")
 def moods() -> list[str]:
-    """The labels that the model gives to the texts."""
+    """The labels that the model assigns to the texts."""
     enriched = answers(run("enrich", stdin="\n".join(TEXTS).encode()))
     return [MOODS[answer["sentiment"]["label"]] for answer in enriched]
 

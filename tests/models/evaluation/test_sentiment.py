@@ -60,7 +60,7 @@ def test_error_rates_are_named_by_language(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("folders", "message"),
-    [({"english": "110"}, "english holds no positive post"), ({"de": "012", "german": "012"}, "two folders are de")],
+    [({"english": "110"}, "english has no positive posts"), ({"de": "012", "german": "012"}, "two folders are de")],
 )
 def test_error_rates_need_every_sentiment_of_each_language_once(
     tmp_path: Path, folders: dict[str, str], message: str
