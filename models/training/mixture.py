@@ -1,4 +1,4 @@
-"""Which rows a batch holds: sets in given shares, small groups favoured, texts of similar length together."""
+"""Draws the rows of training batches: data sets in given shares, small groups favoured, similar lengths together."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ from models.training.data import TrainingRow
 
 BATCH = 32
 _POOL = 24
-"""Batches drawn at once, and sorted by length."""
+"""Number of batches that are drawn together and sorted by length."""
 
 _BALANCED = {"semeval": 0.0, "afrisenti-train": 0.5, "fragment": 0.5, "x_topic": 1.0}
-"""Exponent of a group's size (rows of one language and label) in its share of a set: 0 makes all groups equal."""
+"""Exponent of a group's size (rows with the same language and label) in its share of a set; 0 makes all groups equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
-    """Places of the rows, and their padded token ids and mask (posts x tokens)."""
+    """Indices of the rows, and their padded token ids and mask (posts x tokens)."""
 
     rows: npt.NDArray[np.int64]
     ids: npt.NDArray[np.int64]
@@ -29,7 +29,7 @@ class TrainingBatch:
 
 
 class Mixture:
-    """Draws batches for ever, with replacement; the same seeds draw the same batches."""
+    """An endless stream of batches, drawn with replacement; the same seeds give the same batches."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Mixture:
         self._weights = _weights(rows, shares)
 
     def batches(self, start: int = 0) -> Iterator[TrainingBatch]:
-        """Yield batches of `BATCH` rows, from the one numbered `start` on."""
+        """Yield batches of `BATCH` rows, beginning with batch number `start`."""
         pool, skipped = divmod(start, _POOL)
         yield from islice(self._pool(pool), skipped, None)
         for following in count(pool + 1):
@@ -60,7 +60,7 @@ class Mixture:
 
 
 def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> TrainingBatch:
-    """Put texts of token ids side by side."""
+    """Return a batch of texts (token ids), padded to the longest."""
     ids = np.ones((len(texts), max(len(text) for text in texts)), np.int64)
     mask = np.zeros_like(ids)
     for place, text in enumerate(texts):
@@ -81,6 +81,6 @@ def _weights(rows: Sequence[TrainingRow], shares: Mapping[str, float]) -> npt.ND
     for source, share in shares.items():
         places = members[source]
         if not places:
-            raise ValueError(f"no row of {source!r} may be trained on")
+            raise ValueError(f"there are no training rows from {source!r}")
         weights[places] *= share / weights[places].sum()
     return np.asarray(weights / weights.sum())
