@@ -105,7 +105,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def fail(error: ModelError) -> NoReturn:
-    """Exit with the message and the exit code of an error."""
+    """Print the message of an error and exit with its exit code."""
     if isinstance(error, BackendError | HubModelError | PlotsMissingError):
         raise click.UsageError(str(error)) from error
     click.echo(f"Error: {error}", err=True)

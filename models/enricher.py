@@ -1,4 +1,4 @@
-"""The interface of models to the pipeline: texts in, enrichments out."""
+"""The interface between the pipeline and the models: texts in, enrichments out."""
 
 import os
 from abc import ABC, abstractmethod

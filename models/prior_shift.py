@@ -42,7 +42,7 @@ class SentimentRates(Struct, frozen=True, kw_only=True):
         """Create the rates by dividing each row of `counts` (3 x 3) by its sum.
 
         Raises:
-            ValueError: If there are no posts with one of the true sentiments.
+            ValueError: If a true sentiment has no posts.
         """
         posts = counts.sum(axis=1)
         if not posts.all():
@@ -116,10 +116,10 @@ def write_rates(rates: ErrorRates, path: Path) -> None:
 def corrected_shares(observed: npt.ArrayLike, rates: npt.ArrayLike) -> Floats:
     """Return the maximum-likelihood estimate of the true shares of the labels, given the observed ones.
 
-    If there are shares that solve `observed = rates.T @ shares`, the estimate is one of them; otherwise it is the
-    nearest in likelihood, so no share is ever negative (expectation maximisation of a multinomial mixture, as in
-    Saerens et al., 2002, "Adjusting the Outputs of a Classifier to New a Priori Probabilities"). If the rates hardly
-    distinguish the labels, the observed shares stay nearly unchanged; inverting the matrix would amplify their noise.
+    If valid shares solve `observed = rates.T @ shares`, the estimate is that solution. Otherwise it is the nearest in
+    likelihood, so no share is ever negative (expectation maximisation of a multinomial mixture, as in Saerens et al.,
+    2002, "Adjusting the Outputs of a Classifier to New a Priori Probabilities"). If the rates hardly distinguish the
+    labels, the observed shares stay nearly unchanged, whereas inverting the matrix would amplify their noise.
 
     Args:
         observed: Shares or counts of the predicted labels (... x labels); they must not all be 0.

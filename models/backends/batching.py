@@ -43,9 +43,9 @@ def micro_batches(encoded: Sequence[Sequence[int]], pad: int = PAD) -> Iterator[
             batch = rows[start : start + most]
             ids = np.full((len(batch), length), pad, np.int64)
             mask = np.zeros_like(ids)
-            for place, row in enumerate(batch):
-                ids[place, : len(encoded[row])] = encoded[row]
-                mask[place, : len(encoded[row])] = 1
+            for index, row in enumerate(batch):
+                ids[index, : len(encoded[row])] = encoded[row]
+                mask[index, : len(encoded[row])] = 1
             yield MicroBatch(batch, *filled(Padded(ids, mask), 1 << (len(batch) - 1).bit_length(), pad))
 
 

@@ -62,7 +62,7 @@ class HubClassifier:
             raise HubModelError(task, name, f"is not a trained classifier, because it lacks {missing}: {_ADVICE}")
         self.name = folder.resolve().name if is_folder else source
         self.version = _version(folder) if is_folder else _commit(model) or revision or "main"
-        self.labels = tuple(str(model.config.id2label[place]) for place in range(model.config.num_labels))
+        self.labels = tuple(str(model.config.id2label[index]) for index in range(model.config.num_labels))
         self.is_multi_label = model.config.problem_type == _MULTI_LABEL
         self._pad = self._tokenizer.pad_token_id
         if self._pad is None:
@@ -93,7 +93,7 @@ class HubClassifier:
             return np.asarray(answer.logits.float().cpu().numpy())
 
     def _read_limit(self, model: Any) -> int:
-        # RoBERTa numbers positions from the padding id + 1. The last bucket must fit completely.
+        # RoBERTa numbers positions starting at the padding id + 1. The last bucket must fit completely.
         positions = getattr(model.config, "max_position_embeddings", None) or MAX_TOKENS + self._pad + 1
         most: int = min(MAX_TOKENS, self._tokenizer.model_max_length, positions - self._pad - 1)
         return max(1, most // BUCKET) * BUCKET

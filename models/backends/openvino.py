@@ -44,11 +44,11 @@ class OpenVinoBackend:
         There is one batch per thread at a time; the largest start first, so that all threads finish together.
         """
         results: dict[int, Outputs] = {}
-        for place in sorted(range(len(batches)), key=lambda place: -batches[place].ids.size):
-            ids, mask = batches[place]
-            self._requests.start_async({"ids": ids, "mask": mask}, (results, place), share_inputs=True)
+        for index in sorted(range(len(batches)), key=lambda index: -batches[index].ids.size):
+            ids, mask = batches[index]
+            self._requests.start_async({"ids": ids, "mask": mask}, (results, index), share_inputs=True)
         self._requests.wait_all()
-        return [results[place] for place in range(len(batches))]
+        return [results[index] for index in range(len(batches))]
 
 
 def _compiled(model: Path, precision: Precision, threads: int) -> ov.CompiledModel:
@@ -70,7 +70,7 @@ def multiply_in_bf16(graph: ov.Model) -> None:
     On processors with AMX, quantising each row to int8 takes longer than the product saves, and loses more accuracy.
     """
     for node in graph.get_ops():
-        inputs = [node.input_value(place) for place in range(node.get_input_size())]
+        inputs = [node.input_value(index) for index in range(node.get_input_size())]
         if node.get_type_name() == "MatMul" and [_is_integral(each) for each in inputs] == [False, True]:
             # a weight that is converted at run time gives wrong answers with several threads
             weight = ops.constant(_folded(inputs[1]), ov.Type.bf16)
@@ -136,6 +136,6 @@ def _readers(node: ov.Node) -> list[ov.Node]:
 
 
 def _store_outputs(request: ov.InferRequest, target: tuple[dict[int, Outputs], int]) -> None:
-    results, place = target
+    results, index = target
     # Copies, because the request reuses its output memory.
-    results[place] = Outputs(*(np.array(request.get_tensor(name).data, np.float32) for name in Outputs._fields))
+    results[index] = Outputs(*(np.array(request.get_tensor(name).data, np.float32) for name in Outputs._fields))

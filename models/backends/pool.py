@@ -18,7 +18,7 @@ class BatchPool(Generic[R]):
 
     def run(self, batches: Sequence[Padded]) -> list[R]:
         """Return the results of batches in order; the largest start first, so that all threads finish together."""
-        places = sorted(range(len(batches)), key=lambda place: -batches[place].ids.size)
-        results = self._threads.map(self._compute, [batches[place] for place in places])
-        by_place = dict(zip(places, results, strict=True))
-        return [by_place[place] for place in range(len(batches))]
+        indices = sorted(range(len(batches)), key=lambda index: -batches[index].ids.size)
+        results = self._threads.map(self._compute, [batches[index] for index in indices])
+        by_index = dict(zip(indices, results, strict=True))
+        return [by_index[index] for index in range(len(batches))]

@@ -10,7 +10,7 @@ _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 _ARM_DOT_PRODUCTS = "asimddp"
 _TILES = "amx_bf16"
 _LIMIT = "ONEDNN_MAX_CPU_ISA"
-"""Environment variable that limits the instructions OpenVINO uses; it allows testing as if on an older processor."""
+"""Environment variable that limits the instructions OpenVINO uses, e.g. to emulate an older processor in tests."""
 
 _LIMITS_WITHOUT_VNNI = frozenset({"SSE41", "AVX", "AVX2", "AVX512_CORE"})
 _LIMITS_WITHOUT_TILES = _LIMITS_WITHOUT_VNNI | {
@@ -39,9 +39,9 @@ def int8_instructions() -> str | None:
 
 
 def from_cpuinfo(text: str) -> str | None:
-    """Return the same from the text of `/proc/cpuinfo` on Linux, for x86 and ARM.
+    """Return the name of the int8 dot-product instructions listed in Linux's `/proc/cpuinfo` (x86 or ARM), or None.
 
-    Every core must have the instructions, because a thread may move between cores.
+    Every core must have them, because a thread may move between cores.
     """
     cores = [
         set(line.partition(":")[2].split()) for line in text.splitlines() if line.startswith(("flags", "Features"))
@@ -54,7 +54,7 @@ def from_cpuinfo(text: str) -> str | None:
 
 
 def has_bf16_tiles() -> bool:
-    """Return whether the processor multiplies bf16 matrices in tiles (AMX), as fast as int8 and more accurately."""
+    """Return whether the processor multiplies bf16 matrices in tiles (AMX), no slower than int8 and more accurate."""
     if _limit() in _LIMITS_WITHOUT_TILES:
         return False
     try:

@@ -79,10 +79,10 @@ class Program:
 
     def _arguments(self, step: _Step, values: dict[str, Tensor]) -> list[Argument]:
         arguments: list[Argument] = []
-        for place, name in enumerate(step.inputs):
+        for index, name in enumerate(step.inputs):
             if not name:
                 arguments.append(None)
-            elif place in step.steering:
+            elif index in step.steering:
                 arguments.append(self._lists[name] if name in self._lists else values[name].reshape(-1).tolist())
             else:
                 value = values[name]
@@ -99,19 +99,19 @@ class Program:
         step = _Step(operation, inputs, STEERING.get(node.op_type, frozenset()), list(node.output), [])
         if not all(name in self._values for name in inputs if name):
             return step
-        results = operation(*(self._constant(step, place) for place in range(len(inputs))))
+        results = operation(*(self._constant(step, index) for index in range(len(inputs))))
         results = results if isinstance(results, tuple) else (results,)
         self._values.update(zip(step.outputs, results, strict=False))
         if node.op_type == "DequantizeLinear" or self._int8_weights.intersection(inputs):
             self._int8_weights.update(step.outputs)
         return None
 
-    def _constant(self, step: _Step, place: int) -> Argument:
-        name = step.inputs[place]
+    def _constant(self, step: _Step, index: int) -> Argument:
+        name = step.inputs[index]
         if not name:
             return None
         value = self._values[name]
-        if place not in step.steering:
+        if index not in step.steering:
             return value
         numbers: list[int] = value.reshape(-1).tolist()
         return numbers

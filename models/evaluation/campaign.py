@@ -89,14 +89,14 @@ def read_campaign_posts(path: Path, text_column: str, label_column: str) -> Camp
         raise EvaluationDataError(
             f"{path}:1: no column {' or '.join(map(repr, missing))}; the columns are {', '.join(map(repr, columns))}"
         )
-    text_place, label_place = (columns.index(name.strip()) for name in (text_column, label_column))
+    text_index, label_index = (columns.index(name.strip()) for name in (text_column, label_column))
     texts: list[str] = []
     labels: list[str] = []
     for line, row in rows:
-        if len(row) <= max(text_place, label_place):
+        if len(row) <= max(text_index, label_index):
             raise EvaluationDataError(f"{path}:{line}: {len(row)} cells, but the header has {len(columns)}")
-        texts.append(row[text_place])
-        labels.append(row[label_place].strip())
+        texts.append(row[text_index])
+        labels.append(row[label_index].strip())
     if not texts:
         raise EvaluationDataError(f"{path} has no rows below its header")
     return CampaignPosts(tuple(texts), tuple(labels))
@@ -125,11 +125,11 @@ def campaign_report(
 ) -> CampaignReport:
     """Score the answers for posts with these labels; `names` are the topics, in column order of `answers.likeness`."""
     none = len(names)
-    places = {name: place for place, name in enumerate(names)}
-    truth = np.array([places.get(label, none) for label in labels], np.int64)
-    given = np.array([none if name is None else places[name] for name in answers.names], np.int64)
-    counts = [ConfusionCounts.of(truth == place, given == place) for place in range(none + 1)]
-    areas = [auc(answers.likeness[:, place], truth == place) for place in range(none)]
+    indices = {name: index for index, name in enumerate(names)}
+    truth = np.array([indices.get(label, none) for label in labels], np.int64)
+    given = np.array([none if name is None else indices[name] for name in answers.names], np.int64)
+    counts = [ConfusionCounts.of(truth == index, given == index) for index in range(none + 1)]
+    areas = [auc(answers.likeness[:, index], truth == index) for index in range(none)]
     any_area = auc(answers.scores, truth != none)
     return CampaignReport(
         topics={

@@ -110,10 +110,10 @@ class Calibration:
 
 def calibration(confidence: Floats, correct: Flags, bins: int = CALIBRATION_BINS) -> Calibration:
     """Bin posts by the probability (0 to 1) of their answer; a bin includes its upper edge."""
-    places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    posts = np.bincount(places, minlength=bins)
+    indices = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    posts = np.bincount(indices, minlength=bins)
     with np.errstate(invalid="ignore"):
-        means = [np.bincount(places, weights=each, minlength=bins) / posts for each in (confidence, correct)]
+        means = [np.bincount(indices, weights=each, minlength=bins) / posts for each in (confidence, correct)]
     return Calibration(np.linspace(0, 1, bins + 1), posts.astype(np.int64), *means)
 
 
@@ -126,8 +126,8 @@ def auc(scores: Floats, truth: Flags) -> float | None:
     negative = len(truth) - positive
     if not positive or not negative:
         return None
-    _, place, ties = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
+    _, inverse, ties = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[inverse]
     return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 

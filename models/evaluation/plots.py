@@ -89,22 +89,24 @@ def _reliability(figure: "Figure", bins: Calibration) -> "Figure":
     return figure
 
 
-def _number_bars(axes: "Axes", places: Floats, posts: Labels) -> None:
-    for place, number in zip(places, posts, strict=True):
-        axes.annotate(f"{number}", (place, number), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=10)
+def _number_bars(axes: "Axes", positions: Floats, posts: Labels) -> None:
+    for position, number in zip(positions, posts, strict=True):
+        axes.annotate(
+            f"{number}", (position, number), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=10
+        )
 
 
 def _matrix(figure: "Figure", counts: Labels) -> "Figure":
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    places = range(len(SENTIMENTS))
-    axes.set_xticks(places, SENTIMENTS)
-    axes.set_yticks(places, SENTIMENTS, rotation=90, va="center")
+    positions = range(len(SENTIMENTS))
+    axes.set_xticks(positions, SENTIMENTS)
+    axes.set_yticks(positions, SENTIMENTS, rotation=90, va="center")
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title("Sentiment: shares of the true label (posts)")
-    for row in places:
-        for column in places:
+    for row in positions:
+        for column in positions:
             axes.text(
                 column,
                 row,

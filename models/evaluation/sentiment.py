@@ -99,8 +99,8 @@ def read_sentiment(folder: Path, split: str) -> dict[str, LabelledPosts]:
     """
     if not folder.is_dir():
         raise EvaluationDataError(f"{folder} is not a folder")
-    places = [folder] if (folder / f"{split}_text.txt").is_file() else sorted(folder.iterdir())
-    found = {place.resolve().name: _read(place, split) for place in places if (place / f"{split}_text.txt").is_file()}
+    candidates = [folder] if (folder / f"{split}_text.txt").is_file() else sorted(folder.iterdir())
+    found = {each.resolve().name: _read(each, split) for each in candidates if (each / f"{split}_text.txt").is_file()}
     if not found:
         raise EvaluationDataError(f"neither {folder} nor a folder in it has a {split}_text.txt")
     return found

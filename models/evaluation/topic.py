@@ -127,32 +127,32 @@ def _read(path: Path, known: Collection[str]) -> TopicPosts:
     lines = [(f"{path}:{number}", line) for number, line in enumerate(read_lines(path), start=1) if line.strip()]
     if not lines:
         raise EvaluationDataError(f"{path} is empty")
-    records = [(place, _record(place, line)) for place, line in lines]
-    texts = tuple(_text(place, record) for place, record in records)
-    return TopicPosts(texts, tuple(_topics(place, record, known) for place, record in records))
+    records = [(location, _record(location, line)) for location, line in lines]
+    texts = tuple(_text(location, record) for location, record in records)
+    return TopicPosts(texts, tuple(_topics(location, record, known) for location, record in records))
 
 
-def _record(place: str, line: str) -> dict[str, object]:
+def _record(location: str, line: str) -> dict[str, object]:
     try:
         return msgspec.json.decode(line, type=dict[str, object])
     except msgspec.MsgspecError as error:
-        raise EvaluationDataError(f"{place}: {error}") from error
+        raise EvaluationDataError(f"{location}: {error}") from error
 
 
-def _text(place: str, record: Mapping[str, object]) -> str:
+def _text(location: str, record: Mapping[str, object]) -> str:
     text = record.get("text")
     if not isinstance(text, str):
-        raise EvaluationDataError(f"{place}: text must be a string, not {text!r}")
+        raise EvaluationDataError(f"{location}: text must be a string, not {text!r}")
     return text
 
 
-def _topics(place: str, record: Mapping[str, object], known: Collection[str]) -> frozenset[str]:
+def _topics(location: str, record: Mapping[str, object], known: Collection[str]) -> frozenset[str]:
     columns = {name: value for name, value in record.items() if name not in _OTHER_KEYS}
     if unknown := sorted(columns.keys() - set(known)):
         raise EvaluationDataError(
-            f"{place}: the model does not have the topic {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
+            f"{location}: the model does not have the topic {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
         )
     for name, value in columns.items():
         if not isinstance(value, int | float) or value not in {0, 1}:
-            raise EvaluationDataError(f"{place}: {name} must be 0 or 1, not {value!r}")
+            raise EvaluationDataError(f"{location}: {name} must be 0 or 1, not {value!r}")
     return frozenset(name for name, value in columns.items() if value)

@@ -182,14 +182,14 @@ def vocabulary_step(work: Work, pieces: int) -> None:
 def teacher_step(work: Work) -> None:
     """Compute target vectors of the training texts with the frozen encoder."""
     tokenizer = made_by("vocabulary", work.tokenizer)
-    places = teacher.sample(work.rows, recipe.SEED)
-    rows = [work.rows[place] for place in places]
+    indices = teacher.sample(work.rows, recipe.SEED)
+    rows = [work.rows[index] for index in indices]
     frozen = work.network((work.config.num_hidden_layers,))
     with _spinner(f"running the frozen encoder on {len(rows)} texts"):
         means = teacher.mean_vectors(frozen, tokenizer, [row.text for row in rows])
     unit_vectors = vectors.unit(vectors.translations_together(rows, means)(means))
-    teacher.write(work.teacher, work.rows, places, unit_vectors.astype(np.float16))
-    click.echo(f"wrote {work.teacher} ({len(places)} texts)")
+    teacher.write(work.teacher, work.rows, indices, unit_vectors.astype(np.float16))
+    click.echo(f"wrote {work.teacher} ({len(indices)} texts)")
 
 
 @steps.command("moods")
@@ -197,13 +197,13 @@ def teacher_step(work: Work) -> None:
 @click.pass_obj
 def moods_step(work: Work, weights: Path) -> None:
     """Pseudo-label the sentiment of the training posts with an earlier model."""
-    places = teacher.posts(work.rows)
+    indices = teacher.posts(work.rows)
     enricher = Enricher.load(weights, cache_size=0)
-    with _spinner(f"running the model {model_of(enricher).version} on {len(places)} posts"):
-        answers = ask(enricher, [work.rows[place].text for place in places])
+    with _spinner(f"running the model {model_of(enricher).version} on {len(indices)} posts"):
+        answers = ask(enricher, [work.rows[index].text for index in indices])
     sentiments = probabilities([answer.sentiment for answer in answers])
-    teacher.write(work.moods, work.rows, places, sentiments)
-    click.echo(f"wrote {work.moods} ({len(places)} posts)")
+    teacher.write(work.moods, work.rows, indices, sentiments)
+    click.echo(f"wrote {work.moods} ({len(indices)} posts)")
 
 
 @steps.command("fit")
@@ -217,9 +217,9 @@ def moods_step(work: Work, weights: Path) -> None:
 @click.pass_obj
 def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
     """Train all layers on all tasks, once per member of the recipe; resumes where it was interrupted."""
-    places, fold = folds.places_and_folds(work.rows, recipe.SEED)
+    indices, fold = folds.places_and_folds(work.rows, recipe.SEED)
     seen = np.ones(len(work.rows), np.bool_)
-    seen[places[fold == folds.LEFT_OUT]] = False
+    seen[indices[fold == folds.LEFT_OUT]] = False
     targets = work.targets.with_topics_of(seen)
     for seed in seeds or recipe.MEMBERS:
         folder = work.member(seed)
@@ -241,7 +241,7 @@ def export_step(work: Work, out: Path) -> None:
     with _spinner("fitting and calibrating the heads"):
         calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)
     labels = export.labels(work.rows, recipe.NAME, recipe.VERSION, calibrated)
-    texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED).tolist()]
+    texts = [work.tokens[index] for index in rounding.calibration(work.rows, recipe.SEED).tolist()]
     with _spinner("quantising"):
         model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
     export.write(model, work.tokenizer, labels, calibrated.scores, out)

@@ -41,7 +41,7 @@ NOISY = "hi-Latn"
 """UMSAB's Hindi, whose validation labels are close to noise; excluded from the mean that models are selected by."""
 
 _HINDI_RELIABLE_FROM = {0: 888, 2: 1334}
-"""By sentiment, the first line of UMSAB's Hindi training part whose label matches its text; see `docs/training.md`."""
+"""By sentiment, the line of UMSAB's Hindi training part from which labels match their texts; see `docs/training.md`."""
 
 _NO_TYPE = {"Not labeled", "Not applicable", "Other Useful Information"}
 

@@ -133,7 +133,7 @@ class _Tensors:
 
     def __init__(self, blob: bytes, position: int) -> None:
         self._blob = blob
-        self._places: dict[str, tuple[int, int]] = {}
+        self._locations: dict[str, tuple[int, int]] = {}
         (entries,) = struct.unpack_from("<i", blob, position)
         position += 4
         for _ in range(entries):
@@ -142,16 +142,16 @@ class _Tensors:
             position += 2 + length
             _, count, offset, _ = struct.unpack_from("<BIQQ", blob, position)
             position += 21
-            self._places[name] = (count, offset)
+            self._locations[name] = (count, offset)
 
     def matrix(self, name: str, rows: int, columns: int) -> Matrix:
         """Decode Q4_0: the low halves of a block's 16 bytes are its first 16 weights, the high halves the rest."""
-        blocks = np.frombuffer(self._blob, _BLOCK, rows * columns // _PER_BLOCK, self._places[name][1])
+        blocks = np.frombuffer(self._blob, _BLOCK, rows * columns // _PER_BLOCK, self._locations[name][1])
         nibbles = np.concatenate([blocks["nibbles"] & 15, blocks["nibbles"] >> 4], axis=1).astype(np.float32) - 8
         return (nibbles * blocks["scale"].astype(np.float32)[:, None]).reshape(rows, columns)
 
     def floats(self, name: str, *shape: int) -> Matrix:
-        count, offset = self._places[name]
+        count, offset = self._locations[name]
         return np.frombuffer(self._blob, "<f4", count, offset).reshape(*shape).copy()
 
 

@@ -82,9 +82,9 @@ class Rows:
         """Return the indices of the rows from these sources."""
         return np.flatnonzero(np.isin(self.sources, sources))
 
-    def answers(self, places: Places) -> Answers:
+    def answers(self, indices: Places) -> Answers:
         """Return the network's answers for the rows at these indices."""
-        answers: Answers = predict(self.network, self._tokens, places)
+        answers: Answers = predict(self.network, self._tokens, indices)
         return answers
 
 
@@ -123,15 +123,15 @@ def _language(corpus: Rows, seed: int) -> tuple[GraphHead, float, dict[str, floa
     labels = corpus.targets.language
     groups = []
     for source in _LANGUAGE_SOURCES:
-        places, most = corpus.of(source), _MOST_OF_A_GROUP.get(source, _MOST_OF_OTHER_GROUPS)
-        for label in np.unique(labels[places]):
-            group = places[labels[places] == label]
+        indices, most = corpus.of(source), _MOST_OF_A_GROUP.get(source, _MOST_OF_OTHER_GROUPS)
+        for label in np.unique(labels[indices]):
+            group = indices[labels[indices] == label]
             groups.append(rng.choice(group, min(len(group), most), replace=False))
     weights = np.concatenate([np.full(len(group), len(group) ** -0.5, np.float32) for group in groups])
     train = np.concatenate(groups)
     head = heads.fit(corpus.answers(train).low.numpy(), labels[train], weights, _LANGUAGE_PENALTY)
     held = {name: corpus.of(name) for name in ("lingua-held", "fragment-held", "umsab-val")}
-    found = {name: heads.logits(head, corpus.answers(places).low.numpy()) for name, places in held.items()}
+    found = {name: heads.logits(head, corpus.answers(indices).low.numpy()) for name, indices in held.items()}
     unseen = np.concatenate([held["lingua-held"], held["fragment-held"]])
     scored = np.concatenate([found["lingua-held"], found["fragment-held"]])
     temperature = heads.temperature(scored, labels[unseen])
@@ -150,9 +150,9 @@ def _topics(corpus: Rows, trained: GraphHead, seed: int) -> tuple[GraphHead, Top
 
     Both together are better than either alone.
     """
-    places, fold = folds.places_and_folds(corpus.rows, seed)
-    present = corpus.targets.topics[places] > 0
-    answers = corpus.answers(places)
+    indices, fold = folds.places_and_folds(corpus.rows, seed)
+    present = corpus.targets.topics[indices] > 0
+    answers = corpus.answers(indices)
     means, logits = _means(answers), answers.exits[max(corpus.network.sizes.exits)].topics.numpy()
     left_out = fold == folds.LEFT_OUT
     second = heads.fit_each(means[~left_out], present[~left_out], _TOPIC_STRENGTH)
@@ -172,12 +172,12 @@ def _sentiment(corpus: Rows, trained: GraphHead) -> tuple[GraphHead, dict[str, f
     equal = np.ones(len(train), np.float32)
     low, labels = corpus.answers(train).low.numpy(), corpus.targets.sentiment[train]
     second = heads.fit(low, labels, equal, _SENTIMENT_PENALTY)
-    places = corpus.of("umsab-val")
-    places = places[corpus.targets.language[places] != noisy]
-    answers = corpus.answers(places)
+    indices = corpus.of("umsab-val")
+    indices = indices[corpus.targets.language[indices] != noisy]
+    answers = corpus.answers(indices)
     own = answers.exits[max(corpus.network.sizes.exits)].sentiment.numpy()
     mixed = (1 - _SENTIMENT_SHARE) * own + _SENTIMENT_SHARE * heads.logits(second, answers.low.numpy())
-    temperature = heads.temperature(mixed, corpus.targets.sentiment[places])
+    temperature = heads.temperature(mixed, corpus.targets.sentiment[indices])
     head = heads.side_by_side(trained, second, _SENTIMENT_SHARE)
     return heads.cooled(head, temperature), {"sentiment temperature": temperature}
 
@@ -188,13 +188,13 @@ def _vector(corpus: Rows, seed: int) -> tuple[GraphHead, CampaignCalibration, di
     train = np.random.default_rng(seed).permutation(train)[:_VECTOR_ROWS]
     means = _means(corpus.answers(train))
     head = heads.regress(means, corpus.targets.vector[train], _VECTOR_PENALTY)
-    apart = vectors.posts_apart([corpus.rows[place] for place in train.tolist()], heads.logits(head, means))
+    apart = vectors.posts_apart([corpus.rows[index] for index in train.tolist()], heads.logits(head, means))
     head = apart.after(head)
     trials = {}
     for source in ("x_topic", "sib200-held"):
-        places = corpus.of(source)
-        labels = [corpus.rows[place].topics or () for place in places.tolist()]
-        trials[source] = vectors.trials(labels, vectors.unit(heads.logits(head, _means(corpus.answers(places)))))
+        indices = corpus.of(source)
+        labels = [corpus.rows[index].topics or () for index in indices.tolist()]
+        trials[source] = vectors.trials(labels, vectors.unit(heads.logits(head, _means(corpus.answers(indices)))))
     scores = {f"campaign AUC {name}": float(np.mean([trial.area for trial in each])) for name, each in trials.items()}
     return head, vectors.calibrate([trial for each in trials.values() for trial in each]), scores
 

@@ -17,8 +17,8 @@ LEFT_OUT = 0
 
 def places_and_folds(rows: Sequence[TrainingRow], seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the indices of the X-Topic rows, and the fold of each."""
-    places = np.flatnonzero([row.source == "x_topic" for row in rows])
-    return places, np.random.default_rng(seed).permutation(len(places)) % FOLDS
+    indices = np.flatnonzero([row.source == "x_topic" for row in rows])
+    return indices, np.random.default_rng(seed).permutation(len(indices)) % FOLDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,7 @@ def _embed(graph: GraphBuilder, weights: Weights, positions: int, epsilon: float
 
 
 def _mask_penalty(graph: GraphBuilder) -> str:
-    """Add 0 for tokens and a large negative number for padding (posts x 1 x 1 x tokens)."""
+    """Add a tensor with 0 for tokens and a large negative number for padding (posts x 1 x 1 x tokens)."""
     mask = graph.node("Cast", "mask/float", "mask", to=TensorProto.FLOAT)
     spread = graph.node("Unsqueeze", "mask/spread", mask, graph.constant("mask/axes", np.array([1, 2])))
     absent = graph.node("Sub", "mask/absent", graph.constant("mask/one", np.float32(1).reshape(1)), spread)
@@ -255,12 +255,12 @@ def _gelu(graph: GraphBuilder, name: str, value: str) -> str:
 
 
 def _token_count(graph: GraphBuilder) -> str:
-    """Add the number of tokens without padding (posts x 1)."""
+    """Add the number of tokens, not counting padding (posts x 1)."""
     return graph.node("ReduceSum", "mask/count", "mask/float", graph.constant("mask/axis", np.array([1])), keepdims=1)
 
 
 def _mean(graph: GraphBuilder, name: str, hidden: str, count: str) -> str:
-    """Add the mean over tokens without padding (posts x width)."""
+    """Add the mean over tokens, not counting padding (posts x width)."""
     column = graph.node("Unsqueeze", f"{name}/column", "mask/float", graph.constant(f"{name}/last", np.array([-1])))
     kept = graph.node("Mul", f"{name}/kept", hidden, column)
     total = graph.node("ReduceSum", f"{name}/sum", kept, graph.constant(f"{name}/axis", np.array([1])), keepdims=0)

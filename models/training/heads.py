@@ -1,4 +1,4 @@
-"""Fits and calibrates linear heads."""
+"""Fits linear heads, and calibrates them on rows that the fit has not seen."""
 
 import numpy as np
 import numpy.typing as npt

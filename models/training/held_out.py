@@ -66,13 +66,13 @@ def _campaign(enricher: Enricher, rows: Sequence[TrainingRow], said: Said, data:
     types = {row.text: row.topics for row in sets.crisislex(data)}
     found = {}
     for source in ("crisis", "x_topic", "sib200-held"):
-        places = [place for place, row in enumerate(rows) if row.source == source]
-        held = [rows[place] for place in places]
+        indices = [index for index, row in enumerate(rows) if row.source == source]
+        held = [rows[index] for index in indices]
         topics = [(types[row.text] if source == "crisis" else row.topics) or () for row in held]
         ours = np.concatenate([enricher.vectors([row.text for row in part]) for part in _parts(held)])
         found[f"{source} campaign AUC"] = _area(topics, ours)
-        if said.known[places].all():
-            found[f"{source} campaign AUC, frozen"] = _area(topics, said.values[places].astype(np.float32))
+        if said.known[indices].all():
+            found[f"{source} campaign AUC, frozen"] = _area(topics, said.values[indices].astype(np.float32))
     return found
 
 

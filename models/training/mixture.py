@@ -54,8 +54,8 @@ class Mixture:
         drawn = random.choice(len(self._weights), BATCH * _POOL, p=self._weights)
         texts = [self._tokens[row] for row in drawn]
         order = np.argsort([len(text) for text in texts], kind="stable")
-        for place in random.permutation(_POOL):
-            chosen = order[place * BATCH : (place + 1) * BATCH]
+        for index in random.permutation(_POOL):
+            chosen = order[index * BATCH : (index + 1) * BATCH]
             yield pad(drawn[chosen], [texts[each] for each in chosen])
 
 
@@ -63,9 +63,9 @@ def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> 
     """Return a batch of texts (token ids), padded to the longest."""
     ids = np.ones((len(texts), max(len(text) for text in texts)), np.int64)
     mask = np.zeros_like(ids)
-    for place, text in enumerate(texts):
-        ids[place, : len(text)] = text
-        mask[place, : len(text)] = 1
+    for index, text in enumerate(texts):
+        ids[index, : len(text)] = text
+        mask[index, : len(text)] = 1
     return TrainingBatch(rows, ids, mask)
 
 
@@ -73,14 +73,14 @@ def _weights(rows: Sequence[TrainingRow], shares: Mapping[str, float]) -> npt.ND
     groups = Counter((row.source, row.language, row.sentiment) for row in rows)
     weights = np.zeros(len(rows))
     members: dict[str, list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row.source in shares and not is_held_out(row):
-            members[row.source].append(place)
+            members[row.source].append(index)
             size = groups[row.source, row.language, row.sentiment]
-            weights[place] = size ** (_BALANCED.get(row.source, 1.0) - 1)
+            weights[index] = size ** (_BALANCED.get(row.source, 1.0) - 1)
     for source, share in shares.items():
-        places = members[source]
-        if not places:
+        indices = members[source]
+        if not indices:
             raise ValueError(f"there are no training rows from {source!r}")
-        weights[places] *= share / weights[places].sum()
+        weights[indices] *= share / weights[indices].sum()
     return np.asarray(weights / weights.sum())

@@ -53,7 +53,7 @@ class Answers(NamedTuple):
 
 
 class Dropout(nn.Module):
-    """Dropout with a rate in steps of 1/256: it draws one random byte per element, where torch draws a whole number."""
+    """Dropout with a rate in steps of 1/256, which needs only one random byte per element, unlike torch's own."""
 
     def __init__(self, share: float) -> None:
         super().__init__()

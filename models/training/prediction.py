@@ -25,14 +25,14 @@ _SCORED_EVERY = {
     "lingua-held": 12,
     "fragment-held": 12,
 }
-"""Held-out sets that are scored after an epoch, with n for scoring every n-th row."""
+"""Held-out sets that are scored after each epoch; the number n means that every n-th row is scored."""
 
 
-def predict(network: Network, tokens: Tokens, places: Places, *, bf16: bool = True) -> Answers:
-    """Return the network's answers for the rows with the indices `places`, in that order."""
+def predict(network: Network, tokens: Tokens, indices: Places, *, bf16: bool = True) -> Answers:
+    """Return the network's answers for the rows at `indices`, in that order."""
     network.eval()
-    texts = [tokens[place] for place in places.tolist()]
-    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    texts = [tokens[index] for index in indices.tolist()]
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     parts = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         for start in range(0, len(order), _AT_ONCE):
@@ -56,11 +56,11 @@ def held_out_scores(
 ) -> dict[str, float]:
     """Return scores in per cent on samples of the held-out rows: UMSAB at every exit, other sets at the deepest."""
     sources = np.array([row.source for row in rows])
-    places = np.concatenate([np.flatnonzero(sources == name)[::step] for name, step in _SCORED_EVERY.items()])
-    answers = predict(network, tokens, places)
-    found = sources[places]
-    codes = np.array([rows[place].language or "" for place in places])
-    truth, language = targets.sentiment[places], targets.language[places]
+    indices = np.concatenate([np.flatnonzero(sources == name)[::step] for name, step in _SCORED_EVERY.items()])
+    answers = predict(network, tokens, indices)
+    found = sources[indices]
+    codes = np.array([rows[index].language or "" for index in indices])
+    truth, language = targets.sentiment[indices], targets.language[indices]
     predicted = {depth: out.sentiment.argmax(1).numpy() for depth, out in answers.exits.items()}
     deepest = predicted[max(predicted)]
     detected = answers.language.argmax(1).numpy()

@@ -80,9 +80,9 @@ def calibration(rows: Sequence[TrainingRow], seed: int) -> npt.NDArray[np.int64]
     """Return the indices of the rows that the scales are measured on."""
     rng = np.random.default_rng(seed)
     sources = np.array([row.source for row in rows])
-    places = [np.flatnonzero(sources == name) for name in _CALIBRATION]
-    sizes = [min(size, len(each)) for size, each in zip(_CALIBRATION.values(), places, strict=True)]
-    return np.concatenate([rng.choice(each, size, replace=False) for each, size in zip(places, sizes, strict=True)])
+    indices = [np.flatnonzero(sources == name) for name in _CALIBRATION]
+    sizes = [min(size, len(each)) for size, each in zip(_CALIBRATION.values(), indices, strict=True)]
+    return np.concatenate([rng.choice(each, size, replace=False) for each, size in zip(indices, sizes, strict=True)])
 
 
 def measure(network: Network, tokens: Sequence[npt.NDArray[np.int32]], alpha: float = ALPHA) -> dict[str, Rounding]:

@@ -62,13 +62,13 @@ def topic_names(rows: Sequence[TrainingRow]) -> tuple[str, ...]:
 
 def encode(rows: Sequence[TrainingRow], vectors: Said, moods: Said) -> Targets:
     """Return the targets of rows from their labels, the vectors of the frozen encoder and an earlier model's sentiment."""
-    languages = {name: place for place, name in enumerate(language_names(rows))}
-    topics = {name: place for place, name in enumerate(topic_names(rows))}
+    languages = {name: index for index, name in enumerate(language_names(rows))}
+    topics = {name: index for index, name in enumerate(topic_names(rows))}
     present = np.zeros((len(rows), len(topics)), np.float32)
     has_topics = np.array([row.source in {"x_topic", "undetermined"} and row.topics is not None for row in rows])
-    for place in np.flatnonzero(has_topics).tolist():
-        for name in rows[place].topics or ():
-            present[place, topics[name]] = 1
+    for index in np.flatnonzero(has_topics).tolist():
+        for name in rows[index].topics or ():
+            present[index, topics[name]] = 1
     sentiment = np.array([SILENT if row.sentiment is None else row.sentiment for row in rows])
     soft_sentiment, has_sentiment = _soft_sentiment(rows, sentiment, moods)
     return Targets(
@@ -88,10 +88,10 @@ def encode(rows: Sequence[TrainingRow], vectors: Said, moods: Said) -> Targets:
 def _soft_sentiment(
     rows: Sequence[TrainingRow], labels: npt.NDArray[np.int64], earlier: Said
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Mix labels with the predictions of an earlier model, which separate clear from doubtful posts.
+    """Mix labels with predictions of an earlier model, which separate clear from doubtful posts (Furlanello et al., 2018).
 
-    This is born-again training (Furlanello et al., 2018). Where neutral labels are unreliable, the label only decides
-    between negative and positive, and the earlier model decides how neutral the post is.
+    Where neutral labels are unreliable, the label only decides between negative and positive, and the earlier model
+    decides how neutral the post is.
     """
     labelled = labels != SILENT
     own = np.eye(len(SENTIMENTS), dtype=np.float32)[labels]

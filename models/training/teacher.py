@@ -1,4 +1,4 @@
-"""Outputs of the teachers: vectors of the frozen encoder, which the network learns to keep, and earlier sentiments."""
+"""Outputs of the teachers: vectors of the frozen encoder, to be preserved, and sentiments from an earlier model."""
 
 import zlib
 from collections.abc import Sequence
@@ -37,12 +37,12 @@ def nothing(rows: Sequence[TrainingRow], width: int = 0) -> Said:
 
 
 def write(
-    path: Path, rows: Sequence[TrainingRow], places: npt.NDArray[np.int64], values: npt.NDArray[np.floating]
+    path: Path, rows: Sequence[TrainingRow], indices: npt.NDArray[np.int64], values: npt.NDArray[np.floating]
 ) -> None:
-    """Write a teacher's outputs for the rows with the indices `places` to a file for `read`."""
+    """Write a teacher's outputs for the rows at `indices` to a file for `read`."""
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
-        np.savez(file, places=places, values=values.astype(np.float16), rows=_checksum(rows))
+        np.savez(file, places=indices, values=values.astype(np.float16), rows=_checksum(rows))
     fresh.replace(path)
 
 
@@ -82,13 +82,13 @@ def mean_vectors(encoder: Network, tokenizer: Path, texts: Sequence[str]) -> npt
     """Return the means over tokens of the last layer of the frozen encoder (texts x width)."""
     encoder.eval()
     tokens = [np.array(ids, np.int32) for ids in Tokenizer(tokenizer).encode([QUERY_PREFIX + text for text in texts])]
-    order = sorted(range(len(tokens)), key=lambda place: len(tokens[place]))
+    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     vectors = np.empty((len(texts), encoder.positions.shape[1]), np.float16)
     for start in range(0, len(order), _AT_ONCE):
-        places = np.array(order[start : start + _AT_ONCE])
-        batch = pad(places, [tokens[place] for place in places])
+        indices = np.array(order[start : start + _AT_ONCE])
+        batch = pad(indices, [tokens[index] for index in indices])
         ids, mask = torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             last = encoder.hidden(ids, mask_penalty(mask))[-1]
-            vectors[places] = mean(last.float(), mask).numpy()
+            vectors[indices] = mean(last.float(), mask).numpy()
     return vectors
