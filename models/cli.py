@@ -37,7 +37,9 @@ main.add_command(train)
 )
 @model_options
 def enrich(topics_file: Path | None, load: Load) -> None:
-    """Read one text per line from standard input and write one JSON object per line, in order.
+    """Enrich each line of standard input.
+
+    Reads one text per line and writes one JSON object per line, in order.
 
     \b
     Examples:

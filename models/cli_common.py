@@ -53,8 +53,8 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option("--threads", type=click.IntRange(min=1), help="Number of compute threads.  [default: all CPUs]")
     @click.option("--hub-sentiment", metavar="MODEL", help=f"Sentiment model for --backend hub. {_HUB_MODEL}")
-    @click.option("--hub-language", metavar="MODEL", help="Language model for --backend hub, named likewise.")
-    @click.option("--hub-topic", metavar="MODEL", help="Topic model for --backend hub, named likewise.")
+    @click.option("--hub-language", metavar="MODEL", help="The same for the language model.")
+    @click.option("--hub-topic", metavar="MODEL", help="The same for the topic model.")
     @click.option(
         "--hub-topic-threshold",
         type=click.FloatRange(0, 1),

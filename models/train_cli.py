@@ -45,7 +45,7 @@ def _loaded() -> click.Group:
     type=click.Path(path_type=Path),
     default=Path("build/models"),
     show_default=True,
-    help="Folder for intermediate results; needs 3 GB in the end.",
+    help="Folder for intermediate results; it grows to 3 GB.",
 )
 @click.option(
     "--threads",
@@ -56,10 +56,11 @@ def _loaded() -> click.Group:
 )
 @click.pass_context
 def train(context: click.Context, data: Path, work: Path, threads: int) -> None:
-    """Reproduce the weights step by step; docs/training.md describes the data sources and run times.
+    """Reproduce the weights, step by step.
 
-    Each step reads the results of earlier steps from --work. `fit` resumes where it was interrupted, `all` with the
-    first step that is not done. Needs `pip install 'tagpulse[train]'`; without it, no steps are listed.
+    Each step reads the results of earlier steps from --work. `fit` resumes where it was interrupted, and `all` resumes
+    with the first step that is not done. Needs `pip install 'tagpulse[train]'`; without it, no steps are listed.
+    docs/training.md describes the data sources and run times.
 
     \b
     Examples:
