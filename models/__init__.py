@@ -1,6 +1,6 @@
 """The model: language, sentiment and topics of a post in one pass.
 
-Knows nothing of Kafka; the pipeline uses `Enricher` and the types it answers with.
+This package does not depend on Kafka. The pipeline uses `Enricher` and the types that it returns.
 """
 
 from models.cache import CacheInfo

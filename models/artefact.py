@@ -1,4 +1,4 @@
-"""The shipped model: which files it has, what they say, and whether they are whole."""
+"""The files of a model: their names, labels and checksums."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ CHECKSUMS_FILE = "checksums.sha256"
 
 
 class TopicLabel(Struct, frozen=True, kw_only=True):
-    """A topic of the model and the score from which a post has it."""
+    """A topic of the model and the minimum score for assigning it."""
 
     name: str
     threshold: float
@@ -31,7 +31,7 @@ class CampaignCalibration(Struct, frozen=True, kw_only=True):
 
 
 class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the columns of the model's outputs mean, in their order."""
+    """The meaning of the model's output columns, in column order."""
 
     name: str
     version: str
@@ -40,14 +40,14 @@ class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     topics: tuple[TopicLabel, ...]
     campaign: CampaignCalibration
     prefix: str = QUERY_PREFIX
-    """What stands before each prepared text."""
+    """Prefix of every prepared text."""
 
     language_threshold: float = 0.0
-    """Probability below which no language is told."""
+    """Probability below which the language is reported as `und`."""
 
 
 class Artefact(Struct, frozen=True, kw_only=True):
-    """A folder of model files that has been checked."""
+    """A folder of model files that passed its checks."""
 
     path: Path
     labels: ModelLabels
@@ -65,37 +65,41 @@ def open_artefact(path: Path | None = None) -> Artefact:
     """Check a folder of model files (the shipped one by default) against its checksums and read its labels.
 
     Raises:
-        ArtefactError: a file is missing, was changed, or says something unknown.
+        ArtefactError: If a file is missing or was changed, or if the labels are invalid.
     """
     folder = path or WEIGHTS
     try:
         for name, expected in read_checksums(folder).items():
             if digest(folder / name) != expected:
-                raise ArtefactError(f"{folder / name} does not match {CHECKSUMS_FILE}: install the model again")
+                raise ArtefactError(f"{folder / name} does not match {CHECKSUMS_FILE}: reinstall the model")
         labels = msgspec.json.decode((folder / LABELS_FILE).read_bytes(), type=ModelLabels)
     except FileNotFoundError as error:
-        raise ArtefactError(f"{error.filename} is missing: install the model again") from error
+        raise ArtefactError(f"{error.filename} is missing: reinstall the model") from error
     except msgspec.MsgspecError as error:
-        raise ArtefactError(f"{folder / LABELS_FILE}: {error}") from error
+        raise ArtefactError(f"{folder / LABELS_FILE} is invalid: {error}") from error
     return Artefact(path=folder, labels=labels)
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """Return SHA-256 by file name, from the format that `sha256sum --check` reads."""
+    """Return the SHA-256 of each file by name, read from the format of `sha256sum --check`.
+
+    Raises:
+        ArtefactError: If a model file is not listed.
+    """
     lines = (folder / CHECKSUMS_FILE).read_text("utf-8").splitlines()
     pairs = [line.split(maxsplit=1) for line in lines]
     if {MODEL_FILE, TOKENIZER_FILE, LABELS_FILE} - {pair[-1] for pair in pairs}:
-        raise ArtefactError(f"{folder / CHECKSUMS_FILE} does not name every file of the model")
+        raise ArtefactError(f"{folder / CHECKSUMS_FILE} does not list every file of the model: reinstall the model")
     return {name: checksum for checksum, name in pairs}
 
 
 def write_checksums(folder: Path) -> None:
-    """Write the checksums of the three files, as `sha256sum` would."""
+    """Write the checksums of the three model files in the format of `sha256sum`."""
     lines = [f"{digest(folder / name)}  {name}\n" for name in (LABELS_FILE, MODEL_FILE, TOKENIZER_FILE)]
     (folder / CHECKSUMS_FILE).write_text("".join(lines), "utf-8")
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
+    """Return the SHA-256 of a file as a hexadecimal string."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A bounded cache that forgets what was used longest ago, with counters that a metric can read."""
+"""A bounded least-recently-used cache with counters for metrics."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 class CacheInfo(NamedTuple):
-    """Counters since the start, in the manner of `functools.lru_cache`."""
+    """Counters since the cache was created, as in `functools.lru_cache`."""
 
     hits: int
     misses: int
@@ -18,18 +18,18 @@ class CacheInfo(NamedTuple):
 
 
 class LruCache(Generic[K, V]):
-    """Keeps at most `maxsize` values; 0 keeps none. Not locked: its owner is."""
+    """A least-recently-used cache of at most `maxsize` values; 0 disables it. Not thread-safe: callers must lock."""
 
     def __init__(self, maxsize: int) -> None:
         if maxsize < 0:
-            raise ValueError(f"cache size must be 0 or more, not {maxsize}")
+            raise ValueError(f"the cache size must be 0 or more, not {maxsize}")
         self._maxsize = maxsize
         self._values: OrderedDict[K, V] = OrderedDict()
         self._hits = 0
         self._misses = 0
 
     def get(self, key: K) -> V | None:
-        """Return the value and count a hit, or None and count a miss."""
+        """Return the value and count a hit, or return None and count a miss."""
         value = self._values.get(key)
         if value is None:
             self._misses += 1
@@ -39,18 +39,18 @@ class LruCache(Generic[K, V]):
         return value
 
     def count_shared(self, hits: int) -> None:
-        """Count hits of values that are asked for again before they could be kept."""
+        """Count hits for keys that are repeated before their value could be cached."""
         self._hits += hits
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value, at the expense of the one used longest ago."""
+        """Cache a value, evicting the least recently used one if the cache is full."""
         self._values[key] = value
         self._values.move_to_end(key)
         if len(self._values) > self._maxsize:
             self._values.popitem(last=False)
 
     def get_all(self, keys: Sequence[K], compute: Callable[[list[K]], Sequence[V]]) -> list[V]:
-        """Return the values of keys, in their order; those not kept are computed together, each once, and kept."""
+        """Return the values of `keys`, in order; compute the missing ones in one call, each once, and cache them."""
         values: dict[K, V] = {}
         missing: list[K] = []
         for key in dict.fromkeys(keys):

@@ -1,4 +1,4 @@
-"""Campaign topics: named in a campaign file, compared with posts by their vectors, without training."""
+"""Campaign topics: defined in a campaign file and matched to posts by vector similarity, without training."""
 
 import tomllib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from models.errors import TopicsFileError
 
 
 class CampaignTopic(Struct, frozen=True, kw_only=True):
-    """A topic that a campaign watches: a name, what it is about, and a few posts like it in any language."""
+    """A topic that a campaign watches: a name, a description, and a few example posts in any language."""
 
     name: str
     description: str = ""
@@ -23,7 +23,7 @@ class CampaignTopic(Struct, frozen=True, kw_only=True):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What the topic's vector is made of; the name alone when nothing else is said."""
+        """Texts that define the topic's vector; just the name if there is no description or example."""
         return tuple(text for text in (self.description, *self.examples) if text.strip()) or (self.name,)
 
 
@@ -32,10 +32,10 @@ class _TopicsFile(Struct):
 
 
 def read_topics(path: Path) -> tuple[CampaignTopic, ...]:
-    """Read the `[[topics]]` tables of a campaign file (TOML); other keys are left alone.
+    """Read the `[[topics]]` tables of a campaign file (TOML); other keys are ignored.
 
     Raises:
-        TopicsFileError: the file cannot be read, is not TOML, or a table has a wrong key.
+        TopicsFileError: If the file cannot be read, is not valid TOML, has an invalid table or repeats a topic name.
     """
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -44,15 +44,15 @@ def read_topics(path: Path) -> tuple[CampaignTopic, ...]:
         raise TopicsFileError(f"{path}: {error}") from error
     names = [topic.name for topic in topics]
     if repeated := {name for name in names if names.count(name) > 1}:
-        raise TopicsFileError(f"{path}: topics named twice: {', '.join(sorted(repeated))}")
+        raise TopicsFileError(f"{path}: topic names used twice: {', '.join(sorted(repeated))}")
     return topics
 
 
 class CampaignMatcher:
-    """Scores posts against the topics of a campaign: cosine with a topic's mean vector, through a logistic curve.
+    """Scores posts against campaign topics: the cosine with a topic's mean vector, mapped by a logistic curve.
 
-    "None of them" is an answer: the curve was fitted on posts most of which belong to no given topic, and a post has its
-    nearest topic from a score of one half on.
+    A post may match no topic: the curve was fitted on posts most of which belong to none of the topics, and a post is
+    assigned its nearest topic only if the score is at least one half.
     """
 
     def __init__(
@@ -61,13 +61,19 @@ class CampaignMatcher:
         vectors: Sequence[npt.NDArray[np.float32]],
         calibration: CampaignCalibration,
     ) -> None:
-        """`vectors` holds, for each topic, the unit vectors of its texts (texts x width)."""
+        """Compute the centre of each topic.
+
+        Args:
+            topics: The topics to match.
+            vectors: For each topic, the unit vectors of its texts (texts x width).
+            calibration: The curve from cosine to probability.
+        """
         self._names = [topic.name for topic in topics]
         self._centres = [centre(each) for each in vectors]
         self._calibration = calibration
 
     def match(self, vectors: npt.NDArray[np.float32]) -> list[CampaignScore]:
-        """Score unit vectors (posts x width); without topics every answer is null with score 0."""
+        """Score unit vectors (posts x width); without topics every answer is None with score 0."""
         if not self._names:
             return [CampaignScore(name=None, score=0.0)] * len(vectors)
         likeness = cosines(vectors, self._centres)
@@ -80,16 +86,16 @@ class CampaignMatcher:
 
 
 def centre(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return the direction of the mean of unit vectors."""
+    """Return the mean of unit vectors, scaled to length 1."""
     mean = vectors.astype(np.float64).mean(axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
 
 
 def cosines(vectors: npt.NDArray[np.float32], centres: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    """Return how alike unit vectors (posts x width) and the centres of topics are (posts x topics)."""
+    """Return the cosine similarity (posts x topics) of unit vectors (posts x width) and topic centres."""
     return np.asarray(vectors.astype(np.float64) @ np.stack(centres, axis=1))
 
 
 def probability(cosine: npt.NDArray[np.float64], calibration: CampaignCalibration) -> npt.NDArray[np.float64]:
-    """Map cosines to probabilities."""
+    """Map cosines to probabilities with the logistic curve."""
     return np.asarray(1 / (1 + np.exp(-(calibration.slope * cosine + calibration.intercept))))

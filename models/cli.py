@@ -1,4 +1,4 @@
-"""`python -m models`: the model without the pipeline."""
+"""The command line `python -m models`: the model without the pipeline."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +17,10 @@ _READ_BYTES = 1 << 20
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Language, sentiment and topics of posts.
+    """Detect the language, sentiment and topics of posts.
 
     \b
-    Exit codes: 0 done, 2 wrong usage, 65 unreadable data, 70 damaged model files, 73 results cannot be written.
+    Exit codes: 0 success, 2 usage error, 65 unreadable input, 70 damaged model files, 73 output cannot be written.
     """
 
 
@@ -33,11 +33,13 @@ main.add_command(train)
     "--topics",
     "topics_file",
     type=click.Path(path_type=Path),
-    help="Campaign file (TOML) whose [[topics]] tables are scored as well.",
+    help="Campaign file (TOML) whose [[topics]] are scored as well.",
 )
 @model_options
 def enrich(topics_file: Path | None, load: Load) -> None:
-    """Read one text a line from standard input, write one JSON object a line, in order.
+    """Enrich each line of standard input.
+
+    Reads one text per line and writes one JSON object per line, in order.
 
     \b
     Examples:
@@ -46,7 +48,7 @@ def enrich(topics_file: Path | None, load: Load) -> None:
       python -m models enrich --backend torch --precision f32 < posts.txt
       python -m models enrich --backend hub --hub-sentiment ./my-classifier < posts.txt
 
-    Bytes that are not UTF-8 are replaced; an empty line gets an answer like any other.
+    Invalid UTF-8 bytes are replaced. An empty line is enriched like any other.
     """
     with failing():
         topics = read_topics(topics_file) if topics_file else ()
@@ -59,7 +61,7 @@ def enrich(topics_file: Path | None, load: Load) -> None:
 
 
 def _lines(stream: BinaryIO) -> Iterator[list[str]]:
-    """Yield the lines that have arrived, so that a slow writer gets its answers at once and a file large batches."""
+    """Yield the lines received so far: a slow writer gets its answers at once, a file is read in large batches."""
     rest = b""
     while chunk := _read_available(stream):
         *lines, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""What the commands of `python -m models` share: options, exit codes, and how an error ends them."""
+"""Options, exit codes and error handling shared by the commands of `python -m models`."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,11 +23,11 @@ BROKEN_INSTALL = 70
 CANNOT_WRITE = 73
 """Exit code for results that cannot be written (EX_CANTCREAT)."""
 
-_OF_HUB = "a text classifier with safetensors, a folder or NAME or NAME@REVISION on the Hugging Face hub."
+_HUB_MODEL = "A text classifier with safetensors: a folder, or NAME or NAME@REVISION on the Hugging Face hub."
 
 
 class Load(Protocol):
-    """Loads the model that the options name; it forgets its answers where `cache_size` is 0."""
+    """Loads the model that the command-line options select; a `cache_size` of 0 disables its cache."""
 
     def __call__(
         self, *, campaign_topics: Sequence[CampaignTopic] = (), cache_size: int = DEFAULT_CACHE_SIZE
@@ -35,32 +35,32 @@ class Load(Protocol):
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which model computes, and how; they become one argument, `load`."""
+    """Add the options that select and configure the model; the command receives them as one argument, `load`."""
 
     @click.option(
         "--backend",
         type=click.Choice([*get_args(WantedBackend), "hub"]),
         default="auto",
         show_default=True,
-        help="What computes; auto takes the fastest that is installed, hub models by others.",
+        help="Inference back end. auto: the fastest one installed; hub: third-party models.",
     )
     @click.option(
         "--precision",
         type=click.Choice(get_args(WantedPrecision)),
         default="auto",
         show_default=True,
-        help="Numbers it computes in; auto takes what is fast and exact on this processor.",
+        help="Numeric precision. auto: what is both fast and accurate on this processor.",
     )
-    @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute on.  [default: all]")
-    @click.option("--hub-sentiment", metavar="MODEL", help=f"With --backend hub: {_OF_HUB}")
-    @click.option("--hub-language", metavar="MODEL", help="The same for languages.")
-    @click.option("--hub-topic", metavar="MODEL", help="The same for topics.")
+    @click.option("--threads", type=click.IntRange(min=1), help="Number of compute threads.  [default: all CPUs]")
+    @click.option("--hub-sentiment", metavar="MODEL", help=f"Sentiment model for --backend hub. {_HUB_MODEL}")
+    @click.option("--hub-language", metavar="MODEL", help="The same for the language model.")
+    @click.option("--hub-topic", metavar="MODEL", help="The same for the topic model.")
     @click.option(
         "--hub-topic-threshold",
         type=click.FloatRange(0, 1),
         default=TOPIC_THRESHOLD,
         show_default=True,
-        help="Score from which a post has a topic, where that model may give it several.",
+        help="Minimum score for assigning a topic, if the topic model is multi-label.",
     )
     @wraps(command)
     def with_options(
@@ -75,7 +75,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         **others: object,
     ) -> None:
         if backend != "hub" and (hub_sentiment or hub_language or hub_topic):
-            raise click.UsageError("a model by others is named, but --backend is not hub")
+            raise click.UsageError("--hub-sentiment, --hub-language and --hub-topic require --backend hub")
 
         def load(
             *, campaign_topics: Sequence[CampaignTopic] = (), cache_size: int = DEFAULT_CACHE_SIZE
@@ -105,7 +105,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def fail(error: ModelError) -> NoReturn:
-    """End with the message and the exit code of an error."""
+    """Print the message of an error and exit with its exit code."""
     if isinstance(error, BackendError | HubModelError | PlotsMissingError):
         raise click.UsageError(str(error)) from error
     click.echo(f"Error: {error}", err=True)
@@ -114,7 +114,7 @@ def fail(error: ModelError) -> NoReturn:
 
 @contextmanager
 def failing() -> Iterator[None]:
-    """Let an error inside end the program as `fail` does."""
+    """Exit as `fail` does if the block raises a ModelError."""
     try:
         yield
     except ModelError as error:
@@ -123,9 +123,9 @@ def failing() -> Iterator[None]:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Let what cannot be written inside end the program."""
+    """Exit with the code `CANNOT_WRITE` if the block raises an OSError."""
     try:
         yield
     except OSError as error:
-        click.echo(f"Error: {error.filename}: {error.strerror}", err=True)
+        click.echo(f"Error: cannot write {error.filename}: {error.strerror}", err=True)
         sys.exit(CANNOT_WRITE)

@@ -1,4 +1,4 @@
-"""An enricher without a model: what the pipeline costs by itself."""
+"""An enricher without a model, for measuring the cost of the pipeline itself."""
 
 from collections.abc import Sequence
 
@@ -15,30 +15,30 @@ _NEUTRAL = Enrichment(
 
 
 class ConstantEnricher:
-    """Gives the same answer for each text, for benchmarks and for tests of the plumbing."""
+    """Gives every text the same answer; for benchmarks and for tests of the pipeline around the model."""
 
     def __init__(self, answer: Enrichment = _NEUTRAL) -> None:
         self._answer = answer
 
     @property
     def name(self) -> str:
-        """Name of the model the answer claims."""
+        """Model name in the constant answer."""
         return self._answer.model.name
 
     @property
     def version(self) -> str:
-        """Version of the model the answer claims."""
+        """Model version in the constant answer."""
         return self._answer.model.version
 
     @property
     def runtime(self) -> None:
-        """Nothing is computed."""
+        """Always None, because nothing is computed."""
         return
 
     def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
-        """Answer every text alike."""
+        """Return the constant answer for each text."""
         return [self._answer] * len(texts)
 
     def cache_info(self) -> CacheInfo:
-        """Nothing is kept."""
+        """Return counters of 0, because nothing is cached."""
         return CacheInfo(hits=0, misses=0, maxsize=0, currsize=0)

@@ -1,4 +1,4 @@
-"""What the pipeline knows of models: texts in, enrichments out."""
+"""The interface between the pipeline and the models: texts in, enrichments out."""
 
 import os
 from abc import ABC, abstractmethod
@@ -24,11 +24,11 @@ from models.tokenizer import Tokenizer
 
 NO_LANGUAGE = "und"
 DEFAULT_CACHE_SIZE = 100_000
-"""Identical texts kept before the oldest is forgotten."""
+"""Number of distinct texts cached before the least recently used one is evicted."""
 
 
 class TextEnricher(Protocol):
-    """Anything that enriches texts: the model, or a constant in its place."""
+    """Anything that enriches texts: a model, or a constant in its place."""
 
     @property
     def name(self) -> str: ...
@@ -45,7 +45,10 @@ class TextEnricher(Protocol):
 
 
 class CachedEnricher(ABC):
-    """A model behind a cache. Any text gets an answer, the same whatever its neighbours; safe in threads."""
+    """A model behind a cache. Thread-safe.
+
+    Every text gets an answer, and the answer does not depend on the other texts of the batch.
+    """
 
     def __init__(self, model: ModelInfo, runtime: Runtime, cache_size: int) -> None:
         self._model = model
@@ -55,37 +58,37 @@ class CachedEnricher(ABC):
 
     @property
     def name(self) -> str:
-        """Name of the model, or of the models."""
+        """Name of the model, or names of the models."""
         return self._model.name
 
     @property
     def version(self) -> str:
-        """Version of the model, or of the models."""
+        """Version of the model, or versions of the models."""
         return self._model.version
 
     @property
     def runtime(self) -> Runtime:
-        """What computes here."""
+        """Back end and precision in use."""
         return self._runtime
 
     @property
     @abstractmethod
     def topics(self) -> tuple[str, ...]:
-        """Topics the model can answer."""
+        """Topics that the model can assign."""
 
     def cache_info(self) -> CacheInfo:
-        """Return the counters of the cache of identical texts."""
+        """Return the counters of the cache."""
         return self._cache.info()
 
     def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
-        """Enrich texts, in their order; the larger the batch, the faster."""
+        """Enrich texts, in order. Larger batches are faster per text."""
         prepared = [prepare(text) for text in texts]
         with self._lock:
             return self._cache.get_all(prepared, self._compute)
 
     @abstractmethod
     def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
-        """Enrich distinct prepared texts, in their order."""
+        """Enrich distinct prepared texts, in order."""
 
 
 class Enricher(CachedEnricher):
@@ -131,11 +134,12 @@ class Enricher(CachedEnricher):
         cache_size: int = DEFAULT_CACHE_SIZE,
         campaign_topics: Sequence[CampaignTopic] = (),
     ) -> Self:
-        """Load a folder of model files (the shipped one by default) to run on `threads` threads (all by default).
+        """Load a folder of model files (the shipped one by default) to run on `threads` threads (all CPUs by default).
 
         Raises:
-            ArtefactError: the files are missing or damaged.
-            BackendError: the back end or precision cannot be had here; MissingExtra, when an installation would mend it.
+            ArtefactError: If the files are missing or damaged.
+            BackendError: If the back end or precision is not available here; MissingBackendExtra if installing an
+                extra would fix it.
         """
         runtime = choose(backend, precision)
         artefact = open_artefact(path)
@@ -146,16 +150,16 @@ class Enricher(CachedEnricher):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """BCP-47 codes the model can answer."""
+        """BCP-47 codes of the languages that the model can detect."""
         return self._labels.languages
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Topics the model can answer."""
+        """Topics that the model can assign."""
         return tuple(topic.name for topic in self._labels.topics)
 
     def vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return unit vectors (texts x width) that compare what texts are about, in any language."""
+        """Return unit vectors (texts x width) whose cosine measures how close texts are in subject, across languages."""
         with self._lock:
             return self._run([prepare(text) for text in texts]).vector
 
@@ -188,8 +192,8 @@ class Enricher(CachedEnricher):
         if not has_words(prepared):
             return Language(code=NO_LANGUAGE, score=1.0)
         best = int(probabilities.argmax())
-        told = probabilities[best] >= self._labels.language_threshold
-        code = self._labels.languages[best] if told else NO_LANGUAGE
+        is_confident = probabilities[best] >= self._labels.language_threshold
+        code = self._labels.languages[best] if is_confident else NO_LANGUAGE
         return Language(code=code, score=rounded(probabilities[best]))
 
     def _sentiment(self, probabilities: npt.NDArray[np.float64]) -> Sentiment:

@@ -1,17 +1,17 @@
-"""What the model says of one post. Scores are probabilities, rounded to four decimals."""
+"""The model's answer for one post. Scores are probabilities, rounded to four decimals."""
 
 from msgspec import Struct
 
 SENTIMENTS = ("negative", "neutral", "positive")
-"""Labels of the sentiment, in the order of its probabilities and of the numbers that data sets give them."""
+"""Sentiment labels, in the order of their probabilities and of their numbers (0 to 2) in data sets."""
 
 
 class Language(Struct, frozen=True, kw_only=True):
     """The language a post is written in.
 
     Attributes:
-        code: BCP-47, such as `en` or `hi-Latn`; `und` where there is none to tell, or none that is likely enough.
-        score: probability of the likeliest language.
+        code: BCP-47 code, such as `en` or `hi-Latn`; `und` if the text has no words or no language is likely enough.
+        score: Probability of the most likely language.
     """
 
     code: str
@@ -19,7 +19,7 @@ class Language(Struct, frozen=True, kw_only=True):
 
 
 class Sentiment(Struct, frozen=True, kw_only=True):
-    """The mood of a post: the most probable label and the probabilities of all three, which sum to 1."""
+    """The sentiment of a post: the most probable label and the probabilities of all three, which sum to 1."""
 
     label: str
     negative: float
@@ -28,25 +28,27 @@ class Sentiment(Struct, frozen=True, kw_only=True):
 
 
 class TopicScore(Struct, frozen=True, kw_only=True):
-    """A topic whose score reached its threshold."""
+    """A topic whose score reaches its threshold."""
 
     name: str
     score: float
 
 
 class CampaignScore(Struct, frozen=True, kw_only=True):
-    """The campaign topic nearest to a post; `name` is null when none of them fits, `score` is the nearest one's."""
+    """The nearest campaign topic of a post. `name` is null if no topic fits; `score` is that of the nearest topic."""
 
     name: str | None
     score: float
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What made an enrichment.
+    """The model that produced an enrichment.
 
     Attributes:
-        runtime: what computed it, such as `openvino`; None where nothing was computed.
-        precision: in which numbers: `int8`, `f32` or `f16`.
+        name: Name of the model.
+        version: Version of the model.
+        runtime: Back end that computed the enrichment, such as `openvino`; None if nothing was computed.
+        precision: Numeric precision: `int8`, `f32` or `f16`.
     """
 
     name: str
@@ -56,7 +58,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Enrichment(Struct, frozen=True, kw_only=True):
-    """Everything the model says of one post; `topics` come best first and may be empty."""
+    """The complete answer of the model for one post. `topics` are sorted by descending score and may be empty."""
 
     language: Language
     sentiment: Sentiment

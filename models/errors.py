@@ -1,41 +1,42 @@
-"""Errors of the model side.
+"""Exceptions of the `models` package, with what to do about each.
 
 ModelError
-├── ArtefactError       the model's files are missing or damaged: install again
-├── BackendError        the wanted back end or precision cannot be had here: choose another
-│   └── MissingExtra    what it needs is not installed: the text has the line for pip
-├── HubModelError       a model named for `hub` cannot be loaded or used: name another, or mend its files
-├── TopicsFileError     a file of campaign topics cannot be read: mend it
-├── EvaluationDataError labelled posts cannot be read: mend them
-├── TrainingDataError   what a training step reads is missing: get the set, or run the step that makes it
-├── RatesFileError      a file of error rates cannot be read: write it again
-└── PlotsMissingError   what draws plots is not installed: the text has the line for pip
+├── ArtefactError           the model's files are missing or damaged: reinstall the model
+├── BackendError            the requested back end or precision is not available here: choose another
+│   └── MissingBackendExtra its dependencies are not installed: run the pip command in the message
+├── HubModelError           a model for the hub back end cannot be loaded or used: choose another, or fix its files
+├── TopicsFileError         a file of campaign topics cannot be read: fix it
+├── EvaluationDataError     labelled posts cannot be read: fix them
+├── TrainingDataError       input of a training step is missing: download the data set, or run the step that makes it
+├── RatesFileError          a file of error rates cannot be read: write it again
+└── PlotsMissingError       matplotlib is not installed: run the pip command in the message
 """
 
 
 class ModelError(Exception):
-    """Base of everything raised on purpose in `models`."""
+    """Base class of all exceptions raised by `models`."""
 
 
 class ArtefactError(ModelError):
-    """The model's files are missing or damaged."""
+    """Raised when the model's files are missing or damaged."""
 
 
 class BackendError(ModelError):
-    """The wanted back end or precision cannot be had here."""
+    """Raised when the requested back end or precision is not available here."""
 
 
 class MissingBackendExtra(BackendError):
-    """A back end is wanted whose optional dependencies are not installed."""
+    """Raised when the optional dependencies of the requested back end are not installed."""
 
     def __init__(self, backend: str, extra: str) -> None:
         super().__init__(f"{backend} needs an extra that is not installed: pip install 'tagpulse[{extra}]'")
 
 
 class HubModelError(ModelError):
-    """A model named for `hub` cannot be loaded, or its labels cannot be read as ours.
+    """Raised when a model for the hub back end cannot be loaded, or its labels cannot be mapped to ours.
 
-    `task` is what it was named for: `sentiment`, `language` or `topic`.
+    Attributes:
+        task: The task of the model: `sentiment`, `language` or `topic`.
     """
 
     def __init__(self, task: str, model: str, reason: str) -> None:
@@ -44,23 +45,23 @@ class HubModelError(ModelError):
 
 
 class TopicsFileError(ModelError):
-    """A file of campaign topics cannot be read."""
+    """Raised when a file of campaign topics cannot be read."""
 
 
 class EvaluationDataError(ModelError):
-    """Labelled posts cannot be read."""
+    """Raised when labelled posts cannot be read or used."""
 
 
 class TrainingDataError(ModelError):
-    """What a training step reads is missing: a data set, or what an earlier step leaves."""
+    """Raised when input of a training step is missing: a data set, or the output of an earlier step."""
 
 
 class RatesFileError(ModelError):
-    """A file of error rates cannot be read."""
+    """Raised when a file of error rates cannot be read."""
 
 
 class PlotsMissingError(ModelError):
-    """Plots are wanted and matplotlib is not installed."""
+    """Raised when plots are requested but matplotlib is not installed."""
 
     def __init__(self) -> None:
         super().__init__("plots need matplotlib, which is not installed: pip install 'tagpulse[plots]'")

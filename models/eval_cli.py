@@ -1,4 +1,4 @@
-"""`python -m models eval`: the model's scores on labelled posts."""
+"""The command `python -m models eval`: scores of the model on labelled posts."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +41,7 @@ from models.prior_shift import write_rates
 
 
 def _task(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that every task has; the model forgets its answers, so that every text is computed."""
+    """Add the options shared by all tasks. The cache is disabled, so every text is computed."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     @model_options
@@ -74,18 +74,16 @@ def evaluate() -> None:
 
 @evaluate.command()
 @_data("Folder with {split}_text.txt and {split}_labels.txt, or with one such folder per language.")
-@click.option("--split", default="val", show_default=True, help="Which files of the folder.")
-@click.option(
-    "--rates", type=click.Path(path_type=Path), help="Write how often a sentiment is taken for another (JSON)."
-)
+@click.option("--split", default="val", show_default=True, help="Data split: the prefix of the file names.")
+@click.option("--rates", type=click.Path(path_type=Path), help="Write the sentiment error rates to this JSON file.")
 @click.option(
     "--plots", type=click.Path(path_type=Path), help="Write calibration.png and confusion.png to this folder."
 )
 @_task
 def sentiment(data: Path, split: str, rates: Path | None, plots: Path | None, as_json: bool, load: Load) -> None:
-    """Macro-F1 (per cent) of the sentiment and more, per folder and their mean.
+    """Report macro-F1 (per cent) and other scores of the sentiment, per folder and averaged over folders.
 
-    A text a line; a label a line: 0 negative, 1 neutral, 2 positive.
+    One text per line and one label per line: 0 negative, 1 neutral, 2 positive.
 
     \b
     Examples:
@@ -109,12 +107,12 @@ def sentiment(data: Path, split: str, rates: Path | None, plots: Path | None, as
 
 
 @evaluate.command()
-@_data("Folder with a file of texts for each language, named after it (BCP-47): en.txt, hi-Latn.txt.")
+@_data("Folder with one text file per language, named by its BCP-47 code: en.txt, hi-Latn.txt.")
 @_task
 def language(data: Path, as_json: bool, load: Load) -> None:
-    """Accuracy (per cent) of the language, per file, their mean, and over all texts.
+    """Report the accuracy (per cent) of the language, per file, averaged over files, and over all texts.
 
-    A text a line; empty lines are skipped.
+    One text per line; blank lines are skipped.
 
     \b
     Example:
@@ -129,13 +127,13 @@ def language(data: Path, as_json: bool, load: Load) -> None:
 
 
 @evaluate.command()
-@_data("Folder with *.jsonl: a post a line, with its text and a column of 0 or 1 for each topic.")
+@_data("Folder with *.jsonl files: one post per line, with its text and a key with 0 or 1 for each topic.")
 @_task
 def topic(data: Path, as_json: bool, load: Load) -> None:
-    """F1 (0 to 1) of the topics, per file, per topic and over all.
+    """Report the F1 (0 to 1) of the topics, per file, per topic and overall.
 
     \b
-    A line, in the form of the X-Topic data set (id and topics may be absent):
+    Example line in the format of the X-Topic data set (id and topics are optional):
       {"id": 1, "text": "...", "music": 1, "sports": 0, ..., "topics": ["Music"]}
 
     \b
@@ -152,20 +150,20 @@ def topic(data: Path, as_json: bool, load: Load) -> None:
 
 @evaluate.command()
 @_data("CSV or TSV file with a header.")
-@click.option("--text-column", required=True, help="Column that holds the text.")
+@click.option("--text-column", required=True, help="Name of the text column.")
 @click.option(
-    "--label-column", required=True, help="Column that holds a topic's name, or anything else for none of them."
+    "--label-column", required=True, help="Name of the label column: the name of a topic; any other value is no topic."
 )
 @click.option(
     "--topics",
     "topics_file",
     required=True,
     type=click.Path(path_type=Path),
-    help="Campaign file (TOML) with the [[topics]].",
+    help="Campaign file (TOML) with the [[topics]] to score.",
 )
 @_task
 def campaign(data: Path, text_column: str, label_column: str, topics_file: Path, as_json: bool, load: Load) -> None:
-    """Scores (0 to 1) of the topics of a campaign file, per topic and over all.
+    """Report scores (0 to 1) of the topics in a campaign file, per topic and overall.
 
     \b
     Example:
@@ -175,8 +173,8 @@ def campaign(data: Path, text_column: str, label_column: str, topics_file: Path,
     posts = read_campaign_posts(data, text_column, label_column)
     topics = read_topics(topics_file)
     if not topics:
-        raise TopicsFileError(f"{topics_file}: no [[topics]] to score")
-    enricher = cast("Enricher", load(campaign_topics=topics))  # hub refuses topics of a campaign
+        raise TopicsFileError(f"{topics_file} has no [[topics]] to score: add at least one")
+    enricher = cast("Enricher", load(campaign_topics=topics))  # the hub back end rejects campaign topics
     with _progress(len(posts.texts)) as advance:
         answers = match_topics(enricher, topics, posts.texts, advance)
     report = campaign_report([topic.name for topic in topics], posts.labels, answers, model_of(enricher))
@@ -185,19 +183,19 @@ def campaign(data: Path, text_column: str, label_column: str, topics_file: Path,
 
 @evaluate.command()
 @_data("Folder with {split}_text.txt and {split}_labels.txt, or with one such folder per language.")
-@click.option("--split", default="val", show_default=True, help="Which files of the folder.")
+@click.option("--split", default="val", show_default=True, help="Data split: the prefix of the file names.")
 @click.option(
     "--reference",
     type=click.Choice(["openvino", "onnx", "torch"]),
     default="openvino",
     show_default=True,
-    help="What computes the full-precision answers.",
+    help="Back end that computes the full-precision answers.",
 )
 @_task
 def agreement(
     data: Path, split: str, reference: Literal["openvino", "onnx", "torch"], as_json: bool, load: Load
 ) -> None:
-    """Share of posts (0 to 1) with the same labels as from the shipped model in full precision, and as when asked alone.
+    """Report agreement (0 to 1) with the shipped model in full precision, and with itself on single posts.
 
     \b
     Examples:

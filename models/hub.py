@@ -1,4 +1,4 @@
-"""Models by others in place of the shipped one: a text classifier each for sentiment, language and topics."""
+"""Third-party models in place of the shipped one: a text classifier each for sentiment, language and topics."""
 
 import os
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ TOPIC_THRESHOLD = 0.5
 
 _PACKAGES = ("torch", "transformers", "safetensors")
 _NEUTRAL = Sentiment(label="neutral", negative=0.0, neutral=1.0, positive=0.0)
-_UNTOLD = Language(code=NO_LANGUAGE, score=0.0)
+_UNKNOWN_LANGUAGE = Language(code=NO_LANGUAGE, score=0.0)
 _NO_CAMPAIGN = CampaignScore(name=None, score=0.0)
 
 
 class HubEnricher(CachedEnricher):
-    """Classifiers behind a cache.
+    """Third-party classifiers behind a cache.
 
-    A task without a model has an answer that says nothing: language `und` with score 0, neutral, no topics. Topics of a
-    campaign are not scored: they need the vectors of the shipped model.
+    A task without a model gets a default answer: language `und` with score 0, neutral sentiment, no topics. Campaign
+    topics are not scored, because they need the vectors of the shipped model.
     """
 
     def __init__(
@@ -44,10 +44,16 @@ class HubEnricher(CachedEnricher):
         topic_threshold: float = TOPIC_THRESHOLD,
         cache_size: int = DEFAULT_CACHE_SIZE,
     ) -> None:
-        """`topic_threshold` is the score from which a post has a topic, where the model may give it several.
+        """Map the labels of the classifiers to ours.
+
+        Args:
+            classifiers: The classifier of each task.
+            runtime: Back end and precision of the classifiers.
+            topic_threshold: Minimum score for assigning a topic, if the topic model is multi-label.
+            cache_size: Number of distinct texts to cache.
 
         Raises:
-            HubModelError: the labels of a classifier are not understood.
+            HubModelError: If the labels of a classifier are not recognised.
         """
         model = ModelInfo(
             name=" + ".join(each.name for each in classifiers.values()),
@@ -58,7 +64,7 @@ class HubEnricher(CachedEnricher):
         super().__init__(model, runtime, cache_size)
         self._classifiers = classifiers
         self._topic_threshold = topic_threshold
-        self._moods = _moods(classifiers.get("sentiment"))
+        self._sentiment_indices = _sentiment_indices(classifiers.get("sentiment"))
         self._languages = _languages(classifiers.get("language"))
 
     @classmethod
@@ -74,20 +80,23 @@ class HubEnricher(CachedEnricher):
         cache_size: int = DEFAULT_CACHE_SIZE,
         campaign_topics: Sequence[CampaignTopic] = (),
     ) -> Self:
-        """Load the named models, each a folder or a name on the hub (NAME or NAME@REVISION).
+        """Load the given models, each a folder or a name on the Hugging Face hub (NAME or NAME@REVISION).
 
         Raises:
-            HubModelError: a model cannot be loaded, or its labels are not understood.
-            BackendError: no model is named, campaign topics are given, or the precision cannot be had.
+            HubModelError: If a model cannot be loaded, or its labels are not recognised.
+            BackendError: If no model is given, campaign topics are given, or the precision is not available;
+                MissingBackendExtra if installing an extra would fix it.
         """
         if missing_packages(*_PACKAGES):
             raise MissingBackendExtra("hub", "torch")
         if campaign_topics:
-            raise BackendError("hub scores no campaign topics: take the [[topics]] out of the campaign file")
+            raise BackendError(
+                "the hub back end cannot score campaign topics: remove the [[topics]] from the campaign file"
+            )
         wanted: dict[Task, str | None] = {"sentiment": sentiment, "language": language, "topic": topic}
         named = {task: name for task, name in wanted.items() if name}
         if not named:
-            raise BackendError("hub needs a model for sentiment, language or topic")
+            raise BackendError("the hub back end needs a model for sentiment, language or topic: choose at least one")
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from models.backends.hub import HubClassifier
 
@@ -100,19 +109,19 @@ class HubEnricher(CachedEnricher):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Topics the model can answer: its labels, as they are."""
+        """Topics that the model can assign: its labels, unchanged."""
         classifier = self._classifiers.get("topic")
         return classifier.labels if classifier else ()
 
     def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
         logits = {task: classifier.logits(prepared) for task, classifier in self._classifiers.items()}
-        nothing: list[None] = [None] * len(prepared)
-        sentiments = self._sentiments(logits["sentiment"]) if "sentiment" in logits else nothing
-        languages = self._told(prepared, logits["language"]) if "language" in logits else nothing
-        topics = self._topics(logits["topic"]) if "topic" in logits else nothing
+        missing: list[None] = [None] * len(prepared)
+        sentiments = self._sentiments(logits["sentiment"]) if "sentiment" in logits else missing
+        languages = self._detected_languages(prepared, logits["language"]) if "language" in logits else missing
+        topics = self._topics(logits["topic"]) if "topic" in logits else missing
         return [
             Enrichment(
-                language=languages[row] or _UNTOLD,
+                language=languages[row] or _UNKNOWN_LANGUAGE,
                 sentiment=sentiments[row] or _NEUTRAL,
                 topics=topics[row] or (),
                 campaign=_NO_CAMPAIGN,
@@ -123,9 +132,9 @@ class HubEnricher(CachedEnricher):
 
     def _sentiments(self, logits: Logits) -> list[Sentiment]:
         labels = softmax(logits)
-        moods = np.zeros((len(labels), len(SENTIMENTS)))
-        for column, mood in enumerate(self._moods):
-            moods[:, mood] += labels[:, column]
+        probabilities = np.zeros((len(labels), len(SENTIMENTS)))
+        for column, index in enumerate(self._sentiment_indices):
+            probabilities[:, index] += labels[:, column]
         return [
             Sentiment(
                 label=SENTIMENTS[int(row.argmax())],
@@ -133,10 +142,10 @@ class HubEnricher(CachedEnricher):
                 neutral=rounded(row[1]),
                 positive=rounded(row[2]),
             )
-            for row in moods
+            for row in probabilities
         ]
 
-    def _told(self, prepared: Sequence[str], logits: Logits) -> list[Language]:
+    def _detected_languages(self, prepared: Sequence[str], logits: Logits) -> list[Language]:
         probabilities = softmax(logits)
         best = probabilities.argmax(axis=1)
         return [
@@ -148,11 +157,11 @@ class HubEnricher(CachedEnricher):
 
     def _topics(self, logits: Logits) -> list[tuple[TopicScore, ...]]:
         classifier = self._classifiers["topic"]
-        several = classifier.is_multi_label
-        probabilities = sigmoid(logits) if several else softmax(logits)
+        is_multi_label = classifier.is_multi_label
+        probabilities = sigmoid(logits) if is_multi_label else softmax(logits)
         answers = []
         for row in probabilities:
-            reached = np.flatnonzero(row >= self._topic_threshold) if several else [row.argmax()]
+            reached = np.flatnonzero(row >= self._topic_threshold) if is_multi_label else [row.argmax()]
             best_first = sorted(reached, key=lambda column: -row[column])
             answers.append(
                 tuple(TopicScore(name=classifier.labels[each], score=rounded(row[each])) for each in best_first)
@@ -160,15 +169,15 @@ class HubEnricher(CachedEnricher):
         return answers
 
 
-def _moods(classifier: "HubClassifier | None") -> tuple[int, ...]:
+def _sentiment_indices(classifier: "HubClassifier | None") -> tuple[int, ...]:
     if classifier is None:
         return ()
-    moods = moods_of(classifier.labels)
-    if moods is None:
+    indices = moods_of(classifier.labels)
+    if indices is None:
         labels = ", ".join(classifier.labels[:10])
-        reason = f"has the labels {labels}: name one with negative, neutral and positive, or with 1 to 5 stars"
+        reason = f"has the labels {labels}: choose one with negative, neutral and positive, or with 1 to 5 stars"
         raise HubModelError("sentiment", classifier.name, reason)
-    return moods
+    return indices
 
 
 def _languages(classifier: "HubClassifier | None") -> tuple[str, ...]:
@@ -176,6 +185,6 @@ def _languages(classifier: "HubClassifier | None") -> tuple[str, ...]:
         return ()
     codes, unknown = languages_of(classifier.labels)
     if unknown:
-        reason = f"has labels that name no language, such as {', '.join(unknown[:5])}: name another model"
+        reason = f"has labels that are not languages, such as {', '.join(unknown[:5])}: choose another model"
         raise HubModelError("language", classifier.name, reason)
     return codes

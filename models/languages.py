@@ -1,4 +1,4 @@
-"""Languages as models name them (`en`, `eng`, `eng_Latn`, `English`), and their BCP-47 codes."""
+"""Converts language names as models write them (`en`, `eng`, `eng_Latn`, `English`) to BCP-47 codes."""
 
 import re
 
@@ -103,14 +103,14 @@ yo yor Latn Yoruba
 zh zho Hans Chinese
 zu zul Latn Zulu
 """
-"""ISO 639-1, ISO 639-3, the usual script, the English name."""
+"""ISO 639-1 code, ISO 639-3 code, usual script and English name."""
 
 _OTHER_CODES = {
     "als": "sq", "arb": "ar", "azj": "az", "cmn": "zh", "ekk": "et", "fil": "tl", "gaz": "om", "khk": "mn", "kmr": "ku",
     "lvs": "lv", "nor": "nb", "npi": "ne", "ory": "or", "pbt": "ps", "pes": "fa", "plt": "mg", "swh": "sw", "uzn": "uz",
     "ydd": "yi", "zsm": "ms",
 }  # fmt: skip
-"""Single languages of ISO 639-3 that the code of their family stands for."""
+"""Other ISO 639-3 codes, mostly of members of a macrolanguage, and the two-letter code used for them."""
 
 _NONE = {"und", "unk", "unknown", "other", "none"}
 _CODE = re.compile(r"[a-z]{2,3}")
@@ -122,7 +122,7 @@ _SCRIPTS = {short: script for short, _, script, _ in _ROWS}
 
 
 def language_of(label: str) -> str | None:
-    """Return the BCP-47 code that a label names, `und` for a label of no language, None for one that is not understood.
+    """Return the BCP-47 code of a label, `und` if it means no language, or None if it is not recognised.
 
     >>> language_of("eng_Latn"), language_of("hin_Latn"), language_of("French"), language_of("pt-br")
     ('en', 'hi-Latn', 'fr', 'pt-BR')

@@ -1,10 +1,10 @@
-"""What a process holds of its machine's memory."""
+"""Memory management of the process."""
 
 import ctypes
 import platform
 
 
 def give_memory_back() -> None:
-    """Return to the system what was needed only to read and compile a model: glibc keeps tens of MB of it."""
+    """Return freed memory to the operating system; otherwise glibc keeps tens of MB after a model is loaded."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)

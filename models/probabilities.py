@@ -1,4 +1,4 @@
-"""From logits (posts x labels) to probabilities."""
+"""Converts logits (posts x labels) to probabilities."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,16 +8,16 @@ Probabilities = npt.NDArray[np.float64]
 
 
 def softmax(logits: Logits) -> Probabilities:
-    """Probabilities of labels of which each post has one."""
+    """Return the probabilities of labels of which each post has exactly one."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 def sigmoid(logits: Logits) -> Probabilities:
-    """Probabilities of labels of which a post may have several or none."""
+    """Return the probabilities of labels of which a post may have several or none."""
     return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))
 
 
 def rounded(probability: np.float64) -> float:
-    """A probability as it is written: four decimals."""
+    """Return a probability rounded to four decimals, as it is published."""
     return round(float(probability), 4)

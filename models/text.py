@@ -1,7 +1,7 @@
-"""How a post becomes model input: one preparation, used in training and in serving alike.
+"""Text preparation, identical in training and serving.
 
-Links and mentions become placeholders (the training data were published that way), so that two reposts which differ
-only in a shortened link are one text for the model and for its cache.
+Links and mentions become placeholders, as in the published training data. Reposts that differ only in a shortened link
+are therefore the same text for the model and its cache.
 """
 
 import html
@@ -9,28 +9,28 @@ import re
 import unicodedata
 
 QUERY_PREFIX = "query: "
-"""What the E5 encoders expect before a text (Wang et al., 2024, "Multilingual E5 Text Embeddings")."""
+"""Prefix that the E5 encoders expect before a text (Wang et al., 2024, "Multilingual E5 Text Embeddings")."""
 
 MAX_TOKENS = 128
-"""Tokens the model reads, special ones included; a post of 280 characters has about 30."""
+"""Maximum number of tokens that the model reads, including special tokens; a post of 280 characters has about 30."""
 
 RAW_CHARACTERS = 8_192
-"""Characters of a text that are looked at: bounds the work for a text of any length."""
+"""Maximum number of characters read from a text; bounds the work for texts of any length."""
 
 PREPARED_CHARACTERS = 1_024
-"""Characters kept after preparation: always more than `MAX_TOKENS` tokens in running text."""
+"""Maximum number of characters after preparation; in running text always more than `MAX_TOKENS` tokens."""
 
 _URL = re.compile(r"(?:https?://|www\.)\S+|\bhttps?\b(?=\s|$)", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@])@\w+(?:[.-]\w+)*(?:@\w+(?:[.-]\w+)+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KEPT_FORMATS = "\u200c\u200d"  # joiners: Persian and Indic spelling, emoji sequences
-_TAG_CHARACTERS = range(0xE0020, 0xE0080)  # flags of regions, such as Scotland's, are spelt with them
+_TAG_CHARACTERS = range(0xE0020, 0xE0080)  # used in flags of regions, such as Scotland's
 
 
-def _harmless() -> dict[int, str | None]:
-    """Map control characters to a space and invisible format characters (bidi, BOM, zero width space) to nothing."""
+def _clean_up_table() -> dict[int, str | None]:
+    """Map control characters to a space and delete invisible format characters (bidi, BOM, zero-width space)."""
     table: dict[int, str | None] = {}
-    for code in (*range(0x20000), *range(0xE0000, 0xE0100)):  # no plane between holds such characters
+    for code in (*range(0x20000), *range(0xE0000, 0xE0100)):  # the planes in between have no such characters
         category = unicodedata.category(chr(code))
         if category in {"Cc", "Zl", "Zp"}:
             table[code] = " "
@@ -39,23 +39,23 @@ def _harmless() -> dict[int, str | None]:
     return table
 
 
-_HARMLESS = _harmless()
+_CLEAN_UP = _clean_up_table()
 
 
 def prepare(text: str) -> str:
-    """Return `text` as the model reads it; any string is accepted and the result is always valid UTF-8."""
+    """Return `text` as the model reads it. Accepts any string; the result can always be encoded as UTF-8."""
     text = text[:RAW_CHARACTERS]
     if _SURROGATE.search(text):
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if "&" in text:
         text = html.unescape(text)
-    text = text.translate(_HARMLESS)
+    text = text.translate(_CLEAN_UP)
     text = _URL.sub("http", text)
     text = _MENTION.sub("@user", text)
     return " ".join(text.split())[:PREPARED_CHARACTERS].rstrip()
 
 
 def has_words(prepared: str) -> bool:
-    """Tell whether a prepared text holds any letter outside placeholders: without one it has no language."""
+    """Return whether a prepared text has a letter outside placeholders; without one it has no language."""
     rest = prepared.replace("@user", " ").replace("http", " ")
     return any(character.isalpha() for character in rest)

@@ -1,4 +1,4 @@
-"""`python -m models train`: its options; the steps themselves are loaded only when one is wanted, with all they need."""
+"""The command `python -m models train`; the steps and their dependencies are imported only when needed."""
 
 from pathlib import Path
 from typing import Any
@@ -38,28 +38,29 @@ def _loaded() -> click.Group:
     type=click.Path(path_type=Path),
     default=Path("../shared/data"),
     show_default=True,
-    help="Folder with a folder for each data set.",
+    help="Folder with one subfolder per data set.",
 )
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
     default=Path("build/models"),
     show_default=True,
-    help="Folder for what the steps leave to each other: 3 GB in the end.",
+    help="Folder for intermediate results; it grows to 3 GB.",
 )
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Threads to compute on: one for each core.",
+    help="Number of compute threads; use one per core.",
 )
 @click.pass_context
 def train(context: click.Context, data: Path, work: Path, threads: int) -> None:
-    """Make the weights again, step by step; `docs/training.md` says where the data come from and how long it takes.
+    """Reproduce the weights, step by step.
 
-    Each step reads what the earlier ones left in --work. `fit` goes on where it was stopped, and `all` with the first
-    step that is not done. Needs `pip install 'tagpulse[train]'`, without which no step is listed.
+    Each step reads the results of earlier steps from --work. `fit` resumes where it was interrupted, and `all` resumes
+    with the first step that is not done. Needs `pip install 'tagpulse[train]'`; without it, no steps are listed.
+    docs/training.md describes the data sources and run times.
 
     \b
     Examples:

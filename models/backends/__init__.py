@@ -1,4 +1,4 @@
-"""Runtimes that compute the model, one file each behind `Backend`."""
+"""Back ends that run the model, one module each, with the common interface `Backend`."""
 
 from models.backends.base import Backend, Outputs, Padded, Precision, Runtime
 

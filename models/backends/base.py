@@ -1,4 +1,4 @@
-"""What a runtime must do."""
+"""The interface of back ends."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
@@ -14,7 +14,7 @@ Precision = Literal["int8", "f32", "f16"]
 
 
 class Runtime(NamedTuple):
-    """What computes, in which precision, and why it was chosen: for logs and for `tagpulse doctor`."""
+    """A back end and its precision, with the reason for the choice for logs and `tagpulse doctor`."""
 
     name: str
     precision: Precision
@@ -25,7 +25,7 @@ class Runtime(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """The four outputs of the model for a batch; logits are calibrated, vectors have length 1."""
+    """The four outputs of the model for a batch. Logits are calibrated; vectors have length 1."""
 
     language: Scores
     sentiment: Scores
@@ -34,7 +34,7 @@ class Outputs(NamedTuple):
 
 
 class Padded(NamedTuple):
-    """Token ids of a batch (posts x tokens), and a mask that is 1 where a token counts."""
+    """Token ids of a batch (posts x tokens), and a mask that is 1 for tokens and 0 for padding."""
 
     ids: Tokens
     mask: Tokens
@@ -47,5 +47,5 @@ class Backend(Protocol):
     """
 
     def run(self, batches: Sequence[Padded]) -> list[Outputs]:
-        """Compute batches, in their order. Not called from two threads at once."""
+        """Run the model on batches and return the outputs in order. Not called from two threads at once."""
         ...

@@ -1,4 +1,4 @@
-"""Micro-batches of texts of similar length: most of the speed of a small encoder, and none of its answers."""
+"""Micro-batches of texts of similar length; they give a small encoder most of its speed without changing its answers."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from models.backends.base import Padded
 
 MICRO_BATCH = 32
 MICRO_BATCH_TOKENS = 1_024
-"""Of all texts of a batch: more are no faster, and take the more memory."""
+"""Maximum number of tokens in a micro-batch; larger ones are no faster and take more memory."""
 
 BUCKET = 8
 PAD = 1
@@ -18,9 +18,9 @@ PAD = 1
 
 
 class MicroBatch(NamedTuple):
-    """Places of the texts in the input, and padded token ids with their mask (rows x tokens).
+    """Indices of the texts in the input, and their padded token ids and mask (rows x tokens).
 
-    There may be more rows than texts; what follows the last text is filling.
+    There may be more rows than texts; the rows after the last text are filler.
     """
 
     rows: npt.NDArray[np.int64]
@@ -31,9 +31,9 @@ class MicroBatch(NamedTuple):
 def micro_batches(encoded: Sequence[Sequence[int]], pad: int = PAD) -> Iterator[MicroBatch]:
     """Group texts (token ids) by length, shortest first.
 
-    A text is padded to the next multiple of `BUCKET` of its own length, never to a neighbour's: sums over tokens then
-    run in the same order in every batch, and an answer is the same to the last bit. The number of rows is a power of
-    two, because runtimes keep memory for each shape they have met.
+    The length of a text is padded to the next multiple of `BUCKET`, never to that of a longer neighbour. Sums over tokens
+    then run in the same order in every batch, so an answer is always the same to the last bit. The number of rows is a
+    power of two, because runtimes keep memory for every shape they have seen.
     """
     lengths = np.array([-(-len(ids) // BUCKET) * BUCKET for ids in encoded])
     for length in np.unique(lengths):
@@ -43,21 +43,21 @@ def micro_batches(encoded: Sequence[Sequence[int]], pad: int = PAD) -> Iterator[
             batch = rows[start : start + most]
             ids = np.full((len(batch), length), pad, np.int64)
             mask = np.zeros_like(ids)
-            for place, row in enumerate(batch):
-                ids[place, : len(encoded[row])] = encoded[row]
-                mask[place, : len(encoded[row])] = 1
+            for index, row in enumerate(batch):
+                ids[index, : len(encoded[row])] = encoded[row]
+                mask[index, : len(encoded[row])] = 1
             yield MicroBatch(batch, *filled(Padded(ids, mask), 1 << (len(batch) - 1).bit_length(), pad))
 
 
 def _power_of_two(number: int) -> int:
-    """The largest that is not above `number`, and at least 1."""
+    """Return the largest power of two that is at most `number`, but at least 1."""
     return 1 << max(0, number.bit_length() - 1)
 
 
 def filled(batch: Padded, rows: int, pad: int = PAD) -> Padded:
-    """Return a batch with filling after its own rows, so that there are `rows` of them (not fewer than it has)."""
+    """Return the batch with filler rows appended, so that it has `rows` rows (at least as many as before)."""
     missing = rows - len(batch.ids)
     filling = np.full((missing, batch.ids.shape[1]), pad, np.int64)
     counted = np.zeros_like(filling)
-    counted[:, 0] = 1  # the mean over no token would be no number
+    counted[:, 0] = 1  # the mean over zero tokens would be NaN
     return Padded(np.concatenate([batch.ids, filling]), np.concatenate([batch.mask, counted]))

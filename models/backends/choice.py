@@ -1,4 +1,4 @@
-"""Which back end runs the shipped model, in which precision: what was asked for, what is installed, what is fast here."""
+"""Chooses the back end and precision of the shipped model from the request, the installed packages and the processor."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,35 +12,35 @@ WantedBackend = Literal["auto", "openvino", "onnx", "torch"]
 WantedPrecision = Literal["auto", "int8", "f32", "f16"]
 
 PACKAGES = {"openvino": ("openvino",), "onnx": ("onnxruntime",), "torch": ("torch", "onnx")}
-"""What each back end imports, the fastest on a CPU first.
+"""Packages that each back end imports; the fastest back end on a CPU comes first.
 
-`auto` takes the first that is installed. `torch` therefore has to be asked for, even where there is a GPU: only torch
-itself can tell whether there is one, and it takes seconds to load.
+`auto` chooses the first one installed. To use a GPU, `torch` must therefore be requested: only torch itself can detect a
+GPU, and importing it takes seconds.
 """
 
-_ASKED = "as asked for"
+_REQUESTED = "as requested"
 
 
 def choose(backend: WantedBackend = "auto", precision: WantedPrecision = "auto") -> Runtime:
-    """Choose back end and precision.
+    """Choose the back end and precision.
 
     Raises:
-        MissingExtra: the back end is not installed.
-        BackendError: it cannot compute in this precision here.
+        MissingBackendExtra: If the back end is not installed.
+        BackendError: If the back end does not support the precision here.
     """
     name = _first_installed() if backend == "auto" else backend
     if missing_packages(*PACKAGES[name]):
         if name == "openvino":
-            raise BackendError("openvino is not installed: install tagpulse again, or choose another back end")
+            raise BackendError("openvino is not installed: reinstall tagpulse, or choose another back end")
         raise MissingBackendExtra(name, name)
     return full_precision(name, precision) if name == "torch" else _on_cpu(name, precision)
 
 
 def open_backend(model: Path, runtime: Runtime, threads: int) -> Backend:
-    """Load a model file to run on `threads` threads. Imports the chosen runtime and no other.
+    """Load a model file to run on `threads` threads. Imports only the packages of the chosen back end.
 
     Raises:
-        ArtefactError: the file is not a model that the runtime can read.
+        ArtefactError: If the back end cannot read the file as a model.
     """
     if runtime.name == "openvino":
         from models.backends.openvino import OpenVinoBackend
@@ -56,29 +56,29 @@ def open_backend(model: Path, runtime: Runtime, threads: int) -> Backend:
 
 
 def full_precision(name: str, precision: WantedPrecision) -> Runtime:
-    """Choose the precision of a back end that runs on torch: `f16` on a GPU, else `f32`.
+    """Choose the precision of a back end that runs on torch: `f16` on a GPU, otherwise `f32`.
 
     Raises:
-        BackendError: `int8` is wanted, or `f16` without a GPU.
+        BackendError: If `int8` is requested, or `f16` without a GPU.
     """
     if precision == "int8":
-        raise BackendError(f"{name} computes in f32, or in f16 on a GPU; int8 needs openvino or onnx")
+        raise BackendError(f"{name} supports f32, and f16 on a GPU; int8 needs openvino or onnx")
     if precision == "f32":
-        return Runtime(name, "f32", _ASKED)
+        return Runtime(name, "f32", _REQUESTED)
     if has_cuda():
-        return Runtime(name, "f16", _ASKED if precision == "f16" else "there is a CUDA device")
+        return Runtime(name, "f16", _REQUESTED if precision == "f16" else "a CUDA device is available")
     if precision == "f16":
-        raise BackendError(f"{name} computes in f16 on a CUDA device only, and there is none: choose f32")
-    return Runtime(name, "f32", "there is no CUDA device")
+        raise BackendError(f"{name} supports f16 only on a CUDA device, and none is available: choose f32")
+    return Runtime(name, "f32", "no CUDA device is available")
 
 
 def missing_packages(*names: str) -> list[str]:
-    """Return those that are not installed, without importing any."""
+    """Return the packages that are not installed, without importing any of them."""
     return [name for name in names if find_spec(name) is None]
 
 
 def has_cuda() -> bool:
-    """Tell whether torch finds a GPU. Imports torch."""
+    """Return whether torch finds a CUDA device. Imports torch."""
     import torch
 
     return bool(torch.cuda.is_available())
@@ -88,14 +88,14 @@ def _first_installed() -> str:
     for name, packages in PACKAGES.items():
         if not missing_packages(*packages):
             return name
-    raise BackendError("no back end is installed: install tagpulse again, or pip install 'tagpulse[onnx]'")
+    raise BackendError("no back end is installed: reinstall tagpulse, or run pip install 'tagpulse[onnx]'")
 
 
 def _on_cpu(name: str, precision: WantedPrecision) -> Runtime:
     if precision == "f16":
-        raise BackendError(f"{name} computes in int8 or f32; f16 needs torch on a CUDA device")
+        raise BackendError(f"{name} supports int8 and f32; f16 needs torch on a CUDA device")
     if precision != "auto":
-        return Runtime(name, precision, _ASKED)
+        return Runtime(name, precision, _REQUESTED)
     if instructions := int8_instructions():
         return Runtime(name, "int8", f"the processor has {instructions}")
-    return Runtime(name, "f32", "the processor shows no VNNI, without which int8 is slower and less exact")
+    return Runtime(name, "f32", "no VNNI found on the processor; without it int8 is slower and less accurate")

@@ -1,4 +1,4 @@
-"""ONNX Runtime on CPU (`tagpulse[onnx]`): the same file where OpenVINO has no wheel."""
+"""ONNX Runtime on the CPU (`tagpulse[onnx]`): runs the same file on platforms without an OpenVINO wheel."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ _ERRORS_ONLY = 3
 
 
 class OnnxBackend:
-    """The model in a session on `threads` threads, in `int8` as its file has it or in `f32`."""
+    """The model on ONNX Runtime, on `threads` threads, in `int8` as stored in the file or in `f32`."""
 
     def __init__(self, model: Path, *, precision: Precision = "int8", threads: int) -> None:
         options = onnxruntime.SessionOptions()
-        # A batch has one thread and there is a batch for each, as with OpenVINO; nobody waits, so nobody spins.
+        # As with OpenVINO, each thread computes its own batch. Threads never wait for each other, so spinning is useless.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -27,19 +27,19 @@ class OnnxBackend:
         options.log_severity_level = _ERRORS_ONLY
         source: Path | bytes = model
         if precision == "f32":
-            # Lets the int8 weights become f32 once, when the model is loaded.
+            # Converts the int8 weights to f32 once, when the model is loaded.
             options.add_session_config_entry("session.disable_quant_qdq", "1")
             graph = read_onnx(model)
             take_quantisers_out(graph)
             source = graph.SerializeToString()
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its errors have no base of their own
+        except Exception as error:  # its exceptions have no common base class
             raise ArtefactError(f"{model} is not a model that ONNX Runtime can read: {error}") from error
         self._pool = BatchPool(self._compute, threads)
 
     def run(self, batches: Sequence[Padded]) -> list[Outputs]:
-        """Compute batches, in their order."""
+        """Run the model on batches and return the outputs in order."""
         return self._pool.run(batches)
 
     def _compute(self, batch: Padded) -> Outputs:

@@ -1,4 +1,4 @@
-"""The model's file as an ONNX graph, and the same without its rounding of activations."""
+"""Reads the model file as an ONNX graph and removes the quantisation of its activations."""
 
 from pathlib import Path
 
@@ -8,21 +8,21 @@ from models.errors import ArtefactError
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file that holds its own weights; what lies in other files is not looked for.
+    """Read an ONNX file that contains its weights; external data files are not loaded.
 
     Raises:
-        ArtefactError: it is no such file.
+        ArtefactError: If the file is missing or not an ONNX file.
     """
     try:
         return onnx.load(path, load_external_data=False)
-    except Exception as error:  # that of protobuf is none of its own package
+    except Exception as error:  # damaged files raise exceptions of protobuf, not of onnx
         raise ArtefactError(f"{path} is not an ONNX file: {error}") from error
 
 
 def take_quantisers_out(model: onnx.ModelProto) -> None:
-    """Let activations pass unrounded, in place: each pair of QuantizeLinear and DequantizeLinear gives its input.
+    """Remove the quantisation of activations, in place: each QuantizeLinear and DequantizeLinear pair becomes Identity.
 
-    Weights are left as they are: their integers stand for the numbers that the model was checked with.
+    The weights stay quantised, because the model was evaluated with their int8 values.
     """
     constant = {each.name for each in model.graph.initializer}
     sources: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What the processor can do with small numbers."""
+"""Detects the processor's instructions for low-precision arithmetic."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 _ARM_DOT_PRODUCTS = "asimddp"
 _TILES = "amx_bf16"
 _LIMIT = "ONEDNN_MAX_CPU_ISA"
-"""Names the newest instructions that OpenVINO may use: a way to see how a processor without the newer ones fares."""
+"""Environment variable that limits the instructions OpenVINO uses, e.g. to emulate an older processor in tests."""
 
 _LIMITS_WITHOUT_VNNI = frozenset({"SSE41", "AVX", "AVX2", "AVX512_CORE"})
 _LIMITS_WITHOUT_TILES = _LIMITS_WITHOUT_VNNI | {
@@ -24,9 +24,9 @@ _SYSCTL = ("/usr/sbin/sysctl", "-n", "hw.optional.arm.FEAT_DotProd")
 
 
 def int8_instructions() -> str | None:
-    """Name the processor's instructions for sums of int8 products; None where it has none, or does not say so.
+    """Return the name of the processor's int8 dot-product instructions, or None if none are detected.
 
-    Without them int8 is slower than f32 and, where such sums saturate, less exact.
+    Without them, int8 is slower than f32 and, where sums saturate, less accurate.
     """
     if _limit() in _LIMITS_WITHOUT_VNNI:
         return None
@@ -39,7 +39,10 @@ def int8_instructions() -> str | None:
 
 
 def from_cpuinfo(text: str) -> str | None:
-    """Read the flags of Linux's `/proc/cpuinfo`, of x86 and of ARM. Every core must have them: a thread may move."""
+    """Return the name of the int8 dot-product instructions listed in Linux's `/proc/cpuinfo` (x86 or ARM), or None.
+
+    Every core must have them, because a thread may move between cores.
+    """
     cores = [
         set(line.partition(":")[2].split()) for line in text.splitlines() if line.startswith(("flags", "Features"))
     ]
@@ -51,7 +54,7 @@ def from_cpuinfo(text: str) -> str | None:
 
 
 def has_bf16_tiles() -> bool:
-    """Tell whether the processor multiplies matrices of bf16 in tiles (AMX): no slower than int8, and more exact."""
+    """Return whether the processor multiplies bf16 matrices in tiles (AMX), no slower than int8 and more accurate."""
     if _limit() in _LIMITS_WITHOUT_TILES:
         return False
     try:

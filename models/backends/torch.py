@@ -1,8 +1,8 @@
-"""PyTorch (`tagpulse[torch]`): the full-precision model that the others are compared with, and the one for a GPU.
+"""PyTorch (`tagpulse[torch]`): the full-precision reference for the other back ends, and the back end for GPUs.
 
-Runs the same file without its rounding of activations: in f32 on the CPU, in f16 on a CUDA device. There, products with
-the large matrices are halves summed in f32; softmax, layer norm, pooling and heads stay in f32. The f16 arithmetic is
-tested on the CPU, the CUDA device itself is not.
+It runs the same file without the quantisation of activations, in f32 on the CPU and in f16 on a CUDA device. In f16, the
+products with the large matrices are computed in half precision and summed in f32; softmax, layer norm, pooling and heads
+stay in f32. The f16 arithmetic is tested on the CPU; CUDA devices are not tested.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from models.backends.torch_graph import Program
 class TorchBackend:
     """The model as a sequence of torch operations, on `threads` threads or on a GPU.
 
-    torch's own threads are set to 1 in the whole process: batches are computed side by side instead.
+    Sets the number of torch's own threads to 1 for the whole process; batches run in parallel instead.
     """
 
     def __init__(self, model: Path, *, precision: Precision = "f32", threads: int, device: str | None = None) -> None:
-        """`device` is CUDA for f16 and the CPU for f32, unless it is said."""
+        """Load the model; `device` defaults to CUDA for f16 and to the CPU for f32."""
         self._device = torch.device(device or ("cuda" if precision == "f16" else "cpu"))
         self._on_gpu = self._device.type == "cuda"
         torch.set_num_threads(1)
@@ -33,11 +33,11 @@ class TorchBackend:
         self._pool = BatchPool(self._compute, 1 if self._on_gpu else threads)
 
     def run(self, batches: Sequence[Padded]) -> list[Outputs]:
-        """Compute batches, in their order."""
+        """Run the model on batches and return the outputs in order."""
         return self._pool.run(batches)
 
     def _compute(self, batch: Padded) -> Outputs:
-        # A GPU takes another algorithm for another number of rows: with one number, a row's answer is always the same.
+        # A GPU may use another algorithm for another number of rows; a fixed number keeps answers reproducible.
         padded = filled(batch, MICRO_BATCH) if self._on_gpu else batch
         tensors = {"ids": torch.from_numpy(padded.ids), "mask": torch.from_numpy(padded.mask)}
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""An ONNX graph as a sequence of torch operations in full precision."""
+"""Runs an ONNX graph as a sequence of torch operations in full precision."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from models.backends.onnx_file import read_onnx, take_quantisers_out
 from models.backends.torch_ops import OPERATIONS, STEERING
 from models.errors import ArtefactError
 
-_OPSETS = range(13, 24)  # before 13 some operations worked along other axes
+_OPSETS = range(13, 24)  # before 13, some operations used different axes
 _DOMAINS = ("", "ai.onnx")
 
 Argument: TypeAlias = Tensor | list[int] | None
@@ -25,25 +25,32 @@ class _Step(NamedTuple):
     steering: frozenset[int]
     outputs: list[str]
     last_read: list[str]
-    """Tensors that nobody reads after this step: their memory is given back."""
+    """Tensors that no later step reads; their memory is released."""
 
 
 class Program:
-    """Runs a graph. What depends on constants alone is computed once; weights in int8 become the numbers they stand for.
+    """An ONNX graph as a torch program.
 
-    Activations are not rounded.
+    Constant subgraphs are computed once, int8 weights are converted to their real values, and activations are not
+    quantised.
     """
 
     def __init__(self, model: Path, outputs: Sequence[str], device: torch.device, *, half: bool) -> None:
-        """With `half`, products with weights that the file holds in int8 are computed in f16.
+        """Compile a model file.
+
+        Args:
+            model: The ONNX file.
+            outputs: Names of the outputs to compute.
+            device: Device to run on.
+            half: Compute products with weights that the file stores in int8 in f16.
 
         Raises:
-            ArtefactError: the file is not a model, or has an operation that is not known here.
+            ArtefactError: If the file is not a model, or has an unsupported operation.
         """
         graph = read_onnx(model)
         take_quantisers_out(graph)
         if unknown := _unknown(graph):
-            raise ArtefactError(f"{model}: the torch back end does not know {unknown}: choose openvino or onnx")
+            raise ArtefactError(f"{model}: the torch back end does not support {unknown}: choose openvino or onnx")
         self._device = device
         self._outputs = list(outputs)
         self._half = half
@@ -60,7 +67,7 @@ class Program:
         self._values = {name: value.to(device) for name, value in self._values.items() if name in read}
 
     def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        """Compute the outputs, in their order."""
+        """Return the outputs in order."""
         values = self._values | inputs
         for step in self._steps:
             results = step.operation(*self._arguments(step, values))
@@ -72,19 +79,19 @@ class Program:
 
     def _arguments(self, step: _Step, values: dict[str, Tensor]) -> list[Argument]:
         arguments: list[Argument] = []
-        for place, name in enumerate(step.inputs):
+        for index, name in enumerate(step.inputs):
             if not name:
                 arguments.append(None)
-            elif place in step.steering:
+            elif index in step.steering:
                 arguments.append(self._lists[name] if name in self._lists else values[name].reshape(-1).tolist())
             else:
                 value = values[name]
-                # Shapes are kept where they are read, on the CPU; what is computed from them may meet the posts.
+                # Shapes stay on the CPU, where they are read; values computed from them may be combined with the posts.
                 arguments.append(value if value.device == self._device else value.to(self._device))
         return arguments
 
     def _compile(self, node: onnx.NodeProto) -> _Step | None:
-        """The step of a node; None when it could be computed at once."""
+        """Return the step of a node, or None if it is constant and was computed at once."""
         inputs = list(node.input)
         if node.op_type == "MatMul" and self._half and inputs[1] in self._int8_weights:
             self._values[inputs[1]] = self._values[inputs[1]].half()
@@ -92,19 +99,19 @@ class Program:
         step = _Step(operation, inputs, STEERING.get(node.op_type, frozenset()), list(node.output), [])
         if not all(name in self._values for name in inputs if name):
             return step
-        results = operation(*(self._constant(step, place) for place in range(len(inputs))))
+        results = operation(*(self._constant(step, index) for index in range(len(inputs))))
         results = results if isinstance(results, tuple) else (results,)
         self._values.update(zip(step.outputs, results, strict=False))
         if node.op_type == "DequantizeLinear" or self._int8_weights.intersection(inputs):
             self._int8_weights.update(step.outputs)
         return None
 
-    def _constant(self, step: _Step, place: int) -> Argument:
-        name = step.inputs[place]
+    def _constant(self, step: _Step, index: int) -> Argument:
+        name = step.inputs[index]
         if not name:
             return None
         value = self._values[name]
-        if place not in step.steering:
+        if index not in step.steering:
             return value
         numbers: list[int] = value.reshape(-1).tolist()
         return numbers

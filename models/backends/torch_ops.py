@@ -1,7 +1,8 @@
-"""ONNX operations in torch: those that encoders with heads are made of.
+"""The ONNX operations of encoders with heads, implemented in torch.
 
-`OPERATIONS` maps a name to a function that takes a node's attributes and returns what computes its outputs. Shapes and
-axes (`STEERING`: which inputs they are) come as lists of whole numbers, absent inputs as None.
+`OPERATIONS` maps the name of an operation to a function that takes a node's attributes and returns a function that
+computes its outputs. Inputs that are shapes or axes (their indices are in `STEERING`) are passed as lists of integers,
+absent inputs as None.
 """
 
 import math
@@ -115,7 +116,7 @@ def _quantise(attributes: Attributes) -> Operation:
 
 
 def _along(numbers: Tensor, value: Tensor, axis: int) -> Tensor:
-    """Numbers for the places of one axis, in a form that spreads over the others."""
+    """Reshape the values for one axis so that they broadcast over the others."""
     if numbers.numel() == 1:
         return numbers.reshape(())
     shape = [1] * value.dim()
@@ -129,7 +130,7 @@ def _reshape(attributes: Attributes) -> Operation:
     def compute(value: Tensor, shape: list[int]) -> Tensor:
         if keep_zeros:
             return value.reshape(shape)
-        return value.reshape([size or value.shape[place] for place, size in enumerate(shape)])
+        return value.reshape([size or value.shape[index] for index, size in enumerate(shape)])
 
     return compute
 
@@ -175,18 +176,18 @@ def _slice(
     value: Tensor, starts: list[int], ends: list[int], axes: list[int] | None = None, steps: list[int] | None = None
 ) -> Tensor:
     picked = [slice(None)] * value.dim()
-    for place, axis in enumerate(axes or range(len(starts))):
-        picked[axis] = slice(starts[place], ends[place], steps[place] if steps else 1)
+    for index, axis in enumerate(axes or range(len(starts))):
+        picked[axis] = slice(starts[index], ends[index], steps[index] if steps else 1)
     return value[tuple(picked)]
 
 
 def _gather(attributes: Attributes) -> Operation:
     axis = attributes.get("axis", 0)
 
-    def compute(value: Tensor, places: Tensor) -> Tensor:
-        places = torch.where(places < 0, places + value.shape[axis], places)
-        shape = (*value.shape[:axis], *places.shape, *value.shape[axis % value.dim() + 1 :])
-        return value.index_select(axis, places.reshape(-1)).reshape(shape)
+    def compute(value: Tensor, indices: Tensor) -> Tensor:
+        indices = torch.where(indices < 0, indices + value.shape[axis], indices)
+        shape = (*value.shape[:axis], *indices.shape, *value.shape[axis % value.dim() + 1 :])
+        return value.index_select(axis, indices.reshape(-1)).reshape(shape)
 
     return compute
 

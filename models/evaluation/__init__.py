@@ -1,4 +1,4 @@
-"""Scores of the model on labelled posts: a file for each task, `measures` for what they count with."""
+"""Scores of the model on labelled posts: one module per task, with the metrics in `measures`."""
 
 from models.evaluation.agreement import AgreementReport, agreement_report
 from models.evaluation.campaign import (

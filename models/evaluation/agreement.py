@@ -1,4 +1,4 @@
-"""How far a back end gives the labels of the full-precision model, and the same ones whatever the neighbours."""
+"""Agreement of a back end with the full-precision model, and with itself on single posts."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ from models.evaluation.measures import fraction
 
 
 class BackendAgreement(Struct, frozen=True, kw_only=True):
-    """Shares (0 to 1) of what is the same.
+    """Agreement of two sets of answers, as shares (0 to 1).
 
     Attributes:
-        sentiment: posts with the same label.
-        language: posts with the same code.
-        topics: posts with the same set of topics.
-        topic_labels: pairs of post and topic where both say that the post has it, or both that it has not.
-        largest_difference: of a sentiment's probability.
+        sentiment: Posts with the same sentiment label.
+        language: Posts with the same language code.
+        topics: Posts with the same set of topics.
+        topic_labels: Pairs of post and topic on which both agree.
+        largest_difference: Largest difference in the probability of a sentiment.
     """
 
     sentiment: float
@@ -29,11 +29,11 @@ class BackendAgreement(Struct, frozen=True, kw_only=True):
 
 
 class AgreementReport(Struct, frozen=True, kw_only=True):
-    """What `eval agreement --json` prints.
+    """The report printed by `eval agreement --json`.
 
     Attributes:
-        exact: with the full-precision model.
-        alone: with itself, each post asked for alone instead of in a batch.
+        exact: Agreement with the full-precision model.
+        alone: Agreement of the model in batches with itself on single posts.
     """
 
     task: str = "agreement"
@@ -47,7 +47,10 @@ class AgreementReport(Struct, frozen=True, kw_only=True):
 def agreement_report(
     enricher: CachedEnricher, exact: CachedEnricher, texts: Sequence[str], advance: Advance = silent
 ) -> AgreementReport:
-    """Ask for all texts in batches, in full precision, and one by one; neither model may remember answers."""
+    """Compare the answers in batches with those in full precision and with those one by one.
+
+    Neither model may have a cache.
+    """
     answers = ask(enricher, texts, advance)
     reference = ask(exact, texts, advance)
     topics = len({*enricher.topics, *exact.topics})

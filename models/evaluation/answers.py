@@ -1,4 +1,4 @@
-"""Asking the model for many posts, with a sign of life."""
+"""Runs the model on many posts and reports the progress."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,18 +6,18 @@ from models.enricher import TextEnricher
 from models.enrichment import Enrichment, ModelInfo
 
 Advance = Callable[[int], None]
-"""Told the number of posts that are done since the last call."""
+"""Progress callback; receives the number of posts completed since the last call."""
 
 CHUNK = 512
-"""Posts between two signs of life; large enough to sort by length within it."""
+"""Number of posts between progress reports; large enough to batch posts of similar length."""
 
 
 def silent(posts: int) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def ask(enricher: TextEnricher, texts: Sequence[str], advance: Advance = silent) -> list[Enrichment]:
-    """Return what the model says of each text, in their order."""
+    """Return the model's answer for each text, in order."""
     answers: list[Enrichment] = []
     for start in range(0, len(texts), CHUNK):
         chunk = texts[start : start + CHUNK]
@@ -27,5 +27,5 @@ def ask(enricher: TextEnricher, texts: Sequence[str], advance: Advance = silent)
 
 
 def model_of(enricher: TextEnricher) -> ModelInfo:
-    """Return what the model writes beside its answers."""
+    """Return the name, version, back end and precision that the model puts into its answers."""
     return enricher.enrich([""])[0].model

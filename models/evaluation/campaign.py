@@ -1,4 +1,4 @@
-"""Campaign topics on a table of posts, most of which may belong to none of them."""
+"""Evaluates campaign topics on a table of posts, most of which may belong to none of the topics."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ from models.evaluation.reading import read_text
 
 @dataclass(frozen=True, slots=True)
 class CampaignPosts:
-    """Texts with the label of each, which is the name of a topic or anything else."""
+    """Texts and their labels; a label that is not the name of a topic means no topic."""
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
@@ -29,12 +29,12 @@ class CampaignPosts:
 
 @dataclass(frozen=True, slots=True)
 class CampaignAnswers:
-    """What the model said of posts.
+    """The model's answers for posts.
 
     Attributes:
-        names: the topic given to each post, or `None`.
-        scores: the probability of the nearest topic (posts).
-        likeness: cosine of each post with each topic (posts x topics).
+        names: The topic assigned to each post, or None.
+        scores: Probability of the nearest topic (posts).
+        likeness: Cosine similarity of each post and topic (posts x topics).
     """
 
     names: tuple[str | None, ...]
@@ -43,7 +43,7 @@ class CampaignAnswers:
 
 
 class CampaignTopicScore(Struct, frozen=True, kw_only=True):
-    """Scores (fractions) of one topic against the rest; `auc` is null where no post, or every post, has it."""
+    """Scores (fractions) of one topic against the rest; `auc` is null if no post or every post has the topic."""
 
     precision: float
     recall: float
@@ -53,15 +53,15 @@ class CampaignTopicScore(Struct, frozen=True, kw_only=True):
 
 
 class CampaignReport(Struct, frozen=True, kw_only=True):
-    """What `eval campaign --json` prints; all fractions.
+    """The report printed by `eval campaign --json`; all scores are fractions.
 
     Attributes:
-        accuracy: posts given what is true of them, "none of them" included.
-        macro_f1: mean over the topics that occur in truth or in an answer.
-        macro_f1_with_none: the same with "none of them" as one more.
-        mean_auc: mean over the topics that have one.
-        any_auc: posts of any topic against the others, by the score of the nearest topic.
-        coverage: posts that were given a topic.
+        accuracy: Share of posts with a correct answer, which may be "no topic".
+        macro_f1: Mean F1 over the topics that occur in the labels or the answers.
+        macro_f1_with_none: The same with "no topic" as an additional class.
+        mean_auc: Mean AUC over the topics that have one.
+        any_auc: AUC of posts with any topic against the others, by the score of the nearest topic.
+        coverage: Share of posts that were assigned a topic.
     """
 
     task: str = "campaign"
@@ -77,35 +77,35 @@ class CampaignReport(Struct, frozen=True, kw_only=True):
 
 
 def read_campaign_posts(path: Path, text_column: str, label_column: str) -> CampaignPosts:
-    """Read two columns of a CSV or TSV file with a header, whose delimiter is a tab if the header holds one.
+    """Read two columns of a CSV or TSV file with a header; the delimiter is a tab if the header contains one.
 
     Raises:
-        EvaluationDataError: the file cannot be read, lacks a column or a cell, or holds no row.
+        EvaluationDataError: If the file cannot be read, lacks a column or a cell, or has no rows.
     """
     rows = _rows(path)
     _, header = next(rows, (1, []))
     columns = [cell.strip() for cell in header]
     if missing := [name for name in (text_column, label_column) if name.strip() not in columns]:
         raise EvaluationDataError(
-            f"{path}:1: no column {' nor '.join(map(repr, missing))}; there are {', '.join(map(repr, columns))}"
+            f"{path}:1: no column {' or '.join(map(repr, missing))}; the columns are {', '.join(map(repr, columns))}"
         )
-    text_place, label_place = (columns.index(name.strip()) for name in (text_column, label_column))
+    text_index, label_index = (columns.index(name.strip()) for name in (text_column, label_column))
     texts: list[str] = []
     labels: list[str] = []
     for line, row in rows:
-        if len(row) <= max(text_place, label_place):
-            raise EvaluationDataError(f"{path}:{line}: {len(row)} cells, where the header has {len(columns)}")
-        texts.append(row[text_place])
-        labels.append(row[label_place].strip())
+        if len(row) <= max(text_index, label_index):
+            raise EvaluationDataError(f"{path}:{line}: {len(row)} cells, but the header has {len(columns)}")
+        texts.append(row[text_index])
+        labels.append(row[label_index].strip())
     if not texts:
-        raise EvaluationDataError(f"{path} holds no row below its header")
+        raise EvaluationDataError(f"{path} has no rows below its header")
     return CampaignPosts(tuple(texts), tuple(labels))
 
 
 def match_topics(
     enricher: Enricher, topics: Sequence[CampaignTopic], texts: Sequence[str], advance: Advance = silent
 ) -> CampaignAnswers:
-    """Ask a model that was loaded with `topics` for the topic of texts, and how alike they are to each."""
+    """Return the campaign topics of texts and their similarity to each topic; `enricher` must be loaded with `topics`."""
     centres = [centre(enricher.vectors(topic.texts)) for topic in topics]
     names: list[str | None] = []
     scores: list[float] = []
@@ -123,13 +123,13 @@ def match_topics(
 def campaign_report(
     names: Sequence[str], labels: Sequence[str], answers: CampaignAnswers, model: ModelInfo
 ) -> CampaignReport:
-    """Score the topics (`names`, in the order of the columns of `likeness`) given to posts with these labels."""
+    """Score the answers for posts with these labels; `names` are the topics, in column order of `answers.likeness`."""
     none = len(names)
-    places = {name: place for place, name in enumerate(names)}
-    truth = np.array([places.get(label, none) for label in labels], np.int64)
-    given = np.array([none if name is None else places[name] for name in answers.names], np.int64)
-    counts = [ConfusionCounts.of(truth == place, given == place) for place in range(none + 1)]
-    areas = [auc(answers.likeness[:, place], truth == place) for place in range(none)]
+    indices = {name: index for index, name in enumerate(names)}
+    truth = np.array([indices.get(label, none) for label in labels], np.int64)
+    given = np.array([none if name is None else indices[name] for name in answers.names], np.int64)
+    counts = [ConfusionCounts.of(truth == index, given == index) for index in range(none + 1)]
+    areas = [auc(answers.likeness[:, index], truth == index) for index in range(none)]
     any_area = auc(answers.scores, truth != none)
     return CampaignReport(
         topics={
@@ -159,7 +159,7 @@ def _macro_f1(counts: Sequence[ConfusionCounts]) -> float:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank with the number of its last line."""
+    """Yield each non-blank row with the number of its last line."""
     text = read_text(path)
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

@@ -1,4 +1,4 @@
-"""From judged posts to the file of error rates that `models.rates` reads."""
+"""Computes the error rates of `models.prior_shift` from judged posts."""
 
 from collections.abc import Mapping
 
@@ -17,18 +17,18 @@ UMSAB_LANGUAGES = {
     "portuguese": "pt",
     "spanish": "es",
 }
-"""Folders of the UMSAB data set by the code that the model gives to their posts."""
+"""Language code that the model assigns to the posts of each folder of the UMSAB data set."""
 
 
 def error_rates(folders: Mapping[str, JudgedPosts], model: ModelInfo) -> ErrorRates:
-    """Count the mistakes in each folder, under the code of its language, and in all of them.
+    """Return the error rates of each folder, by the code of its language, and of all folders together.
 
     Raises:
-        EvaluationDataError: a folder lacks posts of a sentiment, or two folders are one language.
+        EvaluationDataError: If a folder has no posts of a sentiment, or two folders have the same language.
     """
     codes = [UMSAB_LANGUAGES.get(name, name) for name in folders]
     if repeated := sorted({code for code in codes if codes.count(code) > 1}):
-        raise EvaluationDataError(f"error rates: two folders are {', '.join(repeated)}")
+        raise EvaluationDataError(f"error rates: two folders have the language {', '.join(repeated)}")
     return ErrorRates(
         model=model,
         languages={code: _rates(name, folders[name]) for code, name in zip(codes, folders, strict=True)},
@@ -40,4 +40,4 @@ def _rates(name: str, judged: JudgedPosts) -> SentimentRates:
     try:
         return SentimentRates.of(judged.confusion)
     except ValueError as error:
-        raise EvaluationDataError(f"error rates: {name} holds {error}") from error
+        raise EvaluationDataError(f"error rates: {name} has {error}") from error

@@ -1,4 +1,4 @@
-"""Language on files of texts in one language each."""
+"""Evaluates language identification on files of texts in one language each."""
 
 import re
 from collections import Counter
@@ -18,21 +18,21 @@ from models.evaluation.measures import calibration, fraction, percent
 from models.evaluation.reading import files_of, read_lines
 
 MOST_CONFUSED = 3
-"""Wrong answers that are listed for a language."""
+"""Number of wrong answers listed for each language."""
 
 _CODE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class NamedLanguages:
-    """The languages that the model gave to texts of one, with their probabilities."""
+    """The languages that the model assigned to texts, and their probabilities."""
 
     codes: tuple[str, ...]
     scores: tuple[float, ...]
 
 
 class LanguageScore(Struct, frozen=True, kw_only=True):
-    """Accuracy in per cent; `most_confused` counts the commonest wrong answers."""
+    """The accuracy on one language in per cent; `most_confused` counts the most common wrong answers."""
 
     accuracy: float
     texts: int
@@ -46,7 +46,7 @@ class MeanAccuracy(Struct, frozen=True, kw_only=True):
 
 
 class LanguageReport(Struct, frozen=True, kw_only=True):
-    """What `eval language --json` prints; `accuracy` is that of all texts together, `ece` a fraction."""
+    """The report printed by `eval language --json`; `accuracy` is over all texts, `ece` is a fraction."""
 
     task: str = "language"
     languages: dict[str, LanguageScore]
@@ -57,25 +57,25 @@ class LanguageReport(Struct, frozen=True, kw_only=True):
 
 
 def read_language(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Read the texts of each `CODE.txt` (BCP-47), a text a line; files of other names and empty lines are left out.
+    """Read the texts of each `CODE.txt` (BCP-47), one per line; blank lines and files with other names are ignored.
 
     Raises:
-        EvaluationDataError: no such file, or a file without texts.
+        EvaluationDataError: If there is no such file, or a file has no texts.
     """
     paths = [path for path in files_of(folder, ".txt") if _CODE.fullmatch(path.stem)]
     if not paths:
-        raise EvaluationDataError(f"{folder} holds no file named after a language, such as en.txt or hi-Latn.txt")
+        raise EvaluationDataError(f"{folder} has no file named after a language, such as en.txt or hi-Latn.txt")
     return {path.stem: _texts(path) for path in paths}
 
 
 def name_languages(enricher: TextEnricher, texts: Sequence[str], advance: Advance = silent) -> NamedLanguages:
-    """Ask the model for the language of texts."""
+    """Return the languages that the model assigns to texts."""
     languages = [answer.language for answer in ask(enricher, texts, advance)]
     return NamedLanguages(tuple(each.code for each in languages), tuple(each.score for each in languages))
 
 
 def language_report(answers: Mapping[str, NamedLanguages], model: ModelInfo) -> LanguageReport:
-    """Score what the model said of the texts of each language."""
+    """Score the model's answers for the texts of each language."""
     right = {code: np.array([each == code for each in given.codes]) for code, given in answers.items()}
     all_right = np.concatenate(list(right.values()))
     confidence = np.concatenate([given.scores for given in answers.values()])
@@ -98,7 +98,7 @@ def language_report(answers: Mapping[str, NamedLanguages], model: ModelInfo) -> 
 def _texts(path: Path) -> tuple[str, ...]:
     texts = tuple(line for line in read_lines(path) if line.strip())
     if not texts:
-        raise EvaluationDataError(f"{path} holds no text")
+        raise EvaluationDataError(f"{path} has no texts")
     return texts
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the sentiment's calibration and confusion. Needs matplotlib (`tagpulse[plots]`)."""
+"""Plots of the calibration and confusion of the sentiment. Needs matplotlib (`tagpulse[plots]`)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +23,10 @@ _FONT_SIZE = 12
 
 
 def require_matplotlib() -> None:
-    """Tell before a long evaluation that its pictures could not be drawn.
+    """Check that plots can be drawn; call this before a long evaluation.
 
     Raises:
-        PlotsMissingError: matplotlib is not installed.
+        PlotsMissingError: If matplotlib is not installed.
     """
     try:
         import matplotlib  # noqa: F401
@@ -35,11 +35,17 @@ def require_matplotlib() -> None:
 
 
 def write_plots(folder: Path, judged: JudgedPosts, model: ModelInfo, data: str) -> list[Path]:
-    """Draw both pictures into a folder, which is made; `data` says in the titles which posts they are of.
+    """Write both plots to a folder, creating it if necessary, and return their paths.
+
+    Args:
+        folder: The folder to write to.
+        judged: The posts to plot.
+        model: The model, for the titles.
+        data: Description of the data, for the titles.
 
     Raises:
-        PlotsMissingError: matplotlib is not installed.
-        OSError: the folder cannot be written.
+        PlotsMissingError: If matplotlib is not installed.
+        OSError: If the folder cannot be written.
     """
     require_matplotlib()
     from matplotlib import rc_context
@@ -47,14 +53,14 @@ def write_plots(folder: Path, judged: JudgedPosts, model: ModelInfo, data: str) 
 
     folder.mkdir(parents=True, exist_ok=True)
     with rc_context({"font.size": _FONT_SIZE, "axes.titlesize": _FONT_SIZE + 1}):
-        pictures = {
+        figures = {
             CALIBRATION_FILE: _reliability(Figure((7, 7.5), layout="constrained"), judged.calibration),
             CONFUSION_FILE: _matrix(Figure((6.5, 6), layout="constrained"), judged.confusion),
         }
-        for name, picture in pictures.items():
-            picture.suptitle(f"{_named(model)}\n{data}, n = {judged.posts:,}", fontsize=13)
-            picture.savefig(folder / name, dpi=_DOTS_PER_INCH)
-    return [folder / name for name in pictures]
+        for name, figure in figures.items():
+            figure.suptitle(f"{_named(model)}\n{data}, n = {judged.posts:,}", fontsize=13)
+            figure.savefig(folder / name, dpi=_DOTS_PER_INCH)
+    return [folder / name for name in figures]
 
 
 def _named(model: ModelInfo) -> str:
@@ -68,10 +74,10 @@ def _reliability(figure: "Figure", bins: Calibration) -> "Figure":
     filled = bins.posts > 0
     above.plot((0, 1), (0, 1), "--", color=_GREY, label="perfectly calibrated")
     above.bar(
-        middles[filled], bins.accuracy[filled], 0.92 * width, color=_LIGHT, edgecolor=_BLUE, label="right answers"
+        middles[filled], bins.accuracy[filled], 0.92 * width, color=_LIGHT, edgecolor=_BLUE, label="correct answers"
     )
-    above.plot(bins.confidence[filled], bins.accuracy[filled], "o", color=_RED, label="mean probability of the bin")
-    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of right answers")
+    above.plot(bins.confidence[filled], bins.accuracy[filled], "o", color=_RED, label="mean probability in the bin")
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of correct answers")
     above.set_title(f"Sentiment: expected calibration error {bins.error:.3f}")
     above.legend(loc="upper left", frameon=False)
     below.bar(middles, bins.posts, 0.92 * width, color=_BLUE)
@@ -83,22 +89,24 @@ def _reliability(figure: "Figure", bins: Calibration) -> "Figure":
     return figure
 
 
-def _number_bars(axes: "Axes", places: Floats, posts: Labels) -> None:
-    for place, number in zip(places, posts, strict=True):
-        axes.annotate(f"{number}", (place, number), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=10)
+def _number_bars(axes: "Axes", positions: Floats, posts: Labels) -> None:
+    for position, number in zip(positions, posts, strict=True):
+        axes.annotate(
+            f"{number}", (position, number), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=10
+        )
 
 
 def _matrix(figure: "Figure", counts: Labels) -> "Figure":
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    places = range(len(SENTIMENTS))
-    axes.set_xticks(places, SENTIMENTS)
-    axes.set_yticks(places, SENTIMENTS, rotation=90, va="center")
+    positions = range(len(SENTIMENTS))
+    axes.set_xticks(positions, SENTIMENTS)
+    axes.set_yticks(positions, SENTIMENTS, rotation=90, va="center")
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title("Sentiment: shares of the true label (posts)")
-    for row in places:
-        for column in places:
+    for row in positions:
+        for column in positions:
             axes.text(
                 column,
                 row,

@@ -1,4 +1,4 @@
-"""Sentiment on folders of labelled posts."""
+"""Evaluates sentiment on folders of labelled posts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from models.evaluation.reading import read_lines
 
 @dataclass(frozen=True, slots=True)
 class LabelledPosts:
-    """Texts with their sentiment (0 negative, 1 neutral, 2 positive)."""
+    """Texts and their sentiments (0 negative, 1 neutral, 2 positive)."""
 
     texts: tuple[str, ...]
     labels: Labels
@@ -37,7 +37,7 @@ class LabelledPosts:
 
 @dataclass(frozen=True, slots=True)
 class JudgedPosts:
-    """What is true of posts and what the model said: labels (posts) and probabilities (posts x 3)."""
+    """True and predicted labels of posts (posts), and the model's probabilities (posts x 3)."""
 
     truth: Labels
     predicted: Labels
@@ -45,12 +45,12 @@ class JudgedPosts:
 
     @property
     def confusion(self) -> Labels:
-        """Counts by true (row) and predicted sentiment (column): 3 x 3."""
+        """Counts of posts by true (row) and predicted sentiment (column), 3 x 3."""
         return confusion(self.truth, self.predicted, len(SENTIMENTS))
 
     @property
     def calibration(self) -> Calibration:
-        """How the probabilities of the answers agree with their being right."""
+        """Calibration of the probabilities of the answers."""
         return calibration(self.probabilities.max(axis=1), self.predicted == self.truth)
 
     @property
@@ -60,11 +60,11 @@ class JudgedPosts:
 
 
 class SentimentScore(Struct, frozen=True, kw_only=True):
-    """Scores of one folder, or over all: F1 and recall in per cent.
+    """Scores of one folder or of all folders; F1 and recall are in per cent.
 
     Attributes:
-        ece: expected calibration error, a fraction; 15 bins of the probability of the answer.
-        confusion: posts by true (row) and predicted sentiment (column), in the order negative, neutral, positive.
+        ece: Expected calibration error as a fraction, from 15 bins of the probability of the answer.
+        confusion: Posts by true (row) and predicted sentiment (column), in the order negative, neutral, positive.
     """
 
     macro_f1: float
@@ -76,10 +76,10 @@ class SentimentScore(Struct, frozen=True, kw_only=True):
 
 
 class SentimentReport(Struct, frozen=True, kw_only=True):
-    """What `eval sentiment --json` prints.
+    """The report printed by `eval sentiment --json`.
 
-    `mean` holds the means over the folders; its `ece`, `confusion` and `posts`, and the ones beside it, are those of all
-    posts together.
+    The F1 and recall in `mean` are averages over the folders; its `ece`, `confusion` and `posts`, and the top-level `ece`
+    and `confusion`, are of all posts together.
     """
 
     task: str = "sentiment"
@@ -92,37 +92,37 @@ class SentimentReport(Struct, frozen=True, kw_only=True):
 
 
 def read_sentiment(folder: Path, split: str) -> dict[str, LabelledPosts]:
-    """Read `{split}_text.txt` and `{split}_labels.txt` of a folder, or of each folder in it, by folder name.
+    """Read `{split}_text.txt` and `{split}_labels.txt` in a folder, or in each of its subfolders, by folder name.
 
     Raises:
-        EvaluationDataError: no such files, or texts and labels that do not belong together.
+        EvaluationDataError: If there are no such files, or texts and labels do not match.
     """
     if not folder.is_dir():
         raise EvaluationDataError(f"{folder} is not a folder")
-    places = [folder] if (folder / f"{split}_text.txt").is_file() else sorted(folder.iterdir())
-    found = {place.resolve().name: _read(place, split) for place in places if (place / f"{split}_text.txt").is_file()}
+    candidates = [folder] if (folder / f"{split}_text.txt").is_file() else sorted(folder.iterdir())
+    found = {each.resolve().name: _read(each, split) for each in candidates if (each / f"{split}_text.txt").is_file()}
     if not found:
-        raise EvaluationDataError(f"{folder} holds no {split}_text.txt, nor does any folder in it")
+        raise EvaluationDataError(f"neither {folder} nor a folder in it has a {split}_text.txt")
     return found
 
 
 def judge(enricher: TextEnricher, posts: LabelledPosts, advance: Advance = silent) -> JudgedPosts:
-    """Ask the model for the sentiment of posts."""
-    moods = [answer.sentiment for answer in ask(enricher, posts.texts, advance)]
+    """Return the true sentiments of posts together with the model's answers."""
+    sentiments = [answer.sentiment for answer in ask(enricher, posts.texts, advance)]
     return JudgedPosts(
         posts.labels,
-        np.array([SENTIMENTS.index(mood.label) for mood in moods], np.int64),
-        probabilities(moods),
+        np.array([SENTIMENTS.index(each.label) for each in sentiments], np.int64),
+        probabilities(sentiments),
     )
 
 
-def probabilities(moods: Iterable[Sentiment]) -> Floats:
-    """Return what the model gives to each sentiment (posts x 3), in the order of `SENTIMENTS`."""
-    return np.array([(mood.negative, mood.neutral, mood.positive) for mood in moods], np.float64)
+def probabilities(sentiments: Iterable[Sentiment]) -> Floats:
+    """Return the probabilities of the sentiments (posts x 3), in the order of `SENTIMENTS`."""
+    return np.array([(each.negative, each.neutral, each.positive) for each in sentiments], np.float64)
 
 
 def pooled(folders: Iterable[JudgedPosts]) -> JudgedPosts:
-    """Take the posts of several folders as one."""
+    """Return the posts of several folders as if they were in one."""
     columns = zip(*((each.truth, each.predicted, each.probabilities) for each in folders), strict=True)
     truth, predicted, probabilities = (np.concatenate(column) for column in columns)
     return JudgedPosts(truth, predicted, probabilities)
@@ -142,12 +142,12 @@ def score(judged: JudgedPosts) -> SentimentScore:
 
 
 def score_sentiment(enricher: TextEnricher, posts: LabelledPosts) -> SentimentScore:
-    """Score the labels that the model gives."""
+    """Return the model's score on labelled posts."""
     return score(judge(enricher, posts))
 
 
 def sentiment_report(folders: Mapping[str, JudgedPosts], split: str, model: ModelInfo) -> SentimentReport:
-    """Score each folder, and all of them."""
+    """Score each folder and all folders together."""
     scores = {name: score(judged) for name, judged in folders.items()}
     together = score(pooled(folders.values()))
     mean = SentimentScore(
@@ -168,7 +168,9 @@ def _read(folder: Path, split: str) -> LabelledPosts:
     texts = read_lines(text_path)
     labels = [_label(label_path, number, line) for number, line in enumerate(read_lines(label_path), start=1)]
     if len(texts) != len(labels):
-        raise EvaluationDataError(f"{text_path} has {len(texts)} lines, {label_path} {len(labels)}: they must agree")
+        raise EvaluationDataError(
+            f"{text_path} has {len(texts)} lines, but {label_path} has {len(labels)}: one label per text is needed"
+        )
     if not texts:
         raise EvaluationDataError(f"{text_path} is empty")
     return LabelledPosts(tuple(texts), np.array(labels, np.int64))
@@ -176,5 +178,5 @@ def _read(folder: Path, split: str) -> LabelledPosts:
 
 def _label(path: Path, number: int, line: str) -> int:
     if line.strip() not in {"0", "1", "2"}:
-        raise EvaluationDataError(f"{path}:{number}: a label is 0, 1 or 2, not {line!r}")
+        raise EvaluationDataError(f"{path}:{number}: a label must be 0, 1 or 2, not {line!r}")
     return int(line)

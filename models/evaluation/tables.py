@@ -1,4 +1,4 @@
-"""Reports as tables for people. Names come from files and are escaped."""
+"""Renders reports as tables for the terminal. Names come from files and are escaped."""
 
 from rich.console import RenderableType
 from rich.markup import escape
@@ -13,7 +13,7 @@ from models.evaluation.topic import TopicReport
 
 
 def sentiment_tables(report: SentimentReport) -> list[RenderableType]:
-    """Scores by folder, and who was taken for whom."""
+    """Return the tables of scores by folder and of the confusion matrix."""
     scores = _table(
         f"Sentiment, {report.split}", report.model, "folder", "macro-F1", "macro recall", "weighted F1", "ECE", "posts"
     )
@@ -21,7 +21,7 @@ def sentiment_tables(report: SentimentReport) -> list[RenderableType]:
         scores.add_row(escape(name), *_sentiment_cells(score))
     scores.add_section()
     scores.add_row("mean", *_sentiment_cells(report.mean))
-    scores.caption = "last row: ECE and posts of all folders together"
+    scores.caption = "last row: ECE and posts are of all folders together"
     confused = Table("true \\ predicted", *SENTIMENTS, title="Posts")
     for label, counts in zip(SENTIMENTS, report.confusion, strict=True):
         confused.add_row(label, *(f"{count:,}" for count in counts))
@@ -29,8 +29,8 @@ def sentiment_tables(report: SentimentReport) -> list[RenderableType]:
 
 
 def language_tables(report: LanguageReport) -> list[RenderableType]:
-    """Accuracy by language, with the commonest mistakes."""
-    table = _table("Language", report.model, "language", "accuracy", "texts", "taken for")
+    """Return the table of accuracy by language, with the most common mistakes."""
+    table = _table("Language", report.model, "language", "accuracy", "texts", "confused with")
     for code, score in report.languages.items():
         wrong = ", ".join(f"{escape(other)} {count}" for other, count in score.most_confused.items())
         table.add_row(escape(code), f"{score.accuracy:.2f}", f"{score.texts:,}", wrong)
@@ -43,7 +43,7 @@ def language_tables(report: LanguageReport) -> list[RenderableType]:
 
 
 def agreement_tables(report: AgreementReport) -> list[RenderableType]:
-    """Shares of equal labels."""
+    """Return the table of agreement."""
     table = _table(
         "Agreement",
         report.model,
@@ -52,7 +52,7 @@ def agreement_tables(report: AgreementReport) -> list[RenderableType]:
         "language",
         "topics",
         "topic labels",
-        "most apart",
+        "largest difference",
         "posts",
     )
     table.columns[0].no_wrap = True
@@ -67,7 +67,7 @@ def agreement_tables(report: AgreementReport) -> list[RenderableType]:
 
 
 def topic_tables(report: TopicReport) -> list[RenderableType]:
-    """F1 by file and by topic."""
+    """Return the tables of F1 by file and by topic."""
     files = _table("Topics", report.model, "file", "micro-F1", "macro-F1", "posts")
     for name, file in report.files.items():
         files.add_row(escape(name), f"{file.micro_f1:.4f}", f"{file.macro_f1:.4f}", f"{file.posts:,}")
@@ -82,21 +82,21 @@ def topic_tables(report: TopicReport) -> list[RenderableType]:
 
 
 def campaign_tables(report: CampaignReport) -> list[RenderableType]:
-    """Scores by campaign topic and over all."""
+    """Return the tables of scores by campaign topic and overall."""
     topics = _table("Campaign topics", report.model, "topic", "F1", "precision", "recall", "AUC", "posts")
     for name, topic in report.topics.items():
         cells = (_share(each) for each in (topic.f1, topic.precision, topic.recall, topic.auc))
         topics.add_row(escape(name), *cells, f"{topic.posts:,}")
-    summary = Table("over all", "")
-    for what, share in (
-        ("accuracy, none included", report.accuracy),
+    summary = Table("overall", "")
+    for measure, share in (
+        ("accuracy, including no topic", report.accuracy),
         ("macro-F1 over the topics", report.macro_f1),
-        ("macro-F1 with none", report.macro_f1_with_none),
-        ("mean AUC, a topic against the rest", report.mean_auc),
+        ("macro-F1 including no topic", report.macro_f1_with_none),
+        ("mean AUC, one topic against the rest", report.mean_auc),
         ("AUC, any topic against none", report.any_auc),
-        ("coverage, posts given a topic", report.coverage),
+        ("coverage, posts with an assigned topic", report.coverage),
     ):
-        summary.add_row(what, _share(share))
+        summary.add_row(measure, _share(share))
     summary.add_row("posts", f"{report.posts:,}")
     return [topics, _numeric(summary)]
 

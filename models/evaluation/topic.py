@@ -1,4 +1,4 @@
-"""Topics on files of posts that have any number of them, in the form of the X-Topic data set."""
+"""Evaluates topics on files of multi-label posts in the format of the X-Topic data set."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from models.evaluation.answers import Advance, ask, silent
 from models.evaluation.measures import ConfusionCounts, Flags, fraction
 from models.evaluation.reading import files_of, read_lines
 
-_NO_TOPIC = {"id", "text", "topics"}
-"""Keys of a record that are no column of a topic; `topics` repeats the columns in other words."""
+_OTHER_KEYS = {"id", "text", "topics"}
+"""Keys of a record that are not topics; `topics` repeats the topic keys in readable form."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicPosts:
-    """Texts with the topics of each."""
+    """Texts and their topics."""
 
     texts: tuple[str, ...]
     topics: tuple[frozenset[str], ...]
 
 
 class TopicFileScore(Struct, frozen=True, kw_only=True):
-    """F1 (fractions) of one file, over its pairs of post and topic and as a mean over topics."""
+    """F1 (fractions) of one file, over all pairs of post and topic (micro) and averaged over topics (macro)."""
 
     micro_f1: float
     macro_f1: float
@@ -37,7 +37,7 @@ class TopicFileScore(Struct, frozen=True, kw_only=True):
 
 
 class TopicMeasures(Struct, frozen=True, kw_only=True):
-    """Scores (fractions) of one topic; `posts` have it in truth."""
+    """Scores (fractions) of one topic; `posts` is the number of posts that truly have it."""
 
     f1: float
     precision: float
@@ -46,9 +46,9 @@ class TopicMeasures(Struct, frozen=True, kw_only=True):
 
 
 class TopicReport(Struct, frozen=True, kw_only=True):
-    """What `eval topic --json` prints; `micro_f1`, `macro_f1` and `topics` are of all posts together.
+    """The report printed by `eval topic --json`; `micro_f1`, `macro_f1` and `topics` are of all posts together.
 
-    A mean over topics is over those that occur in truth or in an answer.
+    Averages over topics are over those that occur in the labels or the answers.
     """
 
     task: str = "topic"
@@ -60,23 +60,23 @@ class TopicReport(Struct, frozen=True, kw_only=True):
 
 
 def read_topic_posts(folder: Path, known: Collection[str]) -> dict[str, TopicPosts]:
-    """Read each `*.jsonl`, by file name without its ending: `text` and one 0/1 column for each topic.
+    """Read each `*.jsonl` file, by file stem; a line has a `text` and a key with 0 or 1 for each topic.
 
     Raises:
-        EvaluationDataError: no such file, a line that is none of these, or a topic that is not `known`.
+        EvaluationDataError: If there is no such file, a line has another format, or a topic is not in `known`.
     """
     return {path.stem: _read(path, known) for path in files_of(folder, ".jsonl")}
 
 
 def name_topics(enricher: TextEnricher, texts: Sequence[str], advance: Advance = silent) -> tuple[frozenset[str], ...]:
-    """Ask the model for the topics of texts."""
+    """Return the topics that the model assigns to texts."""
     return tuple(frozenset(topic.name for topic in answer.topics) for answer in ask(enricher, texts, advance))
 
 
 def topic_report(
     truth: Mapping[str, TopicPosts], predicted: Mapping[str, Sequence[frozenset[str]]], model: ModelInfo
 ) -> TopicReport:
-    """Score the topics that the model gave to the posts of each file."""
+    """Score the topics that the model assigned to the posts of each file."""
     posts = [topics for name in truth for topics in truth[name].topics]
     answers = [topics for name in truth for topics in predicted[name]]
     counts = _counts(posts, answers)
@@ -127,32 +127,32 @@ def _read(path: Path, known: Collection[str]) -> TopicPosts:
     lines = [(f"{path}:{number}", line) for number, line in enumerate(read_lines(path), start=1) if line.strip()]
     if not lines:
         raise EvaluationDataError(f"{path} is empty")
-    records = [(place, _record(place, line)) for place, line in lines]
-    texts = tuple(_text(place, record) for place, record in records)
-    return TopicPosts(texts, tuple(_topics(place, record, known) for place, record in records))
+    records = [(location, _record(location, line)) for location, line in lines]
+    texts = tuple(_text(location, record) for location, record in records)
+    return TopicPosts(texts, tuple(_topics(location, record, known) for location, record in records))
 
 
-def _record(place: str, line: str) -> dict[str, object]:
+def _record(location: str, line: str) -> dict[str, object]:
     try:
         return msgspec.json.decode(line, type=dict[str, object])
     except msgspec.MsgspecError as error:
-        raise EvaluationDataError(f"{place}: {error}") from error
+        raise EvaluationDataError(f"{location}: {error}") from error
 
 
-def _text(place: str, record: Mapping[str, object]) -> str:
+def _text(location: str, record: Mapping[str, object]) -> str:
     text = record.get("text")
     if not isinstance(text, str):
-        raise EvaluationDataError(f"{place}: text must be a string, not {text!r}")
+        raise EvaluationDataError(f"{location}: text must be a string, not {text!r}")
     return text
 
 
-def _topics(place: str, record: Mapping[str, object], known: Collection[str]) -> frozenset[str]:
-    columns = {name: value for name, value in record.items() if name not in _NO_TOPIC}
-    if strange := sorted(columns.keys() - set(known)):
+def _topics(location: str, record: Mapping[str, object], known: Collection[str]) -> frozenset[str]:
+    columns = {name: value for name, value in record.items() if name not in _OTHER_KEYS}
+    if unknown := sorted(columns.keys() - set(known)):
         raise EvaluationDataError(
-            f"{place}: the model knows no topic {', '.join(map(repr, strange))}; it knows {', '.join(known)}"
+            f"{location}: the model does not have the topic {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
         )
     for name, value in columns.items():
         if not isinstance(value, int | float) or value not in {0, 1}:
-            raise EvaluationDataError(f"{place}: {name} must be 0 or 1, not {value!r}")
+            raise EvaluationDataError(f"{location}: {name} must be 0 or 1, not {value!r}")
     return frozenset(name for name, value in columns.items() if value)

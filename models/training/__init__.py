@@ -1,1 +1,1 @@
-"""Everything that made the weights, one file a step, runnable again: `python -m models.training --help`."""
+"""The training of the shipped weights, reproducible with `python -m models train --help`."""

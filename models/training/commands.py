@@ -1,4 +1,4 @@
-"""The steps of `python -m models train`: from two wheels and the data folder to the shipped artefact, step by step."""
+"""The steps of `python -m models train`, from two wheels and the data sets to the shipped artefact."""
 
 import sys
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ RATES_FILE = "rates.json"
 
 @dataclass(frozen=True)
 class Work:
-    """Where the steps find what the earlier ones left, and what is read from there."""
+    """The work folder: paths of the intermediate results, and the data loaded from them."""
 
     data: Path
     folder: Path
@@ -48,7 +48,7 @@ class Work:
 
     @property
     def full_tokenizer(self) -> Path:
-        """The encoder's own, which is the last file that its step writes."""
+        """The tokenizer of the encoder, which is the last file that its step writes."""
         return self.encoder / TOKENIZER_FILE
 
     @property
@@ -68,7 +68,7 @@ class Work:
         return self.folder / "moods.npz"
 
     def member(self, seed: int) -> Path:
-        """Return the folder of a training."""
+        """Return the folder of the training run with this seed."""
         return self.folder / f"member{seed}"
 
     @cached_property
@@ -82,8 +82,8 @@ class Work:
 
     @cached_property
     def targets(self) -> Targets:
-        said = (("teacher", self.teacher), ("moods", self.moods))
-        return encode(self.rows, *(teacher.read(made_by(*each), self.rows) for each in said))
+        files = (("teacher", self.teacher), ("moods", self.moods))
+        return encode(self.rows, *(teacher.read(made_by(*each), self.rows) for each in files))
 
     @cached_property
     def config(self) -> EncoderConfig:
@@ -92,7 +92,7 @@ class Work:
         return replace(config, vocab_size=len(np.load(made_by("vocabulary", self.kept))))
 
     def network(self, exits: tuple[int, ...]) -> Network:
-        """Return the frozen encoder with fresh heads."""
+        """Return a network with the weights of the encoder and newly initialised heads."""
         torch.manual_seed(recipe.SEED)
         config = self.config
         sizes = Sizes(len(language_names(self.rows)), len(topic_names(self.rows)), config.hidden_size, exits)
@@ -100,15 +100,18 @@ class Work:
         bert = load_file(self.encoder / "model.safetensors")
         loaded = network.load_state_dict(from_bert(bert, max(exits), np.load(self.kept).tolist()), strict=False)
         if unknown := [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key.startswith("layers"))]:
-            raise click.ClickException(f"{self.encoder} is no such encoder: {', '.join(unknown[:3])}")
+            raise click.ClickException(
+                f"{self.encoder} is not the expected encoder (missing or unknown weights: {', '.join(unknown[:3])}): "
+                "delete it and run the step `encoder` again"
+            )
         return network
 
 
 def made_by(step: str, path: Path) -> Path:
-    """Return a path that an earlier step made.
+    """Return a path written by an earlier step.
 
     Raises:
-        TrainingDataError: it has not.
+        TrainingDataError: If the path does not exist.
     """
     if not path.exists():
         raise TrainingDataError(f"{path} is missing: run the step `{step}` first, with the same --work")
@@ -116,19 +119,19 @@ def made_by(step: str, path: Path) -> Path:
 
 
 def open_work(data: Path, folder: Path, threads: int) -> Work:
-    """Make the work folder and let torch use `threads` threads."""
+    """Create the work folder and set the number of torch's threads."""
     torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
     return Work(data, folder)
 
 
 @contextmanager
-def _working(on: str) -> Iterator[None]:
-    """Show, on a terminal, what takes minutes and for how long it has."""
+def _spinner(description: str) -> Iterator[None]:
+    """Show a description and the elapsed time while the block runs, if standard error is a terminal."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        progress.add_task(on, total=None)
+        progress.add_task(description, total=None)
         yield
 
 
@@ -157,10 +160,10 @@ def encoder_step(work: Work) -> None:
 @click.option("--pieces", default=recipe.PIECES, show_default=True, help="Pieces to keep.")
 @click.pass_obj
 def vocabulary_step(work: Work, pieces: int) -> None:
-    """Keep the pieces that the training texts use most."""
+    """Prune the vocabulary to the pieces that the training texts use most."""
     full = made_by("encoder", work.full_tokenizer)
     texts = [(row.language or row.source, row.text) for row in work.rows if not corpus.is_held_out(row)]
-    with _working("counting pieces"):
+    with _spinner("counting pieces"):
         counts = vocabulary.count_pieces(full, texts)
         keep = vocabulary.choose(full, counts, pieces)
         np.save(work.kept, keep)
@@ -169,47 +172,54 @@ def vocabulary_step(work: Work, pieces: int) -> None:
     growth = {group: pruned[group].total() / counts[group].total() - 1 for group in counts}
     worst = sorted(growth, key=lambda group: -growth[group])[:5]
     click.echo(
-        f"kept {len(keep)} pieces; most more tokens: " + ", ".join(f"{each} {growth[each]:.1%}" for each in worst)
+        f"kept {len(keep)} pieces; largest increase in tokens: "
+        + ", ".join(f"{each} {growth[each]:.1%}" for each in worst)
     )
 
 
 @steps.command("teacher")
 @click.pass_obj
 def teacher_step(work: Work) -> None:
-    """Let the frozen encoder say what texts are about."""
+    """Compute target vectors of the training texts with the frozen encoder."""
     tokenizer = made_by("vocabulary", work.tokenizer)
-    places = teacher.sample(work.rows, recipe.SEED)
-    rows = [work.rows[place] for place in places]
+    indices = teacher.sample(work.rows, recipe.SEED)
+    rows = [work.rows[index] for index in indices]
     frozen = work.network((work.config.num_hidden_layers,))
-    with _working(f"asking the frozen encoder about {len(rows)} texts"):
+    with _spinner(f"running the frozen encoder on {len(rows)} texts"):
         means = teacher.mean_vectors(frozen, tokenizer, [row.text for row in rows])
-    said = vectors.unit(vectors.translations_together(rows, means)(means))
-    teacher.write(work.teacher, work.rows, places, said.astype(np.float16))
-    click.echo(f"wrote {work.teacher} ({len(places)} texts)")
+    unit_vectors = vectors.unit(vectors.translations_together(rows, means)(means))
+    teacher.write(work.teacher, work.rows, indices, unit_vectors.astype(np.float16))
+    click.echo(f"wrote {work.teacher} ({len(indices)} texts)")
 
 
 @steps.command("moods")
 @_weights
 @click.pass_obj
 def moods_step(work: Work, weights: Path) -> None:
-    """Let an earlier model say how the training posts feel."""
-    places = teacher.posts(work.rows)
+    """Pseudo-label the sentiment of the training posts with an earlier model."""
+    indices = teacher.posts(work.rows)
     enricher = Enricher.load(weights, cache_size=0)
-    with _working(f"asking {model_of(enricher).version} about {len(places)} posts"):
-        answers = ask(enricher, [work.rows[place].text for place in places])
-    said = probabilities([answer.sentiment for answer in answers])
-    teacher.write(work.moods, work.rows, places, said)
-    click.echo(f"wrote {work.moods} ({len(places)} posts)")
+    with _spinner(f"running the model {model_of(enricher).version} on {len(indices)} posts"):
+        answers = ask(enricher, [work.rows[index].text for index in indices])
+    sentiments = probabilities([answer.sentiment for answer in answers])
+    teacher.write(work.moods, work.rows, indices, sentiments)
+    click.echo(f"wrote {work.moods} ({len(indices)} posts)")
 
 
 @steps.command("fit")
-@click.option("--member", "seeds", type=int, multiple=True, help="Only the members of these seeds.  [default: all]")
+@click.option(
+    "--member",
+    "seeds",
+    type=int,
+    multiple=True,
+    help="Train only the member with this seed; repeatable.  [default: all]",
+)
 @click.pass_obj
 def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
-    """Train all layers on all tasks, once for each member of the recipe; goes on where it was stopped."""
-    places, fold = folds.places_and_folds(work.rows, recipe.SEED)
+    """Train all layers on all tasks, once per member of the recipe; resumes where it was interrupted."""
+    indices, fold = folds.places_and_folds(work.rows, recipe.SEED)
     seen = np.ones(len(work.rows), np.bool_)
-    seen[places[fold == folds.LEFT_OUT]] = False
+    seen[indices[fold == folds.LEFT_OUT]] = False
     targets = work.targets.with_topics_of(seen)
     for seed in seeds or recipe.MEMBERS:
         folder = work.member(seed)
@@ -224,15 +234,15 @@ def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
 @_out
 @click.pass_obj
 def export_step(work: Work, out: Path) -> None:
-    """Average the members, calibrate the heads, and write the artefact."""
+    """Average the members, calibrate the heads, quantise the weights and write the artefact."""
     network = work.network(recipe.EXITS)
     ends = [work.member(seed) / f"{recipe.FIT[-1].name}.pt" for seed in recipe.MEMBERS]
     load_average(network, *(made_by("fit", end) for end in ends))
-    with _working("fitting and calibrating the heads"):
+    with _spinner("fitting and calibrating the heads"):
         calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)
     labels = export.labels(work.rows, recipe.NAME, recipe.VERSION, calibrated)
-    texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED).tolist()]
-    with _working("rounding"):
+    texts = [work.tokens[index] for index in rounding.calibration(work.rows, recipe.SEED).tolist()]
+    with _spinner("quantising"):
         model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
     export.write(model, work.tokenizer, labels, calibrated.scores, out)
     for name, value in calibrated.scores.items():
@@ -243,46 +253,52 @@ def export_step(work: Work, out: Path) -> None:
 @_weights
 @click.pass_obj
 def report_step(work: Work, weights: Path) -> None:
-    """Write an artefact's error rates and plots beside it, of the UMSAB validation posts whose labels hold."""
+    """Write the error rates and plots of an artefact.
+
+    They are measured on the UMSAB validation posts with reliable labels and written to the artefact's folder.
+    """
     folders = {
         name: posts
         for name, posts in read_sentiment(work.data / "umsab", "val").items()
         if UMSAB_LANGUAGES[name] != NOISY
     }
     enricher = Enricher.load(weights, cache_size=0)
-    with _working("asking the model"):
+    with _spinner("running the model"):
         judged = {name: judge(enricher, posts) for name, posts in folders.items()}
     model = model_of(enricher)
     write_rates(error_rates(judged, model), weights / RATES_FILE)
-    pictures = write_plots(weights, pooled(judged.values()), model, "umsab, val, without hindi")
-    click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, *pictures))}")
+    plots = write_plots(weights, pooled(judged.values()), model, "umsab, val, without hindi")
+    click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, *plots))}")
 
 
 @steps.command("score")
 @_weights
 @click.pass_obj
 def score_step(work: Work, weights: Path) -> None:
-    """Score an artefact on the held-out rows that `python -m models eval` has no folder of.
+    """Score an artefact on the held-out rows that `python -m models eval` does not cover.
 
-    Needs the data sets and, for the figures of the frozen encoder, what the step `teacher` left.
+    Needs the data sets and, for the scores of the frozen encoder, the result of the step `teacher`.
     """
     enricher = Enricher.load(weights)
-    said = teacher.read(work.teacher, work.rows) if work.teacher.exists() else teacher.nothing(work.rows)
-    with _working("asking the model"):
-        scores = held_out.scores(enricher, work.rows, said, work.data)
+    frozen = teacher.read(work.teacher, work.rows) if work.teacher.exists() else teacher.nothing(work.rows)
+    with _spinner("running the model"):
+        scores = held_out.scores(enricher, work.rows, frozen, work.data)
     for name, value in scores.items():
         click.echo(f"{name}: {value}")
     if not work.teacher.exists():
-        click.echo(f"without the frozen encoder: {work.teacher} is missing, which the step `teacher` makes", err=True)
+        click.echo(
+            f"no scores of the frozen encoder, because {work.teacher} is missing: run the step `teacher` to create it",
+            err=True,
+        )
 
 
 @steps.command("all")
 @_out
 @click.pass_context
 def all_steps(context: click.Context, out: Path) -> None:
-    """Run every step in order, but those that are done, up to the artefact with its error rates and plots.
+    """Run all unfinished steps in order.
 
-    About an hour and a half on two cores with bf16.
+    The result is an artefact with error rates and plots. This takes about an hour and a half on two cores with bf16.
     """
     work: Work = context.obj
     for step, last in (

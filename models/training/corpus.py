@@ -1,4 +1,4 @@
-"""What the model is trained and checked with: the data sets split once and for all, without a text in two parts."""
+"""Builds the training and held-out rows from the data sets, in a fixed split without a text in both."""
 
 import random
 import re
@@ -15,21 +15,21 @@ from models.training.synthetic import fragments, has_emoji, without_language
 SEMEVAL_HELD_OUT = 2_000
 HINGLISH_HELD_OUT = 400
 LINGUA_HELD_OUT = 100
-"""Sentences of each language, the last of its file."""
+"""Number of held-out sentences per language, from the end of its file."""
 
 SIB_SENTENCES = 300
-"""Parallel sentences that are trained on; the other 500 serve to check the vectors."""
+"""Number of parallel sentences to train on; the other 500 are held out to evaluate the vectors."""
 
 _WITHOUT_LANGUAGE = 3_000
 _PLACEHOLDERS = re.compile(r"@user|http|\W")
 
 
 def build(data: Path, seed: int = 0) -> list[TrainingRow]:
-    """Return all rows, in a fixed order, each text once. Texts that `fingerprint` does not tell apart are one text.
+    """Return all rows in a fixed order, without duplicates; texts with the same `fingerprint` are duplicates.
 
-    Sources that end in `-val`, `-dev` or `-held` are never trained on, nor is any text of theirs. A text of several sets
-    counts for the first of them alone, so that UMSAB's label stands where SemEval's differs; one that a set labels in two
-    ways is left out. `umsab-val` and `afrisenti-dev` are whole, as they were published.
+    Sources that end in `-val`, `-dev` or `-held` are never trained on, nor is any text in them. A text in several sets
+    is kept only in the first of them, so UMSAB's labels take precedence over SemEval's. A text that a set labels in two
+    ways is dropped. `umsab-val` and `afrisenti-dev` are complete, as they were published.
     """
     rng = random.Random(seed)
     semeval, semeval_held = _split(sets.semeval(data), SEMEVAL_HELD_OUT, "semeval-held")
@@ -63,18 +63,18 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
         *(replace(row, topics=None) for row in sets.crisislex(data)),
         *_pieces([*lingua, *kept, *seen_tweets], seed, "fragment"),
         *sets.emosent(data),
-        *(_silent(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
+        *(_undetermined_row(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
     ]
     return [*_once(train, {_key(row) for row in held}), *held]
 
 
 def is_held_out(row: TrainingRow) -> bool:
-    """Tell whether a row is for checking only."""
+    """Return whether a row is only for evaluation."""
     return row.source.endswith(("-val", "-dev", "-held"))
 
 
 def fingerprint(text: str) -> str:
-    """Return the letters and digits of a prepared text in lower case, without placeholders."""
+    """Return the letters and digits of a prepared text, in lower case and without placeholders."""
     return _PLACEHOLDERS.sub("", text.lower())
 
 
@@ -83,9 +83,9 @@ def _key(row: TrainingRow) -> str:
 
 
 def _once(rows: Sequence[TrainingRow], seen: Container[str]) -> list[TrainingRow]:
-    """Leave out texts that were seen, that an earlier set has, or that their own set labels in two ways.
+    """Drop texts that are in `seen`, in an earlier set, or labelled in two ways by their own set.
 
-    A set may have the same text in two languages.
+    A set may contain the same text in two languages.
     """
     labels: dict[tuple[str, str, str | None], set[tuple[int | None, tuple[str, ...] | None]]] = defaultdict(set)
     for row in rows:
@@ -102,15 +102,15 @@ def _once(rows: Sequence[TrainingRow], seen: Container[str]) -> list[TrainingRow
     return kept
 
 
-def _silent(text: str) -> TrainingRow:
-    """A text without a language; one without emoji says nothing at all: it is neutral and has no topic."""
+def _undetermined_row(text: str) -> TrainingRow:
+    """Return a row for a text without a language; without emoji the text is also neutral and has no topics."""
     if has_emoji(text):
         return TrainingRow("undetermined", text, "und")
     return TrainingRow("undetermined", text, "und", sentiment=1, topics=())
 
 
 def _split(rows: Iterable[TrainingRow], held_out: int, source: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
-    """Hold out rows by the checksum of their text, so that the parts stay when other rows come."""
+    """Hold out rows by the checksum of their text, so that the split is stable when rows are added."""
     ordered = sorted(rows, key=lambda row: zlib.crc32(fingerprint(row.text).encode()))
     return ordered[held_out:], [replace(row, source=source) for row in ordered[:held_out]]
 

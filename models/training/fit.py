@@ -1,4 +1,4 @@
-"""The training itself: all layers, all tasks together, resumable, with the scores of every epoch in a log."""
+"""The training loop: all layers and tasks together, resumable, with the scores of every epoch in a log."""
 
 import json
 import time
@@ -28,13 +28,13 @@ _LANGUAGE_WEIGHT = 0.2
 _TOPIC_WEIGHT = 0.5
 _VECTOR_WEIGHT = 0.1
 _SHALLOW_WEIGHT = 0.25
-"""How much an exit above the deepest counts in the loss."""
+"""Weight in the loss of every exit but the deepest."""
 
 _HEAD_RATE = 4.0
-"""Learning rate of the heads, as a multiple of that of the top layer."""
+"""Learning rate of the heads, relative to that of the top layer."""
 
 _LAYER_RATE = 0.9
-"""Learning rate of a layer, as a share of that of the layer above it."""
+"""Learning rate of a layer, relative to that of the layer above it."""
 
 _WARM_UP = 0.02
 _LEAST_RATE = 1e-3
@@ -46,7 +46,7 @@ _AVERAGE_DECAY = 0.999
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of the training: how many texts, and in which shares of which sets."""
+    """A phase of the training: the number of texts, and the share of each data set in them."""
 
     name: str
     texts: int
@@ -54,7 +54,7 @@ class Phase:
 
 
 def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Tensor:
-    """Weighted sum of the tasks' losses over the rows of a batch that have an answer, divided by all rows."""
+    """Return the weighted sum of the task losses over the rows with targets, divided by the number of all rows."""
     mood, has_mood = torch.from_numpy(targets.mood[rows]), torch.from_numpy(targets.has_mood[rows])
     language = torch.from_numpy(targets.language[rows])
     present, has_topics = torch.from_numpy(targets.topics[rows]), torch.from_numpy(targets.has_topics[rows])
@@ -74,7 +74,7 @@ def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Ten
 
 
 class Trainer:
-    """Trains a network through phases; what it has done is kept in `folder` and gone on with."""
+    """Trains a network in phases; checkpoints in `folder` allow it to resume."""
 
     def __init__(
         self,
@@ -98,9 +98,10 @@ class Trainer:
         self._done = 0
 
     def run(self, epoch: int) -> None:
-        """Train to the end; every `epoch` texts and after each phase, score the averaged weights and keep them.
+        """Train to the end, scoring and saving the averaged weights every `epoch` texts and after each phase.
 
-        A phase leaves `NAME.pt` in the folder, the scores go to `log.jsonl`. The network ends with averaged weights.
+        Each phase writes `NAME.pt` to the folder, and scores are appended to `log.jsonl`. At the end, the network has the
+        averaged weights.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -119,7 +120,7 @@ class Trainer:
                     with _Swapped(self._trained, self._average):
                         scores = held_out_scores(self.network, self._rows, self._tokens, self._targets)
                     self._log({"texts": self._done * BATCH, "texts a second": round(rate, 1), **scores})
-                    self._keep(f"{phase.name}.pt" if ended else None)
+                    self._save(f"{phase.name}.pt" if ended else None)
                     self._seed_dropout()
                     began, texts = time.monotonic(), 0
         _Swapped(self._trained, self._average).swap()
@@ -128,13 +129,13 @@ class Trainer:
         return list(accumulate(phase.texts // BATCH for phase in self._phases))
 
     def _batches(self) -> Iterator[tuple[Phase, npt.NDArray[np.int64], Tensor, Tensor]]:
-        begin = 0
+        previous_end = 0
         for number, (phase, end) in enumerate(zip(self._phases, self._ends(), strict=True)):
-            begin, before = end, begin
+            previous_end, start = end, previous_end
             if self._done >= end:
                 continue
             mixture = Mixture(self._rows, self._tokens, phase.shares, [self._seed, number])
-            for batch in mixture.batches(self._done - before):
+            for batch in mixture.batches(self._done - start):
                 yield phase, batch.rows, torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
                 if self._done >= end:
                     break
@@ -160,7 +161,7 @@ class Trainer:
         with (self._folder / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
 
-    def _keep(self, copy: str | None) -> None:
+    def _save(self, copy: str | None) -> None:
         network = trained_state(self.network)
         with _Swapped(self._trained, self._average):
             average = {name: each.clone() for name, each in trained_state(self.network).items()}
@@ -183,20 +184,20 @@ class Trainer:
         self._seed_dropout()
 
     def _seed_dropout(self) -> None:
-        """Where a checkpoint is kept, so that what goes on from it loses the same as what was not stopped."""
+        """Seed at every checkpoint, so that a resumed run drops the same values as an uninterrupted one."""
         torch.manual_seed(self._seed + self._done)
 
 
 def trained_state(network: Network) -> dict[str, Tensor]:
-    """Return the values that training changes: all but the word embeddings."""
+    """Return the state that training changes: everything but the word embeddings."""
     return {name: each for name, each in network.state_dict().items() if name != "words.weight"}
 
 
 def load_average(network: Network, *paths: Path) -> None:
-    """Put the averaged weights of the ends of phases into a network: of several the mean.
+    """Load the averaged weights from the ends of phases into a network; several files are averaged.
 
-    Networks that began at the same weights can be averaged, and the mean is better than each (Wortsman et al., 2022,
-    "Model soups").
+    Networks trained from the same initial weights can be averaged, and the mean is better than each of them (Wortsman et
+    al., 2022, "Model soups").
     """
     states = [torch.load(path, weights_only=True)["average"] for path in paths]
     mean = {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
@@ -204,7 +205,7 @@ def load_average(network: Network, *paths: Path) -> None:
 
 
 class _Swapped:
-    """Exchanges the values of parameters with others while it is entered."""
+    """A context in which the values of parameters are swapped with others."""
 
     def __init__(self, parameters: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         self._parameters, self._values = parameters, values
@@ -218,13 +219,13 @@ class _Swapped:
     def swap(self) -> None:
         with torch.no_grad():
             for parameter, value in zip(self._parameters, self._values, strict=True):
-                held = parameter.clone()
+                original = parameter.clone()
                 parameter.copy_(value)
-                value.copy_(held)
+                value.copy_(original)
 
 
 def _groups(network: Network, rate: float) -> list[dict[str, object]]:
-    """Every layer learns more slowly than the one above it; norms and biases do not decay."""
+    """Return groups in which each layer learns more slowly than the one above, and norms and biases do not decay."""
     depth = len(network.layers)
     groups: list[dict[str, object]] = []
     for name, parameter in network.named_parameters():

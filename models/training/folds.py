@@ -1,4 +1,4 @@
-"""A fifth of X-Topic is left out of every training: it gives the topics their scores and thresholds."""
+"""The folds of X-Topic: a fifth is left out of every training, to score the topics and set their thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from models.training.heads import matching_threshold
 
 FOLDS = 5
 LEFT_OUT = 0
-"""The fold that no training sees."""
+"""The fold that is never trained on."""
 
 
 def places_and_folds(rows: Sequence[TrainingRow], seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the places of the X-Topic rows and the fold of each."""
-    places = np.flatnonzero([row.source == "x_topic" for row in rows])
-    return places, np.random.default_rng(seed).permutation(len(places)) % FOLDS
+    """Return the indices of the X-Topic rows, and the fold of each."""
+    indices = np.flatnonzero([row.source == "x_topic" for row in rows])
+    return indices, np.random.default_rng(seed).permutation(len(indices)) % FOLDS
 
 
 @dataclass(frozen=True, slots=True)
 class TopicScores:
-    """F1 on the fold that was left out (0 to 1), and the threshold of each topic, as logits."""
+    """F1 (0 to 1) on the left-out fold, and the threshold of each topic as a logit."""
 
     macro_f1: float
     micro_f1: float
@@ -31,7 +31,7 @@ class TopicScores:
 
 
 def score(logits: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> TopicScores:
-    """Score rows that no training has seen, each half with the thresholds of the other; return those of all."""
+    """Score rows that were not trained on, each half with thresholds from the other half; return thresholds from all."""
     predicted = np.zeros_like(present)
     half = np.arange(len(present)) % 2 == 0
     for kept in (half, ~half):

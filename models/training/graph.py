@@ -1,10 +1,10 @@
-"""The network as an ONNX graph written node by node, so that the exported file holds nothing by accident.
+"""Builds the network as an ONNX graph, node by node, so that the exported file contains nothing unintended.
 
-Inputs `ids` and `mask` (int64, posts x tokens); the outputs are those that `models.backends.Outputs` names. Word
+The inputs are `ids` and `mask` (int64, posts x tokens); the outputs are the fields of `models.backends.Outputs`. Word
 embeddings stay in 4 bits (Q4_0: blocks of 32 weights with one half-precision scale) and are decoded with arithmetic that
-every runtime has. The encoder's matrices are int8 with one scale an output. Activations are rounded by fixed scales
-(`models.training.rounding`) or, behind the GELU, float in the file, and a runtime may quantise each row of them by itself:
-an answer never depends on a post's neighbours.
+every runtime supports. The encoder's matrices are int8 with one scale per output. Activations are quantised with fixed
+scales (`models.training.rounding`); those after the GELU are float in the file, and a runtime may quantise each row
+separately. An answer therefore never depends on the other posts of a batch.
 """
 
 import math
@@ -25,12 +25,12 @@ OPSET = 17
 _IR_VERSION = 8
 _BLOCK = 32
 _LEVELS = 127
-_MASKED = np.float32(-10_000)  # exp of it is exactly 0, so padding never leaks
+_MASKED = np.float32(-10_000)  # its exp is exactly 0, so padding never affects an answer
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of the graph: attention heads, depth of the exit, the layers that the language is read from."""
+    """Sizes of the graph: attention heads, depth of the exit, and the layers that the language head reads."""
 
     heads: int
     depth: int
@@ -40,14 +40,18 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class GraphHead:
-    """`features @ weight.T + bias` are logits; weight is labels x width."""
+    """A linear head with logits `features @ weight.T + bias`; `weight` is labels x width."""
 
     weight: Matrix
     bias: Matrix
 
 
 def pack_q4(matrix: Matrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
-    """Quantise rows to Q4_0: bytes (rows x width/2) and scales (rows x width/32); exact for matrices of that form."""
+    """Quantise rows to Q4_0; lossless if the matrix was decoded from Q4_0.
+
+    Returns:
+        Bytes (rows x width/2) and scales (rows x width/32).
+    """
     blocks = matrix.reshape(len(matrix), -1, _BLOCK)
     extreme = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
     scales = (extreme / -8).astype(np.float16)
@@ -58,13 +62,17 @@ def pack_q4(matrix: Matrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float
 
 
 def pack_int8(matrix: Matrix) -> tuple[npt.NDArray[np.int8], Matrix]:
-    """Quantise to int8 with one scale an output: integers (outputs x inputs) and scales (outputs)."""
+    """Quantise to int8 with one scale per output.
+
+    Returns:
+        Integers (outputs x inputs) and scales (outputs).
+    """
     scales = np.maximum(np.abs(matrix).max(axis=1), 1e-12).astype(np.float32) / _LEVELS
     return np.clip(np.rint(matrix / scales[:, None]), -_LEVELS, _LEVELS).astype(np.int8), scales
 
 
 class GraphBuilder:
-    """Collects nodes and constants; every method returns the name of a tensor."""
+    """Collects nodes and constants; methods that add a single tensor return its name."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -79,7 +87,7 @@ class GraphBuilder:
         return name
 
     def dense(self, name: str, value: str, weight: Matrix, bias: Matrix, rounding: Rounding | None) -> str:
-        """`value` times the transpose of `weight` (outputs x inputs, stored as int8), plus `bias`."""
+        """Add `value` times the transpose of `weight` (outputs x inputs, stored as int8), plus `bias`."""
         if rounding is not None:
             value, weight = self._rounded(name, value, rounding), weight * rounding.smooth
         integers, scales = pack_int8(weight)
@@ -99,12 +107,12 @@ class GraphBuilder:
         return self.node("DequantizeLinear", f"{name}/value", integers, scale, zero)
 
     def split(self, names: Sequence[str], value: str, width: int) -> None:
-        """Cut the last axis into parts of `width`."""
+        """Split the last axis into parts of `width`."""
         sizes = self.constant(f"{names[0]}/sizes", np.full(len(names), width))
         self.nodes.append(helper.make_node("Split", [value, sizes], list(names), name=f"{names[0]}/split", axis=-1))
 
     def head(self, name: str, value: str, head: GraphHead) -> str:
-        """`value` times the transpose of the head's weight, plus its bias, in full precision."""
+        """Add `value` times the transpose of the head's weight, plus its bias, in full precision."""
         product = self.node("MatMul", f"{name}/matmul", value, self.constant(f"{name}/weight", head.weight.T))
         return self.node("Add", name, product, self.constant(f"{name}/bias", head.bias))
 
@@ -116,13 +124,16 @@ class GraphBuilder:
 def build(
     weights: Weights, shape: Shape, heads: Mapping[str, GraphHead], rounding: Mapping[str, Rounding], positions: int
 ) -> onnx.ModelProto:
-    """Build the model of one depth.
+    """Build the ONNX model of one depth.
 
-    `weights` have the names of `Network`; `heads` has `language`, which reads what the network's own head reads, `vector`,
-    which reads the same and the mean of the last layer, `sentiment` and `topics`, which read what the network's own heads
-    read and then what `language` or `vector` reads;
-    `rounding` names how the input of each product is rounded; those without stay as they are; `positions` bounds the
-    tokens of a text.
+    Args:
+        weights: Weights named as in `Network`.
+        shape: Sizes of the graph.
+        heads: The heads. `language` reads the same features as the network's language head; `vector` reads these and the
+            mean of the last layer; `sentiment` and `topics` read the features of the network's own heads, followed by
+            those of `language` and `vector`, respectively.
+        rounding: Quantisation of the input of each product; inputs that are not listed are not quantised.
+        positions: Maximum number of tokens in a text.
     """
     graph = GraphBuilder()
     hidden = [_embed(graph, weights, positions, shape.epsilon)]
@@ -133,11 +144,11 @@ def build(
     low = [_mean(graph, f"mean_{layer}", hidden[layer], count) for layer in shape.language_layers]
     graph.head("language", graph.node("Concat", "low", *low, axis=-1), heads["language"])
     last = _mean(graph, "mean_last", hidden[-1], count)
-    moods, topics = (
+    sentiment, topics = (
         _pooled(graph, f"{name}/pooled", hidden[-1], weights[f"heads.{shape.depth}.{name}.pooling.queries"])
         for name in ("sentiment", "topics")
     )
-    graph.head("sentiment", graph.node("Concat", "sentiment/means", moods, "low", axis=-1), heads["sentiment"])
+    graph.head("sentiment", graph.node("Concat", "sentiment/means", sentiment, "low", axis=-1), heads["sentiment"])
     means = graph.node("Concat", "means", "low", last, axis=-1)
     graph.head("topics", graph.node("Concat", "topics/means", topics, means, axis=-1), heads["topics"])
     direction = graph.head("vector/mapped", means, heads["vector"])
@@ -175,7 +186,7 @@ def _embed(graph: GraphBuilder, weights: Weights, positions: int, epsilon: float
 
 
 def _mask_penalty(graph: GraphBuilder) -> str:
-    """Zero where a token counts, a large negative number where it is padding (posts x 1 x 1 x tokens)."""
+    """Add a tensor with 0 for tokens and a large negative number for padding (posts x 1 x 1 x tokens)."""
     mask = graph.node("Cast", "mask/float", "mask", to=TensorProto.FLOAT)
     spread = graph.node("Unsqueeze", "mask/spread", mask, graph.constant("mask/axes", np.array([1, 2])))
     absent = graph.node("Sub", "mask/absent", graph.constant("mask/one", np.float32(1).reshape(1)), spread)
@@ -200,7 +211,7 @@ def _layer(
     def parameter(kind: str) -> Matrix:
         return np.concatenate([weights[f"{source}{name}.{kind}"] * factor for name, factor in factors.items()])
 
-    # One product for the three: a row is then quantised once.
+    # One product for all three, so that each row is quantised only once.
     together = graph.dense(
         f"{here}/projected", hidden, parameter("weight"), parameter("bias"), rounding.get(f"{layer}.projected")
     )
@@ -235,7 +246,7 @@ def _layer(
 
 
 def _gelu(graph: GraphBuilder, name: str, value: str) -> str:
-    """The exact form, with Erf, which the runtimes recognise and fuse."""
+    """Add the exact GELU, with Erf, in the form that runtimes recognise and fuse."""
     root = graph.constant(f"{name}/root", np.float32(math.sqrt(2)).reshape(1))
     error = graph.node("Erf", f"{name}/erf", graph.node("Div", f"{name}/scaled", value, root))
     weight = graph.node("Add", f"{name}/weight", error, graph.constant(f"{name}/one", np.float32(1).reshape(1)))
@@ -244,12 +255,12 @@ def _gelu(graph: GraphBuilder, name: str, value: str) -> str:
 
 
 def _token_count(graph: GraphBuilder) -> str:
-    """The number of tokens that count (posts x 1)."""
+    """Add the number of tokens, not counting padding (posts x 1)."""
     return graph.node("ReduceSum", "mask/count", "mask/float", graph.constant("mask/axis", np.array([1])), keepdims=1)
 
 
 def _mean(graph: GraphBuilder, name: str, hidden: str, count: str) -> str:
-    """The mean over the tokens that count (posts x width)."""
+    """Add the mean over tokens, not counting padding (posts x width)."""
     column = graph.node("Unsqueeze", f"{name}/column", "mask/float", graph.constant(f"{name}/last", np.array([-1])))
     kept = graph.node("Mul", f"{name}/kept", hidden, column)
     total = graph.node("ReduceSum", f"{name}/sum", kept, graph.constant(f"{name}/axis", np.array([1])), keepdims=0)
@@ -257,7 +268,7 @@ def _mean(graph: GraphBuilder, name: str, hidden: str, count: str) -> str:
 
 
 def _pooled(graph: GraphBuilder, name: str, hidden: str, queries: Matrix) -> str:
-    """Weighted means of the tokens, side by side (posts x queries*width)."""
+    """Add the weighted means of the tokens, concatenated (posts x queries*width)."""
     scores = graph.node("MatMul", f"{name}/scores", hidden, graph.constant(f"{name}/queries", queries.T))
     scores = graph.node("Transpose", f"{name}/by_query", scores, perm=[0, 2, 1])
     flat = graph.constant(f"{name}/flat", np.array([1]))

@@ -1,4 +1,4 @@
-"""Linear heads and their calibration; every figure comes from rows that the fit has not seen."""
+"""Fits linear heads, and calibrates them on rows that the fit has not seen."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,19 @@ _ITERATIONS = 60
 
 
 def logits(head: GraphHead, features: npt.NDArray[np.floating]) -> Floats:
-    """Apply a head to features (rows x width)."""
+    """Return the logits of a head for features (rows x width)."""
     return np.asarray(features.astype(np.float32) @ head.weight.T + head.bias)
 
 
 def cooled(head: GraphHead, temperature: float) -> GraphHead:
-    """Divide the logits by `temperature` (Guo et al., 2017)."""
+    """Return a head whose logits are divided by `temperature` (Guo et al., 2017)."""
     return GraphHead(head.weight / np.float32(temperature), head.bias / np.float32(temperature))
 
 
 def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, penalty: float) -> GraphHead:
-    """Fit multinomial logistic regression on standardised features and fold the standardisation into the head.
+    """Fit a multinomial logistic regression on standardised features and fold the standardisation into the head.
 
-    The loss is the weighted mean of cross-entropy plus `penalty` times the sum of squared weights.
+    The loss is the weighted mean cross-entropy plus `penalty` times the sum of squared weights.
     """
     values = features.astype(np.float32)
     mean, deviation = values.mean(axis=0), values.std(axis=0) + np.float32(1e-6)
@@ -55,9 +55,9 @@ def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, pen
 
 
 def fit_each(features: npt.NDArray[np.floating], present: npt.NDArray[np.bool_], strength: float) -> GraphHead:
-    """Fit a logistic regression for each label (column of `present`) on standardised features.
+    """Fit one logistic regression per label (column of `present`) on standardised features.
 
-    `strength` is the inverse of the penalty, as of scikit-learn's `C`.
+    `strength` is the inverse of the penalty, like `C` in scikit-learn.
     """
     scaler = StandardScaler().fit(features)
     values = scaler.transform(features)
@@ -68,14 +68,14 @@ def fit_each(features: npt.NDArray[np.floating], present: npt.NDArray[np.bool_],
 
 
 def side_by_side(first: GraphHead, second: GraphHead, share: float) -> GraphHead:
-    """Return a head that reads the features of both: its logits are a mean of theirs, `share` of the second's."""
+    """Return a head on the features of both; its logits are their weighted mean, with weight `share` on the second."""
     own, other = np.float32(1 - share), np.float32(share)
     weight = np.concatenate([first.weight * own, second.weight * other], axis=1)
     return GraphHead(weight, first.bias * own + second.bias * other)
 
 
 def regress(features: npt.NDArray[np.floating], targets: npt.NDArray[np.floating], penalty: float) -> GraphHead:
-    """Fit ridge regression on standardised features; `penalty` is a share of the number of rows."""
+    """Fit a ridge regression on standardised features; `penalty` is relative to the number of rows."""
     values = features.astype(np.float64)
     mean, deviation = values.mean(axis=0), values.std(axis=0) + 1e-6
     values = (values - mean) / deviation
@@ -86,37 +86,41 @@ def regress(features: npt.NDArray[np.floating], targets: npt.NDArray[np.floating
 
 
 def least_likely(probabilities: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], most_lost: float) -> float:
-    """Return the highest probability, in steps of 0.05 up to 0.5, below which no more than a share `most_lost` is right."""
+    """Return the highest threshold on probabilities that withholds few correct answers.
+
+    Thresholds are tried in steps of 0.05 up to 0.5; the correct answers withheld are at most a share `most_lost` of all
+    rows.
+    """
     limits = np.arange(0.05, 0.51, 0.05)
     fits = [limit for limit in limits if np.mean(right & (probabilities < limit)) <= most_lost]
     return round(float(max(fits, default=0.0)), 2)
 
 
 def temperature(logits: Floats, labels: Labels) -> float:
-    """Return the temperature with the least cross-entropy, by search over 0.3 to 5."""
+    """Return the temperature with the lowest cross-entropy, from a search between 0.3 and 5."""
     candidates = np.geomspace(0.3, 5, 120)
     losses = [cross_entropy(logits / np.float32(each), labels) for each in candidates]
     return float(candidates[int(np.argmin(losses))])
 
 
 def cross_entropy(logits: Floats, labels: Labels) -> float:
-    """Mean negative log-probability of the labels."""
+    """Return the mean negative log-probability of the labels."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     picked = shifted[np.arange(len(labels)), labels]
     return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - picked))
 
 
 def matching_threshold(scores: Floats, present: npt.NDArray[np.bool_]) -> float:
-    """Return the threshold that as many rows reach as have the label, and at least one.
+    """Return the threshold that as many rows reach as have the label, but at least one.
 
-    Shares of posts with a label are then right on average; its F1 is as good as with the threshold that is best on these
-    rows, and stays so on others.
+    The share of posts with the label is then correct on average. The F1 is as good as with the best threshold on these
+    rows, and it generalises to other rows.
     """
     return float(np.sort(scores)[-max(1, int(present.sum()))])
 
 
 def best_threshold(scores: Floats, present: npt.NDArray[np.bool_]) -> float:
-    """Return the threshold with the best F1; ties go to the higher one."""
+    """Return the threshold with the best F1, and the highest of them in a tie."""
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(present[order])
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + present.sum())

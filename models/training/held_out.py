@@ -1,4 +1,4 @@
-"""How good a finished model is on the rows that no training saw, asked as the pipeline asks it."""
+"""Scores a finished model on held-out rows, run in the same way as in the pipeline."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -18,16 +18,17 @@ from models.training.vectors import Floats, trials
 
 
 def scores(enricher: Enricher, rows: Sequence[TrainingRow], said: Said, data: Path) -> dict[str, float]:
-    """Score what no other command does: F1, recall and accuracy in per cent, areas under ROC curves as fractions.
+    """Return the scores that no other command reports.
 
-    "Frozen" areas are those of the teacher's vectors on the same draws, where it has said something of all rows.
+    F1, recall and accuracy are in per cent, areas under ROC curves are fractions. "Frozen" areas are those of the
+    teacher's vectors (`said`) on the same draws; they are included only if the teacher has vectors for all rows.
     """
-    return _moods(enricher, rows, data) | _languages(enricher, rows) | _campaign(enricher, rows, said, data)
+    return _sentiment(enricher, rows, data) | _languages(enricher, rows) | _campaign(enricher, rows, said, data)
 
 
-def _moods(enricher: Enricher, rows: Sequence[TrainingRow], data: Path) -> dict[str, float]:
-    african = [_mood(enricher, sets.afrisenti(data, "dev", [folder])) for folder in sets.AFRISENTI_LANGUAGES]
-    hinglish, english = (_mood(enricher, _of(rows, source)) for source in ("hinglish-held", "semeval-held"))
+def _sentiment(enricher: Enricher, rows: Sequence[TrainingRow], data: Path) -> dict[str, float]:
+    african = [_score(enricher, sets.afrisenti(data, "dev", [folder])) for folder in sets.AFRISENTI_LANGUAGES]
+    hinglish, english = (_score(enricher, _of(rows, source)) for source in ("hinglish-held", "semeval-held"))
     return {
         "hinglish-held macro recall of negative and positive": hinglish.macro_recall,
         "semeval-held macro recall": english.macro_recall,
@@ -48,7 +49,7 @@ def _languages(enricher: Enricher, rows: Sequence[TrainingRow]) -> dict[str, flo
 
 
 def _mixed(enricher: Enricher, rows: Sequence[TrainingRow]) -> dict[str, float]:
-    """How it fares with texts whose halves are in two languages: whether it names one of them, and how sure it is."""
+    """Score texts whose halves are in two languages: how often one of them is detected, and with what score."""
     order = np.random.default_rng(0).permutation(len(rows)).tolist()
     pairs = [(rows[one], rows[other]) for one, other in pairwise(order) if rows[one].language != rows[other].language]
     texts = [f"{one.text[: len(one.text) // 2]} {other.text[len(other.text) // 2 :]}" for one, other in pairs]
@@ -65,13 +66,13 @@ def _campaign(enricher: Enricher, rows: Sequence[TrainingRow], said: Said, data:
     types = {row.text: row.topics for row in sets.crisislex(data)}
     found = {}
     for source in ("crisis", "x_topic", "sib200-held"):
-        places = [place for place, row in enumerate(rows) if row.source == source]
-        held = [rows[place] for place in places]
+        indices = [index for index, row in enumerate(rows) if row.source == source]
+        held = [rows[index] for index in indices]
         topics = [(types[row.text] if source == "crisis" else row.topics) or () for row in held]
         ours = np.concatenate([enricher.vectors([row.text for row in part]) for part in _parts(held)])
         found[f"{source} campaign AUC"] = _area(topics, ours)
-        if said.known[places].all():
-            found[f"{source} campaign AUC, frozen"] = _area(topics, said.values[places].astype(np.float32))
+        if said.known[indices].all():
+            found[f"{source} campaign AUC, frozen"] = _area(topics, said.values[indices].astype(np.float32))
     return found
 
 
@@ -87,7 +88,7 @@ def _parts(rows: Sequence[TrainingRow], size: int = 512) -> Iterable[Sequence[Tr
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def _mood(enricher: Enricher, rows: Iterable[TrainingRow]) -> SentimentScore:
+def _score(enricher: Enricher, rows: Iterable[TrainingRow]) -> SentimentScore:
     labelled = [(row.text, row.sentiment) for row in rows if row.sentiment is not None]
     texts, labels = zip(*labelled, strict=True)
     return score_sentiment(enricher, LabelledPosts(texts, np.array(labels)))

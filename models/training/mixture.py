@@ -1,4 +1,4 @@
-"""Which rows a batch holds: sets in given shares, small groups favoured, texts of similar length together."""
+"""Draws the rows of training batches: data sets in given shares, small groups favoured, similar lengths together."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ from models.training.data import TrainingRow
 
 BATCH = 32
 _POOL = 24
-"""Batches drawn at once, and sorted by length."""
+"""Number of batches that are drawn together and sorted by length."""
 
 _BALANCED = {"semeval": 0.0, "afrisenti-train": 0.5, "fragment": 0.5, "x_topic": 1.0}
-"""Exponent of a group's size (rows of one language and label) in its share of a set: 0 makes all groups equal."""
+"""Exponent of a group's size (rows with the same language and label) in its share of a set; 0 makes all groups equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
-    """Places of the rows, and their padded token ids and mask (posts x tokens)."""
+    """Indices of the rows, and their padded token ids and mask (posts x tokens)."""
 
     rows: npt.NDArray[np.int64]
     ids: npt.NDArray[np.int64]
@@ -29,7 +29,7 @@ class TrainingBatch:
 
 
 class Mixture:
-    """Draws batches for ever, with replacement; the same seeds draw the same batches."""
+    """An endless stream of batches, drawn with replacement; the same seeds give the same batches."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Mixture:
         self._weights = _weights(rows, shares)
 
     def batches(self, start: int = 0) -> Iterator[TrainingBatch]:
-        """Yield batches of `BATCH` rows, from the one numbered `start` on."""
+        """Yield batches of `BATCH` rows, beginning with batch number `start`."""
         pool, skipped = divmod(start, _POOL)
         yield from islice(self._pool(pool), skipped, None)
         for following in count(pool + 1):
@@ -54,18 +54,18 @@ class Mixture:
         drawn = random.choice(len(self._weights), BATCH * _POOL, p=self._weights)
         texts = [self._tokens[row] for row in drawn]
         order = np.argsort([len(text) for text in texts], kind="stable")
-        for place in random.permutation(_POOL):
-            chosen = order[place * BATCH : (place + 1) * BATCH]
+        for index in random.permutation(_POOL):
+            chosen = order[index * BATCH : (index + 1) * BATCH]
             yield pad(drawn[chosen], [texts[each] for each in chosen])
 
 
 def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> TrainingBatch:
-    """Put texts of token ids side by side."""
+    """Return a batch of texts (token ids), padded to the longest."""
     ids = np.ones((len(texts), max(len(text) for text in texts)), np.int64)
     mask = np.zeros_like(ids)
-    for place, text in enumerate(texts):
-        ids[place, : len(text)] = text
-        mask[place, : len(text)] = 1
+    for index, text in enumerate(texts):
+        ids[index, : len(text)] = text
+        mask[index, : len(text)] = 1
     return TrainingBatch(rows, ids, mask)
 
 
@@ -73,14 +73,14 @@ def _weights(rows: Sequence[TrainingRow], shares: Mapping[str, float]) -> npt.ND
     groups = Counter((row.source, row.language, row.sentiment) for row in rows)
     weights = np.zeros(len(rows))
     members: dict[str, list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row.source in shares and not is_held_out(row):
-            members[row.source].append(place)
+            members[row.source].append(index)
             size = groups[row.source, row.language, row.sentiment]
-            weights[place] = size ** (_BALANCED.get(row.source, 1.0) - 1)
+            weights[index] = size ** (_BALANCED.get(row.source, 1.0) - 1)
     for source, share in shares.items():
-        places = members[source]
-        if not places:
-            raise ValueError(f"no row of {source!r} may be trained on")
-        weights[places] *= share / weights[places].sum()
+        indices = members[source]
+        if not indices:
+            raise ValueError(f"there are no training rows from {source!r}")
+        weights[indices] *= share / weights[indices].sum()
     return np.asarray(weights / weights.sum())

@@ -1,7 +1,7 @@
-"""The network as it is trained: encoder, exits at several depths, and the heads that every exit has.
+"""The network for training: an encoder with exits at several depths, each with its own heads.
 
-One pass over the encoder trains every depth at once: each exit has heads of its own, so that one run shows what a
-shallower model would lose. Parameters of the encoder keep the names of a `transformers.BertModel`.
+One pass through the encoder trains all depths at once, so that one run shows how much a shallower model would lose.
+`from_bert` maps the parameters of a `transformers.BertModel` to those of the encoder.
 """
 
 import math
@@ -16,10 +16,10 @@ from torch.nn import functional
 from models.training.encoder import EncoderConfig
 
 LANGUAGE_LAYERS = (3, 6)
-"""What the language is read from: spelling is clearest low in the encoder."""
+"""Layers that the language head reads; spelling is represented best in the lower layers."""
 
 QUERIES = 4
-"""Weighted means over the tokens that a head reads."""
+"""Number of weighted means over tokens that a head reads."""
 
 _HEAD_DROPOUT = 0.1
 _BYTE = 256
@@ -27,7 +27,7 @@ _BYTE = 256
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Columns of the heads, and the layers after which there is an exit."""
+    """Numbers of outputs of the heads, and the layers after which there is an exit."""
 
     languages: int
     topics: int
@@ -36,7 +36,7 @@ class Sizes:
 
 
 class Exit(NamedTuple):
-    """Logits (posts x labels), vectors of any length and the mean over tokens (posts x width) of one depth."""
+    """Outputs of one depth: logits (posts x labels), unnormalised vectors, and means over tokens (posts x width)."""
 
     sentiment: Tensor
     topics: Tensor
@@ -45,7 +45,7 @@ class Exit(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Language logits, the features they are made of (posts x width), and the other outputs by depth."""
+    """Language logits, the features they are computed from (posts x width), and the other outputs by depth."""
 
     language: Tensor
     low: Tensor
@@ -53,19 +53,19 @@ class Answers(NamedTuple):
 
 
 class Dropout(nn.Module):
-    """Ordinary dropout, in steps of 1/256: a byte of random bits an element, where torch draws a number for each."""
+    """Dropout with a rate in steps of 1/256, which needs only one random byte per element, unlike torch's own."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.lost = round(share * _BYTE)
+        self.dropped = round(share * _BYTE)
 
     def forward(self, values: Tensor) -> Tensor:
-        if not self.training or not self.lost:
+        if not self.training or not self.dropped:
             return values
         count = values.numel()
         bits = torch.randint(-(2**63), 2**63 - 1, ((count + 7) // 8,), dtype=torch.int64)
-        kept = bits.view(torch.uint8)[:count].view(values.shape) >= self.lost
-        return values * (kept.to(values.dtype) * (_BYTE / (_BYTE - self.lost)))
+        kept = bits.view(torch.uint8)[:count].view(values.shape) >= self.dropped
+        return values * (kept.to(values.dtype) * (_BYTE / (_BYTE - self.dropped)))
 
 
 class Layer(nn.Module):
@@ -96,7 +96,7 @@ class Layer(nn.Module):
 
 
 class Pooling(nn.Module):
-    """Weighted means of a post's tokens, side by side; the weights start equal."""
+    """Learned weighted means of a post's tokens, concatenated; the weights are initially equal."""
 
     def __init__(self, width: int, queries: int = QUERIES) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class Pooling(nn.Module):
 
 
 class PooledHead(nn.Module):
-    """Logits from weighted means of the tokens."""
+    """A linear head on weighted means of the tokens."""
 
     def __init__(self, width: int, labels: int) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ class ExitHeads(nn.Module):
 
 
 class Network(nn.Module):
-    """Encoder and heads; word embeddings stay as they are (they ship in the 4 bits they came in)."""
+    """Encoder and heads; the word embeddings are not trained, because they ship in their original 4 bits."""
 
     def __init__(self, config: EncoderConfig, sizes: Sizes, dropout: float = 0.1) -> None:
         super().__init__()
@@ -156,7 +156,10 @@ class Network(nn.Module):
         self.language_dropout = nn.Dropout(_HEAD_DROPOUT)
 
     def hidden(self, ids: Tensor, penalty: Tensor) -> list[Tensor]:
-        """Return the embeddings and every layer's output (posts x tokens x width); `penalty` as of `mask_penalty`."""
+        """Return the embeddings and the output of every layer (posts x tokens x width).
+
+        `penalty` is the result of `mask_penalty`.
+        """
         hidden = [self.dropout(self.embedding_norm(self.words(ids) + self.positions[: ids.shape[1]]))]
         for layer in self.layers:
             hidden.append(layer(hidden[-1], penalty))
@@ -171,7 +174,7 @@ class Network(nn.Module):
 
 
 def mask_penalty(mask: Tensor) -> Tensor:
-    """Zero where a token counts, a large negative number where it is padding (posts x 1 x 1 x tokens)."""
+    """Return 0 for tokens and a large negative number for padding (posts x 1 x 1 x tokens)."""
     return (1 - mask[:, None, None, :].float()) * -10_000
 
 
@@ -194,7 +197,7 @@ _LAYER_NAMES = {
 
 
 def from_bert(weights: Mapping[str, Tensor], layers: int, keep: Sequence[int]) -> dict[str, Tensor]:
-    """Name the weights of a BERT encoder as `Network` does, with only the word pieces `keep`."""
+    """Return the first `layers` layers of a BERT encoder under the names of `Network`, with only the pieces `keep`."""
     types = weights["embeddings.token_type_embeddings.weight"][0]
     named = {
         "words.weight": weights["embeddings.word_embeddings.weight"][torch.as_tensor(keep)],

@@ -1,4 +1,4 @@
-"""Answers of a network for many texts, and how good they are on rows that were held out."""
+"""Runs a network on many texts, and scores it on held-out rows during training."""
 
 from collections.abc import Sequence
 
@@ -25,14 +25,14 @@ _SCORED_EVERY = {
     "lingua-held": 12,
     "fragment-held": 12,
 }
-"""Of which held-out sets every how many rows are scored after an epoch."""
+"""Held-out sets that are scored after each epoch; the number n means that every n-th row is scored."""
 
 
-def predict(network: Network, tokens: Tokens, places: Places, *, bf16: bool = True) -> Answers:
-    """Answer the rows at `places`, in that order."""
+def predict(network: Network, tokens: Tokens, indices: Places, *, bf16: bool = True) -> Answers:
+    """Return the network's answers for the rows at `indices`, in that order."""
     network.eval()
-    texts = [tokens[place] for place in places.tolist()]
-    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    texts = [tokens[index] for index in indices.tolist()]
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     parts = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         for start in range(0, len(order), _AT_ONCE):
@@ -54,18 +54,19 @@ def predict(network: Network, tokens: Tokens, places: Places, *, bf16: bool = Tr
 def held_out_scores(
     network: Network, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets
 ) -> dict[str, float]:
-    """Score samples of the held-out rows in per cent: UMSAB at every exit, the other sets at the deepest."""
+    """Return scores in per cent on samples of the held-out rows: UMSAB at every exit, other sets at the deepest."""
     sources = np.array([row.source for row in rows])
-    places = np.concatenate([np.flatnonzero(sources == name)[::step] for name, step in _SCORED_EVERY.items()])
-    answers = predict(network, tokens, places)
-    found = sources[places]
-    spoken = np.array([rows[place].language or "" for place in places])
-    truth, language = targets.sentiment[places], targets.language[places]
-    moods = {depth: out.sentiment.argmax(1).numpy() for depth, out in answers.exits.items()}
-    deepest = moods[max(moods)]
-    told = answers.language.argmax(1).numpy()
+    indices = np.concatenate([np.flatnonzero(sources == name)[::step] for name, step in _SCORED_EVERY.items()])
+    answers = predict(network, tokens, indices)
+    found = sources[indices]
+    codes = np.array([rows[index].language or "" for index in indices])
+    truth, language = targets.sentiment[indices], targets.language[indices]
+    predicted = {depth: out.sentiment.argmax(1).numpy() for depth, out in answers.exits.items()}
+    deepest = predicted[max(predicted)]
+    detected = answers.language.argmax(1).numpy()
     scores = {
-        f"umsab {depth}": mean_macro_f1(truth, mood, spoken, found == "umsab-val") for depth, mood in moods.items()
+        f"umsab {depth}": mean_macro_f1(truth, labels, codes, found == "umsab-val")
+        for depth, labels in predicted.items()
     }
     hinglish, semeval, african = (found == name for name in ("hinglish-held", "semeval-held", "afrisenti-dev"))
     hinglish &= truth != SILENT
@@ -75,17 +76,17 @@ def held_out_scores(
     scores["semeval recall"] = float(recall_score(truth[semeval], deepest[semeval], average="macro", zero_division=0))
     scores["afrisenti"] = float(f1_score(truth[african], deepest[african], average="weighted"))
     for name in ("umsab-val", "lingua-held", "fragment-held"):
-        scores[f"language {name}"] = float(np.mean(told[found == name] == language[found == name]))
+        scores[f"language {name}"] = float(np.mean(detected[found == name] == language[found == name]))
     return {name: round(100 * value, 2) for name, value in scores.items()}
 
 
 def mean_macro_f1(
     truth: npt.NDArray[np.int64],
-    mood: npt.NDArray[np.int64],
-    spoken: npt.NDArray[np.str_],
-    chosen: npt.NDArray[np.bool_],
+    predicted: npt.NDArray[np.int64],
+    languages: npt.NDArray[np.str_],
+    selected: npt.NDArray[np.bool_],
 ) -> float:
-    """Return the mean over languages of macro-F1 of the chosen rows, without the noisy one (0 to 1)."""
-    codes = sorted(set(spoken[chosen].tolist()) - {NOISY})
-    each = [chosen & (spoken == code) for code in codes]
-    return float(np.mean([f1_score(truth[part], mood[part], average="macro") for part in each]))
+    """Return the macro-F1 (0 to 1) of the selected rows, averaged over all languages but the noisy one."""
+    codes = sorted(set(languages[selected].tolist()) - {NOISY})
+    each = [selected & (languages == code) for code in codes]
+    return float(np.mean([f1_score(truth[part], predicted[part], average="macro") for part in each]))

@@ -1,8 +1,8 @@
-"""How activations are rounded to 8 bits: one fixed scale for each matrix product, after SmoothQuant.
+"""Quantises activations to 8 bits with one fixed scale per matrix product, following SmoothQuant.
 
-Channels of an activation differ by orders of magnitude; dividing them by a vector, and multiplying the weights by it,
-moves a share of that difference to the weights, which have a scale of their own for each output (Xiao et al., 2023).
-Scales are fixed, so that an answer does not depend on a post's neighbours.
+Channels of an activation differ by orders of magnitude. Dividing them by a vector and multiplying the weights by it moves
+part of that difference to the weights, which have one scale per output (Xiao et al., 2023). The scales are fixed, so an
+answer does not depend on the other posts of a batch.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,14 @@ from models.training.network import Layer, Network, mask_penalty
 Floats = npt.NDArray[np.float32]
 
 ALPHA = 0.8
-"""Share of the range that moves from activations to weights: measured on validation posts, see the card."""
+"""Share of the range that is moved from activations to weights, chosen on validation posts; see the model card."""
 
 FIXED = frozenset({"projected", "attended", "intermediate"})
-"""Products whose inputs are rounded by a fixed scale. The last, behind the GELU, would lose too much: a runtime that can
-rounds each row of it by itself, another leaves it as it is."""
+"""Products whose inputs are quantised with a fixed scale.
+
+The input of the last product, after the GELU, would lose too much. Runtimes that can do so quantise each of its rows
+separately; others do not quantise it.
+"""
 
 _CALIBRATION = {
     "umsab-train": 120,
@@ -35,8 +38,7 @@ _CALIBRATION = {
     "undetermined": 10,
     "emosent": 10,
 }
-"""Texts of each set that the scales must cover."""
-
+"""Number of texts per data set that the scales are measured on."""
 
 _LEVELS = 255
 _SMALLEST = 1e-5
@@ -44,7 +46,7 @@ _SMALLEST = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """`value / smooth` (per channel) is rounded to `scale * (0..255 - zero)`."""
+    """The quantisation of an activation: `value / smooth` (per channel) is rounded to `scale * (0..255 - zero)`."""
 
     smooth: Floats
     scale: np.float32
@@ -53,12 +55,12 @@ class Rounding:
 
 @dataclass(slots=True)
 class _Extremes:
-    """Smallest and largest number of each channel met so far."""
+    """Minimum and maximum of each channel so far."""
 
     low: Tensor
     high: Tensor
 
-    def see(self, value: Tensor) -> None:
+    def update(self, value: Tensor) -> None:
         rows = value.reshape(-1, value.shape[-1])
         self.low = torch.minimum(self.low, rows.amin(0))
         self.high = torch.maximum(self.high, rows.amax(0))
@@ -75,16 +77,16 @@ def products(layer: Layer) -> dict[str, list[nn.Linear]]:
 
 
 def calibration(rows: Sequence[TrainingRow], seed: int) -> npt.NDArray[np.int64]:
-    """Return the places of the rows that the scales are measured on."""
+    """Return the indices of the rows that the scales are measured on."""
     rng = np.random.default_rng(seed)
     sources = np.array([row.source for row in rows])
-    places = [np.flatnonzero(sources == name) for name in _CALIBRATION]
-    sizes = [min(size, len(each)) for size, each in zip(_CALIBRATION.values(), places, strict=True)]
-    return np.concatenate([rng.choice(each, size, replace=False) for each, size in zip(places, sizes, strict=True)])
+    indices = [np.flatnonzero(sources == name) for name in _CALIBRATION]
+    sizes = [min(size, len(each)) for size, each in zip(_CALIBRATION.values(), indices, strict=True)]
+    return np.concatenate([rng.choice(each, size, replace=False) for each, size in zip(indices, sizes, strict=True)])
 
 
 def measure(network: Network, tokens: Sequence[npt.NDArray[np.int32]], alpha: float = ALPHA) -> dict[str, Rounding]:
-    """Choose the rounding of the products in `FIXED` (`0.projected`, …) from texts of token ids, read one by one."""
+    """Return the quantisation of the products in `FIXED` (`0.projected`, …), measured on texts (token ids) one by one."""
     extremes: dict[str, _Extremes] = {}
     hooks, maps = [], {}
     for number, layer in enumerate(network.layers):
@@ -93,7 +95,7 @@ def measure(network: Network, tokens: Sequence[npt.NDArray[np.int32]], alpha: fl
             maps[name] = linears
             width = linears[0].in_features
             extremes[name] = _Extremes(torch.full((width,), torch.inf), torch.full((width,), -torch.inf))
-            hooks.append(linears[0].register_forward_pre_hook(_watch(extremes[name])))
+            hooks.append(linears[0].register_forward_pre_hook(_update_hook(extremes[name])))
     network.eval()
     with torch.inference_mode():
         for text in tokens:
@@ -101,21 +103,21 @@ def measure(network: Network, tokens: Sequence[npt.NDArray[np.int32]], alpha: fl
             network.hidden(ids, mask_penalty(torch.ones_like(ids)))
     for hook in hooks:
         hook.remove()
-    return {name: _rounding(met, maps[name], alpha) for name, met in extremes.items() if name.split(".")[1] in FIXED}
+    return {name: _rounding(each, maps[name], alpha) for name, each in extremes.items() if name.split(".")[1] in FIXED}
 
 
-def _watch(extremes: _Extremes) -> object:
+def _update_hook(extremes: _Extremes) -> object:
     def hook(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        extremes.see(arguments[0])
+        extremes.update(arguments[0])
 
     return hook
 
 
-def _rounding(met: _Extremes, linears: Sequence[nn.Linear], alpha: float) -> Rounding:
+def _rounding(extremes: _Extremes, linears: Sequence[nn.Linear], alpha: float) -> Rounding:
     weights = torch.cat([linear.weight.detach() for linear in linears]).abs().amax(0)
-    largest = torch.maximum(met.low.abs(), met.high.abs())
+    largest = torch.maximum(extremes.low.abs(), extremes.high.abs())
     smooth = largest.clamp(min=_SMALLEST) ** alpha / weights.clamp(min=_SMALLEST) ** (1 - alpha)
-    low = min(float((met.low / smooth).min()), 0.0)
-    high = max(float((met.high / smooth).max()), 0.0)
+    low = min(float((extremes.low / smooth).min()), 0.0)
+    high = max(float((extremes.high / smooth).max()), 0.0)
     scale = max(high - low, _SMALLEST) / _LEVELS
     return Rounding(smooth.numpy().astype(np.float32), np.float32(scale), np.uint8(round(-low / scale)))

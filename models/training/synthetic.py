@@ -1,4 +1,4 @@
-"""Texts made up for the language head: texts without a language, and short pieces of texts that have one."""
+"""Synthetic texts for the language head: texts without a language, and short fragments of texts with one."""
 
 import random
 import string
@@ -9,7 +9,7 @@ _PUNCTUATION = "!?.,;:-_/()[]*+=&%$#~\u2026\u2013\u00bf\u00a1\u3002\uff01\uff1f"
 
 
 def without_language(count: int, seed: int) -> list[str]:
-    """Return texts of emoji, placeholders, numbers, punctuation or random letters, alone and mixed."""
+    """Return texts of emoji, placeholders, numbers, punctuation or random letters, alone or combined."""
     rng = random.Random(seed)
     makers = (_emoji, _placeholders, _number, _punctuation, _random_letters)
     mixed = [" ".join(rng.choice(makers)(rng) for _ in range(rng.choice((1, 1, 1, 2, 3)))) for _ in range(count)]
@@ -17,12 +17,12 @@ def without_language(count: int, seed: int) -> list[str]:
 
 
 def has_emoji(text: str) -> bool:
-    """Tell whether a text made by `without_language` holds an emoji, and with it perhaps a mood."""
+    """Return whether a text from `without_language` has an emoji, which may express a sentiment."""
     return any(low <= ord(character) <= high for character in text for low, high in _EMOJI_RANGES)
 
 
 def fragments(texts: Sequence[str], seed: int) -> list[str]:
-    """Return one short piece of each text: up to six words, or up to twelve characters where no spaces are written."""
+    """Return a fragment of each text: up to six words, or up to twelve characters in scripts without spaces."""
     rng = random.Random(seed)
     return [_fragment(text, rng) for text in texts]
 

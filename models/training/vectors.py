@@ -1,9 +1,9 @@
-"""Vectors for campaign topics: what the frozen encoder knows of a text's subject, kept through the fine-tuning.
+"""Vectors for campaign topics: the frozen encoder's representation of the subject of a text, kept during fine-tuning.
 
-Fine-tuning for mood would blur them, so the network learns to say beside its other answers what the frozen encoder
-said: its mean vector, mapped so that translations of one sentence fall together (whitening by the within-class
-covariance of parallel sentences; Hatch et al., 2006, as used for speakers). Afterwards the directions in which posts
-differ most are scaled down, since they tell little of a campaign's topics (whitening by the covariance of posts).
+Fine-tuning for sentiment would blur these vectors. The network therefore also learns to reproduce the mean vector of the
+frozen encoder, mapped so that translations of a sentence coincide (whitening by the within-class covariance of parallel
+sentences; Hatch et al., 2006, who used it for speakers). After training, the directions in which posts differ most are
+scaled down, because they say little about campaign topics (whitening by the covariance of posts).
 """
 
 from collections import defaultdict
@@ -24,7 +24,7 @@ from models.training.heads import best_threshold
 Floats = npt.NDArray[np.float32]
 
 POSTS = frozenset({"x_topic", "umsab-train", "semeval", "afrisenti-train", "crisis"})
-"""Sets of posts, by which the vectors are centred; no label of theirs is used."""
+"""Data sets of posts on which the vectors are centred; their labels are not used."""
 
 _WITHIN_SHRINKAGE = 1.0
 _TOTAL_SHRINKAGE = 3.0
@@ -35,7 +35,7 @@ _FEWEST_POSTS = 40
 
 @dataclass(frozen=True, slots=True)
 class VectorMap:
-    """`(vectors - mean) @ matrix.T`."""
+    """The affine map `(vectors - mean) @ matrix.T`."""
 
     mean: Floats
     matrix: Floats
@@ -44,12 +44,12 @@ class VectorMap:
         return np.asarray((vectors.astype(np.float32) - self.mean) @ self.matrix.T)
 
     def after(self, head: GraphHead) -> GraphHead:
-        """Return the head whose answers are this map of the answers of `head`."""
+        """Return a head that applies this map to the outputs of `head`."""
         return GraphHead(self.matrix @ head.weight, self.matrix @ (head.bias - self.mean))
 
 
 def translations_together(rows: Sequence[TrainingRow], vectors: npt.NDArray[np.floating]) -> VectorMap:
-    """Fit the map of the teacher on the parallel sentences, centred on posts."""
+    """Fit the map of the teacher's vectors on parallel sentences, centred on posts."""
     sentences: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         if row.source == "sib200" and row.sentence is not None:
@@ -72,7 +72,7 @@ def unit(vectors: npt.NDArray[np.floating]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A made-up campaign topic: cosines of posts that were not among its examples, and which of them belong to it."""
+    """A simulated campaign topic: cosines of the posts that are not its examples, and whether each belongs to it."""
 
     cosines: Floats
     present: npt.NDArray[np.bool_]
@@ -84,7 +84,7 @@ class Trial:
 
 
 def trials(labels: Sequence[Iterable[str]], vectors: Floats, seed: int = 0) -> list[Trial]:
-    """Let each label with enough texts play a campaign topic: a few random texts make it, all others are scored."""
+    """Simulate a campaign topic from each label with enough texts: a few random texts define it, the others are scored."""
     rng = np.random.default_rng(seed)
     sets = [frozenset(each) for each in labels]
     found = []
@@ -101,10 +101,10 @@ def trials(labels: Sequence[Iterable[str]], vectors: Floats, seed: int = 0) -> l
 
 
 def calibrate(found: Sequence[Trial]) -> CampaignCalibration:
-    """Fit the curve from cosine to score: its steepness by logistic regression, its middle where F1 is best.
+    """Fit the curve from cosine to score: its slope by logistic regression, its midpoint where F1 is best.
 
-    A score of one half is then where giving the topic gains most, though fewer than half of the posts there belong to
-    it: most posts belong to no topic, and a curve that knew only that would hardly ever give one.
+    A score of one half is then the best threshold for assigning the topic, although fewer than half of the posts with
+    that score belong to it. As most posts belong to no topic, a purely probabilistic curve would hardly ever assign one.
     """
     cosines = np.concatenate([trial.cosines for trial in found])
     present = np.concatenate([trial.present for trial in found])

@@ -1,4 +1,4 @@
-"""Prune the vocabulary: most of the encoder's weights are embeddings of pieces that posts never use."""
+"""Prunes the vocabulary: most of the encoder's weights are embeddings of pieces that posts never use."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _BATCH = 4096
 
 
 def count_pieces(tokenizer: Path, texts: Iterable[tuple[str, str]]) -> dict[str, Counter[int]]:
-    """Count the pieces of (group, text) pairs, by group; a group is a language."""
+    """Return the counts of pieces in (group, text) pairs, by group; a group is a language."""
     processor = SentencePieceProcessor(model_file=str(tokenizer))
     counts: dict[str, Counter[int]] = defaultdict(Counter)
     pairs = list(texts)
@@ -25,10 +25,14 @@ def count_pieces(tokenizer: Path, texts: Iterable[tuple[str, str]]) -> dict[str,
 
 
 def choose(tokenizer: Path, counts: dict[str, Counter[int]], size: int) -> npt.NDArray[np.int64]:
-    """Return the ids to keep, ascending: special pieces, single characters, then the most frequent ones.
+    """Return the ids of the pieces to keep, in ascending order.
 
-    A piece's weight is the sum over groups of its count by the square root of the group's size, so that small languages
-    keep their words; pieces never seen fill what is left in the order of the tokenizer's own frequencies.
+    Special pieces and single characters are always kept, then those with the highest weight. The weight of a piece is the
+    sum over groups of its count divided by the square root of the group's size, so that small languages keep their
+    words. Pieces that do not occur fill the remaining places in the order of the tokenizer's own frequencies.
+
+    Raises:
+        ValueError: If `size` is too small for the special and single-character pieces.
     """
     pieces = _read(tokenizer).pieces
     weight = np.array([1e-9 * piece.score for piece in pieces])
@@ -40,12 +44,14 @@ def choose(tokenizer: Path, counts: dict[str, Counter[int]], size: int) -> npt.N
         if piece.type != piece.NORMAL or len(piece.piece.removeprefix("\u2581")) <= 1:
             weight[identifier] = np.inf
     if np.isinf(weight).sum() > size:
-        raise ValueError(f"{size} pieces cannot hold the {np.isinf(weight).sum()} special and single-character ones")
+        raise ValueError(
+            f"{size} pieces are too few: there are {np.isinf(weight).sum()} special and single-character pieces"
+        )
     return np.sort(np.argsort(-weight, kind="stable")[:size])
 
 
 def write_tokenizer(tokenizer: Path, keep: npt.NDArray[np.int64], out: Path) -> None:
-    """Write the tokenizer with only the pieces `keep`, renumbered in that order."""
+    """Write the tokenizer with only the pieces in `keep`, renumbered in that order."""
     model = _read(tokenizer)
     kept = [model.pieces[identifier] for identifier in keep.tolist()]
     del model.pieces[:]

@@ -17,7 +17,7 @@ def enricher() -> Enricher:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The labelled posts beside the project. Skips where there are none."""
+    """The folder of labelled posts next to the project; skips the test if it is missing."""
     if not SHARED_DATA.is_dir():
         pytest.skip("no ../shared/data: labelled posts are not part of the project")
     return SHARED_DATA

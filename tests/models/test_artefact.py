@@ -22,7 +22,7 @@ from models.training.data import NOISY
 
 MOST_BYTES = 64_000_000
 UMSAB_POSTS = 324
-"""Of each language in the validation part."""
+"""Number of posts per language in the validation split."""
 
 
 def test_the_shipped_files_match_their_checksums() -> None:
@@ -59,7 +59,7 @@ def test_the_shipped_rates_are_of_the_shipped_model() -> None:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """A folder like the shipped one, with a model that is small and not one."""
+    """A copy of the shipped folder in which the model file is a short dummy."""
     for name in (LABELS_FILE, TOKENIZER_FILE):
         shutil.copyfile(WEIGHTS / name, tmp_path / name)
     (tmp_path / MODEL_FILE).write_bytes(b"weights")

@@ -52,7 +52,7 @@ def test_enrich_on_the_wanted_back_end() -> None:
     assert (answer["model"]["runtime"], answer["model"]["precision"]) == ("openvino", "f32")
 
 
-def test_a_precision_that_the_back_end_has_not_exits_with_2() -> None:
+def test_a_precision_that_the_back_end_does_not_support_exits_with_2() -> None:
     result = run("enrich", "--backend", "openvino", "--precision", "f16", stdin=b"hello\n")
     assert result.returncode == 2
     assert b"f16 needs torch" in result.stderr

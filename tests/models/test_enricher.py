@@ -29,7 +29,7 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=200)
 
 
 def check(answer: Enrichment, enricher: Enricher) -> None:
-    """Whatever the text, an answer is well formed."""
+    """Check that an answer is well-formed."""
     mood = answer.sentiment
     probabilities = {"negative": mood.negative, "neutral": mood.neutral, "positive": mood.positive}
     assert sum(probabilities.values()) == pytest.approx(1, abs=2e-4)
@@ -43,7 +43,7 @@ def check(answer: Enrichment, enricher: Enricher) -> None:
 
 
 def assert_same(one: Enrichment, other: Enrichment) -> None:
-    """Labels are equal and probabilities within a thousandth."""
+    """Check that the labels are equal and the probabilities agree within a thousandth."""
     assert one.language.code == other.language.code
     assert one.sentiment.label == other.sentiment.label
     assert [topic.name for topic in one.topics] == [topic.name for topic in other.topics]
@@ -116,8 +116,8 @@ def test_without_words_there_is_no_language(enricher: Enricher, text: str) -> No
 
 
 def test_below_the_threshold_there_is_no_language(enricher: Enricher, tmp_path: Path) -> None:
-    told = [answer.language for answer in enricher.enrich(POSTS) if answer.language.code != "und"]
-    threshold = sorted(language.score for language in told)[len(told) // 2]
+    detected = [answer.language for answer in enricher.enrich(POSTS) if answer.language.code != "und"]
+    threshold = sorted(language.score for language in detected)[len(detected) // 2]
     for name in (MODEL_FILE, TOKENIZER_FILE):
         (tmp_path / name).symlink_to(WEIGHTS / name)
     labels = replace(open_artefact().labels, language_threshold=threshold - 1e-4)
@@ -125,8 +125,8 @@ def test_below_the_threshold_there_is_no_language(enricher: Enricher, tmp_path: 
     write_checksums(tmp_path)
     strict = Enricher.load(tmp_path, threads=1, cache_size=0).enrich(POSTS)
     for before, after in zip(enricher.enrich(POSTS), strict, strict=True):
-        is_told = before.language.code != "und" and before.language.score >= threshold
-        assert after.language.code == (before.language.code if is_told else "und")
+        is_confident = before.language.code != "und" and before.language.score >= threshold
+        assert after.language.code == (before.language.code if is_confident else "und")
         assert after.language.score == before.language.score
     assert {"und"} < {answer.language.code for answer in strict}
 

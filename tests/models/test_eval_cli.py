@@ -29,7 +29,7 @@ def folder(path: Path, texts: tuple[str, ...], labels: list[str]) -> Path:
 
 @pytest.fixture(scope="module")
 def moods() -> list[str]:
-    """The labels that the model gives to the texts."""
+    """The labels that the model assigns to the texts."""
     enriched = answers(run("enrich", stdin="\n".join(TEXTS).encode()))
     return [MOODS[answer["sentiment"]["label"]] for answer in enriched]
 
@@ -133,7 +133,7 @@ def test_unreadable_data_exits_with_65(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"text": "x", "chess": 1}', "utf-8")
     result = run("eval", "topic", "--data", str(tmp_path))
     assert result.returncode == 65
-    assert b"x.jsonl:1: the model knows no topic 'chess'" in result.stderr
+    assert b"x.jsonl:1: the model does not have the topic 'chess'" in result.stderr
     for task in ("sentiment", "language", "topic"):
         assert run("eval", task, "--data", str(tmp_path / "none")).returncode == 65
 

@@ -1,4 +1,4 @@
-"""Models by others: their labels read as ours, the same answer whatever the neighbours, and faults named."""
+"""Third-party models: labels are mapped to ours, answers do not depend on the batch, and errors are reported."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -77,7 +77,7 @@ def save_tokenizer(folder: Path) -> None:
 
 @pytest.fixture
 def make_model(tmp_path: Path) -> MakeModel:
-    """Saves a tiny classifier with random weights: `make_model("moods", ["NEG", "POS"])`."""
+    """Save a tiny classifier with random weights: `make_model("moods", ["NEG", "POS"])`."""
 
     def make(name: str, labels: Sequence[str], **config: Any) -> Path:
         folder = tmp_path / name
@@ -156,10 +156,10 @@ def test_what_has_no_model_says_nothing(make_model: MakeModel) -> None:
     assert (answer.language.code, answer.language.score) == ("und", 0.0)
     mood = answer.sentiment
     assert (mood.label, mood.negative, mood.neutral, mood.positive) == ("neutral", 0, 1, 0)
-    assert len(answer.topics) == 1  # a model of one topic a post always names one
-    (untold,) = HubEnricher.load(sentiment=str(make_model("moods", ["NEG", "POS"])), threads=1).enrich(["a dog"])
-    assert untold.topics == ()
-    assert untold.sentiment.neutral == 0
+    assert len(answer.topics) == 1  # a single-label topic model always assigns one topic
+    (other,) = HubEnricher.load(sentiment=str(make_model("moods", ["NEG", "POS"])), threads=1).enrich(["a dog"])
+    assert other.topics == ()
+    assert other.sentiment.neutral == 0
 
 
 def test_identical_texts_are_computed_once(make_model: MakeModel) -> None:
@@ -182,7 +182,7 @@ def fails(task: str, folder: Path | str, match: str) -> None:
 
 
 def test_labels_that_mean_nothing_to_us_are_named(make_model: MakeModel) -> None:
-    fails("sentiment", make_model("a", ["joy", "anger"]), "joy, anger: name one with negative")
+    fails("sentiment", make_model("a", ["joy", "anger"]), "joy, anger: choose one with negative")
     fails("language", make_model("b", ["en", "LABEL_1"]), "LABEL_1")
 
 
@@ -207,7 +207,7 @@ def test_code_that_comes_with_a_model_is_not_run(make_model: MakeModel, tmp_path
 def test_a_model_without_a_trained_head_is_refused(make_model: MakeModel) -> None:
     folder = make_model("moods", ["NEG", "POS"])
     transformers.AutoModel.from_pretrained(folder).save_pretrained(folder)
-    fails("sentiment", folder, "no trained classifier.*classifier")
+    fails("sentiment", folder, "not a trained classifier.*classifier")
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ def test_the_commands_say_what_it_needs(make_model: MakeModel, tmp_path: Path) -
     (tmp_path / "dogs.toml").write_text('[[topics]]\nname = "dogs"\n', "utf-8")
     topics = ("--topics", str(tmp_path / "dogs.toml"))
     for options, reason in [
-        (("--hub-sentiment", moods), "--backend is not hub"),
-        (("--backend", "hub"), "hub needs a model"),
+        (("--hub-sentiment", moods), "require --backend hub"),
+        (("--backend", "hub"), "hub back end needs a model"),
         (("--backend", "hub", "--hub-topic", str(tmp_path / "none")), "cannot be loaded"),
         (("--backend", "hub", "--hub-sentiment", moods, *topics), "campaign topics"),
     ]:

@@ -1,4 +1,4 @@
-"""What the labels of models by others mean."""
+"""The mapping of third-party labels to ours."""
 
 import pytest
 
@@ -28,5 +28,5 @@ def test_moods(labels: tuple[str, ...], moods: tuple[int, ...] | None) -> None:
     assert moods_of(labels) == moods
 
 
-def test_languages_and_those_that_are_none() -> None:
+def test_languages_and_unknown_labels() -> None:
     assert languages_of(["en", "German", "LABEL_7"]) == (("en", "de", ""), ("LABEL_7",))

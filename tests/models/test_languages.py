@@ -1,4 +1,4 @@
-"""Names of languages, as models write them, and their BCP-47 codes."""
+"""Language names as models write them, and their BCP-47 codes."""
 
 import pytest
 

@@ -23,7 +23,7 @@ shares = (
 )
 matrices = st.lists(shares, min_size=3, max_size=3).map(np.array)
 sound = shares.map(lambda row: 0.7 * np.eye(3) + 0.3 * row)
-"""Rates that tell the labels apart."""
+"""Rates that distinguish the labels well."""
 
 
 def test_a_known_mixture_is_taken_apart() -> None:
@@ -59,14 +59,12 @@ def test_a_perfect_model_is_not_corrected(observed: npt.NDArray[np.float64]) -> 
 
 
 @given(shares, shares)
-def test_a_model_that_tells_nothing_changes_little(
-    observed: npt.NDArray[np.float64], row: npt.NDArray[np.float64]
-) -> None:
+def test_an_uninformative_model_changes_little(observed: npt.NDArray[np.float64], row: npt.NDArray[np.float64]) -> None:
     rates = 0.98 * np.full((3, 3), 1 / 3) + 0.02 * np.array([row] * 3)
     assert corrected_shares(observed, rates) == pytest.approx(observed, abs=0.02)
 
 
-def test_the_nearest_shares_where_none_would_give_what_was_observed() -> None:
+def test_the_nearest_shares_if_none_explain_what_was_observed() -> None:
     assert corrected_shares([0.02, 0.18, 0.8], RATES) == pytest.approx([0, 0.05, 0.95], abs=0.05)
     assert corrected_shares([0, 0, 1], RATES) == pytest.approx([0, 0, 1], abs=1e-3)
 
@@ -83,7 +81,7 @@ def test_the_nearest_shares_where_none_would_give_what_was_observed() -> None:
         (1.0, RATES),
     ],
 )
-def test_what_is_no_share_is_refused(observed: npt.ArrayLike, rates: npt.ArrayLike) -> None:
+def test_invalid_shares_are_refused(observed: npt.ArrayLike, rates: npt.ArrayLike) -> None:
     with pytest.raises(ValueError, match=r"fit|finite"):
         corrected_shares(observed, rates)
 

@@ -5,7 +5,7 @@ from models.tokenizer import Tokenizer
 FIRST, LAST, UNKNOWN = 0, 2, 3
 
 
-def test_a_text_stands_between_its_marks_and_long_ones_are_cut() -> None:
+def test_a_text_is_enclosed_in_special_tokens_and_long_texts_are_truncated() -> None:
     tokenizer = Tokenizer(open_artefact().tokenizer)
     short, empty, long = tokenizer.encode(["What a lovely day!", "", "dog " * 500])
     assert (short[0], short[-1]) == (FIRST, LAST)

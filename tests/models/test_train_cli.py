@@ -1,4 +1,4 @@
-"""`python -m models train` before any step is loaded."""
+"""The command `python -m models train` before any step is imported."""
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +13,7 @@ def _without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_without_torch")
-def test_a_missing_extra_is_named_with_its_line_for_pip() -> None:
+def test_a_missing_extra_is_named_with_its_pip_command() -> None:
     result = CliRunner().invoke(train, ["fit"])
     assert result.exit_code == 2
     assert "pip install 'tagpulse[train]'" in result.stderr

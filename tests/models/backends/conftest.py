@@ -1,4 +1,4 @@
-"""Each back end in each precision, loaded once, and texts to compare them on."""
+"""Every back end in every precision, loaded once, and texts to compare them on."""
 
 import importlib.util
 import random
@@ -17,7 +17,7 @@ Opened = Callable[[str, str], Enricher]
 
 @pytest.fixture(scope="session")
 def opened() -> Opened:
-    """Loads a back end without a cache. Skips where its packages, or the GPU, are not there."""
+    """Load a back end without a cache; skip the test if its packages or a GPU are missing."""
 
     @cache
     def load(backend: str, precision: str) -> Enricher:
@@ -25,7 +25,7 @@ def opened() -> Opened:
             if importlib.util.find_spec(package) is None:
                 pytest.skip(f"{package} is not installed: pip install 'tagpulse[{backend}]'")
         if precision == "f16" and not has_cuda():
-            pytest.skip("f16 needs a CUDA device, and there is none")
+            pytest.skip("f16 needs a CUDA device, and none is available")
         return Enricher.load(backend=backend, precision=precision, threads=2, cache_size=0)  # type: ignore[arg-type]
 
     return load
@@ -33,6 +33,6 @@ def opened() -> Opened:
 
 @pytest.fixture(scope="session")
 def invented() -> list[str]:
-    """200 texts of the sample day, in all its languages."""
+    """200 texts from the sample day, in all its languages."""
     texts = sorted({message.text for message in sample_day() if isinstance(message, Post)})
     return random.Random(0).sample(texts, 200)

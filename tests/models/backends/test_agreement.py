@@ -1,4 +1,4 @@
-"""The back ends say the same: to the fourth decimal in full precision, nearly always in int8."""
+"""The back ends agree: to the fourth decimal in full precision, and nearly always in int8."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_int8_rounds_a_little(opened: Opened, invented: list[str], backend: str,
 
 @pytest.fixture(scope="module")
 def real(opened: Opened, shared_data: Path) -> tuple[list[str], list[Enrichment]]:
-    """UMSAB's validation posts, and what full precision says of them."""
+    """UMSAB's validation posts, and their answers in full precision."""
     folders = read_sentiment(shared_data / "umsab", "val").values()
     texts = [text for posts in folders for text in posts.texts]
     return texts, opened("openvino", "f32").enrich(texts)
@@ -60,7 +60,7 @@ def test_int8_keeps_the_moods_of_real_posts(
     opened: Opened, real: tuple[list[str], list[Enrichment]], backend: str, precision: str
 ) -> None:
     if choice.int8_instructions() is None:
-        pytest.skip("without VNNI full precision is chosen")
+        pytest.skip("without VNNI, full precision is chosen")
     texts, full = real
     small = opened(backend, precision).enrich(texts)
     assert share_equal(small, full) >= LEAST_AGREEMENT
@@ -95,7 +95,7 @@ def test_int8_is_safe_without_vnni(opened: Opened, invented: list[str]) -> None:
 
 def test_both_runtimes_of_the_int8_file_agree(opened: Opened, invented: list[str]) -> None:
     if choice.int8_instructions() is None:
-        pytest.skip("without VNNI int8 sums may saturate, differently in each runtime")
+        pytest.skip("without VNNI, int8 sums may saturate, differently in each runtime")
     one, other = opened("openvino", "int8").enrich(invented), opened("onnx", "int8").enrich(invented)
     assert share_equal(one, other) >= 0.97
     assert np.mean([a.language.code == b.language.code for a, b in zip(one, other, strict=True)]) >= 0.97
@@ -109,7 +109,7 @@ def test_int8_with_and_without_tiles_of_bf16(
     one, several = (Enricher.load(backend="openvino", precision="int8", threads=threads) for threads in (1, 3))
     alone = one.vectors(invented)
     for _ in range(3):
-        assert np.abs(several.vectors(invented) - alone).max() < 1e-5, "threads do not disturb each other"
+        assert np.abs(several.vectors(invented) - alone).max() < 1e-5, "threads disturb each other"
     full = opened("openvino", "f32")
     assert np.abs(alone - full.vectors(invented)).max() < 0.1
     assert share_equal(one.enrich(invented), full.enrich(invented)) >= 0.97
@@ -118,7 +118,7 @@ def test_int8_with_and_without_tiles_of_bf16(
 @pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32"), ("torch", "f16")])
 def test_neighbours_do_not_matter(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
     if precision == "int8" and choice.int8_instructions() is None:
-        pytest.skip("without VNNI int8 sums may saturate, differently for a text alone")
+        pytest.skip("without VNNI, int8 sums may saturate, differently for a text alone")
     enricher = opened(backend, precision)
     texts = invented[:40]
     together = enricher.vectors(texts)

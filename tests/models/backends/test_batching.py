@@ -1,4 +1,4 @@
-"""Micro-batches: every text once, padded as it would be alone, and never too much at a time."""
+"""Micro-batches contain every text once, padded as if it were alone, and are never too large."""
 
 import numpy as np
 from hypothesis import given

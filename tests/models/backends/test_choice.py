@@ -1,4 +1,4 @@
-"""Which back end is taken: every combination of what is asked for, what is installed and what the processor has."""
+"""The choice of the back end, by request, installed packages and processor features."""
 
 import sys
 from importlib.util import find_spec as real_find_spec
@@ -15,7 +15,7 @@ VNNI, NOTHING = "VNNI", None
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets what is installed, what the processor has and whether there is a GPU."""
+    """Set which packages are installed, which instructions the processor has and whether there is a GPU."""
 
     def make(installed: str, instructions: str | None = VNNI, *, cuda: bool = False) -> None:
         packages = {package for name in installed.split() for package in PACKAGES[name]}
@@ -64,31 +64,31 @@ def test_what_is_taken(
         (True, ("auto", "f16"), "f16 needs torch"),
     ],
 )
-def test_what_cannot_be_had(world: Any, cuda: bool, asked: Any, reason: str) -> None:
+def test_unsupported_precisions_are_refused(world: Any, cuda: bool, asked: Any, reason: str) -> None:
     world("openvino onnx torch", cuda=cuda)
     with pytest.raises(BackendError, match=reason):
         choose(*asked)
 
 
-def test_the_reason_is_told(world: Any) -> None:
+def test_the_reason_is_reported(world: Any) -> None:
     world("openvino", VNNI)
     assert str(choose()) == "openvino int8 (the processor has VNNI)"
-    assert str(choose(precision="f32")) == "openvino f32 (as asked for)"
+    assert str(choose(precision="f32")) == "openvino f32 (as requested)"
     world("openvino", NOTHING)
     assert "no VNNI" in choose().why
 
 
 @pytest.mark.parametrize("backend", ["onnx", "torch"])
-def test_a_missing_extra_is_named_with_its_line_for_pip(world: Any, backend: Any) -> None:
+def test_a_missing_extra_is_named_with_its_pip_command(world: Any, backend: Any) -> None:
     world("openvino")
     with pytest.raises(MissingBackendExtra, match=rf"pip install 'tagpulse\[{backend}\]'"):
         choose(backend)
 
 
-def test_nothing_installed_is_said(world: Any) -> None:
+def test_nothing_installed_is_reported(world: Any) -> None:
     world("")
     for backend in ("auto", "openvino"):
-        with pytest.raises(BackendError, match="install tagpulse again"):
+        with pytest.raises(BackendError, match="reinstall tagpulse"):
             choose(backend)  # type: ignore[arg-type]
 
 
@@ -100,6 +100,6 @@ def test_a_missing_package_is_found_without_importing_it(monkeypatch: pytest.Mon
 
 def test_an_enricher_says_what_computes_it() -> None:
     enricher = Enricher.load(threads=1, backend="openvino", precision="f32")
-    assert enricher.runtime == Runtime("openvino", "f32", "as asked for")
+    assert enricher.runtime == Runtime("openvino", "f32", "as requested")
     model = enricher.enrich(["hello"])[0].model
     assert (model.runtime, model.precision) == ("openvino", "f32")

@@ -1,4 +1,4 @@
-"""A file that is no model is refused in the same words by every back end."""
+"""Every back end rejects a file that is not a model, with the same message."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from models.backends.choice import PACKAGES, open_backend
 
 
 @pytest.mark.parametrize("name", list(PACKAGES))
-def test_a_file_that_is_no_model_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused(name: str, tmp_path: Path) -> None:
     for package in PACKAGES[name]:
         pytest.importorskip(package)
     model = tmp_path / "model.onnx"

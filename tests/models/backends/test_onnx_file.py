@@ -1,4 +1,4 @@
-"""The quantisers of an ONNX file: which there are, and what is left without them."""
+"""Removing the quantisers of activations from an ONNX file."""
 
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from models.backends.onnx_file import read_onnx, take_quantisers_out  # noqa: E4
 
 
 def quantised() -> object:
-    """y = dequantise(quantise(x)) @ dequantise(int8 weights); `rounded` is the first factor, an output as well."""
+    """Return a model of y = dequantise(quantise(x)) @ dequantise(int8 weights) + bias.
+
+    `rounded`, the first factor, is an output as well.
+    """
     constants = {
         "scale": np.float32(0.5),
         "zero": np.int8(3),
@@ -63,7 +66,7 @@ def test_the_shipped_file_has_no_quantised_activation_left() -> None:
     assert "QuantizeLinear" not in {node.op_type for node in model.graph.node}
 
 
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"\xff" * 100)
     with pytest.raises(ArtefactError, match="not an ONNX file"):
         read_onnx(tmp_path / "model.onnx")

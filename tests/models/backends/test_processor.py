@@ -1,4 +1,4 @@
-"""What a processor says of itself."""
+"""Detection of processor instructions."""
 
 import subprocess
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_flags_of_linux(text: str, found: str | None) -> None:
         ("DEFAULT", "VNNI", True),
     ],
 )
-def test_openvino_may_be_held_back(
+def test_the_instructions_of_openvino_can_be_limited(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str, found: str | None, tiles: bool
 ) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")

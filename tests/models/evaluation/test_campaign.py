@@ -68,12 +68,12 @@ def test_reads_tables(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"text,kind\nx,y\n", "csv:1: no column 'label'; there are 'text', 'kind'"),
-        (b"", "csv:1: no column 'text' nor 'label'"),
+        (b"text,kind\nx,y\n", "csv:1: no column 'label'; the columns are 'text', 'kind'"),
+        (b"", "csv:1: no column 'text' or 'label'"),
         (b"text,label\n", "no row"),
-        (b"text,label\n\nx,y\nx\n", "csv:4: 1 cells, where the header has 2"),
+        (b"text,label\n\nx,y\nx\n", "csv:4: 1 cells, but the header has 2"),
         (b'text,label\nx,y\n"x,y\n', "csv:3"),
-        (b"text,label\nx,\xff\n", "csv:2.*utf-8"),
+        (b"text,label\nx,\xff\n", "csv:2.*UTF-8"),
     ],
 )
 def test_faulty_tables_are_named_with_their_fault(tmp_path: Path, content: bytes, message: str) -> None:

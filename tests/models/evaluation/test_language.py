@@ -44,8 +44,8 @@ def test_only_the_commonest_mistakes_are_listed() -> None:
     [
         ("notes.txt", b"x", "named after a language"),
         ("en.md", b"x", r"no \*\.txt"),
-        ("en.txt", b"\n \n", "en.txt holds no text"),
-        ("en.txt", b"fine\nb\xffd", r"en\.txt:2: not utf-8"),
+        ("en.txt", b"\n \n", "en.txt has no texts"),
+        ("en.txt", b"fine\nb\xffd", r"en\.txt:2: not UTF-8"),
     ],
 )
 def test_faulty_folders_are_named_with_their_fault(tmp_path: Path, name: str, content: bytes, message: str) -> None:

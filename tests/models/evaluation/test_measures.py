@@ -53,7 +53,7 @@ def test_agrees_with_scikit_learn(rows: tuple[Labels, Labels]) -> None:
     assert measures.accuracy(counts) == pytest.approx(peer.accuracy_score(*rows))
     assert measures.macro_f1(counts) == pytest.approx(peer.f1_score(*rows, average="macro"))
     assert measures.weighted_f1(counts) == pytest.approx(peer.f1_score(*rows, average="weighted"))
-    with warnings.catch_warnings(action="ignore"):  # it warns of labels that are predicted and never true
+    with warnings.catch_warnings(action="ignore"):  # it warns about labels that are predicted but never true
         assert measures.macro_recall(counts) == pytest.approx(peer.balanced_accuracy_score(*rows))
 
 

@@ -30,7 +30,7 @@ def test_the_title_says_what_computed() -> None:
     assert plots._named(computed) == "ours 2 openvino int8"
 
 
-def test_missing_matplotlib_is_answered_with_the_line_that_installs_it(
+def test_missing_matplotlib_is_reported_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -10,7 +10,7 @@ from models.evaluation.error_rates import error_rates
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer
 
 LEAST_MACRO_F1 = 69
-"""Mean over the seven languages of UMSAB whose validation labels are sound; its Hindi ones are close to noise."""
+"""Minimum mean over the seven languages of UMSAB with reliable validation labels; those of Hindi are close to noise."""
 
 MODEL_SAYS = ScriptedEnricher(
     {
@@ -60,7 +60,10 @@ def test_error_rates_are_named_by_language(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("folders", "message"),
-    [({"english": "110"}, "english holds no positive post"), ({"de": "012", "german": "012"}, "two folders are de")],
+    [
+        ({"english": "110"}, "english has no positive posts"),
+        ({"de": "012", "german": "012"}, "two folders have the language de"),
+    ],
 )
 def test_error_rates_need_every_sentiment_of_each_language_once(
     tmp_path: Path, folders: dict[str, str], message: str
@@ -72,7 +75,7 @@ def test_error_rates_need_every_sentiment_of_each_language_once(
         error_rates(judged, MODEL)
 
 
-def test_a_long_evaluation_gives_signs_of_life() -> None:
+def test_a_long_evaluation_reports_its_progress() -> None:
     model, done = ScriptedEnricher({}), list[int]()
     assert len(ask(model, ["x"] * (CHUNK + 3), done.append)) == CHUNK + 3
     assert done == model.batches == [CHUNK, 3]
@@ -89,10 +92,10 @@ def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("texts", "labels", "message"),
     [
-        (b"a\nb", b"1", "2 lines.*1"),
+        (b"a\nb", b"1", "2 lines, .* has 1"),
         (b"a", b"3", "val_labels.txt:1"),
         (b"", b"", "empty"),
-        (b"a\n\xff", b"1", "val_text.txt:2: not utf-8"),
+        (b"a\n\xff", b"1", "val_text.txt:2: not UTF-8"),
     ],
 )
 def test_faulty_folders_are_named_with_their_fault(tmp_path: Path, texts: bytes, labels: bytes, message: str) -> None:

@@ -46,7 +46,7 @@ def test_agrees_with_scikit_learn(rows: list[tuple[frozenset[str], frozenset[str
     if not occurring:
         assert (report.micro_f1, report.macro_f1, report.topics) == (0, 0, {})
         return
-    if len(occurring) == 1:  # scikit-learn takes one column for the two classes of a single label
+    if len(occurring) == 1:  # scikit-learn treats a single column as one binary label with two classes
         return
     table = [[[name in topics for name in occurring] for topics in side] for side in (truth, given_topics)]
     for average, ours in (("micro", report.micro_f1), ("macro", report.macro_f1)):
@@ -56,7 +56,7 @@ def test_agrees_with_scikit_learn(rows: list[tuple[frozenset[str], frozenset[str
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"text": "x", "chess": 1}', "en.jsonl:2: the model knows no topic 'chess'"),
+        ('{"text": "x", "chess": 1}', "en.jsonl:2: the model does not have the topic 'chess'"),
         ('{"text": "x", "music": 2}', "en.jsonl:2: music must be 0 or 1, not 2"),
         ('{"text": "x", "music": "1"}', "en.jsonl:2: music must be 0 or 1"),
         ('{"text": "x", "music": NaN}', "en.jsonl:2"),
@@ -72,7 +72,7 @@ def test_faulty_lines_are_named_with_their_fault(tmp_path: Path, line: str, mess
 
 
 def test_an_empty_file_and_an_empty_folder_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationDataError, match=r"holds no \*\.jsonl"):
+    with pytest.raises(EvaluationDataError, match=r"has no \*\.jsonl"):
         read_topic_posts(tmp_path, KNOWN)
     (tmp_path / "en.jsonl").write_text("\n", "utf-8")
     with pytest.raises(EvaluationDataError, match="is empty"):

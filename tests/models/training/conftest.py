@@ -31,7 +31,7 @@ CONFIG = EncoderConfig(64, max(LANGUAGE_LAYERS), 2, 96, 200, 130, 2, 1e-12, 1)
 
 @pytest.fixture
 def network() -> Network:
-    """A random network of two exits, whose word embeddings are already of the 4-bit form."""
+    """A random network with two exits, whose word embeddings are exactly representable in 4 bits."""
     torch.manual_seed(0)
     network = Network(CONFIG, Sizes(languages=5, topics=3, vector=64, exits=(4, 6)), dropout=0.1)
     with torch.no_grad():
@@ -47,7 +47,7 @@ def network() -> Network:
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every set that training reads, with a few invented rows."""
+    """A folder with every data set that training reads, each with a few invented rows."""
     root = tmp_path_factory.mktemp("data")
     for language in UMSAB_LANGUAGES:
         write_umsab(root / "umsab" / language, language)
@@ -107,7 +107,7 @@ def shipped_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def text(number: int, *marks: str) -> str:
-    """An invented post whose mood is that of its number modulo 3, and which no other post repeats."""
+    """Return a unique invented post; its sentiment is `number` modulo 3."""
     words = WORDS[number % 3]
     return f"{words[number % 4]} {words[(number // 3) % 4]} {' '.join(marks)} w{number}"
 

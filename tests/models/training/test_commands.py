@@ -1,4 +1,4 @@
-"""The whole way from an encoder and data folders to an artefact that serves, on a tiny network and invented posts."""
+"""The full training, from an encoder and data folders to a working artefact, on a tiny network and invented posts."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def work(tmp_path: Path, shipped_tokenizer: Path) -> Path:
-    """A work folder with a tiny random encoder in the place of the downloaded one."""
+    """A work folder with a tiny random encoder in place of the downloaded one."""
     folder = tmp_path / "encoder"
     folder.mkdir()
     shutil.copyfile(shipped_tokenizer, folder / TOKENIZER_FILE)
@@ -44,7 +44,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "SEMEVAL_HELD_OUT", 8)
     monkeypatch.setattr(corpus, "HINGLISH_HELD_OUT", 6)
     monkeypatch.setattr(corpus, "LINGUA_HELD_OUT", 48)
-    monkeypatch.setattr("models.training.data._HINDI_HOLDS_FROM", {0: 0, 2: 0})
+    monkeypatch.setattr("models.training.data._HINDI_RELIABLE_FROM", {0: 0, 2: 0})
     monkeypatch.setattr(vectors, "_FEWEST_POSTS", 20)
     monkeypatch.setattr(recipe, "EXITS", (4, 6))
     monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
@@ -73,9 +73,9 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
     step("teacher")
     step("moods")
     out = work / "artefact"
-    said = step("all", "--out", str(out))
-    assert [name for name in ("encoder", "vocabulary", "teacher", "moods") if f"{name} is done" not in said] == []
-    assert "language lingua-held" in said
+    output = step("all", "--out", str(out))
+    assert [name for name in ("encoder", "vocabulary", "teacher", "moods") if f"{name} is done" not in output] == []
+    assert "language lingua-held" in output
     assert read_rates(out / commands.RATES_FILE).model.version == recipe.VERSION
     assert {"calibration.png", "confusion.png"} <= {path.name for path in out.iterdir()}
     scores = json.loads((out / export.SCORES_FILE).read_text("utf-8"))

@@ -8,14 +8,14 @@ from models.training import corpus, data
 from models.training.data import TrainingRow
 
 
-def test_no_text_stands_on_both_sides(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_text_is_in_both_parts(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "SEMEVAL_HELD_OUT", 10)
     monkeypatch.setattr(corpus, "HINGLISH_HELD_OUT", 6)
     path = tiny_data / "umsab" / "english"
-    stolen = (path / "val_text.txt").read_text("utf-8").splitlines()[0]
+    copied = (path / "val_text.txt").read_text("utf-8").splitlines()[0]
     before = (path / "train_text.txt").read_text("utf-8")
     (path / "train_text.txt").write_text(
-        before.replace(before.splitlines()[0], f"@someone {stolen.upper()}!!"), "utf-8"
+        before.replace(before.splitlines()[0], f"@someone {copied.upper()}!!"), "utf-8"
     )
     try:
         rows = corpus.build(tiny_data)
@@ -33,7 +33,7 @@ def test_no_text_stands_on_both_sides(tiny_data: Path, monkeypatch: pytest.Monke
     assert counts["sib200-held"] == 200
 
 
-def test_the_first_set_keeps_a_text_that_another_has_too() -> None:
+def test_a_text_in_two_sets_is_kept_in_the_first() -> None:
     rows = [
         TrainingRow("umsab-train", "Great day", "en", 2),
         TrainingRow("semeval", "@user great DAY!", "en", 1),
@@ -65,8 +65,8 @@ def test_the_real_sets_share_no_text(shared_data: Path) -> None:
     assert (counts["umsab-val"], counts["x_topic"]) == (2_592, 4_000)
 
 
-def test_of_hindi_only_the_labels_that_hold_are_learnt(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_HINDI_HOLDS_FROM", {0: 9, 2: 20})
+def test_only_the_reliable_labels_of_hindi_are_used(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "_HINDI_RELIABLE_FROM", {0: 9, 2: 20})
     posts = list(data.umsab(tiny_data, "train"))
     hindi = [row.sentiment for row in posts if row.language == data.NOISY]
     assert {line: label for line, label in enumerate(hindi) if label is not None} == (
@@ -77,7 +77,7 @@ def test_of_hindi_only_the_labels_that_hold_are_learnt(tiny_data: Path, monkeypa
 
 
 @pytest.mark.slow
-def test_hindi_labels_are_those_of_the_same_tweets_in_semeval_only_where_they_hold(shared_data: Path) -> None:
+def test_hindi_labels_agree_with_the_same_tweets_in_semeval_only_where_they_are_reliable(shared_data: Path) -> None:
     known = {corpus.fingerprint(row.text): row.sentiment for row in data.semeval(shared_data)}
     lines = (shared_data / "umsab" / "hindi" / "train_labels.txt").read_text("utf-8").split()
     posts = [row for row in data.umsab(shared_data, "train") if row.language == data.NOISY]

@@ -51,7 +51,7 @@ def tokenizer_json() -> str:
     return json.dumps(document)
 
 
-def test_the_sentencepiece_model_splits_as_the_tokenizer_that_it_is_made_from(tmp_path: Path) -> None:
+def test_the_sentencepiece_model_splits_like_the_tokenizer_it_is_made_from(tmp_path: Path) -> None:
     document = tokenizer_json()
     path = tmp_path / "tokenizer.model"
     path.write_bytes(as_sentencepiece(document.encode()))

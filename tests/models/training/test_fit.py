@@ -30,7 +30,7 @@ ROWS = [
         for n in range(24)
     ),
 ]
-# The third token tells the mood, the fourth the language.
+# The second token determines the sentiment, the third the language.
 TOKENS = [
     np.array([0, 20 + (row.sentiment or 0), 30 + (row.language == "de"), 40 + n % 7, 2], np.int32)
     for n, row in enumerate(ROWS)
@@ -64,7 +64,7 @@ def test_training_learns_and_keeps_a_log(tmp_path: Path) -> None:
     assert log[-1]["language lingua-held"] == 100
 
 
-def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = trainer(tmp_path / "whole", dropout=0.1)
     whole.run(4 * BATCH)
     steps = 0
@@ -92,7 +92,7 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypa
     assert log == [4 * BATCH, 8 * BATCH, 12 * BATCH, 16 * BATCH]
 
 
-def test_the_average_that_was_kept_is_what_training_ends_with(tmp_path: Path) -> None:
+def test_training_ends_with_the_average_that_was_saved(tmp_path: Path) -> None:
     learner = trainer(tmp_path)
     learner.run(4 * BATCH)
     again = fresh()
@@ -102,7 +102,7 @@ def test_the_average_that_was_kept_is_what_training_ends_with(tmp_path: Path) ->
     assert torch.equal(found.exits[6].sentiment, expected.exits[6].sentiment)
 
 
-def test_of_several_trainings_the_mean_is_loaded(tmp_path: Path) -> None:
+def test_several_trainings_are_averaged_when_loaded(tmp_path: Path) -> None:
     paths = []
     for number, name in enumerate(("one", "two")):
         network = fresh()
@@ -116,14 +116,14 @@ def test_of_several_trainings_the_mean_is_loaded(tmp_path: Path) -> None:
     assert torch.allclose(both.layers[0].query.weight, fresh().layers[0].query.weight)
 
 
-def test_dropout_loses_its_share_and_keeps_the_mean() -> None:
+def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
     dropout = Dropout(0.1)
     values = torch.ones(1000, 300)
-    lost = dropout(values)
-    assert abs((lost == 0).float().mean() - 0.1) < 0.005
-    assert abs(lost.mean() - 1) < 0.005
-    assert abs((lost == 0).float().mean(1) - 0.1).max() < 0.15, "elements are lost one by one, not by rows"
+    dropped = dropout(values)
+    assert abs((dropped == 0).float().mean() - 0.1) < 0.005
+    assert abs(dropped.mean() - 1) < 0.005
+    assert abs((dropped == 0).float().mean(1) - 0.1).max() < 0.15, "whole rows are dropped instead of single elements"
     assert dropout.eval()(values) is values
 
 

@@ -13,7 +13,7 @@ def test_every_row_of_the_set_has_one_fold() -> None:
     assert np.bincount(fold).tolist() == [10] * FOLDS
 
 
-def test_scores_know_good_answers_from_guesses() -> None:
+def test_scores_distinguish_good_answers_from_guesses() -> None:
     present = RNG.random((500, 4)) < 0.3
     noise = RNG.normal(size=present.shape).astype(np.float32)
     good, guess = score(4 * present + noise, present), score(noise, present)

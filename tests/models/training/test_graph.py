@@ -36,7 +36,7 @@ def heads_of(network: Network, depth: int) -> dict[str, GraphHead]:
 
 
 def rounded(network: Network) -> Network:
-    """The network with the matrices of its layers as int8 holds them."""
+    """Return the network with the matrices of its layers rounded to int8."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.startswith("layers.") and parameter.ndim == 2:
@@ -60,8 +60,8 @@ def test_the_graph_computes_what_the_network_computes(network: Network) -> None:
         expected = network(torch.from_numpy(IDS), torch.from_numpy(MASK))
     deepest = expected.exits[6]
     np.testing.assert_allclose(found["language"], expected.language, atol=1e-4)
-    moods = 0.75 * deepest.sentiment.numpy() + 0.25 * logits(LOW, expected.low.numpy())
-    np.testing.assert_allclose(found["sentiment"], moods, atol=1e-4)
+    sentiment = 0.75 * deepest.sentiment.numpy() + 0.25 * logits(LOW, expected.low.numpy())
+    np.testing.assert_allclose(found["sentiment"], sentiment, atol=1e-4)
     means = np.concatenate([expected.low, deepest.mean], axis=1)
     topics = 0.75 * deepest.topics.numpy() + 0.25 * logits(BESIDE, means)
     np.testing.assert_allclose(found["topics"], topics, atol=1e-4)

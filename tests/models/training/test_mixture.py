@@ -27,7 +27,7 @@ def test_held_out_rows_cannot_be_drawn() -> None:
         Mixture(ROWS, TOKENS, {"few-held": 1.0}, [0])
 
 
-def test_sets_come_in_their_shares() -> None:
+def test_sets_are_drawn_in_their_shares() -> None:
     counts = Counter(ROWS[place].source for place in np.concatenate(drawn(240)))
     total = sum(counts.values())
     assert total == 240 * BATCH
@@ -35,7 +35,7 @@ def test_sets_come_in_their_shares() -> None:
     assert abs(counts["few"] / total - 0.25) < 0.03
 
 
-def test_rare_labels_come_as_often_as_common_ones() -> None:
+def test_rare_labels_are_drawn_as_often_as_common_ones() -> None:
     counts = Counter(ROWS[place].sentiment for place in np.concatenate(drawn(240)) if ROWS[place].source == "semeval")
     assert abs(counts[0] / counts.total() - 0.5) < 0.05
 
@@ -45,7 +45,7 @@ def test_the_same_seed_draws_the_same() -> None:
     assert not all(np.array_equal(*pair) for pair in zip(drawn(30), drawn(30, seed=1), strict=True))
 
 
-def test_goes_on_where_it_is_told() -> None:
+def test_batches_can_start_anywhere() -> None:
     whole = drawn(60)
     for start in (7, 24, 31):
         rest = islice(Mixture(ROWS, TOKENS, SHARES, [0]).batches(start), 60 - start)

@@ -1,4 +1,4 @@
-"""What a step says where something is missing, and that the guide names all that there is."""
+"""Messages of steps whose input is missing, and the completeness of the guide."""
 
 from pathlib import Path
 
@@ -54,13 +54,13 @@ def test_a_step_names_the_one_before_it(name: str, first: str, tmp_path: Path, t
     assert f"run the step `{first}` first" in result.stderr
 
 
-def test_what_the_teacher_said_of_other_texts_is_refused(tmp_path: Path) -> None:
+def test_the_outputs_of_the_teacher_for_other_texts_are_refused(tmp_path: Path) -> None:
     rows = [TrainingRow("set", text) for text in ("one", "two", "three")]
     path = tmp_path / "teacher.npz"
     teacher.write(path, rows, np.array([0, 2]), np.ones((2, 4), np.float16))
-    said = teacher.read(path, rows)
-    assert said.known.tolist() == [True, False, True]
-    assert said.values[:, 0].tolist() == [1, 0, 1]
+    outputs = teacher.read(path, rows)
+    assert outputs.known.tolist() == [True, False, True]
+    assert outputs.values[:, 0].tolist() == [1, 0, 1]
     with pytest.raises(TrainingDataError, match=r"teacher\.npz was made from other texts"):
         teacher.read(path, rows[::-1])
 

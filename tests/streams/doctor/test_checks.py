@@ -66,7 +66,7 @@ def test_an_open_network_is_a_warning(embedded_broker: Broker, monkeypatch: pyte
 def test_the_shipped_model_answers() -> None:
     finding = checks.check_model(Settings(model=ModelSettings(precision="f32")))
     assert finding.status == "ok", finding
-    assert ", openvino f32 (as asked for): loaded in" in finding.detail
+    assert ", openvino f32 (as requested): loaded in" in finding.detail
     assert finding.detail.endswith("(en, positive)")
 
 
