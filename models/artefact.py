@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from models.enrichment import SentimentLabel
 from models.errors import ArtefactError
 from models.text import QUERY_PREFIX
 
@@ -36,7 +37,7 @@ class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     name: str
     version: str
     languages: tuple[str, ...]
-    sentiments: tuple[str, ...]
+    sentiments: tuple[SentimentLabel, ...]
     topics: tuple[TopicLabel, ...]
     campaign: CampaignCalibration
     prefix: str = QUERY_PREFIX

@@ -1,8 +1,12 @@
 """The model's answer for one post. Scores are probabilities, rounded to four decimals."""
 
-from msgspec import Struct
+from typing import Annotated, Literal, get_args
 
-SENTIMENTS = ("negative", "neutral", "positive")
+from msgspec import Meta, Struct
+
+Probability = Annotated[float, Meta(ge=0, le=1)]
+SentimentLabel = Literal["negative", "neutral", "positive"]
+SENTIMENTS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)
 """Sentiment labels, in the order of their probabilities and of their numbers (0 to 2) in data sets."""
 
 
@@ -15,30 +19,30 @@ class Language(Struct, frozen=True, kw_only=True):
     """
 
     code: str
-    score: float
+    score: Probability
 
 
 class Sentiment(Struct, frozen=True, kw_only=True):
     """The sentiment of a post: the most probable label and the probabilities of all three, which sum to 1."""
 
-    label: str
-    negative: float
-    neutral: float
-    positive: float
+    label: SentimentLabel
+    negative: Probability
+    neutral: Probability
+    positive: Probability
 
 
 class TopicScore(Struct, frozen=True, kw_only=True):
     """A topic whose score reaches its threshold."""
 
     name: str
-    score: float
+    score: Probability
 
 
 class CampaignScore(Struct, frozen=True, kw_only=True):
     """The nearest campaign topic of a post. `name` is null if no topic fits; `score` is that of the nearest topic."""
 
     name: str | None
-    score: float
+    score: Probability
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,23 +8,17 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from models.enricher import TextEnricher
 from models.enrichment import Enrichment
 from streams import metrics
 from streams.agents.dead_letter import Limit, dead_letter, outgoing
 from streams.contracts import (
-    CampaignScore,
     DeadLetter,
     Deletion,
     EnrichedPost,
-    Language,
-    ModelInfo,
     Post,
-    Sentiment,
-    SentimentLabel,
-    TopicScore,
     decode_raw,
     encode,
     utc_now,
@@ -57,13 +51,6 @@ class Enrich:
         self._max_post_bytes = settings.enrich.max_post_bytes
         self._letter_limit = settings.topics.dead_limit
         self._clock = clock
-        runtime = enricher.runtime
-        self._model = ModelInfo(
-            name=enricher.name,
-            version=enricher.version,
-            runtime=runtime.name if runtime else None,
-            precision=runtime.precision if runtime else None,
-        )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._limit = Limit(WORKER, settings.worker)
         self._lookups = (0, 0)
@@ -95,7 +82,7 @@ class Enrich:
                     failure = BadMessage("enrichment_failed", f"{type(answer).__name__}: {answer}")
                     results[index] = dead_letter(records[index], failure, now, self._letter_limit)
                 else:
-                    results[index] = _enriched(post, answer, self._model, now)
+                    results[index] = _enriched(post, answer, now)
         handled = [Handled(record, results[index]) for index, record in enumerate(records)]
         self._limit.check([result for _, result in handled])
         return handled
@@ -132,20 +119,14 @@ class Enrich:
         self._lookups = (info.hits, info.misses)
 
 
-def _enriched(post: Post, answer: Enrichment, model: ModelInfo, now: datetime) -> EnrichedPost:
-    sentiment = answer.sentiment
+def _enriched(post: Post, answer: Enrichment, now: datetime) -> EnrichedPost:
     return EnrichedPost(
         post=post,
-        language=Language(code=answer.language.code, score=answer.language.score),
-        sentiment=Sentiment(
-            label=cast("SentimentLabel", sentiment.label),
-            negative=sentiment.negative,
-            neutral=sentiment.neutral,
-            positive=sentiment.positive,
-        ),
-        topics=tuple(TopicScore(name=topic.name, score=topic.score) for topic in answer.topics),
-        campaign=CampaignScore(name=answer.campaign.name, score=answer.campaign.score),
-        model=model,
+        language=answer.language,
+        sentiment=answer.sentiment,
+        topics=answer.topics,
+        campaign=answer.campaign,
+        model=answer.model,
         enriched_at=now,
     )
 

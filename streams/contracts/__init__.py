@@ -4,6 +4,15 @@ Messages are JSON with a `type` tag; the schema version is a Kafka header. Later
 reader ignores unknown fields and refuses a version above its own.
 """
 
+from models.enrichment import (
+    SENTIMENTS,
+    CampaignScore,
+    Language,
+    ModelInfo,
+    Sentiment,
+    SentimentLabel,
+    TopicScore,
+)
 from streams.contracts.codec import (
     ATTEMPTS_HEADER,
     HEADERS,
@@ -30,19 +39,14 @@ from streams.contracts.locations import (
     partition_name,
     record_location,
 )
-from streams.contracts.message import SENTIMENTS, SentimentLabel, utc_now
+from streams.contracts.message import utc_now
 from streams.contracts.posts import (
-    CampaignScore,
     Deletion,
     Engagement,
     EnrichedMessage,
     EnrichedPost,
-    Language,
-    ModelInfo,
     Post,
     RawMessage,
-    Sentiment,
-    TopicScore,
     message_key,
     record_time_ms,
 )

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar
 
 import msgspec
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-
-SentimentLabel = Literal["negative", "neutral", "positive"]
-SENTIMENTS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)
 
 
 class MessageBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import msgspec
 
+from models.enrichment import CampaignScore, Language, ModelInfo, Sentiment, TopicScore
 from streams.contracts.hashtags import bounded_hashtags
-from streams.contracts.message import Count, MessageBase, Probability, SentimentLabel, Time
+from streams.contracts.message import Count, MessageBase, Time
 
 Source = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\s:]+(?!\s)$")]
 PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
@@ -77,45 +78,6 @@ class Deletion(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="
     @property
     def key(self) -> bytes:
         return message_key(self.source, self.id)
-
-
-class Language(msgspec.Struct, frozen=True, kw_only=True):
-    """A BCP 47 language code (`und` if no language was recognised) and its probability."""
-
-    code: str
-    score: Probability
-
-
-class Sentiment(msgspec.Struct, frozen=True, kw_only=True):
-    """The most probable label, and the calibrated probabilities of all three labels."""
-
-    label: SentimentLabel
-    negative: Probability
-    neutral: Probability
-    positive: Probability
-
-
-class TopicScore(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic of the post, with its probability."""
-
-    name: str
-    score: Probability
-
-
-class CampaignScore(msgspec.Struct, frozen=True, kw_only=True):
-    """The best-matching topic of the campaign file, or None if none matches."""
-
-    name: str | None
-    score: Probability
-
-
-class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The model that enriched a post, its runtime (`openvino`, …) and its precision (`int8`, `f32`, `f16`)."""
-
-    name: str
-    version: str
-    runtime: str | None = None
-    precision: str | None = None
 
 
 class EnrichedPost(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="enriched_post"):

@@ -7,7 +7,8 @@ from typing import Literal, get_args
 
 import msgspec
 
-from streams.contracts.message import Count, Int64, MessageBase, Probability, Time
+from models.enrichment import Probability
+from streams.contracts.message import Count, Int64, MessageBase, Time
 
 SensitivityName = Literal["low", "middle", "high"]
 DEFAULT_SENSITIVITY: SensitivityName = "middle"
