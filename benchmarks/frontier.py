@@ -21,14 +21,14 @@ from models.training import export, recipe, rounding
 from models.training.commands import Work
 from models.training.export import Calibrated
 from models.training.graph import GraphHead
-from models.training.network import LANGUAGE_LAYERS, Network
+from models.training.network import LANGUAGE_LAYERS, MultiHeadNetwork
 from models.training.targets import language_names, topic_names
 
 LAYERS = (12, 9, 6)
 WARM_UP_TEXTS = 256
 
 
-def untrained(work: Work, network: Network) -> Calibrated:
+def untrained(work: Work, network: MultiHeadNetwork) -> Calibrated:
     """Return untrained heads of the sizes that the graph of a network needs."""
     rng, width = np.random.default_rng(0), work.config.hidden_size
     low = width * len(LANGUAGE_LAYERS)

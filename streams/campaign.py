@@ -30,7 +30,7 @@ LanguageCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-
 Location = tuple[int | str, ...]
 
 
-class CampaignTopic(BaseModel):
+class TopicDefinition(BaseModel):
     """A campaign topic: a description and a few examples in any language; the model is not trained for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +54,7 @@ class Campaign(BaseModel):
     """BCP-47 codes of the campaign's languages; shown, but not used otherwise: posts in every language are read."""
     sources: tuple[Name, ...] = ()
     """Networks (`bluesky`, `mastodon`, …) for which `tagpulse doctor` requires a token."""
-    topics: tuple[CampaignTopic, ...] = ()
+    topics: tuple[TopicDefinition, ...] = ()
     sensitivity: SensitivityName | None = None
     """Sensitivity of the spike detection; TAGPULSE_WATCH__SENSITIVITY overrides it, and the default is `middle`."""
 
@@ -65,7 +65,7 @@ class Campaign(BaseModel):
 
     @field_validator("topics")
     @classmethod
-    def _distinct(cls, topics: tuple[CampaignTopic, ...]) -> tuple[CampaignTopic, ...]:
+    def _distinct(cls, topics: tuple[TopicDefinition, ...]) -> tuple[TopicDefinition, ...]:
         name, times = next(iter(Counter(topic.name for topic in topics).most_common(1)), ("", 0))
         if times > 1:
             raise ValueError(f"{times} topics have the name {name!r}")
@@ -105,7 +105,7 @@ def _describe(fault: ErrorDetails, lines: dict[Location, int]) -> str:
 def _reason(fault: ErrorDetails) -> str:
     match fault["type"]:
         case "extra_forbidden":
-            known = Campaign.model_fields if len(fault["loc"]) == 1 else CampaignTopic.model_fields
+            known = Campaign.model_fields if len(fault["loc"]) == 1 else TopicDefinition.model_fields
             near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
             return "no such key" + (f", did you mean {near[0]}?" if near else "")
         case "tuple_type":

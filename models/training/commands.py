@@ -29,7 +29,7 @@ from models.training import corpus, encoder, export, folds, held_out, recipe, ro
 from models.training.data import NOISY, TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
-from models.training.network import Network, Sizes, from_bert
+from models.training.network import MultiHeadNetwork, Sizes, from_bert
 from models.training.targets import Targets, encode, language_names, topic_names
 
 RATES_FILE = "rates.json"
@@ -91,12 +91,12 @@ class Work:
         config = encoder.read_config(self.encoder)
         return replace(config, vocab_size=len(np.load(made_by("vocabulary", self.kept))))
 
-    def network(self, exits: tuple[int, ...]) -> Network:
+    def network(self, exits: tuple[int, ...]) -> MultiHeadNetwork:
         """Return a network with the weights of the encoder and newly initialised heads."""
         torch.manual_seed(recipe.SEED)
         config = self.config
         sizes = Sizes(len(language_names(self.rows)), len(topic_names(self.rows)), config.hidden_size, exits)
-        network = Network(config, sizes)
+        network = MultiHeadNetwork(config, sizes)
         bert = load_file(self.encoder / "model.safetensors")
         loaded = network.load_state_dict(from_bert(bert, max(exits), np.load(self.kept).tolist()), strict=False)
         if unknown := [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key.startswith("layers"))]:

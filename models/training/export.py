@@ -28,7 +28,7 @@ from models.training.data import NOISY, TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.folds import TopicScores
 from models.training.graph import GraphHead, Matrix
-from models.training.network import LANGUAGE_LAYERS, Answers, Network
+from models.training.network import LANGUAGE_LAYERS, Answers, MultiHeadNetwork
 from models.training.prediction import Tokens, predict
 from models.training.rounding import Rounding
 from models.training.targets import Targets, language_names, topic_names
@@ -73,7 +73,9 @@ class Calibrated:
 class Rows:
     """The rows of a corpus, with a network to answer them."""
 
-    def __init__(self, network: Network, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets) -> None:
+    def __init__(
+        self, network: MultiHeadNetwork, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets
+    ) -> None:
         self.network, self.rows, self.targets = network, rows, targets
         self._tokens = tokens
         self.sources = np.array([row.source for row in rows])
@@ -94,7 +96,9 @@ def _means(answers: Answers) -> npt.NDArray[np.float32]:
     return np.concatenate([answers.low.numpy(), last.numpy()], axis=1)
 
 
-def calibrate(network: Network, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets, seed: int) -> Calibrated:
+def calibrate(
+    network: MultiHeadNetwork, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets, seed: int
+) -> Calibrated:
     """Fit everything that is fitted after training, on held-out rows or, where documented, on training rows."""
     corpus = Rows(network, rows, tokens, targets)
     exits = network.heads[str(max(network.sizes.exits))]
@@ -205,7 +209,10 @@ def _head(linear: object) -> GraphHead:
 
 
 def build(
-    network: Network, config: EncoderConfig, calibrated: Mapping[str, GraphHead], rounding: Mapping[str, Rounding]
+    network: MultiHeadNetwork,
+    config: EncoderConfig,
+    calibrated: Mapping[str, GraphHead],
+    rounding: Mapping[str, Rounding],
 ) -> onnx.ModelProto:
     """Build the graph of the network's deepest exit."""
     weights: dict[str, Matrix] = {name: each.detach().numpy() for name, each in network.state_dict().items()}

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from models.training.data import TrainingRow
 from models.training.mixture import BATCH, Mixture
-from models.training.network import Answers, Network
+from models.training.network import Answers, MultiHeadNetwork
 from models.training.prediction import Tokens, held_out_scores
 from models.training.targets import SILENT, Targets
 
@@ -78,7 +78,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        network: MultiHeadNetwork,
         rows: Sequence[TrainingRow],
         tokens: Tokens,
         targets: Targets,
@@ -188,12 +188,12 @@ class Trainer:
         torch.manual_seed(self._seed + self._done)
 
 
-def trained_state(network: Network) -> dict[str, Tensor]:
+def trained_state(network: MultiHeadNetwork) -> dict[str, Tensor]:
     """Return the state that training changes: everything but the word embeddings."""
     return {name: each for name, each in network.state_dict().items() if name != "words.weight"}
 
 
-def load_average(network: Network, *paths: Path) -> None:
+def load_average(network: MultiHeadNetwork, *paths: Path) -> None:
     """Load the averaged weights from the ends of phases into a network; several files are averaged.
 
     Networks trained from the same initial weights can be averaged, and the mean is better than each of them (Wortsman et
@@ -224,7 +224,7 @@ class _Swapped:
                 value.copy_(original)
 
 
-def _groups(network: Network, rate: float) -> list[dict[str, object]]:
+def _groups(network: MultiHeadNetwork, rate: float) -> list[dict[str, object]]:
     """Return groups in which each layer learns more slowly than the one above, and norms and biases do not decay."""
     depth = len(network.layers)
     groups: list[dict[str, object]] = []

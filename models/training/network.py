@@ -138,7 +138,7 @@ class ExitHeads(nn.Module):
         return Exit(self.sentiment(hidden, penalty), self.topics(hidden, penalty), vector, average)
 
 
-class Network(nn.Module):
+class MultiHeadNetwork(nn.Module):
     """Encoder and heads; the word embeddings are not trained, because they ship in their original 4 bits."""
 
     def __init__(self, config: EncoderConfig, sizes: Sizes, dropout: float = 0.1) -> None:
@@ -197,7 +197,7 @@ _LAYER_NAMES = {
 
 
 def from_bert(weights: Mapping[str, Tensor], layers: int, keep: Sequence[int]) -> dict[str, Tensor]:
-    """Return the first `layers` layers of a BERT encoder under the names of `Network`, with only the pieces `keep`."""
+    """Return the first `layers` layers of a BERT encoder under the names of `MultiHeadNetwork`, with only the pieces `keep`."""
     types = weights["embeddings.token_type_embeddings.weight"][0]
     named = {
         "words.weight": weights["embeddings.word_embeddings.weight"][torch.as_tensor(keep)],

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.training.data import NOISY, TrainingRow
 from models.training.mixture import pad
-from models.training.network import Answers, Exit, Network
+from models.training.network import Answers, Exit, MultiHeadNetwork
 from models.training.targets import SILENT, Targets
 
 Tokens = Sequence[npt.NDArray[np.int32]]
@@ -28,7 +28,7 @@ _SCORED_EVERY = {
 """Held-out sets that are scored after each epoch; the number n means that every n-th row is scored."""
 
 
-def predict(network: Network, tokens: Tokens, indices: Places, *, bf16: bool = True) -> Answers:
+def predict(network: MultiHeadNetwork, tokens: Tokens, indices: Places, *, bf16: bool = True) -> Answers:
     """Return the network's answers for the rows at `indices`, in that order."""
     network.eval()
     texts = [tokens[index] for index in indices.tolist()]
@@ -52,7 +52,7 @@ def predict(network: Network, tokens: Tokens, indices: Places, *, bf16: bool = T
 
 
 def held_out_scores(
-    network: Network, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets
+    network: MultiHeadNetwork, rows: Sequence[TrainingRow], tokens: Tokens, targets: Targets
 ) -> dict[str, float]:
     """Return scores in per cent on samples of the held-out rows: UMSAB at every exit, other sets at the deepest."""
     sources = np.array([row.source for row in rows])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.training.data import TrainingRow
-from models.training.network import Layer, Network, mask_penalty
+from models.training.network import Layer, MultiHeadNetwork, mask_penalty
 
 Floats = npt.NDArray[np.float32]
 
@@ -85,7 +85,9 @@ def calibration(rows: Sequence[TrainingRow], seed: int) -> npt.NDArray[np.int64]
     return np.concatenate([rng.choice(each, size, replace=False) for each, size in zip(indices, sizes, strict=True)])
 
 
-def measure(network: Network, tokens: Sequence[npt.NDArray[np.int32]], alpha: float = ALPHA) -> dict[str, Rounding]:
+def measure(
+    network: MultiHeadNetwork, tokens: Sequence[npt.NDArray[np.int32]], alpha: float = ALPHA
+) -> dict[str, Rounding]:
     """Return the quantisation of the products in `FIXED` (`0.projected`, …), measured on texts (token ids) one by one."""
     extremes: dict[str, _Extremes] = {}
     hooks, maps = [], {}

@@ -14,7 +14,7 @@ from models.text import QUERY_PREFIX
 from models.tokenizer import Tokenizer
 from models.training.data import TrainingRow
 from models.training.mixture import pad
-from models.training.network import Network, mask_penalty, mean
+from models.training.network import MultiHeadNetwork, mask_penalty, mean
 
 _SAMPLES = {"lingua": 6_000, "semeval": 5_000, "afrisenti-train": 3_000}
 """Number of rows sampled from the large data sets; those in `_WHOLE` are used completely."""
@@ -78,7 +78,7 @@ def posts(rows: Sequence[TrainingRow]) -> npt.NDArray[np.int64]:
     return np.flatnonzero([row.source in _POSTS for row in rows])
 
 
-def mean_vectors(encoder: Network, tokenizer: Path, texts: Sequence[str]) -> npt.NDArray[np.float16]:
+def mean_vectors(encoder: MultiHeadNetwork, tokenizer: Path, texts: Sequence[str]) -> npt.NDArray[np.float16]:
     """Return the means over tokens of the last layer of the frozen encoder (texts x width)."""
     encoder.eval()
     tokens = [np.array(ids, np.int32) for ids in Tokenizer(tokenizer).encode([QUERY_PREFIX + text for text in texts])]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.demo.feed import BAD_RECORDS, BadRecordInjector, DemoConsumer, write_day
-from streams.demo.stage import Part, Stage
+from streams.demo.stage import DemoProcess, Stage
 from streams.demo.state import Play
 from streams.demo.tally import Tally
 from streams.errors import TagpulseError
@@ -107,7 +107,7 @@ def _watch(run: Play, consumer: DemoConsumer, injector: BadRecordInjector, show:
         show(run)
 
 
-def _awaited_part(run: Play) -> Part | None:
+def _awaited_part(run: Play) -> DemoProcess | None:
     """Return the process that must act next; None while the producer only waits for the next post of the day."""
     if run.tally.missing():
         return run.stage.enrich

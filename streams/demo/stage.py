@@ -41,7 +41,7 @@ State = Literal["waiting", "starting", "running", "done", "failed"]
 
 
 @dataclass
-class Part:
+class DemoProcess:
     """A process of the pipeline."""
 
     name: str
@@ -125,10 +125,10 @@ class Stage:
         self.store = self._part("store", "worker", "store", "--sink", "parquet")
 
     @property
-    def parts(self) -> tuple[Part, Part, Part]:
+    def parts(self) -> tuple[DemoProcess, DemoProcess, DemoProcess]:
         return self.produce, self.enrich, self.store
 
-    def start(self, part: Part) -> None:
+    def start(self, part: DemoProcess) -> None:
         """Start one of the processes."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= self._variables() | {
@@ -179,8 +179,8 @@ class Stage:
                 part.process.wait()
         self.broker.kill()
 
-    def _part(self, name: str, *arguments: str) -> Part:
-        return Part(name, arguments, self.logs / f"{name}.log")
+    def _part(self, name: str, *arguments: str) -> DemoProcess:
+        return DemoProcess(name, arguments, self.logs / f"{name}.log")
 
     def _variables(self) -> dict[str, str]:
         """Return the settings that differ from the defaults, as environment variables."""

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from streams.contracts import SENTIMENTS, EnrichedPost, SentimentLabel
 from streams.demo.chart import columns, stacked
-from streams.demo.stage import Part
+from streams.demo.stage import DemoProcess
 from streams.demo.state import Play
 from streams.demo.tally import SLOT, SentimentTally, Tally
 from streams.text.terminal import plain
@@ -213,7 +213,7 @@ def _one_line(text: Text) -> Text:
     return text
 
 
-def _part(part: Part, count: int) -> Text:
+def _part(part: DemoProcess, count: int) -> Text:
     sign, colour = _STATES[part.state]
     text = Text.assemble((f"{sign} ", colour), f"{part.name} ")
     if part.state == "starting" and not count:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streams
 from streams.processes.broker import HOST
-from streams.up.part import Part
+from streams.up.process import ManagedProcess
 
 CONFIGURATION = Path(streams.__file__).resolve().parents[1] / "deploy" / "prometheus"
 
@@ -20,7 +20,9 @@ receivers: [{name: page}]
 """
 
 
-def monitoring(folder: Path, targets: Sequence[Part], configuration: Path = CONFIGURATION) -> list[Part]:
+def monitoring(
+    folder: Path, targets: Sequence[ManagedProcess], configuration: Path = CONFIGURATION
+) -> list[ManagedProcess]:
     """Prepare the processes that monitor `targets`.
 
     Args:
@@ -52,9 +54,9 @@ def monitoring(folder: Path, targets: Sequence[Part], configuration: Path = CONF
     return parts
 
 
-def _prometheus(folder: Path, program: str, configuration: Path) -> Part:
+def _prometheus(folder: Path, program: str, configuration: Path) -> ManagedProcess:
     shutil.copytree(configuration, folder / "prometheus")
-    part = Part("prometheus", (), folder / "prometheus.log", os.environ, ready="/-/ready")
+    part = ManagedProcess("prometheus", (), folder / "prometheus.log", os.environ, ready="/-/ready")
     part.command = (
         program,
         f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
@@ -64,9 +66,9 @@ def _prometheus(folder: Path, program: str, configuration: Path) -> Part:
     return part
 
 
-def _alertmanager(folder: Path, program: str) -> Part:
+def _alertmanager(folder: Path, program: str) -> ManagedProcess:
     (folder / "alertmanager.yml").write_text(_ALERTMANAGER)
-    part = Part("alertmanager", (), folder / "alertmanager.log", os.environ, ready="/-/ready")
+    part = ManagedProcess("alertmanager", (), folder / "alertmanager.log", os.environ, ready="/-/ready")
     part.command = (
         program,
         f"--config.file={folder / 'alertmanager.yml'}",

@@ -18,7 +18,7 @@ from streams.processes.postgres import Postgres
 from streams.settings import PREFIX, KafkaSettings, Settings
 from streams.up.monitoring import monitoring
 from streams.up.mood import MoodMeter
-from streams.up.part import Part
+from streams.up.process import ManagedProcess
 from streams.up.sample import write_recent_day
 
 _STOP_SECONDS = 20.0
@@ -55,7 +55,7 @@ class Up:
         self.lake = folder / "lake"
         self.broker = EmbeddedBroker(folder / "broker")
         self.mood = MoodMeter()
-        self.parts: list[Part] = []
+        self.parts: list[ManagedProcess] = []
         self.started_at: datetime = utc_now()
         (folder / "logs").mkdir(parents=True)
         self._postgres = Postgres(folder / "logs" / "postgres.log") if wanted.postgres else None
@@ -93,7 +93,7 @@ class Up:
             part.look("" if part.ready != "/readyz" else _COUNTERS.get(part.name, _ACKNOWLEDGED))
         self.mood.add(self.part("enrich").samples, time.monotonic())
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> ManagedProcess:
         """Return the process with this name."""
         return next(part for part in self.parts if part.name == name)
 
@@ -139,9 +139,11 @@ class Up:
             case path:
                 return ("produce", "file", str(Path(path).resolve()), "--speed", self.wanted.speed)
 
-    def _part(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], *, ends: bool = False) -> Part:
+    def _part(
+        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], *, ends: bool = False
+    ) -> ManagedProcess:
         command = (sys.executable, "-m", "streams", *arguments)
-        part = Part(name, command, self.folder / "logs" / f"{name}.log", {}, ends=ends)
+        part = ManagedProcess(name, command, self.folder / "logs" / f"{name}.log", {}, ends=ends)
         part.environment = {**environment, f"{PREFIX}METRICS__PORT": str(part.port)}
         return part
 

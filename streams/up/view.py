@@ -14,7 +14,7 @@ from streams.demo.chart import stacked
 from streams.demo.view import COLOURS
 from streams.text.terminal import plain
 from streams.up.mood import MINUTES
-from streams.up.part import Part
+from streams.up.process import ManagedProcess
 from streams.up.stage import Up
 
 _ACCENT, _DIM, _BORDER = "#58a6ff", "#8b949e", "#3d444d"
@@ -71,7 +71,7 @@ def line(up: Up) -> str:
     return f"{parts}; {posts} posts in {MINUTES} minutes" + (f", {negative / posts:.0%} negative" if posts else "")
 
 
-def _figures(part: Part) -> str:
+def _figures(part: ManagedProcess) -> str:
     rate = f" {part.rate:.0f}/s" if part.rate else ""
     return rate + (f" lag {part.lag}" if part.lag else "")
 

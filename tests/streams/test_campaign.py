@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.campaign import Campaign, CampaignTopic, load_campaign
+from streams.campaign import Campaign, TopicDefinition, load_campaign
 from streams.errors import SettingsError
 
 WHOLE = """
@@ -49,12 +49,12 @@ def test_a_whole_file(tmp_path: Path) -> None:
         languages=("en", "hi-Latn"),
         sources=("bluesky",),
         topics=(
-            CampaignTopic(
+            TopicDefinition(
                 name="police dogs",
                 description="Pictures and stories of police dogs",
                 examples=("Meet our new K9", "Unser Diensthund"),
             ),
-            CampaignTopic(name="recruitment", description="Joining the police"),
+            TopicDefinition(name="recruitment", description="Joining the police"),
         ),
     )
 

@@ -9,13 +9,13 @@ import pytest
 
 from models.errors import BackendError, HubModelError
 from streams import model
-from streams.campaign import Campaign, CampaignTopic
+from streams.campaign import Campaign, TopicDefinition
 from streams.errors import SettingsError
 from streams.model import load_enricher
 from streams.settings import ModelSettings
 
 EVERYTHING = Campaign()
-WITH_TOPICS = Campaign(topics=(CampaignTopic(name="dogs", description="Police dogs"),))
+WITH_TOPICS = Campaign(topics=(TopicDefinition(name="dogs", description="Police dogs"),))
 
 
 def test_the_settings_choose_back_end_and_precision() -> None:

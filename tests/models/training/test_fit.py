@@ -9,7 +9,7 @@ from models.training import fit
 from models.training.data import TrainingRow
 from models.training.fit import Phase, Trainer, load_average
 from models.training.mixture import BATCH
-from models.training.network import Dropout, Network, Sizes
+from models.training.network import Dropout, MultiHeadNetwork, Sizes
 from models.training.prediction import predict
 from models.training.targets import Targets, encode
 from models.training.teacher import Said, nothing
@@ -46,9 +46,9 @@ def targets() -> Targets:
     return encode(ROWS, vectors, nothing(ROWS, MOODS))
 
 
-def fresh(dropout: float = 0.0) -> Network:
+def fresh(dropout: float = 0.0) -> MultiHeadNetwork:
     torch.manual_seed(0)
-    return Network(CONFIG, Sizes(languages=2, topics=2, vector=8, exits=(4, 6)), dropout=dropout)
+    return MultiHeadNetwork(CONFIG, Sizes(languages=2, topics=2, vector=8, exits=(4, 6)), dropout=dropout)
 
 
 def trainer(folder: Path, phases: list[Phase] = PHASES, rate: float = 1e-3, dropout: float = 0.0) -> Trainer:

@@ -7,7 +7,7 @@ import torch
 from models.training import export, graph
 from models.training.graph import GraphHead
 from models.training.heads import logits, side_by_side
-from models.training.network import Network, from_bert, mask_penalty
+from models.training.network import MultiHeadNetwork, from_bert, mask_penalty
 from tests.models.training.conftest import CONFIG
 
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
@@ -18,7 +18,7 @@ LOW = GraphHead(_RNG.normal(size=(3, 2 * 64)).astype(np.float32), _RNG.normal(si
 VECTOR = GraphHead(_RNG.normal(size=(16, 3 * 64)).astype(np.float32), _RNG.normal(size=16).astype(np.float32))
 
 
-def heads_of(network: Network, depth: int) -> dict[str, GraphHead]:
+def heads_of(network: MultiHeadNetwork, depth: int) -> dict[str, GraphHead]:
     exits = network.heads[str(depth)]
     linears = {
         "language": network.language,
@@ -35,7 +35,7 @@ def heads_of(network: Network, depth: int) -> dict[str, GraphHead]:
     }
 
 
-def rounded(network: Network) -> Network:
+def rounded(network: MultiHeadNetwork) -> MultiHeadNetwork:
     """Return the network with the matrices of its layers rounded to int8."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -53,7 +53,7 @@ def run(model: object, ids: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarra
     return {output.any_name: results[output] for output in compiled.outputs}
 
 
-def test_the_graph_computes_what_the_network_computes(network: Network) -> None:
+def test_the_graph_computes_what_the_network_computes(network: MultiHeadNetwork) -> None:
     network = rounded(network)
     found = run(export.build(network, CONFIG, heads_of(network, 6), {}), IDS, MASK)
     with torch.no_grad():
@@ -69,7 +69,7 @@ def test_the_graph_computes_what_the_network_computes(network: Network) -> None:
     np.testing.assert_allclose(found["vector"], vector / np.linalg.norm(vector, axis=1, keepdims=True), atol=1e-4)
 
 
-def test_padding_changes_nothing(network: Network) -> None:
+def test_padding_changes_nothing(network: MultiHeadNetwork) -> None:
     model = export.build(network, CONFIG, heads_of(network, 6), {})
     together, alone = run(model, IDS, MASK), run(model, IDS[1:, :3], MASK[1:, :3])
     for name, values in alone.items():
@@ -84,7 +84,7 @@ def test_the_network_computes_what_transformers_computes() -> None:
     bert = transformers.BertModel(transformers.BertConfig(hidden_act="gelu", **fields), add_pooling_layer=False).eval()
     keep = [0, 1, 2, 7, 9, 11, 5]
     sizes = SimpleNamespace(exits=(6,), languages=2, topics=2, vector=64)
-    pruned = Network(CONFIG.__class__(**{**fields, "vocab_size": len(keep)}), sizes).eval()
+    pruned = MultiHeadNetwork(CONFIG.__class__(**{**fields, "vocab_size": len(keep)}), sizes).eval()
     loaded = pruned.load_state_dict(from_bert(bert.state_dict(), 6, keep), strict=False)
     assert not loaded.unexpected_keys
     ids, mask = torch.from_numpy(IDS), torch.from_numpy(MASK)

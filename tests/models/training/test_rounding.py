@@ -3,12 +3,12 @@ import torch
 
 from models.training import rounding
 from models.training.data import TrainingRow
-from models.training.network import Network, mask_penalty
+from models.training.network import MultiHeadNetwork, mask_penalty
 
 TEXTS = [np.array([0, *range(3 + number, 9 + number), 2], np.int32) for number in range(30)]
 
 
-def test_what_was_measured_is_rounded_by_half_a_step_at_most(network: Network) -> None:
+def test_what_was_measured_is_rounded_by_half_a_step_at_most(network: MultiHeadNetwork) -> None:
     found = rounding.measure(network, TEXTS)
     assert set(found) == {f"{layer}.{product}" for layer in range(6) for product in rounding.FIXED}
     each = found["2.projected"]
@@ -21,7 +21,7 @@ def test_what_was_measured_is_rounded_by_half_a_step_at_most(network: Network) -
     assert np.abs((steps - each.zero) * each.scale - value).max() <= each.scale * 0.5001
 
 
-def test_smoothing_brings_channels_closer(network: Network) -> None:
+def test_smoothing_brings_channels_closer(network: MultiHeadNetwork) -> None:
     with torch.no_grad():
         network.layers[1].output_norm.weight[5] *= 50
     each = rounding.measure(network, TEXTS)["2.projected"]

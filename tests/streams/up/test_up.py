@@ -22,7 +22,7 @@ from streams.errors import TagpulseError
 from streams.settings import Settings
 from streams.up.monitoring import monitoring
 from streams.up.mood import MoodMeter
-from streams.up.part import Part
+from streams.up.process import ManagedProcess
 from streams.up.sample import write_recent_day
 from streams.up.stage import TrialOptions, Up
 from streams.up.view import line, screen
@@ -49,8 +49,8 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
-def part(tmp_path: Path, code: str, **values: Any) -> Part:
-    made = Part("one", (), tmp_path / "one.log", os.environ, **values)
+def part(tmp_path: Path, code: str, **values: Any) -> ManagedProcess:
+    made = ManagedProcess("one", (), tmp_path / "one.log", os.environ, **values)
     made.command = (sys.executable, "-c", code, str(made.port))
     return made
 
@@ -169,7 +169,7 @@ def test_prometheus_scrapes_the_processes(tmp_path: Path) -> None:
             each.end(20)
 
 
-def _up_targets(prometheus: Part) -> list[str]:
+def _up_targets(prometheus: ManagedProcess) -> list[str]:
     _, text = prometheus.ask("/api/v1/query?query=up==1")
     return [result["metric"]["instance"] for result in json.loads(text)["data"]["result"]] if text else []
 

@@ -33,7 +33,7 @@ State = Literal["waiting", "starting", "running", "again", "done"]
 
 
 @dataclass
-class Part:
+class ManagedProcess:
     """A managed process, with its metrics, if any, on `port`; `ready` is the path of its readiness check."""
 
     name: str
