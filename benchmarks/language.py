@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import click
 from model import DATA
-from rows import TrainingRow, show
+from rows import Row, show
 
 from models.artefact import WEIGHTS
 from models.enricher import NO_LANGUAGE, Enricher
@@ -66,7 +66,7 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
     """Accuracy in per cent and microseconds a text; the ratio is that of the accuracies."""
     held = corpus.build(data, recipe.SEED)
     enricher = Enricher.load(weights, cache_size=0)
-    rows: list[TrainingRow] = []
+    rows: list[Row] = []
     peers: dict[str, Detect] = {}
     for load in (eld, py3langid):
         try:
@@ -82,7 +82,7 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
             theirs, price = timed(peer, written)
             other = accuracy(theirs, texts)
             rows.append(
-                TrainingRow(
+                Row(
                     f"{what}: the model ({cost:,.0f} µs)", score, "%", f"{name} ({price:,.0f} µs)", other, score / other
                 )
             )
@@ -91,9 +91,7 @@ def main(data: Path, weights: Path, as_json: bool) -> None:
             ]
             both = accuracy(vote, texts)
             rows.append(
-                TrainingRow(
-                    f"{what}: {name} where the model is below {UNSURE}", both, "%", "the model", score, both / score
-                )
+                Row(f"{what}: {name} where the model is below {UNSURE}", both, "%", "the model", score, both / score)
             )
     show(rows, "languages", as_json=as_json)
 

@@ -22,7 +22,7 @@ from rows import Row, show
 
 from streams.kafka import connection, topics
 from streams.kafka.reader import open_reader
-from streams.processes.broker import build_broker
+from streams.processes.broker import Kind, build_broker
 from streams.replay.feed import ReplayFeed, ResumePoint
 from streams.replay.kafka import KafkaReader
 from streams.replay.selection import Selection
@@ -117,9 +117,9 @@ def write_hour(settings: Settings) -> list[int]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 @click.option("--posts", default=200_000, show_default=True, help="Records in the topic.")
 @click.option("--kind", type=click.Choice(["embedded", "apache"]), help="Default: apache with KAFKA_HOME.")
-def main(as_json: bool, posts: int, kind: str | None) -> None:
+def main(as_json: bool, posts: int, kind: Kind | None) -> None:
     """Measure the feed of a replay at `max` against the bare loop."""
-    chosen = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
+    chosen: Kind = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
     with tempfile.TemporaryDirectory() as name, build_broker(chosen, Path(name) / "broker") as broker:
         folder = Path(name)
         bench = Bench(broker, folder)
