@@ -25,7 +25,7 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.05
 
 
-def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float = 30.0, what: str = "") -> T:
     """Calls `condition` until what it returns is true, and returns that; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
@@ -35,7 +35,7 @@ def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = ""
     return result
 
 
-async def eventually(condition: Callable[[], T], seconds: float = 30.0, what: str = "") -> T:
+async def eventually(condition: Callable[[], T | None], seconds: float = 30.0, what: str = "") -> T:
     """`wait_until` for tests on an event loop."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

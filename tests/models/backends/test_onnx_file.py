@@ -1,6 +1,7 @@
 """The quantisers of an ONNX file: which there are, and what is left without them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from models.backends.onnx_file import read_onnx, take_quantisers_out  # noqa: E402
 
 
-def quantised() -> object:
+def quantised() -> Any:
     """y = dequantise(quantise(x)) @ dequantise(int8 weights); `rounded` is the first factor, an output as well."""
     constants = {
         "scale": np.float32(0.5),

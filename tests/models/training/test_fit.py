@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypa
     steps = 0
     step = Trainer._step
 
-    def stopping(self: Trainer, *arguments: object) -> None:
+    def stopping(self: Trainer, *arguments: Any) -> None:
         nonlocal steps
         steps += 1
         if steps == 11:

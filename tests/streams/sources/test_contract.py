@@ -137,7 +137,7 @@ def test_how_long_ago_a_post_may_be_written_is_a_setting(network: Network) -> No
     later = NOW + timedelta(days=8)
     frame = jetstream.frame(1, at_us=int(later.timestamp() * 1e6)) if network.name == "bluesky" else frame
     for days, is_estimate in ((7, True), (9, False)):
-        parser = NETWORKS.find(network.name)(Settings(produce={"max_age_days": days})).open_parser(["poltwt"])  # type: ignore[arg-type]
+        parser = NETWORKS.find(network.name)(Settings(produce={"max_age_days": days})).open_parser(["poltwt"])
         [found] = parser.read(frame, "server", later)
         assert isinstance(found, Post)
         assert isinstance(right, Post)
