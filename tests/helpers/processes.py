@@ -45,6 +45,18 @@ async def eventually(condition: Callable[[], T | None], seconds: float = 30.0, w
     return result
 
 
+async def at_rest(figure: Callable[[], int], looks: int = 10, seconds: float = 30.0, what: str = "") -> int:
+    """Waits until a figure is the same at so many looks in a row, and returns it; fails after `seconds`."""
+    seen: list[int] = []
+
+    def rests() -> bool:
+        seen.append(figure())
+        return len(seen) >= looks and len(set(seen[-looks:])) == 1
+
+    await eventually(rests, seconds, what or "a figure that rests")
+    return seen[-1]
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs, whoever started it; one that nobody waited for yet is dead."""
     return _state_and_parent(pid)[0] not in ("", "Z")

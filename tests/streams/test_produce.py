@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from kafka import KafkaProducer
@@ -214,7 +215,8 @@ async def test_the_cursor_is_saved_when_what_is_before_it_is_confirmed_and_not_e
         fresh_embedded_broker.suspend()
         released.set()
         await eventually(lambda: run.summary.read == 2, what="the second post is sent")
-        await asyncio.sleep(1)
+        with mock.patch.object(run, "_save_cursor", wraps=run._save_cursor) as look:
+            await eventually(lambda: look.await_count >= 3, what="the cursor was due again and again")
         assert cursor.load() == "1"
         fresh_embedded_broker.resume()
         await eventually(lambda: cursor.load() == "2", what="the second cursor")
@@ -315,7 +317,7 @@ async def test_stops_within_seconds_while_kafka_is_away(
     await eventually(lambda: run.summary.sent > 500, what="posts are flowing")
     fresh_embedded_broker.suspend()
     sent = run.summary.sent
-    await asyncio.sleep(1)
+    await eventually(run.not_ready, what="the outage is seen")
     run.stop()
     summary = await asyncio.wait_for(running, 5)
     fresh_embedded_broker.resume()
@@ -349,7 +351,7 @@ async def test_stops_while_it_waits_for_a_broker_to_start_anew_with(
     monkeypatch.setattr(KafkaProducer, "send", failing)
     running = asyncio.create_task(run.run())
     await eventually(lambda: sends >= 50, what="the producer has failed")
-    await asyncio.sleep(1)
+    await eventually(run.not_ready, what="the outage is seen")
     run.stop()
     summary = await asyncio.wait_for(running, 5)
     assert summary.stopped
