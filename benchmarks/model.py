@@ -67,14 +67,15 @@ def measure(part: str, texts: Path, posts: int, weights: Path = WEIGHTS) -> dict
     Raises:
         NotMeasured: the part failed.
     """
-    command = [sys.executable, PARTS, part, texts, str(posts), repr(time.monotonic()), weights]
+    command: list[str | Path] = [sys.executable, PARTS, part, texts, str(posts), repr(time.monotonic()), weights]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise NotMeasured(f"{part}: {(result.stderr.strip().splitlines() or [str(result.returncode)])[-1]}")
-    return json.loads(result.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return found
 
 
-def machine(posts: str) -> dict[str, object]:
+def machine(posts: str) -> dict[str, Any]:
     """Return the properties of the machine that the figures depend on."""
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text("utf-8")

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import openvino as ov
 
+    from models.backends.choice import WantedBackend, WantedPrecision
+
 BATCH = 256
 """Posts that the worker passes to the model at once."""
 
@@ -28,7 +30,11 @@ SIDE, PRODUCTS, ROUNDS = 2_048, 8, 7
 
 
 def serve(
-    texts: list[str], started: float, weights: Path, backend: str = "auto", precision: str = "auto"
+    texts: list[str],
+    started: float,
+    weights: Path,
+    backend: WantedBackend = "auto",
+    precision: WantedPrecision = "auto",
 ) -> dict[str, object]:
     """Measure a model as the worker uses it.
 

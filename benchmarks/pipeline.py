@@ -22,7 +22,7 @@ from rows import Row, show
 
 from streams.contracts import Post, encode
 from streams.kafka.reader import connect, end_offsets, partitions_of
-from streams.processes.broker import Broker, build_broker
+from streams.processes.broker import Broker, Kind, build_broker
 from streams.sample_day import sample_day
 from streams.settings import PREFIX, KafkaSettings
 
@@ -110,7 +110,7 @@ def run(*arguments: str, env: dict[str, str]) -> str:
 
 def peers_at_once(number: int, *arguments: str) -> list[float]:
     """Run a peer in several processes at once and return the rate of each."""
-    command = [sys.executable, PEERS, *arguments]
+    command: list[str | Path] = [sys.executable, PEERS, *arguments]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(number)]
     return [float(process.communicate()[0]) for process in processes]
 
@@ -219,9 +219,9 @@ def resident_bytes(pid: int) -> int:
     help="Broker.  [default: apache if KAFKA_HOME is set, else embedded]",
 )
 @click.option("--only", multiple=True, type=click.Choice(["produce", "worker", "pipeline", "demo"]))
-def main(as_json: bool, kind: str | None, only: tuple[str, ...]) -> None:
+def main(as_json: bool, kind: Kind | None, only: tuple[str, ...]) -> None:
     """Measure every part against its peer and print the ratios."""
-    chosen = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
+    chosen: Kind = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, build_broker(chosen, Path(name) / "broker") as broker:
         folder = Path(name)

@@ -22,7 +22,7 @@ from rows import Row, show
 
 from streams.kafka import connection, topics
 from streams.kafka.reader import open_reader
-from streams.processes.broker import build_broker
+from streams.processes.broker import Kind, build_broker
 from streams.replay.feed import ReplayFeed, ResumePoint
 from streams.replay.kafka import KafkaReader
 from streams.replay.selection import Selection
@@ -121,9 +121,9 @@ def write_hour(settings: Settings) -> list[int]:
     type=click.Choice(["embedded", "apache"]),
     help="Broker.  [default: apache if KAFKA_HOME is set, else embedded]",
 )
-def main(as_json: bool, posts: int, kind: str | None) -> None:
+def main(as_json: bool, posts: int, kind: Kind | None) -> None:
     """Measure a replay at `max` against the bare loop."""
-    chosen = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
+    chosen: Kind = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
     with tempfile.TemporaryDirectory() as name, build_broker(chosen, Path(name) / "broker") as broker:
         folder = Path(name)
         bench = Bench(broker, folder)

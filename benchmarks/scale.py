@@ -23,9 +23,9 @@ import msgspec
 from pipeline import Bench, background, peers_at_once, run, write_posts
 from rows import Row, show
 
-from streams.contracts import decode_enriched, decode_raw, encode, utc_now
+from streams.contracts import EnrichedPost, decode_enriched, decode_raw, encode, utc_now
 from streams.kafka.reader import connect, end_offsets, partitions_of
-from streams.processes.broker import build_broker, free_port
+from streams.processes.broker import Kind, build_broker, free_port
 from streams.settings import PREFIX, KafkaSettings
 
 POSTS = 6_000
@@ -123,8 +123,10 @@ def measure_latency(bench: Bench, posts: Path) -> list[Row]:
             for records in consumer.poll(timeout_ms=100).values():
                 now = utc_now()
                 for record in records:
-                    collected_at = decode_enriched(record.value, record.headers).post.collected_at
-                    seconds.append((now - collected_at).total_seconds())
+                    answer = decode_enriched(record.value, record.headers)
+                    assert isinstance(answer, EnrichedPost)
+                    assert answer.post.collected_at is not None
+                    seconds.append((now - answer.post.collected_at).total_seconds())
         consumer.close()
     steady = sorted(seconds[len(seconds) // 4 :])
     return [_against("collected to enriched, p95 at half load", steady[int(len(steady) * 0.95)], LATENCY_MARK)]
@@ -217,9 +219,9 @@ PARTS = {"two": measure_two, "latency": measure_latency, "pauses": measure_pause
     help="Broker.  [default: apache if KAFKA_HOME is set, else embedded]",
 )
 @click.option("--only", multiple=True, type=click.Choice(list(PARTS)))
-def main(as_json: bool, kind: str | None, only: tuple[str, ...]) -> None:
+def main(as_json: bool, kind: Kind | None, only: tuple[str, ...]) -> None:
     """Measure the gain and the cost of processes; the ratio of a time is relative to its limit."""
-    chosen = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
+    chosen: Kind = kind or ("apache" if os.environ.get("KAFKA_HOME") else "embedded")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, build_broker(chosen, Path(name) / "broker") as broker:
         bench = Bench(broker, Path(name))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +94,8 @@ def rhythm(minutes: int, night: float) -> npt.NDArray[np.float64]:
     """Return the rate over the day, 1 on average; at night, it is `night` times that of the busiest hour."""
     wave = np.sin((np.arange(minutes) / DAY - 0.3) * 2 * np.pi)
     course = np.exp(-np.log(night) / 2 * wave)
-    return course / course[:DAY].mean()
+    rates: npt.NDArray[np.float64] = course / course[:DAY].mean()
+    return rates
 
 
 def bursts(minutes: int, dice: Dice) -> npt.NDArray[np.float64]:
@@ -126,7 +127,7 @@ def make_feed(
     copies = np.where(dice.random(len(minute)) < REPOSTED, dice.geometric(0.5, len(minute)), 0)
     origin = np.repeat(text, copies)
     later = minute[origin] + dice.exponential(15, len(origin)).astype(int)
-    parts = [
+    parts: list[tuple[npt.NDArray[Any], ...]] = [
         (minute, text, seen, np.zeros(len(minute), bool)),
         (later, origin, seen[origin], np.ones(len(origin), bool)),
     ]
@@ -148,5 +149,11 @@ def make_feed(
         return np.bincount(of, minlength=minutes)
 
     voice = when[first]
-    counts = [count(each) for each in (when, when[negative_post], voice, voice[negative_post[first]], minute)]
-    return Feed(*counts, fingerprints)
+    return Feed(
+        posts=count(when),
+        negative=count(when[negative_post]),
+        voices=count(voice),
+        negative_voices=count(voice[negative_post[first]]),
+        fresh=count(minute),
+        fingerprints=fingerprints,
+    )

@@ -64,7 +64,8 @@ def _share(feed: Feed, minutes: int) -> tuple[npt.NDArray[np.float64], npt.NDArr
 
 def _sum(values: npt.NDArray[np.int64] | npt.NDArray[np.float64], minutes: int) -> npt.NDArray[np.float64]:
     sums = np.concatenate([np.zeros(minutes), np.cumsum(values)])
-    return sums[minutes:] - sums[:-minutes]
+    windows: npt.NDArray[np.float64] = sums[minutes:] - sums[:-minutes]
+    return windows
 
 
 def _mean(values: npt.NDArray[np.float64], minutes: int) -> npt.NDArray[np.float64]:

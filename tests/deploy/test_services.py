@@ -51,7 +51,8 @@ def test_kafka_starts_with_its_settings_and_accepts_the_topics(apache_home: Path
     path = tmp_path / "server.properties"
     path.write_text("\n".join(f"{name}={value}" for name, value in properties.items()))
     own = os.environ | {"LOG_DIR": str(tmp_path / "logs"), "KAFKA_HEAP_OPTS": environment["KAFKA_HEAP_OPTS"]}
-    storage = [apache_home / "bin" / "kafka-storage.sh", "format", "-t", environment["CLUSTER_ID"], "-c", path]
+    program = apache_home / "bin" / "kafka-storage.sh"
+    storage: list[str | Path] = [program, "format", "-t", environment["CLUSTER_ID"], "-c", path]
     subprocess.run(storage, env=own, check=True, capture_output=True)
     settings = Settings(kafka={"bootstrap_servers": f"{HOST}:{client}"})
 

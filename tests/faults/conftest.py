@@ -131,7 +131,7 @@ def pipeline(settings_for: SettingsFactory, tmp_path: Path) -> Callable[..., Pip
     """`pipeline(broker, rate=…)` creates topics and starts everything but the producer; to be used with `with`."""
 
     def start(broker: Broker, *, rate: float, **options: Any) -> Pipeline:
-        sections = {
+        sections: dict[str, dict[str, Any]] = {
             name: options.pop(name) for name in ("kafka", "topics", "lake", "postgres", "model") if name in options
         }
         merged = {name: SMALL_STEPS.get(name, {}) | sections.get(name, {}) for name in SMALL_STEPS | sections}

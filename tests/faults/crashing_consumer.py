@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest import mock
 
 from streams.cli import main
 from streams.runtime import worker
@@ -25,5 +26,5 @@ def _build(*arguments: Any) -> Any:
 
 
 if __name__ == "__main__":
-    worker.build_app = _build
-    main(["worker", "enrich"])
+    with mock.patch.object(worker, "build_app", _build):
+        main(["worker", "enrich"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 from models.constant import ConstantEnricher
 from models.enrichment import Enrichment
@@ -25,5 +26,5 @@ def _load(*_: Any) -> FaultyEnricher:
 
 
 if __name__ == "__main__":
-    worker._load_enricher = _load
-    main(["worker", "enrich"])
+    with mock.patch.object(worker, "_load_enricher", _load):
+        main(["worker", "enrich"])

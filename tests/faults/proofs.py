@@ -120,7 +120,8 @@ have nothing to read, when a process ends for good, or when a sink shows a post 
 
 def page(proofs: Iterable[Proof]) -> str:
     """`docs/proofs.md`."""
-    rows, notes = [], []
+    rows: list[str] = []
+    notes: list[str] = []
     for proof in _added_up(proofs):
         told = "; ".join(filter(None, [proof.size, proof.note]))
         recovered = "" if proof.recovered is None else f"{proof.recovered:.1f}"

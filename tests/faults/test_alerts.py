@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ def _deliverers(settings: Settings, folder: Path) -> Iterator[Deliverers]:
 def _messages() -> list[Spike]:
     found = []
     for number in range(SPIKES):
-        times = {"opened_at": OPENED_AT + timedelta(minutes=number), "id": f"negative:poltwt:{number}"}
+        times: dict[str, Any] = {"opened_at": OPENED_AT + timedelta(minutes=number), "id": f"negative:poltwt:{number}"}
         found += [spike(state="open", **times), spike(state="closed", **times)]
     return found
 

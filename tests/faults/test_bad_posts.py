@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from streams.contracts import VERSION_HEADER, decode_dead
+from streams.contracts import VERSION_HEADER
 from streams.errors import DeadLetterLimit
 from streams.kafka import topics
 from streams.processes.broker import Broker
@@ -15,6 +15,7 @@ from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.faults.conftest import Tell
 from tests.helpers.brokers import ROOT
+from tests.helpers.letters import dead_letters_of
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, environment, run_module, wait_until
 from tests.helpers.records import committed, count, produce, read_all
@@ -72,7 +73,7 @@ def test_a_batch_of_poison_goes_to_the_dead_letters_with_its_bytes(
         twice=result.repeated,
         note="the poison is in the dead letters, with its bytes and the reason",
     )
-    letters = [decode_dead(record.value) for record in read_all(settings.kafka, settings.topics.dead)]
+    letters = dead_letters_of(read_all(settings.kafka, settings.topics.dead))
     sent = {record.offset: record for record in read_all(settings.kafka, settings.topics.raw)}
     assert len(letters) == bad
     for letter in letters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.helpers.commands import objects
 from tests.helpers.letters import buried
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, wait_until
-from tests.helpers.records import count, produce, read_all
+from tests.helpers.records import count, produce, reached, read_all
 
 _LARGE = 20
 _BROKEN = 5
@@ -97,7 +98,7 @@ def test_a_retry_that_is_killed_is_given_again_and_nothing_is_lost(
     keys = buried(settings, 60)
     for at in (5, 20, 35):
         with Tagpulse("dead", "retry", "--execute", "--rate", "40", settings=settings, folder=tmp_path) as retrying:
-            wait_until(lambda at=at: count(settings.kafka, settings.topics.raw) >= at, 60, "some were sent")
+            wait_until(partial(reached, settings.kafka, settings.topics.raw, at), 60, "some were sent")
             retrying.kill()
     left = len(_dead(settings, "list"))
     assert 0 < left < len(keys), "what was noted is not sent again"

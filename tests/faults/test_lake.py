@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from streams.processes.broker import Broker
 from streams.settings import Settings
 from streams.sinks.lake.files import every_file
 from streams.sinks.lake.opening import open_storage
+from streams.sinks.lake.storage import Storage
 from tests.conftest import SettingsFactory
 from tests.helpers.lake import expected_rows, view_rows
 from tests.helpers.line import Line
@@ -55,6 +57,10 @@ def _is_stored(settings: Settings) -> bool:
     return committed(settings.kafka, group, settings.topics.enriched) == ends
 
 
+def _written(storage: Storage, files: int) -> bool:
+    return len(every_file(storage)) >= files
+
+
 def _folded(settings: Settings) -> dict[tuple[str, str], tuple[object, ...]]:
     return expected_rows(decode_enriched(one.value) for one in read_all(settings.kafka, settings.topics.enriched))
 
@@ -74,7 +80,7 @@ def test_twenty_kills_leave_what_a_fold_in_memory_leaves(
         for kill in range(KILLS):
             before, more = len(every_file(storage)), dice.randrange(1, 12)
             _send(settings, _messages(kill * share, (kill + 1) * share, dice))
-            wait_until(lambda seen=before + more: len(every_file(storage)) >= seen, 60, f"progress before kill {kill}")
+            wait_until(partial(_written, storage, before + more), 60, f"progress before kill {kill}")
             worker.kill()
             worker = Tagpulse(*STORE, settings=settings, folder=tmp_path)
             if kill == KILLS // 2:  # a compaction beside the worker

@@ -7,19 +7,21 @@ import random
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import psycopg
 import pytest
 
-from streams.contracts import Deletion, EnrichedMessage, decode_dead, encode
+from streams.contracts import Deletion, EnrichedMessage, encode
 from streams.errors import Unavailable
 from streams.kafka import topics
 from streams.processes.broker import Broker
 from streams.settings import PostgresSettings, Settings
 from streams.sinks.postgres import PostgresSink
 from tests.conftest import SettingsFactory
+from tests.helpers.letters import dead_letters_of
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import Pair, committed, end_offsets, produce, read_all
@@ -98,6 +100,14 @@ def _finish(worker: Tagpulse, settings: Settings) -> None:
     assert worker.wait() == 0
 
 
+def _reached(stored: Progress, records: int) -> bool:
+    return stored() >= records
+
+
+def _tried_again(worker: Tagpulse, times: int) -> bool:
+    return worker.stderr.count("trying again") >= times
+
+
 def _check(settings: Settings, dsn: str, records: int) -> None:
     read = read_all(settings.kafka, settings.topics.enriched)
     assert len(read) == records
@@ -118,7 +128,7 @@ def test_twenty_kills_of_the_worker_leave_what_a_plain_replay_gives(
     for number in range(KILLS):
         with Tagpulse(*STORE, settings=settings, folder=tmp_path) as worker:
             moment = number * share + moments.randrange(share) + 1
-            wait_until(lambda moment=moment: stored() >= moment, 60, f"record {moment}")
+            wait_until(partial(_reached, stored, moment), 60, f"record {moment}")
             worker.kill()
     assert stored() < RECORDS, "the last worker was to be killed in the middle"
     stored.close()
@@ -136,12 +146,12 @@ def test_the_server_restarts_and_dies_in_mid_batch(
     with Tagpulse(*STORE, settings=settings, folder=tmp_path) as worker:
         stored = Progress(dsn)
         for down, least in ((fresh_postgres.stop, 1_000), (fresh_postgres.kill, 3_000)):
-            wait_until(lambda least=least: stored() > least, 60, f"{least} records")
+            wait_until(partial(_reached, stored, least + 1), 60, f"{least} records")
             assert stored() < 8_000, "it was to go down in the middle"
             stored.close()
             before = worker.stderr.count("trying again")
             down()
-            wait_until(lambda before=before: worker.stderr.count("trying again") > before, 30, "a warning")
+            wait_until(partial(_tried_again, worker, before + 1), 30, "a warning")
             fresh_postgres.start()
         _finish(worker, settings)
     assert "PostgreSQL is unavailable" in worker.stderr
@@ -162,7 +172,7 @@ def test_poison_rows_become_dead_letters_and_block_nothing(
     produce(settings.kafka, settings.topics.enriched, mixed)
     with Tagpulse(*STORE, settings=settings, folder=tmp_path) as worker:
         _finish(worker, settings)
-    letters = [decode_dead(record.value) for record in read_all(settings.kafka, settings.topics.dead)]
+    letters = dead_letters_of(read_all(settings.kafka, settings.topics.dead))
     assert {(letter.key, letter.value, letter.reason) for letter in letters} == {(*p, "sink_refused") for p in poison}
     assert all("index row" in letter.error for letter in letters)
     refused = {key for key, _ in poison}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def _kept(settings: Settings, name: str) -> list[tuple[Any, ...]]:
     return sorted(ask(settings.lake.path, f"select {columns} from posts where run = '{name}'").rows)
 
 
+def _goes_on(replay: Tagpulse, settings: Settings, topic: str, seen: int) -> bool:
+    """Whether there is more on the topic, or no more to come."""
+    return (topic in topics.names(settings.kafka) and count(settings.kafka, topic) > seen) or not replay.running
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_replay_that_is_killed_again_and_again_ends_with_the_same(
@@ -65,13 +71,7 @@ def test_a_replay_that_is_killed_again_and_again_ends_with_the_same(
         with Tagpulse("replay", "--run", "broken", "--from", "raw", settings=settings, folder=tmp_path) as process:
             place = number % 2
             topic = watched[place]
-            wait_until(
-                lambda topic=topic, seen=before[place]: (
-                    (topic in topics.names(broken.kafka) and count(broken.kafka, topic) > seen) or not process.running
-                ),
-                60,
-                f"progress on {topic}",
-            )
+            wait_until(partial(_goes_on, process, broken, topic, before[place]), 60, f"progress on {topic}")
             time.sleep(moments.uniform(0, 0.3))  # the moment of the kill is drawn, nothing is waited for
             process.kill()
         if count(broken.kafka, watched[1]) >= POSTS:

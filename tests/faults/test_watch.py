@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.minutes import Item, content, deletion, enriched, fold, last_parts, parts_of, topic_items
 from tests.helpers.processes import Tagpulse, wait_until
-from tests.helpers.records import count, end_offsets, produce, read_all
+from tests.helpers.records import count, end_offsets, produce, reached, read_all
 
 HOURS = 4
 A_MINUTE = 12
@@ -90,7 +91,7 @@ def test_kills_change_neither_minutes_nor_spikes(
         for begin in range(0, len(messages), share):
             before = count(settings.kafka, settings.topics.minutes)
             _send(settings, messages[begin : begin + share])
-            wait_until(lambda seen=before: count(settings.kafka, settings.topics.minutes) > seen, 60, "more minutes")
+            wait_until(partial(reached, settings.kafka, settings.topics.minutes, before + 1), 60, "more minutes")
             time.sleep(dice.uniform(0, 1.0))  # the moment of the kill is drawn, nothing is waited for
             victim = dice.randrange(2)
             workers[victim].kill()

@@ -42,7 +42,7 @@ _TEXTS = (
     ),
 )
 _NUMBERS = (0, -1, 2**31, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 1e308, -0.0, 5e-324, 1.5)
-_OTHERS = (None, True, [], {}, [None], {"": ""}, [[[[]]]], {"type": "post"})
+_OTHERS: tuple[Any, ...] = (None, True, [], {}, [None], {"": ""}, [[[[]]]], {"type": "post"})
 _ODD = st.sampled_from([*_TIMES, *_TEXTS, *_NUMBERS, *_OTHERS]) | st.text(max_size=20) | st.integers()
 
 

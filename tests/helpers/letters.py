@@ -1,8 +1,12 @@
-"""Dead letters that stand on a topic, as if a worker had written them."""
+"""Dead letters: written as a worker writes them, and read."""
 
 from __future__ import annotations
 
-from streams.contracts import HEADERS, DeadLetter, encode
+from collections.abc import Iterable
+
+from kafka.consumer.fetcher import ConsumerRecord
+
+from streams.contracts import HEADERS, DeadLetter, decode_dead, encode
 from streams.settings import Settings
 from tests.helpers.posts import START, raw_posts
 from tests.helpers.records import produce
@@ -29,3 +33,13 @@ def buried(settings: Settings, number: int) -> list[bytes | None]:
     ]
     produce(settings.kafka, settings.topics.dead, [(letter.key, encode(letter)) for letter in letters])
     return [key for key, _ in pairs]
+
+
+def dead_letters_of(records: Iterable[ConsumerRecord]) -> list[DeadLetter]:
+    """What records of `posts.dead` say; fails where one of them is no letter."""
+    found = []
+    for record in records:
+        letter = decode_dead(record.value)
+        assert isinstance(letter, DeadLetter)
+        found.append(letter)
+    return found

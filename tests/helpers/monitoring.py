@@ -81,7 +81,7 @@ class _Server:
 
     def __enter__(self) -> Self:
         with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
+            self._process = process = subprocess.Popen(
                 self.command(),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -90,8 +90,8 @@ class _Server:
                 start_new_session=True,
             )
         try:
-            wait_until(lambda: get(self._ready) or self._process.poll() is not None, 30, f"{self._ready} answers")
-            assert self._process.poll() is None, self.log
+            wait_until(lambda: get(self._ready) or process.poll() is not None, 30, f"{self._ready} answers")
+            assert process.poll() is None, self.log
         except BaseException:
             self._end()
             raise

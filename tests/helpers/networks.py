@@ -150,12 +150,12 @@ def bluesky_source(url: str, silence: float, **options: Any) -> Source:
 
 
 def mastodon_source(url: str, silence: float, **options: Any) -> Source:
-    settings = MastodonSettings(instances=url, tokens=mastodon.TOKEN, silence_seconds=silence)  # type: ignore[arg-type]
+    settings = MastodonSettings(instances=url, tokens=mastodon.TOKEN, silence_seconds=silence)
     return MastodonSource(settings, ["poltwt"], **options)
 
 
 def x_source(url: str, silence: float, **options: Any) -> Source:
-    settings = XSettings(url=url, token=x.TOKEN, silence_seconds=silence, backfill_minutes=5)  # type: ignore[arg-type]
+    settings = XSettings(url=url, token=x.TOKEN, silence_seconds=silence, backfill_minutes=5)
     return XSource(settings, ["poltwt"], **options)
 
 

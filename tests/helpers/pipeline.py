@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from kafka.errors import KafkaError
 
@@ -26,7 +26,7 @@ from tests.helpers.records import committed, count, end_offsets
 T = TypeVar("T")
 
 # small batches and frequent commits, so that a kill often comes between two steps
-SMALL_STEPS = {
+SMALL_STEPS: dict[str, dict[str, Any]] = {
     "model": {"backend": "constant"},
     "produce": {"cursor_seconds": 0.5},
     "enrich": {"batch_size": 64, "max_wait_seconds": 0.05},

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from streams.contracts import DeadLetter, Post, decode_dead, encode
 from streams.settings import Settings
-from tests.helpers.records import Pair, by_key, read_all
+from tests.helpers.records import by_key, read_all
 
 START = datetime(2026, 6, 20, 9, tzinfo=UTC)
 
 
-def raw_posts(numbers: Iterable[int], source: str = "test") -> list[Pair]:
+def raw_posts(numbers: Iterable[int], source: str = "test") -> list[tuple[bytes, bytes]]:
     """A post for each number, four a second of event time, as keys and values."""
     posts = (
         Post(

@@ -25,7 +25,7 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.05
 
 
-def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float = 30.0, what: str = "") -> T:
     """Calls `condition` until what it returns is true, and returns that; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
@@ -35,7 +35,7 @@ def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = ""
     return result
 
 
-async def eventually(condition: Callable[[], T], seconds: float = 30.0, what: str = "") -> T:
+async def eventually(condition: Callable[[], T | None], seconds: float = 30.0, what: str = "") -> T:
     """`wait_until` for tests on an event loop."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
@@ -43,6 +43,18 @@ async def eventually(condition: Callable[[], T], seconds: float = 30.0, what: st
             raise AssertionError(f"not within {seconds:g} s: {what or condition.__name__}, last {result!r}")
         await asyncio.sleep(_POLL_SECONDS)
     return result
+
+
+async def at_rest(figure: Callable[[], int], looks: int = 10, seconds: float = 30.0, what: str = "") -> int:
+    """Waits until a figure is the same at so many looks in a row, and returns it; fails after `seconds`."""
+    seen: list[int] = []
+
+    def rests() -> bool:
+        seen.append(figure())
+        return len(seen) >= looks and len(set(seen[-looks:])) == 1
+
+    await eventually(rests, seconds, what or "a figure that rests")
+    return seen[-1]
 
 
 def is_alive(pid: int) -> bool:

@@ -70,6 +70,11 @@ def count(kafka: KafkaSettings, topic: str) -> int:
     return sum(end_offsets(kafka, topic).values())
 
 
+def reached(kafka: KafkaSettings, topic: str, number: int) -> bool:
+    """Whether the topic has received so many records."""
+    return count(kafka, topic) >= number
+
+
 def read_all(kafka: KafkaSettings, topic: str) -> list[ConsumerRecord]:
     """Every record of the topic up to its end as it is now: `.key`, `.value`, `.headers`, `.partition`, `.offset`, …"""
     records: list[ConsumerRecord] = []

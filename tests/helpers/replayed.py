@@ -49,7 +49,7 @@ def _order(version: tuple[EnrichedPost, Row]) -> tuple[datetime, datetime, int, 
 
 def fields_of(rows: Sequence[Row]) -> list[Fields]:
     """Rows as the views of the sinks show them, without what says where they are kept."""
-    return to_table(rows, POST_SCHEMA).to_pylist() if rows else []  # type: ignore[no-any-return]
+    return to_table(rows, POST_SCHEMA).to_pylist() if rows else []
 
 
 def rows_of(records: Iterable[Any]) -> list[Row]:

@@ -19,7 +19,7 @@ from unittest import mock
 import click
 from aiokafka.consumer import consumer as aiokafka_consumer
 
-from streams.runtime import faust_consumer, lossless
+from streams.runtime import faust_consumer, faust_thread, lossless
 from tests.helpers import simulated_worker
 from tests.helpers.simulated_loop import Lateness, SimulatedLoop
 from tests.helpers.simulated_worker import SimulatedWorker, Store
@@ -185,7 +185,7 @@ def without(parts: Collection[str]) -> Iterator[None]:
 
     with contextlib.ExitStack() as patches:
         if "give-back" in parts:
-            patches.enter_context(mock.patch.object(faust_consumer.Thread, "_rewind", keep))
+            patches.enter_context(mock.patch.object(faust_thread.Thread, "_rewind", keep))
         if "account" in parts:
             patches.enter_context(mock.patch.object(faust_consumer._Consumer, "_account", trust))
         yield

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from models import CacheInfo, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.enrichment import SENTIMENTS
 
 MODEL = ModelInfo(name="scripted", version="1.2.3")
 
@@ -15,11 +16,10 @@ def answer(
     campaign: tuple[str | None, float] = (None, 0.0),
 ) -> Enrichment:
     """An enrichment with these parts; the sentiment's label is its most probable one."""
-    labels = ("negative", "neutral", "positive")
     return Enrichment(
         language=Language(code=language[0], score=language[1]),
         sentiment=Sentiment(
-            label=labels[sentiment.index(max(sentiment))],
+            label=SENTIMENTS[sentiment.index(max(sentiment))],
             negative=sentiment[0],
             neutral=sentiment[1],
             positive=sentiment[2],

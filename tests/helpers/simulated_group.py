@@ -148,7 +148,8 @@ class Group:
         self.members[name].syncing = syncing
         return await syncing
 
-    def check(self, name: str, generation: int) -> type[errors.KafkaError]:
+    def check(self, name: str, generation: int) -> Any:
+        """The class of an error of aiokafka."""
         if name not in self.members:
             return errors.UnknownMemberIdError
         if generation != self.generation:

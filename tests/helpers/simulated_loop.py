@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVarTuple
+
+_Ts = TypeVarTuple("_Ts")
 
 # A turn of the loop takes time, or whoever waits for less than the clock shows would wait for ever.
 _TURN_SECONDS = 1e-6
@@ -25,20 +29,22 @@ class Lateness:
 class _Numbered:
     """Hashed by its number instead of its address, so that a set of them has the same order in every process."""
 
-    def __init__(self, *args: Any, loop: SimulatedLoop, **options: Any) -> None:
-        self._number = next(loop.numbers)
-        super().__init__(*args, loop=loop, **options)
+    _number: int
 
     def __hash__(self) -> int:
         return self._number
 
 
 class _Future(_Numbered, asyncio.Future[Any]):
-    pass
+    def __init__(self, *, loop: SimulatedLoop) -> None:
+        self._number = next(loop.numbers)
+        super().__init__(loop=loop)
 
 
 class _Task(_Numbered, asyncio.Task[Any]):
-    pass
+    def __init__(self, coroutine: Any, *, loop: SimulatedLoop, **options: Any) -> None:
+        self._number = next(loop.numbers)
+        super().__init__(coroutine, loop=loop, **options)
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
@@ -71,12 +77,16 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.Handle:
         if not self._punctual and self._dice.random() < self._lateness.chance:
             return self.call_later(self._dice.uniform(0, self._lateness.step), callback, *args, context=context)
         return super().call_soon(callback, *args, context=context)
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon_threadsafe(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
 
     def _jump(self, timeout: float | None) -> list[Any]:

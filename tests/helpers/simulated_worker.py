@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from mode.utils.futures import notify
 
-from streams.runtime import faust_batches, faust_consumer
+from streams.runtime import faust_batches, faust_thread
 from streams.runtime.faust_app import build_app
 from streams.runtime.lossless import BatchPolicy, Lossless, Record
 from streams.runtime.offset_gaps import Expired, OffsetRange
@@ -23,7 +23,7 @@ _PACE = BatchPolicy(batch_size=4, max_wait_seconds=0.05, batches_in_flight=2)
 _running: contextvars.ContextVar[SimulatedWorker | None] = contextvars.ContextVar("running", default=None)
 
 
-class _Thread(faust_consumer.Thread):
+class _Thread(faust_thread.Thread):
     """aiokafka's thread, on the loop of the simulation; the queues between the threads are the real ones."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:
@@ -153,8 +153,9 @@ class SimulatedWorker:
         return OffsetRange(log.start, [offset for offset in log.records if start <= offset < end])
 
 
-def task_factory(loop: SimulatedLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+def task_factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     """Lets every task belong to the worker that started it."""
+    assert isinstance(loop, SimulatedLoop)
     task = loop.new_task(coroutine, **options)
     worker = _running.get()
     if worker is not None:

@@ -150,7 +150,9 @@ class Cluster:
         return number, 0, log.end, log.end, [], b"".join(log.batches[each] for each in offsets)
 
     def metadata(self) -> Any:
-        listed = [(0, number, NODE, [NODE], [NODE], []) for number in range(len(self.partitions))]
+        listed: list[tuple[Any, ...]] = [
+            (0, number, NODE, [NODE], [NODE], []) for number in range(len(self.partitions))
+        ]
         return SimpleNamespace(
             API_VERSION=1,
             brokers=[(NODE, "broker", 9092, None)],

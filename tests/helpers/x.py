@@ -183,7 +183,7 @@ class Time:
 def source(server: X, *tags: str, time: Time | None = None, cursor: str | None = None, **settings: Any) -> XSource:
     time = time or Time()
     return XSource(
-        XSettings(url=server.url, token=TOKEN, **settings),  # type: ignore[arg-type]
+        XSettings(url=server.url, token=TOKEN, **settings),
         tags or ("poltwt",),
         cursor=cursor,
         now=lambda: time.now,

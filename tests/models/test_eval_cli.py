@@ -112,8 +112,8 @@ def test_campaign(tmp_path: Path) -> None:
         'ID, Text, Kind\n1,"Our police dog Luna found the drugs",police dogs\n2,I read a novel about Rome,books\n',
         "utf-8",
     )
-    arguments = ("--data", str(tmp_path / "posts.csv"), "--topics", str(tmp_path / "dogs.toml"))
-    arguments += ("--text-column", "Text", "--label-column", "Kind")
+    files = ("--data", str(tmp_path / "posts.csv"), "--topics", str(tmp_path / "dogs.toml"))
+    arguments = (*files, "--text-column", "Text", "--label-column", "Kind")
     (report,) = answers(run("eval", "campaign", *arguments, "--json"))
     assert report["topics"]["police dogs"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "auc": 1.0, "posts": 1}
     assert (report["accuracy"], report["coverage"], report["posts"], report["mean_auc"]) == (1.0, 0.5, 2, 1.0)

@@ -176,8 +176,9 @@ def test_long_texts_fit_the_positions_of_the_model(make_model: MakeModel) -> Non
 
 
 def fails(task: str, folder: Path | str, match: str) -> None:
+    named: dict[str, Any] = {task: str(folder)}
     with pytest.raises(HubModelError, match=match) as caught:
-        HubEnricher.load(**{task: str(folder)}, threads=1)
+        HubEnricher.load(**named, threads=1)
     assert caught.value.task == task
 
 

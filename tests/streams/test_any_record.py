@@ -173,7 +173,7 @@ def _show(spike: Spike) -> None:
     notice = notice_of(spike, "live", ALERTS)
     alert_of(spike, notice, "live", NOW, 60.0)
     for form in ("json", "slack", "teams"):
-        render(form, notice, spike, "live", test=False)  # type: ignore[arg-type]
+        render(form, notice, spike, "live", test=False)
 
 
 @many

@@ -134,7 +134,7 @@ def test_produce_writes_no_name(embedded_broker: Broker, settings_for: SettingsF
     settings = settings_for(embedded_broker, privacy={"author_key": key}, log={"level": "DEBUG"})
     topics.create(settings)
     feed = tmp_path / "day.jsonl"
-    lines = [
+    lines: list[Post | Deletion] = [
         Post(source="x", id="1", text="hello @anna", created_at=NOON, author="Anna", url="https://x.com/anna/status/1"),
         Post(source="x", id="2", text="hello", created_at=NOON, author="anna", url="https://example.com/2"),
         Post(source="bluesky", id=f"{DID}/3k", text="hello", created_at=NOON, author=DID),

@@ -13,12 +13,13 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from kafka import KafkaProducer
 
 from streams import metrics
-from streams.contracts import HEADERS, Deletion, Post, decode_dead, decode_raw
+from streams.contracts import HEADERS, Deletion, Post, decode_raw
 from streams.errors import Refused, SettingsError, Unavailable
 from streams.kafka import topics
 from streams.processes.broker import ApacheBroker, Broker, free_port
@@ -31,6 +32,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers import records
 from tests.helpers.brokers import own_settings
 from tests.helpers.feeds import counted
+from tests.helpers.letters import dead_letters_of
 from tests.helpers.processes import eventually, wait_until
 
 # kafka-python forgets the sockets of connections that were refused
@@ -124,8 +126,8 @@ async def test_every_post_is_there_once_with_key_time_and_headers(settings: Sett
     assert message.collected_at is not None
     assert before <= message.collected_at <= datetime.now(UTC)
     assert isinstance(decode_raw(deletion.value), Deletion)
-    (letter,) = map(decode_dead, (record.value for record in records.read_all(settings.kafka, settings.topics.dead)))
-    assert (letter.reason, letter.error) == ("invalid", f"created_at is in the future: {future}")  # type: ignore[union-attr]
+    (letter,) = dead_letters_of(records.read_all(settings.kafka, settings.topics.dead))
+    assert (letter.reason, letter.error) == ("invalid", f"created_at is in the future: {future}")
     assert decode_raw(found[b"a:3"][0].value).collected_at == datetime(2013, 5, 1, tzinfo=UTC)  # type: ignore[union-attr]
 
 
@@ -155,7 +157,7 @@ async def test_what_cannot_be_read_or_is_too_large_goes_to_the_dead_letters(
     summary = await Produce(Given([contents], ends=True), settings).run()
     assert (summary.read, summary.sent, summary.dead, summary.malformed) == (5, 2, 3, 1)
     assert set(records.by_key(records.read_all(settings.kafka, settings.topics.raw))) == {b"test:p1", b"test:p3"}
-    dead = [decode_dead(record.value) for record in records.read_all(settings.kafka, settings.topics.dead)]
+    dead = dead_letters_of(records.read_all(settings.kafka, settings.topics.dead))
     unreadable, oversize, cut = sorted(dead, key=lambda letter: (letter.reason, letter.key or b""))
     assert (unreadable.origin, unreadable.value, unreadable.error) == ("file:day.jsonl[0]@7", b"\xff{", "no JSON")
     assert (oversize.reason, oversize.key) == ("oversize", b"test:p2")
@@ -181,7 +183,8 @@ async def test_a_topic_with_a_lower_limit_than_the_settings_rejects_only_the_lar
     assert (summary.sent, summary.dead) == (400, 1)
     assert_in_order(settings, 400, twice_allowed=True)
     (dead,) = records.read_all(settings.kafka, settings.topics.dead)
-    assert (decode_dead(dead.value).reason, dead.key) == ("oversize", b"test:big")
+    (letter,) = dead_letters_of([dead])
+    assert (letter.reason, dead.key) == ("oversize", b"test:big")
 
 
 async def test_a_missing_topic_is_reported_at_once(settings: Settings) -> None:
@@ -212,7 +215,8 @@ async def test_the_cursor_is_saved_only_when_everything_before_it_is_confirmed(
         fresh_embedded_broker.suspend()
         released.set()
         await eventually(lambda: run.summary.read == 2, what="the second post is sent")
-        await asyncio.sleep(1)
+        with mock.patch.object(run, "_save_cursor", wraps=run._save_cursor) as look:
+            await eventually(lambda: look.await_count >= 3, what="the cursor was due again and again")
         assert cursor.load() == "1"
         fresh_embedded_broker.resume()
         await eventually(lambda: cursor.load() == "2", what="the second cursor")
@@ -313,7 +317,7 @@ async def test_stops_within_seconds_while_kafka_is_away(
     await eventually(lambda: run.summary.sent > 500, what="posts are flowing")
     fresh_embedded_broker.suspend()
     sent = run.summary.sent
-    await asyncio.sleep(1)
+    await eventually(run.not_ready, what="the outage is seen")
     run.stop()
     summary = await asyncio.wait_for(running, 5)
     fresh_embedded_broker.resume()
@@ -347,7 +351,7 @@ async def test_stops_while_it_waits_for_the_broker_to_return(
     monkeypatch.setattr(KafkaProducer, "send", failing)
     running = asyncio.create_task(run.run())
     await eventually(lambda: sends >= 50, what="the producer has failed")
-    await asyncio.sleep(1)
+    await eventually(run.not_ready, what="the outage is seen")
     run.stop()
     summary = await asyncio.wait_for(running, 5)
     assert summary.stopped

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from models import Enricher, Enrichment
-from models.backends import choice, openvino
+from models.backends import openvino
+from models.backends.processor import int8_instructions
 from models.evaluation import read_sentiment
 from tests.models.backends.conftest import Opened
 
@@ -59,7 +60,7 @@ def real(opened: Opened, shared_data: Path) -> tuple[list[str], list[Enrichment]
 def test_int8_keeps_the_moods_of_real_posts(
     opened: Opened, real: tuple[list[str], list[Enrichment]], backend: str, precision: str
 ) -> None:
-    if choice.int8_instructions() is None:
+    if int8_instructions() is None:
         pytest.skip("without VNNI, full precision is chosen")
     texts, full = real
     small = opened(backend, precision).enrich(texts)
@@ -94,7 +95,7 @@ def test_int8_is_safe_without_vnni(opened: Opened, invented: list[str]) -> None:
 
 
 def test_both_runtimes_of_the_int8_file_agree(opened: Opened, invented: list[str]) -> None:
-    if choice.int8_instructions() is None:
+    if int8_instructions() is None:
         pytest.skip("without VNNI, int8 sums may saturate, differently in each runtime")
     one, other = opened("openvino", "int8").enrich(invented), opened("onnx", "int8").enrich(invented)
     assert share_equal(one, other) >= 0.97
@@ -117,7 +118,7 @@ def test_int8_with_and_without_tiles_of_bf16(
 
 @pytest.mark.parametrize(("backend", "precision"), [*FULL, *SMALL, ("torch", "f32"), ("torch", "f16")])
 def test_neighbours_do_not_matter(opened: Opened, invented: list[str], backend: str, precision: str) -> None:
-    if precision == "int8" and choice.int8_instructions() is None:
+    if precision == "int8" and int8_instructions() is None:
         pytest.skip("without VNNI, int8 sums may saturate, differently for a text alone")
     enricher = opened(backend, precision)
     texts = invented[:40]

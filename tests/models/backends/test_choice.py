@@ -89,7 +89,7 @@ def test_nothing_installed_is_reported(world: Any) -> None:
     world("")
     for backend in ("auto", "openvino"):
         with pytest.raises(BackendError, match="reinstall tagpulse"):
-            choose(backend)  # type: ignore[arg-type]
+            choose(backend)
 
 
 def test_a_missing_package_is_found_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:

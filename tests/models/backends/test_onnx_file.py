@@ -1,6 +1,7 @@
 """Removing the quantisers of activations from an ONNX file."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from models.backends.onnx_file import read_onnx, take_quantisers_out  # noqa: E402
 
 
-def quantised() -> object:
+def quantised() -> Any:
     """Return a model of y = dequantise(quantise(x)) @ dequantise(int8 weights) + bias.
 
     `rounded`, the first factor, is an output as well.

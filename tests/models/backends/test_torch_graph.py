@@ -53,12 +53,12 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("Gather", [X, ints(1, -2)], {"axis": 1}),
     ("Gather", [X, np.int64(1)], {"axis": 0}),
     ("Gelu", [X], {}),
-    ("Gemm", [X[0], MATRIX.T.copy(), np.float32([1, 2])], {"transB": 1, "alpha": 0.5, "beta": 2.0}),
+    ("Gemm", [X[0], MATRIX.T.copy(), np.array([1, 2], np.float32)], {"transB": 1, "alpha": 0.5, "beta": 2.0}),
     ("LayerNormalization", [X, FOUR, FOUR], {"epsilon": 1e-6}),
     ("LayerNormalization", [X, FOUR], {"axis": 2}),
     ("MatMul", [X, MATRIX], {}),
     ("QuantizeLinear", [X, np.float32(0.3), np.int8(4)], {}),
-    ("DequantizeLinear", [(X * 8).astype(np.int8), FOUR, np.int8([1, 2, 3, 4])], {"axis": -1}),
+    ("DequantizeLinear", [(X * 8).astype(np.int8), FOUR, np.array([1, 2, 3, 4], np.int8)], {"axis": -1}),
     ("Range", [np.int64(2), np.int64(9), np.int64(3)], {}),
     ("ReduceL2", [X, ints(-1)], {"keepdims": 1}),
     ("ReduceMax", [X, ints(1)], {"keepdims": 0}),
@@ -123,7 +123,7 @@ def test_every_operation_is_tested() -> None:
 
 def test_constants_in_nodes_are_read(tmp_path: Path) -> None:
     nodes = [
-        helper.make_node("Constant", [], ["two"], value=numpy_helper.from_array(np.float32([2, 3]))),
+        helper.make_node("Constant", [], ["two"], value=numpy_helper.from_array(np.array([2, 3], np.float32))),
         helper.make_node("Constant", [], ["one"], value_float=1.0),
         helper.make_node("Mul", ["x", "two"], ["doubled"]),
         helper.make_node("Add", ["doubled", "one"], ["y"]),

@@ -25,7 +25,7 @@ def test_scores_by_file_by_topic_and_over_all(tmp_path: Path) -> None:
     (tmp_path / "es.jsonl").write_text(record("both", music=1, sports=1), "utf-8")
     model = ScriptedEnricher({"song": answer(topics=["music"]), "both": answer(topics=["sports", "family"])})
     files = read_topic_posts(tmp_path, KNOWN)
-    assert files["en"].topics == ({"music"}, {"sports"})
+    assert files["en"].topics == (frozenset({"music"}), frozenset({"sports"}))
     report = topic_report(files, {name: name_topics(model, posts.texts) for name, posts in files.items()}, MODEL)
     assert (report.files["en"].micro_f1, report.files["en"].macro_f1, report.files["en"].posts) == (0.6667, 0.5, 2)
     assert (report.files["es"].micro_f1, report.files["es"].macro_f1) == (0.5, 0.3333)

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def network() -> MultiHeadNetwork:
                 parameter.copy_(nibbles * 0.0625)
             elif parameter.ndim > 1:
                 parameter.normal_(std=0.2)
-    return network.eval()
+    network.eval()
+    return network
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +122,7 @@ def write_umsab(folder: Path, language: str) -> None:
         (folder / f"{split}_labels.txt").write_text("\n".join(str(i % 3) for i in range(count)) + "\n", "utf-8")
 
 
-def write_table(path: Path, rows: list[dict[str, object]], delimiter: str = "\t") -> None:
+def write_table(path: Path, rows: Sequence[Mapping[str, object]], delimiter: str = "\t") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)

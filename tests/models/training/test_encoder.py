@@ -19,9 +19,16 @@ SPECIAL = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
 def tokenizer_json() -> str:
     """A tokenizer of the XLM-R family, as `tokenizers` reads it."""
     trained = io.BytesIO()
-    ids = {f"{name}_id": place for name, place in (("bos", 0), ("pad", 1), ("eos", 2), ("unk", 3))}
     SentencePieceTrainer.train(
-        sentence_iterator=iter(TEXTS), model_writer=trained, vocab_size=48, hard_vocab_limit=False, minloglevel=2, **ids
+        sentence_iterator=iter(TEXTS),
+        model_writer=trained,
+        vocab_size=48,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        bos_id=0,
+        pad_id=1,
+        eos_id=2,
+        unk_id=3,
     )
     model = ModelProto.FromString(trained.getvalue())
     whole = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path, monkeypatc
     steps = 0
     step = Trainer._step
 
-    def stopping(self: Trainer, *arguments: object) -> None:
+    def stopping(self: Trainer, *arguments: Any) -> None:
         nonlocal steps
         steps += 1
         if steps == 11:

@@ -1,4 +1,4 @@
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -7,7 +7,7 @@ import torch
 from models.training import export, graph
 from models.training.graph import GraphHead
 from models.training.heads import logits, side_by_side
-from models.training.network import MultiHeadNetwork, from_bert, mask_penalty
+from models.training.network import MultiHeadNetwork, Sizes, from_bert, mask_penalty
 from tests.models.training.conftest import CONFIG
 
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
@@ -45,7 +45,7 @@ def rounded(network: MultiHeadNetwork) -> MultiHeadNetwork:
     return network
 
 
-def run(model: object, ids: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+def run(model: Any, ids: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
     core = ov.Core()
     settings = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
     compiled = core.compile_model(core.read_model(model.SerializeToString(), b""), "CPU", settings)
@@ -83,7 +83,7 @@ def test_the_network_computes_what_transformers_computes() -> None:
     fields = {name: getattr(CONFIG, name) for name in CONFIG.__slots__}
     bert = transformers.BertModel(transformers.BertConfig(hidden_act="gelu", **fields), add_pooling_layer=False).eval()
     keep = [0, 1, 2, 7, 9, 11, 5]
-    sizes = SimpleNamespace(exits=(6,), languages=2, topics=2, vector=64)
+    sizes = Sizes(languages=2, topics=2, vector=64, exits=(6,))
     pruned = MultiHeadNetwork(CONFIG.__class__(**{**fields, "vocab_size": len(keep)}), sizes).eval()
     loaded = pruned.load_state_dict(from_bert(bert.state_dict(), 6, keep), strict=False)
     assert not loaded.unexpected_keys

@@ -15,7 +15,7 @@ from models.enrichment import Enrichment
 from streams import metrics
 from streams.agents.dead_letter import Limit
 from streams.agents.enrich import Enrich, EnrichedOutput
-from streams.contracts import DeadLetter, Deletion, EnrichedPost, Post, decode_dead, decode_enriched, encode
+from streams.contracts import DeadLetter, Deletion, EnrichedPost, Post, decode_enriched, encode
 from streams.errors import DeadLetterLimit
 from streams.kafka import topics
 from streams.kafka.publisher import Outgoing, Publisher
@@ -23,6 +23,7 @@ from streams.processes.broker import Broker
 from streams.runtime.lossless import Record
 from streams.settings import Settings, WorkerSettings
 from tests.conftest import SettingsFactory
+from tests.helpers.letters import dead_letters_of
 from tests.helpers.records import read_all
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -169,8 +170,7 @@ async def test_a_record_too_large_for_a_dead_letter_is_cut_and_says_so(
     output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
     await output.write(await _enrich(settings=settings).process([huge]))
     await publisher.close()
-    (sent,) = read_all(settings.kafka, settings.topics.dead)
-    letter = decode_dead(sent.value)
+    (letter,) = dead_letters_of(read_all(settings.kafka, settings.topics.dead))
     assert letter.value
     assert huge.value
     assert huge.value.startswith(letter.value)

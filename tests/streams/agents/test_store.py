@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from streams import metrics
 from streams.agents.store import Store
-from streams.contracts import DeadLetter, decode_dead, encode
+from streams.contracts import DeadLetter, encode
 from streams.errors import Unavailable
 from streams.kafka import topics
 from streams.kafka.publisher import Publisher
@@ -17,6 +17,7 @@ from streams.runtime.lossless import Record
 from streams.settings import Settings
 from streams.sinks.base import BadRow, Flushed, Row, Sink
 from tests.conftest import SettingsFactory
+from tests.helpers.letters import dead_letters_of
 from tests.helpers.records import read_all
 from tests.streams.sinks.lake.test_parquet import enriched
 
@@ -113,6 +114,6 @@ async def test_a_row_that_a_sink_refuses_becomes_a_dead_letter_and_stops_nothing
     await store.write(await store.process(records))
     await store.flush()
     await publisher.close()
-    (letter,) = map(decode_dead, (record.value for record in read_all(settings.kafka, settings.topics.dead)))
+    (letter,) = dead_letters_of(read_all(settings.kafka, settings.topics.dead))
     assert (letter.reason, letter.error, letter.value) == ("sink_refused", "too odd", records[0].value)
     assert letter.origin == records[0].location

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from streams.agents.store_spikes import StoreSpikes
-from streams.contracts import DeadLetter, Spike, decode_dead, encode
+from streams.contracts import Spike, encode
 from streams.errors import DeadLetterLimit, Unavailable
 from streams.kafka import topics
 from streams.kafka.publisher import Outgoing
@@ -18,6 +18,7 @@ from streams.processes.broker import Broker
 from streams.runtime.lossless import Record
 from streams.settings import Settings, WorkerSettings
 from tests.conftest import SettingsFactory
+from tests.helpers.letters import dead_letters_of
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import produce
 from tests.streams.sinks.test_postgres_spikes import FULL
@@ -67,15 +68,17 @@ async def test_spikes_are_stored_and_unreadable_records_become_dead_letters() ->
     await agent.flush()
     assert sink.kept == [FULL]
     assert agent.worker == "store-memory-spikes"
-    letter = decode_dead(publisher.sent[0].value)
-    assert isinstance(letter, DeadLetter)
+    (letter,) = dead_letters_of(publisher.sent[:1])
     assert (letter.topic, letter.offset, letter.reason) == ("alerts.spikes", 1, "malformed")
 
 
 def test_the_store_worker_stores_spikes_as_well_as_posts(
     embedded_broker: Broker, dsn: str, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
-    sections = {"kafka": {"session_timeout_seconds": 3.0, "heartbeat_seconds": 1.0}, "postgres": {"dsn": dsn}}
+    sections: dict[str, dict[str, Any]] = {
+        "kafka": {"session_timeout_seconds": 3.0, "heartbeat_seconds": 1.0},
+        "postgres": {"dsn": dsn},
+    }
     settings = settings_for(embedded_broker, **sections)
     topics.create(settings)
     produce(settings.kafka, settings.topics.alerts, [(FULL.key, encode(FULL))])

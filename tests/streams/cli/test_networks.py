@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,15 @@ async def test_listens_to_mastodon_and_fetches_what_it_missed(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     timeline = [mastodon.status(number) for number in range(30)]
-    first, second = [mastodon.send(*map(mastodon.update, range(10))), mastodon.stay], [mastodon.stay]
-    async with mastodon.mastodon(first, second, missed=timeline) as server:
+    first: list[mastodon.Act] = [mastodon.send(*map(mastodon.update, range(10))), mastodon.stay]
+    async with mastodon.mastodon(first, [mastodon.stay], missed=timeline) as server:
         settings = settings_for(embedded_broker, mastodon={"instances": server.url, "tokens": mastodon.TOKEN})
         topics.create(settings)
         for wanted in (10, 30):
             with Tagpulse("produce", "mastodon", "--tag", "#PolTwt", settings=settings, folder=tmp_path) as produce:
                 await eventually(
-                    lambda wanted=wanted: written(settings, settings.topics.raw) >= wanted, what="the posts"
-                )  # type: ignore[misc]
+                    partial(records.reached, settings.kafka, settings.topics.raw, wanted), what="the posts"
+                )
                 produce.terminate()
                 await eventually(lambda: not produce.running, 10, "the end")
                 assert produce.wait(1) == 0, produce.stderr

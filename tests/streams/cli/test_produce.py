@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from streams.contracts import Post, decode_dead, decode_raw
+from streams.contracts import Post, decode_raw
 from streams.kafka import topics
 from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.helpers import records
 from tests.helpers.jetstream import frame, jetstream, send, stay
+from tests.helpers.letters import dead_letters_of
 from tests.helpers.processes import Tagpulse, eventually, run_tagpulse, wait_until
 from tests.helpers.profiles import profiles
 
@@ -41,8 +42,7 @@ def test_a_file_with_a_bad_line_is_sent_and_summarised(
     assert (summary["read"], summary["sent"], summary["dead"], summary["malformed"]) == (12, 11, 1, 1)
     assert f"{path}:11: malformed: " in done.stderr
     assert records.count(settings.kafka, settings.topics.raw) == 11
-    (dead,) = records.read_all(settings.kafka, settings.topics.dead)
-    letter = decode_dead(dead.value)
+    (letter,) = dead_letters_of(records.read_all(settings.kafka, settings.topics.dead))
     assert (letter.topic, letter.offset, letter.value) == (f"file:{path}", 11, b"{broken")
 
 

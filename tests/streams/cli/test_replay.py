@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from streams.contracts import Deletion, Post, decode_raw, encode
+from streams.contracts import Deletion, Post, RawMessage, decode_raw, encode
 from streams.kafka import topics
 from streams.processes.broker import Broker
 from streams.settings import Settings, for_run
@@ -182,7 +182,8 @@ def test_a_day_from_the_lake_goes_to_both_sinks_and_authors_are_forgotten_in_bot
         for number in range(20)
     ]
     gone = Deletion(source="x", id="3", deleted_at=START + timedelta(hours=1))
-    day.write_bytes(b"\n".join(encode(message) for message in [*posts, gone]))
+    messages: list[RawMessage] = [*posts, gone]
+    day.write_bytes(b"\n".join(map(encode, messages)))
     assert replay(settings, "first", "--from", str(day))["sinks"] == {"parquet": 19}
     both = ("--sink", "parquet", "--sink", "postgres")
     manifest = replay(settings, "second", "--from", "lake", "--from-run", "first", *both)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli import group
-from streams.contracts import EnrichedPost
+from streams.contracts import EnrichedPost, SentimentLabel
 from streams.errors import BadInput
 from streams.settings import Settings
 from tests.helpers.brokers import own_settings
@@ -108,7 +108,7 @@ def posts(storm: int) -> list[EnrichedPost]:
         for number in range(12 + bad * storm):
             copied = number >= 12
             share = 0.2 if storm or not bad else 0.7
-            sentiment = "negative" if copied or dice.random() < share else "neutral"
+            sentiment: SentimentLabel = "negative" if copied or dice.random() < share else "neutral"
             one = enriched(
                 f"{minute}-{number}", sentiment, text="look at this" if copied else f"text {minute}-{number}"
             )

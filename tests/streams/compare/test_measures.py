@@ -55,13 +55,21 @@ def test_causes_by_hand() -> None:
     )
     assert (change.posts_a, change.posts_b, change.negative_a, change.negative_b) == (15, 20, 10, 15)
     assert change.difference == pytest.approx(15 / 20 - 10 / 15)
-    assert {cause.kind: (cause.posts, cause.effect) for cause in change.causes} == {
-        "neutral_to_negative": (3, pytest.approx(0.3)),
-        "negative_to_positive": (1, pytest.approx(-0.1)),
-        "edited": (2, pytest.approx(-0.2)),
-        "only_a": (5, pytest.approx(-5 * (1 - 0.5) / 15)),  # half of the common posts are negative in A
-        "moved_in": (10, pytest.approx(10 * (1 - 0.5) / 20)),  # and half of them in B
+    assert {cause.kind: cause.posts for cause in change.causes} == {
+        "neutral_to_negative": 3,
+        "negative_to_positive": 1,
+        "edited": 2,
+        "only_a": 5,
+        "moved_in": 10,
     }
+    effects = {
+        "neutral_to_negative": 0.3,
+        "negative_to_positive": -0.1,
+        "edited": -0.2,
+        "only_a": -5 * (1 - 0.5) / 15,  # of the common posts half are negative in A
+        "moved_in": 10 * (1 - 0.5) / 20,  # and half in B
+    }
+    assert {cause.kind: cause.effect for cause in change.causes} == pytest.approx(effects)
     assert [abs(cause.effect) for cause in change.causes] == sorted(
         (abs(cause.effect) for cause in change.causes), reverse=True
     )

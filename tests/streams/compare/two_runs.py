@@ -60,7 +60,7 @@ def enriched(
     )
 
 
-async def write_run(lake: Path, run: str, posts: Iterable[EnrichedPost]) -> None:
+async def write_run(lake: Path | str, run: str, posts: Iterable[EnrichedPost]) -> None:
     """Store the posts under the name of this run."""
     sink = ParquetSink(LakeSettings(path=lake), run)
     await sink.open()

@@ -153,7 +153,7 @@ async def test_alertmanager_gets_a_spike_that_opens_grows_and_closes(
     with WebhookServer() as receiver, Alertmanager(tmp_path / "am", receiver.url) as alertmanager:
         settings = make(alertmanager_url=alertmanager.url, resend_seconds=0.5)
         start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
-        times = {"opened_at": start, "known_at": start, "at": start}
+        times: dict[str, Any] = {"opened_at": start, "known_at": start, "at": start}
         async with _delivering(settings):
             await _joined(settings, "alertmanager")
             _write(settings, spike(1, **times))

@@ -31,10 +31,13 @@ class Topic:
         self.spikes = list(spikes)
         self.committed = committed
         self.is_current = True
+        self.reads = 0
+        self.tellings = 0
         self._fresh = True
         self._at = 0
 
     async def read(self, seconds: float) -> AlertBatch:
+        self.reads += 1
         received = [Received(offset, each) for offset, each in enumerate(self.spikes)]
         if self._fresh:
             self._fresh, first_time = False, self.committed is None
@@ -62,6 +65,7 @@ class Topic:
 
     @contextlib.asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
+        self.tellings += 1
         yield
 
 
@@ -181,18 +185,12 @@ async def test_a_rebalance_repeats_nothing_that_was_delivered_or_is_delivered_by
             failing = metrics.ALERT_TARGET_FAILING.labels("hook")
             assert failing._value.get() == 1
             topic.is_current = False  # another worker has it now
-            before = await _quiet(server)
-            assert failing._value.get() == 0
+            await eventually(lambda: failing._value.get() == 0, what="it has let go")
+            before, reads = len(server.requests), topic.reads
             topic.spikes.append(spike(3))
-            await asyncio.sleep(0.2)
+            await eventually(lambda: topic.reads > reads + 5, what="it has read the third and goes on")
             assert len(server.requests) == before
     assert topic.committed == 1
-
-
-async def _quiet(server: WebhookServer) -> int:
-    """Wait until no attempt is in progress and return the number of requests."""
-    await asyncio.sleep(0.3)
-    return len(server.requests)
 
 
 async def test_open_spikes_are_resent_to_alertmanager() -> None:
@@ -207,8 +205,8 @@ async def test_open_spikes_are_resent_to_alertmanager() -> None:
             await eventually(lambda: topic.committed == 2)
             topic.spikes.append(spike(1, "closed"))
             await eventually(lambda: topic.committed == 5)
-            calls = await _quiet(server)
-            await asyncio.sleep(0.5)
+            calls, tellings = len(server.requests), topic.tellings
+            await eventually(lambda: topic.tellings > tellings + 2, what="it was due again and again")
             assert len(server.requests) == calls
     assert [len(request.json) for request in server.requests[:3]] == [2, 2, 2]
     ends = [request.json[0]["endsAt"] for request in server.requests[:3]]

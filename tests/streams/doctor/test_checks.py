@@ -189,7 +189,7 @@ def test_tokens_of_the_networks_of_the_campaign_are_checked(tmp_path: Path) -> N
     campaign = tmp_path / "campaign.toml"
     campaign.write_text('sources = ["bluesky", "mastodon", "x"]')
     servers = {"instances": "one.example,two.example", "tokens": "one.example=secret"}
-    found = {finding.check: finding for finding in checks.check_networks(Settings(campaign=campaign, mastodon=servers))}  # type: ignore[arg-type]
+    found = {finding.check: finding for finding in checks.check_networks(Settings(campaign=campaign, mastodon=servers))}
     assert {check: finding.status for check, finding in found.items()} == {"x": "fail", "mastodon": "warn"}
     assert "https://two.example" in found["mastodon"].detail
     tokens = {"mastodon": servers | {"instances": "one.example"}, "x": {"token": "secret"}}

@@ -6,13 +6,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from streams.contracts import END_OF_INPUT, EnrichedMessage, PulseMinute, SentimentCounts, encode
+from streams.contracts import END_OF_INPUT, EnrichedMessage, PulseMinute, SentimentCounts, SentimentLabel, encode
 from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.merge import CompleteMinute, Merger
 from streams.minutes.partition import PartitionMinutes, PublishedPart
@@ -199,7 +200,7 @@ def test_without_a_campaign_the_first_hashtags_are_counted_separately() -> None:
 
 _labels = st.sampled_from(["negative", "neutral", "positive"])
 _numbers = st.integers(0, 12)
-_steps = st.one_of(
+_steps: st.SearchStrategy[tuple[str, int, int, SentimentLabel, tuple[str, ...]]] = st.one_of(
     st.builds(
         lambda number, back, label, tags: ("post", number, back, label, tags),
         _numbers,
@@ -319,7 +320,7 @@ def merged(
     return found, merger.until
 
 
-def seen(found: tuple[Sequence[CompleteMinute], datetime | None]) -> list[tuple[object, ...]]:
+def seen(found: tuple[Sequence[CompleteMinute], datetime | None]) -> list[tuple[Any, ...]]:
     whole, until = found
     return [(until,)] + [
         (each.minute, hashtag, part.partition, part.sentiments, part.evidence)

@@ -76,7 +76,8 @@ def test_every_record_counts_once_however_often_it_was_answered(settings: Settin
     one, two = enriched("a"), enriched("b")
     gone = Deletion(source="test", id="a", deleted_at=NOW)
     raw(settings, [one.post, two.post, gone])
-    for offset, message in enumerate((one, two, gone)):
+    answers: list[EnrichedPost | Deletion] = [one, two, gone]
+    for offset, message in enumerate(answers):
         answer(settings, message, offset)
     first = account(settings)
     assert (first.read, first.enriched, first.dead, first.deletions, first.reconciled) == (3, 3, 0, 1, True)

@@ -61,7 +61,8 @@ async def test_rows_that_arrive_again_after_a_crash_change_nothing(
 ) -> None:
     monkeypatch.setenv("SQLITE_FOLDER", str(tmp_path))
     edit = enriched("1", text="edited", edited_at=START)
-    given = [enriched("1"), enriched("2"), edit, Deletion(source="test", id="2", deleted_at=START), enriched("3")]
+    gone = Deletion(source="test", id="2", deleted_at=START)
+    given: list[EnrichedMessage] = [enriched("1"), enriched("2"), edit, gone, enriched("3")]
     rows = [row(offset, message) for offset, message in enumerate(given)]
     before = kind.from_settings(own_settings("127.0.0.1:1", tmp_path))
     await before.open()

@@ -199,7 +199,7 @@ async def test_minutes_count_by_hashtag_and_sentiment(dsn: str) -> None:
     assert [line[4:] for line in found] == [(0, 2, 0), (0, 2, 0), (0, 1, 0), (0, 1, 0)]
 
 
-POISON = {
+POISON: dict[str, EnrichedPost | Deletion] = {
     "NUL in the text": changed(enriched("nul"), text="a\0b"),
     "NUL in the id": changed(enriched("x"), id="i\0d"),
     "NUL in a hashtag": changed(enriched("nul-tag"), hashtags=("a\0b",)),

@@ -15,7 +15,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from streams.contracts import Deletion
+from streams.contracts import Deletion, EnrichedMessage
 from streams.errors import Refused, SettingsError
 from streams.settings import PostgresSettings
 from streams.sinks.base import Erasure, Forgotten, PostKey
@@ -252,7 +252,8 @@ async def test_deletions_go_when_no_post_of_their_time_is_kept(tmp_path: Path, d
     deleted = [Deletion(source="test", id=name, deleted_at=at) for name, at in [("old", long_ago), ("new", lately)]]
     # the post was edited after its deletion: its row is dropped with its month, and then its deletion with the others
     back = changed(enriched("old"), created_at=long_ago, edited_at=long_ago + timedelta(hours=1))
-    await store(settings_for(dsn), *[row(offset, each) for offset, each in enumerate([*deleted, back])])
+    messages: list[EnrichedMessage] = [*deleted, back]
+    await store(settings_for(dsn), *[row(offset, each) for offset, each in enumerate(messages)])
     assert run(tmp_path, dsn, "prune", retention_days=60)[1].count("dropped") == 2
 
     code, output = run(tmp_path, dsn, "prune", "--execute", "--json", retention_days=60)

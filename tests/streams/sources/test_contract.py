@@ -24,7 +24,7 @@ from streams.sources.registry import NETWORKS
 from tests.helpers import jetstream, mastodon, x
 from tests.helpers.feeds import counted, numbers, take
 from tests.helpers.networks import ALL, CUT, CUT_IN_MID_CHARACTER, DRIP, NOW, STAY, Network, Pauses, Refusal, make
-from tests.helpers.processes import eventually
+from tests.helpers.processes import at_rest, eventually
 
 
 @pytest.fixture(params=ALL, ids=lambda network: network.name)
@@ -137,7 +137,7 @@ def test_how_long_ago_a_post_may_be_written_is_a_setting(network: Network) -> No
     later = NOW + timedelta(days=8)
     frame = jetstream.frame(1, at_us=int(later.timestamp() * 1e6)) if network.name == "bluesky" else frame
     for days, is_estimate in ((7, True), (9, False)):
-        parser = NETWORKS.find(network.name)(Settings(produce={"max_age_days": days})).open_parser(["poltwt"])  # type: ignore[arg-type]
+        parser = NETWORKS.find(network.name)(Settings(produce={"max_age_days": days})).open_parser(["poltwt"])
         [found] = parser.read(frame, "server", later)
         assert isinstance(found, Post)
         assert isinstance(right, Post)
@@ -217,8 +217,7 @@ async def test_a_slow_reader_slows_the_server_down_and_loses_nothing(network: Ne
         contents: list[Content] = []
         async with asyncio.timeout(60), contextlib.aclosing(make(network, url).batches()) as reading:  # type: ignore[type-var]
             contents += (await anext(reading)).contents
-            await asyncio.sleep(0.5)
-            assert len(sent) < 650
+            assert await at_rest(lambda: len(sent), what="the server waits") < 650
             async for batch in reading:
                 contents += batch.contents
                 if len(contents) == 700:

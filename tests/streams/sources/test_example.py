@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from streams.processes.broker import HOST, Broker
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import ROOT
 from tests.helpers.processes import Tagpulse, eventually, run_tagpulse
-from tests.helpers.records import count, read_all
+from tests.helpers.records import count, reached, read_all
 
 EXAMPLE = ROOT / "docs" / "examples" / "source.py"
 
@@ -75,9 +76,7 @@ async def test_it_is_found_by_its_entry_point_and_resumes(
         for wanted in (2, 3):
             command = ("produce", "jsonfeed", "--tag", "poltwt")
             with Tagpulse(*command, settings=settings, folder=tmp_path, env=environment) as produce:
-                await eventually(
-                    lambda wanted=wanted: count(settings.kafka, settings.topics.raw) >= wanted, what="posts"
-                )  # type: ignore[misc]
+                await eventually(partial(reached, settings.kafka, settings.topics.raw, wanted), what="posts")
                 produce.terminate()
                 await eventually(lambda: not produce.running, 20, "the end")
                 assert produce.wait(1) == 0, produce.stderr
@@ -100,8 +99,8 @@ async def test_its_recording_is_played_again(
         command = ("record", "jsonfeed", "--tag", "poltwt", "--seconds", "3", "--json", "--to", str(path))
         recorded = await asyncio.to_thread(run_tagpulse, *command, settings=settings, env=environment)
     assert json.loads(recorded.stdout)["frames"] == 2, recorded.stderr
-    command = ("produce", "file", "--as", "jsonfeed", "--tag", "poltwt", str(path))
-    played = await asyncio.to_thread(run_tagpulse, *command, settings=settings, env=environment)
+    play = ("produce", "file", "--as", "jsonfeed", "--tag", "poltwt", str(path))
+    played = await asyncio.to_thread(run_tagpulse, *play, settings=settings, env=environment)
     assert played.returncode == 0, played.stderr
     found = [decode_raw(record.value) for record in read_all(settings.kafka, settings.topics.raw)]
     assert [post.id for post in found] == ["item-0", "item-1"]

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.utils import accept_key
@@ -271,7 +272,7 @@ def kept_by_bluesky() -> Flood:
             ("repost", "create", subject),
             ("post", "delete", None),
         ):
-            commit = {
+            commit: dict[str, Any] = {
                 "rev": EMOJI * 90,
                 "operation": operation,
                 "collection": f"app.bsky.feed.{collection}",

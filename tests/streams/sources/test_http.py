@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import AddrInfoType
 
 from streams.sources import addresses, http
 from streams.sources.addresses import SocketGuard, is_public
@@ -32,7 +33,7 @@ def test_public_addresses_are_distinguished_from_all_others(address: str, public
     assert is_public(address) is public
 
 
-def info(address: str) -> addresses.AddrInfoType:
+def info(address: str) -> AddrInfoType:
     return socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 80)
 
 

@@ -13,7 +13,8 @@ NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
 def post(**fields: Any) -> Post:
-    return Post(**{"source": "x", "id": "3.96E+17", "text": "one", "created_at": NOON} | fields)
+    usual: dict[str, Any] = {"source": "x", "id": "3.96E+17", "text": "one", "created_at": NOON}
+    return Post(**usual | fields)
 
 
 def test_another_text_or_author_under_one_id_is_found() -> None:

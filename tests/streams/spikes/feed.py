@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.spikes import Detector, MinuteCounts, SpikeEvent
 
@@ -17,8 +18,8 @@ def at(minute: int) -> datetime:
 
 
 def minutes(
-    posts: Sequence[float] | float,
-    share: Sequence[float] | float,
+    posts: npt.ArrayLike,
+    share: npt.ArrayLike,
     length: int,
     *,
     hashtag: str = "poltwt",

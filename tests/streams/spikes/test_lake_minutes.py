@@ -79,7 +79,8 @@ def watched(rows: Sequence[Row], hashtags: Sequence[str]) -> list[SpikeEvent]:
         )
         for number in range(PARTITIONS)
     ]
-    watch, spikes = SpikeWatch(range(PARTITIONS), "high"), {}
+    watch = SpikeWatch(range(PARTITIONS), "high")
+    spikes: dict[str, SpikeEvent] = {}
     published = [
         each
         for record, message in rows

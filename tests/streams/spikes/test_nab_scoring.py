@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from benchmarks.nab_scoring import normalised, probation_rows, raw_score
+from nab_scoring import normalised, probation_rows, raw_score
 
 EARLIEST, HALFWAY = 0.9866142981514305, 0.8482836399575131
 """NAB's scaled sigmoid at the start of a window (-1.0) and halfway through it (-0.5)."""

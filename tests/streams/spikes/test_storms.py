@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def posts(storm: int, form: str) -> Iterator[tuple[float, EnrichedPost]]:
             yield at, enriched(name, at, "negative" if dice.random() < 0.2 else "neutral")
         for number in range(int(dice.poisson(storm)) if START_MINUTE <= minute < END_MINUTE else 0):
             name, at = f"{minute}-copy-{number}", 60 * minute + 60 * float(dice.random())
-            changes = {"reposted": {"repost_of": "90-0"}, "old-style": {}, "copied": {}}[form]
+            changes: dict[str, Any] = {"reposted": {"repost_of": "90-0"}, "old-style": {}, "copied": {}}[form]
             text = f"RT @somebody: {TEXT}" if form == "old-style" else TEXT
             yield at, enriched(name, at, "negative", text=text, **changes)
 

@@ -17,7 +17,8 @@ def changes(counts: list[int], limits: Limits = LIMITS) -> list[tuple[int, str]]
 
 
 def quiet(days: float, rate: float = 40, seed: int = 1) -> list[int]:
-    return np.random.default_rng(seed).poisson(rate, round(days * DAY)).tolist()
+    counts: list[int] = np.random.default_rng(seed).poisson(rate, round(days * DAY)).tolist()
+    return counts
 
 
 def test_it_opens_at_once_and_closes_when_it_is_over() -> None:

@@ -55,6 +55,12 @@ def part(tmp_path: Path, code: str, **values: Any) -> ManagedProcess:
     return made
 
 
+def looked(one: ManagedProcess, counter: str = "") -> ManagedProcess:
+    """Update the process and return it."""
+    one.look(counter)
+    return one
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of which only those of the model and the log apply: `tagpulse up` replaces the rest."""
@@ -63,11 +69,12 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_the_state_of_a_process_is_read(tmp_path: Path) -> None:
     one = part(tmp_path, _SERVER)
-    assert one.state == "waiting"
+    states = [one.state]
     one.start()
     try:
-        assert one.state == "starting"
-        wait_until(lambda: one.look("x_total") or one.state == "running", 20, "it is ready")
+        states.append(one.state)
+        assert states == ["waiting", "starting"]
+        wait_until(lambda: looked(one, "x_total").state == "running", 20, "it is ready")
         assert (one.total("x_total"), one.lag, one.last_line()) == (7, 5, "serving")
     finally:
         one.terminate()
@@ -93,9 +100,9 @@ def test_the_last_line_of_a_log_is_shown_without_its_time(tmp_path: Path, line: 
 def test_a_process_that_dies_is_restarted_after_a_pause(tmp_path: Path) -> None:
     one = part(tmp_path, "raise SystemExit(1)")
     one.start()
-    wait_until(lambda: one.look() or one.state == "again", 20, "it has died")
+    wait_until(lambda: looked(one).state == "again", 20, "it has died")
     assert one.restarts == 0
-    wait_until(lambda: one.look() or one.restarts == 2, 20, "it is restarted")
+    wait_until(lambda: looked(one).restarts == 2, 20, "it is restarted")
     one.end(10)
 
 
@@ -103,13 +110,13 @@ def test_a_process_that_fails_permanently_ends_the_trial(tmp_path: Path) -> None
     one = part(tmp_path, "print('a wrong setting'); raise SystemExit(78)")
     one.start()
     with pytest.raises(TagpulseError, match="a wrong setting"):
-        wait_until(lambda: one.look() or one.restarts, 20)
+        wait_until(lambda: looked(one).restarts, 20)
 
 
 def test_a_process_may_end_on_its_own(tmp_path: Path) -> None:
     one = part(tmp_path, "", ends=True)
     one.start()
-    wait_until(lambda: one.look() or one.state == "done", 20, "it is done")
+    wait_until(lambda: looked(one).state == "done", 20, "it is done")
     one.look()
     assert (one.state, one.restarts) == ("done", 0)
 
@@ -158,7 +165,7 @@ def test_prometheus_scrapes_the_processes(tmp_path: Path) -> None:
     try:
         for each in parts:
             each.start()
-        wait_until(lambda: [each.look() for each in parts] and all(each.state == "running" for each in parts), 60)
+        wait_until(lambda: {looked(each).state for each in parts} == {"running"}, 60)
         prometheus = parts[1]
         targets = wait_until(lambda: _up_targets(prometheus), 30, "Prometheus has scraped the targets")
         assert targets == [f"127.0.0.1:{one.port}"]

@@ -142,13 +142,13 @@ def litter(lake: Path) -> None:
         (lake / folder / "a.parquet").write_text("no Parquet")
         (lake / folder / next(hour.iterdir()).name).write_text("no Parquet")
     for name in ("date=1-01-01", "date=2026-13-01", "date=2026-06-20/hour=25", "date=1999-01-01/hour=03"):
-        folder = lake / "posts/run=live" / name
-        folder.mkdir(parents=True)
-        (folder / "posts.enriched-0-000000000000-000000000000.parquet").write_text("no Parquet")
-    for folder in (lake, lake / POSTS, hour):
-        (folder / "_SUCCESS").touch()
-        (folder / ".DS_Store").write_bytes(b"\0")
-        (folder / "notes.parquet").write_text("no Parquet")
+        place = lake / "posts/run=live" / name
+        place.mkdir(parents=True)
+        (place / "posts.enriched-0-000000000000-000000000000.parquet").write_text("no Parquet")
+    for place in (lake, lake / POSTS, hour):
+        (place / "_SUCCESS").touch()
+        (place / ".DS_Store").write_bytes(b"\0")
+        (place / "notes.parquet").write_text("no Parquet")
     for kind in ("forgotten", "spikes/run=live/date=2026-06-20"):
         (lake / kind).mkdir(parents=True)
         (lake / kind / "mine.parquet").write_text("no Parquet")

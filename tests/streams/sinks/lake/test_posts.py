@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from streams.contracts import Deletion, Engagement, Post, encode
 from streams.errors import BadInput
 from streams.sample_day import sample_day
+from streams.sinks.base import Row
 from streams.sinks.lake.compact import compact
 from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.posts import read_messages
-from tests.streams.sinks.lake.test_parquet import START, Row, enriched, row, write
+from tests.streams.sinks.lake.test_parquet import START, enriched, row, write
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 _TIMES = st.one_of(

@@ -38,7 +38,7 @@ OFFERED = {
 
 
 def _texts(lake: Path) -> list[tuple[str, str]]:
-    return list(ask(lake, "select id, text from posts order by id").rows)  # type: ignore[arg-type]
+    return list(ask(lake, "select id, text from posts order by id").rows)
 
 
 def test_an_empty_lake_has_the_columns_and_no_rows(tmp_path: Path) -> None:

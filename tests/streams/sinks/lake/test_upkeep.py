@@ -98,8 +98,8 @@ async def test_writers_and_readers_during_a_compaction_lose_and_duplicate_nothin
     compacting.start()
     try:
         for first in range(0, 60, 4):
-            await asyncio.to_thread(lambda at=first: asyncio.run(write(tmp_path, rows[at : at + 4])))
-            await asyncio.to_thread(lambda at=first: asyncio.run(write(tmp_path, rows[max(0, at - 6) : at + 4])))
+            await asyncio.to_thread(asyncio.run, write(tmp_path, rows[first : first + 4]))
+            await asyncio.to_thread(asyncio.run, write(tmp_path, rows[max(0, first - 6) : first + 4]))
             assert len(view_rows(tmp_path)) == first + 4
     finally:
         stop.set()

@@ -25,6 +25,7 @@ from streams.sources.files.jsonl import parse
 from streams.sources.files.lines import Line, blocks
 from streams.sources.files.source import FileSource
 from streams.sources.files.table import Columns, parse_table
+from tests.helpers.processes import at_rest
 
 LIMIT = 1_000
 CRISISLEX = Path(__file__).resolve().parents[5] / "shared" / "data" / "crisislex_t26"
@@ -217,8 +218,8 @@ async def test_reads_no_further_than_it_is_asked(tmp_path: Path) -> None:
     async with contextlib.aclosing(source.batches()) as batches:  # type: ignore[type-var]
         await anext(batches)
         readers = [thread for thread in threading.enumerate() if thread.name == "file-reader"]
-        await asyncio.sleep(0.2)
-        read_bytes, size = source.progress
+        read_bytes = await at_rest(lambda: source.progress[0], what="it reads no further")
+        _, size = source.progress
         assert size == path.stat().st_size
         assert read_bytes < 3_000_000 < size
     for reader in readers:

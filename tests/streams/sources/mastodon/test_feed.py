@@ -74,7 +74,7 @@ async def test_after_a_restart_the_last_quarter_of_an_hour_comes_again_with_what
 @pytest.mark.parametrize("existing", [0, 5, 60])
 async def test_a_cut_before_the_first_post_loses_none_and_gives_no_older_one(existing: int) -> None:
     posted = [status(number) for number in range(existing + 4)]
-    streams = [[cut], [send(update(existing + 4)), stay]]
+    streams: list[list[Act]] = [[cut], [send(update(existing + 4)), stay]]
     async with mastodon(*streams, timeline=posted[:existing], missed=posted[existing:]) as server:
         contents, _ = await take(source(server), 5)
     assert numbers(contents) == list(range(existing, existing + 5))

@@ -179,7 +179,7 @@ def test_needs_a_hashtag() -> None:
 
 
 def test_each_instance_has_its_own_token() -> None:
-    settings = MastodonSettings(instances="one.example, https://two.example/", tokens="two.example=secret2")  # type: ignore[arg-type]
+    settings = MastodonSettings(instances="one.example, https://two.example/", tokens="two.example=secret2")
     tokens = {url: token.get_secret_value() if token else None for url, token in settings.servers.items()}
     assert tokens == {"https://one.example": None, "https://two.example": "secret2"}
     assert "secret2" not in repr(settings)
@@ -197,4 +197,4 @@ def test_each_instance_has_its_own_token() -> None:
 )
 def test_faulty_settings_are_named_without_the_secret(instances: str, tokens: str) -> None:
     with pytest.raises(ValueError, match="TAGPULSE_MASTODON__"):
-        MastodonSettings(instances=instances, tokens=tokens or None)  # type: ignore[arg-type]
+        MastodonSettings(instances=instances, tokens=tokens or None)

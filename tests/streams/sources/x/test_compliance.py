@@ -13,7 +13,7 @@ import pytest
 from streams import metrics
 from streams.contracts import Deletion, Gap, Post
 from streams.errors import Refused
-from streams.sources.base import Unreadable
+from streams.sources.base import Content, Unreadable
 from tests.helpers.feeds import counted, no_sleep, take
 from tests.helpers.http_server import Connection
 from tests.helpers.x import (
@@ -35,7 +35,7 @@ from tests.helpers.x import (
 
 async def test_deletions_of_what_was_kept_are_honoured() -> None:
     removals = send(removal(1), removal(9), removal(0, "drop"), removal(2, "undrop"), removal(1))
-    seen = []
+    seen: list[Content] = []
 
     async def after_the_posts(connection: Connection) -> None:
         while len(seen) < 3:

@@ -15,6 +15,7 @@ from tests.helpers.processes import eventually
 from tests.helpers.x import (
     STREAM,
     USAGE,
+    Failure,
     Time,
     cut,
     ids,
@@ -58,7 +59,7 @@ async def test_our_own_limit_holds_over_restarts_until_the_month_ends() -> None:
 async def test_a_cap_that_x_names_is_waited_out_and_reported_once(usage: list[tuple[int, int]]) -> None:
     """This also holds if X does not report its usage, or reports that some posts are left."""
     time = Time()
-    capped = (429, b'{"title":"UsageCapExceeded","period":"Monthly"}', {})
+    capped: Failure = (429, b'{"title":"UsageCapExceeded","period":"Monthly"}', {})
     ends = [send(b'{"errors":[{"title":"usage-cap-exceeded"}]}\r\n'), cut]
     async with x(capped, capped, ends, [send(line(0)), stay]) as server:
         server.usage = usage

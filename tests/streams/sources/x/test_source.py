@@ -204,7 +204,7 @@ async def test_another_host_gets_no_token() -> None:
 
 async def test_a_wrong_token_is_said_at_once() -> None:
     async with x([stay]) as server:
-        listening = XSource(XSettings(url=server.url, token="wrong"), ["poltwt"], sleep=no_sleep)  # type: ignore[arg-type]
+        listening = XSource(XSettings(url=server.url, token="wrong"), ["poltwt"], sleep=no_sleep)
         with pytest.raises(Refused, match="TAGPULSE_X__TOKEN"):
             await take(listening, 1)
 
@@ -273,14 +273,14 @@ async def test_survives_what_cannot_be_read() -> None:
 @pytest.mark.parametrize("cursor", ["", "5", "{}", '{"at":"never"}', '{"at":"2026-08-01T12:00:00"}'])
 def test_an_invalid_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(SettingsError, match="not an X cursor"):
-        XSource(XSettings(token="t"), ["poltwt"], cursor=cursor)  # type: ignore[arg-type]
+        XSource(XSettings(token="t"), ["poltwt"], cursor=cursor)
 
 
 def test_needs_a_token_and_a_hashtag() -> None:
     with pytest.raises(SettingsError, match="TAGPULSE_X__TOKEN"):
         XSource(XSettings(), ["poltwt"])
     with pytest.raises(SettingsError, match="--tag"):
-        XSource(XSettings(token="t"), [])  # type: ignore[arg-type]
+        XSource(XSettings(token="t"), [])
     with pytest.raises(ValueError, match="TAGPULSE_X__TOKEN") as caught:
-        XSettings(token="se cret")  # type: ignore[arg-type]
+        XSettings(token="se cret")
     assert "se cret" not in str(caught.value.errors()[0]["msg"])  # type: ignore[attr-defined]
