@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -20,6 +21,14 @@ MAPS = [
     *sorted((ROOT / "docs" / "decisions").glob("*.md")),
     *sorted((ROOT / "docs" / "howto").glob("*.md")),
 ]
+HOWTO = ROOT / "docs" / "howto"
+NAMED = sorted(
+    {
+        name
+        for path in HOWTO.glob("*.md")
+        for name in re.findall(r"`((?:streams|models|deploy)(?:\.\w+)+:\w+)`", path.read_text(encoding="utf-8"))
+    }
+)
 README_WORDS = 700
 
 
@@ -70,6 +79,22 @@ def test_a_page_names_only_files_that_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     named = re.findall(r"`((?:streams|models|tests|docs|deploy|benchmarks)/[\w./-]*)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_howto_names_only_what_can_be_imported(name: str) -> None:
+    module, _, attribute = name.partition(":")
+    if module.startswith("models.training."):
+        pytest.importorskip("torch", reason="the extra `train` is not installed")
+        pytest.importorskip("sklearn", reason="the extra `train` is not installed")
+    assert hasattr(importlib.import_module(module), attribute)
+
+
+def test_every_howto_is_listed() -> None:
+    pages = sorted(path.name for path in HOWTO.glob("*.md") if path.name != "index.md")
+    assert sorted(re.findall(r"\]\((\w+\.md)\)", (HOWTO / "index.md").read_text(encoding="utf-8"))) == pages
+    menu = re.findall(r"- howto/(\w+\.md)\n", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert sorted(menu) == sorted([*pages, "index.md"])
 
 
 def test_the_glossary_is_sorted() -> None:
