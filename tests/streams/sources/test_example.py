@@ -64,7 +64,7 @@ def item(number: int, tag: str = "#poltwt") -> dict[str, str]:
 async def test_it_is_found_by_its_entry_point_and_resumes(
     embedded_broker: Broker, settings_for: SettingsFactory, site: Path, tmp_path: Path
 ) -> None:
-    settings = settings_for(embedded_broker, produce={"max_age_days": 36_500})
+    settings = settings_for(embedded_broker, topics={"partitions": 1}, produce={"max_age_days": 36_500})
     topics.create(settings)
     items: list[Any] = [item(0), item(1, "#other"), {"id": "broken"}, item(2)]
     async with serve(items) as url:
@@ -91,7 +91,7 @@ async def test_it_is_found_by_its_entry_point_and_resumes(
 async def test_its_recording_is_played_again(
     embedded_broker: Broker, settings_for: SettingsFactory, site: Path, tmp_path: Path
 ) -> None:
-    settings = settings_for(embedded_broker, produce={"max_age_days": 36_500})
+    settings = settings_for(embedded_broker, topics={"partitions": 1}, produce={"max_age_days": 36_500})
     topics.create(settings)
     path = tmp_path / "recording.zst"
     async with serve([item(0), item(1)]) as url:

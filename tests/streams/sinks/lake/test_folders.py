@@ -281,7 +281,7 @@ def test_a_lake_without_posts_is_not_an_error(lake: Path | str, tmp_path: Path) 
 def test_a_wrong_run_is_an_error(settings: Settings) -> None:
     asyncio.run(write(settings.lake.path, [row(0, enriched("a"))]))
     for command in (("compare", "live", "agian"), ("lake", "compact", "--run", "agian")):
-        with pytest.raises(BadInput, match=r"there is no run 'agian' in the lake.*there are live"):
+        with pytest.raises(BadInput, match=r"there is no run 'agian' in the lake.*available runs: live"):
             invoke(*command, settings=settings)
     with pytest.raises(BadInput, match="holds no posts of the run agian"):
         invoke("spikes", "--run", "agian", settings=settings)
