@@ -179,5 +179,5 @@ def require_run(storage: Storage, run: str) -> None:
     """Raise BadInput, listing the existing runs, if the lake has no such run."""
     runs = runs_of(storage)
     if run not in runs:
-        there = f"there are {', '.join(runs)}" if runs else "it is empty"
+        there = f"available runs: {', '.join(runs)}" if runs else "it is empty"
         raise BadInput(f"there is no run {run!r} in the lake {storage.place}: {there}")
