@@ -113,7 +113,7 @@ def test_apache_needs_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 def test_the_broker_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from streams.broker import EmbeddedBroker\n"
+        "import sys, time; from pathlib import Path; from streams.processes.broker import EmbeddedBroker\n"
         "print(EmbeddedBroker(Path(sys.argv[1])).start().pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as owner:
