@@ -16,7 +16,7 @@ from streams.errors import BadInput
 from streams.settings import load_settings
 from streams.sinks.base import Author, Erasure, PostKey, Sink
 from streams.sinks.forget import Removal, erasure_of, forget
-from streams.sinks.registry import SINKS, configured_sinks
+from streams.sinks.registry import SINKS, chosen_sinks
 from streams.text.terminal import json_text, plain
 
 
@@ -85,7 +85,7 @@ def command(
     asked_posts = [PostKey(*post) for post in posts]
     key = settings.privacy.author_key
     wanted = erasure_of(asked_authors, asked_posts, key.get_secret_value().encode() if key else None, reposts)
-    chosen = [SINKS.find(name).from_settings(settings) for name in dict.fromkeys(sinks) or configured_sinks(settings)]
+    chosen = [SINKS.find(name).from_settings(settings) for name in chosen_sinks(sinks, settings)]
     for line in _plan(chosen, wanted):
         click.echo(line, err=execute)
     if not execute:

@@ -13,7 +13,7 @@ from streams.cli.options import sinks_option
 from streams.errors import BadInput
 from streams.replay.runs import Run, drop, list_runs
 from streams.settings import Settings, load_settings
-from streams.sinks.registry import configured_sinks
+from streams.sinks.registry import chosen_sinks
 from streams.text.terminal import json_text
 
 
@@ -41,15 +41,15 @@ def list_(sinks: tuple[str, ...], as_json: bool) -> None:
       tagpulse runs list --sink parquet --json
     """
     settings = load_settings()
-    sinks = sinks or tuple(configured_sinks(settings))
-    runs = list_runs(settings, sinks)
+    names = chosen_sinks(sinks, settings)
+    runs = list_runs(settings, names)
     if as_json:
         for run in runs:
             click.echo(json_text(run))
         return
-    table = Table("run", "state", "topics", *(f"posts in {sink}" for sink in sinks), "read", "enriched", "dead")
+    table = Table("run", "state", "topics", *(f"posts in {sink}" for sink in names), "read", "enriched", "dead")
     for run in runs:
-        stored = [f"{run.posts[sink]:,}" if sink in run.posts else "" for sink in sinks]
+        stored = [f"{run.posts[sink]:,}" if sink in run.posts else "" for sink in names]
         manifest = run.manifest
         counts = [f"{manifest.read:,}", f"{manifest.enriched:,}", f"{manifest.dead:,}"] if manifest else [""] * 3
         table.add_row(run.name, run.state, str(len(run.topics)), *stored, *counts)
@@ -67,7 +67,7 @@ def show(name: str, sinks: tuple[str, ...]) -> None:
       tagpulse runs show again | jq .manifest.hashtags
     """
     settings = load_settings()
-    click.echo(json_text(_find(settings, name, sinks or configured_sinks(settings)), indent=2))
+    click.echo(json_text(_find(settings, name, chosen_sinks(sinks, settings)), indent=2))
 
 
 @command.command("drop")
@@ -83,8 +83,8 @@ def drop_(name: str, sinks: tuple[str, ...], execute: bool) -> None:
       tagpulse runs drop again --execute
     """
     settings = load_settings()
-    sinks = sinks or tuple(configured_sinks(settings))
-    run = _find(settings, name, sinks)
+    names = chosen_sinks(sinks, settings)
+    run = _find(settings, name, names)
     for topic in run.topics:
         click.echo(f"topic {topic}")
     for sink, posts in run.posts.items():
@@ -92,7 +92,7 @@ def drop_(name: str, sinks: tuple[str, ...], execute: bool) -> None:
     if not execute:
         click.echo(f"nothing was done: `tagpulse runs drop {name} --execute` removes these")
         return
-    for sink, posts in drop(settings, run, sinks).items():
+    for sink, posts in drop(settings, run, names).items():
         click.echo(f"{sink}: {posts:,} posts removed")
     click.echo(f"dropped the run {name}")
 

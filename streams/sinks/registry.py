@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from streams.plugins import Registry
 from streams.settings import Settings
 from streams.sinks.base import Sink
@@ -14,6 +16,11 @@ SINKS: Registry[Sink] = Registry(
 )
 
 
-def configured_sinks(settings: Settings) -> list[str]:
-    """Return the names of all sinks, without PostgreSQL if no server is set: its extra may not be installed."""
-    return [name for name in SINKS.names() if name != "postgres" or settings.postgres.dsn is not None]
+def chosen_sinks(names: Iterable[str], settings: Settings) -> list[str]:
+    """Return these names, each once; if there are none, those of all configured sinks.
+
+    PostgreSQL is not configured, and its extra may not be installed, if no server is set.
+    """
+    return list(dict.fromkeys(names)) or [
+        name for name in SINKS.names() if name != "postgres" or settings.postgres.dsn is not None
+    ]
