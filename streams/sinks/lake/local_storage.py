@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from streams.errors import Unavailable
+from streams.files import sync_folder
 from streams.sinks.lake.folders import KINDS, POSTS
 from streams.sinks.lake.storage import VARIABLE, Storage, no_lake
 
@@ -91,7 +92,7 @@ class LocalStorage(Storage):
                 file.flush()
                 os.fsync(file.fileno())
             hidden.rename(target)
-            _sync(target.parent)
+            sync_folder(target.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 hidden.unlink(missing_ok=True)
@@ -118,15 +119,7 @@ def _unless_gone(error: OSError) -> None:
         raise error
 
 
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _sync_parents(directory: Path, root: Path) -> None:
     while directory != root:
         directory = directory.parent
-        _sync(directory)
+        sync_folder(directory)
