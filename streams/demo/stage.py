@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import re
 import subprocess
@@ -16,7 +15,7 @@ from typing import Literal
 
 from streams.errors import TagpulseError
 from streams.processes.broker import HOST, Broker, Kind, build_broker, free_port
-from streams.processes.child import log_tail, spawn
+from streams.processes.child import ask, log_tail, spawn
 from streams.settings import (
     PREFIX,
     EnrichSettings,
@@ -74,26 +73,15 @@ class DemoProcess:
         """Update the readiness of a process that is starting."""
         if self.is_ready or self.state != "starting":
             return
-        status, text = self._ask("/readyz")
+        status, text = ask(f"{HOST}:{self.metrics_port}", "/readyz", _ASK_SECONDS)
         self.has_loaded = status != 0
         self.is_ready = status == HTTPStatus.OK
         self.detail = "" if self.is_ready else text.removeprefix("not ready: ").strip() or "loading"
 
     def scrape(self) -> str:
         """Return the metrics page of the process; empty while it does not answer."""
-        status, text = self._ask("/metrics")
+        status, text = ask(f"{HOST}:{self.metrics_port}", "/metrics", _ASK_SECONDS)
         return text if status == HTTPStatus.OK else ""
-
-    def _ask(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(HOST, self.metrics_port, timeout=_ASK_SECONDS)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException):
-            return 0, ""
-        finally:
-            connection.close()
 
 
 class Stage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import subprocess
 import sys
@@ -43,6 +44,19 @@ def spawn(command: Sequence[str], log: Path | None, environment: Mapping[str, st
             env=dict(environment),
             start_new_session=True,
         )
+
+
+def ask(address: str, path: str, timeout: float) -> tuple[int, str]:
+    """Request a page from HOST:PORT, and return its status and text; the status is 0 if there is no answer."""
+    connection = http.client.HTTPConnection(address, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+    finally:
+        connection.close()
 
 
 def log_tail(log: Path) -> str:

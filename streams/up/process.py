@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import re
 import signal
 import subprocess
@@ -19,7 +18,7 @@ from prometheus_client.samples import Sample
 
 from streams.errors import TagpulseError
 from streams.processes.broker import HOST, free_port
-from streams.processes.child import log_tail, spawn
+from streams.processes.child import ask, log_tail, spawn
 from streams.processes.supervisor import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, PERMANENT, STEADY_SECONDS
 
 _REQUEST_SECONDS = 0.5
@@ -101,15 +100,7 @@ class ManagedProcess:
 
     def ask(self, path: str) -> tuple[int, str]:
         """Request a page, and return its status and text; the status is 0 while the process does not answer."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=_REQUEST_SECONDS)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException):
-            return 0, ""
-        finally:
-            connection.close()
+        return ask(f"{HOST}:{self.port}", path, _REQUEST_SECONDS)
 
     def last_line(self) -> str:
         """Return the last line of the log without its timestamp; empty while there is none."""
