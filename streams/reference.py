@@ -37,7 +37,7 @@ from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, Topi
 Messages = tuple[type[msgspec.Struct], ...]
 MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike, Gap)
 _TEXTS = ("description", "summary")
-_GENERATED = "<!-- Generated from the code by `make docs`: do not edit. -->"
+GENERATED = "<!-- Generated from the code by `make docs`: do not edit. -->"
 
 
 def pages() -> dict[str, str]:
@@ -49,7 +49,7 @@ def pages() -> dict[str, str]:
 def settings() -> str:
     """Return the settings as Markdown, section by section."""
     lines = [
-        _GENERATED,
+        GENERATED,
         "",
         "# Settings",
         "",
@@ -104,7 +104,7 @@ def metrics_page() -> str:
         f"feed are limited in number; all others are reported as `{metrics.OTHER}`.",
     ]
     head = ["| name | type | labels | description |", "|---|---|---|---|"]
-    return "\n".join([_GENERATED, "", "# Metrics", "", *intro, "", *head, *rows, ""])
+    return "\n".join([GENERATED, "", "# Metrics", "", *intro, "", *head, *rows, ""])
 
 
 def _exposed_name(metric: MetricWrapperBase) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from streams.cli import group
+from streams.reference import GENERATED
 
 PAGE = "cli.md"
 _WIDTH = 110
@@ -18,7 +19,7 @@ _WIDTH = 110
 def page() -> str:
     """Return the Markdown page, with the help text of every command as `--help` prints it."""
     lines = [
-        "<!-- Made from the code by `make docs`: change it there. -->",
+        GENERATED,
         "",
         "# Commands",
         "",
