@@ -40,8 +40,8 @@ class _Sources(click.Group):
         return sorted([*super().list_commands(ctx), *NETWORKS.names()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in NETWORKS.names():
-            return super().get_command(ctx, cmd_name)
+        if (own := super().get_command(ctx, cmd_name)) or cmd_name not in NETWORKS.names():
+            return own
 
         def listen(tags: tuple[str, ...], as_json: bool) -> int:
             return _listen(cmd_name, tags, as_json)

@@ -119,10 +119,12 @@ def check_topics(settings: Settings) -> Finding:
 def check_networks(settings: Settings) -> Iterator[Finding]:
     """Check that the networks in the campaign exist and have their tokens, without contacting them."""
     for name in _campaign(settings).sources:
-        if name not in NETWORKS.names():
-            detail = f"there is no such network; the networks are {', '.join(NETWORKS.names())}"
-            yield Finding(check=name, status="warn", detail=detail, advice="correct sources in the campaign file")
-        elif access := NETWORKS.find(name)(settings).access():
+        try:
+            access = NETWORKS.find(name)(settings).access()
+        except TagpulseError as error:
+            yield Finding(check=name, status="warn", detail=str(error), advice="correct sources in the campaign file")
+            continue
+        if access:
             yield Finding(check=name, status=access.status, detail=access.detail, advice=access.advice)
 
 
