@@ -17,6 +17,7 @@ from streams.processes.broker import Broker
 from streams.sinks.base import Sink
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import ROOT, own_settings
+from tests.helpers.packages import installed
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import produce
 from tests.streams.sinks.lake.test_parquet import START, enriched, row
@@ -27,14 +28,7 @@ POSTS = 300
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A site-packages folder that contains the example, as `pip install` would create it."""
-    folder = tmp_path / "site"
-    about = folder / "sqlite_sink-1.0.dist-info"
-    about.mkdir(parents=True)
-    (folder / "sqlite_sink.py").write_text(EXAMPLE.read_text())
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: sqlite-sink\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[tagpulse.sinks]\nsqlite = sqlite_sink:Sqlite\n")
-    return folder
+    return installed(tmp_path, EXAMPLE, "sqlite_sink", "[tagpulse.sinks]\nsqlite = sqlite_sink:Sqlite\n")
 
 
 @pytest.fixture

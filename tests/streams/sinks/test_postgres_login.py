@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,24 +60,35 @@ def test_a_refused_login_is_recognised_by_its_code(fresh_postgres: PostgresServe
 
 
 @contextmanager
-def _answering(code: str, words: str) -> Iterator[str]:
-    """Run a server that answers every login with this error, and yield its DSN."""
-    fields = b"".join(f"{field}\0".encode() for field in ("SFATAL", "VFATAL", f"C{code}", f"M{words}")) + b"\0"
+def _serving(handle: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Run a server that handles one connection after the other, and yield its port."""
 
     def serve(listener: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
                 with client, suppress(OSError):
-                    client.recv(10_000)
-                    client.sendall(b"E" + struct.pack(">i", len(fields) + 4) + fields)
+                    handle(client)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=(listener,), daemon=True)
         thread.start()
-        yield f"postgresql://u:pw@127.0.0.1:{listener.getsockname()[1]}/db?sslmode=disable"
+        yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5)
+
+
+@contextmanager
+def _answering(code: str, words: str) -> Iterator[str]:
+    """Run a server that answers every login with this error, and yield its DSN."""
+    fields = b"".join(f"{field}\0".encode() for field in ("SFATAL", "VFATAL", f"C{code}", f"M{words}")) + b"\0"
+
+    def refuse(client: socket.socket) -> None:
+        client.recv(10_000)
+        client.sendall(b"E" + struct.pack(">i", len(fields) + 4) + fields)
+
+    with _serving(refuse) as port:
+        yield f"postgresql://u:pw@127.0.0.1:{port}/db?sslmode=disable"
 
 
 @pytest.mark.parametrize(
@@ -120,21 +131,13 @@ def _with_certificate(certificate: Certificate) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.cert, certificate.key)
 
-    def serve(listener: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                with client, suppress(OSError):
-                    client.recv(8)
-                    client.sendall(b"S")
-                    context.wrap_socket(client, server_side=True).close()
+    def shake_hands(client: socket.socket) -> None:
+        client.recv(8)
+        client.sendall(b"S")
+        context.wrap_socket(client, server_side=True).close()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+    with _serving(shake_hands) as port:
+        yield port
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from streams.kafka import topics
 from streams.processes.broker import HOST, Broker
 from tests.conftest import SettingsFactory
 from tests.helpers.brokers import ROOT
+from tests.helpers.packages import installed
 from tests.helpers.processes import Tagpulse, eventually, run_tagpulse
 from tests.helpers.records import count, reached, read_all
 
@@ -28,14 +29,7 @@ EXAMPLE = ROOT / "docs" / "examples" / "source.py"
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A folder of packages with the example in it, as `pip install` leaves them."""
-    folder = tmp_path / "site"
-    about = folder / "json_feed-1.0.dist-info"
-    about.mkdir(parents=True)
-    (folder / "json_feed.py").write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: json-feed\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[tagpulse.sources]\njsonfeed = json_feed:JsonFeed\n")
-    return folder
+    return installed(tmp_path, EXAMPLE, "json_feed", "[tagpulse.sources]\njsonfeed = json_feed:JsonFeed\n")
 
 
 @asynccontextmanager
