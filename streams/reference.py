@@ -20,6 +20,7 @@ from streams import metrics
 from streams.contracts import (
     ATTEMPTS_HEADER,
     REASONS,
+    REFUSED_HEADER,
     SCHEMA_VERSION,
     VERSION_HEADER,
     DeadLetter,
@@ -290,6 +291,12 @@ def _message(message: type[msgspec.Struct]) -> dict[str, Any]:
             "type": "string",
             "pattern": "^[0-9]+$",
             "description": "Number of earlier attempts that failed.",
+        }
+    if message in (Post, Deletion):
+        headers[REFUSED_HEADER] = {
+            "type": "string",
+            "pattern": "^[a-z_]+: ",
+            "description": "Reason and details if the record was refused when it was read, although it can be decoded.",
         }
     return {
         "name": _tag(message),

@@ -16,6 +16,7 @@ from models.enrichment import (
 from streams.contracts.codec import (
     ATTEMPTS_HEADER,
     HEADERS,
+    REFUSED_HEADER,
     SCHEMA_VERSION,
     VERSION_HEADER,
     Message,
@@ -78,6 +79,7 @@ __all__ = [
     "LAST_MINUTE",
     "ORIGIN_HEADER",
     "REASONS",
+    "REFUSED_HEADER",
     "SCHEMA_VERSION",
     "SENSITIVITY_NAMES",
     "SENTIMENTS",

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from streams.contracts.dead_letters import DeadLetter, DeadLetterOutcome, DeadMessage
+from streams.contracts.dead_letters import REASONS, DeadLetter, DeadLetterOutcome, DeadMessage
 from streams.contracts.gaps import Gap
 from streams.contracts.locations import Headers
 from streams.contracts.posts import Deletion, EnrichedMessage, EnrichedPost, Post, RawMessage
@@ -17,6 +17,8 @@ from streams.errors import BadMessage
 SCHEMA_VERSION = 1
 VERSION_HEADER = "tagpulse-schema"
 ATTEMPTS_HEADER = "tagpulse-attempts"
+REFUSED_HEADER = "tagpulse-refused"
+"""`REASON: DETAIL` on a record that its reader refused although it can be decoded, such as a post from the future."""
 HEADERS: tuple[tuple[str, bytes], ...] = ((VERSION_HEADER, str(SCHEMA_VERSION).encode()),)
 
 Message = Post | Deletion | EnrichedPost | DeadLetter | DeadLetterOutcome | PulseMinute | Spike | Gap
@@ -41,7 +43,10 @@ def encode(message: Message) -> bytes:
 
 
 def decode_raw(value: bytes | None, headers: Headers = ()) -> RawMessage:
-    """Decode a record of `posts.raw`; raise BadMessage if it cannot be read."""
+    """Decode a record of `posts.raw`; raise BadMessage if it cannot be read or if its reader refused it."""
+    for name, content in headers or ():
+        if name == REFUSED_HEADER:
+            raise _refusal(content or b"")
     return _decode(_RAW, value, headers)
 
 
@@ -76,9 +81,9 @@ def decode_any(value: bytes | None, headers: Headers = ()) -> Message:
 
 
 def _decode(decoder: msgspec.json.Decoder[M], value: bytes | None, headers: Headers) -> M:
-    for name, version in headers or ():
-        if name == VERSION_HEADER and not _is_known(version):
-            text = repr(version)[:40]
+    for name, content in headers or ():
+        if name == VERSION_HEADER and not _is_known(content):
+            text = repr(content)[:40]
             raise BadMessage(
                 "unknown_version", f"schema version {text}; this version of tagpulse reads 1 to {SCHEMA_VERSION}"
             )
@@ -95,3 +100,8 @@ def _decode(decoder: msgspec.json.Decoder[M], value: bytes | None, headers: Head
 
 def _is_known(version: bytes | None) -> bool:
     return version is not None and version.isdigit() and 1 <= int(version[:9]) <= SCHEMA_VERSION
+
+
+def _refusal(content: bytes) -> BadMessage:
+    reason, _, detail = content.decode(errors="replace").partition(": ")
+    return BadMessage(reason if reason in REASONS else "invalid", detail[:_DETAIL_LENGTH] or "refused when it was read")

@@ -23,6 +23,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from streams.contracts import (
     ATTEMPTS_HEADER,
     HEADERS,
+    REFUSED_HEADER,
     DeadLetter,
     DeadLetterOutcome,
     encode,
@@ -227,7 +228,7 @@ async def _record_outcome(
 
 
 def _original_record(letter: DeadLetter) -> RecordContent:
-    kept = [(name, value) for name, value in letter.headers if name != ATTEMPTS_HEADER]
+    kept = [(name, value) for name, value in letter.headers if name not in (ATTEMPTS_HEADER, REFUSED_HEADER)]
     attempts = (ATTEMPTS_HEADER, str(letter.attempts).encode())
     return RecordContent(letter.key, letter.value, [*kept, attempts], letter.timestamp_ms)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import cast
 
-from streams.contracts import HEADERS, Deletion, Gap, Post, encode, record_time_ms, utc_now
+from streams.contracts import HEADERS, REFUSED_HEADER, Deletion, Gap, Post, encode, record_time_ms, utc_now
 from streams.replay.reader import Bounds, Reader
 from streams.runtime.lossless import Record
 from streams.sources.base import Batch, Content, Unreadable
@@ -72,8 +72,9 @@ def _item(name: str, number: int, content: Content) -> Record:
     if isinstance(content, Gap):
         raise TypeError("a gap can only come from a network, not from a file or the lake")
     if isinstance(content, Unreadable):
-        # passed on as it is, so that the dead letters of the run say what is wrong with it
-        return Record(name, 0, number, int(utc_now().timestamp() * 1000), None, content.value, HEADERS)
+        # passed on with the reason, so that the dead letters of the run say what is wrong with it
+        refused = (REFUSED_HEADER, f"{content.reason}: {content.error}".encode(errors="replace"))
+        return Record(name, 0, number, int(utc_now().timestamp() * 1000), None, content.value, (*HEADERS, refused))
     collected = content.collected_at if isinstance(content, Post) else None
     time_ms = record_time_ms(content, collected_at=collected or utc_now())
     return Record(name, 0, number, time_ms, content.key, encode(content), HEADERS)

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streams.contracts import ATTEMPTS_HEADER, ORIGIN_HEADER, VERSION_HEADER
+from streams.contracts import ATTEMPTS_HEADER, ORIGIN_HEADER, REFUSED_HEADER, VERSION_HEADER
 from streams.runtime.lossless import Record
 
 WRITTEN = [
@@ -89,7 +89,7 @@ _PLACES = st.sampled_from(
     [b"posts.raw[0]@1", b"posts.raw[" + b"9" * 5_000 + b"]@1", b"\xff[0]@1", "x[٣]@²".encode(), b"[", b"x[-1]@-1"]
 )
 _HEADERS = st.lists(
-    st.tuples(st.sampled_from([ATTEMPTS_HEADER, VERSION_HEADER]), st.none() | _NUMERALS)
+    st.tuples(st.sampled_from([ATTEMPTS_HEADER, REFUSED_HEADER, VERSION_HEADER]), st.none() | _NUMERALS)
     | st.tuples(st.just(ORIGIN_HEADER), st.none() | _PLACES)
     | st.tuples(st.text(max_size=5), st.none() | st.binary(max_size=20))
     | st.tuples(st.just("large"), st.just(b"x" * 5_000)),

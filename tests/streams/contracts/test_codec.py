@@ -17,6 +17,7 @@ from streams.contracts import (
     HEADERS,
     LAST_MINUTE,
     REASONS,
+    REFUSED_HEADER,
     SCHEMA_VERSION,
     SENTIMENTS,
     SPIKE_KINDS,
@@ -246,9 +247,26 @@ def test_an_unknown_version_is_refused(version: bytes | None) -> None:
     assert len(str(caught.value)) < 200
 
 
+@pytest.mark.parametrize(
+    ("header", "reason", "detail"),
+    [
+        (b"invalid: created_at is in the future: 2999", "invalid", "created_at is in the future: 2999"),
+        (b"oversize: a line", "oversize", "a line"),
+        (b"unheard-of: text", "invalid", "text"),
+        (b"invalid: " + b"x" * 5_000, "invalid", "x" * 300),
+        (b"\xff", "invalid", "refused when it was read"),
+        (None, "invalid", "refused when it was read"),
+    ],
+)
+def test_a_refused_record_is_a_bad_message(header: bytes | None, reason: str, detail: str) -> None:
+    with pytest.raises(BadMessage) as caught:
+        decode_raw(encode(a_post()), [*HEADERS, (REFUSED_HEADER, header)])
+    assert (caught.value.reason, caught.value.detail) == (reason, detail)
+
+
 @given(
     st.none() | st.binary() | texts.map(str.encode) | json_values.map(msgspec.json.encode),
-    st.lists(st.tuples(st.sampled_from([VERSION_HEADER, "x"]), st.none() | st.binary(max_size=5))),
+    st.lists(st.tuples(st.sampled_from([VERSION_HEADER, REFUSED_HEADER, "x"]), st.none() | st.binary(max_size=5))),
 )
 def test_any_bytes_are_a_message_or_a_bad_message(value: bytes | None, given_headers: Any) -> None:
     for reader in {*READERS.values(), decode_any}:

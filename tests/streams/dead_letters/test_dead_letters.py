@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.agents.dead_letter import dead_letter
-from streams.contracts import ATTEMPTS_HEADER, DeadLetter, DeadLetterOutcome, decode_dead
+from streams.contracts import ATTEMPTS_HEADER, REFUSED_HEADER, DeadLetter, DeadLetterOutcome, decode_dead
 from streams.dead_letters.outcomes import (
     LetterResult,
     RecordContent,
@@ -194,7 +194,7 @@ def test_a_plan_counts_what_goes_and_what_does_not() -> None:
 async def test_a_record_goes_back_as_it_was_with_its_attempts_and_then_its_outcome_is_noted() -> None:
     clock = Clock()
     kafka = Kafka(clock)
-    headers = (("x", None), (ATTEMPTS_HEADER, b"1"), ("x", b"2"))
+    headers = (("x", None), (ATTEMPTS_HEADER, b"1"), (REFUSED_HEADER, b"invalid: a time"), ("x", b"2"))
     letter = found(7, attempts=2, headers=headers, key=None, value=None)
     assert await retried([letter], kafka, clock) == [LetterResult(letter, "retried", "raw[3]@1001")]
     (_, topic, partition, record), (_, dead, place, note) = kafka.sent

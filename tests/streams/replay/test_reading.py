@@ -11,7 +11,7 @@ import pytest
 from kafka import TopicPartition
 
 from streams.contracts import decode_raw
-from streams.errors import BadInput
+from streams.errors import BadInput, BadMessage
 from streams.kafka import topics
 from streams.kafka.reader import end_offsets, open_reader, partitions_of
 from streams.processes.broker import Broker
@@ -119,3 +119,13 @@ def test_files_become_items_with_their_bad_lines(tmp_path: Path) -> None:
     assert items[-1].timestamp_ms == int((START + timedelta(seconds=1)).timestamp() * 1000)
     again = [item for items in FileReader([str(day)], max_line_bytes=10_000).items(in_time=False) for item in items]
     assert [item.location for item in again] == [item.location for item in items]
+
+
+def test_a_refused_time_in_a_file_stays_refused(tmp_path: Path) -> None:
+    day = tmp_path / "day.jsonl"
+    line = b'{"source":"file","id":"1","text":"hello","created_at":"2999-01-01T00:00:00Z"}'
+    day.write_bytes(line + b"\n")
+    [[item]] = FileReader([str(day)], max_line_bytes=10_000).items(in_time=False)
+    assert item.value == line
+    with pytest.raises(BadMessage, match="invalid: created_at is in the future: 2999"):
+        decode_raw(item.value, item.headers)
