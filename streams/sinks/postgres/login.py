@@ -30,6 +30,8 @@ _ROOT_CERTIFICATE = "~/.postgresql/root.crt"  # libpq's default
 _SSL_REQUEST = struct.pack(">ii", 8, 80877103)
 _ERROR_CODE = re.compile(rb'\tErrorResponse\t.*? C "([0-9A-Z]{5})"', re.DOTALL)
 _MAX_PORT = 65_535
+# libpq's own words, which are English because Python leaves LC_MESSAGES at "C"
+_UNMET = ("failed: channel binding required", 'failed: authentication method requirement "')
 
 
 def check(parameters: Mapping[str, Any], dsn: str) -> None:
@@ -90,6 +92,11 @@ def certificate_fault(parameters: Mapping[str, Any]) -> str | None:
 def needs_password(connection: pq.abc.PGconn | None) -> bool:
     """Return whether the server asked for a password and none was given."""
     return connection is not None and bool(connection.needs_password)
+
+
+def is_unmet_requirement(text: str) -> bool:
+    """Return whether libpq broke the login off because of channel_binding or require_auth in the parameters."""
+    return any(words in text for words in _UNMET)
 
 
 def _attempts(parameters: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

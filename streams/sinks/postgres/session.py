@@ -13,7 +13,15 @@ from streams.errors import Refused, SettingsError, Unavailable
 from streams.settings import PostgresSettings
 from streams.settings.types import is_local
 from streams.sinks.postgres.faults import text_of, translated_errors
-from streams.sinks.postgres.login import VARIABLE, certificate_fault, check, needs_password, refused_code, speaks_no_tls
+from streams.sinks.postgres.login import (
+    VARIABLE,
+    certificate_fault,
+    check,
+    is_unmet_requirement,
+    needs_password,
+    refused_code,
+    speaks_no_tls,
+)
 from streams.text.safe_text import without_secrets
 
 logger = logging.getLogger(__name__)
@@ -85,6 +93,11 @@ def _login(given: dict[str, Any]) -> psycopg.Connection:
             raise SettingsError(
                 f"{VARIABLE}: the certificate of the server cannot be verified (sslmode={given['sslmode']}): {fault}: "
                 "name the certificate authority in sslrootcert, and the host as the certificate does"
+            ) from None
+        if is_unmet_requirement(text):
+            raise SettingsError(
+                f"{VARIABLE}: the server does not log in as channel_binding and require_auth demand: {text}: "
+                "change them, or the method in the server's pg_hba.conf"
             ) from None
         if needs_password(error.pgconn) or (refused_code(given) or "").startswith(_REFUSED_LOGINS):
             raise Refused(f"PostgreSQL refused the login: {text}: fix {VARIABLE}") from None

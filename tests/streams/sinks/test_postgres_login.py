@@ -125,6 +125,13 @@ def test_tls_that_the_server_does_not_have_ends_the_wait(postgres: PostgresServe
     assert f"sslmode={mode}" in str(error)
 
 
+@pytest.mark.parametrize("demand", ["channel_binding=require", "require_auth=scram-sha-256"])
+def test_a_way_to_log_in_that_the_server_does_not_have_ends_the_wait(postgres: PostgresServer, demand: str) -> None:
+    error = _fails(f"{postgres.dsn()}?{demand}")
+    assert isinstance(error, SettingsError)
+    assert "TAGPULSE_POSTGRES__DSN: the server does not log in" in str(error)
+
+
 @contextmanager
 def _with_certificate(certificate: Certificate) -> Iterator[int]:
     """Run a server that accepts TLS with a certificate and then says nothing more, and yield its port."""
