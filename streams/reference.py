@@ -1,6 +1,7 @@
 """Generates the reference pages in `docs/` from the code; run `python -m streams.reference docs` to write them.
 
-The pages are the settings, the metrics, a JSON Schema for each message, and an AsyncAPI 3 document of the Kafka topics.
+The pages are the settings, the metrics, the columns of a post, a JSON Schema for each message, and an AsyncAPI 3
+document of the Kafka topics.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from streams.contracts import (
 )
 from streams.kafka.topics import ONE_PARTITION
 from streams.settings import SECRETS_DIR_VARIABLE, KafkaSettings, Settings, TopicsSettings, Variable, variables
+from streams.sinks.columns import CLEARED, COLUMNS
 
 Messages = tuple[type[msgspec.Struct], ...]
 MESSAGES: Messages = (Post, Deletion, EnrichedPost, DeadLetter, DeadLetterOutcome, PulseMinute, Spike, Gap)
@@ -44,7 +46,8 @@ GENERATED = "<!-- Generated from the code by `make docs`: do not edit. -->"
 def pages() -> dict[str, str]:
     """Return the contents of every generated file by its path below `docs/`."""
     schemas = {f"schemas/{_tag(message)}.json": _json(schema(message)) for message in MESSAGES}
-    return {"settings.md": settings(), "metrics.md": metrics_page(), "asyncapi.json": _json(asyncapi()), **schemas}
+    tables = {"settings.md": settings(), "metrics.md": metrics_page(), "columns.md": columns_page()}
+    return {**tables, "asyncapi.json": _json(asyncapi()), **schemas}
 
 
 def settings() -> str:
@@ -106,6 +109,19 @@ def metrics_page() -> str:
     ]
     head = ["| name | type | labels | description |", "|---|---|---|---|"]
     return "\n".join([GENERATED, "", "# Metrics", "", *intro, "", *head, *rows, ""])
+
+
+def columns_page() -> str:
+    """Return the columns of the view `posts` as Markdown."""
+    rows = [f"| `{column.name}` | {column.kind.value} | {_cell(column.help)} |" for column in COLUMNS]
+    intro = [
+        "The columns of the view `posts`, in the lake ([queries](guide.md#querying-the-lake)) and in "
+        "[PostgreSQL](postgres.md). In addition, `run` is the run, and `date` and `hour` are those of `created_at` in "
+        "UTC. A value that is unknown, or that an earlier version did not store, is null. "
+        f"`tagpulse forget --reposts clear` empties {' and '.join(f'`{column.name}`' for column in CLEARED)}.",
+    ]
+    head = ["| name | type | description |", "|---|---|---|"]
+    return "\n".join([GENERATED, "", "# Columns of a post", "", *intro, "", *head, *rows, ""])
 
 
 def _exposed_name(metric: MetricWrapperBase) -> str:

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import islice
+from textwrap import fill
 from typing import Any
 
 import click
@@ -15,11 +16,35 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.settings import load_settings
+from streams.sinks.columns import COLUMNS
 from streams.sinks.lake.query import QueryResult, ask
 from streams.text.terminal import json_text, plain
 
+_HELP = f"""Query the lake with SQL (DuckDB).
 
-@click.command()
+\b
+The view `posts` has each post of a run once, in its newest edit, without deleted posts. Columns (docs/columns.md):
+{fill(", ".join(["run", *(column.name for column in COLUMNS), "date", "hour"]), 110)}
+
+\b
+The view `minutes` counts the posts by run, minute and hashtag: posts, negative, neutral, positive, and the sums of
+the probabilities: negative_sum, neutral_sum, positive_sum.
+
+\b
+The view `spikes` has the latest message of each spike: run, id, kind, hashtag, state, opened_at, known_at,
+closed_at, posts, negative, share, low, high, baseline, rate, usual_rate, summary, typical and shared (posts),
+explanation (JSON: terms, topics, languages, sources, the most frequent account and text).
+
+\b
+Examples:
+  tagpulse query "select sentiment, count(*) from posts where run = 'live' group by 1"
+  tagpulse query "select minute, posts, negative from minutes where run = 'live' and hashtag = 'poltwt' order by 1"
+  tagpulse query "select opened_at, kind, summary from spikes where run = 'live' order by opened_at"
+  tagpulse query --json "select created_at, text from posts where language = 'de' and run = 'live' order by negative desc limit 10"
+"""  # noqa: S608
+
+
+@click.command(help=_HELP)
 @click.argument("sql")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per row.")
 @click.option(
@@ -29,30 +54,6 @@ from streams.text.terminal import json_text, plain
     "--unlocked", is_flag=True, help="Allow any SQL, including access to files and the network, and loading extensions."
 )
 def command(sql: str, as_json: bool, limit: int, unlocked: bool) -> None:
-    """Query the lake with SQL (DuckDB).
-
-    \b
-    The view `posts` has each post of a run once, in its newest edit, without deleted posts. Columns:
-    run, source, id, created_at, text, author, hashtags, language, language_score, sentiment, negative, neutral,
-    positive, topics, topic_scores, campaign_topic, campaign_score, model_version and more:
-    tagpulse query "describe posts"
-
-    \b
-    The view `minutes` counts the posts by run, minute and hashtag: posts, negative, neutral, positive, and the sums of
-    the probabilities: negative_sum, neutral_sum, positive_sum.
-
-    \b
-    The view `spikes` has the latest message of each spike: run, id, kind, hashtag, state, opened_at, known_at,
-    closed_at, posts, negative, share, low, high, baseline, rate, usual_rate, summary, typical and shared (posts),
-    explanation (JSON: terms, topics, languages, sources, the most frequent account and text).
-
-    \b
-    Examples:
-      tagpulse query "select sentiment, count(*) from posts where run = 'live' group by 1"
-      tagpulse query "select minute, posts, negative from minutes where run = 'live' and hashtag = 'poltwt' order by 1"
-      tagpulse query "select opened_at, kind, summary from spikes where run = 'live' order by opened_at"
-      tagpulse query --json "select created_at, text from posts where language = 'de' and run = 'live' order by negative desc limit 10"
-    """
     answer = ask(load_settings().lake.path, sql, unlocked=unlocked)
     if as_json:
         for row in answer.rows:

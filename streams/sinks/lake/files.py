@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streams.errors import BadInput
-from streams.sinks.lake.columns import schema_of
+from streams.sinks.lake.columns import DICTIONARY, ENCODINGS, schema_of
 from streams.sinks.lake.folders import KINDS, LakeFile, Span, parse
 from streams.sinks.lake.storage import Storage
 
@@ -27,24 +27,6 @@ _LEVEL = 3  # level 6 takes almost twice as long for files that are 2 % smaller
 _STATISTICS = ["created_at", "edited_at", "deleted_at", "language", "sentiment", "kafka_offset"]
 _ID = b"tagpulse.file"
 _REPLACES = b"tagpulse.replaces"
-
-# Dictionaries for columns with few distinct values, deltas for times and counts, byte splitting for scores: the files
-# are a third smaller than with pyarrow's defaults.
-_DICTIONARIES = [
-    *("source", "author", "language", "sentiment", "campaign_topic", "language_hint", "reply_to", "repost_of"),
-    *("model_name", "model_version", "model_runtime", "model_precision", "enriched_at"),
-    *(f"{name}.list.element" for name in ("hashtags", "topics", "media")),
-]
-_ENCODINGS = {
-    **dict.fromkeys(
-        ("created_at", "edited_at", "collected_at", "author_created_at", "deleted_at", "forgotten_at"),
-        "DELTA_BINARY_PACKED",
-    ),
-    **dict.fromkeys(("likes", "reposts", "replies", "kafka_partition", "kafka_offset"), "DELTA_BINARY_PACKED"),
-    **dict.fromkeys(("language_score", "negative", "neutral", "positive", "campaign_score"), "BYTE_STREAM_SPLIT"),
-    "topic_scores.list.element": "BYTE_STREAM_SPLIT",
-    **dict.fromkeys(("id", "url"), "DELTA_BYTE_ARRAY"),
-}
 
 Identity = tuple[int, str, str]
 """Offset, source and id of a row: a recreated topic has other posts at the same offsets."""
@@ -81,16 +63,20 @@ def write_table(storage: Storage, name: str, table: pa.Table, replaces: Mapping[
     if replaces:
         metadata[_REPLACES] = json.dumps(replaces).encode()
     buffer = pa.BufferOutputStream()
-    columns = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in table.schema]
+    encodings = {
+        f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name: ENCODINGS[field.name]
+        for field in table.schema
+        if field.name in ENCODINGS
+    }
     with pq.ParquetWriter(
         buffer,
         table.schema,
         compression="zstd",
         compression_level=_LEVEL,
         store_schema=False,  # `schema_of` has the schema, which would be an eighth of a small file
-        write_statistics=[column for column in _STATISTICS if column in columns],
-        use_dictionary=[column for column in _DICTIONARIES if column in columns],
-        column_encoding={column: encoding for column, encoding in _ENCODINGS.items() if column in columns},
+        write_statistics=[column for column in _STATISTICS if column in table.schema.names],
+        use_dictionary=[column for column, encoding in encodings.items() if encoding == DICTIONARY],
+        column_encoding={column: encoding for column, encoding in encodings.items() if encoding != DICTIONARY},
     ) as writer:
         writer.write_table(table, row_group_size=_ROW_GROUP)
         writer.add_key_value_metadata(metadata)

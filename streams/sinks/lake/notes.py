@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from functools import reduce
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pac
 
 from streams.sinks.base import PostKey
+from streams.sinks.columns import CLEARED, Kind
 from streams.sinks.lake.files import files_of, read_table
 from streams.sinks.lake.folders import FORGOTTEN
 from streams.sinks.lake.storage import Storage
 
-TEXT_COLUMNS = ("source", "id", "repost_of", "text", "media")
+_LENGTHS = {Kind.TEXT: pac.binary_length, Kind.TEXTS: pac.list_value_length}
+_EMPTY: dict[Kind, str | list[str]] = {Kind.TEXT: "", Kind.TEXTS: []}
+
+TEXT_COLUMNS = ("source", "id", "repost_of", *(column.name for column in CLEARED))
 """The columns that `apply_erasures` needs."""
 
 
@@ -51,9 +56,8 @@ def apply_erasures(table: pa.Table, notes: ErasureRecords, removed: Set[PostKey]
     """
     keys, originals = keys_of(table), keys_of(table, "repost_of")
     kept = [key not in removed and original not in notes.all for key, original in zip(keys, originals, strict=True)]
-    has_text = pac.or_(
-        pac.not_equal(table.column("text"), ""), pac.greater(pac.list_value_length(table.column("media")), 0)
-    )
+    lengths = [_LENGTHS[column.kind](table.column(column.name)) for column in CLEARED]
+    has_text = reduce(pac.or_kleene, [pac.greater(length, 0) for length in lengths])
     cleared = [
         bool(has_any) and (key in notes.text or original in notes.post)
         for key, original, has_any in zip(keys, originals, has_text.to_pylist(), strict=True)
@@ -61,8 +65,8 @@ def apply_erasures(table: pa.Table, notes: ErasureRecords, removed: Set[PostKey]
     if all(kept) and not any(cleared):
         return None
     mask = pa.array(cleared)
-    for name, empty in (("text", pa.scalar("")), ("media", pa.scalar([], pa.list_(pa.string())))):
-        index = table.column_names.index(name)
-        column = pac.if_else(mask, empty, table.column(name))
-        table = table.set_column(index, table.schema.field(name), column)
+    for column in CLEARED:
+        index, field = table.column_names.index(column.name), table.schema.field(column.name)
+        values = pac.if_else(mask, pa.scalar(_EMPTY[column.kind], field.type), table.column(column.name))
+        table = table.set_column(index, field, values)
     return table.filter(pa.array(kept))

@@ -8,22 +8,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pac
 
-from streams.contracts import Deletion, Engagement, Post
-from streams.sinks.lake.columns import POST_SCHEMA
+from streams.contracts import Deletion, Post
+from streams.sinks.columns import COLUMNS
 from streams.sinks.lake.files import files_of, read_table, require_run
 from streams.sinks.lake.folders import DELETIONS, POSTS
 from streams.sinks.lake.opening import open_lake
 from streams.sinks.lake.storage import Storage
 
-_ENRICHMENT_COLUMNS = {
-    *("language", "language_score", "sentiment", "negative", "neutral", "positive", "topics", "topic_scores"),
-    *("campaign_topic", "campaign_score", "enriched_at"),
-    *("model_name", "model_version", "model_runtime", "model_precision"),
+_POST = "message.post."
+_FIELDS = {
+    column.name: column.path.removeprefix(_POST).rpartition(".") for column in COLUMNS if column.path.startswith(_POST)
 }
-_POST_COLUMNS = [field.name for field in POST_SCHEMA if field.name not in _ENRICHMENT_COLUMNS]
+"""The path in a post of each column that is a part of the post."""
 _CHUNK = 2_000
 
 _SortKey = tuple[datetime, int, datetime]
@@ -68,30 +68,17 @@ def _merged(storage: Storage, run: str) -> Iterator[Post | Deletion]:
 
 
 def _messages(storage: Storage, folder: str) -> Iterator[Post | Deletion]:
-    make = post_of if folder.startswith(f"{POSTS}/") else _deletion_of
+    make = _post_of if folder.startswith(f"{POSTS}/") else _deletion_of
     return map(make, _rows(storage, folder))
 
 
-def post_of(row: Mapping[str, Any]) -> Post:
-    """Return the post of a row of the lake, equal to the one that was stored."""
-    return Post(
-        source=row["source"],
-        id=row["id"],
-        text=row["text"],
-        created_at=row["created_at"],
-        author=row["author"],
-        hashtags=tuple(row["hashtags"]),
-        language_hint=row["language_hint"],
-        media=tuple(row["media"]),
-        reply_to=row["reply_to"],
-        repost_of=row["repost_of"],
-        engagement=Engagement(likes=row["likes"], reposts=row["reposts"], replies=row["replies"]),
-        url=row["url"],
-        edited_at=row["edited_at"],
-        collected_at=row["collected_at"],
-        created_at_is_estimate=row["created_at_is_estimate"],
-        author_created_at=row["author_created_at"],
-    )
+def _post_of(row: Mapping[str, Any]) -> Post:
+    """Return the post of a row of the lake, equal to the one that was stored; a field without a value has its default."""
+    fields: dict[str, Any] = {}
+    for name, (part, _, field) in _FIELDS.items():
+        if (value := row[name]) is not None:
+            (fields.setdefault(part, {}) if part else fields)[field] = value
+    return msgspec.convert(fields, Post)
 
 
 def _deletion_of(row: Mapping[str, Any]) -> Deletion:
@@ -130,7 +117,7 @@ def _rows(storage: Storage, folder: str) -> Iterator[dict[str, Any]]:
 
 
 def _table(storage: Storage, folder: str) -> pa.Table | None:
-    columns = _POST_COLUMNS if folder.startswith(f"{POSTS}/") else None
+    columns = [*_FIELDS, "kafka_partition", "kafka_offset"] if folder.startswith(f"{POSTS}/") else None
     while True:
         tables = []
         try:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from streams.minutes.text import question_sql
+from streams.sinks.columns import CLEARED, Kind
 from streams.sinks.lake.columns import schema_of
 from streams.sinks.lake.files import column_names, every_file, files_of, runs_of
 from streams.sinks.lake.folders import DELETIONS, FORGOTTEN, KINDS, POSTS, SPIKES, LakeFile
@@ -68,9 +69,11 @@ qualify row_number() over (partition by run, source, id order by {NEWEST_FIRST})
 """  # noqa: S608
 
 # reposts of forgotten posts are left out or have no text
-_CLEARED_VIEW = """
+_EMPTY = {Kind.TEXT: "''", Kind.TEXTS: "[]"}
+_CLEARED = ", ".join(f"if(is_silent, {_EMPTY[column.kind]}, {column.name}) as {column.name}" for column in CLEARED)
+_CLEARED_VIEW = f"""
 create view spoken_posts as
-select * exclude (is_silent) replace (if(is_silent, '', text) as text, if(is_silent, [], media) as media)
+select * exclude (is_silent) replace ({_CLEARED})
 from (
     select *, (source, id) in (select (source, id) from stored_forgotten where what = 'text')
         or repost_of is not null and (source, repost_of) in (
@@ -79,7 +82,7 @@ from (
     from stored_posts
     where repost_of is null or (source, repost_of) not in (select (source, id) from stored_forgotten where what = 'all')
 )
-"""
+"""  # noqa: S608
 
 _MINUTES_VIEW = """
 create view minutes as

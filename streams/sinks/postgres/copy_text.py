@@ -2,113 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from streams.contracts import EnrichedPost
-from streams.runtime.lossless import Record
+import msgspec
+
+from streams.sinks.columns import COLUMNS, Kind, values_of
 
 NULL = r"\N"
 
-COLUMNS = (
-    "source",
-    "id",
-    "created_at",
-    "text",
-    "author",
-    "hashtags",
-    "language",
-    "language_score",
-    "sentiment",
-    "negative",
-    "neutral",
-    "positive",
-    "topics",
-    "topic_scores",
-    "campaign_topic",
-    "campaign_score",
-    "language_hint",
-    "media",
-    "reply_to",
-    "repost_of",
-    "likes",
-    "reposts",
-    "replies",
-    "url",
-    "edited_at",
-    "collected_at",
-    "created_at_is_estimate",
-    "author_created_at",
-    "model_name",
-    "model_version",
-    "model_runtime",
-    "model_precision",
-    "enriched_at",
-    "kafka_partition",
-    "kafka_offset",
-)
 
+def copy_text(rows: Sequence[object]) -> bytes:
+    """Return a line for each row, with its values in the order of `COLUMNS`.
 
-def line_of(message: EnrichedPost, record: Record) -> bytes:
-    """Return a post and the position of its record as a line, with the values in the order of `COLUMNS`.
+    Args:
+        rows: Objects with the attributes `record` and `message`.
 
-    Raises UnicodeEncodeError for text that cannot be encoded as UTF-8.
+    Raises:
+        UnicodeEncodeError: A text cannot be encoded as UTF-8.
     """
-    post, sentiment, model, engagement = message.post, message.sentiment, message.model, message.post.engagement
-    fields = (
-        _text(post.source),
-        _text(post.id),
-        post.created_at.isoformat(),
-        _text(post.text),
-        _text(post.author),
-        _array(post.hashtags),
-        _text(message.language.code),
-        repr(message.language.score),
-        sentiment.label,
-        repr(sentiment.negative),
-        repr(sentiment.neutral),
-        repr(sentiment.positive),
-        _array([topic.name for topic in message.topics]),
-        "{" + ",".join([repr(topic.score) for topic in message.topics]) + "}",
-        _optional(message.campaign.name),
-        repr(message.campaign.score),
-        _optional(post.language_hint),
-        _array(post.media),
-        _optional(post.reply_to),
-        _optional(post.repost_of),
-        str(engagement.likes),
-        str(engagement.reposts),
-        str(engagement.replies),
-        _optional(post.url),
-        _time(post.edited_at),
-        _time(post.collected_at),
-        "t" if post.created_at_is_estimate else "f",
-        _time(post.author_created_at),
-        _text(model.name),
-        _text(model.version),
-        _optional(model.runtime),
-        _optional(model.precision),
-        message.enriched_at.isoformat(),
-        str(record.partition),
-        str(record.offset),
-    )
-    return ("\t".join(fields) + "\n").encode()
+    texts = [
+        [NULL if value is None else to_text(value) for value in values]
+        for to_text, values in zip(_TO_TEXT, values_of(COLUMNS, rows), strict=True)
+    ]
+    return "".join([f"{line}\n" for line in map("\t".join, zip(*texts, strict=True))]).encode()
 
 
 def _text(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
 
 
-def _optional(value: str | None) -> str:
-    return NULL if value is None else _text(value)
-
-
-def _time(value: datetime | None) -> str:
-    return NULL if value is None else value.isoformat()
-
-
-def _array(values: Sequence[str]) -> str:
+def _texts(values: Sequence[str]) -> str:
     if not values:
         return "{}"
     quoted = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
     return _text('{"' + '","'.join(quoted) + '"}')
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+_FUNCTIONS: dict[Kind, Callable[[Any], str]] = {
+    Kind.TEXT: _text,
+    Kind.TEXTS: _texts,
+    Kind.NUMBERS: _numbers,
+    Kind.TIME: msgspec.to_builtins,  # ten times as fast as `isoformat`
+}
+_TO_TEXT = [_FUNCTIONS.get(column.kind, str) for column in COLUMNS]

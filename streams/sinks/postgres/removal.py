@@ -14,7 +14,7 @@ from streams.sinks.base import EXTRA_DELETION_RETENTION, Erasure, Forgotten, Pos
 from streams.sinks.postgres.faults import translated_errors
 from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
 from streams.sinks.postgres.spikes import forget_in_spikes
-from streams.sinks.postgres.upsert import lock_run
+from streams.sinks.postgres.upsert import CLEAR, lock_run
 from streams.sinks.reposts import id_prefixes, text_pattern
 
 _LOCK_ALL = f"select pg_advisory_xact_lock({LOCK_CLASS}, {FORGET_LOCK})"
@@ -58,16 +58,16 @@ delete from stored_posts post using versions
 where post.run = versions.run and post.created_at = versions.created_at
 and post.source = versions.source and post.id = versions.id
 """
-_CLEAR = """
+_CLEAR = f"""
 with wanted as (
     select * from unnest(%(sources)s::text[], %(ids)s::text[]) as wanted (source, id)
 ), kept as (
     insert into forgotten_posts (source, id, forgotten_at, what) select source, id, now(), 'text' from wanted
     on conflict (source, id) do nothing
 )
-update stored_posts post set text = '', media = '{}'
+update stored_posts post set {CLEAR}
 from wanted where post.source = wanted.source and post.id = wanted.id
-"""
+"""  # noqa: S608
 
 _MONTHS = """
 select child.relname, pg_get_expr(child.relpartbound, child.oid), pg_total_relation_size(child.oid)

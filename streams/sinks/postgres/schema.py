@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
@@ -14,8 +15,8 @@ from streams.sinks.postgres.login import VARIABLE
 from streams.sinks.postgres.session import connect
 
 VERSION_TABLE = "tagpulse_version"
-NEEDED = "0002"
-"""The version of the latest migration."""
+NEEDED = max(file.stem[1:5] for file in (Path(__file__).parent / "migrations" / "versions").glob("v*.py"))
+"""The version of the latest migration, by the names of their files: Alembic is slow to import."""
 
 
 class Versions(NamedTuple):

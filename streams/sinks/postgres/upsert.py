@@ -19,10 +19,15 @@ import psycopg
 from streams.contracts import Deletion, EnrichedPost
 from streams.runtime.lossless import Record
 from streams.sinks.base import PostKey, Row
-from streams.sinks.postgres.copy_text import COLUMNS, line_of
+from streams.sinks.columns import CLEARED, COLUMNS, Kind
+from streams.sinks.postgres.copy_text import copy_text
 from streams.sinks.postgres.session import FORGET_LOCK, LOCK_CLASS
 
-_NAMES = ", ".join(COLUMNS)
+_COPIED_ROWS = 1_000
+_NAMES = ", ".join(column.name for column in COLUMNS)
+_EMPTY = {Kind.TEXT: "''", Kind.TEXTS: "'{}'"}
+CLEAR = ", ".join(f"{column.name} = {_EMPTY[column.kind]}" for column in CLEARED)
+"""Assignments that remove the text of a repost."""
 _FIRST_MONTH, _MONTHS_END = date(2000, 1, 1), date(2100, 1, 1)
 
 # Otherwise PostgreSQL reads all versions for a batch of a few thousand posts; it also keeps a plan that it made while
@@ -95,7 +100,7 @@ with known as materialized (
     where version.source is not null or forgotten.source is not null or silent.source is not null
         or original.source is not null
 ), silenced as (
-    update staged_posts staged set text = '', media = '{{}}'
+    update staged_posts staged set {CLEAR}
     from known where staged.ctid = known.place and known.is_current and known.is_silent
 ), removed as (
     delete from stored_posts post using known
@@ -184,8 +189,9 @@ def lock_run(cursor: psycopg.Cursor, run: str) -> None:
 def stage(cursor: psycopg.Cursor, folded: BatchEffect) -> None:
     """Copy the posts into the empty staging table."""
     with cursor.copy(_COPY) as lines:
-        for message, record in folded.posts.values():
-            lines.write(line_of(message, record))
+        posts = list(folded.posts.values())
+        for start in range(0, len(posts), _COPIED_ROWS):
+            lines.write(copy_text(posts[start : start + _COPIED_ROWS]))
 
 
 def upsert(cursor: psycopg.Cursor, run: str, folded: BatchEffect) -> int:

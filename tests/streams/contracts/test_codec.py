@@ -19,10 +19,8 @@ from streams.contracts import (
     REASONS,
     REFUSED_HEADER,
     SCHEMA_VERSION,
-    SENTIMENTS,
     SPIKE_KINDS,
     VERSION_HEADER,
-    CampaignScore,
     DeadLetter,
     DeadLetterOutcome,
     Deletion,
@@ -34,15 +32,11 @@ from streams.contracts import (
     Explanation,
     Gap,
     Headers,
-    Language,
     Message,
-    ModelInfo,
     Post,
     PulseMinute,
-    Sentiment,
     SentimentCounts,
     Spike,
-    TopicScore,
     decode_any,
     decode_dead,
     decode_enriched,
@@ -56,6 +50,7 @@ from streams.contracts import (
     record_time_ms,
 )
 from streams.errors import BadMessage
+from tests.helpers.generated import generated
 
 WRITTEN = Path(__file__).parents[2] / "contracts"
 MESSAGES = sorted(WRITTEN.glob("v*/*.json"))
@@ -79,42 +74,7 @@ sources = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
 ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50)
 counts = st.integers(0, 2**63 - 1)
 headers = st.lists(st.tuples(texts, st.binary())).map(tuple)
-posts = st.builds(
-    Post,
-    source=sources,
-    id=ids,
-    text=texts,
-    created_at=times,
-    author=texts,
-    hashtags=st.lists(texts).map(tuple),
-    language_hint=st.none() | texts,
-    media=st.lists(texts).map(tuple),
-    reply_to=st.none() | texts,
-    repost_of=st.none() | texts,
-    engagement=st.builds(Engagement, likes=counts, reposts=counts, replies=counts),
-    url=st.none() | texts,
-    edited_at=st.none() | times,
-    collected_at=st.none() | times,
-    created_at_is_estimate=st.booleans(),
-    author_created_at=st.none() | times,
-)
-deletions = st.builds(Deletion, source=sources, id=ids, deleted_at=times)
-enriched = st.builds(
-    EnrichedPost,
-    post=posts,
-    language=st.builds(Language, code=texts, score=probabilities),
-    sentiment=st.builds(
-        Sentiment,
-        label=st.sampled_from(SENTIMENTS),
-        negative=probabilities,
-        neutral=probabilities,
-        positive=probabilities,
-    ),
-    topics=st.lists(st.builds(TopicScore, name=texts, score=probabilities)).map(tuple),
-    campaign=st.builds(CampaignScore, name=st.none() | texts, score=probabilities),
-    model=st.builds(ModelInfo, name=texts, version=texts, runtime=st.none() | texts, precision=st.none() | texts),
-    enriched_at=times,
-)
+posts, deletions, enriched = generated(Post), generated(Deletion), generated(EnrichedPost)
 dead_letters = st.builds(
     DeadLetter,
     topic=texts,

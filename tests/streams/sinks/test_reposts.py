@@ -6,16 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import psycopg
 import pytest
-from pydantic import SecretStr
 
 from streams.contracts import EnrichedPost
-from streams.settings import LakeSettings, PostgresSettings
-from streams.sinks.base import Author, Erasure, Forgotten, PostKey, Row, Sink, opened
-from streams.sinks.lake.parquet import ParquetSink
-from streams.sinks.lake.query import ask
-from streams.sinks.postgres import PostgresSink
+from streams.sinks.base import Author, Erasure, Forgotten, PostKey, opened
+from tests.helpers.stores import Store
 from tests.streams.sinks.lake.test_parquet import enriched, row, squeeze
 from tests.streams.sinks.test_postgres import changed
 
@@ -47,47 +42,23 @@ LATER = [post("l1", "emil", repost_of="e1"), post("l2", "emil", repost_of="r1-of
 EVE = frozenset(Author("test", name) for name in ("eve", "did:plc:e", "eve@m.example"))
 
 
-class Store:
-    """A sink, with access to its visible posts and to its whole content."""
-
-    def __init__(self, place: Path | str) -> None:
-        self._place = place
-
-    def sink(self, run: str = "live") -> Sink:
-        if isinstance(self._place, Path):
-            return ParquetSink(LakeSettings(path=self._place), run)
-        return PostgresSink(PostgresSettings(dsn=SecretStr(self._place)), run)
-
-    async def write(self, posts: Sequence[EnrichedPost], run: str = "live") -> None:
-        async with opened(self.sink(run)) as sink:
-            rows: list[Row] = [row(offset, message) for offset, message in enumerate(posts)]
-            await sink.write(rows)
-            await sink.flush()
-
-    def shown(self, run: str = "live") -> dict[str, tuple[str, int]]:
-        question = f"select id, text, cardinality(media) from posts where run = '{run}'"
-        if isinstance(self._place, Path):
-            rows = list(ask(self._place, question.replace("cardinality", "len")).rows)
-        else:
-            with psycopg.connect(self._place) as connection:
-                rows = connection.execute(question.encode()).fetchall()
-        return {post_id: (text, media) for post_id, text, media in rows}
-
-    def tidy(self) -> None:
-        if isinstance(self._place, Path):
-            squeeze(self._place)
-
-    def holds(self, words: str) -> bool:
-        """Return whether these words are stored anywhere, hidden or not."""
-        if isinstance(self._place, Path):
-            return words in str(list(ask(self._place, "select text, media from stored_posts").rows))
-        with psycopg.connect(self._place) as connection:
-            return words in str(connection.execute("select text, media from stored_posts").fetchall())
+async def write(store: Store, posts: Sequence[EnrichedPost], run: str = "live") -> None:
+    await store.write([row(offset, message) for offset, message in enumerate(posts)], run)
 
 
-@pytest.fixture(params=["lake", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Store(tmp_path if request.param == "lake" else request.getfixturevalue("dsn"))
+def shown(store: Store, run: str = "live") -> dict[str, tuple[str, int]]:
+    rows = store.select(f"select id, text, media from posts where run = '{run}'")
+    return {fields["id"]: (fields["text"], len(fields["media"])) for fields in rows}
+
+
+def tidy(store: Store) -> None:
+    if isinstance(store.place, Path):
+        squeeze(store.place)
+
+
+def holds(store: Store, words: str) -> bool:
+    """Return whether these words are stored anywhere, hidden or not."""
+    return words in str(store.select("select text, media from stored_posts"))
 
 
 def keys(posts: Sequence[EnrichedPost]) -> list[PostKey]:
@@ -106,39 +77,39 @@ def silent(posts: Sequence[EnrichedPost]) -> dict[str, tuple[str, int]]:
 async def test_reposts_go_or_lose_their_text_and_the_plan_counts_them(store: Store, fate: Fate) -> None:
     everything = [*HERS, *REPOSTS, *OTHERS]
     for run in ("live", "again"):
-        await store.write(everything, run)
+        await write(store, everything, run)
     wanted = Erasure(authors=EVE, reposts=fate)
     async with opened(store.sink()) as sink:
         assert await sink.find(wanted) == Forgotten(keys(HERS), keys(REPOSTS))
-        assert store.shown() == plain(everything), "a plan changes nothing"
+        assert shown(store) == plain(everything), "a plan changes nothing"
         assert await sink.forget(wanted) == Forgotten(keys(HERS), keys(REPOSTS))
-    assert not store.holds(WORDS)
+    assert not holds(store, WORDS)
     left = plain(OTHERS) | ({} if fate == "remove" else silent(REPOSTS))
-    assert store.shown() == store.shown("again") == left
+    assert shown(store) == shown(store, "again") == left
     # posts that are read again, and a later repost
     for run in ("live", "new"):
-        await store.write([*everything, *LATER], run)
+        await write(store, [*everything, *LATER], run)
         expected = plain([*OTHERS, LATER[1]]) | ({} if fate == "remove" else silent([*REPOSTS, LATER[0]]))
-        assert store.shown(run) == expected
-        store.tidy()
-        assert not store.holds(WORDS)
-        assert store.shown(run) == expected
+        assert shown(store, run) == expected
+        tidy(store)
+        assert not holds(store, WORDS)
+        assert shown(store, run) == expected
 
 
 async def test_a_post_is_forgotten_with_its_reposts_only(store: Store) -> None:
-    await store.write([*HERS, *REPOSTS, *OTHERS])
+    await write(store, [*HERS, *REPOSTS, *OTHERS])
     async with opened(store.sink()) as sink:
         wanted = Erasure(posts=frozenset([PostKey("test", "e1")]))
         assert await sink.forget(wanted) == Forgotten(keys(HERS[:1]), keys(REPOSTS[:2]))
         assert await sink.forget(wanted) == Forgotten()._replace(posts=[], reposts=[])
-    assert store.shown() == plain([HERS[1], *REPOSTS[2:], *OTHERS])
+    assert shown(store) == plain([HERS[1], *REPOSTS[2:], *OTHERS])
 
 
 async def test_cleared_reposts_can_be_removed_later(store: Store) -> None:
-    await store.write([*HERS, *REPOSTS])
+    await write(store, [*HERS, *REPOSTS])
     async with opened(store.sink()) as sink:
         post = frozenset([PostKey("test", "e1")])
         await sink.forget(Erasure(posts=post, reposts="clear"))
         assert await sink.forget(Erasure(posts=post)) == Forgotten([], keys(REPOSTS[:2]))
-    await store.write([*HERS, *REPOSTS])
-    assert store.shown() == plain([HERS[1], *REPOSTS[2:]])
+    await write(store, [*HERS, *REPOSTS])
+    assert shown(store) == plain([HERS[1], *REPOSTS[2:]])

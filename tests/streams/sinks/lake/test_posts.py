@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.contracts import Deletion, Engagement, Post, encode
+from streams.contracts import Deletion, Post, encode
 from streams.errors import BadInput
 from streams.sample_day import sample_day
 from streams.sinks.base import Row
 from streams.sinks.lake.compact import compact
 from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.posts import read_messages
+from tests.helpers.generated import generated
 from tests.streams.sinks.lake.test_parquet import START, enriched, row, write
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -26,27 +27,7 @@ _TIMES = st.one_of(
     st.datetimes(datetime(2026, 6, 1, 22), datetime(2026, 6, 2, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     st.datetimes(timezones=st.just(UTC)),
 )
-_COUNTS = st.integers(0, 2**63 - 1)
-_POSTS = st.builds(
-    Post,
-    source=st.sampled_from(["bluesky", "file"]),
-    id=_TEXT.filter(bool),
-    text=_TEXT,
-    created_at=_TIMES,
-    author=_TEXT,
-    hashtags=st.lists(_TEXT, max_size=3).map(tuple),
-    language_hint=st.none() | _TEXT,
-    media=st.lists(_TEXT, max_size=3).map(tuple),
-    reply_to=st.none() | _TEXT,
-    repost_of=st.none() | _TEXT,
-    engagement=st.builds(Engagement, likes=_COUNTS, reposts=_COUNTS, replies=_COUNTS),
-    url=st.none() | _TEXT,
-    edited_at=st.none() | _TIMES,
-    collected_at=st.none() | _TIMES,
-    created_at_is_estimate=st.booleans(),
-    author_created_at=st.none() | _TIMES,
-)
-_DELETIONS = st.builds(Deletion, source=st.just("file"), id=_TEXT.filter(bool), deleted_at=_TIMES)
+_POSTS, _DELETIONS = (generated(kind, texts=_TEXT, times=_TIMES) for kind in (Post, Deletion))
 
 
 def _rows(messages: list[Post | Deletion]) -> list[Row]:
