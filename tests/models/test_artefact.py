@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import ArtefactError, Enricher
 from models.artefact import (
     CHECKSUMS_FILE,
     LABELS_FILE,
@@ -16,6 +15,8 @@ from models.artefact import (
     read_checksums,
     write_checksums,
 )
+from models.enricher import Enricher
+from models.errors import ArtefactError
 from models.evaluation.error_rates import UMSAB_LANGUAGES
 from models.prior_shift import read_rates
 from models.training.data import NOISY

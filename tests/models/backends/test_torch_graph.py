@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models import ArtefactError
 from models.artefact import open_artefact
 from models.backends import Padded
+from models.errors import ArtefactError
 
 onnx = pytest.importorskip("onnx")
 torch = pytest.importorskip("torch")
