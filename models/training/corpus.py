@@ -32,9 +32,9 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
     ways is dropped. `umsab-val` and `afrisenti-dev` are complete, as they were published.
     """
     rng = random.Random(seed)
-    semeval, semeval_held = _split(sets.semeval(data), SEMEVAL_HELD_OUT, "semeval-held")
+    semeval, semeval_held = hold_out(sets.semeval(data), SEMEVAL_HELD_OUT, "semeval-held")
     tweets = list(sets.umsab(data, "train"))
-    hinglish, hinglish_held = _split(
+    hinglish, hinglish_held = hold_out(
         (row for row in tweets if row.language == "hi-Latn"), HINGLISH_HELD_OUT, "hinglish-held"
     )
     lingua, lingua_held = _split_lingua(data)
@@ -50,7 +50,7 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
         *(replace(row, source="sib200-held") for row in parallel if row.sentence not in chosen),
         *(TrainingRow("undetermined-held", text, "und") for text in undetermined[_WITHOUT_LANGUAGE:]),
     ]
-    held = [*published, *_once(drawn, {_key(row) for row in published})]
+    held = [*published, *without_repeats(drawn, {text_key(row) for row in published})]
     kept = [row for row in parallel if row.sentence in chosen]
     seen_tweets = [*(row for row in tweets if row.language != "hi-Latn"), *hinglish]
     train = [
@@ -65,7 +65,7 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
         *sets.emosent(data),
         *(_undetermined_row(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
     ]
-    return [*_once(train, {_key(row) for row in held}), *held]
+    return [*without_repeats(train, {text_key(row) for row in held}), *held]
 
 
 def is_held_out(row: TrainingRow) -> bool:
@@ -78,23 +78,24 @@ def fingerprint(text: str) -> str:
     return _PLACEHOLDERS.sub("", text.lower())
 
 
-def _key(row: TrainingRow) -> str:
+def text_key(row: TrainingRow) -> str:
+    """Return what is equal for duplicates: the fingerprint, or the text if it has no letters or digits."""
     return fingerprint(row.text) or row.text
 
 
-def _once(rows: Sequence[TrainingRow], seen: Container[str]) -> list[TrainingRow]:
+def without_repeats(rows: Sequence[TrainingRow], seen: Container[str]) -> list[TrainingRow]:
     """Drop texts that are in `seen`, in an earlier set, or labelled in two ways by their own set.
 
     A set may contain the same text in two languages.
     """
     labels: dict[tuple[str, str, str | None], set[tuple[int | None, tuple[str, ...] | None]]] = defaultdict(set)
     for row in rows:
-        labels[row.source, _key(row), row.language].add((row.sentiment, row.topics))
+        labels[row.source, text_key(row), row.language].add((row.sentiment, row.topics))
     kept: list[TrainingRow] = []
     owners: dict[str, str] = {}
     met: set[tuple[str, str | None]] = set()
     for row in rows:
-        key = _key(row)
+        key = text_key(row)
         repeated = key in seen or owners.setdefault(key, row.source) != row.source or (key, row.language) in met
         met.add((key, row.language))
         if not repeated and len(labels[row.source, key, row.language]) == 1:
@@ -109,7 +110,7 @@ def _undetermined_row(text: str) -> TrainingRow:
     return TrainingRow("undetermined", text, "und", sentiment=1, topics=())
 
 
-def _split(rows: Iterable[TrainingRow], held_out: int, source: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
+def hold_out(rows: Iterable[TrainingRow], held_out: int, source: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
     """Hold out rows by the checksum of their text, so that the split is stable when rows are added."""
     ordered = sorted(rows, key=lambda row: zlib.crc32(fingerprint(row.text).encode()))
     return ordered[held_out:], [replace(row, source=source) for row in ordered[:held_out]]

@@ -40,7 +40,7 @@ SIB_LANGUAGES = {
 NOISY = "hi-Latn"
 """UMSAB's Hindi, whose validation labels are close to noise; excluded from the mean that models are selected by."""
 
-_HINDI_RELIABLE_FROM = {0: 888, 2: 1334}
+HINDI_RELIABLE_FROM = {0: 888, 2: 1334}
 """By sentiment, the line of UMSAB's Hindi training part from which labels match their texts; see `docs/training.md`."""
 
 _NO_TYPE = {"Not labeled", "Not applicable", "Other Useful Information"}
@@ -68,7 +68,7 @@ def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[TrainingRow]:
         texts = _file(data, "umsab", folder, f"{split}_text.txt").read_text("utf-8").splitlines()
         labels = _file(data, "umsab", folder, f"{split}_labels.txt").read_text("utf-8").split()
         for line, (text, label) in enumerate(zip(texts, map(int, labels), strict=True)):
-            is_reliable = language != NOISY or split == "val" or line >= _HINDI_RELIABLE_FROM.get(label, len(texts))
+            is_reliable = language != NOISY or split == "val" or line >= HINDI_RELIABLE_FROM.get(label, len(texts))
             yield TrainingRow(f"umsab-{split}", prepare(text), language, label if is_reliable else None)
 
 

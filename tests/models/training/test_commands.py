@@ -10,8 +10,8 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
-from models import Enricher
 from models.artefact import TOKENIZER_FILE, open_artefact
+from models.enricher import Enricher
 from models.prior_shift import read_rates
 from models.tokenizer import Tokenizer
 from models.train_cli import train
@@ -44,12 +44,12 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "SEMEVAL_HELD_OUT", 8)
     monkeypatch.setattr(corpus, "HINGLISH_HELD_OUT", 6)
     monkeypatch.setattr(corpus, "LINGUA_HELD_OUT", 48)
-    monkeypatch.setattr("models.training.data._HINDI_RELIABLE_FROM", {0: 0, 2: 0})
-    monkeypatch.setattr(vectors, "_FEWEST_POSTS", 20)
+    monkeypatch.setattr("models.training.data.HINDI_RELIABLE_FROM", {0: 0, 2: 0})
+    monkeypatch.setattr(vectors, "FEWEST_POSTS", 20)
     monkeypatch.setattr(recipe, "EXITS", (4, 6))
     monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
     monkeypatch.setattr(recipe, "MEMBERS", (0, 1))
-    monkeypatch.setattr("models.training.teacher._SAMPLES", {"lingua": 20, "semeval": 10, "afrisenti-train": 10})
+    monkeypatch.setattr("models.training.teacher.SAMPLES", {"lingua": 20, "semeval": 10, "afrisenti-train": 10})
 
 
 @pytest.mark.usefixtures("_small")

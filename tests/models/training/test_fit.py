@@ -69,22 +69,23 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path, monkeypatc
     whole = trainer(tmp_path / "whole", dropout=0.1)
     whole.run(4 * BATCH)
     steps = 0
-    step = Trainer._step
+    loss = fit.loss
 
-    def stopping(self: Trainer, *arguments: Any) -> None:
+    def stopping(*arguments: Any) -> torch.Tensor:
         nonlocal steps
         steps += 1
         if steps == 11:
             raise KeyboardInterrupt
-        step(self, *arguments)
+        return loss(*arguments)
 
-    monkeypatch.setattr(Trainer, "_step", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        trainer(tmp_path / "parts", dropout=0.1).run(4 * BATCH)
-    monkeypatch.setattr(Trainer, "_step", step)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "loss", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            trainer(tmp_path / "parts", dropout=0.1).run(4 * BATCH)
     resumed = trainer(tmp_path / "parts", dropout=0.1)
     resumed.run(4 * BATCH)
-    assert resumed._done == whole._done == 16
+    ends = [torch.load(tmp_path / name / fit.CHECKPOINT, weights_only=True)["done"] for name in ("whole", "parts")]
+    assert ends == [16, 16]
     assert all(
         torch.equal(*pair) for pair in zip(resumed.network.parameters(), whole.network.parameters(), strict=True)
     )
