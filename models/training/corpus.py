@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from models.heads import HEADS
 from models.training import data as sets
 from models.training.data import TrainingRow
 from models.training.synthetic import fragments, has_emoji, without_language
@@ -41,6 +43,7 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
     parallel = list(sets.sib200(data))
     chosen = set(rng.sample(sorted({str(row.sentence) for row in parallel}), SIB_SENTENCES))
     undetermined = without_language(_WITHOUT_LANGUAGE + LINGUA_HELD_OUT, seed)
+    plain = {name: hold_out(each.read(data), each.held_out, f"{name}-held") for name, each in sets.PLAIN_SETS.items()}
     published = [*sets.umsab(data, "val"), *sets.afrisenti(data, "dev")]
     drawn = [
         *hinglish_held,
@@ -49,6 +52,7 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
         *_pieces(lingua_held, seed, "fragment-held"),
         *(replace(row, source="sib200-held") for row in parallel if row.sentence not in chosen),
         *(TrainingRow("undetermined-held", text, "und") for text in undetermined[_WITHOUT_LANGUAGE:]),
+        *(row for _, held in plain.values() for row in held),
     ]
     held = [*published, *without_repeats(drawn, {text_key(row) for row in published})]
     kept = [row for row in parallel if row.sentence in chosen]
@@ -62,7 +66,7 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
         *lingua,
         *(replace(row, topics=None) for row in sets.crisislex(data)),
         *_pieces([*lingua, *kept, *seen_tweets], seed, "fragment"),
-        *sets.emosent(data),
+        *(row for kept, _ in plain.values() for row in kept),
         *(_undetermined_row(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
     ]
     return [*without_repeats(train, {text_key(row) for row in held}), *held]
@@ -88,9 +92,9 @@ def without_repeats(rows: Sequence[TrainingRow], seen: Container[str]) -> list[T
 
     A set may contain the same text in two languages.
     """
-    labels: dict[tuple[str, str, str | None], set[tuple[int | None, tuple[str, ...] | None]]] = defaultdict(set)
+    labels: dict[tuple[str, str, str | None], set[tuple[Any, ...]]] = defaultdict(set)
     for row in rows:
-        labels[row.source, text_key(row), row.language].add((row.sentiment, row.topics))
+        labels[row.source, text_key(row), row.language].add(tuple(row.label(head) for head in HEADS))
     kept: list[TrainingRow] = []
     owners: dict[str, str] = {}
     met: set[tuple[str, str | None]] = set()
@@ -112,6 +116,8 @@ def _undetermined_row(text: str) -> TrainingRow:
 
 def hold_out(rows: Iterable[TrainingRow], held_out: int, source: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
     """Hold out rows by the checksum of their text, so that the split is stable when rows are added."""
+    if not held_out:
+        return list(rows), []
     ordered = sorted(rows, key=lambda row: zlib.crc32(fingerprint(row.text).encode()))
     return ordered[held_out:], [replace(row, source=source) for row in ordered[:held_out]]
 

@@ -25,9 +25,9 @@ _AT_ONCE = 64
 
 
 class Said(NamedTuple):
-    """A teacher's outputs for rows (rows x width), and a mask of the rows that have one."""
+    """What a teacher or the data sets say about rows (rows x columns), and a mask of the rows about which they do."""
 
-    values: npt.NDArray[np.float16]
+    values: npt.NDArray[np.floating]
     known: npt.NDArray[np.bool_]
 
 
