@@ -17,12 +17,13 @@ from rows import Row, show
 
 from models.artefact import CampaignCalibration
 from models.enrichment import SENTIMENTS
+from models.heads import HEADS
 from models.training import export, recipe, rounding
 from models.training.commands import Work
 from models.training.export import Calibrated
 from models.training.graph import GraphHead
-from models.training.network import LANGUAGE_LAYERS, MultiHeadNetwork
-from models.training.targets import language_names, topic_names
+from models.training.network import LOW_LAYERS, MultiHeadNetwork
+from models.training.targets import label_names
 
 LAYERS = (12, 9, 6)
 WARM_UP_TEXTS = 256
@@ -31,11 +32,11 @@ WARM_UP_TEXTS = 256
 def untrained(work: Work, network: MultiHeadNetwork) -> Calibrated:
     """Return untrained heads of the sizes that the graph of a network needs."""
     rng, width = np.random.default_rng(0), work.config.hidden_size
-    low = width * len(LANGUAGE_LAYERS)
+    low = width * len(LOW_LAYERS)
     exits = network.heads[str(max(network.sizes.exits))]
-    topics, pooled = exits.topics.linear.weight.shape
+    topics, pooled = exits["topics"].linear.weight.shape
     sizes = {
-        "language": (len(language_names(work.rows)), low),
+        "language": (len(label_names(HEADS["language"], work.rows)), low),
         "sentiment": (len(SENTIMENTS), pooled + low),
         "topics": (topics, pooled + low + width),
         "vector": (width, low + width),
@@ -44,8 +45,8 @@ def untrained(work: Work, network: MultiHeadNetwork) -> Calibrated:
         name: GraphHead(rng.normal(size=size).astype(np.float32), np.zeros(size[0], np.float32))
         for name, size in sizes.items()
     }
-    thresholds = np.zeros(len(topic_names(work.rows)), np.float32)
-    return Calibrated(heads, 0.0, thresholds, CampaignCalibration(slope=1.0, intercept=0.0), {})
+    thresholds = {"topics": np.zeros(topics, np.float32)}
+    return Calibrated(heads, thresholds, 0.0, CampaignCalibration(slope=1.0, intercept=0.0), {})
 
 
 def build(work: Work, depth: int, folder: Path) -> int:
@@ -66,9 +67,7 @@ def build(work: Work, depth: int, folder: Path) -> int:
 @click.option(
     "--data", default=DATA.parent, type=click.Path(path_type=Path), help="Folder with the training data sets."
 )
-@click.option(
-    "--layers", multiple=True, type=click.IntRange(max(LANGUAGE_LAYERS), 12), default=LAYERS, show_default=True
-)
+@click.option("--layers", multiple=True, type=click.IntRange(max(LOW_LAYERS), 12), default=LAYERS, show_default=True)
 @click.option(
     "--posts", "number", default=POSTS, show_default=True, type=click.IntRange(min=1), help="Number of posts to enrich."
 )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models import Enricher
+from models.enricher import Enricher
 from streams.contracts import Post
 from streams.sample_day import sample_day
 

@@ -17,11 +17,11 @@ LABELS_FILE = "labels.json"
 CHECKSUMS_FILE = "checksums.sha256"
 
 
-class TopicLabel(Struct, frozen=True, kw_only=True):
-    """A topic of the model and the minimum score for assigning it."""
+class Label(Struct, frozen=True, kw_only=True):
+    """A label of the model and the minimum score for assigning it."""
 
     name: str
-    threshold: float
+    threshold: float = 0.0
 
 
 class CampaignCalibration(Struct, frozen=True, kw_only=True):
@@ -31,20 +31,33 @@ class CampaignCalibration(Struct, frozen=True, kw_only=True):
     intercept: float
 
 
-class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The meaning of the model's output columns, in column order."""
 
     name: str
     version: str
     languages: tuple[str, ...]
     sentiments: tuple[SentimentLabel, ...]
-    topics: tuple[TopicLabel, ...]
+    topics: tuple[Label, ...]
     campaign: CampaignCalibration
+    heads: dict[str, tuple[Label, ...]] = {}
+    """Labels of all other heads, by name."""
+
     prefix: str = QUERY_PREFIX
     """Prefix of every prepared text."""
 
     language_threshold: float = 0.0
     """Probability below which the language is reported as `und`."""
+
+    @property
+    def columns(self) -> dict[str, tuple[Label, ...]]:
+        """The labels of every head of the model, by name; a vector has none."""
+        named = {"language": self.languages, "sentiment": self.sentiments, "vector": ()}
+        return {
+            **{head: tuple(Label(name=name) for name in names) for head, names in named.items()},
+            "topics": self.topics,
+            **self.heads,
+        }
 
 
 class Artefact(Struct, frozen=True, kw_only=True):

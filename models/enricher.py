@@ -5,20 +5,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from models.artefact import Artefact, ModelLabels, open_artefact
+from models.artefact import Artefact, Label, ModelLabels, open_artefact
 from models.backends import Backend, Outputs, Padded, Runtime
 from models.backends.batching import micro_batches
 from models.backends.choice import WantedBackend, WantedPrecision, choose, open_backend
 from models.cache import CacheInfo, LruCache
 from models.campaign import CampaignMatcher, CampaignTopic
-from models.enrichment import Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.enrichment import Enrichment, Language, ModelInfo
+from models.errors import ArtefactError
+from models.heads import HEADS, Head
 from models.memory import give_memory_back
-from models.probabilities import rounded, sigmoid, softmax
+from models.probabilities import Logits, rounded, sigmoid, softmax
 from models.text import has_words, prepare
 from models.tokenizer import Tokenizer
 
@@ -108,6 +110,9 @@ class Enricher(CachedEnricher):
         campaign_topics: Sequence[CampaignTopic] = (),
     ) -> None:
         self._labels: ModelLabels = artefact.labels
+        self._columns = artefact.labels.columns
+        if missing := sorted(self._columns.keys() - set(backend.outputs)):
+            raise ArtefactError(f"{artefact.model} has no output {', '.join(missing)}, which its labels name")
         model = ModelInfo(
             name=artefact.labels.name,
             version=artefact.labels.version,
@@ -161,21 +166,23 @@ class Enricher(CachedEnricher):
     def vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return unit vectors (texts x width) whose cosine measures how close texts are in subject, across languages."""
         with self._lock:
-            return self._run([prepare(text) for text in texts]).vector
+            return self._run([prepare(text) for text in texts])["vector"]
 
     def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
         outputs = self._run(prepared)
-        languages = softmax(outputs.language)
-        sentiments = softmax(outputs.sentiment)
-        topics = sigmoid(outputs.topics)
-        campaigns = self._campaign.match(outputs.vector)
+        languages = softmax(outputs["language"])
+        campaigns = self._campaign.match(outputs["vector"])
+        answers = {
+            head.name: _answers(head, self._columns[head.name], outputs[head.name])
+            for head in HEADS.values()
+            if head.answer and head.name in self._columns
+        }
         return [
             Enrichment(
                 language=self._language(text, languages[row]),
-                sentiment=self._sentiment(sentiments[row]),
-                topics=self._topics(topics[row]),
                 campaign=campaigns[row],
                 model=self._model,
+                **{name: each[row] for name, each in answers.items()},
             )
             for row, text in enumerate(prepared)
         ]
@@ -186,7 +193,7 @@ class Enricher(CachedEnricher):
         results = self._backend.run([Padded(batch.ids, batch.mask) for batch in batches])
         order = np.argsort(np.concatenate([batch.rows for batch in batches]))
         texts = [len(batch.rows) for batch in batches]
-        return Outputs(*(_joined(column, texts)[order] for column in zip(*results, strict=True)))
+        return {name: _joined([result[name] for result in results], texts)[order] for name in self._backend.outputs}
 
     def _language(self, prepared: str, probabilities: npt.NDArray[np.float64]) -> Language:
         if not has_words(prepared):
@@ -196,15 +203,25 @@ class Enricher(CachedEnricher):
         code = self._labels.languages[best] if is_confident else NO_LANGUAGE
         return Language(code=code, score=rounded(probabilities[best]))
 
-    def _sentiment(self, probabilities: npt.NDArray[np.float64]) -> Sentiment:
-        negative, neutral, positive = (rounded(each) for each in probabilities)
-        label = self._labels.sentiments[int(probabilities.argmax())]
-        return Sentiment(label=label, negative=negative, neutral=neutral, positive=positive)
 
-    def _topics(self, probabilities: npt.NDArray[np.float64]) -> tuple[TopicScore, ...]:
-        scored = zip(self._labels.topics, probabilities, strict=True)
-        reached = [TopicScore(name=label.name, score=rounded(p)) for label, p in scored if p >= label.threshold]
-        return tuple(sorted(reached, key=lambda topic: -topic.score))
+def _answers(head: Head, labels: Sequence[Label], logits: Logits) -> list[Any]:
+    """Return a head's answer for each post."""
+    make = head.answer or dict
+    names = [label.name for label in labels]
+    if head.kind == "one":
+        return [
+            make(label=names[row.argmax()], **dict(zip(names, map(rounded, row), strict=True)))
+            for row in softmax(logits)
+        ]
+    limits = np.array([label.threshold for label in labels])
+    return [
+        tuple(
+            make(name=names[column], score=rounded(row[column]))
+            for column in np.argsort(-row, kind="stable")
+            if row[column] >= limits[column]
+        )
+        for row in sigmoid(logits)
+    ]
 
 
 def _joined(parts: Sequence[npt.NDArray[np.float32]], texts: Sequence[int]) -> npt.NDArray[np.float32]:

@@ -12,13 +12,16 @@ QUERY_PREFIX = "query: "
 """Prefix that the E5 encoders expect before a text (Wang et al., 2024, "Multilingual E5 Text Embeddings")."""
 
 MAX_TOKENS = 128
-"""Maximum number of tokens that the model reads, including special tokens; a post of 280 characters has about 30."""
+"""Maximum number of tokens that a model reads, including special tokens; a post of 280 characters has about 30.
 
-RAW_CHARACTERS = 8_192
-"""Maximum number of characters read from a text; bounds the work for texts of any length."""
+Training writes it into the graph, and a back end refuses a graph of another length.
+"""
 
-PREPARED_CHARACTERS = 1_024
+PREPARED_CHARACTERS = 8 * MAX_TOKENS
 """Maximum number of characters after preparation; in running text always more than `MAX_TOKENS` tokens."""
+
+RAW_CHARACTERS = 8 * PREPARED_CHARACTERS
+"""Maximum number of characters read from a text; bounds the work for texts of any length."""
 
 _URL = re.compile(r"(?:https?://|www\.)\S+|\bhttps?\b(?=\s|$)", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@])@\w+(?:[.-]\w+)*(?:@\w+(?:[.-]\w+)+)?")

@@ -9,6 +9,8 @@ from models.backends.choice import missing_packages
 from models.cli_common import failing
 from models.errors import MissingBackendExtra
 
+DATA = Path("build/data")
+
 _NEEDED = ("matplotlib", "onnx", "safetensors", "sklearn", "torch")
 
 
@@ -36,7 +38,7 @@ def _loaded() -> click.Group:
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    default=Path("../shared/data"),
+    default=DATA,
     show_default=True,
     help="Folder with one subfolder per data set.",
 )
@@ -64,9 +66,9 @@ def train(context: click.Context, data: Path, work: Path, threads: int) -> None:
 
     \b
     Examples:
-      python -m models train --data ../shared/data all --out build/weights
+      python -m models train all --out build/weights
       python -m models train --work build/models export
-      python -m models train --data ../shared/data score
+      python -m models train --data ~/posts score
     """
     from models.training.commands import open_work
 

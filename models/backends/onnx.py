@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from models.backends.base import Outputs, Padded, Precision
-from models.backends.onnx_file import read_onnx, take_quantisers_out
+from models.backends.base import Outputs, Padded, Precision, check_length
+from models.backends.onnx_file import positions_of, read_onnx, take_quantisers_out
 from models.backends.pool import BatchPool
 from models.errors import ArtefactError
 
@@ -26,16 +26,18 @@ class OnnxBackend:
         options.use_deterministic_compute = True
         options.log_severity_level = _ERRORS_ONLY
         source: Path | bytes = model
+        graph = read_onnx(model)
+        check_length(model, positions_of(graph))
         if precision == "f32":
             # Converts the int8 weights to f32 once, when the model is loaded.
             options.add_session_config_entry("session.disable_quant_qdq", "1")
-            graph = read_onnx(model)
             take_quantisers_out(graph)
             source = graph.SerializeToString()
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common base class
             raise ArtefactError(f"{model} is not a model that ONNX Runtime can read: {error}") from error
+        self.outputs = [each.name for each in self._session.get_outputs()]
         self._pool = BatchPool(self._compute, threads)
 
     def run(self, batches: Sequence[Padded]) -> list[Outputs]:
@@ -43,5 +45,5 @@ class OnnxBackend:
         return self._pool.run(batches)
 
     def _compute(self, batch: Padded) -> Outputs:
-        results = self._session.run(Outputs._fields, {"ids": batch.ids, "mask": batch.mask})
-        return Outputs(*(np.asarray(result, np.float32) for result in results))
+        results = self._session.run(self.outputs, {"ids": batch.ids, "mask": batch.mask})
+        return {name: np.asarray(result, np.float32) for name, result in zip(self.outputs, results, strict=True)}

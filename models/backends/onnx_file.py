@@ -4,6 +4,7 @@ from pathlib import Path
 
 import onnx
 
+from models.backends.base import POSITION_TABLE
 from models.errors import ArtefactError
 
 
@@ -17,6 +18,11 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         return onnx.load(path, load_external_data=False)
     except Exception as error:  # damaged files raise exceptions of protobuf, not of onnx
         raise ArtefactError(f"{path} is not an ONNX file: {error}") from error
+
+
+def positions_of(model: onnx.ModelProto) -> int | None:
+    """Return the number of tokens that a model can read, or None if it has no position table."""
+    return next((each.dims[0] for each in model.graph.initializer if each.name == POSITION_TABLE), None)
 
 
 def take_quantisers_out(model: onnx.ModelProto) -> None:

@@ -1,6 +1,7 @@
 """OpenVINO on the CPU: the fastest runtime for the quantised file, on both Intel and AMD."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import openvino as ov
 from openvino import opset13 as ops
 from openvino.passes import ConstantFolding, Manager
 
-from models.backends.base import Outputs, Padded, Precision, Scores
+from models.backends.base import POSITION_TABLE, Outputs, Padded, Precision, Scores, check_length
 from models.backends.processor import has_bf16_tiles, int8_instructions
 from models.errors import ArtefactError
 
@@ -35,8 +36,10 @@ class OpenVinoBackend:
     """The model compiled for this processor, on `threads` threads, in `int8` as stored in the file or in `f32`."""
 
     def __init__(self, model: Path, *, precision: Precision = "int8", threads: int) -> None:
-        self._requests = ov.AsyncInferQueue(_compiled(model, precision, threads), threads)
-        self._requests.set_callback(_store_outputs)
+        compiled = _compiled(model, precision, threads)
+        self.outputs = [output.any_name for output in compiled.outputs]
+        self._requests = ov.AsyncInferQueue(compiled, threads)
+        self._requests.set_callback(partial(_store_outputs, self.outputs))
 
     def run(self, batches: Sequence[Padded]) -> list[Outputs]:
         """Run the model on batches and return the outputs in order.
@@ -57,6 +60,8 @@ def _compiled(model: Path, precision: Precision, threads: int) -> ov.CompiledMod
         graph = core.read_model(model)
     except RuntimeError as error:
         raise ArtefactError(f"{model} is not a model that OpenVINO can read: {error}") from error
+    tables = [node for node in graph.get_ops() if node.get_friendly_name() == POSITION_TABLE]
+    check_length(model, tables[0].get_output_shape(0)[0] if tables else None)
     if precision == "f32":
         take_quantisers_out(graph)
     elif has_bf16_tiles():
@@ -135,7 +140,7 @@ def _readers(node: ov.Node) -> list[ov.Node]:
     return [reader.get_node() for reader in node.output(0).get_target_inputs()]
 
 
-def _store_outputs(request: ov.InferRequest, target: tuple[dict[int, Outputs], int]) -> None:
+def _store_outputs(names: Sequence[str], request: ov.InferRequest, target: tuple[dict[int, Outputs], int]) -> None:
     results, index = target
     # Copies, because the request reuses its output memory.
-    results[index] = Outputs(*(np.array(request.get_tensor(name).data, np.float32) for name in Outputs._fields))
+    results[index] = {name: np.array(request.get_tensor(name).data, np.float32) for name in names}

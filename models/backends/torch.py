@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.backends.base import Outputs, Padded, Precision
+from models.backends.base import Outputs, Padded, Precision, check_length
 from models.backends.batching import MICRO_BATCH, filled
 from models.backends.pool import BatchPool
 from models.backends.torch_graph import Program
@@ -29,7 +29,9 @@ class TorchBackend:
         self._on_gpu = self._device.type == "cuda"
         torch.set_num_threads(1)
         with torch.inference_mode():
-            self._program = Program(model, Outputs._fields, self._device, half=precision == "f16")
+            self._program = Program(model, self._device, half=precision == "f16")
+        check_length(model, self._program.positions)
+        self.outputs = self._program.outputs
         self._pool = BatchPool(self._compute, 1 if self._on_gpu else threads)
 
     def run(self, batches: Sequence[Padded]) -> list[Outputs]:
@@ -43,4 +45,4 @@ class TorchBackend:
         with torch.inference_mode():
             results = self._program.run({name: tensor.to(self._device) for name, tensor in tensors.items()})
             arrays = [result.float().cpu().numpy()[: len(batch.ids)] for result in results]
-        return Outputs(*(np.ascontiguousarray(array) for array in arrays))
+        return {name: np.ascontiguousarray(array) for name, array in zip(self.outputs, arrays, strict=True)}

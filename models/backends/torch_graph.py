@@ -1,6 +1,6 @@
 """Runs an ONNX graph as a sequence of torch operations in full precision."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -9,7 +9,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from models.backends.onnx_file import read_onnx, take_quantisers_out
+from models.backends.onnx_file import positions_of, read_onnx, take_quantisers_out
 from models.backends.torch_ops import OPERATIONS, STEERING
 from models.errors import ArtefactError
 
@@ -35,12 +35,11 @@ class Program:
     quantised.
     """
 
-    def __init__(self, model: Path, outputs: Sequence[str], device: torch.device, *, half: bool) -> None:
+    def __init__(self, model: Path, device: torch.device, *, half: bool) -> None:
         """Compile a model file.
 
         Args:
             model: The ONNX file.
-            outputs: Names of the outputs to compute.
             device: Device to run on.
             half: Compute products with weights that the file stores in int8 in f16.
 
@@ -52,13 +51,14 @@ class Program:
         if unknown := _unknown(graph):
             raise ArtefactError(f"{model}: the torch back end does not support {unknown}: choose openvino or onnx")
         self._device = device
-        self._outputs = list(outputs)
+        self.positions = positions_of(graph)
+        self.outputs = [each.name for each in graph.graph.output]
         self._half = half
         self._int8_weights: set[str] = set()
         self._values = {each.name: torch.tensor(numpy_helper.to_array(each)) for each in graph.graph.initializer}
         steps = [step for node in graph.graph.node if (step := self._compile(node))]
         self._steps = self._with_last_reads(steps)
-        read = {name for step in steps for name in step.inputs} | set(outputs)
+        read = {name for step in steps for name in step.inputs} | set(self.outputs)
         self._lists = {
             name: value.tolist()
             for name, value in self._values.items()
@@ -75,7 +75,7 @@ class Program:
             values.update(zip(step.outputs, results, strict=False))
             for name in step.last_read:
                 values.pop(name, None)
-        return [values[name] for name in self._outputs]
+        return [values[name] for name in self.outputs]
 
     def _arguments(self, step: _Step, values: dict[str, Tensor]) -> list[Argument]:
         arguments: list[Argument] = []
@@ -117,7 +117,7 @@ class Program:
         return numbers
 
     def _with_last_reads(self, steps: list[_Step]) -> list[_Step]:
-        later = set(self._outputs) | set(self._values)
+        later = set(self.outputs) | set(self._values)
         for step in reversed(steps):
             done = {*step.inputs, *step.outputs} - later - {""}
             step.last_read.extend(sorted(done))

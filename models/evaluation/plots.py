@@ -58,12 +58,13 @@ def write_plots(folder: Path, judged: JudgedPosts, model: ModelInfo, data: str) 
             CONFUSION_FILE: _matrix(Figure((6.5, 6), layout="constrained"), judged.confusion),
         }
         for name, figure in figures.items():
-            figure.suptitle(f"{_named(model)}\n{data}, n = {judged.posts:,}", fontsize=13)
+            figure.suptitle(f"{described(model)}\n{data}, n = {judged.posts:,}", fontsize=13)
             figure.savefig(folder / name, dpi=_DOTS_PER_INCH)
     return [folder / name for name in figures]
 
 
-def _named(model: ModelInfo) -> str:
+def described(model: ModelInfo) -> str:
+    """Return the name of a model and what computed its answers, as in the titles."""
     return " ".join(part for part in (model.name, model.version, model.runtime, model.precision) if part)
 
 

@@ -23,6 +23,7 @@ from models.evaluation.answers import ask, model_of
 from models.evaluation.error_rates import UMSAB_LANGUAGES, error_rates
 from models.evaluation.plots import write_plots
 from models.evaluation.sentiment import probabilities
+from models.heads import HEADS
 from models.prior_shift import write_rates
 from models.tokenizer import Tokenizer
 from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
@@ -30,7 +31,7 @@ from models.training.data import NOISY, TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
 from models.training.network import MultiHeadNetwork, Sizes, from_bert
-from models.training.targets import Targets, encode, language_names, topic_names
+from models.training.targets import Targets, all_targets, label_names
 
 RATES_FILE = "rates.json"
 
@@ -83,7 +84,7 @@ class Work:
     @cached_property
     def targets(self) -> Targets:
         files = (("teacher", self.teacher), ("moods", self.moods))
-        return encode(self.rows, *(teacher.read(made_by(*each), self.rows) for each in files))
+        return all_targets(self.rows, *(teacher.read(made_by(*each), self.rows) for each in files))
 
     @cached_property
     def config(self) -> EncoderConfig:
@@ -95,8 +96,8 @@ class Work:
         """Return a network with the weights of the encoder and newly initialised heads."""
         torch.manual_seed(recipe.SEED)
         config = self.config
-        sizes = Sizes(len(language_names(self.rows)), len(topic_names(self.rows)), config.hidden_size, exits)
-        network = MultiHeadNetwork(config, sizes)
+        columns = {name: len(label_names(head, self.rows)) or config.hidden_size for name, head in HEADS.items()}
+        network = MultiHeadNetwork(config, Sizes(columns, exits))
         bert = load_file(self.encoder / "model.safetensors")
         loaded = network.load_state_dict(from_bert(bert, max(exits), np.load(self.kept).tolist()), strict=False)
         if unknown := [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key.startswith("layers"))]:
@@ -217,10 +218,7 @@ def moods_step(work: Work, weights: Path) -> None:
 @click.pass_obj
 def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
     """Train all layers on all tasks, once per member of the recipe; resumes where it was interrupted."""
-    indices, fold = folds.places_and_folds(work.rows, recipe.SEED)
-    seen = np.ones(len(work.rows), np.bool_)
-    seen[indices[fold == folds.LEFT_OUT]] = False
-    targets = work.targets.with_topics_of(seen)
+    targets = folds.for_training(work.targets, work.rows, recipe.SEED)
     for seed in seeds or recipe.MEMBERS:
         folder = work.member(seed)
         network = work.network(recipe.EXITS)

@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from models.heads import HEADS
 from models.training import data as sets
 from models.training.data import TrainingRow
 from models.training.synthetic import fragments, has_emoji, without_language
@@ -32,15 +34,16 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
     ways is dropped. `umsab-val` and `afrisenti-dev` are complete, as they were published.
     """
     rng = random.Random(seed)
-    semeval, semeval_held = _split(sets.semeval(data), SEMEVAL_HELD_OUT, "semeval-held")
+    semeval, semeval_held = hold_out(sets.semeval(data), SEMEVAL_HELD_OUT, "semeval-held")
     tweets = list(sets.umsab(data, "train"))
-    hinglish, hinglish_held = _split(
+    hinglish, hinglish_held = hold_out(
         (row for row in tweets if row.language == "hi-Latn"), HINGLISH_HELD_OUT, "hinglish-held"
     )
     lingua, lingua_held = _split_lingua(data)
     parallel = list(sets.sib200(data))
     chosen = set(rng.sample(sorted({str(row.sentence) for row in parallel}), SIB_SENTENCES))
     undetermined = without_language(_WITHOUT_LANGUAGE + LINGUA_HELD_OUT, seed)
+    plain = {name: hold_out(each.read(data), each.held_out, f"{name}-held") for name, each in sets.PLAIN_SETS.items()}
     published = [*sets.umsab(data, "val"), *sets.afrisenti(data, "dev")]
     drawn = [
         *hinglish_held,
@@ -49,8 +52,9 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
         *_pieces(lingua_held, seed, "fragment-held"),
         *(replace(row, source="sib200-held") for row in parallel if row.sentence not in chosen),
         *(TrainingRow("undetermined-held", text, "und") for text in undetermined[_WITHOUT_LANGUAGE:]),
+        *(row for _, held in plain.values() for row in held),
     ]
-    held = [*published, *_once(drawn, {_key(row) for row in published})]
+    held = [*published, *without_repeats(drawn, {text_key(row) for row in published})]
     kept = [row for row in parallel if row.sentence in chosen]
     seen_tweets = [*(row for row in tweets if row.language != "hi-Latn"), *hinglish]
     train = [
@@ -62,10 +66,10 @@ def build(data: Path, seed: int = 0) -> list[TrainingRow]:
         *lingua,
         *(replace(row, topics=None) for row in sets.crisislex(data)),
         *_pieces([*lingua, *kept, *seen_tweets], seed, "fragment"),
-        *sets.emosent(data),
+        *(row for kept, _ in plain.values() for row in kept),
         *(_undetermined_row(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
     ]
-    return [*_once(train, {_key(row) for row in held}), *held]
+    return [*without_repeats(train, {text_key(row) for row in held}), *held]
 
 
 def is_held_out(row: TrainingRow) -> bool:
@@ -78,23 +82,24 @@ def fingerprint(text: str) -> str:
     return _PLACEHOLDERS.sub("", text.lower())
 
 
-def _key(row: TrainingRow) -> str:
+def text_key(row: TrainingRow) -> str:
+    """Return what is equal for duplicates: the fingerprint, or the text if it has no letters or digits."""
     return fingerprint(row.text) or row.text
 
 
-def _once(rows: Sequence[TrainingRow], seen: Container[str]) -> list[TrainingRow]:
+def without_repeats(rows: Sequence[TrainingRow], seen: Container[str]) -> list[TrainingRow]:
     """Drop texts that are in `seen`, in an earlier set, or labelled in two ways by their own set.
 
     A set may contain the same text in two languages.
     """
-    labels: dict[tuple[str, str, str | None], set[tuple[int | None, tuple[str, ...] | None]]] = defaultdict(set)
+    labels: dict[tuple[str, str, str | None], set[tuple[Any, ...]]] = defaultdict(set)
     for row in rows:
-        labels[row.source, _key(row), row.language].add((row.sentiment, row.topics))
+        labels[row.source, text_key(row), row.language].add(tuple(row.label(head) for head in HEADS))
     kept: list[TrainingRow] = []
     owners: dict[str, str] = {}
     met: set[tuple[str, str | None]] = set()
     for row in rows:
-        key = _key(row)
+        key = text_key(row)
         repeated = key in seen or owners.setdefault(key, row.source) != row.source or (key, row.language) in met
         met.add((key, row.language))
         if not repeated and len(labels[row.source, key, row.language]) == 1:
@@ -109,8 +114,10 @@ def _undetermined_row(text: str) -> TrainingRow:
     return TrainingRow("undetermined", text, "und", sentiment=1, topics=())
 
 
-def _split(rows: Iterable[TrainingRow], held_out: int, source: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
+def hold_out(rows: Iterable[TrainingRow], held_out: int, source: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
     """Hold out rows by the checksum of their text, so that the split is stable when rows are added."""
+    if not held_out:
+        return list(rows), []
     ordered = sorted(rows, key=lambda row: zlib.crc32(fingerprint(row.text).encode()))
     return ordered[held_out:], [replace(row, source=source) for row in ordered[:held_out]]
 

@@ -6,10 +6,10 @@ files are missing. `docs/training.md` describes the source and folder layout of 
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from models.enrichment import SENTIMENTS
 from models.errors import TrainingDataError
@@ -40,7 +40,7 @@ SIB_LANGUAGES = {
 NOISY = "hi-Latn"
 """UMSAB's Hindi, whose validation labels are close to noise; excluded from the mean that models are selected by."""
 
-_HINDI_RELIABLE_FROM = {0: 888, 2: 1334}
+HINDI_RELIABLE_FROM = {0: 888, 2: 1334}
 """By sentiment, the line of UMSAB's Hindi training part from which labels match their texts; see `docs/training.md`."""
 
 _NO_TYPE = {"Not labeled", "Not applicable", "Other Useful Information"}
@@ -48,7 +48,11 @@ _NO_TYPE = {"Not labeled", "Not applicable", "Other Useful Information"}
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """One prepared text with the labels of its data set; None where the data set has no label."""
+    """One prepared text with the labels of its data set, named like the heads; None where the set has no label.
+
+    A label is its name or its number. If several may apply, it is a tuple of names; if annotators disagree about one that
+    applies, a tuple of the shares of all labels.
+    """
 
     source: str
     text: str
@@ -57,6 +61,15 @@ class TrainingRow:
     topics: tuple[str, ...] | None = None
     sentence: str | None = None
     """Id shared by the translations of a sentence."""
+
+    def label(self, head: str) -> Any:
+        """Return the label for a head, or None."""
+        return getattr(self, head, None)
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the row is in UMSAB's Hindi, whose validation labels are close to noise."""
+        return self.language == NOISY and self.source.startswith("umsab-")
 
 
 def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[TrainingRow]:
@@ -68,7 +81,7 @@ def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[TrainingRow]:
         texts = _file(data, "umsab", folder, f"{split}_text.txt").read_text("utf-8").splitlines()
         labels = _file(data, "umsab", folder, f"{split}_labels.txt").read_text("utf-8").split()
         for line, (text, label) in enumerate(zip(texts, map(int, labels), strict=True)):
-            is_reliable = language != NOISY or split == "val" or line >= _HINDI_RELIABLE_FROM.get(label, len(texts))
+            is_reliable = language != NOISY or split == "val" or line >= HINDI_RELIABLE_FROM.get(label, len(texts))
             yield TrainingRow(f"umsab-{split}", prepare(text), language, label if is_reliable else None)
 
 
@@ -144,6 +157,24 @@ def crisislex(data: Path) -> Iterator[TrainingRow]:
             for row in csv.reader(file):
                 if len(row) > 3 and row[0].isdigit():
                     yield TrainingRow("crisis", prepare(row[1]), topics=() if row[3] in _NO_TYPE else (row[3],))
+
+
+class PlainSet(NamedTuple):
+    """A data set whose rows are used as they are.
+
+    Attributes:
+        read: Yields the rows; their source is the name of the set.
+        share: Share of the set in every phase of the training.
+        held_out: Number of rows that are held out; their source gets the suffix `-held`.
+    """
+
+    read: Callable[[Path], Iterable[TrainingRow]]
+    share: float
+    held_out: int = 0
+
+
+PLAIN_SETS = {"emosent": PlainSet(emosent, share=0.005)}
+"""The plain data sets by name. For all others, `models.training.corpus` says which rows are used."""
 
 
 def _file(data: Path, name: str, *parts: str) -> Path:

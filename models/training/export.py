@@ -16,39 +16,32 @@ from models.artefact import (
     MODEL_FILE,
     TOKENIZER_FILE,
     CampaignCalibration,
+    Label,
     ModelLabels,
-    TopicLabel,
     write_checksums,
 )
 from models.enrichment import SENTIMENTS
+from models.errors import TrainingDataError
+from models.heads import HEADS, LANGUAGE_FIT, VECTOR_FIT, Fitted, Head
 from models.probabilities import sigmoid, softmax
 from models.text import MAX_TOKENS
 from models.training import folds, graph, heads, vectors
-from models.training.data import NOISY, TrainingRow
+from models.training.data import TrainingRow
 from models.training.encoder import EncoderConfig
-from models.training.folds import TopicScores
 from models.training.graph import GraphHead, Matrix
-from models.training.network import LANGUAGE_LAYERS, Answers, MultiHeadNetwork
+from models.training.network import LOW_LAYERS, Answers, MultiHeadNetwork
 from models.training.prediction import Tokens, predict
 from models.training.rounding import Rounding
-from models.training.targets import Targets, language_names, topic_names
+from models.training.targets import Targets, encode, label_names, labels_of
 
 SCORES_FILE = "scores.json"
 
-_LANGUAGE_PENALTY = 1e-6
-_LANGUAGE_SOURCES = ("lingua", "sib200", "fragment", "umsab-train", "afrisenti-train", "x_topic", "undetermined")
+_NAMED = ("language", "sentiment", "vector")
+"""Heads whose labels are fields of `ModelLabels`, besides `topics`, or that have none."""
+
 _MOST_LANGUAGES_LOST = 0.001
 """Maximum share of posts whose correct language the threshold may withhold in order to withhold wrong ones."""
 
-_SENTIMENT_PENALTY = 0.05
-_SENTIMENT_SHARE = 0.4
-"""Weight of the second head, beside the trained one, in the logits of sentiment."""
-
-_TOPIC_STRENGTH = 3e-3
-_TOPIC_SHARE = 0.3
-"""Weight of the second head, beside the trained one, in the logits of topics."""
-
-_VECTOR_PENALTY = 1e-2
 _VECTOR_ROWS = 15_000
 _MOST_OF_A_GROUP = {"umsab-train": 2_000}
 _MOST_OF_OTHER_GROUPS = 400
@@ -62,10 +55,10 @@ class Calibrated:
     """The heads of the shipped model, the thresholds and calibration in its labels, and the measured scores."""
 
     heads: dict[str, GraphHead]
-    language_threshold: float
-    topic_thresholds: npt.NDArray[np.float32]
-    """As logits."""
+    thresholds: dict[str, npt.NDArray[np.float32]]
+    """By head of which several labels may apply, as logits."""
 
+    language_threshold: float
     campaign: CampaignCalibration
     scores: dict[str, float]
 
@@ -90,10 +83,10 @@ class Rows:
         return answers
 
 
-def _means(answers: Answers) -> npt.NDArray[np.float32]:
-    """Return the means over tokens of the language layers and of the last layer, concatenated."""
-    last = answers.exits[max(answers.exits)].mean
-    return np.concatenate([answers.low.numpy(), last.numpy()], axis=1)
+def _features(answers: Answers, fitted: Fitted) -> npt.NDArray[np.float32]:
+    """Return what a head that is fitted after training reads (posts x width)."""
+    low: npt.NDArray[np.float32] = answers.low.numpy()
+    return low if fitted.features == "low" else np.concatenate([low, answers.deepest.mean], axis=1)
 
 
 def calibrate(
@@ -101,41 +94,37 @@ def calibrate(
 ) -> Calibrated:
     """Fit everything that is fitted after training, on held-out rows or, where documented, on training rows."""
     corpus = Rows(network, rows, tokens, targets)
-    exits = network.heads[str(max(network.sizes.exits))]
     language, threshold, scores = _language(corpus, seed)
-    sentiment, sentiment_scores = _sentiment(corpus, _head(exits.sentiment.linear))
-    topics, topic_scores = _topics(corpus, _head(exits.topics.linear), seed)
     vector, campaign, vector_scores = _vector(corpus, seed)
-    return Calibrated(
-        heads={"language": language, "sentiment": sentiment, "topics": topics, "vector": vector},
-        language_threshold=threshold,
-        topic_thresholds=topic_scores.thresholds,
-        campaign=campaign,
-        scores=scores
-        | sentiment_scores
-        | vector_scores
-        | {
-            "topics left-out fold macro-F1": topic_scores.macro_f1,
-            "topics left-out fold micro-F1": topic_scores.micro_f1,
-        },
-    )
+    found = {"language": language, "vector": vector}
+    scores |= vector_scores
+    thresholds = {}
+    for head in HEADS.values():
+        if head.name not in found:
+            found[head.name], held_out, measured = _combined(corpus, head, seed)
+            scores |= measured
+            if held_out is not None:
+                thresholds[head.name] = held_out
+    return Calibrated({name: found[name] for name in HEADS}, thresholds, threshold, campaign, scores)
 
 
 def _language(corpus: Rows, seed: int) -> tuple[GraphHead, float, dict[str, float]]:
     """Refit the language head on the features of training rows; unlike the training steps, this converges."""
     rng = np.random.default_rng(seed)
-    labels = corpus.targets.language
+    labels = labels_of(corpus.targets["language"])
     groups = []
-    for source in _LANGUAGE_SOURCES:
+    for source in LANGUAGE_FIT.sources:
         indices, most = corpus.of(source), _MOST_OF_A_GROUP.get(source, _MOST_OF_OTHER_GROUPS)
         for label in np.unique(labels[indices]):
             group = indices[labels[indices] == label]
             groups.append(rng.choice(group, min(len(group), most), replace=False))
     weights = np.concatenate([np.full(len(group), len(group) ** -0.5, np.float32) for group in groups])
     train = np.concatenate(groups)
-    head = heads.fit(corpus.answers(train).low.numpy(), labels[train], weights, _LANGUAGE_PENALTY)
+    head = heads.fit(_features(corpus.answers(train), LANGUAGE_FIT), labels[train], weights, LANGUAGE_FIT.penalty)
     held = {name: corpus.of(name) for name in ("lingua-held", "fragment-held", "umsab-val")}
-    found = {name: heads.logits(head, corpus.answers(indices).low.numpy()) for name, indices in held.items()}
+    found = {
+        name: heads.logits(head, _features(corpus.answers(indices), LANGUAGE_FIT)) for name, indices in held.items()
+    }
     unseen = np.concatenate([held["lingua-held"], held["fragment-held"]])
     scored = np.concatenate([found["lingua-held"], found["fragment-held"]])
     temperature = heads.temperature(scored, labels[unseen])
@@ -149,63 +138,66 @@ def _language(corpus: Rows, seed: int) -> tuple[GraphHead, float, dict[str, floa
     return heads.cooled(head, temperature), threshold, scores
 
 
-def _topics(corpus: Rows, trained: GraphHead, seed: int) -> tuple[GraphHead, TopicScores]:
-    """Combine the trained topic head with a second one, fitted on the means of the averaged network.
+def _combined(
+    corpus: Rows, head: Head, seed: int
+) -> tuple[GraphHead, npt.NDArray[np.float32] | None, dict[str, float]]:
+    """Combine a trained head with the one fitted after training, and calibrate both together on held-out rows.
 
-    Both together are better than either alone.
+    Both are better than either alone: the second brings back words that the deep layers lose.
+
+    Returns:
+        The head, the threshold of each label as a logit if several may apply, and the measured scores.
     """
-    indices, fold = folds.places_and_folds(corpus.rows, seed)
-    present = corpus.targets.topics[indices] > 0
-    answers = corpus.answers(indices)
-    means, logits = _means(answers), answers.exits[max(corpus.network.sizes.exits)].topics.numpy()
-    left_out = fold == folds.LEFT_OUT
-    second = heads.fit_each(means[~left_out], present[~left_out], _TOPIC_STRENGTH)
-    mixed = (1 - _TOPIC_SHARE) * logits[left_out] + _TOPIC_SHARE * heads.logits(second, means[left_out])
-    return heads.side_by_side(trained, second, _TOPIC_SHARE), folds.score(mixed, present[left_out])
-
-
-def _sentiment(corpus: Rows, trained: GraphHead) -> tuple[GraphHead, dict[str, float]]:
-    """Combine the trained sentiment head with a second one on the features of the language head.
-
-    The second head brings back words that the deep layers lose. Both share one temperature, fitted on UMSAB's validation
-    rows without the noisy language.
-    """
-    noisy = language_names(corpus.rows).index(NOISY)
-    train = corpus.of("umsab-train")
-    train = train[corpus.targets.language[train] != noisy]
-    equal = np.ones(len(train), np.float32)
-    low, labels = corpus.answers(train).low.numpy(), corpus.targets.sentiment[train]
-    second = heads.fit(low, labels, equal, _SENTIMENT_PENALTY)
-    indices = corpus.of("umsab-val")
-    indices = indices[corpus.targets.language[indices] != noisy]
-    answers = corpus.answers(indices)
-    own = answers.exits[max(corpus.network.sizes.exits)].sentiment.numpy()
-    mixed = (1 - _SENTIMENT_SHARE) * own + _SENTIMENT_SHARE * heads.logits(second, answers.low.numpy())
-    temperature = heads.temperature(mixed, corpus.targets.sentiment[indices])
-    head = heads.side_by_side(trained, second, _SENTIMENT_SHARE)
-    return heads.cooled(head, temperature), {"sentiment temperature": temperature}
+    fitted_on, held_out = folds.split(head, corpus.rows, seed)
+    if not len(held_out):
+        raise TrainingDataError(
+            f"there are no rows to calibrate the head {head.name} on: {', '.join(head.calibrated_on)}"
+        )
+    wanted = encode(head, corpus.rows).values
+    answers = corpus.answers(held_out)
+    linear = corpus.network.heads[str(max(corpus.network.sizes.exits))][head.name].linear
+    found = GraphHead(linear.weight.detach().numpy(), linear.bias.detach().numpy())
+    logits = answers.deepest.heads[head.name].numpy()
+    if head.fitted:
+        features, share, penalty = (
+            _features(corpus.answers(fitted_on), head.fitted),
+            head.fitted.share,
+            head.fitted.penalty,
+        )
+        if head.kind == "several":
+            second = heads.fit_each(features, wanted[fitted_on] > 0, penalty)
+        else:
+            equal = np.ones(len(fitted_on), np.float32)
+            second = heads.fit(features, wanted[fitted_on].argmax(axis=1), equal, penalty)
+        logits = (1 - share) * logits + share * heads.logits(second, _features(answers, head.fitted))
+        found = heads.side_by_side(found, second, share)
+    if head.kind == "several":
+        scored = folds.score(logits, wanted[held_out] > 0)
+        measured = {"macro-F1": scored.macro_f1, "micro-F1": scored.micro_f1}
+        named = {f"{head.name} left-out fold {name}": value for name, value in measured.items()}
+        return found, scored.thresholds, named
+    temperature = heads.temperature(logits, wanted[held_out].argmax(axis=1))
+    return heads.cooled(found, temperature), None, {f"{head.name} temperature": temperature}
 
 
 def _vector(corpus: Rows, seed: int) -> tuple[GraphHead, CampaignCalibration, dict[str, float]]:
     """Fit the vector head to the teacher's vectors, then the map and the curve of campaign topics."""
-    train = np.flatnonzero(corpus.targets.has_vector)
+    targets = corpus.targets["vector"]
+    train = np.flatnonzero(targets.known)
     train = np.random.default_rng(seed).permutation(train)[:_VECTOR_ROWS]
-    means = _means(corpus.answers(train))
-    head = heads.regress(means, corpus.targets.vector[train], _VECTOR_PENALTY)
+    means = _features(corpus.answers(train), VECTOR_FIT)
+    head = heads.regress(means, targets.values[train], VECTOR_FIT.penalty)
     apart = vectors.posts_apart([corpus.rows[index] for index in train.tolist()], heads.logits(head, means))
     head = apart.after(head)
     trials = {}
     for source in ("x_topic", "sib200-held"):
         indices = corpus.of(source)
         labels = [corpus.rows[index].topics or () for index in indices.tolist()]
-        trials[source] = vectors.trials(labels, vectors.unit(heads.logits(head, _means(corpus.answers(indices)))))
+        trials[source] = vectors.trials(
+            labels, vectors.unit(heads.logits(head, _features(corpus.answers(indices), VECTOR_FIT)))
+        )
     scores = {f"campaign AUC {name}": float(np.mean([trial.area for trial in each])) for name, each in trials.items()}
     return head, vectors.calibrate([trial for each in trials.values() for trial in each]), scores
-
-
-def _head(linear: object) -> GraphHead:
-    weight, bias = linear.weight.detach().numpy(), linear.bias.detach().numpy()  # type: ignore[attr-defined]
-    return GraphHead(weight, bias)
 
 
 def build(
@@ -219,7 +211,7 @@ def build(
     shape = graph.Shape(
         heads=config.num_attention_heads,
         depth=max(network.sizes.exits),
-        language_layers=LANGUAGE_LAYERS,
+        low_layers=LOW_LAYERS,
         epsilon=config.layer_norm_eps,
     )
     return graph.build(weights, shape, calibrated, rounding, MAX_TOKENS)
@@ -227,19 +219,23 @@ def build(
 
 def labels(rows: Sequence[TrainingRow], name: str, version: str, calibrated: Calibrated) -> ModelLabels:
     """Return the labels of the output columns."""
-    limits = sigmoid(calibrated.topic_thresholds)
+    names = {head.name: label_names(head, rows) for head in HEADS.values()}
+    others = {head: tuple(Label(name=label) for label in names[head]) for head in names if head not in _NAMED}
+    for head, limits in calibrated.thresholds.items():
+        others[head] = tuple(
+            Label(name=label, threshold=round(float(limit), 4))
+            for label, limit in zip(names[head], sigmoid(limits), strict=True)
+        )
     return ModelLabels(
         name=name,
         version=version,
         prefix="",
-        languages=language_names(rows),
+        languages=names["language"],
         language_threshold=calibrated.language_threshold,
         sentiments=SENTIMENTS,
-        topics=tuple(
-            TopicLabel(name=topic, threshold=round(float(limit), 4))
-            for topic, limit in zip(topic_names(rows), limits, strict=True)
-        ),
+        topics=others.pop("topics"),
         campaign=calibrated.campaign,
+        heads=others,
     )
 
 

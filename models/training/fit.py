@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -15,18 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.nn import functional
 
+from models.heads import HEADS
 from models.training.data import TrainingRow
 from models.training.mixture import BATCH, Mixture
 from models.training.network import Answers, MultiHeadNetwork
 from models.training.prediction import Tokens, held_out_scores
-from models.training.targets import SILENT, Targets
+from models.training.targets import Targets
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 
-_LANGUAGE_WEIGHT = 0.2
-_TOPIC_WEIGHT = 0.5
-_VECTOR_WEIGHT = 0.1
 _SHALLOW_WEIGHT = 0.25
 """Weight in the loss of every exit but the deepest."""
 
@@ -44,6 +42,16 @@ _AVERAGE_EVERY = 4
 _AVERAGE_DECAY = 0.999
 
 
+_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "one": lambda logits, wanted: functional.cross_entropy(logits, wanted, reduction="none"),
+    "several": lambda logits, wanted: functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(
+        1
+    ),
+    "vector": lambda vectors, wanted: 1 - functional.cosine_similarity(vectors, wanted),
+}
+"""The loss of each row, by kind of head."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A phase of the training: the number of texts, and the share of each data set in them."""
@@ -54,22 +62,14 @@ class Phase:
 
 
 def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Tensor:
-    """Return the weighted sum of the task losses over the rows with targets, divided by the number of all rows."""
-    mood, has_mood = torch.from_numpy(targets.mood[rows]), torch.from_numpy(targets.has_mood[rows])
-    language = torch.from_numpy(targets.language[rows])
-    present, has_topics = torch.from_numpy(targets.topics[rows]), torch.from_numpy(targets.has_topics[rows])
-    vector = torch.from_numpy(targets.vector[rows].astype(np.float32))
-    has_vector = torch.from_numpy(targets.has_vector[rows])
-    total = _LANGUAGE_WEIGHT * functional.cross_entropy(
-        answers.language, language, ignore_index=SILENT, reduction="sum"
-    )
-    deepest = max(answers.exits)
+    """Return the weighted sum of the heads' losses over the rows with targets, divided by the number of all rows."""
+    total = torch.zeros(())
     for depth, out in answers.exits.items():
-        part = (functional.cross_entropy(out.sentiment, mood, reduction="none") * has_mood).sum()
-        part = part + _VECTOR_WEIGHT * ((1 - functional.cosine_similarity(out.vector, vector)) * has_vector).sum()
-        entropy = functional.binary_cross_entropy_with_logits(out.topics, present, reduction="none").sum(1)
-        part = part + _TOPIC_WEIGHT * (entropy * has_topics).sum()
-        total = total + part * (1 if depth == deepest else _SHALLOW_WEIGHT)
+        share = 1 if depth == max(answers.exits) else _SHALLOW_WEIGHT
+        for name, outputs in out.heads.items():
+            wanted = torch.from_numpy(targets[name].values[rows].astype(np.float32))
+            known = torch.from_numpy(targets[name].known[rows])
+            total = total + share * HEADS[name].weight * (_LOSSES[HEADS[name].kind](outputs, wanted) * known).sum()
     return total / len(rows)
 
 
@@ -234,7 +234,7 @@ def _groups(network: MultiHeadNetwork, rate: float) -> list[dict[str, object]]:
         if name.startswith("layers."):
             own = rate * _LAYER_RATE ** (depth - 1 - int(name.split(".")[1]))
         else:
-            own = rate * (_HEAD_RATE if name.startswith(("heads.", "language")) else _LAYER_RATE**depth)
+            own = rate * (_HEAD_RATE if name.startswith("heads.") else _LAYER_RATE**depth)
         decay = 0.0 if parameter.ndim == 1 else _WEIGHT_DECAY
         groups.append({"params": [parameter], "lr": own, "weight_decay": decay})
     return groups

@@ -1,6 +1,6 @@
 """Builds the network as an ONNX graph, node by node, so that the exported file contains nothing unintended.
 
-The inputs are `ids` and `mask` (int64, posts x tokens); the outputs are the fields of `models.backends.Outputs`. Word
+The inputs are `ids` and `mask` (int64, posts x tokens); the outputs are named like the heads. Word
 embeddings stay in 4 bits (Q4_0: blocks of 32 weights with one half-precision scale) and are decoded with arithmetic that
 every runtime supports. The encoder's matrices are int8 with one scale per output. Activations are quantised with fixed
 scales (`models.training.rounding`); those after the GELU are float in the file, and a runtime may quantise each row
@@ -16,6 +16,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from models.backends.base import POSITION_TABLE
+from models.heads import HEADS
 from models.training.rounding import Rounding
 
 Matrix = npt.NDArray[np.float32]
@@ -30,11 +32,11 @@ _MASKED = np.float32(-10_000)  # its exp is exactly 0, so padding never affects 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of the graph: attention heads, depth of the exit, and the layers that the language head reads."""
+    """Sizes of the graph: attention heads, depth of the exit, and the layers of the features `low`."""
 
     heads: int
     depth: int
-    language_layers: tuple[int, ...]
+    low_layers: tuple[int, ...]
     epsilon: float
 
 
@@ -129,9 +131,8 @@ def build(
     Args:
         weights: Weights named as in `Network`.
         shape: Sizes of the graph.
-        heads: The heads. `language` reads the same features as the network's language head; `vector` reads these and the
-            mean of the last layer; `sentiment` and `topics` read the features of the network's own heads, followed by
-            those of `language` and `vector`, respectively.
+        heads: The heads by name. A head that reads tokens reads the features of the network's own head, followed by those
+            of the head fitted after training (`models.heads:Fitted`), if there is one; all others read only the latter.
         rounding: Quantisation of the input of each product; inputs that are not listed are not quantised.
         positions: Maximum number of tokens in a text.
     """
@@ -141,19 +142,22 @@ def build(
     for layer in range(shape.depth):
         hidden.append(_layer(graph, weights, shape, rounding, layer, hidden[-1], penalty))
     count = _token_count(graph)
-    low = [_mean(graph, f"mean_{layer}", hidden[layer], count) for layer in shape.language_layers]
-    graph.head("language", graph.node("Concat", "low", *low, axis=-1), heads["language"])
-    last = _mean(graph, "mean_last", hidden[-1], count)
-    sentiment, topics = (
-        _pooled(graph, f"{name}/pooled", hidden[-1], weights[f"heads.{shape.depth}.{name}.pooling.queries"])
-        for name in ("sentiment", "topics")
-    )
-    graph.head("sentiment", graph.node("Concat", "sentiment/means", sentiment, "low", axis=-1), heads["sentiment"])
-    means = graph.node("Concat", "means", "low", last, axis=-1)
-    graph.head("topics", graph.node("Concat", "topics/means", topics, means, axis=-1), heads["topics"])
-    direction = graph.head("vector/mapped", means, heads["vector"])
-    length = graph.node("ReduceL2", "vector/length", direction, axes=[1], keepdims=1)
-    graph.node("Div", "vector", direction, length)
+    low = [_mean(graph, f"mean_{layer}", hidden[layer], count) for layer in shape.low_layers]
+    graph.node("Concat", "low", *low, axis=-1)
+    graph.node("Concat", "means", "low", _mean(graph, "mean_last", hidden[-1], count), axis=-1)
+    for name, weight in heads.items():
+        head = HEADS[name]
+        inputs: list[str] = [head.fitted.features] if head.fitted else []
+        if head.reads == "tokens":
+            queries = weights[f"heads.{shape.depth}.{name}.pooling.queries"]
+            inputs = [_pooled(graph, f"{name}/pooled", hidden[-1], queries), *inputs]
+        value = graph.node("Concat", f"{name}/means", *inputs, axis=-1) if len(inputs) > 1 else inputs[0]
+        if head.kind == "vector":
+            direction = graph.head(f"{name}/mapped", value, weight)
+            length = graph.node("ReduceL2", f"{name}/length", direction, axes=[1], keepdims=1)
+            graph.node("Div", name, direction, length)
+        else:
+            graph.head(name, value, weight)
     return _model(graph, {name: len(head.bias) for name, head in heads.items()})
 
 
@@ -177,7 +181,7 @@ def _embed(graph: GraphBuilder, weights: Weights, positions: int, epsilon: float
     scaled = graph.node("Reshape", "embed/words", scaled, graph.constant("embed/width", np.array([0, 0, width])))
     length = graph.node("Slice", "embed/length", graph.node("Shape", "embed/shape", "ids"),
                         graph.constant("embed/one", np.array([1])), graph.constant("embed/two", np.array([2])))  # fmt: skip
-    table = graph.constant("embed/position_table", weights["positions"][:positions])
+    table = graph.constant(POSITION_TABLE, weights["positions"][:positions])
     here = graph.node("Slice", "embed/positions", table, graph.constant("embed/zero", np.array([0])), length)
     total = graph.node("Add", "embed/sum", scaled, here)
     return graph.layer_norm(

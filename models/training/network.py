@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.heads import HEADS
 from models.training.encoder import EncoderConfig
 
-LANGUAGE_LAYERS = (3, 6)
-"""Layers that the language head reads; spelling is represented best in the lower layers."""
+LOW_LAYERS = (3, 6)
+"""Layers of the features `low`."""
 
 QUERIES = 4
 """Number of weighted means over tokens that a head reads."""
@@ -27,29 +28,31 @@ _BYTE = 256
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Numbers of outputs of the heads, and the layers after which there is an exit."""
+    """Numbers of columns by head, and the layers after which there is an exit."""
 
-    languages: int
-    topics: int
-    vector: int
+    columns: Mapping[str, int]
     exits: tuple[int, ...]
 
 
 class Exit(NamedTuple):
-    """Outputs of one depth: logits (posts x labels), unnormalised vectors, and means over tokens (posts x width)."""
+    """Outputs of one depth: by head, logits (posts x labels) or unnormalised vectors; and means over tokens (posts x width).
 
-    sentiment: Tensor
-    topics: Tensor
-    vector: Tensor
+    The deepest has also the outputs of the heads that read the lower layers.
+    """
+
+    heads: dict[str, Tensor]
     mean: Tensor
 
 
 class Answers(NamedTuple):
-    """Language logits, the features they are computed from (posts x width), and the other outputs by depth."""
+    """Means over tokens of the lower layers, concatenated (posts x width), and the outputs by depth."""
 
-    language: Tensor
     low: Tensor
     exits: dict[int, Exit]
+
+    @property
+    def deepest(self) -> Exit:
+        return self.exits[max(self.exits)]
 
 
 class Dropout(nn.Module):
@@ -123,19 +126,18 @@ class PooledHead(nn.Module):
         return logits.float()
 
 
-class ExitHeads(nn.Module):
-    """The heads of one depth."""
+class Heads(nn.ModuleDict):
+    """The heads that read one depth."""
 
-    def __init__(self, width: int, sizes: Sizes) -> None:
-        super().__init__()
-        self.sentiment = PooledHead(width, 3)
-        self.topics = PooledHead(width, sizes.topics)
-        self.vector = nn.Linear(width, sizes.vector)
-
-    def forward(self, hidden: Tensor, penalty: Tensor, mask: Tensor) -> Exit:
-        average = mean(hidden, mask)
-        vector = self.vector(average).float()
-        return Exit(self.sentiment(hidden, penalty), self.topics(hidden, penalty), vector, average)
+    def __init__(self, reads: Sequence[str], width: int, sizes: Sizes) -> None:
+        read = {name: HEADS[name].reads for name in sizes.columns}
+        super().__init__(
+            {
+                name: (PooledHead if read[name] == "tokens" else nn.Linear)(width, columns)
+                for name, columns in sizes.columns.items()
+                if read[name] in reads
+            }
+        )
 
 
 class MultiHeadNetwork(nn.Module):
@@ -150,10 +152,10 @@ class MultiHeadNetwork(nn.Module):
         self.positions = nn.Parameter(torch.zeros(config.max_position_embeddings, width))
         self.embedding_norm = nn.LayerNorm(width, config.layer_norm_eps)
         self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(max(sizes.exits)))
-        self.heads = nn.ModuleDict({str(depth): ExitHeads(width, sizes) for depth in sizes.exits})
-        self.language = nn.Linear(len(LANGUAGE_LAYERS) * width, sizes.languages)
+        exits = {str(depth): Heads(("tokens", "mean"), width, sizes) for depth in sizes.exits}
+        self.heads = nn.ModuleDict({**exits, "low": Heads(("low",), len(LOW_LAYERS) * width, sizes)})
         self.dropout = Dropout(dropout)
-        self.language_dropout = nn.Dropout(_HEAD_DROPOUT)
+        self.low_dropout = nn.Dropout(_HEAD_DROPOUT)
 
     def hidden(self, ids: Tensor, penalty: Tensor) -> list[Tensor]:
         """Return the embeddings and the output of every layer (posts x tokens x width).
@@ -168,9 +170,19 @@ class MultiHeadNetwork(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Answers:
         penalty = mask_penalty(mask)
         hidden = self.hidden(ids, penalty)
-        low = torch.cat([mean(hidden[layer], mask) for layer in LANGUAGE_LAYERS], dim=-1)
-        exits = {depth: self.heads[str(depth)](hidden[depth], penalty, mask) for depth in self.sizes.exits}
-        return Answers(self.language(self.language_dropout(low)).float(), low, exits)
+        low = torch.cat([mean(hidden[layer], mask) for layer in LOW_LAYERS], dim=-1)
+        exits = {depth: self._exit(depth, hidden[depth], penalty, mask) for depth in self.sizes.exits}
+        dropped = self.low_dropout(low)
+        exits[max(exits)].heads.update({name: head(dropped).float() for name, head in self.heads["low"].items()})
+        return Answers(low, exits)
+
+    def _exit(self, depth: int, hidden: Tensor, penalty: Tensor, mask: Tensor) -> Exit:
+        average = mean(hidden, mask)
+        outputs = {
+            name: head(hidden, penalty) if isinstance(head, PooledHead) else head(average).float()
+            for name, head in self.heads[str(depth)].items()
+        }
+        return Exit(outputs, average)
 
 
 def mask_penalty(mask: Tensor) -> Tensor:

@@ -8,10 +8,11 @@ import torch
 from sklearn.metrics import f1_score, recall_score
 from torch import Tensor
 
+from models.heads import HEADS
 from models.training.data import NOISY, TrainingRow
 from models.training.mixture import pad
 from models.training.network import Answers, Exit, MultiHeadNetwork
-from models.training.targets import SILENT, Targets
+from models.training.targets import SILENT, Targets, encode, labels_of
 
 Tokens = Sequence[npt.NDArray[np.int32]]
 Places = npt.NDArray[np.int64]
@@ -44,11 +45,12 @@ def predict(network: MultiHeadNetwork, tokens: Tokens, indices: Places, *, bf16:
     def joined(pieces: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(pieces))[back].float()
 
-    exits = {
-        depth: Exit(*(joined(pieces) for pieces in zip(*(part.exits[depth] for part in parts), strict=True)))
-        for depth in network.sizes.exits
-    }
-    return Answers(joined([part.language for part in parts]), joined([part.low for part in parts]), exits)
+    exits = {}
+    for depth in network.sizes.exits:
+        found = [part.exits[depth] for part in parts]
+        heads = {name: joined([each.heads[name] for each in found]) for name in found[0].heads}
+        exits[depth] = Exit(heads, joined([each.mean for each in found]))
+    return Answers(joined([part.low for part in parts]), exits)
 
 
 def held_out_scores(
@@ -60,10 +62,11 @@ def held_out_scores(
     answers = predict(network, tokens, indices)
     found = sources[indices]
     codes = np.array([rows[index].language or "" for index in indices])
-    truth, language = targets.sentiment[indices], targets.language[indices]
-    predicted = {depth: out.sentiment.argmax(1).numpy() for depth, out in answers.exits.items()}
+    truth = labels_of(encode(HEADS["sentiment"], [rows[index] for index in indices]))
+    language = targets["language"].values[indices].argmax(axis=1)
+    predicted = {depth: out.heads["sentiment"].argmax(1).numpy() for depth, out in answers.exits.items()}
     deepest = predicted[max(predicted)]
-    detected = answers.language.argmax(1).numpy()
+    detected = answers.deepest.heads["language"].argmax(1).numpy()
     scores = {
         f"umsab {depth}": mean_macro_f1(truth, labels, codes, found == "umsab-val")
         for depth, labels in predicted.items()

@@ -1,5 +1,6 @@
 """The recipe of the shipped weights: all hyperparameters that were chosen."""
 
+from models.training.data import PLAIN_SETS
 from models.training.fit import Phase
 
 NAME = "tagpulse-e5-small"
@@ -32,7 +33,7 @@ _OTHERS = {
     "sib200": 0.015,
     "crisis": 0.01,
     "undetermined": 0.01,
-    "emosent": 0.005,
+    **{name: each.share for name, each in PLAIN_SETS.items()},
 }
 
 

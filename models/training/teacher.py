@@ -16,18 +16,18 @@ from models.training.data import TrainingRow
 from models.training.mixture import pad
 from models.training.network import MultiHeadNetwork, mask_penalty, mean
 
-_SAMPLES = {"lingua": 6_000, "semeval": 5_000, "afrisenti-train": 3_000}
-"""Number of rows sampled from the large data sets; those in `_WHOLE` are used completely."""
+SAMPLES = {"lingua": 6_000, "semeval": 5_000, "afrisenti-train": 3_000}
+"""Number of rows sampled from the large data sets; those in `WHOLE` are used completely."""
 
-_WHOLE = frozenset({"x_topic", "crisis", "sib200", "umsab-train"})
+WHOLE = frozenset({"x_topic", "crisis", "sib200", "umsab-train"})
 _POSTS = frozenset({"umsab-train", "semeval", "afrisenti-train", "x_topic", "crisis"})
 _AT_ONCE = 64
 
 
 class Said(NamedTuple):
-    """A teacher's outputs for rows (rows x width), and a mask of the rows that have one."""
+    """What a teacher or the data sets say about rows (rows x columns), and a mask of the rows about which they do."""
 
-    values: npt.NDArray[np.float16]
+    values: npt.NDArray[np.floating]
     known: npt.NDArray[np.bool_]
 
 
@@ -68,8 +68,8 @@ def sample(rows: Sequence[TrainingRow], seed: int) -> npt.NDArray[np.int64]:
     """Return the indices of the rows whose vectors are learned."""
     rng = np.random.default_rng(seed)
     sources = np.array([row.source for row in rows])
-    parts = [np.flatnonzero(np.isin(sources, list(_WHOLE)))]
-    parts += [rng.choice(np.flatnonzero(sources == name), size, replace=False) for name, size in _SAMPLES.items()]
+    parts = [np.flatnonzero(np.isin(sources, list(WHOLE)))]
+    parts += [rng.choice(np.flatnonzero(sources == name), size, replace=False) for name, size in SAMPLES.items()]
     return np.sort(np.concatenate(parts))
 
 

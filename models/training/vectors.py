@@ -30,7 +30,8 @@ _WITHIN_SHRINKAGE = 1.0
 _TOTAL_SHRINKAGE = 3.0
 _EXAMPLES = 6
 _DRAWS = 5
-_FEWEST_POSTS = 40
+FEWEST_POSTS = 40
+"""Number of texts that a label needs to be simulated as a campaign topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def trials(labels: Sequence[Iterable[str]], vectors: Floats, seed: int = 0) -> l
     found = []
     for name in sorted(frozenset().union(*sets)):
         present = np.array([name in each for each in sets])
-        if present.sum() < _FEWEST_POSTS:
+        if present.sum() < FEWEST_POSTS:
             continue
         for _ in range(_DRAWS):
             examples = rng.choice(np.flatnonzero(present), _EXAMPLES, replace=False)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from models import CacheInfo, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
-from models.enrichment import SENTIMENTS
+from models.cache import CacheInfo
+from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
 
 MODEL = ModelInfo(name="scripted", version="1.2.3")
 

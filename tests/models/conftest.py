@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models import Enricher
+from models.enricher import Enricher
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -1,21 +1,25 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from models import ArtefactError, Enricher
 from models.artefact import (
     CHECKSUMS_FILE,
     LABELS_FILE,
     MODEL_FILE,
     TOKENIZER_FILE,
     WEIGHTS,
+    Label,
     digest,
     open_artefact,
     read_checksums,
     write_checksums,
 )
+from models.enricher import Enricher
+from models.errors import ArtefactError
 from models.evaluation.error_rates import UMSAB_LANGUAGES
 from models.prior_shift import read_rates
 from models.training.data import NOISY
@@ -86,6 +90,16 @@ def test_checksums_that_leave_a_file_out_are_refused(copied: Path) -> None:
     (copied / CHECKSUMS_FILE).write_text("".join(line for line in lines if MODEL_FILE not in line), "utf-8")
     with pytest.raises(ArtefactError, match="every file"):
         open_artefact(copied)
+
+
+def test_labels_without_an_output_are_refused(tmp_path: Path) -> None:
+    for name in (MODEL_FILE, TOKENIZER_FILE):
+        (tmp_path / name).symlink_to(WEIGHTS / name)
+    labels = replace(open_artefact().labels, heads={"emotion": (Label(name="joy"),)})
+    (tmp_path / LABELS_FILE).write_bytes(msgspec.json.encode(labels))
+    write_checksums(tmp_path)
+    with pytest.raises(ArtefactError, match=rf"{MODEL_FILE} has no output emotion"):
+        Enricher.load(tmp_path, threads=1)
 
 
 def test_unknown_labels_are_refused(copied: Path) -> None:

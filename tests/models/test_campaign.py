@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import CampaignTopic, Enricher, TopicsFileError, read_topics
 from models.artefact import CampaignCalibration
-from models.campaign import CampaignMatcher
+from models.campaign import CampaignMatcher, CampaignTopic, read_topics
+from models.enricher import Enricher
+from models.errors import TopicsFileError
 
 TOPICS = (
     CampaignTopic(

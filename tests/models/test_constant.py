@@ -1,4 +1,5 @@
-from models import ConstantEnricher, TextEnricher
+from models.constant import ConstantEnricher
+from models.enricher import TextEnricher
 
 
 def test_every_text_gets_the_same_answer() -> None:

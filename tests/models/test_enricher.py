@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from models import Enricher, Enrichment, TextEnricher
 from models.artefact import LABELS_FILE, MODEL_FILE, TOKENIZER_FILE, WEIGHTS, open_artefact, write_checksums
+from models.enricher import Enricher, TextEnricher
+from models.enrichment import Enrichment
 from models.text import MAX_TOKENS
 
 POSTS = (

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from models import BackendError, CampaignTopic, HubEnricher, HubModelError, MissingBackendExtra, TextEnricher
 from models.backends import choice
 from models.cache import CacheInfo
+from models.campaign import CampaignTopic
 from models.cli import main
+from models.enricher import TextEnricher
+from models.errors import BackendError, HubModelError, MissingBackendExtra
+from models.hub import HubEnricher
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from models import Enricher
 from models.backends.choice import PACKAGES, has_cuda
+from models.enricher import Enricher
 from streams.contracts import Post
 from streams.sample_day import sample_day
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import Enricher, Enrichment
 from models.backends import openvino
 from models.backends.processor import int8_instructions
+from models.enricher import Enricher
+from models.enrichment import Enrichment
 from models.evaluation import read_sentiment
 from tests.models.backends.conftest import Opened
 

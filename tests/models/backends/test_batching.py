@@ -8,6 +8,10 @@ from models.backends.batching import BUCKET, MICRO_BATCH, MICRO_BATCH_TOKENS, PA
 from models.text import MAX_TOKENS
 
 
+def test_a_padded_text_is_no_longer_than_the_longest() -> None:
+    assert MAX_TOKENS % BUCKET == 0
+
+
 @given(st.lists(st.lists(st.integers(4, 999), min_size=2, max_size=MAX_TOKENS), min_size=1, max_size=120))
 def test_every_text_once_padded_as_alone(encoded: list[list[int]]) -> None:
     batches = list(micro_batches(encoded))

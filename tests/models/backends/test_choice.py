@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from models import BackendError, Enricher, MissingBackendExtra
 from models.backends import Runtime, choice
 from models.backends.choice import PACKAGES, choose
+from models.enricher import Enricher
+from models.errors import BackendError, MissingBackendExtra
 
 VNNI, NOTHING = "VNNI", None
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from models import ArtefactError
 from models.backends import Runtime
 from models.backends.choice import PACKAGES, open_backend
+from models.errors import ArtefactError
 
 
 @pytest.mark.parametrize("name", list(PACKAGES))

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models import ArtefactError
 from models.artefact import open_artefact
+from models.errors import ArtefactError
 
 onnx = pytest.importorskip("onnx")
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import CampaignTopic, Enricher, EvaluationDataError
+from models.campaign import CampaignTopic
+from models.enricher import Enricher
+from models.errors import EvaluationDataError
 from models.evaluation import campaign_report, match_topics, read_campaign_posts
 from models.evaluation.campaign import CampaignAnswers, CampaignPosts
 from tests.helpers.scripted_model import MODEL

@@ -3,7 +3,8 @@ from statistics import fmean
 
 import pytest
 
-from models import Enricher, EvaluationDataError
+from models.enricher import Enricher
+from models.errors import EvaluationDataError
 from models.evaluation import language_report, name_languages, read_language, read_sentiment
 from models.evaluation.error_rates import UMSAB_LANGUAGES
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer

@@ -6,8 +6,8 @@ import pytest
 
 from models.enrichment import ModelInfo
 from models.errors import PlotsMissingError
-from models.evaluation import JudgedPosts, plots
-from models.evaluation.plots import CALIBRATION_FILE, CONFUSION_FILE, write_plots
+from models.evaluation import JudgedPosts
+from models.evaluation.plots import CALIBRATION_FILE, CONFUSION_FILE, described, write_plots
 from tests.helpers.scripted_model import MODEL
 
 JUDGED = JudgedPosts(
@@ -25,9 +25,9 @@ def test_draws_both_pictures(tmp_path: Path) -> None:
 
 
 def test_the_title_says_what_computed() -> None:
-    assert plots._named(MODEL) == "scripted 1.2.3"
+    assert described(MODEL) == "scripted 1.2.3"
     computed = ModelInfo(name="ours", version="2", runtime="openvino", precision="int8")
-    assert plots._named(computed) == "ours 2 openvino int8"
+    assert described(computed) == "ours 2 openvino int8"
 
 
 def test_missing_matplotlib_is_reported_with_the_command_that_installs_it(

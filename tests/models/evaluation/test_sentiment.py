@@ -3,7 +3,8 @@ from statistics import fmean
 
 import pytest
 
-from models import Enricher, EvaluationDataError
+from models.enricher import Enricher
+from models.errors import EvaluationDataError
 from models.evaluation import judge, read_sentiment, score_sentiment, sentiment_report
 from models.evaluation.answers import CHUNK, ask
 from models.evaluation.error_rates import error_rates

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import EvaluationDataError
+from models.errors import EvaluationDataError
 from models.evaluation import name_topics, read_topic_posts, topic_report
 from models.evaluation.topic import TopicPosts
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer

@@ -18,7 +18,7 @@ from models.artefact import TOKENIZER_FILE, WEIGHTS
 from models.evaluation.error_rates import UMSAB_LANGUAGES
 from models.training.data import AFRISENTI_LANGUAGES
 from models.training.encoder import EncoderConfig
-from models.training.network import LANGUAGE_LAYERS, MultiHeadNetwork, Sizes
+from models.training.network import LOW_LAYERS, MultiHeadNetwork, Sizes
 
 GOOD, BAD, PLAIN = (
     ["love", "lovely", "wonderful", "great"],
@@ -27,14 +27,15 @@ GOOD, BAD, PLAIN = (
 )
 WORDS = (BAD, PLAIN, GOOD)
 TOPICS = ("music", "sports")
-CONFIG = EncoderConfig(64, max(LANGUAGE_LAYERS), 2, 96, 200, 130, 2, 1e-12, 1)
+COLUMNS = {"language": 5, "sentiment": 3, "topics": 3, "vector": 64}
+CONFIG = EncoderConfig(64, max(LOW_LAYERS), 2, 96, 200, 130, 2, 1e-12, 1)
 
 
 @pytest.fixture
 def network() -> MultiHeadNetwork:
     """A random network with two exits, whose word embeddings are exactly representable in 4 bits."""
     torch.manual_seed(0)
-    network = MultiHeadNetwork(CONFIG, Sizes(languages=5, topics=3, vector=64, exits=(4, 6)), dropout=0.1)
+    network = MultiHeadNetwork(CONFIG, Sizes(COLUMNS, exits=(4, 6)), dropout=0.1)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name == "words.weight":

@@ -2,22 +2,32 @@
 
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
 
 import pytest
 import torch
 from click.testing import CliRunner
+from msgspec import Meta, Struct
 from safetensors.torch import save_file
 
-from models import Enricher
+from models import enricher
 from models.artefact import TOKENIZER_FILE, open_artefact
+from models.backends.choice import PACKAGES
+from models.enricher import Enricher
+from models.enrichment import Enrichment, TopicScore
+from models.heads import HEADS, Fitted, Head
 from models.prior_shift import read_rates
 from models.tokenizer import Tokenizer
 from models.train_cli import train
 from models.training import commands, corpus, export, recipe, vectors
+from models.training.data import PLAIN_SETS, PlainSet, TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.mixture import BATCH
+from tests.models.training.conftest import text
 
 pytestmark = pytest.mark.slow
 
@@ -44,12 +54,12 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "SEMEVAL_HELD_OUT", 8)
     monkeypatch.setattr(corpus, "HINGLISH_HELD_OUT", 6)
     monkeypatch.setattr(corpus, "LINGUA_HELD_OUT", 48)
-    monkeypatch.setattr("models.training.data._HINDI_RELIABLE_FROM", {0: 0, 2: 0})
-    monkeypatch.setattr(vectors, "_FEWEST_POSTS", 20)
+    monkeypatch.setattr("models.training.data.HINDI_RELIABLE_FROM", {0: 0, 2: 0})
+    monkeypatch.setattr(vectors, "FEWEST_POSTS", 20)
     monkeypatch.setattr(recipe, "EXITS", (4, 6))
     monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
     monkeypatch.setattr(recipe, "MEMBERS", (0, 1))
-    monkeypatch.setattr("models.training.teacher._SAMPLES", {"lingua": 20, "semeval": 10, "afrisenti-train": 10})
+    monkeypatch.setattr("models.training.teacher.SAMPLES", {"lingua": 20, "semeval": 10, "afrisenti-train": 10})
 
 
 @pytest.mark.usefixtures("_small")
@@ -59,6 +69,97 @@ def test_the_shipped_weights_are_scored_without_any_training(tmp_path: Path, tin
     assert "crisis campaign AUC: " in result.stdout
     assert "frozen" not in result.stdout
     assert "step `teacher`" in result.stderr
+
+
+EMOTIONS = ("anger", "calm", "joy")
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Emotion(Struct, frozen=True, kw_only=True):
+    """The answer of an invented head: the label, and the probability of each."""
+
+    label: str
+    anger: Share
+    calm: Share
+    joy: Share
+
+
+class MoreAnswers(Enrichment, frozen=True, kw_only=True):
+    """An enrichment with the answers of two invented heads."""
+
+    emotion: Emotion | None = None
+    acts: tuple[TopicScore, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoreLabels(TrainingRow):
+    """A row with the labels of two invented heads."""
+
+    emotion: tuple[float, ...] | None = None
+    acts: tuple[str, ...] | None = None
+
+
+def invented(_: Path) -> Iterator[TrainingRow]:
+    """Yield posts whose annotators disagree a little about the emotion, and which ask, thank or do neither."""
+    for number in range(300):
+        shares = tuple(0.8 if index == number % 3 else 0.1 for index in range(3))
+        yield MoreLabels(
+            "posts", text(number, "posts"), "en", emotion=shares, acts=((), ("ask",), ("ask", "thank"))[number % 3]
+        )
+
+
+@pytest.fixture
+def _more_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add two heads, one of each kind, and the data set that they are trained on."""
+    both: dict[str, Any] = {
+        "fitted": Fitted(features="means", sources=("posts",), penalty=1e-2, share=0.5),
+        "calibrated_on": ("posts-held",),
+    }
+    emotion = Head(name="emotion", kind="one", weight=0.5, labels=EMOTIONS, answer=Emotion, **both)
+    acts = Head(name="acts", kind="several", weight=0.5, answer=TopicScore, **both)
+    for head in (emotion, acts):
+        monkeypatch.setitem(HEADS, head.name, head)
+    monkeypatch.setitem(PLAIN_SETS, "posts", PlainSet(invented, share=0.5, held_out=60))
+    monkeypatch.setattr(
+        recipe, "FIT", tuple(replace(each, shares={**each.shares, "posts": 0.5}) for each in recipe.FIT)
+    )
+    monkeypatch.setattr(enricher, "Enrichment", MoreAnswers)
+
+
+@pytest.mark.usefixtures("_small", "_more_heads")
+def test_a_head_that_is_added_to_the_list_goes_the_whole_way(work: Path, tiny_data: Path) -> None:
+    out = work / "artefact"
+    for arguments in (
+        ("vocabulary", "--pieces", "30000"),
+        ("teacher",),
+        ("moods",),
+        ("fit",),
+        ("export", "--out", str(out)),
+    ):
+        command = ["--data", str(tiny_data), "--work", str(work), "--threads", "1", *arguments]
+        result = CliRunner().invoke(train, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    assert {"emotion temperature", "acts left-out fold macro-F1"} <= json.loads(
+        (out / export.SCORES_FILE).read_text("utf-8")
+    ).keys()
+    heads = open_artefact(out).labels.heads
+    assert [label.name for label in heads["emotion"]] == list(EMOTIONS)
+    assert [label.name for label in heads["acts"]] == ["ask", "thank"]
+    rows = list(invented(tiny_data))
+    for backend in PACKAGES:
+        pytest.importorskip(PACKAGES[backend][0])
+        served = Enricher.load(out, backend=backend, precision="f32", threads=1)  # type: ignore[arg-type]
+        answers: Any = served.enrich([row.text for row in rows])
+        found = [EMOTIONS.index(answer.emotion.label) for answer in answers]
+        assert fmean(label == number % 3 for number, label in enumerate(found)) > 0.8
+        assert all(
+            sum(getattr(answer.emotion, name) for name in EMOTIONS) == pytest.approx(1, abs=1e-3) for answer in answers
+        )
+        right = [
+            {act.name for act in answer.acts} == set(row.label("acts"))
+            for answer, row in zip(answers, rows, strict=True)
+        ]
+        assert fmean(right) > 0.8
 
 
 @pytest.mark.usefixtures("_small")

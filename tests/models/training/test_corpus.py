@@ -21,8 +21,8 @@ def test_no_text_is_in_both_parts(tiny_data: Path, monkeypatch: pytest.MonkeyPat
         rows = corpus.build(tiny_data)
     finally:
         (path / "train_text.txt").write_text(before, "utf-8")
-    held = {corpus._key(row) for row in rows if corpus.is_held_out(row)}
-    assert not [row for row in rows if not corpus.is_held_out(row) and corpus._key(row) in held]
+    held = {corpus.text_key(row) for row in rows if corpus.is_held_out(row)}
+    assert not [row for row in rows if not corpus.is_held_out(row) and corpus.text_key(row) in held]
     counts = Counter(row.source for row in rows)
     assert counts["umsab-train"] == 8 * 30 - 6 - 1
     assert counts["hinglish-held"] == 6
@@ -39,19 +39,19 @@ def test_a_text_in_two_sets_is_kept_in_the_first() -> None:
         TrainingRow("semeval", "@user great DAY!", "en", 1),
         TrainingRow("semeval", "of its own", "en", 1),
     ]
-    assert corpus._once(rows, set()) == [rows[0], rows[2]]
-    assert corpus._once(rows, {"greatday"}) == [rows[2]]
+    assert corpus.without_repeats(rows, set()) == [rows[0], rows[2]]
+    assert corpus.without_repeats(rows, {"greatday"}) == [rows[2]]
 
 
 def test_a_text_that_a_set_labels_in_two_ways_is_left_out() -> None:
     doubtful = [TrainingRow("semeval", "great day", "en", 2), TrainingRow("semeval", "Great day", "en", 1)]
-    assert corpus._once([*doubtful, TrainingRow("crisis", "great day")], set()) == []
-    assert corpus._once([doubtful[0]] * 2, set()) == [doubtful[0]]
+    assert corpus.without_repeats([*doubtful, TrainingRow("crisis", "great day")], set()) == []
+    assert corpus.without_repeats([doubtful[0]] * 2, set()) == [doubtful[0]]
 
 
 def test_a_set_may_have_a_text_in_two_languages() -> None:
     rows = [TrainingRow("lingua", "hotel", "ms"), TrainingRow("lingua", "hotel", "id")]
-    assert corpus._once(rows, set()) == rows
+    assert corpus.without_repeats(rows, set()) == rows
 
 
 @pytest.mark.slow
@@ -59,14 +59,14 @@ def test_the_real_sets_share_no_text(shared_data: Path) -> None:
     rows = corpus.build(shared_data)
     owners: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        owners[corpus._key(row)].add(row.source)
+        owners[corpus.text_key(row)].add(row.source)
     assert [sources for sources in owners.values() if len(sources) > 1] == []
     counts = Counter(row.source for row in rows)
     assert (counts["umsab-val"], counts["x_topic"]) == (2_592, 4_000)
 
 
 def test_only_the_reliable_labels_of_hindi_are_used(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_HINDI_RELIABLE_FROM", {0: 9, 2: 20})
+    monkeypatch.setattr(data, "HINDI_RELIABLE_FROM", {0: 9, 2: 20})
     posts = list(data.umsab(tiny_data, "train"))
     hindi = [row.sentiment for row in posts if row.language == data.NOISY]
     assert {line: label for line, label in enumerate(hindi) if label is not None} == (
@@ -91,8 +91,8 @@ def test_hindi_labels_agree_with_the_same_tweets_in_semeval_only_where_they_are_
 
 def test_the_split_is_the_same_whatever_the_order() -> None:
     rows = [TrainingRow("set", f"text {number}", sentiment=1) for number in range(50)]
-    _, held = corpus._split(rows, 10, "held")
-    _, again = corpus._split(rows[::-1], 10, "held")
+    _, held = corpus.hold_out(rows, 10, "held")
+    _, again = corpus.hold_out(rows[::-1], 10, "held")
     assert {row.text for row in held} == {row.text for row in again}
 
 

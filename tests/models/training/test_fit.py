@@ -12,7 +12,7 @@ from models.training.fit import Phase, Trainer, load_average
 from models.training.mixture import BATCH
 from models.training.network import Dropout, MultiHeadNetwork, Sizes
 from models.training.prediction import predict
-from models.training.targets import Targets, encode
+from models.training.targets import Targets, all_targets, labels_of
 from models.training.teacher import Said, nothing
 from tests.models.training.conftest import CONFIG
 
@@ -44,12 +44,14 @@ PHASES = [
 
 def targets() -> Targets:
     vectors = Said(np.ones((len(ROWS), 8), np.float16), np.arange(len(ROWS)) % 2 == 0)
-    return encode(ROWS, vectors, nothing(ROWS, MOODS))
+    return all_targets(ROWS, vectors, nothing(ROWS, MOODS))
 
 
 def fresh(dropout: float = 0.0) -> MultiHeadNetwork:
     torch.manual_seed(0)
-    return MultiHeadNetwork(CONFIG, Sizes(languages=2, topics=2, vector=8, exits=(4, 6)), dropout=dropout)
+    return MultiHeadNetwork(
+        CONFIG, Sizes({"language": 2, "sentiment": 3, "topics": 2, "vector": 8}, exits=(4, 6)), dropout=dropout
+    )
 
 
 def trainer(folder: Path, phases: list[Phase] = PHASES, rate: float = 1e-3, dropout: float = 0.0) -> Trainer:
@@ -69,22 +71,23 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path, monkeypatc
     whole = trainer(tmp_path / "whole", dropout=0.1)
     whole.run(4 * BATCH)
     steps = 0
-    step = Trainer._step
+    loss = fit.loss
 
-    def stopping(self: Trainer, *arguments: Any) -> None:
+    def stopping(*arguments: Any) -> torch.Tensor:
         nonlocal steps
         steps += 1
         if steps == 11:
             raise KeyboardInterrupt
-        step(self, *arguments)
+        return loss(*arguments)
 
-    monkeypatch.setattr(Trainer, "_step", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        trainer(tmp_path / "parts", dropout=0.1).run(4 * BATCH)
-    monkeypatch.setattr(Trainer, "_step", step)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "loss", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            trainer(tmp_path / "parts", dropout=0.1).run(4 * BATCH)
     resumed = trainer(tmp_path / "parts", dropout=0.1)
     resumed.run(4 * BATCH)
-    assert resumed._done == whole._done == 16
+    ends = [torch.load(tmp_path / name / fit.CHECKPOINT, weights_only=True)["done"] for name in ("whole", "parts")]
+    assert ends == [16, 16]
     assert all(
         torch.equal(*pair) for pair in zip(resumed.network.parameters(), whole.network.parameters(), strict=True)
     )
@@ -100,7 +103,7 @@ def test_training_ends_with_the_average_that_was_saved(tmp_path: Path) -> None:
     load_average(again, tmp_path / "second.pt")
     places = np.arange(10)
     found, expected = (predict(each, TOKENS, places, bf16=False) for each in (again, learner.network))
-    assert torch.equal(found.exits[6].sentiment, expected.exits[6].sentiment)
+    assert torch.equal(found.deepest.heads["sentiment"], expected.deepest.heads["sentiment"])
 
 
 def test_several_trainings_are_averaged_when_loaded(tmp_path: Path) -> None:
@@ -108,12 +111,12 @@ def test_several_trainings_are_averaged_when_loaded(tmp_path: Path) -> None:
     for number, name in enumerate(("one", "two")):
         network = fresh()
         with torch.no_grad():
-            network.language.bias += number
+            network.heads["low"]["language"].bias += number
         paths.append(tmp_path / f"{name}.pt")
         torch.save({"average": fit.trained_state(network)}, paths[-1])
     both = fresh()
     load_average(both, *paths)
-    assert torch.allclose(both.language.bias, fresh().language.bias + 0.5)
+    assert torch.allclose(both.heads["low"]["language"].bias, fresh().heads["low"]["language"].bias + 0.5)
     assert torch.allclose(both.layers[0].query.weight, fresh().layers[0].query.weight)
 
 
@@ -134,5 +137,7 @@ def test_rows_without_an_answer_do_not_count() -> None:
     batch = predict(network, TOKENS, silent, bf16=False)
     no_vector = targets()
     value = fit.loss(batch, no_vector, silent)
-    language = torch.nn.functional.cross_entropy(batch.language, torch.from_numpy(no_vector.language[silent]))
+    language = torch.nn.functional.cross_entropy(
+        batch.deepest.heads["language"], torch.from_numpy(labels_of(no_vector["language"])[silent])
+    )
     assert value.item() == pytest.approx(0.2 * language.item(), rel=1e-4)

@@ -1,16 +1,17 @@
 import numpy as np
 
+from models.heads import HEADS
 from models.training.data import TrainingRow
-from models.training.folds import FOLDS, places_and_folds, score
+from models.training.folds import FOLDS, score, split
 
 RNG = np.random.default_rng(0)
 
 
 def test_every_row_of_the_set_has_one_fold() -> None:
-    rows = [TrainingRow("x_topic" if number % 2 else "other", str(number)) for number in range(100)]
-    places, fold = places_and_folds(rows, 0)
-    assert places.tolist() == list(range(1, 100, 2))
-    assert np.bincount(fold).tolist() == [10] * FOLDS
+    rows = [TrainingRow("x_topic" if number % 2 else "other", str(number), topics=()) for number in range(100)]
+    fitted, left_out = split(HEADS["topics"], rows, 0)
+    assert sorted([*fitted.tolist(), *left_out.tolist()]) == list(range(1, 100, 2))
+    assert len(left_out) == 50 / FOLDS
 
 
 def test_scores_distinguish_good_answers_from_guesses() -> None:

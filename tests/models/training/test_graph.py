@@ -1,14 +1,21 @@
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
+import pytest
 import torch
 
+from models.backends import Runtime
+from models.backends.choice import PACKAGES, open_backend
+from models.errors import ArtefactError
+from models.text import MAX_TOKENS
 from models.training import export, graph
 from models.training.graph import GraphHead
 from models.training.heads import logits, side_by_side
 from models.training.network import MultiHeadNetwork, Sizes, from_bert, mask_penalty
-from tests.models.training.conftest import CONFIG
+from tests.models.training.conftest import COLUMNS, CONFIG
 
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
 MASK = (IDS != 1).astype(np.int64)
@@ -21,9 +28,9 @@ VECTOR = GraphHead(_RNG.normal(size=(16, 3 * 64)).astype(np.float32), _RNG.norma
 def heads_of(network: MultiHeadNetwork, depth: int) -> dict[str, GraphHead]:
     exits = network.heads[str(depth)]
     linears = {
-        "language": network.language,
-        "sentiment": exits.sentiment.linear,
-        "topics": exits.topics.linear,
+        "language": network.heads["low"]["language"],
+        "sentiment": exits["sentiment"].linear,
+        "topics": exits["topics"].linear,
     }
     heads = {
         name: GraphHead(each.weight.detach().numpy(), each.bias.detach().numpy()) for name, each in linears.items()
@@ -58,15 +65,31 @@ def test_the_graph_computes_what_the_network_computes(network: MultiHeadNetwork)
     found = run(export.build(network, CONFIG, heads_of(network, 6), {}), IDS, MASK)
     with torch.no_grad():
         expected = network(torch.from_numpy(IDS), torch.from_numpy(MASK))
-    deepest = expected.exits[6]
-    np.testing.assert_allclose(found["language"], expected.language, atol=1e-4)
-    sentiment = 0.75 * deepest.sentiment.numpy() + 0.25 * logits(LOW, expected.low.numpy())
+    deepest = expected.deepest
+    np.testing.assert_allclose(found["language"], deepest.heads["language"], atol=1e-4)
+    sentiment = 0.75 * deepest.heads["sentiment"].numpy() + 0.25 * logits(LOW, expected.low.numpy())
     np.testing.assert_allclose(found["sentiment"], sentiment, atol=1e-4)
     means = np.concatenate([expected.low, deepest.mean], axis=1)
-    topics = 0.75 * deepest.topics.numpy() + 0.25 * logits(BESIDE, means)
+    topics = 0.75 * deepest.heads["topics"].numpy() + 0.25 * logits(BESIDE, means)
     np.testing.assert_allclose(found["topics"], topics, atol=1e-4)
     vector = logits(VECTOR, means)
     np.testing.assert_allclose(found["vector"], vector / np.linalg.norm(vector, axis=1, keepdims=True), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_graph_of_another_length_is_refused(
+    name: str, network: MultiHeadNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(PACKAGES[name][0])
+    path = tmp_path / "model.onnx"
+    path.write_bytes(export.build(network, CONFIG, heads_of(network, 6), {}).SerializeToString())
+    assert set(open_backend(path, Runtime(name, "f32", ""), threads=1).outputs) == set(COLUMNS)
+    monkeypatch.setattr(export, "MAX_TOKENS", 64)
+    path.write_bytes(export.build(network, CONFIG, heads_of(network, 6), {}).SerializeToString())
+    with pytest.raises(
+        ArtefactError, match=rf"{re.escape(str(path))} reads 64 tokens of a text, but texts are cut to {MAX_TOKENS}"
+    ):
+        open_backend(path, Runtime(name, "f32", ""), threads=1)
 
 
 def test_padding_changes_nothing(network: MultiHeadNetwork) -> None:
@@ -77,13 +100,11 @@ def test_padding_changes_nothing(network: MultiHeadNetwork) -> None:
 
 
 def test_the_network_computes_what_transformers_computes() -> None:
-    import pytest
-
     transformers = pytest.importorskip("transformers", reason="the extra `torch` is not installed")
     fields = {name: getattr(CONFIG, name) for name in CONFIG.__slots__}
     bert = transformers.BertModel(transformers.BertConfig(hidden_act="gelu", **fields), add_pooling_layer=False).eval()
     keep = [0, 1, 2, 7, 9, 11, 5]
-    sizes = Sizes(languages=2, topics=2, vector=64, exits=(6,))
+    sizes = Sizes(COLUMNS, exits=(6,))
     pruned = MultiHeadNetwork(CONFIG.__class__(**{**fields, "vocab_size": len(keep)}), sizes).eval()
     loaded = pruned.load_state_dict(from_bert(bert.state_dict(), 6, keep), strict=False)
     assert not loaded.unexpected_keys

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from models.errors import TrainingDataError
-from models.train_cli import train
+from models.train_cli import DATA, train
 from models.training import commands, data, teacher
 from models.training.data import TrainingRow
 from models.training.encoder import WHEELS
@@ -70,4 +70,6 @@ def test_the_guide_names_every_step_and_set() -> None:
     assert [name for name in commands.steps.commands if f"| `{name}` |" not in guide] == []
     assert [name for name in READERS if f"| `{name}` |" not in guide or f"\n{name}/" not in guide] == []
     assert [wheel for wheel in WHEELS if f"`{wheel}`" not in guide] == []
-    assert data._missing("umsab", Path("../shared/data/umsab/arabic/train_text.txt")).args[0] in guide
+    with pytest.raises(TrainingDataError) as missing:
+        next(data.umsab(DATA, "train"))
+    assert str(missing.value) in guide

@@ -1,0 +1,102 @@
+"""The heads of the model: the list that training, graph, labels and answers are built from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from models.enrichment import SENTIMENTS, Sentiment, TopicScore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A linear head that is fitted after training.
+
+    Attributes:
+        features: What it reads: `low`, the means over tokens of the lower layers, or `means`, these and that of the last.
+        sources: Data sets that it is fitted on.
+        penalty: The penalty of `models.training.heads:fit` or `regress`, or the strength of `fit_each`.
+        share: Weight of its logits beside those of the trained head; 1 if it replaces the trained head.
+    """
+
+    features: Literal["low", "means"]
+    sources: tuple[str, ...] = ()
+    penalty: float
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A head of the model.
+
+    Attributes:
+        name: Name of the output, of the label in a `TrainingRow` and of the answer in an `Enrichment`.
+        kind: `one` label applies (softmax), `several` or none apply (sigmoid), or the output is a unit `vector`.
+        reads: What the trained head reads: learned means over `tokens` of an exit, their plain `mean`, or the means of the
+            `low` layers.
+        weight: Weight of its loss.
+        labels: The labels, in order; if empty, those of the training rows, sorted.
+        ignored: Data sets whose labels follow other rules and are not learned.
+        fitted: The head that is fitted after training, if there is one.
+        calibrated_on: Data sets of the temperature or the thresholds. A fifth of a set that the head is also fitted on is
+            left out of every training for that.
+        answer: Makes the answer: from `label` and the probability of each label (`one`), or from the `name` and `score` of
+            a label that reaches its threshold (`several`). None if the answer needs more than the probabilities.
+    """
+
+    name: str
+    kind: Literal["one", "several", "vector"]
+    reads: Literal["low", "mean", "tokens"] = "tokens"
+    weight: float
+    labels: tuple[str, ...] = ()
+    ignored: frozenset[str] = frozenset()
+    fitted: Fitted | None = None
+    calibrated_on: tuple[str, ...] = ()
+    answer: Callable[..., Any] | None = None
+
+
+LANGUAGE_FIT = Fitted(
+    features="low",
+    sources=("lingua", "sib200", "fragment", "umsab-train", "afrisenti-train", "x_topic", "undetermined"),
+    penalty=1e-6,
+)
+VECTOR_FIT = Fitted(features="means", penalty=1e-2)
+
+HEADS = {
+    head.name: head
+    for head in (
+        Head(
+            name="language",
+            kind="one",
+            reads="low",  # spelling is represented best in the lower layers
+            weight=0.2,
+            ignored=frozenset({"semeval"}),  # labelled English, but contains other languages
+            fitted=LANGUAGE_FIT,
+        ),
+        Head(
+            name="sentiment",
+            kind="one",
+            weight=1.0,
+            labels=SENTIMENTS,
+            fitted=Fitted(features="low", sources=("umsab-train",), penalty=0.05, share=0.4),
+            calibrated_on=("umsab-val",),
+            answer=Sentiment,
+        ),
+        Head(
+            name="topics",
+            kind="several",
+            weight=0.5,
+            ignored=frozenset({"sib200", "sib200-held"}),
+            fitted=Fitted(features="means", sources=("x_topic",), penalty=3e-3, share=0.3),
+            calibrated_on=("x_topic",),
+            answer=TopicScore,
+        ),
+        Head(
+            name="vector",
+            kind="vector",
+            reads="mean",
+            weight=0.1,
+            fitted=VECTOR_FIT,
+        ),
+    )
+}
+"""The heads by name. The weights on disk may lack the newest, which then has no answer."""
