@@ -80,10 +80,10 @@ def panel(title: str, content: RenderableType) -> Panel:
     return Panel(content, title=Text(title, style="bold"), title_align="left", border_style=BORDER, padding=(0, 1))
 
 
-def sign(process: Process) -> Text:
-    """Return the sign of the state of a process."""
+def sign(process: Process, words: str = "") -> Text:
+    """Return the sign of the state of a process, and words in its colour."""
     character, colour = _STATES[process.state]
-    return Text(f"{character} ", style=colour)
+    return Text.assemble((f"{character} {words}", colour))
 
 
 def _processes(up: Up) -> RenderableType:
@@ -95,11 +95,11 @@ def _processes(up: Up) -> RenderableType:
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     heads = ("process", "state", "port", "per second", "lag", "restarts", "last log line")
     table.add_row(*(Text(head, style=DIM) for head in heads))
-    table.add_row("broker", sign(up.broker).append(up.broker.state), str(up.broker.port), "", "", "", "")
+    table.add_row("broker", sign(up.broker, up.broker.state), str(up.broker.port), "", "", "", "")
     for part in up.parts:
         table.add_row(
             part.name,
-            sign(part).append(part.state),
+            sign(part, part.state),
             str(part.port),
             f"{part.rate:,.1f}" if part.rate else "",
             "" if part.lag is None else f"{part.lag:,}",
