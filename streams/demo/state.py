@@ -31,7 +31,7 @@ class Play:
 
     @property
     def rate(self) -> float:
-        """Posts enriched per second at present."""
+        """Posts enriched per second in the last few seconds."""
         return self.stage.part("enrich").rate
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +17,7 @@ from streams.processes.broker import HOST, free_port
 from streams.processes.process import Process
 
 _TAIL_BYTES = 4_096
+_RATE_SECONDS = 3.0
 _LOGFMT = re.compile(r"""^ts=\S+ .*\blevel=(\w+) .*\bmsg="?((?<=")(?:[^"\\]|\\.)*|\S+)""")
 """The log format of Prometheus and Alertmanager."""
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ +")
@@ -45,9 +47,10 @@ class Part(Process):
         )
         self.counter = counter
         self.rate = 0.0
-        """Records per second at present."""
+        """Records per second in the last few seconds."""
         self.samples: list[Sample] = []
-        self._counted: tuple[float, float] | None = None
+        self._counts: deque[tuple[float, float]] = deque()
+        """Times on the monotonic clock, and the counter at each of them."""
 
     @property
     def url(self) -> str:
@@ -62,7 +65,8 @@ class Part(Process):
     def look(self) -> None:
         super().look()
         if not self.running:
-            self.rate, self._counted = 0.0, None
+            self.rate = 0.0
+            self._counts.clear()
         elif self.counter:
             self._measure()
 
@@ -89,6 +93,8 @@ class Part(Process):
             return
         self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
         now, count = time.monotonic(), self.total(self.counter)
-        if self._counted is not None and now > self._counted[0]:
-            self.rate = max(0.0, count - self._counted[1]) / (now - self._counted[0])
-        self._counted = (now, count)
+        self._counts.append((now, count))
+        while len(self._counts) > 1 and self._counts[1][0] <= now - _RATE_SECONDS:
+            self._counts.popleft()
+        since, before = self._counts[0]
+        self.rate = max(0.0, count - before) / (now - since) if now > since else 0.0
