@@ -11,7 +11,6 @@ from typing import get_args
 
 import click
 
-from streams.errors import Unavailable
 from streams.processes.broker import Kind, build_broker
 
 _POLL_SECONDS = 0.2
@@ -50,6 +49,5 @@ def command(kind: Kind, port: int, data: Path | None) -> int:
         broker = stack.enter_context(build_broker(kind, folder.resolve(), port))
         click.echo(f"broker ready: TAGPULSE_KAFKA__BOOTSTRAP_SERVERS={broker.bootstrap_servers} (Ctrl-C to stop)")
         while not stopping.wait(_POLL_SECONDS):
-            if not broker.running:
-                raise Unavailable(f"the broker exited unexpectedly with code {broker.wait()}: {broker.log_tail()}")
+            broker.check()
     return 0

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from importlib.resources import as_file, files
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
+from streams.cli.trial import keep_option, one_interrupt, sample_campaign, shown, trial_folder
 from streams.errors import BadInput
 from streams.text.terminal import json_text
 from streams.up.stage import TrialOptions, Up
@@ -41,11 +38,7 @@ _PLAIN_SECONDS = 10.0
     show_default=True,
     help="Run Prometheus and Alertmanager, if they are installed and deploy/ is available.",
 )
-@click.option(
-    "--keep",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="New or empty folder for the lake and the logs; default: a temporary folder that is removed at exit.",
-)
+@keep_option
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per second with the processes, mood and addresses."
 )
@@ -77,68 +70,39 @@ def command(
         raise click.UsageError("--source bluesky needs a --tag")
     if source not in ("sample", "bluesky") and not Path(source).is_file():
         raise BadInput(f"--source {source}: must be sample, bluesky or an existing file")
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    pace = "max" if speed == float("inf") else f"{speed:g}"
-    with _campaign(source) as campaign, trial_folder(keep, "up") as folder:
+    with contextlib.suppress(KeyboardInterrupt), one_interrupt() as check, contextlib.ExitStack() as stack:
+        # otherwise the user's own campaign applies
+        campaign = stack.enter_context(sample_campaign()) if source == "sample" else None
+        folder = stack.enter_context(trial_folder(keep, "up"))
         wanted = TrialOptions(
-            source=source, tags=tags, speed=pace, postgres=postgres, monitoring=monitoring, campaign=campaign
+            source=source, tags=tags, speed=speed, postgres=postgres, monitoring=monitoring, campaign=campaign
         )
-        with Up(folder, wanted) as up:
-            up.start()
-            _watch(up, stop, as_json=as_json)
+        up = stack.enter_context(Up(folder, wanted))
+        up.start()
+        _watch(up, check, as_json=as_json)
     return 0
 
 
-def _watch(up: Up, stop: threading.Event, *, as_json: bool) -> None:
-    with _shown(up, as_json=as_json) as show:
-        while not stop.is_set():
-            up.look()
-            show()
-            stop.wait(_REFRESH_SECONDS)
-
-
-@contextlib.contextmanager
-def _shown(up: Up, *, as_json: bool) -> Iterator[Callable[[], None]]:
-    """Yield the function that shows the trial: JSON lines, full-screen, or a line at intervals and on state changes."""
+def _watch(up: Up, check: Callable[[], None], *, as_json: bool) -> None:
     from rich.console import Console
+    from rich.text import Text
 
     from streams.up.view import line, screen, status
 
     console = Console()
+    live = console.is_terminal
     if as_json:
-        yield lambda: click.echo(json_text(status(up)))
-    elif console.is_terminal:
-        from rich.live import Live
-
-        with Live(console=console, screen=True, auto_refresh=False) as live:
-            yield lambda: live.update(screen(up), refresh=True)
+        display: contextlib.AbstractContextManager[Callable[[], None]] = contextlib.nullcontext(
+            lambda: click.echo(json_text(status(up)))
+        )
     else:
-        for name, url in up.urls().items():
-            click.echo(f"{name}: {url}")
-        progress = _ProgressLines(lambda: line(up), lambda: [part.state for part in up.parts])
-        yield progress.show
-
-
-class _ProgressLines:
-    def __init__(self, line: Callable[[], str], states: Callable[[], list[str]]) -> None:
-        self._line, self._states = line, states
-        self._last_states: list[str] = []
-        self._at = 0.0
-
-    def show(self) -> None:
-        states, now = self._states(), time.monotonic()
-        if states != self._last_states or now - self._at >= _PLAIN_SECONDS:
-            self._last_states, self._at = states, now
-            click.echo(self._line())
-
-
-@contextlib.contextmanager
-def _campaign(source: str) -> Iterator[Path | None]:
-    """Yield the campaign file of the sample day, or None so that the user's own campaign applies."""
-    if source != "sample":
-        yield None
-        return
-    with as_file(files("streams.sample_day") / "poltwt.toml") as path:
-        yield path
+        display = shown(up, console, lambda: screen(up), lambda: Text(line(up)), live=live, seconds=_PLAIN_SECONDS)
+        if not live:
+            for name, url in up.urls().items():
+                click.echo(f"{name}: {url}")
+    with display as show:
+        while True:
+            up.look()
+            show()
+            check()
+            time.sleep(_REFRESH_SECONDS)

@@ -1,14 +1,13 @@
-"""Input and output of the demo: the sample day as a file, three unreadable records, and a consumer for the results."""
+"""Input and output of the demo: three unreadable records, and a consumer for the results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from streams.contracts import VERSION_HEADER, Deletion, Post, encode
+from streams.contracts import VERSION_HEADER
 from streams.demo.tally import Tally
 from streams.kafka import connection
 from streams.settings import Settings
@@ -22,12 +21,6 @@ BAD_RECORDS: tuple[tuple[bytes, list[tuple[str, bytes]]], ...] = (
     (b'{"type":"post","source":"sample","id":"from-tomorrow"}', [(VERSION_HEADER, b"999")]),
 )
 """Values and headers as a faulty program might send them: malformed, invalid, and of an unknown version."""
-
-
-def write_day(day: Sequence[Post | Deletion], path: Path) -> None:
-    """Write the messages of the day to a file, one per line."""
-    with path.open("wb") as file:
-        file.writelines(encode(message) + b"\n" for message in day)
 
 
 class BadRecordInjector:

@@ -10,10 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.contracts import SENTIMENTS
-from streams.demo.chart import stacked
 from streams.demo.state import Play
-from streams.demo.view import COLOURS
 from streams.text.terminal import plain
+from streams.up.chart import COLOURS, sentiments
 
 if TYPE_CHECKING:
     from streams.demo.summary import DaySummary
@@ -74,11 +73,10 @@ def _hours(summary: DaySummary) -> RenderableType:
     legend = Text("  ").join(Text.assemble(("█ ", COLOURS[label]), label) for label in SENTIMENTS)
     table.add_row(Text("hour"), Text("posts", justify="right"), legend, Text("negative", justify="right"))
     for hour, mood in summary.hours.items():
-        shares = [(mood.share(label), COLOURS[label]) for label in SENTIMENTS]
         table.add_row(
             Text(f"{hour:%H:%M}"),
             Text(f"{mood.total:,}", justify="right"),
-            stacked(shares, _BAR),
+            sentiments(mood, _BAR),
             Text(f"{mood.share('negative'):.0%}", justify="right", style=COLOURS["negative"]),
         )
     return table

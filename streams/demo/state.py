@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from streams.demo.stage import Stage
 from streams.demo.tally import Tally
+from streams.sample_day import END, START
+from streams.up.stage import STORED, Up
 
 
 @dataclass
 class Play:
     """The current state of the demo, as passed to the views."""
 
-    stage: Stage
-    tally: Tally
-    messages: int
-    """Number of messages of the whole day, including the bad records."""
-    speed: float | None
-    """Speed relative to real time; None means no pacing."""
+    stage: Up
     started: float
     """When the demo started, on the monotonic clock."""
+    tally: Tally = field(default_factory=lambda: Tally(START, END))
+    messages: int = 1
+    """Number of messages of the whole day, including the bad records; at least 1."""
     first_enriched: float | None = None
     """Seconds from the start to the first enriched post."""
-    stored: int = 0
-    rate: float = 0.0
-    """Posts enriched per second at present."""
     now: float = 0.0
     """Time of this state, on the monotonic clock."""
+
+    @property
+    def stored(self) -> int:
+        """Number of rows stored durably according to the store worker."""
+        return int(self.stage.part("store-parquet").total(STORED))
+
+    @property
+    def rate(self) -> float:
+        """Posts enriched per second in the last few seconds."""
+        return self.stage.part("enrich").rate
 
     @property
     def seconds(self) -> float:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streams.contracts import SentimentLabel
-from streams.demo.tally import SentimentTally, TurningPoint
+from streams.demo.tally import TurningPoint
 from streams.sinks.lake.query import ask
+from streams.up.mood import SentimentTally
 
 if TYPE_CHECKING:
     from streams.demo.state import Play
@@ -81,7 +83,7 @@ class DaySummary:
 
 def sum_up(run: Play) -> DaySummary:
     """Summarise the day from the tally and the lake; the workers must have ended or flushed."""
-    tally, lake = run.tally, run.stage.settings.lake.path
+    tally, lake = run.tally, run.stage.lake
     ranked = sorted(tally.hashtags.items(), key=lambda item: -item[1].total)
     return DaySummary(
         produced=tally.produced,
@@ -95,7 +97,7 @@ def sum_up(run: Play) -> DaySummary:
         stored=lake_posts(lake),
         seconds=round(run.seconds, 2),
         seconds_to_first_enriched=None if run.first_enriched is None else round(run.first_enriched, 2),
-        speed=run.speed,
+        speed=None if (speed := run.stage.wanted.speed) == inf else speed,
         model=tally.model,
         hashtags=dict(ranked[:10]),
         languages=dict(tally.languages.most_common()),

@@ -14,45 +14,19 @@ from streams.contracts import (
     EnrichedPost,
     Headers,
     Post,
-    SentimentLabel,
     decode_dead,
     decode_enriched,
     decode_raw,
     record_location,
 )
 from streams.errors import BadMessage
+from streams.up.mood import SentimentTally
 
 SLOT = timedelta(minutes=10)
 _EXAMPLES = 100
 
 Identity = tuple[bytes, datetime | None, bool]
 """Identifies a version of a post: key, time of the edit or deletion, and whether it is a deletion."""
-
-
-@dataclass
-class SentimentTally:
-    """Posts by sentiment."""
-
-    negative: int = 0
-    neutral: int = 0
-    positive: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.negative + self.neutral + self.positive
-
-    def share(self, label: SentimentLabel) -> float:
-        """Return the share of posts with this label, 0 to 1; 0 if there are no posts."""
-        count: int = getattr(self, label)
-        return count / self.total if self.total else 0.0
-
-    def add(self, label: SentimentLabel) -> None:
-        setattr(self, label, getattr(self, label) + 1)
-
-    def __add__(self, other: SentimentTally) -> SentimentTally:
-        return SentimentTally(
-            self.negative + other.negative, self.neutral + other.neutral, self.positive + other.positive
-        )
 
 
 @dataclass(frozen=True)

@@ -8,30 +8,19 @@ from collections.abc import Iterable, Sequence
 from rich.align import Align
 from rich.console import Group, RenderableType
 from rich.layout import Layout
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from streams.contracts import SENTIMENTS, EnrichedPost, SentimentLabel
-from streams.demo.chart import columns, stacked
-from streams.demo.stage import DemoProcess
 from streams.demo.state import Play
-from streams.demo.tally import SLOT, SentimentTally, Tally
+from streams.demo.tally import SLOT, Tally
 from streams.text.terminal import plain
+from streams.up.chart import ACCENT, BORDER, COLOURS, DIM, columns, sentiments, stacked
+from streams.up.mood import SentimentTally
+from streams.up.part import Part
+from streams.up.view import panel, sign
 
-COLOURS: dict[SentimentLabel, str] = {"negative": "#ff6b5e", "neutral": "#59616d", "positive": "#3fb68b"}
 _POLES: tuple[SentimentLabel, SentimentLabel] = ("negative", "positive")
-_ACCENT = "#58a6ff"
-_BORDER = "#3d444d"
-_DIM = "#8b949e"
-_TITLE = "bold #c9d1d9"
-_STATES = {
-    "waiting": ("○", _DIM),
-    "starting": ("◐", "#e3b341"),
-    "running": ("●", "#3fb68b"),
-    "done": ("✔", "#3fb68b"),
-    "failed": ("✘", "#ff6b5e"),
-}
 _HEADER_ROWS = 3
 _CHART_ROWS = 4
 _PIPELINE_ROWS = 4
@@ -57,48 +46,43 @@ def render(play: Play, width: int, height: int) -> Layout:
     )
     counts = _ranked([(f"#{name}", mood) for name, mood in tally.hashtags.items()])
     layout["upper"].split_row(
-        Layout(_panel("mood by hashtag", _moods(counts, upper - 2, max(8, width * 46 // 100 - 36))), ratio=46),
-        Layout(_panel("languages", _bars(tally.languages.most_common(upper - 2), 8)), ratio=23),
-        Layout(_panel("topics", _bars(tally.topics.most_common(upper - 2), 6)), ratio=31),
+        Layout(panel("mood by hashtag", _moods(counts, upper - 2, max(8, width * 46 // 100 - 36))), ratio=46),
+        Layout(panel("languages", _bars(tally.languages.most_common(upper - 2), 8)), ratio=23),
+        Layout(panel("topics", _bars(tally.topics.most_common(upper - 2), 6)), ratio=31),
     )
     campaign = _ranked([(name, mood) for name, mood in tally.campaign.items()])
     layout["lower"].split_row(
-        Layout(_panel("mood by campaign topic", _moods(campaign, lower, max(6, width * 42 // 100 - 42))), ratio=42),
-        Layout(_panel("latest negative posts", _negatives(tally.negatives, lower)), ratio=58),
+        Layout(panel("mood by campaign topic", _moods(campaign, lower, max(6, width * 42 // 100 - 42))), ratio=42),
+        Layout(panel("latest negative posts", _negatives(tally.negatives, lower)), ratio=58),
     )
     return layout
-
-
-def _panel(title: str, content: RenderableType) -> Panel:
-    return Panel(content, title=Text(title, style=_TITLE), title_align="left", border_style=_BORDER, padding=(0, 1))
 
 
 def _header(play: Play, width: int) -> RenderableType:
     tally = play.tally
     clock = f"{tally.newest:%H:%M}" if tally.newest else "--:--"
-    pace = "as fast as possible" if play.speed is None else f"{play.speed:g}x real time"
+    speed = play.stage.wanted.speed
+    pace = "as fast as possible" if speed == math.inf else f"{speed:g}x real time"
     line = Table.grid(expand=True)
     line.add_column()
     line.add_column(justify="right")
     line.add_row(
-        _one_line(
-            Text.assemble(("tagpulse ", f"bold {_ACCENT}"), ("#poltwt", "bold"), (f" a sample day, {pace}", _DIM))
-        ),
+        _one_line(Text.assemble(("tagpulse ", f"bold {ACCENT}"), ("#poltwt", "bold"), (f" a sample day, {pace}", DIM))),
         Text.assemble(
-            (f"{tally.enriched:,}", "bold"), (" posts  ", _DIM), (f"{play.rate:,.0f}", "bold"), (" posts/s", _DIM)
+            (f"{tally.enriched:,}", "bold"), (" posts  ", DIM), (f"{play.rate:,.0f}", "bold"), (" posts/s", DIM)
         ),
     )
     bar = max(10, width - 26)
     filled = round(bar * play.progress)
     progress = Text.assemble(
-        (f" {clock} ", f"bold reverse {_ACCENT}"),
-        (" UTC ", _DIM),
-        ("━" * filled, _ACCENT),
-        ("─" * (bar - filled), _BORDER),
+        (f" {clock} ", f"bold reverse {ACCENT}"),
+        (" UTC ", DIM),
+        ("━" * filled, ACCENT),
+        ("─" * (bar - filled), BORDER),
         (f" {play.progress:4.0%}", "bold"),
-        (f"  {int(play.seconds) // 60}:{int(play.seconds) % 60:02}", _DIM),
+        (f"  {int(play.seconds) // 60}:{int(play.seconds) % 60:02}", DIM),
     )
-    legend = Text("  ").join(Text.assemble(("█ ", COLOURS[label]), (label, _DIM)) for label in SENTIMENTS)
+    legend = Text("  ").join(Text.assemble(("█ ", COLOURS[label]), (label, DIM)) for label in SENTIMENTS)
     return Group(line, progress, Align.right(legend))
 
 
@@ -108,7 +92,7 @@ def _ranked(moods: Iterable[tuple[str, SentimentTally]]) -> list[tuple[str, Sent
 
 def _moods(moods: Sequence[tuple[str, SentimentTally]], rows: int, bar: int) -> RenderableType:
     if not moods:
-        return Text("nothing yet", style=_DIM)
+        return Text("nothing yet", style=DIM)
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column(justify="right", no_wrap=True)
@@ -116,11 +100,10 @@ def _moods(moods: Sequence[tuple[str, SentimentTally]], rows: int, bar: int) -> 
     for _ in range(2):
         table.add_column(justify="right", no_wrap=True, width=4)
     for name, mood in moods[:rows]:
-        shares = [(mood.share(label), COLOURS[label]) for label in SENTIMENTS]
         table.add_row(
             Text(plain(name)),
-            Text(f"{mood.total:,}", style=_DIM),
-            stacked(shares, bar),
+            Text(f"{mood.total:,}", style=DIM),
+            sentiments(mood, bar),
             *(Text(f"{mood.share(label):.0%}", style=COLOURS[label]) for label in _POLES),
         )
     return table
@@ -128,7 +111,7 @@ def _moods(moods: Sequence[tuple[str, SentimentTally]], rows: int, bar: int) -> 
 
 def _bars(counts: Sequence[tuple[str, int]], bar: int) -> RenderableType:
     if not counts:
-        return Text("nothing yet", style=_DIM)
+        return Text("nothing yet", style=DIM)
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column(no_wrap=True, width=bar)
@@ -137,8 +120,8 @@ def _bars(counts: Sequence[tuple[str, int]], bar: int) -> RenderableType:
     for name, count in counts:
         table.add_row(
             Text(plain(name).replace("_", " ")),
-            stacked([(count / most, _ACCENT)], bar),
-            Text(f"{count:,}", style=_DIM),
+            stacked([(count / most, ACCENT)], bar),
+            Text(f"{count:,}", style=DIM),
         )
     return table
 
@@ -157,8 +140,8 @@ def _timeline(play: Play, width: int) -> RenderableType:
     styles = [COLOURS["negative"] if (value or 0) >= 2 * day > 0 else "#b08a5b" for value in values]
     now = next((slot.share("negative") for slot in reversed(slots) if slot.total), 0.0)
     side = {
-        0: Text.assemble(("now ", _DIM), (f"{now:4.0%}", f"bold {COLOURS['negative']}")),
-        1: Text.assemble(("day ", _DIM), (f"{day:4.0%}", "bold")),
+        0: Text.assemble(("now ", DIM), (f"{now:4.0%}", f"bold {COLOURS['negative']}")),
+        1: Text.assemble(("day ", DIM), (f"{day:4.0%}", "bold")),
     }
     turn = tally.turn()
     if turn:
@@ -170,28 +153,28 @@ def _timeline(play: Play, width: int) -> RenderableType:
     table.add_column(no_wrap=True, width=_SIDE)
     for row, line in enumerate(columns(values, styles, top=top, rows=_CHART_ROWS, each=each)):
         label = f"{top:.0%}" if row == 0 else "0%" if row == _CHART_ROWS - 1 else ""
-        table.add_row(Text(label, style=_DIM), line, side.get(row, Text()))
+        table.add_row(Text(label, style=DIM), line, side.get(row, Text()))
     hour = round(6 / merged) * each
     hours = range(len(slots) * each // hour)
     axis = "".join(f"{tally.begin.hour + number:02}".ljust(hour) for number in hours)
-    table.add_row(Text(), Text(axis, style=_DIM), Text())
+    table.add_row(Text(), Text(axis, style=DIM), Text())
     minutes = merged * int(SLOT.total_seconds()) // 60
-    return _panel(f"negative share, every {minutes} minutes of the day", table)
+    return panel(f"negative share, every {minutes} minutes of the day", table)
 
 
 def _negatives(posts: Iterable[EnrichedPost], rows: int) -> RenderableType:
     examples = [message for message in posts if message.sentiment.negative >= _MIN_EXAMPLE_PROBABILITY]
     newest = sorted(examples, key=lambda message: message.post.created_at, reverse=True)[:rows]
     if not newest:
-        return Text("none yet", style=_DIM)
+        return Text("none yet", style=DIM)
     table = Table.grid(padding=(0, 1), expand=True)
     for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for message in newest:
         table.add_row(
-            Text(f"{message.post.created_at:%H:%M}", style=_DIM),
-            Text(plain(message.language.code), style=_ACCENT),
+            Text(f"{message.post.created_at:%H:%M}", style=DIM),
+            Text(plain(message.language.code), style=ACCENT),
             Text(f"{message.sentiment.negative:.0%}", style=COLOURS["negative"]),
             Text(plain(message.post.text)),
         )
@@ -199,13 +182,11 @@ def _negatives(posts: Iterable[EnrichedPost], rows: int) -> RenderableType:
 
 
 def _pipeline(play: Play) -> RenderableType:
-    stage, tally = play.stage, play.tally
-    line = Text.assemble(("● ", _STATES["running"][1]), "broker ", (stage.kind, _DIM))
-    counts = {"produce": tally.produced, "enrich": tally.enriched, "store": play.stored}
-    for part in stage.parts:
-        line.append("  →  " if part is not stage.produce else "   ", style=_DIM)
-        line.append_text(_part(part, counts[part.name]))
-    return _panel("pipeline", Group(_one_line(line), _one_line(_dead_letters(tally))))
+    tally, up = play.tally, play.stage
+    line = sign(up.broker).append("broker ").append(up.wanted.kind, style=DIM)
+    for part, count in zip(up.parts, (tally.produced, tally.enriched, play.stored), strict=True):
+        line.append("   " if part is up.parts[0] else "  →  ", style=DIM).append_text(_part(part, count))
+    return panel("pipeline", Group(_one_line(line), _one_line(_dead_letters(tally))))
 
 
 def _one_line(text: Text) -> Text:
@@ -213,22 +194,21 @@ def _one_line(text: Text) -> Text:
     return text
 
 
-def _part(part: DemoProcess, count: int) -> Text:
-    sign, colour = _STATES[part.state]
-    text = Text.assemble((f"{sign} ", colour), f"{part.name} ")
+def _part(part: Part, count: int) -> Text:
+    text = sign(part).append(f"{part.name.partition('-')[0]} ")
     if part.state == "starting" and not count:
-        return text.append(plain(part.detail) or "starting", style=_DIM)
+        return text.append(plain(part.detail) or "loading", style=DIM)
     return text.append(f"{count:,}", style="bold")
 
 
 def _dead_letters(tally: Tally) -> Text:
     if not tally.letters:
-        return Text("✉ records that cannot be read go to the dead letters; the rest is not affected", style=_DIM)
+        return Text("✉ records that cannot be read go to the dead letters; the rest is not affected", style=DIM)
     last = tally.letters[-1]
     reasons = ", ".join(f"{count} {plain(reason)}" for reason, count in tally.reasons.items())
     return Text.assemble(
         (f"✉ {tally.dead} dead letters ", "bold #e3b341"),
         (f"({reasons})  ", "#e3b341"),
-        (f"last {plain(last.origin)}: ", _DIM),
+        (f"last {plain(last.origin)}: ", DIM),
         plain(last.error),
     )

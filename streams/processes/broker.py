@@ -10,7 +10,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from streams.errors import MissingExtra, SettingsError, Unavailable
-from streams.processes.child import log_tail, spawn
+from streams.processes.process import Process, stop
 
 HOST = "127.0.0.1"
 KAFKA_HOME_VARIABLE = "KAFKA_HOME"
@@ -27,7 +26,6 @@ Kind = Literal["embedded", "apache"]
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
-_POLL_SECONDS = 0.05
 
 # Below the ephemeral ports: a client that keeps connecting to a closed ephemeral port eventually connects to itself,
 # and then the broker can no longer bind its port.
@@ -48,32 +46,18 @@ def free_port() -> int:
     raise Unavailable(f"no free port found on {HOST} between {_PORTS.start} and {_PORTS.stop}")
 
 
-class Broker(ABC):
-    """A broker process on 127.0.0.1 that ends with this one; `with Broker(…):` starts and stops it.
-
-    On Linux the kernel kills it when the thread that started it ends for any reason, so start it from a thread that
-    lives long enough. On other systems it survives if its parent is killed. Ctrl-C in the terminal does not reach it:
-    its owner must stop it.
-    """
+class Broker(Process, ABC):
+    """A broker process on 127.0.0.1 that ends with this one; `with Broker(…):` starts and stops it."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         """Prepare a broker without starting it; it keeps its files in `folder`, and by default chooses a free port."""
+        super().__init__("the broker", (), folder / "broker.log")
         self.folder = folder
         self.port = port or free_port()
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         return f"{HOST}:{self.port}"
-
-    @property
-    def log_path(self) -> Path:
-        """The file with the standard output and error of the broker."""
-        return self.folder / "broker.log"
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
@@ -82,9 +66,10 @@ class Broker(ABC):
         Raises:
             Unavailable: The broker is not running.
         """
-        if self._process is None or self._process.poll() is not None:
+        pid = super().pid
+        if pid is None:
             raise Unavailable("the broker is not running")
-        return self._process.pid
+        return pid
 
     def start(self, timeout: float = _START_SECONDS) -> Self:
         """Start the broker and wait until it answers; after `stop` or `kill` it can be started again on the same port.
@@ -100,34 +85,19 @@ class Broker(ABC):
             raise Unavailable(
                 f"{self.bootstrap_servers} is in use: stop the process that listens there, or choose another port"
             )
-        self._process = spawn(self._command(), self.log_path, os.environ | self._environment())
-        deadline = time.monotonic() + timeout
-        while not _answers(self.port):
-            code = self._process.poll()
-            if code is not None:
-                raise Unavailable(f"the broker exited during startup with code {code}: {self.log_tail()}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise Unavailable(f"the broker was not ready within {timeout:g} s: {self.log_tail()}")
-            time.sleep(_POLL_SECONDS)
+        self.command, self.environment = self._command(), os.environ | self._environment()
+        super().start()
+        self.await_ready(lambda: _answers(self.port), timeout)
         return self
 
     def stop(self, timeout: float = _STOP_SECONDS) -> None:
         """Ask the broker to end, and kill it if it has not ended after `timeout` seconds."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        self._process.send_signal(signal.SIGCONT)  # a suspended process handles no other signal
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        stop([self], timeout)
 
-    def kill(self) -> None:
-        """Kill the broker (SIGKILL) and wait until it has ended."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+    def check(self) -> None:
+        """Raise Unavailable, with the end of its log, if the broker has ended."""
+        if not self.running:
+            raise Unavailable(f"{self.name} exited unexpectedly with code {self.exit_code}: {self.log_tail()}")
 
     def suspend(self) -> None:
         """Suspend the broker: its connections stay open, but it does not answer."""
@@ -136,22 +106,6 @@ class Broker(ABC):
     def resume(self) -> None:
         """Resume a suspended broker."""
         os.kill(self.pid, signal.SIGCONT)
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        """Wait for the broker to end, and return its exit code; None if it is still running after `timeout` seconds.
-
-        Raises:
-            Unavailable: The broker has not been started.
-        """
-        if self._process is None:
-            raise Unavailable("the broker has not been started")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self._process.wait(timeout)
-        return None
-
-    def log_tail(self) -> str:
-        """Return the end of the broker's log, for an error message."""
-        return log_tail(self.log_path)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -165,7 +119,7 @@ class Broker(ABC):
     def _command(self) -> list[str]:
         """Return the command to run; its process becomes the broker."""
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self) -> dict[str, str]:
         return {}
 
 
@@ -254,7 +208,7 @@ class ApacheBroker(Broker):
             )
         return script
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self) -> dict[str, str]:
         heap = os.environ.get("KAFKA_HEAP_OPTS", "-Xms256m -Xmx512m")
         return {"KAFKA_HEAP_OPTS": heap, "LOG_DIR": str(self.folder / "logs")}
 

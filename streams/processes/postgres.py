@@ -6,19 +6,15 @@ import os
 import pwd
 import shutil
 import signal
-import subprocess
 import tempfile
-import time
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from streams.errors import MissingExtra, Unavailable
-from streams.processes.child import log_tail, spawn
+from streams.processes.process import Process, stop
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
-_POLL_SECONDS = 0.1
 _UNPRIVILEGED_USER = "nobody"  # PostgreSQL refuses to run as root
 _INITDB_OPTIONS = ("-U", "tagpulse", "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-instructions")
 
@@ -39,7 +35,7 @@ class Postgres:
         self._log = log
         self._user = pwd.getpwnam(_UNPRIVILEGED_USER) if os.geteuid() == 0 else None
         self._folder: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server: Process | None = None
 
     @property
     def dsn(self) -> str:
@@ -56,26 +52,16 @@ class Postgres:
         if self._user:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
         data = str(self._folder / "data")
-        initdb = spawn(self._as_user(programs / "initdb", "-D", data, *_INITDB_OPTIONS), self._log, os.environ)
+        initdb = self._process(programs / "initdb", "-D", data, *_INITDB_OPTIONS).start()
         if initdb.wait() != 0:
-            raise Unavailable(f"PostgreSQL could not be set up: {log_tail(self._log)}")
-        command = self._as_user(programs / "postgres", "-D", data, "-h", "", "-k", str(self._folder))
-        self._process = spawn(command, self._log, os.environ)
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise Unavailable(f"PostgreSQL did not start: {log_tail(self._log)}")
-            time.sleep(_POLL_SECONDS)
+            raise Unavailable(f"PostgreSQL could not be set up: {initdb.log_tail()}")
+        self._server = self._process(programs / "postgres", "-D", data, "-h", "", "-k", str(self._folder)).start()
+        self._server.await_ready(self._answers, _START_SECONDS)
 
     def stop(self) -> None:
         """Stop the server and remove its data."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._server is not None:
+            stop([self._server], _STOP_SECONDS)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -88,12 +74,12 @@ class Postgres:
             shutil.copytree(package, folder / package.name, symlinks=True)
         return folder / self._package.name / programs
 
-    def _as_user(self, program: Path, *arguments: str) -> Sequence[str]:
+    def _process(self, program: Path, *arguments: str) -> Process:
         command = (str(program), *arguments)
-        if not self._user:
-            return command
-        user = (f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}", "--clear-groups")
-        return ("setpriv", *user, "--pdeathsig=KILL", *command)
+        if self._user:
+            user = (f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}", "--clear-groups")
+            command = ("setpriv", *user, "--pdeathsig=KILL", *command)
+        return Process("PostgreSQL", command, self._log, stop_signal=signal.SIGINT)
 
     def _answers(self) -> bool:
         import psycopg

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.errors import TagpulseError
 from streams.files import write_durably
 from streams.kafka.reader import connect, end_offsets, partitions_of
-from streams.processes.child import log_tail, spawn
+from streams.processes.process import TAGPULSE, Process, stop
 from streams.settings import PREFIX, Settings
 
 _STOP_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
 _SPIKES_GROUP = ("watch", "watch-spikes")
 """The group that reads the minutes, and the name under which its progress is shown."""
-
-
-@dataclass
-class _Worker:
-    arguments: Sequence[str]
-    log: Path
-    process: subprocess.Popen[bytes]
 
 
 class Workers:
@@ -59,7 +47,7 @@ class Workers:
             *([["watch", "--ends", str(self._ends)]] if watch else []),
         ]
         self._logs = logs
-        self._workers: list[_Worker] = []
+        self._workers: list[Process] = []
         topics = settings.topics
         self._stages = [
             _Stage(settings, topics.raw, "enrich"),
@@ -78,21 +66,14 @@ class Workers:
         for command in self._commands:
             # paths do not belong in the name
             name = "-".join(word.removeprefix("--") for word in command if os.sep not in word)
-            log = self._logs / f"{name}.log"
-            arguments = ["worker", *command]
-            process = spawn([sys.executable, "-m", "streams", *arguments], log, environment)
-            self._workers.append(_Worker(arguments, log, process))
+            process = Process(name, (*TAGPULSE, "worker", *command), self._logs / f"{name}.log", environment)
+            self._workers.append(process.start())
 
     def check(self) -> None:
         """Raise TagpulseError, with the end of its log, if a worker has ended by itself."""
         for worker in self._workers:
-            code = worker.process.poll()
-            if code is not None:
-                raise TagpulseError(
-                    f"`tagpulse {' '.join(worker.arguments)}` ended with exit code {code}; run the same command again "
-                    "to resume:\n"
-                    f"{log_tail(worker.log)}"
-                )
+            if not worker.running:
+                raise worker.error("run the same command again to resume")
 
     def left(self) -> dict[str, int]:
         """Return how many records of its topic each worker has not committed yet. Raises Unavailable."""
@@ -118,26 +99,14 @@ class Workers:
 
     def stop(self) -> None:
         """Stop the workers gracefully. Raises TagpulseError if one of them fails."""
-        self.close(_STOP_SECONDS)
+        stop(self._workers, _STOP_SECONDS)
         for worker in self._workers:
-            if worker.process.returncode:
-                raise TagpulseError(
-                    f"`tagpulse {' '.join(worker.arguments)}` ended with exit code {worker.process.returncode}:\n"
-                    f"{log_tail(worker.log)}"
-                )
+            if worker.exit_code:
+                raise worker.error()
 
-    def close(self, seconds: float = 5.0) -> None:
-        """Terminate running workers, and kill those that do not end within `seconds`."""
-        for worker in self._workers:
-            if worker.process.poll() is None:
-                worker.process.terminate()
-        deadline = time.monotonic() + seconds
-        for worker in self._workers:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.process.wait(max(0.0, deadline - time.monotonic()))
-            if worker.process.poll() is None:
-                worker.process.kill()
-                worker.process.wait()
+    def close(self) -> None:
+        """Terminate running workers, and kill those that do not end soon."""
+        stop(self._workers, _CLOSE_SECONDS)
         for stage in self._stages:
             stage.close()
 

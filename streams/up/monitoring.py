@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import streams
-from streams.processes.broker import HOST
-from streams.up.process import ManagedProcess
+from streams.up.part import Part
 
 CONFIGURATION = Path(streams.__file__).resolve().parents[1] / "deploy" / "prometheus"
 
@@ -20,9 +18,7 @@ receivers: [{name: page}]
 """
 
 
-def monitoring(
-    folder: Path, targets: Sequence[ManagedProcess], configuration: Path = CONFIGURATION
-) -> list[ManagedProcess]:
+def monitoring(folder: Path, targets: Sequence[Part], configuration: Path = CONFIGURATION) -> list[Part]:
     """Prepare the processes that monitor `targets`.
 
     Args:
@@ -41,39 +37,35 @@ def monitoring(
     program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if program:
         parts.append(_alertmanager(folder, program))
-    jobs = {
-        "tagpulse": [part for part in targets if part.ready == "/readyz"],
-        "alertmanager": parts[1:],
-        "monitoring": parts[:1],
-    }
+    jobs = {"tagpulse": targets, "alertmanager": parts[1:], "monitoring": parts[:1]}
     for name, monitored in jobs.items():
-        addresses = [f"{HOST}:{part.port}" for part in monitored]
+        addresses = [part.address for part in monitored]
         path = folder / "prometheus" / "targets" / f"{name}.yml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps([{"targets": addresses}]))
     return parts
 
 
-def _prometheus(folder: Path, program: str, configuration: Path) -> ManagedProcess:
+def _prometheus(folder: Path, program: str, configuration: Path) -> Part:
     shutil.copytree(configuration, folder / "prometheus")
-    part = ManagedProcess("prometheus", (), folder / "prometheus.log", os.environ, ready="/-/ready")
+    part = Part("prometheus", (), folder / "prometheus.log", ready="/-/ready")
     part.command = (
         program,
         f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'prometheus-data'}",
-        f"--web.listen-address={HOST}:{part.port}",
+        f"--web.listen-address={part.address}",
     )
     return part
 
 
-def _alertmanager(folder: Path, program: str) -> ManagedProcess:
+def _alertmanager(folder: Path, program: str) -> Part:
     (folder / "alertmanager.yml").write_text(_ALERTMANAGER)
-    part = ManagedProcess("alertmanager", (), folder / "alertmanager.log", os.environ, ready="/-/ready")
+    part = Part("alertmanager", (), folder / "alertmanager.log", ready="/-/ready")
     part.command = (
         program,
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'alertmanager-data'}",
-        f"--web.listen-address={HOST}:{part.port}",
+        f"--web.listen-address={part.address}",
         "--cluster.listen-address=",
     )
     return part

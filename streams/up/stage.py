@@ -1,33 +1,29 @@
-"""The processes of `tagpulse up`, and the order in which they are started and stopped."""
+"""The processes of `tagpulse up` and of `tagpulse demo`, and the order in which they are started and stopped."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from pathlib import Path
 
 from streams.contracts import utc_now
-from streams.errors import Unavailable
 from streams.kafka import topics
-from streams.processes.broker import EmbeddedBroker
+from streams.processes.broker import Kind, build_broker
 from streams.processes.postgres import Postgres
+from streams.processes.process import TAGPULSE, State, stop
 from streams.settings import PREFIX, KafkaSettings, Settings
 from streams.up.monitoring import monitoring
 from streams.up.mood import MoodMeter
-from streams.up.process import ManagedProcess
-from streams.up.sample import write_recent_day
+from streams.up.part import Part
+from streams.up.sample import recent_day, write_day
 
 _STOP_SECONDS = 20.0
-_COUNTERS = {
-    "produce": "tagpulse_produced_total",
-    "store-parquet": "tagpulse_sink_rows_total",
-    "store-postgres": "tagpulse_sink_rows_total",
-}
 _ACKNOWLEDGED = "tagpulse_acknowledged_total"
+STORED = "tagpulse_sink_rows_total"
 # Settings that a trial replaces; all other settings of the user apply.
 _OVERRIDDEN = ("KAFKA__", "TOPICS__", "METRICS__", "RUN", "PRODUCE__STATE_PATH", "LAKE__PATH", "POSTGRES__DSN", "LOG__")
 
@@ -36,13 +32,24 @@ _OVERRIDDEN = ("KAFKA__", "TOPICS__", "METRICS__", "RUN", "PRODUCE__STATE_PATH",
 class TrialOptions:
     """The options of a trial."""
 
-    source: str
+    source: str = "sample"
     """`sample`, `bluesky`, or the path of a file of posts."""
+    until: datetime | None = None
+    """When the sample day ends; None means now."""
     tags: Sequence[str] = ()
-    speed: str = "60"
+    speed: float = 60.0
+    """Speed of files relative to real time; inf means no pacing."""
+    kind: Kind = "embedded"
+    watch: bool = True
     postgres: bool = False
     monitoring: bool = True
     campaign: Path | None = None
+    restart: bool = True
+    """Whether processes that die are restarted; otherwise the trial ends with an error."""
+    own_settings: bool = True
+    """Whether the user's settings apply, and not only those of the model."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further settings, by the names of their variables without the prefix."""
 
 
 class Up:
@@ -53,12 +60,23 @@ class Up:
         self.folder = folder
         self.wanted = wanted
         self.lake = folder / "lake"
-        self.broker = EmbeddedBroker(folder / "broker")
+        self.day = folder / "day.jsonl"
+        self.broker = build_broker(wanted.kind, folder / "broker")
+        self.settings = Settings.model_construct(kafka=KafkaSettings(bootstrap_servers=self.broker.bootstrap_servers))
+        """The settings of the processes that are needed to use the topics."""
         self.mood = MoodMeter()
-        self.parts: list[ManagedProcess] = []
-        self.started_at: datetime = utc_now()
-        (folder / "logs").mkdir(parents=True)
-        self._postgres = Postgres(folder / "logs" / "postgres.log") if wanted.postgres else None
+        self._logs = folder / "logs"
+        self._logs.mkdir(parents=True)
+        self._temporary = folder / "tmp"
+        self._temporary.mkdir()
+        self._postgres = Postgres(self._logs / "postgres.log") if wanted.postgres else None
+        self.parts = self._parts()
+        if wanted.monitoring:
+            self.parts += monitoring(folder / "monitoring", list(self.parts))
+
+    @property
+    def states(self) -> list[State]:
+        return [part.state for part in self.parts]
 
     def start(self) -> None:
         """Start everything.
@@ -66,18 +84,18 @@ class Up:
         Raises:
             TagpulseError: Something cannot be started.
         """
-        environment = self._environment()
+        # first, because it takes longest to load; it waits for the topics
+        self.part("enrich").start()
         self.broker.start()
+        topics.create(self.settings)
         if self._postgres:
             self._postgres.start()
-            environment[f"{PREFIX}POSTGRES__DSN"] = self._postgres.dsn
-        topics.create(self._settings())
-        self.parts = [self._part(name, arguments, environment) for name, arguments in self._workers()]
-        self.parts.append(self._part("produce", self._producer(), environment, ends=self.wanted.source != "bluesky"))
-        if self.wanted.monitoring:
-            self.parts += monitoring(self.folder / "monitoring", list(self.parts))
+            self.part("store-postgres").environment[f"{PREFIX}POSTGRES__DSN"] = self._postgres.dsn
+        if self.wanted.source == "sample":
+            write_day(recent_day(self.wanted.until or utc_now()), self.day)
         for part in self.parts:
-            part.start()
+            if part.state == "waiting":
+                part.start()
 
     def look(self) -> None:
         """Update the state of every process, and restart those that have died.
@@ -85,15 +103,12 @@ class Up:
         Raises:
             TagpulseError: The trial cannot continue.
         """
-        if not self.broker.running:
-            raise Unavailable(
-                f"the broker exited unexpectedly, and the data that it kept in memory is lost: {self.broker.log_tail()}"
-            )
+        self.broker.check()
         for part in self.parts:
-            part.look("" if part.ready != "/readyz" else _COUNTERS.get(part.name, _ACKNOWLEDGED))
+            part.look()
         self.mood.add(self.part("enrich").samples, time.monotonic())
 
-    def part(self, name: str) -> ManagedProcess:
+    def part(self, name: str) -> Part:
         """Return the process with this name."""
         return next(part for part in self.parts if part.name == name)
 
@@ -102,52 +117,48 @@ class Up:
         found = {"kafka": self.broker.bootstrap_servers, "lake": str(self.lake)}
         if self._postgres:
             found["postgres"] = self._postgres.dsn
-        for part in self.parts:
-            found[part.name] = part.url if part.ready != "/readyz" else f"{part.url}/metrics"
-        return found
+        return found | {part.name: part.url for part in self.parts}
 
     def close(self) -> None:
         """Stop everything, the producer and the workers gracefully; no process is left running."""
-        for part in reversed(self.parts):
-            part.terminate()
-        deadline = time.monotonic() + _STOP_SECONDS
-        for part in self.parts:
-            part.end(deadline - time.monotonic())
+        stop(self.parts, _STOP_SECONDS)
         if self._postgres:
             self._postgres.stop()
         self.broker.stop()
 
-    def _workers(self) -> list[tuple[str, tuple[str, ...]]]:
-        workers: list[tuple[str, tuple[str, ...]]] = [
-            ("enrich", ("worker", "enrich")),
-            ("watch", ("worker", "watch")),
-            ("store-parquet", ("worker", "store", "--sink", "parquet")),
+    def _parts(self) -> list[Part]:
+        wanted = self.wanted
+        parts = [
+            self._part("produce", self._producer(), "tagpulse_produced_total", ends=wanted.source != "bluesky"),
+            self._part("enrich", ("worker", "enrich")),
         ]
-        if self.wanted.postgres:
-            workers.append(("store-postgres", ("worker", "store", "--sink", "postgres")))
-        return workers
+        if wanted.watch:
+            parts.append(self._part("watch", ("worker", "watch")))
+        for sink in ("parquet", "postgres") if wanted.postgres else ("parquet",):
+            parts.append(self._part(f"store-{sink}", ("worker", "store", "--sink", sink), STORED))
+        return parts
 
     def _producer(self) -> tuple[str, ...]:
-        tags = [argument for tag in self.wanted.tags for argument in ("--tag", tag)]
-        match self.wanted.source:
-            case "bluesky":
-                return ("produce", "bluesky", *tags)
-            case "sample":
-                day = self.folder / "day.jsonl"
-                write_recent_day(day, self.started_at)
-                return ("produce", "file", str(day), "--speed", self.wanted.speed)
-            case path:
-                return ("produce", "file", str(Path(path).resolve()), "--speed", self.wanted.speed)
+        if self.wanted.source == "bluesky":
+            return ("produce", "bluesky", *(argument for tag in self.wanted.tags for argument in ("--tag", tag)))
+        path = self.day if self.wanted.source == "sample" else Path(self.wanted.source).resolve()
+        speed = "max" if self.wanted.speed == inf else f"{self.wanted.speed:g}"
+        return ("produce", "file", str(path), "--speed", speed)
 
-    def _part(
-        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], *, ends: bool = False
-    ) -> ManagedProcess:
-        command = (sys.executable, "-m", "streams", *arguments)
-        part = ManagedProcess(name, command, self.folder / "logs" / f"{name}.log", {}, ends=ends)
-        part.environment = {**environment, f"{PREFIX}METRICS__PORT": str(part.port)}
+    def _part(self, name: str, arguments: Sequence[str], counter: str = _ACKNOWLEDGED, *, ends: bool = False) -> Part:
+        part = Part(
+            name,
+            (*TAGPULSE, *arguments),
+            self._logs / f"{name}.log",
+            self._environment(),
+            counter=counter,
+            restart=self.wanted.restart,
+            ends=ends,
+        )
+        part.environment[f"{PREFIX}METRICS__PORT"] = str(part.port)
         return part
 
-    def _overrides(self) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         values = {
             "KAFKA__BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
             # with longer sessions, the embedded broker delays a new group longer
@@ -155,20 +166,19 @@ class Up:
             "KAFKA__HEARTBEAT_SECONDS": "2",
             "PRODUCE__STATE_PATH": str(self.folder / "state"),
             "LAKE__PATH": str(self.lake),
+            **self.wanted.settings,
         }
         if self.wanted.campaign is not None:
             values["CAMPAIGN"] = str(self.wanted.campaign)
-        return {PREFIX + name: value for name, value in values.items()}
+        kept = {name: value for name, value in os.environ.items() if self._is_kept(name)}
+        # in a folder of the trial, so that nothing remains of processes that are killed
+        return kept | {PREFIX + name: value for name, value in values.items()} | {"TMPDIR": str(self._temporary)}
 
-    def _environment(self) -> dict[str, str]:
-        def is_overridden(name: str) -> bool:
-            return name.startswith(tuple(PREFIX + overridden for overridden in _OVERRIDDEN))
-
-        return {name: value for name, value in os.environ.items() if not is_overridden(name)} | self._overrides()
-
-    def _settings(self) -> Settings:
-        """Return those settings of the processes that are needed to create the topics."""
-        return Settings.model_construct(kafka=KafkaSettings(bootstrap_servers=self.broker.bootstrap_servers))
+    def _is_kept(self, variable: str) -> bool:
+        name = variable.removeprefix(PREFIX)
+        if name == variable:
+            return True
+        return not name.startswith(_OVERRIDDEN) if self.wanted.own_settings else name.startswith("MODEL__")
 
     def __enter__(self) -> Up:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,21 +10,20 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from streams.contracts import SENTIMENTS, utc_now
-from streams.demo.chart import stacked
-from streams.demo.view import COLOURS
+from streams.contracts import utc_now
+from streams.processes.process import Process, State
 from streams.text.terminal import plain
-from streams.up.mood import MINUTES
-from streams.up.process import ManagedProcess
+from streams.up.chart import ACCENT, BORDER, COLOURS, DIM, sentiments
+from streams.up.mood import MINUTES, SentimentTally
+from streams.up.part import Part
 from streams.up.stage import Up
 
-_ACCENT, _DIM, _BORDER = "#58a6ff", "#8b949e", "#3d444d"
-_SIGNS = {
-    "waiting": ("○", _DIM),
+_STATES: dict[State, tuple[str, str]] = {
+    "waiting": ("○", DIM),
     "starting": ("◐", "#e3b341"),
-    "running": ("●", "#3fb68b"),
-    "again": ("↻", "#ff6b5e"),
-    "done": ("✔", "#3fb68b"),
+    "running": ("●", COLOURS["positive"]),
+    "again": ("↻", COLOURS["negative"]),
+    "done": ("✔", COLOURS["positive"]),
 }
 _HASHTAGS = 8
 _BAR = 30
@@ -32,9 +32,9 @@ _BAR = 30
 def screen(up: Up) -> RenderableType:
     """Return a screen with the processes, the mood of the last minutes, and the addresses."""
     return Group(
-        _panel(f"tagpulse up: {up.wanted.source}", _processes(up)),
-        _panel(f"mood of the last {MINUTES} minutes", _mood(up)),
-        _panel("addresses (Ctrl-C stops everything)", _urls(up)),
+        panel(f"tagpulse up: {up.wanted.source}", _processes(up)),
+        panel(f"mood of the last {MINUTES} minutes", _mood(up)),
+        panel("addresses (Ctrl-C stops everything)", _urls(up)),
     )
 
 
@@ -58,26 +58,32 @@ def status(up: Up) -> dict[str, Any]:
             }
             for part in up.parts
         ],
-        "mood": up.mood.hashtags(),
+        "mood": {hashtag: asdict(mood) for hashtag, mood in up.mood.hashtags().items()},
     }
 
 
 def line(up: Up) -> str:
     """Return the state in one line."""
     parts = ", ".join(f"{part.name} {part.state}{_figures(part)}" for part in up.parts)
-    moods = up.mood.hashtags()
-    negative = sum(mood["negative"] for mood in moods.values())
-    posts = sum(sum(mood.values()) for mood in moods.values())
-    return f"{parts}; {posts} posts in {MINUTES} minutes" + (f", {negative / posts:.0%} negative" if posts else "")
+    mood = sum(up.mood.hashtags().values(), SentimentTally())
+    share = f", {mood.share('negative'):.0%} negative" if mood.total else ""
+    return f"{parts}; {mood.total} posts in {MINUTES} minutes{share}"
 
 
-def _figures(part: ManagedProcess) -> str:
+def _figures(part: Part) -> str:
     rate = f" {part.rate:.0f}/s" if part.rate else ""
     return rate + (f" lag {part.lag}" if part.lag else "")
 
 
-def _panel(title: str, content: RenderableType) -> Panel:
-    return Panel(content, title=Text(title, style="bold"), title_align="left", border_style=_BORDER, padding=(0, 1))
+def panel(title: str, content: RenderableType) -> Panel:
+    """Return a panel of a screen."""
+    return Panel(content, title=Text(title, style="bold"), title_align="left", border_style=BORDER, padding=(0, 1))
+
+
+def sign(process: Process, words: str = "") -> Text:
+    """Return the sign of the state of a process, and words in its colour."""
+    character, colour = _STATES[process.state]
+    return Text.assemble((f"{character} {words}", colour))
 
 
 def _processes(up: Up) -> RenderableType:
@@ -88,18 +94,17 @@ def _processes(up: Up) -> RenderableType:
         table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     heads = ("process", "state", "port", "per second", "lag", "restarts", "last log line")
-    table.add_row(*(Text(head, style=_DIM) for head in heads))
-    table.add_row("broker", Text("● running", style=_SIGNS["running"][1]), str(up.broker.port), "", "", "", "")
+    table.add_row(*(Text(head, style=DIM) for head in heads))
+    table.add_row("broker", sign(up.broker, up.broker.state), str(up.broker.port), "", "", "", "")
     for part in up.parts:
-        sign, colour = _SIGNS[part.state]
         table.add_row(
             part.name,
-            Text(f"{sign} {part.state}", style=colour),
+            sign(part, part.state),
             str(part.port),
             f"{part.rate:,.1f}" if part.rate else "",
             "" if part.lag is None else f"{part.lag:,}",
             str(part.restarts or ""),
-            Text(plain(part.last_line()), style=_DIM),
+            Text(plain(part.last_line()), style=DIM),
         )
     return table
 
@@ -107,24 +112,22 @@ def _processes(up: Up) -> RenderableType:
 def _mood(up: Up) -> RenderableType:
     moods = up.mood.hashtags()
     if not moods:
-        return Text("no posts yet", style=_DIM)
+        return Text("no posts yet", style=DIM)
     table = Table.grid(padding=(0, 2))
     for hashtag, mood in list(moods.items())[:_HASHTAGS]:
-        posts = sum(mood.values())
-        shares = [(mood[label] / posts if posts else 0.0, COLOURS[label]) for label in SENTIMENTS]
         table.add_row(
             Text(plain(f"#{hashtag}")),
-            Text(f"{posts:,}", style=_DIM, justify="right"),
-            stacked(shares, _BAR),
-            Text(f"{shares[0][0]:.0%} negative", style=COLOURS["negative"]),
+            Text(f"{mood.total:,}", style=DIM, justify="right"),
+            sentiments(mood, _BAR),
+            Text(f"{mood.share('negative'):.0%} negative", style=COLOURS["negative"]),
         )
     return table
 
 
 def _urls(up: Up) -> RenderableType:
     shown = ("kafka", "lake", "postgres", "prometheus", "alertmanager")
-    urls = {name: url for name, url in up.urls().items() if name in shown}
     table = Table.grid(padding=(0, 2))
-    for name, url in urls.items():
-        table.add_row(Text(name, style=_DIM), Text(url, style=_ACCENT))
+    for name, url in up.urls().items():
+        if name in shown:
+            table.add_row(Text(name, style=DIM), Text(url, style=ACCENT))
     return table

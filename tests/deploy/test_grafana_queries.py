@@ -20,13 +20,13 @@ import pytest
 
 from deploy.grafana.boards.queries import as_html, shown, wilson_prom, wilson_sql
 from streams.contracts import Deletion, EnrichedMessage, Sentiment, decode_spike
-from streams.demo.feed import write_day
 from streams.kafka import topics
 from streams.processes.broker import Broker, free_port
 from streams.sample_day import SPIKE, START, sample_day
 from streams.settings import PostgresSettings, Settings
 from streams.sinks.base import Row, opened
 from streams.sinks.postgres import PostgresSink
+from streams.up.sample import write_day
 from tests.helpers.brokers import ROOT, own_settings
 from tests.helpers.grafana import (
     BOARDS,

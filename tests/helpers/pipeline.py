@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 from kafka.errors import KafkaError
 
-from streams.processes.supervisor import PERMANENT
+from streams.processes.process import PERMANENT
 from streams.settings import Settings
 from streams.sinks.lake.query import ask
 from tests.helpers.lake import lake_rows

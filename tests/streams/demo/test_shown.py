@@ -6,12 +6,14 @@ import io
 import json
 from datetime import datetime, timedelta
 from importlib.resources import files
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from prometheus_client.samples import Sample
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -29,14 +31,16 @@ from streams.contracts import (
     TopicScore,
     encode,
 )
+from streams.demo.play import prepare
 from streams.demo.report import report
-from streams.demo.stage import Stage
 from streams.demo.state import Play
 from streams.demo.summary import DaySummary, Shared
-from streams.demo.tally import SLOT, SentimentTally, Tally, find_turn
+from streams.demo.tally import SLOT, Tally, find_turn
 from streams.demo.view import render
 from streams.sample_day import END, SPIKE, START
 from streams.text.terminal import plain
+from streams.up.mood import SentimentTally
+from streams.up.stage import STORED
 
 CAMPAIGN = Path(str(files("streams.sample_day") / "poltwt.toml"))
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]boo[/red]\u202etxet\u2066\r\nnew line\x9b31m #poltwt"
@@ -146,8 +150,11 @@ def test_every_script_stays_readable() -> None:
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
     """The state of a demo after two hostile posts and a hostile dead letter, without running processes."""
-    stage = Stage(tmp_path / "demo", "embedded", CAMPAIGN, speed=720)
-    tally = Tally(START, END)
+    made = prepare(tmp_path / "demo", kind="embedded", campaign=CAMPAIGN, speed=720, started=0.0)
+    made.messages, made.first_enriched, made.now = 1_500, 5.0, 44.0
+    made.stage.part("enrich").rate = 64.0
+    made.stage.part("store-parquet").samples = [Sample(STORED, {}, 900)]
+    tally = made.tally
     for number in range(300):
         at = START + timedelta(minutes=2 * number)
         wave = SPIKE[0] <= at < SPIKE[1]
@@ -158,7 +165,7 @@ def play(tmp_path: Path) -> Play:
     tally.add_enriched(encode(enriched(9_000, "negative", text=HOSTILE, at=late)), ())
     tally.add_enriched(encode(enriched(9_001, "negative", text="[bold]" + "警" * 200, at=late)), ())
     tally.add_dead(encode(dead_letter(7, error=HOSTILE)), ())
-    return Play(stage, tally, 1_500, 720, 0.0, first_enriched=5.0, stored=900, rate=64.0, now=44.0)
+    return made
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (112, 34), (200, 60)])
@@ -194,8 +201,7 @@ def test_posts_cannot_send_control_characters_through_the_view(play: Play) -> No
 
 
 def test_the_view_is_complete_before_the_first_post(tmp_path: Path) -> None:
-    stage = Stage(tmp_path / "demo", "embedded", CAMPAIGN, speed=None)
-    screen = shown(Play(stage, Tally(START, END), 10, None, 0.0), 100, 30)
+    screen = shown(prepare(tmp_path / "demo", kind="embedded", campaign=CAMPAIGN, speed=inf, started=0.0), 100, 30)
     assert "as fast as possible" in screen
     assert "the mood turned" not in screen
 

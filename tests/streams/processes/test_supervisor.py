@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from streams.kafka import topics
+from streams.processes import supervisor
 from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
 from tests.helpers.posts import outcome, raw_posts
@@ -44,3 +50,27 @@ def test_a_wrong_setting_stops_all(apache_broker: Broker, settings_for: Settings
     with Tagpulse("worker", "enrich", "--concurrency", "2", settings=settings, folder=tmp_path, env=wrong) as worker:
         assert worker.wait(60) == 78
         assert "no-such-model" in worker.stderr
+
+
+class _StopAtTheFirstWarning(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def stop_at_the_first_death() -> Iterator[None]:
+    """Send SIGTERM to this process as soon as a process has died."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    logger, handler = logging.getLogger("streams.processes.process"), _StopAtTheFirstWarning()
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    for number, found in zip(numbers, before, strict=True):
+        signal.signal(number, found)
+
+
+@pytest.mark.usefixtures("stop_at_the_first_death")
+def test_a_process_that_awaits_its_restart_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "TAGPULSE", (sys.executable, "-c", "raise SystemExit(3)"))
+    assert supervisor.run([["worker", "enrich"]], 1) == 3

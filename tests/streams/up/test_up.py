@@ -18,12 +18,12 @@ from prometheus_client.samples import Sample
 from rich.console import Console
 
 from streams.contracts import Deletion, Post, decode_raw
-from streams.errors import TagpulseError
+from streams.processes.process import stop
 from streams.settings import Settings
 from streams.up.monitoring import monitoring
-from streams.up.mood import MoodMeter
-from streams.up.process import ManagedProcess
-from streams.up.sample import write_recent_day
+from streams.up.mood import MoodMeter, SentimentTally
+from streams.up.part import Part
+from streams.up.sample import recent_day, write_day
 from streams.up.stage import TrialOptions, Up
 from streams.up.view import line, screen
 from tests.helpers.brokers import own_settings
@@ -49,15 +49,15 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
-def part(tmp_path: Path, code: str, **values: Any) -> ManagedProcess:
-    made = ManagedProcess("one", (), tmp_path / "one.log", os.environ, **values)
+def part(tmp_path: Path, code: str, **values: Any) -> Part:
+    made = Part("one", (), tmp_path / "one.log", **values)
     made.command = (sys.executable, "-c", code, str(made.port))
     return made
 
 
-def looked(one: ManagedProcess, counter: str = "") -> ManagedProcess:
+def looked(one: Part) -> Part:
     """Update the process and return it."""
-    one.look(counter)
+    one.look()
     return one
 
 
@@ -68,17 +68,16 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_the_state_of_a_process_is_read(tmp_path: Path) -> None:
-    one = part(tmp_path, _SERVER)
+    one = part(tmp_path, _SERVER, counter="x_total")
     states = [one.state]
     one.start()
     try:
         states.append(one.state)
         assert states == ["waiting", "starting"]
-        wait_until(lambda: looked(one, "x_total").state == "running", 20, "it is ready")
+        wait_until(lambda: looked(one).state == "running", 20, "it is ready")
         assert (one.total("x_total"), one.lag, one.last_line()) == (7, 5, "serving")
     finally:
-        one.terminate()
-        one.end(10)
+        stop([one], 10)
     assert one.pid is None
 
 
@@ -97,30 +96,6 @@ def test_the_last_line_of_a_log_is_shown_without_its_time(tmp_path: Path, line: 
     assert one.last_line() == shown
 
 
-def test_a_process_that_dies_is_restarted_after_a_pause(tmp_path: Path) -> None:
-    one = part(tmp_path, "raise SystemExit(1)")
-    one.start()
-    wait_until(lambda: looked(one).state == "again", 20, "it has died")
-    assert one.restarts == 0
-    wait_until(lambda: looked(one).restarts == 2, 20, "it is restarted")
-    one.end(10)
-
-
-def test_a_process_that_fails_permanently_ends_the_trial(tmp_path: Path) -> None:
-    one = part(tmp_path, "print('a wrong setting'); raise SystemExit(78)")
-    one.start()
-    with pytest.raises(TagpulseError, match="a wrong setting"):
-        wait_until(lambda: looked(one).restarts, 20)
-
-
-def test_a_process_may_end_on_its_own(tmp_path: Path) -> None:
-    one = part(tmp_path, "", ends=True)
-    one.start()
-    wait_until(lambda: looked(one).state == "done", 20, "it is done")
-    one.look()
-    assert (one.state, one.restarts) == ("done", 0)
-
-
 def sample(posts: float, sentiment: str = "negative", hashtag: str = "poltwt") -> Sample:
     return Sample("tagpulse_posts_enriched_total", {"hashtag": hashtag, "sentiment": sentiment}, posts)
 
@@ -130,22 +105,23 @@ def test_the_mood_is_that_of_the_last_minutes() -> None:
     assert meter.hashtags() == {}
     meter.add([sample(10), sample(5, "neutral"), sample(40, hashtag="k9")], 0)
     assert meter.hashtags() == {
-        "k9": {"negative": 40, "neutral": 0, "positive": 0},
-        "poltwt": {"negative": 10, "neutral": 5, "positive": 0},
+        "k9": SentimentTally(negative=40, neutral=0, positive=0),
+        "poltwt": SentimentTally(negative=10, neutral=5, positive=0),
     }
     meter.add([sample(10), sample(9, "neutral"), sample(40, hashtag="k9")], 100)
     meter.add([sample(12), sample(9, "neutral"), sample(40, hashtag="k9")], 500)
-    assert meter.hashtags() == {"poltwt": {"negative": 2, "neutral": 0, "positive": 0}}
+    assert meter.hashtags() == {"poltwt": SentimentTally(negative=2, neutral=0, positive=0)}
     meter.add([sample(1)], 501)  # the worker was restarted
-    assert meter.hashtags() == {"poltwt": {"negative": 1, "neutral": 0, "positive": 0}}
+    assert meter.hashtags() == {"poltwt": SentimentTally(negative=1, neutral=0, positive=0)}
 
 
 def test_the_sample_day_ends_now(tmp_path: Path) -> None:
     now = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
     path = tmp_path / "day.jsonl"
-    messages = write_recent_day(path, now)
+    day = recent_day(now)
+    write_day(day, path)
     read = [decode_raw(text) for text in path.read_bytes().splitlines()]
-    assert len(read) == messages
+    assert len(read) == len(day)
     times = [message.created_at if isinstance(message, Post) else message.deleted_at for message in read]
     assert now - timedelta(minutes=5) < max(times) <= now
     assert min(times) > now - timedelta(hours=12, minutes=5)
@@ -170,13 +146,10 @@ def test_prometheus_scrapes_the_processes(tmp_path: Path) -> None:
         targets = wait_until(lambda: _up_targets(prometheus), 30, "Prometheus has scraped the targets")
         assert targets == [f"127.0.0.1:{one.port}"]
     finally:
-        for each in parts:
-            each.terminate()
-        for each in parts:
-            each.end(20)
+        stop(parts, 20)
 
 
-def _up_targets(prometheus: ManagedProcess) -> list[str]:
+def _up_targets(prometheus: Part) -> list[str]:
     _, text = prometheus.ask("/api/v1/query?query=up==1")
     return [result["metric"]["instance"] for result in json.loads(text)["data"]["result"]] if text else []
 

@@ -1,4 +1,4 @@
-"""Bar charts drawn with block characters."""
+"""Bar charts drawn with block characters, and the colours of the screens."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from itertools import accumulate
 
 from rich.text import Text
 
+from streams.contracts import SENTIMENTS, SentimentLabel
+from streams.up.mood import SentimentTally
+
+COLOURS: dict[SentimentLabel, str] = {"negative": "#ff6b5e", "neutral": "#59616d", "positive": "#3fb68b"}
+ACCENT, DIM, BORDER = "#58a6ff", "#8b949e", "#3d444d"
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _BAR = "▇"  # not the full block, so that bars on adjacent lines stay apart
 
@@ -23,6 +28,11 @@ def stacked(shares: Sequence[tuple[float, str]], width: int) -> Text:
     for (start, end), (_, colour) in zip(zip([0, *ends], ends, strict=False), shares, strict=True):
         text.append(_BAR * (end - start), style=colour)
     return text
+
+
+def sentiments(mood: SentimentTally, width: int) -> Text:
+    """Draw the shares of the sentiments as a horizontal bar of `width` characters."""
+    return stacked([(mood.share(label), COLOURS[label]) for label in SENTIMENTS], width)
 
 
 def columns(
