@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from streams.errors import Unavailable
 from streams.kafka import connection
-from streams.kafka.lenient_records import patch_kafka_python
+from streams.kafka.kafka_python_internals import read_any_header_name
 from streams.settings import KafkaSettings
 
 _TIMEOUT_SECONDS = 10.0
@@ -22,7 +22,7 @@ _SILENT_SECONDS = 30.0
 
 def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
     """Return a consumer for `end_offsets`; with a group it can also read its committed offsets, without joining it."""
-    patch_kafka_python()
+    read_any_header_name()
     return connection.open_client(
         KafkaConsumer,
         kafka,

@@ -19,6 +19,7 @@ from streams.backoff import Backoff
 from streams.contracts import HEADERS, Headers
 from streams.errors import Refused
 from streams.kafka import connection
+from streams.kafka.kafka_python_internals import discard
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -317,12 +318,6 @@ class ReliableProducer:
 
     def _discard(self) -> None:
         """Close the producer without waiting for batches in flight."""
-        if self._producer is None:
-            return
-        # KafkaProducer.close raises while batches are in flight, and its thread keeps running and would still send them
-        self._producer._sender.force_close()
-        self._producer._sender.join(_DISCARD_SECONDS)
-        with contextlib.suppress(kafka_errors.KafkaError):
-            self._producer.close(timeout=0)
-        self._producer._closed = True
-        self._producer = None
+        if self._producer is not None:
+            discard(self._producer, _DISCARD_SECONDS)
+            self._producer = None

