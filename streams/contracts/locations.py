@@ -49,12 +49,7 @@ def parse_location(location: str) -> tuple[str, int, int]:
 
 
 def check_location(location: str) -> str:
-    """Return the location if a record can be there; a record that was never sent has a negative partition and offset.
-
-    Raises:
-        ValueError: The text is not the location of a record.
-    """
-    _, partition, offset = parse_location(location)
-    if partition < 0 or offset < 0:
+    """Return the location of a record. Raises ValueError, also for negative numbers: of a record that was never sent."""
+    if min(parse_location(location)[1:]) < 0:
         raise ValueError(_WRONG.format(location))
     return location

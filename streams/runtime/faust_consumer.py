@@ -36,7 +36,7 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import Transport
 from faust.types import TP
 
-from streams.backoff import Backoff
+from streams.backoff import Backoff, retry
 from streams.contracts import partition_name, record_location
 from streams.runtime.faust_internals import FaustConsumer, created_consumer
 from streams.runtime.faust_thread import Taken, Thread
@@ -191,14 +191,7 @@ class LosslessConsumer(FaustConsumer):
             await self.thread.call_thread(self.thread.give_back, assignment, rest)
 
     async def _retry_while_unavailable(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Return the answer to a request, retrying with back-off while Kafka is unavailable."""
-        backoff = Backoff(_MAX_BACKOFF_SECONDS)
-        while True:
-            try:
-                return await ask()
-            except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("the offsets of the partitions cannot be read from Kafka: %r; retrying", error)
-                await asyncio.sleep(backoff.next())
+        return await retry(ask, (KafkaError, OSError), Backoff(_MAX_BACKOFF_SECONDS), _note_outage)
 
     def ack(self, message: Any) -> bool:
         """Mark a record as done; records of an earlier assignment are ignored, because they are read again."""
@@ -281,6 +274,10 @@ def use_lossless_consumer(app: faust.App, examine: ReadRange, report: ReportExpi
         report: Called with records that retention deleted before they were read.
     """
     app.transport = _Transport(app, examine, report)
+
+
+def _note_outage(error: Exception, _: float) -> None:
+    logger.warning("the offsets of the partitions cannot be read from Kafka: %r; retrying", error)
 
 
 def dead_tasks(app: faust.App) -> list[str]:
