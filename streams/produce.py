@@ -14,10 +14,10 @@ import msgspec
 from kafka import errors as kafka_errors
 
 from streams import metrics
-from streams.contracts import HEADERS, DeadLetter, Deletion, Gap, Post, encode, fit_dead_letter, record_time_ms, utc_now
+from streams.contracts import HEADERS, DeadLetter, Deletion, Gap, Post, encode, record_time_ms, utc_now
 from streams.errors import SettingsError, Unavailable
 from streams.kafka import connection, topics
-from streams.kafka.reliable_producer import OutgoingRecord, ReliableProducer, Stopped
+from streams.kafka.reliable_producer import OutgoingRecord, ReliableProducer, Stopped, dead_letter_record
 from streams.privacy import pseudonymise
 from streams.settings import Settings
 from streams.sources.base import Batch, Content, Source, Unreadable
@@ -232,7 +232,6 @@ class Produce:
                 "further unreadable lines are not logged, only counted; all of them are in %s",
                 self._settings.topics.dead,
             )
-        value, cut = fit_dead_letter(content.value, self._settings.topics.dead_limit)
         return self._dead_letter_record(
             DeadLetter(
                 topic=content.origin,
@@ -240,19 +239,17 @@ class Produce:
                 offset=content.number,
                 timestamp_ms=_to_ms(now),
                 key=None,
-                value=value,
+                value=content.value,
                 headers=(),
                 reason=content.reason,
-                error=content.error + cut,
+                error=content.error,
                 attempts=1,
                 failed_at=now,
-                cut=bool(cut),
             )
         )
 
     def _oversize_record(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
         logger.warning("%r: oversize: %s", record.key, error)
-        value, cut = fit_dead_letter(record.value or b"", self._settings.topics.dead_limit)
         return self._dead_letter_record(
             DeadLetter(
                 topic=record.topic,
@@ -260,22 +257,18 @@ class Produce:
                 offset=-1,
                 timestamp_ms=record.timestamp_ms,
                 key=record.key,
-                value=value,
+                value=record.value,
                 headers=HEADERS,
                 reason="oversize",
-                error=error + cut,
+                error=error,
                 attempts=1,
                 failed_at=self._now(),
-                cut=bool(cut),
             )
         )
 
     def _dead_letter_record(self, letter: DeadLetter) -> OutgoingRecord:
         metrics.DEAD_LETTERS.labels(WORKER, letter.reason).inc()
-        topic = self._settings.topics.dead
-        return OutgoingRecord(
-            topic, letter.key, encode(letter), _to_ms(letter.failed_at), self._source.name, "dead_letter"
-        )
+        return dead_letter_record(letter, self._settings.topics, self._source.name)
 
     def _update(self) -> None:
         names, confirmed = self._settings.topics, self._producer.confirmed

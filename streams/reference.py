@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+from prometheus_client import Metric
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
@@ -97,9 +99,10 @@ def _description(variable: Variable) -> str:
 def metrics_page() -> str:
     """Return the metrics as Markdown."""
     rows = [
-        f"| `{_exposed_name(metric)}` | {metric._type} | {_labels(metric)} | {_cell(metric._documentation)} |"
+        f"| `{_exposed_name(family)}` | {family.type} | {_labels(metric)} | {_cell(family.documentation)} |"
         for metric in vars(metrics).values()
         if isinstance(metric, MetricWrapperBase)
+        for family in metric.describe()
     ]
     intro = [
         "Every process serves its metrics under `/metrics` on the address set by `TAGPULSE_METRICS__HOST` and "
@@ -124,12 +127,17 @@ def columns_page() -> str:
     return "\n".join([GENERATED, "", "# Columns of a post", "", *intro, "", *head, *rows, ""])
 
 
-def _exposed_name(metric: MetricWrapperBase) -> str:
-    return f"{metric._name}_total" if metric._type == "counter" else metric._name
+def _exposed_name(family: Metric) -> str:
+    return f"{family.name}_total" if family.type == "counter" else family.name
 
 
 def _labels(metric: MetricWrapperBase) -> str:
-    return ", ".join(f"`{label}`" for label in metric._labelnames)
+    return ", ".join(f"`{label}`" for label in label_names(metric))
+
+
+def label_names(metric: MetricWrapperBase) -> Sequence[str]:
+    """Return the names of the labels of a metric, which the client makes public only through its samples."""
+    return tuple(metric._labelnames)
 
 
 def schema(message: type[msgspec.Struct]) -> dict[str, Any]:

@@ -6,40 +6,31 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 
-from streams.contracts import ATTEMPTS_HEADER, DeadLetter, encode, fit_dead_letter
+from streams.contracts import ATTEMPTS_HEADER, DeadLetter, encode
 from streams.errors import BadMessage, DeadLetterLimit
 from streams.kafka.publisher import Outgoing
 from streams.runtime.lossless import Record
 from streams.settings import WorkerSettings
 
 _ERROR_CHARACTERS = 500
-_LARGE_HEADERS_BYTES = 4_096
 _ATTEMPTS_DIGITS = 9
 
 
 def dead_letter(record: Record, error: BadMessage, failed_at: datetime, limit: int) -> DeadLetter:
-    """Return a dead letter with the unchanged record and the reason it could not be processed.
-
-    What does not fit into `limit` bytes is cut, and the letter's `error` says so.
-    """
-    value, cut = (None, "") if record.value is None else fit_dead_letter(record.value, limit)
-    key, headers = record.key, tuple(record.headers)
-    if len(key or b"") + sum(len(name) + len(content or b"") for name, content in headers) > _LARGE_HEADERS_BYTES:
-        key, headers, cut = None, (), f"{cut}; key and headers are too large and were omitted"
+    """Return a dead letter of at most `limit` bytes with the record and the reason it could not be processed."""
     return DeadLetter(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         timestamp_ms=record.timestamp_ms,
-        key=key,
-        value=value,
-        headers=headers,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
         reason=error.reason,
-        error=error.detail[:_ERROR_CHARACTERS] + cut,
+        error=error.detail[:_ERROR_CHARACTERS],
         attempts=_attempts(record) + 1,
         failed_at=failed_at,
-        cut=bool(cut),
-    )
+    ).fit(limit)
 
 
 def _attempts(record: Record) -> int:

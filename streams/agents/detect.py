@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from streams import metrics
-from streams.backoff import Backoff
 from streams.contracts import PulseMinute, SensitivityName, Spike, decode_minute, decode_spike, encode
-from streams.errors import BadMessage, Refused, Unavailable
+from streams.errors import BadMessage, Refused
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
-from streams.kafka.reader import open_reader, partitions_of, read_topic
+from streams.kafka.reader import open_reader, partitions_of, read_topic, read_when_available
 from streams.minutes.merge import CompleteMinute, Merger
 from streams.runtime.lossless import PartitionId, Record
 from streams.settings import Settings
@@ -27,7 +26,6 @@ WORKER = "watch-spikes"
 _BASELINE = timedelta(hours=6)
 """Time before a spike that its explanation compares it with."""
 _HISTORY = timedelta(hours=12)
-_MAX_BACKOFF_SECONDS = 15.0
 
 _MessageId = tuple[str, str, datetime]
 """Identifies a message about a spike: the spike's id, the state and the time."""
@@ -175,13 +173,9 @@ class SpikesOutput:
 
     async def _watch_at(self, offset: int) -> SpikeWatch:
         """Return the watch, rebuilt if needed to its state before the record at `offset`."""
-        backoff = Backoff(_MAX_BACKOFF_SECONDS)
-        while self._watch is None:
-            try:
-                self._watch, self._published = await asyncio.to_thread(self._rebuild, offset)
-            except Unavailable as error:
-                logger.warning("%s; trying again, nothing is lost", error)
-                await self._sleep(backoff.next())
+        if self._watch is None:
+            rebuilt = await read_when_available(lambda: self._rebuild(offset), self._sleep)
+            self._watch, self._published = rebuilt
         return self._watch
 
     def _rebuild(self, until: int) -> tuple[SpikeWatch, set[_MessageId]]:

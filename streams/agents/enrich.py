@@ -24,6 +24,7 @@ from streams.contracts import (
     utc_now,
 )
 from streams.errors import BadMessage, Refused
+from streams.halving import Halving
 from streams.kafka.publisher import Outgoing, Oversize, Publisher
 from streams.runtime.lossless import Record
 from streams.settings import Settings, TopicsSettings
@@ -102,15 +103,18 @@ class Enrich:
         return answers
 
     def _answers(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
-        """Return the model's answers; a failing batch is split in half until the post at fault is isolated."""
-        try:
-            return list(self._enricher.enrich(texts))
-        except Exception as error:
-            if len(texts) == 1:
-                logger.warning("the model failed on a post, which is sent to the dead-letter topic: %r", error)
-                return [error]
-            middle = len(texts) // 2
-            return self._answers(texts[:middle]) + self._answers(texts[middle:])
+        """Return the model's answers, and the error of each post that it fails on."""
+        answers: list[Enrichment | Exception] = []
+        for part in (parts := Halving(texts)):
+            try:
+                answers += list(self._enricher.enrich(part))
+            except Exception as error:
+                if len(part) > 1:
+                    parts.split(part)
+                else:
+                    logger.warning("the model failed on a post, which is sent to the dead-letter topic: %r", error)
+                    answers.append(error)
+        return answers
 
     def _count_lookups(self) -> None:
         info = self._enricher.cache_info()

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streams import metrics
-from streams.backoff import Backoff
 from streams.contracts import EnrichedMessage, EnrichedPost, decode_enriched, encode
-from streams.errors import BadMessage, Refused, Unavailable
+from streams.errors import BadMessage, Refused
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
-from streams.kafka.reader import read_topic
+from streams.kafka.reader import read_topic, read_when_available
 from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.partition import PartitionMinutes, PublishedPart
 from streams.minutes.resume_state import KnownParts
@@ -26,7 +25,6 @@ from streams.settings import LIVE, Settings
 logger = logging.getLogger(__name__)
 
 WORKER = "watch"
-_MAX_BACKOFF_SECONDS = 15.0
 
 
 class ReadPost(NamedTuple):
@@ -177,13 +175,8 @@ class MinutesOutput:
 
     async def _read_resume_states(self) -> KnownParts:
         """Return the state of earlier workers, read from `pulse.minutes` once after each rebalance."""
-        backoff = Backoff(_MAX_BACKOFF_SECONDS)
-        while self._resume_states is None:
-            try:
-                self._resume_states = await asyncio.to_thread(_known_parts, self._settings)
-            except Unavailable as error:
-                logger.warning("%s; trying again, nothing is lost", error)
-                await self._sleep(backoff.next())
+        if self._resume_states is None:
+            self._resume_states = await read_when_available(lambda: _known_parts(self._settings), self._sleep)
         return self._resume_states
 
     async def _publish(self, to_publish: Sequence[PublishedPart]) -> None:

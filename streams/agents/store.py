@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from streams import metrics
 from streams.agents.dead_letter import Limit, dead_letter, outgoing
-from streams.backoff import Backoff
+from streams.backoff import Backoff, retry
 from streams.contracts import DeadLetter, decode_enriched, utc_now
 from streams.errors import BadMessage, Refused, Unavailable
 from streams.kafka.publisher import Oversize, Publisher
@@ -107,18 +107,13 @@ class Store:
             metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
 
     async def _retry_while_unavailable(self, call: Callable[[], Awaitable[T]]) -> T:
-        backoff = Backoff(_MAX_BACKOFF_SECONDS)
-        while True:
-            try:
-                result = await call()
-            except Unavailable as error:
-                self.is_waiting = True
-                self._away.set(1)
-                metrics.OUTPUT_RETRIES.labels(self.worker).inc()
-                wait = backoff.next()
-                logger.warning("%s; trying again in %.1f s, nothing is lost", error, wait)
-                await self._sleep(wait)
-            else:
-                self.is_waiting = False
-                self._away.set(0)
-                return result
+        result = await retry(call, Unavailable, Backoff(_MAX_BACKOFF_SECONDS), self._note_outage, self._sleep)
+        self.is_waiting = False
+        self._away.set(0)
+        return result
+
+    def _note_outage(self, error: Exception, seconds: float) -> None:
+        self.is_waiting = True
+        self._away.set(1)
+        metrics.OUTPUT_RETRIES.labels(self.worker).inc()
+        logger.warning("%s; trying again in %.1f s, nothing is lost", error, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from streams.agents.dead_letter import dead_letter
 from streams.agents.store import Store
 from streams.contracts import DeadLetter, Spike, decode_spike
 from streams.errors import BadMessage
+from streams.halving import Halving
 from streams.runtime.lossless import Record
 
 
@@ -46,19 +48,16 @@ class StoreSpikes(Store):
         """Do nothing: `write` is already durable."""
 
     async def _store_valid(self, reads: Sequence[ReadSpike]) -> None:
-        """Store the spikes; a batch that the sink refuses is split in half until the spike at fault is isolated."""
-        if not reads:
-            return
-        try:
-            kept = await self._retry_while_unavailable(lambda: self._sink.keep_spikes([read.spike for read in reads]))
-        except BadMessage as error:
-            if len(reads) == 1:
-                await self._send_to_dead_letters(
-                    [dead_letter(reads[0].record, error, self._clock(), self._letter_limit)]
-                )
-                return
-            middle = len(reads) // 2
-            await self._store_valid(reads[:middle])
-            await self._store_valid(reads[middle:])
-        else:
-            metrics.STORED.labels(self.worker.removeprefix("store-")).inc(kept)
+        """Store the spikes, except those that the sink refuses."""
+        for part in (parts := Halving(reads)):
+            spikes = [read.spike for read in part]
+            try:
+                kept = await self._retry_while_unavailable(functools.partial(self._sink.keep_spikes, spikes))
+            except BadMessage as error:
+                if len(part) > 1:
+                    parts.split(part)
+                else:
+                    letter = dead_letter(part[0].record, error, self._clock(), self._letter_limit)
+                    await self._send_to_dead_letters([letter])
+            else:
+                metrics.STORED.labels(self.worker.removeprefix("store-")).inc(kept)

@@ -19,7 +19,7 @@ from rich.text import Text
 from streams import log
 from streams.cli.dead_view import as_detail, as_object, done_line, done_object, plan_lines, plan_object
 from streams.cli.options import When, check_span, run_option
-from streams.contracts import REASONS
+from streams.contracts import REASONS, check_location
 from streams.dead_letters.outcomes import (
     KafkaSender,
     LetterResult,
@@ -30,7 +30,7 @@ from streams.dead_letters.outcomes import (
     retry,
     retry_obstacle,
 )
-from streams.dead_letters.reader import DeadLetters, FoundLetter, LetterFilter, check_location, open_dead_letters
+from streams.dead_letters.reader import DeadLetters, FoundLetter, LetterFilter, open_dead_letters
 from streams.errors import BadInput
 from streams.kafka import connection
 from streams.settings import Settings, load_settings

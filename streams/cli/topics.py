@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from streams.backoff import Backoff
+from streams.backoff import Backoff, retry
 from streams.errors import Unavailable
 from streams.kafka import connection, topics
 from streams.settings import KafkaSettings, Settings, load_settings
@@ -144,13 +144,9 @@ def _settings(wait: float = 0) -> Settings:
 
 
 async def _wait_for_broker(kafka: KafkaSettings, deadline: float) -> None:
-    backoff = Backoff(_LONGEST_PAUSE_SECONDS)
-    while True:
-        try:
-            return await connection.probe(kafka)
-        except Unavailable as error:
-            pause = backoff.next()
-            if time.monotonic() + pause > deadline:
-                raise
-            click.echo(f"{error}; waiting", err=True)
-            await asyncio.sleep(pause)
+    def wait_or_give_up(error: Exception, pause: float) -> None:
+        if time.monotonic() + pause > deadline:
+            raise error
+        click.echo(f"{error}; waiting", err=True)
+
+    await retry(lambda: connection.probe(kafka), Unavailable, Backoff(_LONGEST_PAUSE_SECONDS), wait_or_give_up)

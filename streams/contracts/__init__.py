@@ -29,12 +29,13 @@ from streams.contracts.codec import (
     decode_spike,
     encode,
 )
-from streams.contracts.dead_letters import REASONS, DeadLetter, DeadLetterOutcome, DeadMessage, Reason, fit_dead_letter
+from streams.contracts.dead_letters import REASONS, DeadLetter, DeadLetterOutcome, DeadMessage, Reason
 from streams.contracts.gaps import Gap
 from streams.contracts.hashtags import find_hashtags, normalise_hashtags
 from streams.contracts.locations import (
     ORIGIN_HEADER,
     Headers,
+    check_location,
     origin_of,
     parse_location,
     partition_name,
@@ -114,6 +115,7 @@ __all__ = [
     "SpikeKind",
     "SpikeState",
     "TopicScore",
+    "check_location",
     "decode_any",
     "decode_dead",
     "decode_enriched",
@@ -123,7 +125,6 @@ __all__ = [
     "decode_spike",
     "encode",
     "find_hashtags",
-    "fit_dead_letter",
     "message_key",
     "normalise_hashtags",
     "origin_of",

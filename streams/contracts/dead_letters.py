@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import msgspec
+
 from streams.contracts.locations import record_location
 from streams.contracts.message import Int64, MessageBase, Time
 
 _OVERHEAD = 8_192  # reserved for a letter's error, key, headers and location
+_LARGE_HEADERS_BYTES = 4_096
 
 Reason = Literal[
     "empty",  # a record without a value
@@ -45,6 +48,18 @@ class DeadLetter(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag
     def origin(self) -> str:
         return record_location(self.topic, self.partition, self.offset)
 
+    def fit(self, limit: int) -> DeadLetter:
+        """Return the letter without what does not fit into `limit` bytes; `error` then says what was cut."""
+        key, value, headers, cut = self.key, self.value, self.headers, ""
+        room = (limit - _OVERHEAD) * 3 // 4  # the value is encoded in base64
+        if value is not None and len(value) > room:
+            value, cut = value[:room], f"; cut to the first {room} of {len(value)} bytes"
+        if len(key or b"") + sum(len(name) + len(content or b"") for name, content in headers) > _LARGE_HEADERS_BYTES:
+            key, headers, cut = None, (), f"{cut}; key and headers are too large and were omitted"
+        return msgspec.structs.replace(
+            self, key=key, value=value, headers=headers, error=self.error + cut, cut=bool(cut)
+        )
+
 
 class DeadLetterOutcome(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="dead_letter_outcome"):
     """The outcome of a dead letter, written after the letter in the same partition of the same topic."""
@@ -64,13 +79,3 @@ class DeadLetterOutcome(MessageBase, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 DeadMessage = DeadLetter | DeadLetterOutcome
-
-
-def fit_dead_letter(value: bytes, limit: int) -> tuple[bytes, str]:
-    """Truncate a record's value to what a dead letter of `limit` bytes can hold (in base64).
-
-    Returns:
-        The value to keep, and a note about the truncation to append to the error (empty if nothing was cut).
-    """
-    room = (limit - _OVERHEAD) * 3 // 4
-    return (value, "") if len(value) <= room else (value[:room], f"; cut to the first {room} of {len(value)} bytes")

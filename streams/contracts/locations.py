@@ -11,6 +11,7 @@ ORIGIN_HEADER = "tagpulse-origin"
 
 Headers = Iterable[tuple[str, bytes | None]]
 
+_WRONG = "{!r} is not a place of the form topic[partition]@offset, such as posts.dead[0]@12"
 _LOCATION = re.compile(r"(.+)\[(-?[0-9]{1,19})\]@(-?[0-9]{1,19})", re.DOTALL)
 
 
@@ -43,5 +44,12 @@ def parse_location(location: str) -> tuple[str, int, int]:
     """
     found = _LOCATION.fullmatch(location)
     if found is None:
-        raise ValueError(f"{location!r} is not of the form topic[partition]@offset")
+        raise ValueError(_WRONG.format(location))
     return found[1], int(found[2]), int(found[3])
+
+
+def check_location(location: str) -> str:
+    """Return the location of a record. Raises ValueError, also for negative numbers: of a record that was never sent."""
+    if min(parse_location(location)[1:]) < 0:
+        raise ValueError(_WRONG.format(location))
+    return location

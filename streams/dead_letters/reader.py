@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from streams.contracts import DeadLetter, DeadLetterOutcome, DeadMessage, decode_dead, record_location
+from streams.contracts import DeadLetter, DeadLetterOutcome, DeadMessage, decode_dead, parse_location, record_location
 from streams.errors import BadInput, BadMessage
 from streams.kafka.reader import end_offsets, open_reader, partitions_of, read_until
 from streams.settings import Settings
-
-_PLACE = re.compile(r"(.+)\[(\d{1,9})\]@(\d{1,18})", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,13 +140,6 @@ def open_dead_letters(settings: Settings, wanted: LetterFilter) -> Iterator[Dead
         yield DeadLetters(consumer, topic, wanted, starts, end_offsets(consumer, partitions))
 
 
-def check_location(text: str) -> str:
-    """Return the text if it has the form `topic[partition]@offset`; raise ValueError otherwise."""
-    if not _PLACE.fullmatch(text):
-        raise ValueError(f"{text!r} is not a place of the form topic[partition]@offset, such as posts.dead[0]@12")
-    return text
-
-
 def _span(topic: str, places: frozenset[str]) -> tuple[dict[int, int], dict[int, int]]:
     """Return for each partition the first offset among the places and the one after the last.
 
@@ -157,14 +147,9 @@ def _span(topic: str, places: frozenset[str]) -> tuple[dict[int, int], dict[int,
     """
     first: dict[int, int] = {}
     last: dict[int, int] = {}
-    for name, partition, offset in _parsed(places):
+    for name, partition, offset in map(parse_location, places):
         if name != topic:
             return {}, {}
         first[partition] = min(offset, first.get(partition, offset))
         last[partition] = max(offset + 1, last.get(partition, 0))
     return first, last
-
-
-def _parsed(places: frozenset[str]) -> Sequence[tuple[str, int, int]]:
-    matches = (_PLACE.fullmatch(place) for place in places)
-    return [(match[1], int(match[2]), int(match[3])) for match in matches if match]

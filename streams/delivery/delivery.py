@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from streams.backoff import Backoff
+from streams.backoff import Backoff, wait_for_event
 from streams.delivery.alert_consumer import AlertConsumer
 from streams.delivery.http import Poster
 from streams.delivery.notifiers import Notifier, notifiers
@@ -76,8 +76,7 @@ class Delivery:
         self._stopping.set()
         if not self._tasks:
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._done.wait(), seconds)
+        await wait_for_event(self._done, seconds)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -108,5 +107,4 @@ class Delivery:
             finally:
                 with contextlib.suppress(KafkaError, OSError):
                     await consumer.stop()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), backoff.next())
+            await wait_for_event(self._stopping, backoff.next())

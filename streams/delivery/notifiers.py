@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from streams.backoff import Backoff
+from streams.backoff import Backoff, wait_for_event
 from streams.contracts import Spike
 from streams.delivery.alert_consumer import AlertBatch, AlertConsumer, Received
 from streams.delivery.http import Poster
@@ -108,7 +107,7 @@ class WebhookNotifier:
                     if commit:
                         await consumer.commit(received.offset + 1)
                     return True
-            await _sleep(max(self._backoff.next(), answer.retry_after or 0.0), self._stopping)
+            await wait_for_event(self._stopping, max(self._backoff.next(), answer.retry_after or 0.0))
         return False
 
     def _key(self, spike: Spike) -> str:
@@ -218,11 +217,6 @@ def still_open(history: Sequence[Received]) -> list[Received]:
         else:
             found.setdefault(received.spike.id, received)
     return list(found.values())
-
-
-async def _sleep(seconds: float, stopping: asyncio.Event) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), seconds)
 
 
 def notifiers(

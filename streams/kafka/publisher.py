@@ -17,7 +17,7 @@ from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import DefaultPartitioner
 
 from streams import metrics
-from streams.backoff import Backoff
+from streams.backoff import Backoff, retry
 from streams.contracts import HEADERS, ORIGIN_HEADER
 from streams.errors import Refused
 from streams.kafka import connection
@@ -26,6 +26,7 @@ from streams.settings import KafkaSettings
 logger = logging.getLogger(__name__)
 
 _BATCH_BYTES = 256 * 1024
+_TEMPORARY = (kafka_errors.KafkaError, OSError)  # except these:
 _PERMANENT = (
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.ClusterAuthorizationFailedError,
@@ -112,25 +113,15 @@ class Publisher:
             Refused: Kafka rejects the records for good, for example for lack of rights.
         """
         backoff = Backoff(_MAX_BACKOFF_SECONDS, self._jitter)
-        while True:
-            try:
-                async with self._turn:
-                    await self._attempt_or_close(records)
-            except _PERMANENT as error:
-                raise Refused(
-                    f"Kafka rejects the records sent to it: {error!r}: check access rights, topics and clocks"
-                ) from error
-            except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-                self.is_away = True
-                metrics.BROKER_AWAY.set(1)
-                metrics.OUTPUT_RETRIES.labels(self._worker).inc()
-                wait = backoff.next()
-                logger.warning("Kafka confirms nothing (%r): retrying in %.1f s, nothing is lost", error, wait)
-                await asyncio.sleep(wait)
-            else:
-                self.is_away = False
-                metrics.BROKER_AWAY.set(0)
-                return
+        await retry(lambda: self._attempt_or_close(records), _TEMPORARY, backoff, self._note_outage)
+        self.is_away = False
+        metrics.BROKER_AWAY.set(0)
+
+    def _note_outage(self, error: Exception, seconds: float) -> None:
+        self.is_away = True
+        metrics.BROKER_AWAY.set(1)
+        metrics.OUTPUT_RETRIES.labels(self._worker).inc()
+        logger.warning("Kafka confirms nothing (%r): retrying in %.1f s, nothing is lost", error, seconds)
 
     async def close(self) -> None:
         """Close the connection; unconfirmed records are discarded here but still held by the caller."""
@@ -143,12 +134,17 @@ class Publisher:
             await asyncio.gather(stopping, return_exceptions=True)
 
     async def _attempt_or_close(self, records: Sequence[Outgoing]) -> None:
-        """Make one attempt; a producer that failed is closed rather than reused."""
-        try:
-            await self._attempt(records)
-        except (kafka_errors.KafkaError, OSError, TimeoutError):
-            await self.close()
-            raise
+        """Make one attempt when it is its turn; a producer that failed is closed rather than reused."""
+        async with self._turn:
+            try:
+                await self._attempt(records)
+            except _TEMPORARY as error:
+                await self.close()
+                if isinstance(error, _PERMANENT):
+                    raise Refused(
+                        f"Kafka rejects the records sent to it: {error!r}: check access rights, topics and clocks"
+                    ) from error
+                raise
 
     async def _attempt(self, records: Sequence[Outgoing]) -> None:
         producer = await self._started()

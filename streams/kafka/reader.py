@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
+from streams.backoff import Backoff, retry
 from streams.errors import Unavailable
 from streams.kafka import connection
-from streams.kafka.lenient_records import patch_kafka_python
+from streams.kafka.kafka_python_internals import read_any_header_name
 from streams.settings import KafkaSettings
 
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_MAX_BACKOFF_SECONDS = 15.0
 _TIMEOUT_SECONDS = 10.0
 _POLL_MS = 100
 _SILENT_SECONDS = 30.0
@@ -22,7 +31,7 @@ _SILENT_SECONDS = 30.0
 
 def connect(kafka: KafkaSettings, group: str | None = None) -> KafkaConsumer:
     """Return a consumer for `end_offsets`; with a group it can also read its committed offsets, without joining it."""
-    patch_kafka_python()
+    read_any_header_name()
     return connection.open_client(
         KafkaConsumer,
         kafka,
@@ -115,3 +124,13 @@ def read_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> I
             )
     for at, end in ends.items():
         consumer.seek(at, end)
+
+
+async def read_when_available(read: Callable[[], T], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> T:
+    """Return what `read`, called in a thread, reads from Kafka; it is called again while it raises Unavailable."""
+    backoff = Backoff(_MAX_BACKOFF_SECONDS)
+    return await retry(lambda: asyncio.to_thread(read), Unavailable, backoff, _note_outage, sleep)
+
+
+def _note_outage(error: Exception, _: float) -> None:
+    logger.warning("%s; trying again, nothing is lost", error)

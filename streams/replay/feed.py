@@ -11,10 +11,10 @@ from math import inf
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
-from streams.contracts import ORIGIN_HEADER, DeadLetter, encode, fit_dead_letter, origin_of, parse_location, utc_now
+from streams.contracts import ORIGIN_HEADER, DeadLetter, origin_of, parse_location, utc_now
 from streams.errors import Unavailable
 from streams.kafka.reader import open_reader, partitions_of, read_topic
-from streams.kafka.reliable_producer import OutgoingRecord, ReliableProducer, Stopped
+from streams.kafka.reliable_producer import OutgoingRecord, ReliableProducer, Stopped, dead_letter_record
 from streams.replay.reader import Reader
 from streams.replay.selection import Selection, Selector
 from streams.runtime.lossless import Record as Item
@@ -191,21 +191,18 @@ class ReplayFeed:
         self.progress.sent = self._producer.confirmed[self._settings.topics.raw]
 
     def _oversize(self, record: OutgoingRecord, error: str) -> OutgoingRecord:
-        now = utc_now()
         name, partition, offset = parse_location(origin_of(record.headers) or "")
-        value, cut = fit_dead_letter(record.value or b"", self._settings.topics.dead_limit)
         letter = DeadLetter(
             topic=name,
             partition=partition,
             offset=offset,
             timestamp_ms=record.timestamp_ms,
             key=record.key,
-            value=value,
+            value=record.value,
             headers=tuple(record.headers),
             reason="oversize",
-            error=error + cut,
+            error=error,
             attempts=1,
-            failed_at=now,
+            failed_at=utc_now(),
         )
-        time_ms = int(now.timestamp() * 1000)
-        return OutgoingRecord(self._settings.topics.dead, record.key, encode(letter), time_ms, "replay", "dead_letter")
+        return dead_letter_record(letter, self._settings.topics, "replay")

@@ -33,11 +33,12 @@ from typing import Any
 
 import faust
 from aiokafka.errors import KafkaError
-from faust.transport.drivers import aiokafka as driver
+from faust.transport.drivers.aiokafka import Transport
 from faust.types import TP
 
-from streams.backoff import Backoff
+from streams.backoff import Backoff, retry
 from streams.contracts import partition_name, record_location
+from streams.runtime.faust_internals import FaustConsumer, created_consumer
 from streams.runtime.faust_thread import Taken, Thread
 from streams.runtime.offset_gaps import Expired, ReadRange, expired
 from streams.runtime.progress import OutOfOrder, PartitionProgress
@@ -53,9 +54,8 @@ ReportExpired = Callable[[Expired], Awaitable[None]]
 """Reports records that retention deleted before they were read; returns once the report is published."""
 
 
-class _Consumer(driver.Consumer):
-    logger = driver.logger
-    _thread: Thread
+class LosslessConsumer(FaustConsumer):
+    """The consumer of an application after `use_lossless_consumer`."""
 
     def __init__(self, transport: _Transport, *args: Any, **kwargs: Any) -> None:
         super().__init__(transport, *args, **kwargs)
@@ -63,18 +63,19 @@ class _Consumer(driver.Consumer):
         self._limit = self.app.conf.broker_max_poll_records
         self._assignment: Any = None
         self._epoch = 0
-        self._progress: dict[TP, PartitionProgress] = {}
+        self.progress: dict[TP, PartitionProgress] = {}
+        """The progress of each partition of the current assignment; empty until it is known."""
         self._rebalancing = False
         self._resume_due = False
         self.unassigned: frozenset[TP] = frozenset()
         """Partitions that no member of the group owned at the last check."""
 
-    def _new_consumer_thread(self) -> Thread:
+    def create_thread(self) -> Thread:
         return Thread(self, loop=self.loop, beacon=self.beacon)
 
     def beyond(self, partition: tuple[str, int], handled: int) -> int:
         """Return the offset up to which nothing is left to read once all records before `handled` are handled."""
-        progress = self._progress.get(TP(*partition))
+        progress = self.progress.get(TP(*partition))
         return progress.beyond(handled) if progress else handled
 
     def is_current(self, message: Any) -> bool:
@@ -85,14 +86,14 @@ class _Consumer(driver.Consumer):
         self._rebalancing, self._resume_due = True, False
         self.stop_flow()  # Faust leaves it running if nothing was assigned before
         self._assignment = None
-        self._progress = {}
-        self._buffered_partitions.clear()  # otherwise they would be fetched once their old buffer has room
+        self.progress = {}
+        self.forget_full_buffers()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        self._assignment = self._thread.current_assignment()
+        self._assignment = self.thread.current_assignment()
         self._epoch += 1
-        self._progress = {}
+        self.progress = {}
         try:
             await super().on_partitions_assigned(assigned, generation_id)
         finally:
@@ -109,14 +110,14 @@ class _Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Do nothing: assignments start at the right offsets, and Faust's seek skips partitions without a commit."""
 
-    async def _drain_messages(self, fetcher: Any) -> None:
+    async def read_until(self, is_stopped: Callable[[], bool]) -> None:
         try:
-            while not (self.should_stop or fetcher.should_stop):
+            while not is_stopped():
                 await self.sleep(0)  # a take whose answer is ready does not yield to the event loop
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)
-                elif wanted := frozenset(self._get_active_partitions()):
-                    await self._read(wanted)
+                elif wanted := self.fetched():
+                    await self.read(wanted)
                 else:
                     await self.sleep(_IDLE_SECONDS)
         except self.consumer_stopped_errors:
@@ -126,26 +127,25 @@ class _Consumer(driver.Consumer):
             if not self.transport.app.should_stop:
                 raise
 
-    async def _read(self, wanted: Collection[TP]) -> None:
+    async def read(self, wanted: Collection[TP]) -> None:
+        """Take records of these partitions once, and deliver them or give them back."""
         assignment = self._assignment
-        if not self._progress:
+        if not self.progress:
             await self.wait_first(self._load_progress(assignment), self.suspend_flow.wait())
-        if assignment is not self._assignment or not self._progress:
+        if assignment is not self._assignment or not self.progress:
             await self.sleep(_IDLE_SECONDS)
             return
-        taken = await self._thread.call_thread(self._thread.take, assignment, wanted, self._limit)
+        taken = await self.thread.call_thread(self.thread.take, assignment, wanted, self._limit)
         try:
             if self._may_deliver(assignment):
-                await self.wait_first(self._deliver(assignment, self._progress, taken), self.suspend_flow.wait())
+                await self.wait_first(self._deliver(assignment, self.progress, taken), self.suspend_flow.wait())
         finally:
             await self._give_back(assignment, taken)
 
     async def _load_progress(self, assignment: Any) -> None:
-        progress = await self._retry_while_unavailable(
-            lambda: self._thread.call_thread(self._thread.starts, assignment)
-        )
+        progress = await self._retry_while_unavailable(lambda: self.thread.call_thread(self.thread.starts, assignment))
         if assignment is self._assignment:
-            self._progress = progress
+            self.progress = progress
 
     def _may_deliver(self, assignment: Any) -> bool:
         return self.flow_active and assignment is self._assignment
@@ -156,23 +156,23 @@ class _Consumer(driver.Consumer):
             offsets = [record.offset for record in records]
             end = offsets[-1] + 1 if offsets else position
             if offsets and offsets[0] < progress.next:
-                await self._commit({at: offsets[0]})
+                await self.thread.commit({at: offsets[0]})
                 raise OutOfOrder(
                     f"{record_location(at.topic, at.partition, offsets[0])} came after offset {progress.next - 1}: "
                     "the topic was truncated or recreated; the worker will read from there after a restart"
                 )
             if end > progress.next and not progress.is_complete(offsets, end):
-                await self._account(at, progress.next, end, offsets)
+                await self.account(at, progress.next, end, offsets)
             for record in records:
                 if not self._may_deliver(assignment):
                     return
-                message = self._to_message(at, record)
+                message = self.to_message(at, record)
                 message.generation_id = self._epoch
                 progress.hand_over(record.offset)
                 await self.callback(message)
             progress.pass_over(end)
 
-    async def _account(self, at: TP, start: int, end: int, offsets: Collection[int]) -> None:
+    async def account(self, at: TP, start: int, end: int, offsets: Collection[int]) -> None:
         """Check that `offsets` includes every record from `start` to `end`. Raises RecordsSkipped."""
         found = await self._retry_while_unavailable(lambda: self._examine(at.topic, at.partition, start, end))
         deleted = expired(at.topic, at.partition, start, end, offsets, found)
@@ -181,46 +181,39 @@ class _Consumer(driver.Consumer):
 
     async def _give_back(self, assignment: Any, taken: Taken) -> None:
         """Rewind to the first taken record of each partition that was not delivered, so that it is read again."""
-        progress = self._progress if assignment is self._assignment else {}
+        progress = self.progress if assignment is self._assignment else {}
         rest = {
             at: progress[at].next if at in progress else records[0].offset
             for at, records in taken.records.items()
             if at not in progress or progress[at].next <= records[-1].offset
         }
         if rest:
-            await self._thread.call_thread(self._thread.give_back, assignment, rest)
+            await self.thread.call_thread(self.thread.give_back, assignment, rest)
 
     async def _retry_while_unavailable(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Return the answer to a request, retrying with back-off while Kafka is unavailable."""
-        backoff = Backoff(_MAX_BACKOFF_SECONDS)
-        while True:
-            try:
-                return await ask()
-            except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("the offsets of the partitions cannot be read from Kafka: %r; retrying", error)
-                await asyncio.sleep(backoff.next())
+        return await retry(ask, (KafkaError, OSError), Backoff(_MAX_BACKOFF_SECONDS), _note_outage)
 
     def ack(self, message: Any) -> bool:
         """Mark a record as done; records of an earlier assignment are ignored, because they are read again."""
         if message.acked or not self.is_current(message):
             return False
         message.acked = True
-        self._progress[message.tp].acknowledge(message.offset)
+        self.progress[message.tp].acknowledge(message.offset)
         return True
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterable[TP]:
-        return [at for at in self._progress if topics is None or at in topics or at.topic in topics]
+    def tracked(self) -> Iterable[TP]:
+        return self.progress
 
-    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
+    async def commit_acknowledged(self, partitions: Iterable[TP]) -> bool:
         """Commit acknowledged offsets, and count only commits that the group accepted.
 
         Faust counts a rejected commit as done. If the partition has been assigned again meanwhile, the records that are
         read again would never be committed unless more records follow.
         """
         assigned = self.assignment()
-        progress = {at: self._progress[at] for at in tps if at in assigned}
+        progress = {at: self.progress[at] for at in partitions if at in assigned}
         offsets = {at: each.acknowledged for at, each in progress.items() if each.acknowledged > each.committed}
-        if not offsets or not await self._commit(offsets):
+        if not offsets or not await self.thread.commit(offsets):
             return False
         for at, offset in offsets.items():
             progress[at].committed = offset
@@ -232,13 +225,13 @@ class _Consumer(driver.Consumer):
             await asyncio.sleep(_ADOPT_SECONDS)
             before = self.unassigned
             try:
-                self.unassigned = await self._in_thread(self._thread.unassigned())
+                self.unassigned = await self._in_thread(self.thread.unassigned())
                 if left := self.unassigned & before:
                     logger.warning(
                         "no worker has %s: joining the group again",
                         ", ".join(partition_name(*at) for at in sorted(left)),
                     )
-                    await self._in_thread(self._thread.rejoin())
+                    await self._in_thread(self.thread.rejoin())
             except Exception as error:
                 # whatever the client raises while the broker is away: the next check comes soon
                 logger.debug("the partition assignments of the group cannot be read from Kafka: %r", error)
@@ -246,24 +239,25 @@ class _Consumer(driver.Consumer):
 
     async def _in_thread(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine in aiokafka's thread, bypassing Faust's call queue, which serves only two calls at a time."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread.thread_loop))
 
     def status_lines(self) -> list[str]:
         """Return the state of each partition and the stacks of the thread's tasks, to diagnose a stall."""
+        fetched = self.fetched()
         partitions = [
             f"{partition_name(*at)} read to {each.next}, committed {each.committed}, {each.pending} not acknowledged "
-            f"from {each.acknowledged}, {'fetched' if at in self._active_partitions else 'not fetched'}"
-            for at, each in sorted(self._progress.items())
+            f"from {each.acknowledged}, {'fetched' if at in fetched else 'not fetched'}"
+            for at, each in sorted(self.progress.items())
         ]
         return [
             f"flow {'active' if self.flow_active else 'stopped'}",
             *partitions,
-            *task_stacks(self._thread.thread_loop),
+            *task_stacks(self.thread.thread_loop),
         ]
 
 
-class _Transport(driver.Transport):
-    Consumer = _Consumer
+class _Transport(Transport):  # type: ignore[misc]
+    Consumer = LosslessConsumer
 
     def __init__(self, app: faust.App, examine: ReadRange, report: ReportExpired) -> None:
         super().__init__(app.conf.broker_consumer, app)
@@ -282,7 +276,11 @@ def use_lossless_consumer(app: faust.App, examine: ReadRange, report: ReportExpi
     app.transport = _Transport(app, examine, report)
 
 
+def _note_outage(error: Exception, _: float) -> None:
+    logger.warning("the offsets of the partitions cannot be read from Kafka: %r; retrying", error)
+
+
 def dead_tasks(app: faust.App) -> list[str]:
     """Return the background tasks of aiokafka that have ended although they must not; may be called at any time."""
-    consumer = app._consumer  # the property would create a consumer before Faust does
-    return [] if consumer is None else consumer._thread.dead_tasks()
+    consumer = created_consumer(app)
+    return [] if consumer is None else consumer.thread.dead_tasks()

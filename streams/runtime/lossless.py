@@ -17,7 +17,6 @@ crash the records from the committed offset on are processed again, and the sink
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import os
@@ -29,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from streams import metrics
+from streams.backoff import wait_for_event
 from streams.contracts import Headers, record_location
 from streams.errors import TagpulseError
 from streams.runtime.faust_batches import take as take_events
@@ -177,9 +177,7 @@ class Lossless(Generic[R]):
     async def drain(self, seconds: float) -> bool:
         """Stop reading, and wait at most `seconds` until everything read is acknowledged; return whether it is."""
         self._draining.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
+        await wait_for_event(self._idle, seconds)
         return self._idle.is_set()
 
     async def _finish(self, stream: Any) -> None:

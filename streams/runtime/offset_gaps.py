@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.contracts import record_location
 from streams.errors import TagpulseError
 from streams.kafka import connection
-from streams.kafka.lenient_records import read_leniently
+from streams.kafka.aiokafka_internals import current_assignment, read_leniently
 from streams.settings import KafkaSettings
 
 _READ_SECONDS = 60.0
@@ -77,7 +77,7 @@ def gap_reader(kafka: KafkaSettings) -> ReadRange:
                     try:
                         records = (await consumer.getmany(at, timeout_ms=_POLL_MS)).get(at, ())
                     except UnicodeDecodeError:
-                        await read_leniently(consumer, consumer._subscription.subscription.assignment, at)
+                        await read_leniently(consumer, current_assignment(consumer), at)
                         continue
                     offsets.update(record.offset for record in records if record.offset < end)
                 return OffsetRange(first, offsets)

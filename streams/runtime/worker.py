@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import logging
 import signal
 import threading
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from streams import metrics
-from streams.backoff import Backoff
+from streams.backoff import Backoff, retry, wait_for_event
 from streams.contracts import Gap, encode, utc_now
 from streams.errors import Refused, Stalled, TagpulseError, Unavailable
 from streams.health import Health
@@ -235,21 +235,26 @@ def _force_exit_later() -> None:
 
 async def _kafka_is_ready(settings: Settings, stopping: asyncio.Event) -> bool:
     """Wait for the broker and the topics; return False if a stop is requested meanwhile. Raises Refused."""
-    backoff = Backoff(_MAX_BACKOFF_SECONDS)
-    while not stopping.is_set():
+
+    async def is_ready() -> bool:
+        if stopping.is_set():
+            return False
         try:
             await connection.probe(settings.kafka)
             missing = await asyncio.to_thread(topics.missing, settings)
-            if not missing:
-                metrics.BROKER_AWAY.set(0)
-                return True
-            logger.warning("topics are missing: %s; run `tagpulse topics create`; waiting", ", ".join(missing))
-        except Unavailable as error:
+        except Unavailable:
             metrics.BROKER_AWAY.set(1)
-            logger.warning("%s; waiting", error)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), backoff.next())
-    return False
+            raise
+        if missing:
+            raise Unavailable(f"topics are missing: {', '.join(missing)}; run `tagpulse topics create`")
+        metrics.BROKER_AWAY.set(0)
+        return True
+
+    def note(error: Exception, _: float) -> None:
+        logger.warning("%s; waiting", error)
+
+    backoff = Backoff(_MAX_BACKOFF_SECONDS)
+    return await retry(is_ready, Unavailable, backoff, note, functools.partial(wait_for_event, stopping))
 
 
 async def _start(app: Any, started: asyncio.Event) -> None:

@@ -9,6 +9,7 @@ from unittest import mock
 from streams.cli import main
 from streams.runtime import worker
 from streams.runtime.faust_app import build_app
+from streams.runtime.faust_internals import created_consumer
 from tests.helpers.processes import eventually
 
 
@@ -16,9 +17,9 @@ def _build(*arguments: Any) -> Any:
     app = build_app(*arguments)
 
     async def die() -> None:
-        await eventually(lambda: app._consumer is not None and app._consumer._progress, 60)
-        thread = app.consumer._thread
-        thread.thread_loop.call_soon_threadsafe(thread._consumer._coordinator._coordination_task.cancel)
+        await eventually(lambda: (consumer := created_consumer(app)) is not None and consumer.progress, 60)
+        thread = app.consumer.thread
+        thread.thread_loop.call_soon_threadsafe(thread.background_tasks()["coordination"].cancel)
 
     asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(die()))
     return app

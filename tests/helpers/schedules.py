@@ -21,9 +21,10 @@ from aiokafka.consumer import consumer as aiokafka_consumer
 
 from streams.runtime import faust_consumer, faust_thread, lossless
 from tests.helpers import simulated_worker
+from tests.helpers.client_internals import client_of
 from tests.helpers.simulated_loop import Lateness, SimulatedLoop
 from tests.helpers.simulated_worker import SimulatedWorker, Store
-from tests.helpers.simulation import Cluster, client_of
+from tests.helpers.simulation import Cluster
 
 TOPIC = "posts.raw"
 _SETTLE_LOOKS = 240
@@ -162,7 +163,7 @@ def run(seed: int, *, stand_by: bool = False) -> Outcome:
 
     with (
         mock.patch.object(time, "monotonic", loop.time),
-        mock.patch.object(faust_consumer, "Thread", simulated_worker._Thread),
+        mock.patch.object(faust_consumer, "Thread", simulated_worker.SimulatedThread),
         mock.patch.object(lossless, "exit_now", simulated_worker.exit_now),
     ):
         asyncio.set_event_loop(loop)
@@ -185,9 +186,9 @@ def without(parts: Collection[str]) -> Iterator[None]:
 
     with contextlib.ExitStack() as patches:
         if "give-back" in parts:
-            patches.enter_context(mock.patch.object(faust_thread.Thread, "_rewind", keep))
+            patches.enter_context(mock.patch.object(faust_thread.Thread, "rewind", keep))
         if "account" in parts:
-            patches.enter_context(mock.patch.object(faust_consumer._Consumer, "_account", trust))
+            patches.enter_context(mock.patch.object(faust_consumer.LosslessConsumer, "account", trust))
         yield
 
 

@@ -1,4 +1,4 @@
-"""What the metrics page of a process shows."""
+"""Values of metrics: of this process, and on the metrics page of another."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterable
 
 from prometheus_client import Metric
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -16,3 +17,9 @@ def samples(port: int, names: Iterable[str], timeout_seconds: float = 2.0) -> li
         families: Iterable[Metric] = text_string_to_metric_families(answer.read().decode())
     wanted = frozenset(names)
     return [sample for family in families for sample in family.samples if sample.name in wanted]
+
+
+def value_of(metric: MetricWrapperBase) -> float:
+    """Return the value of a counter or gauge of this process, which has its labels if it needs any."""
+    [family] = metric.collect()
+    return float(family.samples[0].value)

@@ -65,8 +65,8 @@ class Group:
                 member.syncing = None
 
     async def join(self, request: Any) -> Any:
-        name, instance = request._member_id, request._group_instance_id
-        [(self._protocol, topics)] = request._group_protocols
+        name, instance = request.member_id, request.group_instance_id
+        [(self._protocol, topics)] = request.group_protocols
         if name and name not in self.members:
             return _join(errors.UnknownMemberIdError)
         if not name:
@@ -127,17 +127,17 @@ class Group:
         )
 
     async def sync(self, request: Any) -> Any:
-        name = request._member_id
+        name = request.member_id
         if name not in self.members:
             return _sync(errors.UnknownMemberIdError)
-        if request._generation_id != self.generation:
+        if request.generation_id != self.generation:
             return _sync(errors.IllegalGenerationError)
         if self.state == "Preparing":
             return _sync(errors.RebalanceInProgressError)
         if self.state == "Stable":
             return _sync(errors.NoError, self._assignment.get(name, b""))
-        if request._group_assignment:
-            self._assignment = {key: _bytes(value) for key, value in request._group_assignment}
+        if request.group_assignment:
+            self._assignment = {key: _bytes(value) for key, value in request.group_assignment}
             self.state = "Stable"
             for key, member in self.members.items():
                 if member.syncing is not None:
@@ -162,27 +162,27 @@ class Group:
         return SimpleNamespace(groups=[(0, "group", self.state, "consumer", self._protocol, listed)])
 
     def heartbeat(self, request: Any) -> Any:
-        error = self.check(request._member_id, request._generation_id)
+        error = self.check(request.member_id, request.generation_id)
         if error is errors.NoError and self.state == "Preparing":
             error = errors.RebalanceInProgressError
         return SimpleNamespace(error_code=error.errno)
 
     def commit(self, request: Any) -> Any:
-        error = self.check(request._consumer_id, request._consumer_group_generation_id)
+        error = self.check(request.consumer_id, request.consumer_group_generation_id)
         if error is errors.NoError and self.state == "Completing":
             error = errors.RebalanceInProgressError
         if error is errors.NoError:
-            for topic, partitions in request._topics:
+            for topic, partitions in request.topics:
                 self.committed |= {(topic, number): until for number, until, _ in partitions}
         return SimpleNamespace(
-            topics=[(topic, [(each[0], error.errno) for each in partitions]) for topic, partitions in request._topics]
+            topics=[(topic, [(each[0], error.errno) for each in partitions]) for topic, partitions in request.topics]
         )
 
     def offsets(self, request: Any) -> Any:
         return SimpleNamespace(
             topics=[
                 (topic, [(number, self.committed.get((topic, number), -1), "", 0) for number in numbers])
-                for topic, numbers in request._partitions
+                for topic, numbers in request.topics
             ]
         )
 

@@ -6,16 +6,14 @@ import asyncio
 import contextvars
 import functools
 from collections.abc import Coroutine, Sequence
-from types import SimpleNamespace
 from typing import Any, NoReturn
-
-from mode.utils.futures import notify
 
 from streams.runtime import faust_batches, faust_thread
 from streams.runtime.faust_app import build_app
 from streams.runtime.lossless import BatchPolicy, Lossless, Record
 from streams.runtime.offset_gaps import Expired, OffsetRange
 from streams.settings import KafkaSettings
+from tests.helpers import client_internals
 from tests.helpers.simulated_loop import SimulatedLoop
 from tests.helpers.simulation import Cluster
 
@@ -23,7 +21,7 @@ _PACE = BatchPolicy(batch_size=4, max_wait_seconds=0.05, batches_in_flight=2)
 _running: contextvars.ContextVar[SimulatedWorker | None] = contextvars.ContextVar("running", default=None)
 
 
-class _Thread(faust_thread.Thread):
+class SimulatedThread(faust_thread.Thread):
     """aiokafka's thread, on the loop of the simulation; the queues between the threads are the real ones."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:
@@ -95,8 +93,8 @@ class SimulatedWorker:
     def kill(self) -> None:
         """As `kill -9`: nothing it still does reaches anybody."""
         self.alive = False
-        if self._app is not None and self._app.consumer._thread._consumer is not None:
-            self._app.consumer._thread._consumer._closed = True  # or it complains that nobody closed it
+        if self._app is not None and self._app.consumer.thread.is_started:
+            client_internals.mark_closed(self._app.consumer.thread.client)
         for task in list(self._tasks):
             task.cancel()
 
@@ -105,9 +103,9 @@ class SimulatedWorker:
         if self._drain is not None:
             await self.recipe.drain(5.0)
             await self._app.consumer.commit()
-        if self._app is not None and self._app.consumer._thread._consumer is not None:
-            self._app._stopped.set()
-            await self._app.consumer._thread._consumer.stop()
+        if self._app is not None and self._app.consumer.thread.is_started:
+            client_internals.request_stop(self._app)
+            await self._app.consumer.thread.client.stop()
         self.kill()
 
     async def _run(self) -> None:
@@ -116,24 +114,22 @@ class SimulatedWorker:
         self.recipe: Lossless[Any] = Lossless("enrich", self._process, self._store, _PACE, clock=loop.time, take=take)
         app = self._app = build_app("group", self._cluster.topic, self.recipe, _PACE, self._kafka, self._report)
         app.transport.examine = self._examine
-        app.__dict__["_fetcher"] = SimpleNamespace(maybe_start=self._start_reading, should_stop=False)
+        client_internals.replace_fetcher(app, self._start_reading)
         consumer = app.consumer
         stream = next(iter(app.agents.values())).stream()
         aiter(stream.channel)
-        await consumer._method_queue.start()
-        await consumer._thread.method_queue.start()
-        await consumer._thread.on_start()
-        recovery = app.tables.recovery
-        self._spawn(type(recovery)._restart_recovery(recovery))
+        await client_internals.start_queues(consumer)
+        await consumer.thread.on_start()
+        self._spawn(client_internals.recovery_of(app))
         self._spawn(self.recipe.run(stream))
         self._spawn(self._commit())
         self._spawn(consumer.adopt())
-        await consumer.subscribe(await app.topics._update_indices())
-        notify(app.topics._subscription_done)
+        await client_internals.subscribe(app)
 
     async def _start_reading(self) -> None:
         if self._drain is None:
-            self._drain = self._spawn(self._app.consumer._drain_messages(self._app._fetcher))
+            consumer = self._app.consumer
+            self._drain = self._spawn(consumer.read_until(lambda: consumer.should_stop))
 
     async def _commit(self) -> None:
         while True:

@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from aiokafka import AIOKafkaClient, errors
-from aiokafka.cluster import ClusterMetadata
+from aiokafka import errors
 from aiokafka.protocol import admin, commit, coordination, fetch, group, offset
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -26,6 +24,19 @@ from tests.helpers.simulated_loop import Lateness
 
 NODE = 0
 _MAX_RECORDS = 5
+# as aiokafka agrees them with a broker, by API key
+_VERSIONS = {
+    coordination.FindCoordinatorRequest.API_KEY: (0, 0),
+    group.JoinGroupRequest.API_KEY: (5, 5),
+    group.SyncGroupRequest.API_KEY: (3, 3),
+    group.HeartbeatRequest.API_KEY: (1, 1),
+    group.LeaveGroupRequest.API_KEY: (1, 1),
+    commit.OffsetCommitRequest.API_KEY: (3, 3),
+    commit.OffsetFetchRequest.API_KEY: (3, 3),
+    offset.OffsetRequest.API_KEY: (3, 3),
+    fetch.FetchRequest.API_KEY: (4, 4),
+    admin.DescribeGroupsRequest.API_KEY: (0, 0),
+}
 
 
 @dataclass
@@ -90,24 +101,25 @@ class Cluster:
     async def answer(self, request: Any) -> Any:
         """What a broker answers; late on the way there and back."""
         await self.late()
+        sent = request.prepare(_VERSIONS)
         match request:
             case group.JoinGroupRequest():
-                answer = await self.group.join(request)
+                answer = await self.group.join(sent)
             case group.SyncGroupRequest():
-                answer = await self.group.sync(request)
+                answer = await self.group.sync(sent)
             case group.HeartbeatRequest():
-                answer = self.group.heartbeat(request)
+                answer = self.group.heartbeat(sent)
             case group.LeaveGroupRequest():
-                self.group.leave(request._member_id)
+                self.group.leave(sent.member_id)
                 answer = SimpleNamespace(error_code=0)
             case commit.OffsetCommitRequest():
-                answer = self.group.commit(request)
+                answer = self.group.commit(sent)
             case commit.OffsetFetchRequest():
-                answer = self.group.offsets(request)
+                answer = self.group.offsets(sent)
             case offset.OffsetRequest():
-                answer = self._log_offsets(request)
+                answer = self._log_offsets(sent)
             case fetch.FetchRequest():
-                answer = await self._fetched(request)
+                answer = await self._fetched(sent)
             case admin.DescribeGroupsRequest():
                 answer = self.group.described()
             case coordination.FindCoordinatorRequest():
@@ -123,11 +135,11 @@ class Cluster:
 
         return SimpleNamespace(
             API_VERSION=1,
-            topics=[(topic, [(n, 0, 0, wanted(n, time)) for n, time in parts]) for topic, parts in request._topics],
+            topics=[(topic, [(n, 0, 0, wanted(n, time)) for n, time in parts]) for topic, parts in request.topics],
         )
 
     async def _fetched(self, request: Any) -> Any:
-        deadline = asyncio.get_running_loop().time() + request._max_wait_ms / 1000
+        deadline = asyncio.get_running_loop().time() + request.max_wait_time / 1000
         while True:
             changed = self._changed
             answer = [
@@ -159,35 +171,3 @@ class Cluster:
             controller_id=NODE,
             topics=[(0, self.topic, False, listed)],
         )
-
-
-def client_of(cluster: Cluster, connected: Callable[[], bool]) -> type[AIOKafkaClient]:
-    """A class to put in the place of aiokafka's client: the real one, but for its connections."""
-
-    class SimulatedClient(AIOKafkaClient):  # type: ignore[misc]
-        async def bootstrap(self) -> None:
-            await cluster.late()
-            self.cluster.update_metadata(cluster.metadata())
-            self._sync_task = asyncio.create_task(self._md_synchronizer())
-
-        async def _metadata_update(self, known: ClusterMetadata, topics: Any) -> bool:
-            await cluster.late()
-            known.update_metadata(cluster.metadata())
-            return True
-
-        async def send(self, node_id: int, request: Any, *, group: Any = None) -> Any:
-            if not connected():
-                raise errors.KafkaConnectionError("the process is dead")
-            try:
-                async with asyncio.timeout(self._request_timeout_ms / 1000):
-                    answer = await cluster.answer(request)
-            except TimeoutError:
-                raise errors.RequestTimedOutError from None
-            if not connected():
-                raise errors.KafkaConnectionError("the process is dead")
-            return answer
-
-        async def ready(self, node_id: int, *, group: Any = None) -> bool:
-            return connected()
-
-    return SimulatedClient

@@ -13,17 +13,24 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams import metrics
 from streams.metrics import OTHER, REGISTRY, BoundedLabel
+from streams.reference import label_names
 
 METRICS = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: str(metric._name))
+def _name(metric: MetricWrapperBase) -> str:
+    [family] = metric.describe()
+    return str(family.name)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=_name)
 def test_names_follow_the_rules_of_prometheus(metric: MetricWrapperBase) -> None:
-    name = metric._name
+    [family] = metric.describe()
+    name, labels = family.name, label_names(metric)
     assert re.fullmatch(r"tagpulse(_[a-z]+)+", name)
-    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", label) for label in metric._labelnames)
-    assert not set(metric._labelnames) & {"le", "quantile", "job", "instance"}
-    assert metric._documentation
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", label) for label in labels)
+    assert not set(labels) & {"le", "quantile", "job", "instance"}
+    assert family.documentation
     if isinstance(metric, Counter):
         assert not name.endswith(("_total", "_count", "_sum"))
     if isinstance(metric, Gauge):
@@ -33,7 +40,7 @@ def test_names_follow_the_rules_of_prometheus(metric: MetricWrapperBase) -> None
 
 
 def test_the_registry_holds_every_metric_and_nothing_else() -> None:
-    assert {family.name for family in REGISTRY.collect()} == {metric._name for metric in METRICS}
+    assert {family.name for family in REGISTRY.collect()} == set(map(_name, METRICS))
 
 
 def test_the_page_can_be_read() -> None:
@@ -43,7 +50,11 @@ def test_the_page_can_be_read() -> None:
 def test_buckets_rise() -> None:
     for metric in METRICS:
         if isinstance(metric, Histogram):
-            assert list(metric._upper_bounds) == sorted(set(metric._upper_bounds))
+            one = metric.labels(*label_names(metric)) if label_names(metric) else metric
+            [family] = one.collect()
+            bounds = [float(sample.labels["le"]) for sample in family.samples if "le" in sample.labels]
+            assert len(bounds) > 1
+            assert bounds == sorted(set(bounds))
 
 
 def test_the_labels_of_a_campaign_are_its_own() -> None:

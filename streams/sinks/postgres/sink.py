@@ -14,6 +14,7 @@ import psycopg
 from streams import metrics
 from streams.contracts import EnrichedPost, Spike
 from streams.errors import BadMessage
+from streams.halving import Halving
 from streams.runtime.lossless import BatchPolicy
 from streams.settings import LIVE, PostgresSettings, Settings
 from streams.sinks.base import BadRow, Erasure, Flushed, Forgotten, Row, Sink
@@ -170,30 +171,32 @@ class PostgresSink(Sink):
             return stored
 
     def _store(self, cursor: psycopg.Cursor, rows: Sequence[Row]) -> _Stored:
-        """Store all valid rows; a batch with a bad row is split in half until that row is isolated."""
-        try:
-            with cursor.connection.transaction():
-                folded = reduce_batch(rows)
-                stage(cursor, folded)
-                lock_run(cursor, self._run)
-                changed = upsert(cursor, self._run, folded)
-                cursor.execute("truncate staged_posts")
+        """Store all valid rows."""
+        stored, bad = 0, list[BadRow]()
+        for part in (parts := Halving(rows)):
+            try:
+                with cursor.connection.transaction():
+                    folded = reduce_batch(part)
+                    stage(cursor, folded)
+                    lock_run(cursor, self._run)
+                    changed = upsert(cursor, self._run, folded)
+                    cursor.execute("truncate staged_posts")
+            except UnicodeEncodeError as error:
+                why = f"the text is not valid Unicode: {error.reason}"
+            except psycopg.Error as error:
+                if not is_about_rows(error):
+                    raise
+                why = text_of(error)
+            else:
                 # rows that are obsolete within the batch count as new if the batch changed anything
-                return _Stored(changed and changed + len(rows) - len(folded.posts) - len(folded.deletions), [])
-        except (psycopg.Error, UnicodeEncodeError) as error:
-            if isinstance(error, psycopg.Error) and not is_about_rows(error):
-                raise
-            if len(rows) == 1:
-                why = (
-                    text_of(error)
-                    if isinstance(error, psycopg.Error)
-                    else f"the text is not valid Unicode: {error.reason}"
-                )
-                logger.warning("%s cannot be stored: %s", rows[0].record.location, why)
-                return _Stored(0, [BadRow(rows[0], why)])
-        middle = len(rows) // 2
-        halves = [self._store(cursor, half) for half in (rows[:middle], rows[middle:])]
-        return _Stored(sum(half.changed for half in halves), [bad for half in halves for bad in half.bad])
+                stored += changed and changed + len(part) - len(folded.posts) - len(folded.deletions)
+                continue
+            if len(part) > 1:
+                parts.split(part)
+            else:
+                logger.warning("%s cannot be stored: %s", part[0].record.location, why)
+                bad.append(BadRow(part[0], why))
+        return _Stored(stored, bad)
 
 
 def _identity(row: Row) -> Identity:

@@ -25,6 +25,7 @@ from streams.settings import Settings, WorkerSettings
 from tests.conftest import SettingsFactory
 from tests.helpers.letters import dead_letters_of
 from tests.helpers.records import read_all
+from tests.helpers.scrapes import value_of
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
@@ -120,7 +121,7 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     records[7] = _record(7, b"no json", b"bad")
     publisher = Publisher(settings.kafka, "test", settings.topics.limits)
     output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
-    before = metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")._value.get()
+    before = value_of(metrics.ENRICHED.labels("test", "poltwt", "und", "neutral"))
     await output.write(await _enrich().process(records))
     await publisher.close()
 
@@ -130,7 +131,7 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     }
     assert all(isinstance(decode_enriched(record.value, record.headers), EnrichedPost) for record in sent)
     assert len(read_all(settings.kafka, settings.topics.dead)) == 1
-    assert metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")._value.get() - before == 299
+    assert value_of(metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")) - before == 299
 
 
 async def test_the_feed_cannot_create_unlimited_series() -> None:

@@ -18,6 +18,7 @@ from streams.minutes.resume_state import KnownParts
 from streams.runtime.lossless import Record
 from streams.settings import Settings
 from tests.helpers.minutes import START, enriched
+from tests.helpers.scrapes import value_of
 
 TOPIC = Settings().topics.enriched
 START_SECONDS = START.timestamp()
@@ -144,9 +145,9 @@ async def test_an_unreadable_record_is_skipped() -> None:
 async def test_a_post_after_its_minute_was_final_is_counted_as_late_and_changes_nothing() -> None:
     sent = Sent()
     output = made(sent, Clock())
-    late = metrics.LATE.labels("test")._value
-    before = late.get()
+    late = metrics.LATE.labels("test")
+    before = value_of(late)
     await output.write([read(0, 0, 30), read(0, 1, 30 + 3_600)])
     sent.take()
     await output.write([read(0, 2, 40), read(0, 3, 50 + 3_600)])
-    assert (late.get() - before, sent.take()) == (1, [])
+    assert (value_of(late) - before, sent.take()) == (1, [])

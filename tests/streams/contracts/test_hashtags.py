@@ -48,3 +48,33 @@ def test_normalising_twice_is_the_same_as_once(hashtags: list[str]) -> None:
     once = normalise_hashtags(hashtags)
     assert all(tag and len(tag) <= 200 for tag in once)
     assert set(normalise_hashtags(once)) == set(once)
+
+
+@pytest.mark.parametrize(
+    ("text", "hashtags"),
+    [
+        ("#PolTwt is here, #poltwt!", ("poltwt",)),
+        ("(#K9) #24h #a_b #Größe.", ("k9", "24h", "a_b", "größe")),
+        ("#1 #2024 ## # #_", ()),
+        ("a#b https://x.org/#top &#39;", ()),
+        ("#one#two", ("one",)),
+        ("#हिन्दी #ไทย #தமிழ் #العربية #日本", ("हिन्दी", "ไทย", "தமிழ்", "العربية", "日本")),
+        ("#می\u200cخواهم", ("می\u200cخواهم",)),
+        ("＃警察 #dog🐕 #polizei's", ("警察", "dog", "polizei")),
+        ("#Cafe\u0301 #café #ＣＡＦÉ", ("café",)),
+    ],
+)
+def test_hashtags_are_found(text: str, hashtags: tuple[str, ...]) -> None:
+    assert find_hashtags(text) == hashtags
+
+
+@given(st.text())
+def test_found_hashtags_are_clean(text: str) -> None:
+    for tag in find_hashtags(text):
+        assert tag
+        assert not tag.startswith("#")
+        assert not any(map(str.isspace, tag))
+
+
+def test_hashtags_are_normalised() -> None:
+    assert normalise_hashtags(["#PolTwt", " poltwt ", "＃K9", "#", ""]) == ("poltwt", "k9")

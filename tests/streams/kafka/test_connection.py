@@ -239,8 +239,8 @@ async def test_one_server_that_answers_is_enough(embedded_broker: Broker) -> Non
 
 async def test_an_address_that_clients_cannot_follow_is_named(tmp_path: Path) -> None:
     class Elsewhere(EmbeddedBroker):
-        def _command(self) -> list[str]:
-            command = super()._command()
+        def command_line(self) -> list[str]:
+            command = super().command_line()
             command[command.index("--advertised-listener-url") + 1] = f"tcp://{HOST}:{closed}"
             return command
 

@@ -98,8 +98,8 @@ class _BehindALine(EmbeddedBroker):
         super().__init__(folder)
         self.line = Line(self.port)
 
-    def _command(self) -> list[str]:
-        *rest, option, url, engine, storage = super()._command()
+    def command_line(self) -> list[str]:
+        *rest, option, url, engine, storage = super().command_line()
         return [*rest, option, url.replace(str(self.port), str(self.line.port)), engine, storage]
 
 

@@ -112,6 +112,7 @@ def test_a_record_too_large_for_the_topic_is_a_dead_letter_with_its_origin(
     (letter,) = read_all(settings.kafka, settings.topics.dead)
     assert b'"offset":0,' in letter.value
     assert b'"partition":1,' in letter.value
+    assert b'"cut":true' in letter.value, "otherwise it could be sent back without what was cut"
     assert len(read_all(settings.kafka, settings.topics.raw)) == 1
 
 

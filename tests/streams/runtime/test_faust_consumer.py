@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import functools
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
+from streams.runtime import faust_consumer
 from streams.runtime.faust_app import build_app
-from streams.runtime.faust_thread import Taken
+from streams.runtime.faust_thread import Taken, Thread
 from streams.runtime.lossless import BatchPolicy, Lossless
 from streams.runtime.offset_gaps import Expired, OffsetRange, RecordsSkipped
 from streams.runtime.progress import OutOfOrder, PartitionProgress
@@ -22,30 +24,26 @@ ELSEWHERE = TP("posts.raw", 1)
 
 
 class Kafka:
-    """Answers the consumer in place of aiokafka's thread."""
+    """What aiokafka's thread answers, and what it is asked to do."""
 
     def __init__(self) -> None:
         self.assignment = object()
+        self.taken = Taken({}, {})
+        self.while_taking: Callable[[], None] = lambda: None
         self.refuses = False
         self.away = 0
         self.committed: list[Mapping[TP, int]] = []
         self.given_back: list[Mapping[TP, int]] = []
-        self.handed_over: list[int] = []
+        self.messages: list[Any] = []
         self.expired: list[Expired] = []
         self.stretch = OffsetRange(0, ())
 
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
-        if not self.refuses:
-            self.committed.append(offsets)
-        return not self.refuses
-
-    async def call_thread(self, call: Any, *arguments: Any) -> Any:
-        assert call.__name__ == "give_back"
-        assert arguments[0] is self.assignment
-        self.given_back.append(arguments[1])
+    @property
+    def handed_over(self) -> list[int]:
+        return [message.offset for message in self.messages]
 
     async def take_over(self, message: Any) -> None:
-        self.handed_over.append(message.offset)
+        self.messages.append(message)
 
     async def examine(self, topic: str, partition: int, start: int, end: int) -> OffsetRange:
         if self.away:
@@ -57,6 +55,39 @@ class Kafka:
         self.expired.append(gone)
 
 
+class _Thread(Thread):
+    """The thread of the consumer, in which there is no aiokafka; it is never started."""
+
+    def __init__(self, kafka: Kafka, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._kafka = kafka
+
+    async def call_thread(self, call: Any, *arguments: Any) -> Any:
+        return await call(*arguments)
+
+    def assignment(self) -> set[TP]:
+        return {PLACE}
+
+    def current_assignment(self) -> Any:
+        return self._kafka.assignment
+
+    async def starts(self, assignment: Any) -> dict[TP, PartitionProgress]:
+        return {PLACE: PartitionProgress(3)}
+
+    async def take(self, assignment: Any, wanted: Collection[TP], limit: int) -> Taken:
+        self._kafka.while_taking()
+        return self._kafka.taken
+
+    async def give_back(self, assignment: Any, offsets: Mapping[TP, int]) -> None:
+        assert assignment is self._kafka.assignment
+        self._kafka.given_back.append(offsets)
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        if not self._kafka.refuses:
+            self._kafka.committed.append(offsets)
+        return not self._kafka.refuses
+
+
 @pytest.fixture
 def kafka() -> Kafka:
     return Kafka()
@@ -66,15 +97,20 @@ def kafka() -> Kafka:
 async def consumer(monkeypatch: pytest.MonkeyPatch, kafka: Kafka) -> AsyncIterator[Any]:
     pace = BatchPolicy(batch_size=1, max_wait_seconds=1.0, batches_in_flight=1)
     recipe: Lossless[Any] = Lossless("enrich", None, None, pace)  # type: ignore[arg-type]  # nothing is read here
-    consumer = build_app("group", PLACE.topic, recipe, pace, Settings().kafka, kafka.report).consumer
-    monkeypatch.setattr(consumer, "assignment", lambda: {PLACE})
-    monkeypatch.setattr(consumer, "callback", kafka.take_over)
-    monkeypatch.setattr(consumer, "_examine", kafka.examine)
-    monkeypatch.setattr(consumer, "_commit", kafka.commit)
-    monkeypatch.setattr(consumer._thread, "call_thread", kafka.call_thread)
-    consumer._assignment, consumer._progress = kafka.assignment, {PLACE: PartitionProgress(3)}
-    yield consumer
-    consumer._thread.thread_loop.close()
+    app = build_app("group", PLACE.topic, recipe, pace, Settings().kafka, kafka.report)
+    app.transport.examine = kafka.examine
+    monkeypatch.setattr(faust_consumer, "Thread", functools.partial(_Thread, kafka))
+    monkeypatch.setattr(app, "on_rebalance_return", lambda: None)
+
+    async def rebalance(*_: Any) -> None:
+        made.resume_flow()
+
+    made: Any = app.transport.create_consumer(
+        kafka.take_over, on_partitions_revoked=rebalance, on_partitions_assigned=rebalance
+    )
+    await made.on_partitions_assigned({PLACE})
+    yield made
+    made.thread.thread_loop.close()
 
 
 def _taken(*offsets: int, position: int | None = None) -> Taken:
@@ -89,15 +125,8 @@ def _taken(*offsets: int, position: int | None = None) -> Taken:
 
 
 async def _read(consumer: Any, kafka: Kafka, taken: Taken) -> None:
-    try:
-        if consumer._may_deliver(kafka.assignment):
-            await consumer._deliver(kafka.assignment, consumer._progress, taken)
-    finally:
-        await consumer._give_back(kafka.assignment, taken)
-
-
-def _message(consumer: Any, offset: int) -> Any:
-    return SimpleNamespace(acked=False, generation_id=consumer._epoch, tp=PLACE, offset=offset)
+    kafka.taken = taken
+    await consumer.read({PLACE})
 
 
 async def test_what_is_handed_over_is_not_given_back(consumer: Any, kafka: Kafka) -> None:
@@ -107,7 +136,7 @@ async def test_what_is_handed_over_is_not_given_back(consumer: Any, kafka: Kafka
 
 
 async def test_records_that_come_while_the_flow_is_stopped_are_given_back(consumer: Any, kafka: Kafka) -> None:
-    consumer.stop_flow()
+    kafka.while_taking = consumer.stop_flow
     await _read(consumer, kafka, _taken(3, 4, 5))
     assert kafka.handed_over == []
     assert kafka.given_back == [{PLACE: 3}]
@@ -115,7 +144,7 @@ async def test_records_that_come_while_the_flow_is_stopped_are_given_back(consum
 
 async def test_the_rest_is_given_back_when_the_flow_stops_in_the_middle(consumer: Any, kafka: Kafka) -> None:
     async def stop(message: Any) -> None:
-        kafka.handed_over.append(message.offset)
+        await kafka.take_over(message)
         consumer.stop_flow()
 
     consumer.callback = stop
@@ -124,25 +153,18 @@ async def test_the_rest_is_given_back_when_the_flow_stops_in_the_middle(consumer
     assert kafka.given_back == [{PLACE: 4}]
 
 
-async def test_a_flow_that_is_resumed_too_early_waits_for_the_end_of_the_rebalance(
-    consumer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def nothing(*_: Any, **__: Any) -> None:
-        consumer.resume_flow()
-
-    monkeypatch.setattr(consumer, "_on_partitions_revoked", nothing)
-    monkeypatch.setattr(consumer, "_on_partitions_assigned", nothing)
-    monkeypatch.setattr(consumer._thread, "current_assignment", object)
-    monkeypatch.setattr(consumer.app, "on_rebalance_return", lambda: None)
+async def test_a_flow_that_is_resumed_too_early_waits_for_the_end_of_the_rebalance(consumer: Any, kafka: Kafka) -> None:
+    await _read(consumer, kafka, _taken(3))
     await consumer.on_partitions_revoked({PLACE})
     assert not consumer.flow_active
-    message = _message(consumer, 3)
+    [message] = kafka.messages
     assert not consumer.is_current(message), "what was read before is read again"
     assert not consumer.ack(message)
     await consumer.on_partitions_assigned({PLACE})
     assert consumer.flow_active
     assert not consumer.is_current(message)
-    assert consumer.is_current(_message(consumer, 3))
+    await _read(consumer, kafka, _taken(3))
+    assert consumer.is_current(kafka.messages[-1])
 
 
 async def test_markers_are_passed_over_and_committed(consumer: Any, kafka: Kafka) -> None:
@@ -150,7 +172,7 @@ async def test_markers_are_passed_over_and_committed(consumer: Any, kafka: Kafka
     kafka.stretch = OffsetRange(0, ())
     await _read(consumer, kafka, _taken(position=6))
     assert consumer.beyond(PLACE, 4) == 6
-    assert consumer.ack(_message(consumer, 3))
+    assert consumer.ack(kafka.messages[0])
     assert await consumer.commit()
     assert kafka.committed == [{PLACE: 6}]
     assert kafka.expired == []
@@ -181,8 +203,8 @@ async def test_a_topic_that_starts_again_is_an_error(consumer: Any, kafka: Kafka
 async def test_a_rejected_commit_does_not_count(consumer: Any, kafka: Kafka) -> None:
     """Otherwise records that are read again up to that offset would never be committed."""
     await _read(consumer, kafka, _taken(3, 4))
-    for offset in (3, 4):
-        consumer.ack(_message(consumer, offset))
+    for message in kafka.messages:
+        consumer.ack(message)
     kafka.refuses = True
     assert not await consumer.commit()
     kafka.refuses = False
@@ -194,20 +216,20 @@ async def test_a_rejected_commit_does_not_count(consumer: Any, kafka: Kafka) -> 
 async def test_only_what_is_acknowledged_is_committed(consumer: Any, kafka: Kafka) -> None:
     await _read(consumer, kafka, _taken(3, 4))
     assert not await consumer.commit()
-    consumer.ack(_message(consumer, 3))
+    consumer.ack(kafka.messages[0])
     assert await consumer.commit()
     assert kafka.committed == [{PLACE: 4}]
 
 
 async def test_a_partition_that_went_elsewhere_is_not_committed(consumer: Any, kafka: Kafka) -> None:
-    consumer._progress[ELSEWHERE] = PartitionProgress(0)
-    consumer._progress[ELSEWHERE].pass_over(5)
+    consumer.progress[ELSEWHERE] = PartitionProgress(0)
+    consumer.progress[ELSEWHERE].pass_over(5)
     assert not await consumer.commit()
 
 
 async def test_it_describes_its_progress(consumer: Any, kafka: Kafka) -> None:
     await _read(consumer, kafka, _taken(3, 4))
-    assert consumer.status_lines() == [
-        "flow active",
-        "posts.raw[0] read to 5, committed 3, 2 not acknowledged from 3, not fetched",
-    ]
+    state = "posts.raw[0] read to 5, committed 3, 2 not acknowledged from 3"
+    assert consumer.status_lines() == ["flow active", f"{state}, fetched"]
+    consumer.pause_partitions({PLACE})
+    assert consumer.status_lines() == ["flow active", f"{state}, not fetched"]

@@ -1,4 +1,4 @@
-"""Which partitions no worker owns, according to the answers of a broker."""
+"""Which partitions no worker owns, according to the description of their group."""
 
 from __future__ import annotations
 
@@ -7,49 +7,71 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka import TopicPartition
 from faust.types import TP
 
+from streams.kafka import aiokafka_internals
+from streams.kafka.aiokafka_internals import GroupDescription
 from streams.runtime.faust_thread import Thread
 
 TOPIC = "posts.raw"
 BOTH = {TP(TOPIC, 0), TP(TOPIC, 1)}
 
 
-def _member(*partitions: int) -> tuple[str, str, str, bytes, bytes]:
-    topics = [(TOPIC, list(partitions))] if partitions else []
-    return "member", "", "", b"", ConsumerProtocol.ASSIGNMENT(0, topics, b"").encode()
+def _member(*partitions: int) -> frozenset[TopicPartition]:
+    return frozenset(TopicPartition(TOPIC, number) for number in partitions)
 
 
-def _thread(error: int, state: str, *members: Any) -> Thread:
-    """Return the thread of a consumer of a topic with two partitions, whose broker gives this answer."""
+class _Thread(Thread):
+    """The thread of a consumer of a topic with two partitions, without Faust's consumer."""
 
-    async def send(*_: Any, **__: Any) -> Any:
-        return SimpleNamespace(groups=[(error, "group", state, "consumer", "faust", list(members))])
+    client = SimpleNamespace(subscription=lambda: {TOPIC}, partitions_for_topic=lambda topic: {0, 1})
 
-    thread = Thread.__new__(Thread)
-    thread._consumer = SimpleNamespace(
-        _client=SimpleNamespace(send=send, cluster=SimpleNamespace(partitions_for_topic=lambda topic: {0, 1})),
-        _coordinator=SimpleNamespace(coordinator_id=0, group_id="group"),
-        _subscription=SimpleNamespace(subscription=None),
-        subscription=lambda: {TOPIC},
-    )
-    return thread
+    def __init__(self) -> None:
+        """Start nothing."""
+
+    def current_assignment(self) -> Any:
+        return None
 
 
 @pytest.mark.parametrize(
-    ("answer", "left"),
+    ("group", "left"),
     [
-        ((0, "Stable", _member(0), _member(1)), set()),
-        ((0, "Stable", _member(0, 1), _member()), set()),
-        ((0, "Stable", _member(1)), {TP(TOPIC, 0)}),
-        ((0, "Empty"), BOTH),
-        ((0, "PreparingRebalance", _member(1)), set()),
-        ((0, "CompletingRebalance", _member(1)), set()),
-        ((0, "Stable", ("member", "", "", b"", b"")), set()),
-        ((15, "", *()), set()),
+        (GroupDescription(0, "Stable", [_member(0), _member(1)]), set()),
+        (GroupDescription(0, "Stable", [_member(0, 1), _member()]), set()),
+        (GroupDescription(0, "Stable", [_member(1)]), {TP(TOPIC, 0)}),
+        (GroupDescription(0, "Empty", []), BOTH),
+        (GroupDescription(0, "PreparingRebalance", [_member(1)]), set()),
+        (GroupDescription(0, "CompletingRebalance", [_member(1)]), set()),
+        (GroupDescription(0, "Stable", [None]), set()),
+        (GroupDescription(15, "", []), set()),
+        (None, set()),
     ],
-    ids=["each has one", "a standby", "one is left", "no members", "joining", "syncing", "not reported", "an error"],
+    ids=[
+        "each has one",
+        "a standby",
+        "one is left",
+        "no members",
+        "joining",
+        "syncing",
+        "not reported",
+        "an error",
+        "no coordinator",
+    ],
 )
-def test_partitions_without_an_owner(answer: Any, left: set[TP]) -> None:
-    assert asyncio.run(_thread(*answer).unassigned()) == left
+def test_partitions_without_an_owner(
+    group: GroupDescription | None, left: set[TP], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def describe(consumer: Any) -> GroupDescription | None:
+        nonlocal asked
+        asked += 1
+        return group
+
+    monkeypatch.setattr(aiokafka_internals, "describe_group", describe)
+    thread = _Thread()
+    assert asyncio.run(thread.unassigned()) == left
+    assert asyncio.run(thread.unassigned()) == left
+    is_covered = group is not None and group.error == 0 and group.state == "Stable" and None not in group.assigned
+    assert asked == (1 if is_covered and not left else 2), "once each has an owner, Kafka is not asked again"

@@ -14,6 +14,7 @@ from streams.runtime.watchdog import PartitionWork, StallDetector, Watchdog
 from tests.conftest import SettingsFactory
 from tests.helpers.processes import eventually, wait_until
 from tests.helpers.records import produce
+from tests.helpers.scrapes import value_of
 
 ONE, TWO = ("posts.raw", 0), ("posts.raw", 1)
 
@@ -88,7 +89,7 @@ def test_what_is_handled_but_not_yet_acknowledged_is_not_lag(
     try:
         wait_until(lambda: place in watchdog.read_up, 30, "the watchdog has checked")
         assert watchdog.read_up == {place: handled == 5}
-        assert metrics.LAG.labels("watch", place[0], "0")._value.get() == 5 - handled
+        assert value_of(metrics.LAG.labels("watch", place[0], "0")) == 5 - handled
         assert not watchdog.stalled, "lag at the first check is not a stall"
     finally:
         watchdog.stop()
@@ -114,8 +115,8 @@ def test_partitions_without_an_owner_are_watched_too(embedded_broker: Broker, se
     try:
         wait_until(lambda: bool(ended), 30, "the watchdog ended the worker")
         assert f"has records of {place[0]}[0] to read" in ended[0]
-        assert metrics.LAG.labels("enrich", place[0], "0")._value.get() == 5
-        assert metrics.UNASSIGNED.labels("enrich")._value.get() == 1
+        assert value_of(metrics.LAG.labels("enrich", place[0], "0")) == 5
+        assert value_of(metrics.UNASSIGNED.labels("enrich")) == 1
     finally:
         watchdog.stop()
 
@@ -141,7 +142,7 @@ async def test_an_open_transaction_is_not_a_stall(apache_broker: Broker, setting
         await producer.send_and_wait(place[0], b"not committed", partition=0)
         watchdog.start()
         await eventually(lambda: len(looks) >= 3, 60, "the watchdog has checked several times")
-        assert metrics.LAG.labels("enrich", place[0], "0")._value.get() == 1
+        assert value_of(metrics.LAG.labels("enrich", place[0], "0")) == 1
         assert not ended.is_set()
         await producer.commit_transaction()
         await eventually(ended.is_set, 60, "it can be read now, and is not")

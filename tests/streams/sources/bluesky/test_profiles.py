@@ -25,6 +25,7 @@ from tests.helpers.feeds import counted, no_sleep, numbers, take
 from tests.helpers.jetstream import Jetstream, cut_in_mid_frame, frame, jetstream, murmur, repost, send, stay
 from tests.helpers.processes import eventually
 from tests.helpers.profiles import Profiles, Trouble, answers, cuts, label, profile, profiles
+from tests.helpers.scrapes import value_of
 
 NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 ANNA, BEN, CLEO = "did:plc:anna", "did:plc:ben", "did:web:cleo.example"
@@ -52,7 +53,7 @@ async def reading(listening: BlueskySource) -> AsyncIterator[Callable[[int], Any
 
 
 def lookups_counted(outcome: str) -> float:
-    return float(metrics.LOOKUPS.labels("bluesky", outcome)._value.get())
+    return value_of(metrics.LOOKUPS.labels("bluesky", outcome))
 
 
 async def test_posts_of_a_hidden_author_are_filtered() -> None:

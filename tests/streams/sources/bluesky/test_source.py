@@ -30,6 +30,7 @@ from tests.helpers.jetstream import (
     send,
     stay,
 )
+from tests.helpers.scrapes import value_of
 
 REWIND_US = 5_000_000
 
@@ -66,7 +67,7 @@ def numbers(contents: list[Content]) -> list[int]:
 
 
 def counted(metric: Any) -> float:
-    return float(metric.labels("bluesky")._value.get())
+    return value_of(metric.labels("bluesky"))
 
 
 async def close(socket: ServerConnection) -> None:

@@ -74,18 +74,6 @@ async def test_honours_edits_and_deletions_whatever_their_order() -> None:
     assert (contents[1].text, contents[1].edited_at) == ("better #poltwt", datetime(2026, 8, 1, 12, 30, tzinfo=UTC))
 
 
-async def test_a_deletion_that_came_first_takes_away_what_another_instance_gave() -> None:
-    async with mastodon([send(update(0)), stay]) as one, mastodon([]) as two:
-        listening = source(one)
-        await take(listening, 1)
-        parser = listening._parser
-        assert parser.read(b"event: delete\ndata: 77", "two", NOW) == []
-        uri = status(0)["uri"]
-        frame = update(0, id="77")
-        assert parser.read(frame, "two", NOW) == [Deletion(source="mastodon", id=uri, deleted_at=NOW)]
-        assert two.requests == []
-
-
 async def test_keeps_only_what_is_for_everyone() -> None:
     kinds = ["private", "direct", "unlisted", "public", "limited"]
     frames = [update(number, visibility=kind) for number, kind in enumerate(kinds)]

@@ -15,7 +15,7 @@ from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable
 from streams.sources.mastodon.status import MastodonParser
 from streams.sources.tags import Tags
 from streams.sources.wire import event_frame
-from tests.helpers.mastodon import status
+from tests.helpers.mastodon import status, update
 
 NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 ORIGIN = "example.social"
@@ -82,6 +82,15 @@ def test_an_answer_to_a_post_that_was_read_names_it() -> None:
         [content] = parser.read(event_frame("update", json.dumps(written).encode()), ORIGIN, NOW)
     assert isinstance(content, Post)
     assert content.reply_to == first["uri"]
+
+
+def test_a_deletion_that_came_first_takes_away_what_another_instance_gave() -> None:
+    parser = MastodonParser(Tags(["poltwt"]))
+    [given] = parser.read(update(0), "one", NOW)
+    assert isinstance(given, Post)
+    assert parser.read(b"event: delete\ndata: 77", "two", NOW) == []
+    frame = update(0, id="77")
+    assert parser.read(frame, "two", NOW) == [Deletion(source="mastodon", id=given.id, deleted_at=NOW)]
 
 
 @pytest.mark.parametrize("created_at", [None, 5, "yesterday", "0001-01-01T00:00:00+14:00", {}])
