@@ -5,6 +5,8 @@ Cohen's kappa: J. Cohen, A coefficient of agreement for nominal scales, Educatio
 errors of kappa and weighted kappa, Psychological Bulletin 72 (1969), 323-327; computed here as the variance of the
 `influences`, whose squares add up to their formula. The interval of a share: E. B. Wilson, Probable inference, the law
 of succession, and statistical inference, Journal of the American Statistical Association 22 (1927), 209-212.
+
+scikit-learn has kappa alone, without the interval and the influences, and of labels per post rather than counts.
 """
 
 from __future__ import annotations
