@@ -4,14 +4,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Literal, NoReturn, Protocol, get_args
+from typing import Any, Literal, NoReturn, Protocol, get_args
 
 import click
 
-from models.backends.choice import WantedBackend, WantedPrecision
+from models.backends.choice import WantedBackend, WantedPrecision, missing_packages
 from models.campaign import CampaignTopic
 from models.enricher import DEFAULT_CACHE_SIZE, CachedEnricher, Enricher
-from models.errors import ArtefactError, BackendError, HubModelError, ModelError, PlotsMissingError
+from models.errors import ArtefactError, BackendError, HubModelError, MissingBackendExtra, ModelError
 from models.hub import TOPIC_THRESHOLD, HubEnricher
 
 BAD_DATA = 65
@@ -106,7 +106,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def fail(error: ModelError) -> NoReturn:
     """Print the message of an error and exit with its exit code."""
-    if isinstance(error, BackendError | HubModelError | PlotsMissingError):
+    if isinstance(error, BackendError | HubModelError):
         raise click.UsageError(str(error)) from error
     click.echo(f"Error: {error}", err=True)
     sys.exit(BROKEN_INSTALL if isinstance(error, ArtefactError) else BAD_DATA)
@@ -129,3 +129,32 @@ def writing() -> Iterator[None]:
     except OSError as error:
         click.echo(f"Error: cannot write {error.filename}: {error.strerror}", err=True)
         sys.exit(CANNOT_WRITE)
+
+
+class OptionalGroup(click.Group):
+    """A group whose commands need an extra: they are imported when one is used, and not listed without the extra."""
+
+    def __init__(self, *, extra: str, packages: Sequence[str], load: Callable[[], click.Group], **options: Any) -> None:
+        """Create a group without importing its commands.
+
+        Args:
+            extra: The extra of tagpulse that the commands need.
+            packages: The packages of the extra, by the names under which they are imported.
+            load: Imports the group that holds the commands.
+        """
+        super().__init__(**options)
+        self._extra = extra
+        self._packages = packages
+        self._load = load
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [] if missing_packages(*self._packages) else list(self._load().commands)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if missing_packages(*self._packages):
+            raise MissingBackendExtra(self._extra, self._extra)
+        return self._load().commands.get(name)
+
+    def invoke(self, context: click.Context) -> Any:
+        with failing():
+            return super().invoke(context)

@@ -8,8 +8,7 @@ ModelError
 ├── TopicsFileError         a file of campaign topics cannot be read: fix it
 ├── EvaluationDataError     labelled posts cannot be read: fix them
 ├── TrainingDataError       input of a training step is missing: download the data set, or run the step that makes it
-├── RatesFileError          a file of error rates cannot be read: write it again
-└── PlotsMissingError       matplotlib is not installed: run the pip command in the message
+└── RatesFileError          a file of error rates cannot be read: write it again
 """
 
 
@@ -58,10 +57,3 @@ class TrainingDataError(ModelError):
 
 class RatesFileError(ModelError):
     """Raised when a file of error rates cannot be read."""
-
-
-class PlotsMissingError(ModelError):
-    """Raised when plots are requested but matplotlib is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__("plots need matplotlib, which is not installed: pip install 'tagpulse[plots]'")

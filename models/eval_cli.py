@@ -1,65 +1,21 @@
-"""The command `python -m models eval`: scores of the model on labelled posts."""
-
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial, wraps
-from pathlib import Path
-from typing import Literal, cast
+"""The command `python -m models eval`; the tasks and their dependencies are imported only when needed."""
 
 import click
-import msgspec
-from msgspec import Struct
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from models.campaign import read_topics
-from models.cli_common import Load, failing, model_options, writing
-from models.enricher import Enricher
-from models.errors import TopicsFileError
-from models.evaluation import (
-    agreement_report,
-    campaign_report,
-    judge,
-    language_report,
-    match_topics,
-    name_languages,
-    name_topics,
-    pooled,
-    read_campaign_posts,
-    read_language,
-    read_sentiment,
-    read_topic_posts,
-    sentiment_report,
-    tables,
-    topic_report,
-)
-from models.evaluation.answers import Advance, model_of
-from models.evaluation.error_rates import error_rates
-from models.evaluation.plots import require_matplotlib, write_plots
-from models.prior_shift import write_rates
+from models.cli_common import OptionalGroup
 
 
-def _task(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options shared by all tasks. The cache is disabled, so every text is computed."""
+def _tasks() -> click.Group:
+    from models.evaluation.commands import tasks
 
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-    @model_options
-    @wraps(command)
-    def with_options(*, load: Load, **others: object) -> None:
-        with failing():
-            command(load=partial(load, cache_size=0), **others)
-
-    return with_options
+    return tasks
 
 
-def _data(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option("--data", required=True, type=click.Path(path_type=Path), help=help_text)
-
-
-@click.group("eval")
+@click.group("eval", cls=OptionalGroup, extra="eval", packages=("matplotlib", "sklearn"), load=_tasks)
 def evaluate() -> None:
     """Score the model on labelled posts.
+
+    Needs `pip install 'tagpulse[eval]'`; without it, no tasks are listed.
 
     \b
     Examples:
@@ -70,157 +26,3 @@ def evaluate() -> None:
       python -m models eval campaign --data posts.csv --text-column text --label-column topic --topics campaign.toml
       python -m models eval sentiment --data umsab --backend hub --hub-sentiment ./my-classifier
     """
-
-
-@evaluate.command()
-@_data("Folder with {split}_text.txt and {split}_labels.txt, or with one such folder per language.")
-@click.option("--split", default="val", show_default=True, help="Data split: the prefix of the file names.")
-@click.option("--rates", type=click.Path(path_type=Path), help="Write the sentiment error rates to this JSON file.")
-@click.option(
-    "--plots", type=click.Path(path_type=Path), help="Write calibration.png and confusion.png to this folder."
-)
-@_task
-def sentiment(data: Path, split: str, rates: Path | None, plots: Path | None, as_json: bool, load: Load) -> None:
-    """Report macro-F1 (per cent) and other scores of the sentiment, per folder and averaged over folders.
-
-    One text per line and one label per line: 0 negative, 1 neutral, 2 positive.
-
-    \b
-    Examples:
-      python -m models eval sentiment --data umsab --split val --json
-      python -m models eval sentiment --data umsab --plots pictures --rates rates.json
-    """
-    folders = read_sentiment(data, split)
-    if plots:
-        require_matplotlib()
-    enricher = load()
-    with _progress(sum(len(posts.texts) for posts in folders.values())) as advance:
-        judged = {name: judge(enricher, posts, advance) for name, posts in folders.items()}
-    model = model_of(enricher)
-    with writing():
-        if rates:
-            write_rates(error_rates(judged, model), rates)
-        if plots:
-            write_plots(plots, pooled(judged.values()), model, f"{data.resolve().name}, {split}")
-    report = sentiment_report(judged, split, model)
-    _show(report, tables.sentiment_tables(report), as_json)
-
-
-@evaluate.command()
-@_data("Folder with one text file per language, named by its BCP-47 code: en.txt, hi-Latn.txt.")
-@_task
-def language(data: Path, as_json: bool, load: Load) -> None:
-    """Report the accuracy (per cent) of the language, per file, averaged over files, and over all texts.
-
-    One text per line; blank lines are skipped.
-
-    \b
-    Example:
-      python -m models eval language --data sentences --json
-    """
-    files = read_language(data)
-    enricher = load()
-    with _progress(sum(map(len, files.values()))) as advance:
-        answers = {code: name_languages(enricher, texts, advance) for code, texts in files.items()}
-    report = language_report(answers, model_of(enricher))
-    _show(report, tables.language_tables(report), as_json)
-
-
-@evaluate.command()
-@_data("Folder with *.jsonl files: one post per line, with its text and a key with 0 or 1 for each topic.")
-@_task
-def topic(data: Path, as_json: bool, load: Load) -> None:
-    """Report the F1 (0 to 1) of the topics, per file, per topic and overall.
-
-    \b
-    Example line in the format of the X-Topic data set (id and topics are optional):
-      {"id": 1, "text": "...", "music": 1, "sports": 0, ..., "topics": ["Music"]}
-
-    \b
-    Example:
-      python -m models eval topic --data x_topic --json
-    """
-    enricher = load()
-    files = read_topic_posts(data, enricher.topics)
-    with _progress(sum(len(posts.texts) for posts in files.values())) as advance:
-        answers = {name: name_topics(enricher, posts.texts, advance) for name, posts in files.items()}
-    report = topic_report(files, answers, model_of(enricher))
-    _show(report, tables.topic_tables(report), as_json)
-
-
-@evaluate.command()
-@_data("CSV or TSV file with a header.")
-@click.option("--text-column", required=True, help="Name of the text column.")
-@click.option(
-    "--label-column", required=True, help="Name of the label column: the name of a topic; any other value is no topic."
-)
-@click.option(
-    "--topics",
-    "topics_file",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Campaign file (TOML) with the [[topics]] to score.",
-)
-@_task
-def campaign(data: Path, text_column: str, label_column: str, topics_file: Path, as_json: bool, load: Load) -> None:
-    """Report scores (0 to 1) of the topics in a campaign file, per topic and overall.
-
-    \b
-    Example:
-      python -m models eval campaign --data crash.csv --topics crash.toml \\
-        --text-column "Tweet Text" --label-column "Information Type"
-    """
-    posts = read_campaign_posts(data, text_column, label_column)
-    topics = read_topics(topics_file)
-    if not topics:
-        raise TopicsFileError(f"{topics_file} has no [[topics]] to score: add at least one")
-    enricher = cast("Enricher", load(campaign_topics=topics))  # the hub back end rejects campaign topics
-    with _progress(len(posts.texts)) as advance:
-        answers = match_topics(enricher, topics, posts.texts, advance)
-    report = campaign_report([topic.name for topic in topics], posts.labels, answers, model_of(enricher))
-    _show(report, tables.campaign_tables(report), as_json)
-
-
-@evaluate.command()
-@_data("Folder with {split}_text.txt and {split}_labels.txt, or with one such folder per language.")
-@click.option("--split", default="val", show_default=True, help="Data split: the prefix of the file names.")
-@click.option(
-    "--reference",
-    type=click.Choice(["openvino", "onnx", "torch"]),
-    default="openvino",
-    show_default=True,
-    help="Back end that computes the full-precision answers.",
-)
-@_task
-def agreement(
-    data: Path, split: str, reference: Literal["openvino", "onnx", "torch"], as_json: bool, load: Load
-) -> None:
-    """Report agreement (0 to 1) with the shipped model in full precision, and with itself on single posts.
-
-    \b
-    Examples:
-      python -m models eval agreement --data umsab
-      python -m models eval agreement --data umsab --backend onnx --precision int8 --reference torch --json
-    """
-    texts = [text for posts in read_sentiment(data, split).values() for text in posts.texts]
-    enricher = load()
-    exact = Enricher.load(backend=reference, precision="f32", cache_size=0)
-    with _progress(3 * len(texts)) as advance:
-        report = agreement_report(enricher, exact, texts, advance)
-    _show(report, tables.agreement_tables(report), as_json)
-
-
-@contextmanager
-def _progress(posts: int) -> Iterator[Advance]:
-    columns = (TextColumn("posts"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("posts", total=posts)
-        yield lambda done: bar.advance(task, done)
-
-
-def _show(report: Struct, shown: Sequence[RenderableType], as_json: bool) -> None:
-    if as_json:
-        click.echo(msgspec.json.encode(report))
-    else:
-        Console().print(*shown, sep="\n")

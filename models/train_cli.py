@@ -1,40 +1,23 @@
 """The command `python -m models train`; the steps and their dependencies are imported only when needed."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from models.backends.choice import missing_packages
-from models.cli_common import failing
-from models.errors import MissingBackendExtra
+from models.cli_common import OptionalGroup
 
 DATA = Path("build/data")
 
 _NEEDED = ("matplotlib", "onnx", "safetensors", "sklearn", "torch")
 
 
-class _Steps(click.Group):
-    def list_commands(self, context: click.Context) -> list[str]:
-        return [] if missing_packages(*_NEEDED) else list(_loaded().commands)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        return _loaded().commands.get(name)
-
-    def invoke(self, context: click.Context) -> Any:
-        with failing():
-            return super().invoke(context)
-
-
-def _loaded() -> click.Group:
-    if missing_packages(*_NEEDED):
-        raise MissingBackendExtra("train", "train")
+def _steps() -> click.Group:
     from models.training.commands import steps
 
     return steps
 
 
-@click.group(cls=_Steps)
+@click.group(cls=OptionalGroup, extra="train", packages=_NEEDED, load=_steps)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),

@@ -1,6 +1,7 @@
 """Agreement of a back end with the full-precision model, and with itself on single posts."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from msgspec import Struct
 
@@ -68,10 +69,11 @@ def agreement_report(
 
 
 def _agreement(answers: Sequence[Enrichment], others: Sequence[Enrichment], topics: int) -> BackendAgreement:
+    """Return shares of equal answers; sets of topics are not among the labels that scikit-learn compares."""
     pairs = list(zip(answers, others, strict=True))
 
     def share(same: Sequence[bool]) -> float:
-        return fraction(sum(same) / len(same))
+        return fraction(fmean(same))
 
     other_topics = sum(len(_topics(one) ^ _topics(other)) for one, other in pairs)
     return BackendAgreement(

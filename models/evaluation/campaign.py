@@ -9,13 +9,14 @@ from statistics import fmean
 
 import numpy as np
 from msgspec import Struct
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from models.campaign import CampaignTopic, centre, cosines
 from models.enricher import Enricher
 from models.enrichment import ModelInfo
 from models.errors import EvaluationDataError
 from models.evaluation.answers import CHUNK, Advance, ask, silent
-from models.evaluation.measures import ConfusionCounts, Floats, accuracy, auc, confusion, fraction
+from models.evaluation.measures import Floats, Labels, auc, fraction
 from models.evaluation.reading import read_text
 
 
@@ -128,34 +129,34 @@ def campaign_report(
     indices = {name: index for index, name in enumerate(names)}
     truth = np.array([indices.get(label, none) for label in labels], np.int64)
     given = np.array([none if name is None else indices[name] for name in answers.names], np.int64)
-    counts = [ConfusionCounts.of(truth == index, given == index) for index in range(none + 1)]
+    each = precision_recall_fscore_support(truth, given, labels=range(none), average=None, zero_division=0)
     areas = [auc(answers.likeness[:, index], truth == index) for index in range(none)]
     any_area = auc(answers.scores, truth != none)
+    occurring = np.union1d(truth, given)
+
+    def macro_f1(labels: Labels) -> float:
+        return fraction(f1_score(truth, given, labels=labels, average="macro")) if len(labels) else 0.0
+
     return CampaignReport(
         topics={
             name: CampaignTopicScore(
-                precision=fraction(count.precision),
-                recall=fraction(count.recall),
-                f1=fraction(count.f1),
+                precision=fraction(precision),
+                recall=fraction(recall),
+                f1=fraction(f1),
                 auc=None if area is None else fraction(area),
-                posts=count.posts,
+                posts=int(posts),
             )
-            for name, count, area in zip(names, counts[:none], areas, strict=True)
+            for name, precision, recall, f1, posts, area in zip(names, *each, areas, strict=True)
         },
-        accuracy=fraction(accuracy(confusion(truth, given, none + 1))),
-        macro_f1=_macro_f1(counts[:none]),
-        macro_f1_with_none=_macro_f1(counts),
+        accuracy=fraction(accuracy_score(truth, given)),
+        macro_f1=macro_f1(occurring[occurring != none]),
+        macro_f1_with_none=macro_f1(occurring),
         mean_auc=fraction(fmean(known)) if (known := [area for area in areas if area is not None]) else None,
         any_auc=None if any_area is None else fraction(any_area),
-        coverage=fraction(float((given != none).mean())),
+        coverage=fraction((given != none).mean()),
         posts=len(labels),
         model=model,
     )
-
-
-def _macro_f1(counts: Sequence[ConfusionCounts]) -> float:
-    occurring = [count.f1 for count in counts if count.occurs]
-    return fraction(fmean(occurring)) if occurring else 0.0
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

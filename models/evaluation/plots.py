@@ -1,4 +1,4 @@
-"""Plots of the calibration and confusion of the sentiment. Needs matplotlib (`tagpulse[plots]`)."""
+"""Plots of the calibration and confusion of the sentiment. matplotlib is slow to import: it is imported to draw."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.enrichment import SENTIMENTS, ModelInfo
-from models.errors import PlotsMissingError
 from models.evaluation.measures import Calibration, Floats, Labels
 from models.evaluation.sentiment import JudgedPosts
 
@@ -22,18 +21,6 @@ _BLUE, _LIGHT, _RED, _GREY = "#2a6f97", "#a9d6e5", "#c1121f", "#6c757d"
 _FONT_SIZE = 12
 
 
-def require_matplotlib() -> None:
-    """Check that plots can be drawn; call this before a long evaluation.
-
-    Raises:
-        PlotsMissingError: If matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise PlotsMissingError from error
-
-
 def write_plots(folder: Path, judged: JudgedPosts, model: ModelInfo, data: str) -> list[Path]:
     """Write both plots to a folder, creating it if necessary, and return their paths.
 
@@ -44,10 +31,8 @@ def write_plots(folder: Path, judged: JudgedPosts, model: ModelInfo, data: str) 
         data: Description of the data, for the titles.
 
     Raises:
-        PlotsMissingError: If matplotlib is not installed.
         OSError: If the folder cannot be written.
     """
-    require_matplotlib()
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

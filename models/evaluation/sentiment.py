@@ -7,23 +7,13 @@ from statistics import fmean
 
 import numpy as np
 from msgspec import Struct
+from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
 from models.enricher import TextEnricher
 from models.enrichment import SENTIMENTS, ModelInfo, Sentiment
 from models.errors import EvaluationDataError
 from models.evaluation.answers import Advance, ask, silent
-from models.evaluation.measures import (
-    Calibration,
-    Floats,
-    Labels,
-    calibration,
-    confusion,
-    fraction,
-    macro_f1,
-    macro_recall,
-    percent,
-    weighted_f1,
-)
+from models.evaluation.measures import Calibration, Floats, Labels, calibration, fraction, percent
 from models.evaluation.reading import read_lines
 
 
@@ -46,7 +36,7 @@ class JudgedPosts:
     @property
     def confusion(self) -> Labels:
         """Counts of posts by true (row) and predicted sentiment (column), 3 x 3."""
-        return confusion(self.truth, self.predicted, len(SENTIMENTS))
+        return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(SENTIMENTS))))
 
     @property
     def calibration(self) -> Calibration:
@@ -63,6 +53,8 @@ class SentimentScore(Struct, frozen=True, kw_only=True):
     """Scores of one folder or of all folders; F1 and recall are in per cent.
 
     Attributes:
+        macro_f1: Mean F1 of the labels that occur as true or predicted labels.
+        macro_recall: Mean recall of the labels that occur as true labels.
         ece: Expected calibration error as a fraction, from 15 bins of the probability of the answer.
         confusion: Posts by true (row) and predicted sentiment (column), in the order negative, neutral, positive.
     """
@@ -130,13 +122,13 @@ def pooled(folders: Iterable[JudgedPosts]) -> JudgedPosts:
 
 def score(judged: JudgedPosts) -> SentimentScore:
     """Score the posts of one folder."""
-    matrix = judged.confusion
+    truth, predicted = judged.truth, judged.predicted
     return SentimentScore(
-        macro_f1=percent(macro_f1(matrix)),
-        macro_recall=percent(macro_recall(matrix)),
-        weighted_f1=percent(weighted_f1(matrix)),
+        macro_f1=percent(f1_score(truth, predicted, average="macro")),
+        macro_recall=percent(recall_score(truth, predicted, labels=np.unique(truth), average="macro")),
+        weighted_f1=percent(f1_score(truth, predicted, average="weighted")),
         ece=fraction(judged.calibration.error),
-        confusion=matrix.tolist(),
+        confusion=judged.confusion.tolist(),
         posts=judged.posts,
     )
 

@@ -8,12 +8,13 @@ from statistics import fmean
 import msgspec
 import numpy as np
 from msgspec import Struct
+from sklearn.metrics import f1_score, precision_score, recall_score
 
 from models.enricher import TextEnricher
 from models.enrichment import ModelInfo
 from models.errors import EvaluationDataError
 from models.evaluation.answers import Advance, ask, silent
-from models.evaluation.measures import ConfusionCounts, Flags, fraction
+from models.evaluation.measures import Flags, fraction
 from models.evaluation.reading import files_of, read_lines
 
 _OTHER_KEYS = {"id", "text", "topics"}
@@ -79,48 +80,47 @@ def topic_report(
     """Score the topics that the model assigned to the posts of each file."""
     posts = [topics for name in truth for topics in truth[name].topics]
     answers = [topics for name in truth for topics in predicted[name]]
-    counts = _counts(posts, answers)
+    together = _by_topic(posts, answers)
     return TopicReport(
         files={
             name: TopicFileScore(
-                micro_f1=_micro_f1(own := _counts(each.topics, predicted[name])),
+                micro_f1=_micro_f1(own := _by_topic(each.topics, predicted[name])),
                 macro_f1=_macro_f1(own),
                 posts=len(each.texts),
             )
             for name, each in truth.items()
         },
-        micro_f1=_micro_f1(counts),
-        macro_f1=_macro_f1(counts),
+        micro_f1=_micro_f1(together),
+        macro_f1=_macro_f1(together),
         topics={
             name: TopicMeasures(
-                f1=fraction(each.f1),
-                precision=fraction(each.precision),
-                recall=fraction(each.recall),
-                posts=each.posts,
+                f1=fraction(f1_score(having, given)),
+                precision=fraction(precision_score(having, given, zero_division=0)),
+                recall=fraction(recall_score(having, given, zero_division=0)),
+                posts=int(having.sum()),
             )
-            for name, each in counts.items()
+            for name, (having, given) in together.items()
         },
         model=model,
     )
 
 
-def _counts(truth: Sequence[frozenset[str]], predicted: Sequence[frozenset[str]]) -> dict[str, ConfusionCounts]:
+def _by_topic(truth: Sequence[frozenset[str]], predicted: Sequence[frozenset[str]]) -> dict[str, tuple[Flags, Flags]]:
+    """Return which posts truly have each topic that occurs, and which ones the model gave it to."""
     names = sorted(frozenset().union(*truth, *predicted))
-    return {name: ConfusionCounts.of(_having(name, truth), _having(name, predicted)) for name in names}
+    return {name: (_having(name, truth), _having(name, predicted)) for name in names}
 
 
 def _having(name: str, posts: Sequence[frozenset[str]]) -> Flags:
     return np.array([name in topics for topics in posts], np.bool_)
 
 
-def _micro_f1(counts: Mapping[str, ConfusionCounts]) -> float:
-    return (
-        fraction(ConfusionCounts(*(sum(column) for column in zip(*counts.values(), strict=True))).f1) if counts else 0.0
-    )
+def _micro_f1(topics: Mapping[str, tuple[Flags, Flags]]) -> float:
+    return fraction(f1_score(*map(np.concatenate, zip(*topics.values(), strict=True)))) if topics else 0.0
 
 
-def _macro_f1(counts: Mapping[str, ConfusionCounts]) -> float:
-    return fraction(fmean(each.f1 for each in counts.values())) if counts else 0.0
+def _macro_f1(topics: Mapping[str, tuple[Flags, Flags]]) -> float:
+    return fraction(fmean(f1_score(*each) for each in topics.values())) if topics else 0.0
 
 
 def _read(path: Path, known: Collection[str]) -> TopicPosts:

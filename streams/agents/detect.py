@@ -7,15 +7,15 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from streams import metrics
+from streams.agents.decoding import Decoded, decoding
 from streams.contracts import PulseMinute, SensitivityName, Spike, decode_minute, decode_spike, encode
 from streams.errors import BadMessage, Refused
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.kafka.reader import open_reader, partitions_of, read_topic, read_when_available
 from streams.minutes.merge import CompleteMinute, Merger
-from streams.runtime.lossless import PartitionId, Record
+from streams.runtime.lossless import PartitionId
 from streams.settings import Settings
 from streams.spikes import Detector, SpikeEvent, merge_parts
 from streams.spikes.explanation import explain
@@ -82,23 +82,7 @@ class SpikeWatch:
                 minutes.popleft()
 
 
-class ReadPart(NamedTuple):
-    record: Record
-    part: PulseMinute | None
-
-
-async def read_minutes(records: Sequence[Record]) -> list[ReadPart]:
-    """Decode records in order; unreadable ones are logged and counted."""
-    read = []
-    for record in records:
-        part = None
-        try:
-            part = decode_minute(record.value, record.headers)
-        except BadMessage as error:
-            logger.warning("skipping %s: %s", record.location, error)
-            metrics.UNREADABLE.labels(record.topic).inc()
-        read.append(ReadPart(record, part))
-    return read
+read_minutes = decoding(decode_minute)
 
 
 class SpikesOutput:
@@ -137,7 +121,7 @@ class SpikesOutput:
     async def tick(self, owned: Mapping[PartitionId, bool]) -> None:
         """Do nothing: only the minutes advance event time."""
 
-    async def write(self, result: Sequence[ReadPart]) -> None:
+    async def write(self, result: Sequence[Decoded[PulseMinute]]) -> None:
         """Process minutes; return once Kafka has confirmed the resulting messages.
 
         Raises:

@@ -9,17 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from streams import metrics
+from streams.agents.decoding import Decoded, decoding
 from streams.contracts import EnrichedMessage, EnrichedPost, decode_enriched, encode
-from streams.errors import BadMessage, Refused
+from streams.errors import Refused
 from streams.kafka.publisher import Outgoing, Oversize, Publisher, record_ms
 from streams.kafka.reader import read_topic, read_when_available
 from streams.minutes.counted_hashtags import CountedHashtags
 from streams.minutes.partition import PartitionMinutes, PublishedPart
 from streams.minutes.resume_state import KnownParts
-from streams.runtime.lossless import PartitionId, Record
+from streams.runtime.lossless import PartitionId
 from streams.settings import LIVE, Settings
 
 logger = logging.getLogger(__name__)
@@ -27,24 +27,7 @@ logger = logging.getLogger(__name__)
 WORKER = "watch"
 
 
-class ReadPost(NamedTuple):
-    """A record and its message; None if unreadable (the store worker sends it to the dead-letter topic)."""
-
-    record: Record
-    message: EnrichedMessage | None
-
-
-async def read_enriched(records: Sequence[Record]) -> list[ReadPost]:
-    """Decode records in order; unreadable ones are logged and counted."""
-    read = []
-    for record in records:
-        try:
-            read.append(ReadPost(record, decode_enriched(record.value, record.headers)))
-        except BadMessage as error:
-            logger.warning("skipping %s: %s", record.location, error)
-            metrics.UNREADABLE.labels(record.topic).inc()
-            read.append(ReadPost(record, None))
-    return read
+read_enriched = decoding(decode_enriched)
 
 
 class MinutesOutput:
@@ -94,7 +77,7 @@ class MinutesOutput:
     def handled(self) -> Mapping[PartitionId, int]:
         return dict(self._handled)
 
-    async def write(self, result: Sequence[ReadPost]) -> None:
+    async def write(self, result: Sequence[Decoded[EnrichedMessage]]) -> None:
         """Process records; return once Kafka has confirmed the resulting parts.
 
         Raises:

@@ -67,14 +67,7 @@ class Store:
         Raises:
             DeadLetterLimit: Too many of the last records failed.
         """
-        results: list[Row | DeadLetter] = []
-        for record in records:
-            try:
-                results.append(Row(record, decode_enriched(record.value, record.headers)))
-            except BadMessage as error:
-                results.append(dead_letter(record, error, self._clock(), self._letter_limit))
-        self._limit.check(results)
-        return results
+        return self._decoded(records, lambda record: Row(record, decode_enriched(record.value, record.headers)))
 
     async def write(self, result: Sequence[Row | DeadLetter]) -> None:
         await self._send_to_dead_letters([letter for letter in result if isinstance(letter, DeadLetter)])
@@ -93,6 +86,16 @@ class Store:
                 for bad in flushed.bad
             ]
         )
+
+    def _decoded(self, records: Sequence[Record], decode: Callable[[Record], T]) -> list[T | DeadLetter]:
+        results: list[T | DeadLetter] = []
+        for record in records:
+            try:
+                results.append(decode(record))
+            except BadMessage as error:
+                results.append(dead_letter(record, error, self._clock(), self._letter_limit))
+        self._limit.check(results)
+        return results
 
     async def _send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         if not letters:

@@ -31,14 +31,7 @@ class StoreSpikes(Store):
         Raises:
             DeadLetterLimit: Too many of the last records failed.
         """
-        results: list[ReadSpike | DeadLetter] = []
-        for record in records:
-            try:
-                results.append(ReadSpike(record, decode_spike(record.value, record.headers)))
-            except BadMessage as error:
-                results.append(dead_letter(record, error, self._clock(), self._letter_limit))
-        self._limit.check(results)
-        return results
+        return self._decoded(records, lambda record: ReadSpike(record, decode_spike(record.value, record.headers)))
 
     async def write(self, result: Sequence[object]) -> None:
         await self._send_to_dead_letters([letter for letter in result if isinstance(letter, DeadLetter)])

@@ -3,8 +3,9 @@
 Cohen's kappa: J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20
 (1960), 37-46. Its standard error for large samples: J. L. Fleiss, J. Cohen and B. S. Everitt, Large sample standard
 errors of kappa and weighted kappa, Psychological Bulletin 72 (1969), 323-327; computed here as the variance of the
-`influences`, whose squares add up to their formula. The interval of a share: E. B. Wilson, Probable inference, the law
-of succession, and statistical inference, Journal of the American Statistical Association 22 (1927), 209-212.
+`influences`, whose squares add up to their formula.
+
+scikit-learn has kappa alone, without the interval and the influences, and of labels per post rather than counts.
 """
 
 from __future__ import annotations
@@ -12,23 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import sqrt
 
+from streams.wilson import NORMAL_95
+
 Interval = tuple[float, float]
 """Lower and upper bound at 95 % confidence."""
 Pairs = Mapping[tuple[str, str], int]
 """Number of posts to which run A gave the first label and run B the second."""
-
-_NORMAL_95 = 1.959963984540054
-
-
-def wilson(successes: int, of: int) -> Interval | None:
-    """Return Wilson's 95 % interval of the share `successes / of`; None if `of` is 0."""
-    if not of:
-        return None
-    share, square = successes / of, _NORMAL_95**2
-    centre = share + square / (2 * of)
-    spread = _NORMAL_95 * sqrt(share * (1 - share) / of + square / (4 * of * of))
-    scale = 1 + square / of
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def kappa(pairs: Pairs) -> float | None:
@@ -78,7 +68,7 @@ def kappa_interval(pairs: Pairs) -> Interval | None:
 
 def around(value: float, standard_error: float) -> Interval:
     """Return the 95 % interval of a kappa with this standard error."""
-    spread = _NORMAL_95 * standard_error
+    spread = NORMAL_95 * standard_error
     return max(-1.0, value - spread), min(1.0, value + spread)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from streams.compare.comparison import FEW, Agreement, Cause, Change, Matrix
-from streams.compare.kappa import Pairs, kappa, kappa_interval, wilson
+from streams.compare.kappa import Pairs, kappa, kappa_interval
+from streams.wilson import wilson
 
 OTHER = "other"
 NEGATIVE = "negative"
@@ -28,7 +29,7 @@ def agreement_of(pairs: Pairs) -> Agreement:
         posts=posts,
         agreed=agreed,
         share=agreed / posts if posts else None,
-        interval=wilson(agreed, posts),
+        interval=wilson(agreed, posts) if posts else None,
         kappa=kappa(pairs),
         kappa_interval=kappa_interval(pairs),
         few=posts < FEW,

@@ -8,7 +8,6 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Literal
@@ -16,6 +15,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 import aiohttp
 
+from streams.retry_after import seconds_asked
 from streams.text.safe_text import readable, without_secrets
 
 Outcome = Literal["delivered", "refused", "failed"]
@@ -87,21 +87,9 @@ class Poster:
         if response.ok and response.status < HTTPStatus.MULTIPLE_CHOICES:
             return Response("delivered", detail)
         if response.status in _TRY_AGAIN or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Response("failed", detail, wait_seconds(response.headers.get("Retry-After"), self._clock()))
+            asked = seconds_asked(response.headers.get("Retry-After"), self._clock(), _MAX_WAIT_SECONDS)
+            return Response("failed", detail, asked)
         return Response("refused", detail)
-
-
-def wait_seconds(retry_after: str | None, now: float) -> float | None:
-    """Return the seconds that a `Retry-After` header (seconds or a date) asks for, at most an hour; None if invalid."""
-    if not retry_after:
-        return None
-    if retry_after.isascii() and retry_after.isdecimal():
-        return min(float(retry_after[:9]), _MAX_WAIT_SECONDS)
-    try:
-        seconds = parsedate_to_datetime(retry_after).timestamp() - now
-    except (ValueError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), _MAX_WAIT_SECONDS)
 
 
 def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:

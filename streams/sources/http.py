@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from types import TracebackType
@@ -15,6 +14,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
+from streams.retry_after import seconds_asked
 from streams.sources.addresses import SocketGuard
 from streams.sources.base import MAX_FRAME_BYTES
 from streams.sources.wire import LineSplitter, TooLong
@@ -56,27 +56,13 @@ class BadResponse(Exception):
 
     def reset_seconds(self, now: datetime) -> float:
         """Return the seconds that the server asks us to wait, or 0 if it does not say."""
-        for name in ("Retry-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
-            at = _parse_reset_time(self.headers.get(name, ""), now)
-            if at is not None:
-                return min(max(0.0, (at - now).total_seconds()), _MAX_RESET_SECONDS)
-        return 0.0
+        headers = (self.headers.get(name) for name in ("Retry-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset"))
+        waits = (seconds_asked(header, now.timestamp(), _MAX_RESET_SECONDS) for header in headers)
+        return next((wait for wait in waits if wait is not None), 0.0)
 
 
 class InvalidResponse(aiohttp.ClientError):
     """Raised for a response or an address that cannot be used."""
-
-
-def _parse_reset_time(text: str, now: datetime) -> datetime | None:
-    """Parse seconds from now, seconds since 1970, ISO 8601 or an HTTP date; return None for anything else."""
-    try:
-        if text.isascii() and text.isdigit():
-            seconds = int(text[:15])
-            return datetime.fromtimestamp(seconds if seconds > 10**8 else now.timestamp() + seconds, UTC)
-        moment = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError, OSError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 class Client:

@@ -1,17 +1,37 @@
-"""Helpers shared by the live sources: plausible post times, gaps and lag."""
+"""Helpers shared by the live sources: clocks and dice, plausible post times, gaps and lag."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from streams import metrics
-from streams.contracts import Gap
+from streams.contracts import Gap, utc_now
 
 logger = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(days=7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """The clocks and dice by which a live source waits."""
+
+    now: Callable[[], datetime] = utc_now
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic clock, in seconds."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+    """Returns numbers from 0 to 1, which make the pauses of clients differ."""
+
+
+REAL_TIME = Timing()
 
 
 class PostTime(NamedTuple):

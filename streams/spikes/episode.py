@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from streams.contracts import SpikeKind, SpikeState
 from streams.spikes.events import SpikeEvent
-from streams.spikes.evidence import interval
 from streams.spikes.running_sums import Sums
+from streams.wilson import wilson
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -39,7 +39,7 @@ class Episode:
         since = total.minus(self.start)
         self.last_event_posts = since.posts
         n, k = since.voices, since.negative_voices
-        low, high = interval(k, n) if n else (None, None)
+        low, high = wilson(k, n) if n else (None, None)
         last = number if closed is None else closed
         return SpikeEvent(
             kind=self.kind,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streams.settings import MastodonSettings
+from streams.sources.live import Timing
 from streams.sources.mastodon.source import MastodonSource
 from tests.helpers.feeds import no_sleep
 from tests.helpers.http_server import Connection, Request, http_server
@@ -164,7 +165,5 @@ def source(
         MastodonSettings(instances=hosts, tokens=tokens, **settings),
         tags,
         cursor=cursor,
-        now=lambda: NOW,
-        sleep=no_sleep,
-        jitter=lambda: 0.0,
+        timing=Timing(now=lambda: NOW, sleep=no_sleep, jitter=lambda: 0.0),
     )

@@ -14,6 +14,7 @@ from typing import Any
 from streams.settings import BlueskySettings, MastodonSettings, XSettings
 from streams.sources.base import Source
 from streams.sources.bluesky.source import BlueskySource
+from streams.sources.live import Timing
 from streams.sources.mastodon.source import MastodonSource
 from streams.sources.x.source import XSource
 from tests.helpers import jetstream, mastodon, x
@@ -206,5 +207,8 @@ def make(
     network: Network, url: str, *, silence: float = 20, pauses: Pauses | None = None, cursor: str | None = None
 ) -> Source:
     return network.make(
-        url, silence, cursor=cursor, now=lambda: NOW, sleep=(pauses or Pauses()).sleep, jitter=lambda: 0.5
+        url,
+        silence,
+        cursor=cursor,
+        timing=Timing(now=lambda: NOW, sleep=(pauses or Pauses()).sleep, jitter=lambda: 0.5),
     )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streams.settings import XSettings
+from streams.sources.live import Timing
 from streams.sources.x.source import XSource
 from tests.helpers.feeds import numbers
 from tests.helpers.http_server import Connection, Request, http_server
@@ -186,10 +187,7 @@ def source(server: X, *tags: str, time: Time | None = None, cursor: str | None =
         XSettings(url=server.url, token=TOKEN, **settings),
         tags or ("poltwt",),
         cursor=cursor,
-        now=lambda: time.now,
-        clock=time.clock,
-        sleep=time.sleep,
-        jitter=lambda: 0.0,
+        timing=Timing(now=lambda: time.now, clock=time.clock, sleep=time.sleep, jitter=lambda: 0.0),
     )
 
 

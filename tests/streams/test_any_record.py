@@ -158,7 +158,7 @@ def test_watch(posts: list[Record], minutes: list[Record]) -> None:
             told += partition.add(read.message, read.record.timestamp_ms, read.record.offset)[1]
     told += partition.idle(partition.latest + 3_600) + partition.end()
     parts = [decode_minute(encode(each.part)) for each in told]
-    parts += [read.part for read in asyncio.run(read_minutes(minutes)) if read.part is not None]
+    parts += [read.message for read in asyncio.run(read_minutes(minutes)) if read.message is not None]
     for record in minutes:
         known.add(record.value)
     for part in parts:

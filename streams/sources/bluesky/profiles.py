@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from types import TracebackType
@@ -22,6 +22,7 @@ from streams.sources.base import Content
 from streams.sources.bluesky.jetstream import SOURCE
 from streams.sources.bluesky.posts import NOT_FOR_US
 from streams.sources.http import TRANSIENT_ERRORS, BadResponse, Client
+from streams.sources.live import Timing
 from streams.sources.recently_seen import RecentlySeen
 from streams.sources.untyped import dicts, mapping, string, time
 
@@ -55,20 +56,14 @@ class ProfileLabels:
         self,
         settings: BlueskySettings,
         on_hidden: Callable[[str], None],
-        *,
-        now: Callable[[], datetime],
-        clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
-        jitter: Callable[[], float],
+        timing: Timing,
     ) -> None:
         self._url = settings.profiles_url
         self._client = Client(self._url)
         self._seconds = settings.profiles_seconds
         self._on_hidden = on_hidden
-        self._now = now
-        self._clock = clock
-        self._sleep = sleep
-        self._backoff = Backoff(settings.max_backoff_seconds, jitter)
+        self._timing = timing
+        self._backoff = Backoff(settings.max_backoff_seconds, timing.jitter)
         self._verdicts = RecentlySeen[str, _Verdict](_REMEMBERED_BYTES)
         self._queued: OrderedDict[str, bool] = OrderedDict()
         """Accounts to look up, and whether any of their posts were passed on."""
@@ -113,7 +108,7 @@ class ProfileLabels:
 
     def _has_verdict(self, did: str) -> bool:
         verdict = self._verdicts.get(did)
-        return verdict is not None and self._clock() < verdict.until
+        return verdict is not None and self._timing.clock() < verdict.until
 
     def _enqueue(self, did: str) -> None:
         last = self._verdicts.get(did)
@@ -151,12 +146,12 @@ class ProfileLabels:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._queued)
             dids = list(islice(self._queued, self._batch_size))
-            began = self._clock()
+            began = self._timing.clock()
             try:
                 hidden = await self._look_up(dids)
             except (BadResponse, *TRANSIENT_ERRORS) as error:
                 metrics.LOOKUPS.labels(SOURCE, "failed").inc()
-                asked = error.reset_seconds(self._now()) if isinstance(error, BadResponse) else 0.0
+                asked = error.reset_seconds(self._timing.now()) if isinstance(error, BadResponse) else 0.0
                 async with self._changed:
                     self._mark_unavailable(str(error) or repr(error))
                     self._changed.notify_all()
@@ -165,14 +160,14 @@ class ProfileLabels:
                 for did in dids:
                     if did in self._queued:
                         self._queued.move_to_end(did)
-                await self._sleep(max(self._backoff.next(), asked))
+                await self._timing.sleep(max(self._backoff.next(), asked))
             else:
                 metrics.LOOKUPS.labels(SOURCE, "answered").inc()
                 self._backoff.reset()
                 self._batch_size = _MAX_ACTORS
                 async with self._changed:
                     self._store_verdicts(dids, hidden)
-                    if self._is_unavailable and not self._queued and self._clock() - began <= self._seconds:
+                    if self._is_unavailable and not self._queued and self._timing.clock() - began <= self._seconds:
                         self._is_unavailable = False
                         logger.info("%s responds in time again", self._url)
                     self._changed.notify_all()
@@ -180,13 +175,13 @@ class ProfileLabels:
     async def _look_up(self, dids: list[str]) -> set[str]:
         actors = [("actors", did) for did in dids]
         answer = await self._client.ask("GET", self._url + _ENDPOINT, params=actors, limit=_MAX_ANSWER_BYTES)
-        hidden = hidden_accounts(answer, self._now())
+        hidden = hidden_accounts(answer, self._timing.now())
         if hidden is None:
             raise BadResponse(200, {}, b"no profiles in the response")
         return hidden
 
     def _store_verdicts(self, dids: list[str], hidden: set[str]) -> None:
-        until = self._clock() + _REMEMBERED_SECONDS
+        until = self._timing.clock() + _REMEMBERED_SECONDS
         for did in dids:
             is_hidden = did in hidden
             self._verdicts.add(did, _Verdict(is_hidden, until))

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from datetime import datetime
+from collections.abc import AsyncIterator, Collection
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -18,7 +15,6 @@ from websockets.frames import CloseCode
 
 from streams import metrics
 from streams.backoff import Backoff
-from streams.contracts import utc_now
 from streams.errors import Refused
 from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Source
@@ -28,7 +24,7 @@ from streams.sources.bluesky.jetstream_socket import MAX_FRAME_BYTES, Connect
 from streams.sources.bluesky.posts import JetstreamParser
 from streams.sources.bluesky.profiles import ProfileLabels
 from streams.sources.http import BadResponse
-from streams.sources.live import PostTimes, report_gap, update_lag
+from streams.sources.live import REAL_TIME, PostTimes, Timing, report_gap, update_lag
 from streams.sources.tags import Tags
 
 logger = logging.getLogger(__name__)
@@ -61,10 +57,7 @@ class BlueskySource(Source):
         *,
         cursor: str | None = None,
         times: PostTimes | None = None,
-        now: Callable[[], datetime] = utc_now,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        jitter: Callable[[], float] = random.random,
+        timing: Timing = REAL_TIME,
     ) -> None:
         """Prepare the source; it connects when it is read.
 
@@ -80,15 +73,9 @@ class BlueskySource(Source):
         self._parser = JetstreamParser(Tags(tags), reposts=settings.reposts, times=times)
         self._position = None if cursor is None else read_cursor(cursor)
         self._servers = Servers(settings.servers)
-        self._now = now
-        self._clock = clock
-        self._sleep = sleep
-        self._backoff = Backoff(settings.max_backoff_seconds, jitter)
-        self._profiles = (
-            ProfileLabels(settings, self._on_account_hidden, now=now, clock=clock, sleep=sleep, jitter=jitter)
-            if settings.profiles
-            else None
-        )
+        self._timing = timing
+        self._backoff = Backoff(settings.max_backoff_seconds, timing.jitter)
+        self._profiles = ProfileLabels(settings, self._on_account_hidden, timing) if settings.profiles else None
         self._pending: list[Content] = []
         """Contents of the next batch."""
         self._resumed_from: int | None = None
@@ -135,7 +122,7 @@ class BlueskySource(Source):
                 metrics.RECONNECTS.labels(self.name).inc()
                 if self._pending:
                     yield await self._batch()
-                await self._sleep(wait)
+                await self._timing.sleep(wait)
 
     async def _open(self) -> ClientConnection:
         try:
@@ -162,10 +149,10 @@ class BlueskySource(Source):
     async def _next(self, socket: ClientConnection) -> Batch:
         """Return the contents of the next relevant frames, or from time to time just the new cursor."""
         silence = self._settings.silence_seconds
-        until = self._clock() + min(_PROGRESS_SECONDS, silence / 2)
+        until = self._timing.clock() + min(_PROGRESS_SECONDS, silence / 2)
         try:
             async with asyncio.timeout(silence):
-                while not self._pending and self._clock() < until:
+                while not self._pending and self._timing.clock() < until:
                     self._read(await socket.recv(decode=False))
         except TimeoutError:
             raise TimeoutError(f"no frame within {silence:g} s") from None
@@ -187,7 +174,7 @@ class BlueskySource(Source):
     def _on_account_hidden(self, did: str) -> None:
         """Delete the posts of a hidden account that were passed on before its labels were known."""
         # by the clock of the feed, which also dates the edits
-        at = self._now() if self._position is None else self._position.made_at
+        at = self._timing.now() if self._position is None else self._position.made_at
         self._pending += self._parser.forget(AccountRemoved(did, at))
 
     def _cursor(self) -> str | None:
@@ -205,7 +192,7 @@ class BlueskySource(Source):
         if (notice := notice_of(frame)) is not None:
             self._handle_notice(notice)
         else:
-            contents = self._parser.read(frame, self._servers.host, self._now())
+            contents = self._parser.read(frame, self._servers.host, self._timing.now())
             self._backoff.reset()
             self._servers.works()
             self._advance(position_of(frame))
@@ -239,7 +226,7 @@ class BlueskySource(Source):
     @property
     def _future_us(self) -> int:
         """Earliest server time, in microseconds, that counts as being in the future."""
-        return int(self._now().timestamp() * _US_PER_SECOND) + _AHEAD_US
+        return int(self._timing.now().timestamp() * _US_PER_SECOND) + _AHEAD_US
 
     @property
     def _rewound_us(self) -> int:
@@ -261,11 +248,11 @@ class BlueskySource(Source):
             return
         self._gap_reported = True
         since = None if self._position is None else self._position.made_at
-        self._pending.append(report_gap(SOURCE, self._servers.host, why, since=since, now=self._now()))
+        self._pending.append(report_gap(SOURCE, self._servers.host, why, since=since, now=self._timing.now()))
 
     def _show_behind(self) -> None:
         if self._position is not None:
-            update_lag(SOURCE, self._position.made_at, self._now())
+            update_lag(SOURCE, self._position.made_at, self._timing.now())
 
     def _on_http_error(self, error: InvalidStatus) -> float:
         """Return the seconds to wait after an HTTP response that was not a WebSocket.
@@ -280,7 +267,7 @@ class BlueskySource(Source):
             raise Refused(f"{url} responded with HTTP {status}: check TAGPULSE_BLUESKY__URL{several}") from None
         if self._position is not None and b"Cursor" in (error.response.body or b""):
             self._on_cursor_rejected(f"HTTP {status}")
-        requested = BadResponse(status, error.response.headers, b"").reset_seconds(self._now())
+        requested = BadResponse(status, error.response.headers, b"").reset_seconds(self._timing.now())
         wait = self._wait_after(error)
         # the next server did not ask us to wait
         return wait if self._servers.several else max(wait, min(requested, _MAX_RETRY_AFTER_SECONDS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
@@ -17,7 +16,7 @@ from streams.errors import Refused
 from streams.settings import MastodonSettings
 from streams.sources import http
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable
-from streams.sources.live import report_gap
+from streams.sources.live import Timing, report_gap
 from streams.sources.mastodon.instance import BEFORE_ALL, PAGE, Instance, order
 from streams.sources.mastodon.status import DELETE, EDIT, SOURCE, UPDATE, LocalId, MastodonParser
 from streams.sources.merge import Put
@@ -95,9 +94,7 @@ class HashtagFeed:
         refusals: Refusals,
         *,
         position: ReadPosition | None,
-        now: Callable[[], datetime],
-        sleep: Callable[[float], Awaitable[None]],
-        jitter: Callable[[], float],
+        timing: Timing,
     ) -> None:
         """Prepare the feed; it connects in `run`.
 
@@ -109,9 +106,8 @@ class HashtagFeed:
         self._settings = settings
         self._parser = parser
         self._refusals = refusals
-        self._now = now
-        self._sleep = sleep
-        self._backoff = Backoff(settings.max_backoff_seconds, jitter)
+        self._timing = timing
+        self._backoff = Backoff(settings.max_backoff_seconds, timing.jitter)
         self._last = position.id if position else ""
         """Id of the newest post that was read; empty before the first connection."""
         self._last_at = position.at if position else None
@@ -133,12 +129,12 @@ class HashtagFeed:
                 if error.status in http.REFUSALS:
                     wait = await self._handle_refusal(error, put)
                 else:
-                    wait = max(self._wait_after(error), error.reset_seconds(self._now()))
+                    wait = max(self._wait_after(error), error.reset_seconds(self._timing.now()))
             except http.TRANSIENT_ERRORS as error:
                 wait = self._wait_after(error)
             self._instance.forget()
             metrics.RECONNECTS.labels(SOURCE).inc()
-            await self._sleep(wait)
+            await self._timing.sleep(wait)
 
     async def _listen(self, put: Put[FeedStep]) -> None:
         await self._instance.discover()
@@ -223,11 +219,13 @@ class HashtagFeed:
     def _read_up_to(self, local_id: str) -> None:
         self._known.add(local_id, None)
         if order(local_id) >= order(self._last):
-            self._last, self._last_at = local_id, self._now()
+            self._last, self._last_at = local_id, self._timing.now()
 
     def _since(self) -> datetime | None:
         """Return when the newest post arrived; None if that is unknown, or was taken from a wrong clock."""
-        return self._last_at if self._last_at is not None and self._last_at <= self._now() + CLOCKS_DIFFER else None
+        return (
+            self._last_at if self._last_at is not None and self._last_at <= self._timing.now() + CLOCKS_DIFFER else None
+        )
 
     async def _handle_refusal(self, error: http.BadResponse, put: Put[FeedStep]) -> float:
         """Record a permanent refusal and return the seconds to wait.
@@ -245,7 +243,7 @@ class HashtagFeed:
         return _RETRY_REFUSED_SECONDS
 
     async def _report_gap(self, reason: str, since: datetime | None, put: Put[FeedStep]) -> None:
-        gap = report_gap(SOURCE, self._instance.host, f"#{self._tag}: {reason}", since=since, now=self._now())
+        gap = report_gap(SOURCE, self._instance.host, f"#{self._tag}: {reason}", since=since, now=self._timing.now())
         await put(FeedStep(self._instance, self._tag, content=gap))
 
     def _wait_after(self, error: Exception) -> float:

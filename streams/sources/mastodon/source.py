@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from streams.contracts import Post, normalise_hashtags, utc_now
+from streams.contracts import Post, normalise_hashtags
 from streams.errors import SettingsError
 from streams.settings import MastodonSettings
 from streams.sources import http
 from streams.sources.base import Batch, Content, Source
-from streams.sources.live import PostTimes, update_lag
+from streams.sources.live import REAL_TIME, PostTimes, Timing, update_lag
 from streams.sources.mastodon.feed import FeedStep, HashtagFeed, ReadPosition, Refusals
 from streams.sources.mastodon.instance import Instance, order
 from streams.sources.mastodon.status import SOURCE, MastodonParser
@@ -45,9 +43,7 @@ class MastodonSource(Source):
         *,
         cursor: str | None = None,
         times: PostTimes | None = None,
-        now: Callable[[], datetime] = utc_now,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        jitter: Callable[[], float] = random.random,
+        timing: Timing = REAL_TIME,
     ) -> None:
         """Prepare the source; it connects when it is read.
 
@@ -65,11 +61,11 @@ class MastodonSource(Source):
         self._settings = settings
         self._positions = _read_cursor(cursor)
         self._parser = MastodonParser(Tags(self._tags), times)
-        self._now = now
-        self._sleep = sleep
-        self._jitter = jitter
+        self._timing = timing
         self._bytes = 0
-        self._newest = min((position.at for position in self._positions.values()), default=now()) - _PLAUSIBLE_LAG
+        self._newest = (
+            min((position.at for position in self._positions.values()), default=timing.now()) - _PLAUSIBLE_LAG
+        )
         """Time of the newest post; initially a lower bound, since anything older cannot be lag."""
 
     @property
@@ -105,13 +101,11 @@ class MastodonSource(Source):
             self._parser,
             refusals,
             position=self._positions.get(_key(instance, tag)),
-            now=self._now,
-            sleep=self._sleep,
-            jitter=self._jitter,
+            timing=self._timing,
         )
 
     def _handle_step(self, step: FeedStep) -> Batch:
-        now = self._now()
+        now = self._timing.now()
         contents: list[Content] = [] if step.content is None else [step.content]
         if step.frame is not None:
             self._bytes += len(step.frame)

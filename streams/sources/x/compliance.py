@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from streams import metrics
 from streams.errors import Refused
 from streams.settings import XSettings
 from streams.sources import http
+from streams.sources.live import Timing
 from streams.sources.merge import Put
 from streams.sources.recently_seen import RecentlySeen
 from streams.sources.wire import TooLong
@@ -53,10 +53,7 @@ class Compliance:
         settings: XSettings,
         headers: dict[str, str],
         whole_until: datetime,
-        *,
-        now: Callable[[], datetime],
-        sleep: Callable[[float], Awaitable[None]],
-        jitter: Callable[[], float],
+        timing: Timing,
     ) -> None:
         """Prepare the streams; each connects in `run`.
 
@@ -70,9 +67,7 @@ class Compliance:
         self._headers = headers
         self._silence_seconds = settings.silence_seconds
         self._whole_until = whole_until
-        self._now = now
-        self._sleep = sleep
-        self._jitter = jitter
+        self._timing = timing
         self._reported = RecentlySeen[datetime, None](_REPORTED_BYTES)
 
     async def run(self, client: http.Client, stream: Stream, put: Put[StreamStep]) -> None:
@@ -82,7 +77,7 @@ class Compliance:
             Refused: X refuses the stream permanently.
         """
         coverage = StreamCoverage("deletions", _BACKFILL_MINUTES, self._whole_until)
-        pauses = ReconnectBackoff(self._jitter)
+        pauses = ReconnectBackoff(self._timing.jitter)
         while True:
             try:
                 await self._listen(client, stream, coverage, pauses, put)
@@ -92,7 +87,7 @@ class Compliance:
                     "%s%s: %s: reconnecting in %.1f s", self._host, stream.name, str(error) or repr(error), wait
                 )
                 metrics.RECONNECTS.labels(SOURCE).inc()
-                await self._sleep(wait)
+                await self._timing.sleep(wait)
 
     async def _listen(
         self,
@@ -102,12 +97,12 @@ class Compliance:
         pauses: ReconnectBackoff,
         put: Put[StreamStep],
     ) -> None:
-        params = {"partition": str(stream.partition)} | coverage.backfill(self._now())
+        params = {"partition": str(stream.partition)} | coverage.backfill(self._timing.now())
         url, silence = self._base + stream.path, self._silence_seconds
         async with client.listen(url, params=params, headers=self._headers, silence_seconds=silence) as lines:
-            coverage.opened(self._now())
+            coverage.opened(self._timing.now())
             async for line in lines:
-                now = self._now()
+                now = self._timing.now()
                 if not isinstance(line, TooLong) and (stream_error := ended(line)) is not None:
                     raise stream_error
                 missed = coverage.heard(line, now)
@@ -131,7 +126,7 @@ class Compliance:
         if error.status in http.REFUSALS:
             advice = "check TAGPULSE_X__COMPLIANCE: the plan may not include the compliance streams"
             raise Refused(f"{self._base}{stream.path}: {error}: {advice}") from None
-        reset = error.reset_seconds(self._now())
+        reset = error.reset_seconds(self._timing.now())
         if error.status == HTTPStatus.TOO_MANY_REQUESTS:
             return pauses.after_limit(reset)
         return max(pauses.after_http_error(), reset)

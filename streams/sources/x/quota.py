@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime
 
 import msgspec
 
 from streams import metrics
 from streams.sources import http
+from streams.sources.live import Timing
 from streams.sources.untyped import mapping, string
 from streams.sources.x.tweet import SOURCE
 
@@ -23,17 +22,15 @@ _MAX_ANSWER_BYTES = 2**20
 class Quota:
     """Counts the posts read here, and from time to time asks X for the usage of the whole project."""
 
-    def __init__(self, own_limit: int | None, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+    def __init__(self, own_limit: int | None, timing: Timing) -> None:
         """Start without a count.
 
         Args:
             own_limit: Limit of posts per month, besides that of the plan; None: only the plan limits.
-            clock: Monotonic clock, in seconds.
-            now: Wall clock, which determines the month.
+            timing: Its wall clock determines the month.
         """
         self._own_limit = own_limit
-        self._clock = clock
-        self._now = now
+        self._timing = timing
         self._asked_at: float | None = None
         self._usage: tuple[int, int] | None = None
         """Used and allowed posts in X's last answer."""
@@ -78,8 +75,8 @@ class Quota:
     async def ask(self, client: http.Client, base: str, headers: dict[str, str]) -> None:
         """Ask X for the usage, unless it was asked recently; errors are harmless since the stream shows a limit."""
         async with self._asking:
-            if self._asked_at is None or self._clock() - self._asked_at >= _ASK_SECONDS:
-                self._asked_at = self._clock()
+            if self._asked_at is None or self._timing.clock() - self._asked_at >= _ASK_SECONDS:
+                self._asked_at = self._timing.clock()
                 await self._fetch_usage(client, base, headers)
 
     async def _fetch_usage(self, client: http.Client, base: str, headers: dict[str, str]) -> None:
@@ -104,7 +101,7 @@ class Quota:
         self._update_metrics()
 
     def _start_new_month(self) -> None:
-        month = f"{self._now():%Y-%m}"
+        month = f"{self._timing.now():%Y-%m}"
         if month != self._month:
             self._month, self._read, self._refusal = month, 0, None
 

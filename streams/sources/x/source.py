@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -15,12 +13,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from streams import metrics
-from streams.contracts import Post, normalise_hashtags, utc_now
+from streams.contracts import Post, normalise_hashtags
 from streams.errors import Refused, SettingsError
 from streams.settings import XSettings
 from streams.sources import http
 from streams.sources.base import Batch, Content, Source, Unreadable
-from streams.sources.live import PostTimes, report_gap, update_lag
+from streams.sources.live import REAL_TIME, PostTimes, Timing, report_gap, update_lag
 from streams.sources.merge import Put, merge
 from streams.sources.wire import TooLong
 from streams.sources.x.compliance import STREAMS, Compliance
@@ -70,10 +68,7 @@ class XSource(Source):
         *,
         cursor: str | None = None,
         times: PostTimes | None = None,
-        now: Callable[[], datetime] = utc_now,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        jitter: Callable[[], float] = random.random,
+        timing: Timing = REAL_TIME,
     ) -> None:
         """Prepare the source; it connects when it is read.
 
@@ -95,10 +90,9 @@ class XSource(Source):
         self._headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
         self._tags = tags
         self._parser = XParser(settings.rule_tag, times=times)
-        self._quota = Quota(settings.monthly_posts, clock, now)
-        self._now = now
-        self._sleep = sleep
-        saved = _Cursor(now()) if cursor is None else _read_cursor(cursor)
+        self._quota = Quota(settings.monthly_posts, timing)
+        self._timing = timing
+        saved = _Cursor(timing.now()) if cursor is None else _read_cursor(cursor)
         self._quota.restore(saved.month, saved.read)
         self._coverage = StreamCoverage("posts", settings.backfill_minutes, None if cursor is None else saved.at)
         self._compliance: Compliance | None = None
@@ -107,8 +101,8 @@ class XSource(Source):
         if settings.compliance:
             since = saved.deletions_at or saved.at
             self._returned_until = dict.fromkeys((stream.name for stream in STREAMS), since)
-            self._compliance = Compliance(settings, self._headers, since, now=now, sleep=sleep, jitter=jitter)
-        self._pauses = ReconnectBackoff(jitter)
+            self._compliance = Compliance(settings, self._headers, since, timing)
+        self._pauses = ReconnectBackoff(timing.jitter)
         self._line_received = asyncio.Event()
         self._limit_reported = False
         self._bytes = 0
@@ -133,7 +127,7 @@ class XSource(Source):
                 await steps.aclose()  # type: ignore[attr-defined]
 
     def _handle_step(self, step: StreamStep) -> Batch:
-        now = self._now()
+        now = self._timing.now()
         contents: list[Content] = [] if step.content is None else [step.content]
         if step.line is not None:
             contents += self._read(step.line, now)
@@ -178,7 +172,7 @@ class XSource(Source):
                 wait = self._pauses.after_network_error()
                 self._log_retry(error, wait)
             metrics.RECONNECTS.labels(SOURCE).inc()
-            await self._sleep(wait)
+            await self._timing.sleep(wait)
 
     async def _wait_for_quota(self, client: http.Client, put: Put[StreamStep]) -> None:
         """Return once posts may be read."""
@@ -186,12 +180,12 @@ class XSource(Source):
         while (why := self._quota.exhausted) is not None:
             if not self._limit_reported:
                 self._limit_reported = True
-                now = self._now()
+                now = self._timing.now()
                 gap = report_gap(SOURCE, self._host, why, since=self._coverage.whole_until, now=now)
                 self._coverage.whole_until = None  # the gap lasts until something is received again
                 await put(StreamStep(_STREAM, content=gap, whole_until=now))
                 logger.error("%s: no posts are read until next month, or until X allows more", why)
-            await self._sleep(_QUOTA_SECONDS)
+            await self._timing.sleep(_QUOTA_SECONDS)
             await self._quota.ask(client, self._settings.url, self._headers)
 
     async def _watch_quota(self, client: http.Client, put: Put[StreamStep]) -> None:
@@ -202,13 +196,13 @@ class XSource(Source):
 
     async def _listen(self, client: http.Client, put: Put[StreamStep]) -> None:
         """Read the stream, and return when the posts of this month are used up."""
-        params = _FIELDS | self._coverage.backfill(self._now())
+        params = _FIELDS | self._coverage.backfill(self._timing.now())
         url, silence = self._settings.url + _STREAM, self._settings.silence_seconds
         async with client.listen(url, params=params, headers=self._headers, silence_seconds=silence) as lines:
             logger.info("listening to %s on %s", " ".join(f"#{tag}" for tag in self._tags), self._host)
-            self._coverage.opened(self._now())
+            self._coverage.opened(self._timing.now())
             async for line in lines:
-                now = self._now()
+                now = self._timing.now()
                 if not isinstance(line, TooLong) and (stream_error := ended(line)) is not None:
                     raise stream_error
                 if (missed := self._coverage.heard(line, now)) is not None:
@@ -232,7 +226,7 @@ class XSource(Source):
         if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.PAYMENT_REQUIRED) or capped:
             if capped:
                 self._quota.refuse(str(error))
-            wait = self._pauses.after_limit(error.reset_seconds(self._now()))
+            wait = self._pauses.after_limit(error.reset_seconds(self._timing.now()))
             self._log_retry(error, wait)
             return wait
         advice = (
@@ -247,7 +241,7 @@ class XSource(Source):
         )
         if advice is not None:
             raise Refused(f"{self._settings.url}: {error}: {advice}") from None
-        wait = max(self._pauses.after_http_error(), error.reset_seconds(self._now()))
+        wait = max(self._pauses.after_http_error(), error.reset_seconds(self._timing.now()))
         self._log_retry(error, wait)
         return wait
 

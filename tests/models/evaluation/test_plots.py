@@ -1,11 +1,8 @@
-import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from models.enrichment import ModelInfo
-from models.errors import PlotsMissingError
 from models.evaluation import JudgedPosts
 from models.evaluation.plots import CALIBRATION_FILE, CONFUSION_FILE, described, write_plots
 from tests.helpers.scripted_model import MODEL
@@ -18,7 +15,6 @@ JUDGED = JudgedPosts(
 
 
 def test_draws_both_pictures(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     paths = write_plots(tmp_path / "new" / "folder", JUDGED, MODEL, "umsab, val")
     assert [path.name for path in paths] == [CALIBRATION_FILE, CONFUSION_FILE]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
@@ -28,11 +24,3 @@ def test_the_title_says_what_computed() -> None:
     assert described(MODEL) == "scripted 1.2.3"
     computed = ModelInfo(name="ours", version="2", runtime="openvino", precision="int8")
     assert described(computed) == "ours 2 openvino int8"
-
-
-def test_missing_matplotlib_is_reported_with_the_command_that_installs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(PlotsMissingError, match=r"pip install 'tagpulse\[plots\]'"):
-        write_plots(tmp_path, JUDGED, MODEL, "umsab, val")

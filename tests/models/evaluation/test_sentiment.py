@@ -1,6 +1,7 @@
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 
 from models.enricher import Enricher
@@ -8,6 +9,7 @@ from models.errors import EvaluationDataError
 from models.evaluation import judge, read_sentiment, score_sentiment, sentiment_report
 from models.evaluation.answers import CHUNK, ask
 from models.evaluation.error_rates import error_rates
+from models.evaluation.sentiment import JudgedPosts, SentimentScore, score
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer
 
 LEAST_MACRO_F1 = 69
@@ -46,6 +48,24 @@ def test_scores_by_folder_their_mean_and_all_posts_together(tmp_path: Path) -> N
     assert report.mean.posts == 7
     assert report.confusion == report.mean.confusion == [[2, 0, 1], [0, 2, 0], [0, 0, 2]]
     assert report.ece == report.mean.ece == pytest.approx((2 * 0.2 + 2 * 0.5 + 3 * abs(0.9 - 2 / 3)) / 7, abs=1e-4)
+
+
+def scored(truth: list[int], predicted: list[int]) -> SentimentScore:
+    return score(JudgedPosts(np.array(truth), np.array(predicted), np.ones((len(truth), 3)) / 3))
+
+
+def test_a_known_case() -> None:
+    found = scored([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 0])
+    assert found.confusion == [[1, 1, 0], [0, 2, 0], [1, 0, 1]]
+    assert found.macro_f1 == pytest.approx(100 * (0.5 + 0.8 + 2 / 3) / 3, abs=0.01)
+    assert found.weighted_f1 == pytest.approx(100 * (0.5 + 0.8 + 2 / 3) / 3, abs=0.01)
+    assert found.macro_recall == pytest.approx(100 * (0.5 + 1 + 0.5) / 3, abs=0.01)
+
+
+def test_labels_that_were_never_given_count_and_labels_that_never_occur_do_not() -> None:
+    found = scored([0, 1], [0, 0])
+    assert found.macro_f1 == pytest.approx(100 * (2 / 3 + 0) / 2, abs=0.01)
+    assert found.macro_recall == 50
 
 
 def test_error_rates_are_named_by_language(tmp_path: Path) -> None:

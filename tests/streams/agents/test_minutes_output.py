@@ -11,8 +11,9 @@ import pytest
 
 from streams import metrics
 from streams.agents import minutes
-from streams.agents.minutes import MinutesOutput, ReadPost, read_enriched
-from streams.contracts import END_OF_INPUT, PulseMinute, decode_minute, encode
+from streams.agents.decoding import Decoded
+from streams.agents.minutes import MinutesOutput, read_enriched
+from streams.contracts import END_OF_INPUT, EnrichedMessage, PulseMinute, decode_minute, encode
 from streams.kafka.publisher import Outgoing
 from streams.minutes.resume_state import KnownParts
 from streams.runtime.lossless import Record
@@ -66,9 +67,9 @@ def made(sent: Sent, clock: Clock, **changes: Any) -> MinutesOutput:
     return MinutesOutput(sent, Settings(run=run), ("poltwt",), clock=clock, **changes)  # type: ignore[arg-type]
 
 
-def read(partition: int, offset: int, seconds: float) -> ReadPost:
+def read(partition: int, offset: int, seconds: float) -> Decoded[EnrichedMessage]:
     post = enriched(f"{partition}-{offset}", seconds)
-    return ReadPost(Record(TOPIC, partition, offset, 0, post.key, None, ()), post)
+    return Decoded(Record(TOPIC, partition, offset, 0, post.key, None, ()), post)
 
 
 async def test_an_idle_partition_advances_with_the_clock_once_everything_is_read() -> None:

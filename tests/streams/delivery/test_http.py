@@ -8,35 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.http import Poster, place, wait_seconds
+from streams.delivery.http import Poster, place
 from streams.delivery.signature import is_genuine, sign
 from tests.helpers.http_server import Connection, Request, http_server
 from tests.helpers.webhooks import Reply, WebhookServer
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("3", 3.0),
-        ("0", 0.0),
-        ("99999999999999999", 3_600.0),
-        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
-        ("Thu, 01 Jan 1970 00:00:01 GMT", 0.0),
-        ("-1", None),
-        ("soon", None),
-        ("٣", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_wait_asked_for_by_retry_after(header: str | None, seconds: float | None) -> None:
-    assert wait_seconds(header, 10.0) == seconds
-
-
-@given(st.text())
-def test_the_wait_is_limited_whatever_a_server_asks_for(header: str) -> None:
-    seconds = wait_seconds(header, 1e9)
-    assert seconds is None or 0 <= seconds <= 3_600
 
 
 @pytest.mark.parametrize(

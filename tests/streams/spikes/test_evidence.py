@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.spikes.evidence import interval, likelihood_ratio, return_likelihood_ratio
+from streams.spikes.evidence import likelihood_ratio, return_likelihood_ratio
 
 
 def test_against_a_certain_baseline_evidence_is_the_divergence() -> None:
@@ -26,9 +26,3 @@ def test_evidence_is_never_negative_and_grows_with_certainty(n: int, k: int, usu
 
 def test_evidence_of_the_return_to_usual() -> None:
     assert return_likelihood_ratio(0, 10, 0.2, 0.5) > 0 > return_likelihood_ratio(10, 10, 0.2, 0.5)
-
-
-def test_the_interval_by_hand() -> None:
-    assert interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert interval(0, 10)[0] == 0
-    assert interval(10, 10)[1] == pytest.approx(1)

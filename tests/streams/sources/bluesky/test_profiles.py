@@ -21,6 +21,7 @@ from streams.settings import BlueskySettings
 from streams.sources.base import Content
 from streams.sources.bluesky.profiles import hidden_accounts
 from streams.sources.bluesky.source import BlueskySource
+from streams.sources.live import Timing
 from tests.helpers.feeds import counted, no_sleep, numbers, take
 from tests.helpers.jetstream import Jetstream, cut_in_mid_frame, frame, jetstream, murmur, repost, send, stay
 from tests.helpers.processes import eventually
@@ -35,7 +36,8 @@ GARBAGE = b"<html>\xff"
 def source(server: Jetstream, lookups: Profiles, **options: Any) -> BlueskySource:
     seconds = options.pop("seconds", 10)
     settings = BlueskySettings(url=server.url, urls="", profiles_url=lookups.url, profiles_seconds=seconds)
-    return BlueskySource(settings, ["poltwt"], **{"sleep": no_sleep, "jitter": lambda: 0.0} | options)
+    timing = Timing(**{"sleep": no_sleep, "jitter": lambda: 0.0} | options)
+    return BlueskySource(settings, ["poltwt"], timing=timing)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from streams.errors import Refused
 from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Unreadable
 from streams.sources.bluesky.source import BlueskySource
+from streams.sources.live import Timing
 from tests.helpers.jetstream import (
     BEGIN_US,
     VERSION_2,
@@ -44,8 +45,7 @@ def source(server: Jetstream, cursor: int | None = None, **settings: Any) -> Blu
         BlueskySettings(url=server.url, profiles=False, **({"urls": ""} | settings)),
         ["poltwt"],
         cursor=None if cursor is None else str(cursor),
-        sleep=no_sleep,
-        jitter=lambda: 0.0,
+        timing=Timing(sleep=no_sleep, jitter=lambda: 0.0),
     )
 
 
@@ -196,7 +196,7 @@ async def test_temporary_errors_are_waited_out_with_growing_pauses() -> None:
     troubles = [HTTPStatus.SERVICE_UNAVAILABLE] * 4 + [HTTPStatus.TOO_MANY_REQUESTS]
     async with jetstream(*troubles, [send(frame(0)), close], [send(frame(1)), stay]) as server:
         settings = BlueskySettings(url=server.url, profiles=False, max_backoff_seconds=3)
-        contents, _ = await take(BlueskySource(settings, ["poltwt"], sleep=sleep, jitter=lambda: 1.0), 2)
+        contents, _ = await take(BlueskySource(settings, ["poltwt"], timing=Timing(sleep=sleep, jitter=lambda: 1.0)), 2)
     assert numbers(contents) == [0, 1]
     assert waits == [0.5, 1, 2, 3, 3, 0.5]
     assert counted(metrics.RECONNECTS) - reconnects == 6
@@ -212,7 +212,7 @@ async def test_a_limit_is_waited_for_until_its_reset_and_another_server_is_asked
 
     def listening(url: str, urls: str = "") -> BlueskySource:
         settings = BlueskySettings(url=url, urls=urls, profiles=False)
-        return BlueskySource(settings, ["poltwt"], sleep=sleep, jitter=lambda: 0.0, now=lambda: now)
+        return BlueskySource(settings, ["poltwt"], timing=Timing(sleep=sleep, jitter=lambda: 0.0, now=lambda: now))
 
     async with jetstream(limit, [send(frame(0)), stay]) as one:
         await take(listening(one.url), 1)
@@ -237,7 +237,9 @@ async def test_a_frame_of_a_wrong_clock_does_not_move_the_cursor() -> None:
 async def test_where_all_frames_agree_our_clock_may_be_the_wrong_one() -> None:
     async with jetstream([send(frame(0), frame(1), frame(2)), stay]) as server:
         listening = BlueskySource(
-            BlueskySettings(url=server.url, profiles=False), ["poltwt"], now=lambda: datetime(2009, 1, 1, tzinfo=UTC)
+            BlueskySettings(url=server.url, profiles=False),
+            ["poltwt"],
+            timing=Timing(now=lambda: datetime(2009, 1, 1, tzinfo=UTC)),
         )
         _, batches = await take(listening, 3)
     assert [batch.cursor for batch in batches] == [None, str(BEGIN_US + 100_000), str(BEGIN_US + 200_000)]
@@ -263,7 +265,9 @@ async def test_waits_for_a_server_that_is_not_there_yet() -> None:
             tried.set()
             await asyncio.sleep(60)
 
-    listening = BlueskySource(BlueskySettings(url=url, profiles=False), [], sleep=sleep, jitter=lambda: 0.0)
+    listening = BlueskySource(
+        BlueskySettings(url=url, profiles=False), [], timing=Timing(sleep=sleep, jitter=lambda: 0.0)
+    )
     task = asyncio.ensure_future(anext(listening.batches()))
     await asyncio.wait_for(tried.wait(), 10)
     task.cancel()
@@ -298,8 +302,7 @@ async def test_version_2_reports_a_number_that_is_too_old_and_sends_what_it_stil
             BlueskySettings(url=server.url, profiles=False),
             ["poltwt"],
             cursor=place(0, server),
-            sleep=no_sleep,
-            jitter=lambda: 0.0,
+            timing=Timing(sleep=no_sleep, jitter=lambda: 0.0),
         )
         contents, _ = await take(listening, 1)
         assert server.cursors == [100, BEGIN_US - REWIND_US]
@@ -313,8 +316,7 @@ async def test_version_2_of_another_archive_is_asked_by_the_time() -> None:
             BlueskySettings(url=server.url, profiles=False),
             ["poltwt"],
             cursor=place(0, server),
-            sleep=no_sleep,
-            jitter=lambda: 0.0,
+            timing=Timing(sleep=no_sleep, jitter=lambda: 0.0),
         )
         contents, _ = await take(listening, 1)
         assert server.cursors == [100, BEGIN_US - REWIND_US]
@@ -328,7 +330,7 @@ async def test_another_server_takes_over_by_the_time() -> None:
         jetstream([send(frame(1), frame(2)), close], [send(frame(3)), stay]) as two,
     ):
         settings = BlueskySettings(url=one.url, urls=two.url, profiles=False)
-        listening = BlueskySource(settings, ["poltwt"], sleep=no_sleep, jitter=lambda: 0.0)
+        listening = BlueskySource(settings, ["poltwt"], timing=Timing(sleep=no_sleep, jitter=lambda: 0.0))
         contents, _ = await take(listening, 4)
         # the first server got a second chance; the second one is asked by time, with a margin for its delay
         assert one.cursors == [None, 101]
@@ -340,7 +342,7 @@ async def test_only_a_refusal_of_all_servers_ends_it() -> None:
     async with jetstream(HTTPStatus.NOT_FOUND) as one, jetstream(HTTPStatus.FORBIDDEN) as two:
         settings = BlueskySettings(url=one.url, urls=two.url, profiles=False)
         with pytest.raises(Refused, match="TAGPULSE_BLUESKY__URLS"):
-            await take(BlueskySource(settings, [], sleep=no_sleep), 1)
+            await take(BlueskySource(settings, [], timing=Timing(sleep=no_sleep)), 1)
         assert (len(one.queries), len(two.queries)) == (1, 1)
 
 

@@ -14,6 +14,7 @@ from streams.contracts import Deletion, Gap, Post
 from streams.errors import Refused
 from streams.settings import MastodonSettings
 from streams.sources import http
+from streams.sources.live import Timing
 from streams.sources.mastodon.source import MastodonSource
 from tests.helpers.feeds import counted, no_sleep, numbers, take
 from tests.helpers.http_server import Connection, Request, http_server
@@ -169,7 +170,7 @@ async def test_an_instance_that_refuses_is_reported_once_and_the_others_continue
     streams = [send(update(1)), cut], [send(update(2)), stay]
     async with mastodon(code, code, *streams, missed=[status(1)]) as one, mastodon([send(update(0)), stay]) as two:
         settings = MastodonSettings(instances=f"{one.url},{two.url}")
-        contents, _ = await take(MastodonSource(settings, ["poltwt"], now=lambda: NOW, sleep=sleep), 4)
+        contents, _ = await take(MastodonSource(settings, ["poltwt"], timing=Timing(now=lambda: NOW, sleep=sleep)), 4)
         [gap] = [content for content in contents if isinstance(content, Gap)]
         assert gap.reason.startswith(f"#poltwt: {one.url} responded with HTTP {code}: check TAGPULSE_MASTODON__")
         assert (gap.origin, gap.source) == (one.url.removeprefix("http://"), "mastodon")
@@ -203,7 +204,9 @@ async def test_temporary_errors_are_waited_out_and_a_limit_until_its_reset() -> 
         ]
         server.failing["/api/v1/streaming/hashtag"] = [(429, {"X_RateLimit_Reset": "2026-08-01T13:00:40.000Z"})]
         settings = MastodonSettings(instances=server.url)
-        listening = MastodonSource(settings, ["poltwt"], now=lambda: NOW, sleep=sleep, jitter=lambda: 1.0)
+        listening = MastodonSource(
+            settings, ["poltwt"], timing=Timing(now=lambda: NOW, sleep=sleep, jitter=lambda: 1.0)
+        )
         contents, _ = await take(listening, 2)
     assert numbers(contents) == [0, 1]
     assert waits == [125.0, 900.0, 7.0, 4.0, 40.0, 16.0, 0.5]
@@ -255,7 +258,7 @@ async def test_our_own_clock_may_be_wrong_by_years_and_be_set_right() -> None:
     streams = [send(update(0), update(5)), set_right], [send(update(9)), stay]
     async with mastodon(*streams, missed=[edited, status(3), status(5), status(7)]) as server:
         settings = MastodonSettings(instances=server.url)
-        listening = MastodonSource(settings, ["poltwt"], now=lambda: clock, sleep=no_sleep)
+        listening = MastodonSource(settings, ["poltwt"], timing=Timing(now=lambda: clock, sleep=no_sleep))
         found: list[int] = []
         async with contextlib.aclosing(listening.batches()) as reading:  # type: ignore[type-var]
             async for batch in reading:

@@ -12,6 +12,7 @@ from streams.contracts import Deletion, Post
 from streams.errors import SettingsError
 from streams.settings import MastodonSettings
 from streams.sources.base import Unreadable
+from streams.sources.live import Timing
 from streams.sources.mastodon.source import MastodonSource
 from tests.helpers.feeds import counted, no_sleep, numbers, take
 from tests.helpers.http_server import Connection, Request, http_server
@@ -105,7 +106,7 @@ async def test_follows_redirects_and_gives_the_token_to_no_other_host() -> None:
 
         async with http_server(redirect) as url:
             settings = MastodonSettings(instances=url, tokens=TOKEN)
-            listening = MastodonSource(settings, ["poltwt"], now=lambda: NOW, sleep=no_sleep)
+            listening = MastodonSource(settings, ["poltwt"], timing=Timing(now=lambda: NOW, sleep=no_sleep))
             contents, _ = await take(listening, 1)
     assert numbers(contents) == [0]
     assert seen

@@ -13,6 +13,7 @@ from streams.contracts import Gap, Post
 from streams.errors import Refused, SettingsError
 from streams.settings import XSettings
 from streams.sources.base import MAX_FRAME_BYTES, Unreadable
+from streams.sources.live import Timing
 from streams.sources.x.rules import wanted_rules
 from streams.sources.x.source import XSource
 from tests.helpers.feeds import counted, no_sleep, take
@@ -204,7 +205,7 @@ async def test_another_host_gets_no_token() -> None:
 
 async def test_a_wrong_token_is_said_at_once() -> None:
     async with x([stay]) as server:
-        listening = XSource(XSettings(url=server.url, token="wrong"), ["poltwt"], sleep=no_sleep)
+        listening = XSource(XSettings(url=server.url, token="wrong"), ["poltwt"], timing=Timing(sleep=no_sleep))
         with pytest.raises(Refused, match="TAGPULSE_X__TOKEN"):
             await take(listening, 1)
 

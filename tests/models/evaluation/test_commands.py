@@ -66,7 +66,6 @@ def test_sentiment_of_a_folder_by_itself(tmp_path: Path) -> None:
 
 
 def test_sentiment_draws_plots(tmp_path: Path, moods: list[str]) -> None:
-    pytest.importorskip("matplotlib")
     data = folder(tmp_path / "en", TEXTS, moods)
     result = run("eval", "sentiment", "--data", str(data), "--plots", str(tmp_path / "plots"))
     assert result.returncode == 0, result.stderr.decode()
