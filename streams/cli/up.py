@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import click
 from streams.cli.folders import trial_folder
 from streams.cli.options import Speed
 from streams.errors import BadInput
+from streams.signals import on_stop
 from streams.text.terminal import json_text
 from streams.up.stage import TrialOptions, Up
 
@@ -78,8 +78,7 @@ def command(
     if source not in ("sample", "bluesky") and not Path(source).is_file():
         raise BadInput(f"--source {source}: must be sample, bluesky or an existing file")
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    on_stop(stop.set)
     pace = "max" if speed == float("inf") else f"{speed:g}"
     with _campaign(source) as campaign, trial_folder(keep, "up") as folder:
         wanted = TrialOptions(
