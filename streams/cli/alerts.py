@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from streams import log
 from streams.campaign import load_campaign
+from streams.cli.console import console
 from streams.cli.options import run_option
 from streams.contracts import SPIKE_KINDS, Spike, SpikeKind, decode_spike, record_location, utc_now
 from streams.delivery.http import Poster, Response
@@ -27,7 +26,6 @@ from streams.settings import Settings, load_settings
 from streams.text.terminal import json_text, plain, span
 
 _HASHTAG = "poltwt"
-_WIDTH = 200
 
 
 class _Attempt(NamedTuple):
@@ -129,7 +127,7 @@ def show(run: str | None, only_open: bool, as_json: bool) -> None:
     for spike in spikes:
         cells = [*span(spike.opened_at, spike.closed_at), spike.kind, f"#{plain(spike.hashtag)}"]
         table.add_row(*map(Text, [*cells, plain(spike.explanation.summary)]))
-    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+    console().print(table)
 
 
 def _targets(

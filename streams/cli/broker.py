@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import tempfile
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import get_args
 import click
 
 from streams.processes.broker import Kind, build_broker
+from streams.signals import on_stop
 
 _POLL_SECONDS = 0.2
 
@@ -42,8 +42,7 @@ def command(kind: Kind, port: int, data: Path | None) -> int:
       KAFKA_HOME=~/kafka_2.13-4.3.1 tagpulse broker --kind apache --data ./kafka
     """
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    on_stop(stopping.set)
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagpulse-broker-")))
         broker = stack.enter_context(build_broker(kind, folder.resolve(), port))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from streams.cli.console import console
 from streams.cli.options import TimeType, check_span
 from streams.compare import ComparedPosts, compare
 from streams.compare.page import as_page
@@ -17,8 +16,6 @@ from streams.contracts import normalise_hashtags
 from streams.errors import BadInput
 from streams.settings import load_settings
 from streams.text.terminal import json_text
-
-_WIDTH = 160  # columns, when the output is not a terminal
 
 
 @click.command()
@@ -76,7 +73,7 @@ def command(
     if as_json:
         click.echo(json_text(found))
     else:
-        Console(width=None if sys.stdout.isatty() else _WIDTH).print(as_tables(found, limit))
+        console().print(as_tables(found, limit))
 
 
 def _normal(hashtag: str | None) -> str | None:

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from streams import log
+from streams.cli.console import console
 from streams.cli.dead_view import as_detail, as_object, done_line, done_object, plan_lines, plan_object
 from streams.cli.options import When, check_span, run_option
 from streams.contracts import REASONS, check_location
@@ -148,12 +148,12 @@ def listing(settings: Settings, wanted: LetterFilter, everything: bool, limit: i
             what = "is empty" if letters.is_empty else "has no matching dead letters"
             click.echo(f"{letters.topic} {what}")
             return
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(table)
+    output = console()
+    output.print(table)
     if counts.total() > shown:
-        console.print(f"only the first {shown} dead letters are shown; use --limit or --json for more", style="dim")
+        output.print(f"only the first {shown} dead letters are shown; use --limit or --json for more", style="dim")
     by_reason = ", ".join(f"{plain(reason)} {count}" for reason, count in counts.most_common())
-    console.print(Text(f"{counts.total()} dead letters: {by_reason}"))
+    output.print(Text(f"{counts.total()} dead letters: {by_reason}"))
 
 
 @command.command("show")

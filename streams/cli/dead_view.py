@@ -11,7 +11,7 @@ import msgspec
 
 from streams.dead_letters.outcomes import DeadLetterPlan, LetterResult
 from streams.dead_letters.reader import FoundLetter
-from streams.text.terminal import json_text, plain
+from streams.text.terminal import json_text, plain, rfc_3339
 
 
 def as_object(found: FoundLetter, *, whole: bool = False) -> str:
@@ -23,7 +23,7 @@ def as_object(found: FoundLetter, *, whole: bool = False) -> str:
         "reason": letter.reason,
         "error": letter.error,
         "attempts": letter.attempts,
-        "failed_at": _rfc_3339(letter.failed_at),
+        "failed_at": letter.failed_at,
         "key": _text(letter.key),
         "size": None if letter.value is None else len(letter.value),
         "cut": letter.cut,
@@ -50,12 +50,12 @@ def as_detail(found: FoundLetter) -> str:
         "reason": letter.reason,
         "error": letter.error,
         "attempts": str(letter.attempts),
-        "failed at": _rfc_3339(letter.failed_at),
+        "failed at": rfc_3339(letter.failed_at),
         "outcome": "none yet",
     }
     if outcome is not None:
         sent = f", sent as {outcome.sent_to}" if outcome.sent_to else ""
-        lines["outcome"] = f"{outcome.outcome} at {_rfc_3339(outcome.at)}{sent}"
+        lines["outcome"] = f"{outcome.outcome} at {rfc_3339(outcome.at)}{sent}"
     lines |= {f"header {name}": "none" if content is None else _text(content) or "" for name, content in letter.headers}
     size = "none" if letter.value is None else f"{len(letter.value)} bytes{', cut' if letter.cut else ''}"
     shown = [f"{plain(name)}: {plain(text)}" for name, text in lines.items()]
@@ -115,12 +115,8 @@ def _text(content: bytes | None) -> str | None:
     return None if content is None else content.decode(errors="backslashreplace")
 
 
-def _rfc_3339(time: datetime) -> str:
-    return time.isoformat().replace("+00:00", "Z")
-
-
 def _time(timestamp_ms: int) -> str:
     try:
-        return _rfc_3339(datetime.fromtimestamp(timestamp_ms / 1000, UTC))
+        return rfc_3339(datetime.fromtimestamp(timestamp_ms / 1000, UTC))
     except (ValueError, OverflowError, OSError):
         return f"{timestamp_ms} ms"

@@ -126,7 +126,7 @@ def _report(
     authors: Sequence[Author], posts: Sequence[PostKey], reposts: str, removals: Sequence[Removal]
 ) -> dict[str, Any]:
     return {
-        "at": utc_now().isoformat().replace("+00:00", "Z"),
+        "at": utc_now(),
         "authors": [author._asdict() for author in authors],
         "posts": [post._asdict() for post in posts],
         "reposts": reposts,

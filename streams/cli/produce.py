@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import signal
 import sys
 from contextlib import closing
 from math import inf
@@ -21,6 +20,7 @@ from streams.cli.options import Speed
 from streams.health import Health
 from streams.produce import Produce, ProduceSummary
 from streams.settings import Settings, load_settings
+from streams.signals import on_stop
 from streams.sources.base import Source
 from streams.sources.cursors import Cursor
 from streams.sources.files.lines import STDIN
@@ -202,9 +202,7 @@ def _identity(paths: tuple[str, ...]) -> str:
 
 async def _run(source: Source, settings: Settings, cursor: Cursor | None, speed: float = inf) -> ProduceSummary:
     produce = Produce(source, settings, cursor=cursor, speed=None if speed == inf else speed)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, produce.stop)
+    on_stop(produce.stop)
     health = Health(settings.metrics, f"produce-{source.name}", produce.not_ready, settings.run)
     health.start()
     showing = asyncio.create_task(_show_progress(source, produce.summary)) if sys.stderr.isatty() else None

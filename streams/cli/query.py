@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import islice
@@ -10,15 +9,15 @@ from textwrap import fill
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.console import console
 from streams.settings import load_settings
 from streams.sinks.columns import COLUMNS
 from streams.sinks.lake.query import QueryResult, ask
-from streams.text.terminal import json_text, plain
+from streams.text.terminal import json_text, plain, rfc_3339
 
 _HELP = f"""Query the lake with SQL (DuckDB).
 
@@ -68,10 +67,10 @@ def _show(answer: QueryResult, limit: int) -> None:
     rows = list(islice(answer.rows, limit + 1))
     for row in rows[:limit]:
         table.add_row(*(_cell(value) for value in row))
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(table)
+    output = console()
+    output.print(table)
     if len(rows) > limit:
-        console.print(f"only the first {limit} rows are shown; use --limit or --json for more", style="dim")
+        output.print(f"only the first {limit} rows are shown; use --limit or --json for more", style="dim")
 
 
 def _cell(value: Any) -> Text:
@@ -87,7 +86,7 @@ def _plain(value: Any) -> Any:
     match value:
         case datetime():
             zoned = value if value.tzinfo is None else value.astimezone(UTC)
-            return zoned.isoformat().replace("+00:00", "Z")
+            return rfc_3339(zoned)
         case float():
             return value if value == value and abs(value) != float("inf") else None
         case None | bool() | int() | str():

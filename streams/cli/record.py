@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import click
 from streams import log
 from streams.cli.networks import hashtags_of, tag_option
 from streams.settings import load_settings
+from streams.signals import on_stop
 from streams.sources.base import Source
 from streams.sources.recorder import Recorder
 from streams.sources.registry import NETWORKS
@@ -59,9 +59,7 @@ def command(network: str, path: Path, tags: tuple[str, ...], seconds: float | No
 async def _listen(source: Source, seconds: float | None) -> None:
     """Read from the source until the process is stopped, for at most `seconds`."""
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+    on_stop(stopping.set)
 
     async def read() -> None:
         async for _ in source.batches():

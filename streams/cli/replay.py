@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from streams import log
 from streams.campaign import load_campaign
+from streams.cli.console import console
 from streams.cli.options import Speed, TimeType, check_span
 from streams.contracts import normalise_hashtags, partition_name
 from streams.health import Health
@@ -32,6 +32,7 @@ from streams.replay.replay import Replay, ReplayProgress, ReplayRequest
 from streams.replay.selection import Selection
 from streams.replay.state import ReplaySpec
 from streams.settings import LIVE, Settings, load_settings
+from streams.signals import on_stop
 from streams.sinks.lake.posts import read_messages
 from streams.sinks.registry import SINKS
 from streams.text.terminal import json_text
@@ -193,8 +194,7 @@ def _reader(
 
 
 def _play(replay: Replay, settings: Settings) -> Manifest | None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: replay.stop())
+    on_stop(replay.stop)
     health = Health(settings.metrics, "replay", run=settings.run)
     health.start()
     with ExitStack() as stack:
@@ -244,7 +244,7 @@ def _show_plan(plan: ReplayPlan, as_json: bool) -> None:
     for part in plan.parts:
         name = partition_name(part.name, part.partition)
         table.add_row(name, f"{part.read:,}", f"{part.chosen:,}", _time(part.first_ms), _time(part.last_ms))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console().print(table)
     click.echo(
         f"{plan.chosen:,} messages, about {_duration(plan.seconds)} (model throughput: {plan.posts_per_second:,.0f}/s)"
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from streams.cli.console import console
 from streams.cli.options import sinks_option
 from streams.errors import BadInput
 from streams.replay.runs import Run, drop, list_runs
@@ -53,7 +52,7 @@ def list_(sinks: tuple[str, ...], as_json: bool) -> None:
         manifest = run.manifest
         counts = [f"{manifest.read:,}", f"{manifest.enriched:,}", f"{manifest.dead:,}"] if manifest else [""] * 3
         table.add_row(run.name, run.state, str(len(run.topics)), *stored, *counts)
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    console().print(table)
 
 
 @command.command()

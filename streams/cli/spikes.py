@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from streams.campaign import load_campaign
+from streams.cli.console import console
 from streams.contracts import DEFAULT_SENSITIVITY, SENSITIVITY_NAMES, SensitivityName
 from streams.settings import load_settings
 from streams.settings.tree import LIVE
@@ -21,7 +21,6 @@ from streams.spikes.history import by_minute, read_file, read_lake, read_lines
 from streams.spikes.summary import pace, percent
 from streams.text.terminal import json_text, plain, span
 
-_WIDTH = 140
 _HASHTAG_WIDTH = 12
 
 
@@ -89,14 +88,14 @@ def find_spikes(minutes: Iterable[MinuteCounts], sensitivity: SensitivityName) -
     return sorted(spikes.values(), key=lambda spike: (spike.known_at, spike.hashtag, spike.kind))
 
 
-def as_object(spike: SpikeEvent) -> dict[str, str | int | float | None]:
+def as_object(spike: SpikeEvent) -> dict[str, str | int | float | datetime | None]:
     """Return a spike as the object that `--json` prints."""
     return {
         "kind": spike.kind,
         "hashtag": spike.hashtag,
-        "opened_at": _time(spike.opened_at),
-        "closed_at": None if spike.closed_at is None else _time(spike.closed_at),
-        "known_at": _time(spike.known_at),
+        "opened_at": spike.opened_at,
+        "closed_at": spike.closed_at,
+        "known_at": spike.known_at,
         "share": _rounded(spike.share),
         "low": _rounded(spike.low),
         "high": _rounded(spike.high),
@@ -129,11 +128,7 @@ def _show(spikes: list[SpikeEvent]) -> None:
             "" if spike.usual_rate is None else pace(spike.usual_rate),
         )
         table.add_row(*map(Text, cells))
-    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
-
-
-def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    console().print(table)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -7,7 +7,6 @@ import base64
 import heapq
 import itertools
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -36,6 +35,7 @@ from streams.errors import BadInput, BadMessage
 from streams.kafka import connection
 from streams.kafka.reader import end_offsets, open_reader, partitions_of, read_until
 from streams.settings import load_settings
+from streams.signals import on_stop
 from streams.text.terminal import json_text, plain
 
 _DEFAULT_COUNT = 10
@@ -70,8 +70,7 @@ def command(topic: str, from_start: bool, count: int | None, as_json: bool, foll
     settings = load_settings()
     log.configure(settings.log)
     asyncio.run(connection.probe(settings.kafka, topics=[topic]))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit_at_once)
+    on_stop(_exit_at_once)
     with open_reader(settings.kafka) as consumer:
         try:
             for record in _records(consumer, topic, from_start, count, follow):
@@ -80,7 +79,7 @@ def command(topic: str, from_start: bool, count: int | None, as_json: bool, foll
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _exit_at_once(*_: object) -> None:
+def _exit_at_once() -> None:
     # an exception would be raised inside kafka-python, which sometimes loses it; all output has been flushed
     os._exit(0)
 

@@ -55,6 +55,11 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     return "".join(shown if shown.isprintable() or shown == "\n" else json.dumps(shown)[1:-1] for shown in text)
 
 
+def rfc_3339(time: datetime) -> str:
+    """Format a time as `json_text` does: with `Z` in UTC, and without a zone if it has none."""
+    return str(msgspec.to_builtins(time))
+
+
 def span(start: datetime, end: datetime | None) -> tuple[str, str]:
     """Format the start and end of a period; the date of the end is left out if it is the same, and None is `open`."""
     if end is None:
