@@ -9,8 +9,8 @@ from typing import Annotated
 import aiohttp
 import msgspec
 
-from streams.backoff import Backoff
 from streams.contracts import Post, find_hashtags, utc_now
+from streams.retry.backoff import Backoff
 from streams.sources.base import Batch, Source, Unreadable
 from streams.sources.network import Network
 from streams.sources.tags import Tags

@@ -24,8 +24,8 @@ from streams.contracts import (
     utc_now,
 )
 from streams.errors import BadMessage, Refused
-from streams.halving import Halving
 from streams.kafka.publisher import Outgoing, Oversize, Publisher
+from streams.retry.halving import Halving
 from streams.runtime.lossless import Record
 from streams.settings import Settings, TopicsSettings
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from streams import metrics
 from streams.agents.dead_letter import Limit, dead_letter, outgoing
-from streams.backoff import Backoff, retry
 from streams.contracts import DeadLetter, decode_enriched, utc_now
 from streams.errors import BadMessage, Refused, Unavailable
 from streams.kafka.publisher import Oversize, Publisher
+from streams.retry.backoff import Backoff, retry
 from streams.runtime.lossless import Record
 from streams.settings import Settings
 from streams.sinks.base import Row, Sink

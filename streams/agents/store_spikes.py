@@ -11,7 +11,7 @@ from streams.agents.dead_letter import dead_letter
 from streams.agents.store import Store
 from streams.contracts import DeadLetter, Spike, decode_spike
 from streams.errors import BadMessage
-from streams.halving import Halving
+from streams.retry.halving import Halving
 from streams.runtime.lossless import Record
 
 

@@ -11,7 +11,7 @@ from typing import get_args
 import click
 
 from streams.processes.broker import Kind, build_broker
-from streams.signals import on_stop
+from streams.processes.signals import on_stop
 
 _POLL_SECONDS = 0.2
 

@@ -18,9 +18,9 @@ from streams import log
 from streams.cli.networks import hashtags_of, tag_option
 from streams.cli.options import Speed
 from streams.health import Health
+from streams.processes.signals import on_stop
 from streams.produce import Produce, ProduceSummary
 from streams.settings import Settings, load_settings
-from streams.signals import on_stop
 from streams.sources.base import Source
 from streams.sources.cursors import Cursor
 from streams.sources.files.lines import STDIN

@@ -10,8 +10,8 @@ import click
 
 from streams import log
 from streams.cli.networks import hashtags_of, tag_option
+from streams.processes.signals import on_stop
 from streams.settings import load_settings
-from streams.signals import on_stop
 from streams.sources.base import Source
 from streams.sources.recorder import Recorder
 from streams.sources.registry import NETWORKS

@@ -23,6 +23,7 @@ from streams.cli.options import Speed, TimeType, check_span
 from streams.contracts import normalise_hashtags, partition_name
 from streams.health import Health
 from streams.model import load_enricher
+from streams.processes.signals import on_stop
 from streams.replay.files import FileReader, MessageReader
 from streams.replay.kafka import KafkaReader
 from streams.replay.manifest import Manifest
@@ -32,7 +33,6 @@ from streams.replay.replay import Replay, ReplayProgress, ReplayRequest
 from streams.replay.selection import Selection
 from streams.replay.state import ReplaySpec
 from streams.settings import LIVE, Settings, load_settings
-from streams.signals import on_stop
 from streams.sinks.lake.posts import read_messages
 from streams.sinks.registry import SINKS
 from streams.text.terminal import json_text

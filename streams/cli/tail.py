@@ -34,8 +34,8 @@ from streams.contracts import (
 from streams.errors import BadInput, BadMessage
 from streams.kafka import connection
 from streams.kafka.reader import end_offsets, open_reader, partitions_of, read_until
+from streams.processes.signals import on_stop
 from streams.settings import load_settings
-from streams.signals import on_stop
 from streams.text.terminal import json_text, plain
 
 _DEFAULT_COUNT = 10

@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from streams.backoff import Backoff, retry
 from streams.errors import Unavailable
 from streams.kafka import connection, topics
+from streams.retry.backoff import Backoff, retry
 from streams.settings import KafkaSettings, Settings, load_settings
 from streams.text.terminal import json_text
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from streams.backoff import Backoff, wait_for_event
 from streams.delivery.alert_consumer import AlertConsumer
 from streams.delivery.http import Poster
 from streams.delivery.notifiers import Notifier, notifiers
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget, alertmanagers, webhooks
 from streams.errors import TagpulseError, Unavailable
 from streams.kafka import topics
+from streams.retry.backoff import Backoff, wait_for_event
 from streams.settings import LIVE, Settings
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 import aiohttp
 
-from streams.retry_after import seconds_asked
+from streams.retry.retry_after import seconds_asked
 from streams.text.safe_text import readable, without_secrets
 
 Outcome = Literal["delivered", "refused", "failed"]

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from streams.backoff import Backoff, wait_for_event
 from streams.contracts import Spike
 from streams.delivery.alert_consumer import AlertBatch, AlertConsumer, Received
 from streams.delivery.http import Poster
 from streams.delivery.notice import key_of
 from streams.delivery.report import Report
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget
+from streams.retry.backoff import Backoff, wait_for_event
 
 LOOK_BACK = 2_000
 """Number of records before its offset that a webhook's notifier reads to know what it has delivered: a worker that was

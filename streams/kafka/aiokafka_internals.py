@@ -22,7 +22,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
-from streams.checked_versions import require_checked
+from streams.kafka.checked_versions import require_checked
 from streams.kafka.header_names import LenientBytes
 
 require_checked("aiokafka")

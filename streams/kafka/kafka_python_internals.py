@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from kafka.record import default_records, memory_records
 
-from streams.checked_versions import require_checked
+from streams.kafka.checked_versions import require_checked
 from streams.kafka.header_names import LenientBytes
 
 require_checked("kafka-python")

@@ -17,10 +17,10 @@ from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import DefaultPartitioner
 
 from streams import metrics
-from streams.backoff import Backoff, retry
 from streams.contracts import HEADERS, ORIGIN_HEADER
 from streams.errors import Refused
 from streams.kafka import connection
+from streams.retry.backoff import Backoff, retry
 from streams.settings import KafkaSettings
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
-from streams.backoff import Backoff, retry
 from streams.errors import Unavailable
 from streams.kafka import connection
 from streams.kafka.kafka_python_internals import read_any_header_name
+from streams.retry.backoff import Backoff, retry
 from streams.settings import KafkaSettings
 
 T = TypeVar("T")

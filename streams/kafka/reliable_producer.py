@@ -15,11 +15,11 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from streams import metrics
-from streams.backoff import Backoff
 from streams.contracts import HEADERS, DeadLetter, Headers, encode
 from streams.errors import Refused
 from streams.kafka import connection
 from streams.kafka.kafka_python_internals import discard
+from streams.retry.backoff import Backoff
 from streams.settings import Settings, TopicsSettings
 
 logger = logging.getLogger(__name__)

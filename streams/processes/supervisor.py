@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Sequence
 
 from streams.errors import TagpulseError
 from streams.processes.process import TAGPULSE, Process, stop
+from streams.processes.signals import on_stop
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +32,11 @@ def run(commands: Sequence[Sequence[str]], threads: int) -> int:
     """
     is_stopping = False
 
-    def request_stop(*_: object) -> None:
+    def request_stop() -> None:
         nonlocal is_stopping
         is_stopping = True
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, request_stop)
+    on_stop(request_stop)
     processes = [_process(arguments, number, threads).start() for number, arguments in enumerate(commands)]
     try:
         while not is_stopping:

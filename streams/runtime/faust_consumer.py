@@ -36,8 +36,8 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import Transport
 from faust.types import TP
 
-from streams.backoff import Backoff, retry
 from streams.contracts import partition_name, record_location
+from streams.retry.backoff import Backoff, retry
 from streams.runtime.faust_internals import FaustConsumer, created_consumer
 from streams.runtime.faust_thread import Taken, Thread
 from streams.runtime.offset_gaps import Expired, ReadRange, expired

@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.checked_versions import require_checked
 from streams.kafka import aiokafka_internals
+from streams.kafka.checked_versions import require_checked
 
 require_checked("faust-streaming")
 

@@ -28,9 +28,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from streams import metrics
-from streams.backoff import wait_for_event
 from streams.contracts import Headers, record_location
 from streams.errors import TagpulseError
+from streams.retry.backoff import wait_for_event
 from streams.runtime.faust_batches import take as take_events
 
 R = TypeVar("R")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from streams import metrics
-from streams.backoff import Backoff, retry, wait_for_event
 from streams.contracts import Gap, encode, utc_now
 from streams.errors import Refused, Stalled, TagpulseError, Unavailable
 from streams.health import Health
 from streams.kafka import connection, topics
 from streams.kafka.publisher import Outgoing, Publisher, record_ms
+from streams.retry.backoff import Backoff, retry, wait_for_event
 from streams.runtime.faust_app import Subscription, build_app
 from streams.runtime.faust_consumer import ReportExpired, dead_tasks
 from streams.runtime.lossless import BatchPolicy, HoldingOutput, Lossless, Output, PartitionId, Record, exit_now

@@ -14,7 +14,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-from streams.retry_after import seconds_asked
+from streams.retry.retry_after import seconds_asked
 from streams.sources.addresses import SocketGuard
 from streams.sources.base import MAX_FRAME_BYTES
 from streams.sources.wire import LineSplitter, TooLong

@@ -14,7 +14,7 @@ import psycopg
 from streams import metrics
 from streams.contracts import EnrichedPost, Spike
 from streams.errors import BadMessage
-from streams.halving import Halving
+from streams.retry.halving import Halving
 from streams.runtime.lossless import BatchPolicy
 from streams.settings import LIVE, PostgresSettings, Settings
 from streams.sinks.base import BadRow, Erasure, Flushed, Forgotten, Row, Sink

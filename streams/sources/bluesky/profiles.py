@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from streams import metrics
-from streams.backoff import Backoff
 from streams.contracts import Deletion, Post
+from streams.retry.backoff import Backoff
 from streams.settings import BlueskySettings
 from streams.sources.base import Content
 from streams.sources.bluesky.jetstream import SOURCE

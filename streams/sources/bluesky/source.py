@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.frames import CloseCode
 
 from streams import metrics
-from streams.backoff import Backoff
 from streams.errors import Refused
+from streams.retry.backoff import Backoff
 from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Source
 from streams.sources.bluesky.jetstream import SOURCE, AccountRemoved, Position, StreamNotice, notice_of, position_of

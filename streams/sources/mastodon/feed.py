@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from streams import metrics
-from streams.backoff import Backoff
 from streams.errors import Refused
+from streams.retry.backoff import Backoff
 from streams.settings import MastodonSettings
 from streams.sources import http
 from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.signals import on_stop
+from streams.processes.signals import on_stop
 
 
 @pytest.fixture(autouse=True)

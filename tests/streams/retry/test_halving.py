@@ -7,7 +7,7 @@ from math import log2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.halving import Halving
+from streams.retry.halving import Halving
 
 
 @given(st.lists(st.booleans(), max_size=50))

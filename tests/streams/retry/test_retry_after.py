@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.retry_after import seconds_asked
+from streams.retry.retry_after import seconds_asked
 
 
 @pytest.mark.parametrize(

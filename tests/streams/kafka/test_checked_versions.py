@@ -7,10 +7,9 @@ from types import ModuleType
 
 import pytest
 
-from streams import checked_versions
-from streams.checked_versions import require_checked
 from streams.errors import SettingsError
-from streams.kafka import aiokafka_internals, kafka_python_internals
+from streams.kafka import aiokafka_internals, checked_versions, kafka_python_internals
+from streams.kafka.checked_versions import require_checked
 from streams.runtime import faust_internals
 
 ADAPTERS = {

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from streams.backoff import Backoff, retry, wait_for_event
+from streams.retry.backoff import Backoff, retry, wait_for_event
 
 
 def test_backs_off_up_to_its_limit_with_jitter() -> None:

@@ -1,0 +1,1 @@
+"""How work that failed is tried again."""
