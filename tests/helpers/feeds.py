@@ -8,6 +8,7 @@ from typing import Any
 
 from streams.contracts import Deletion, Post
 from streams.sources.base import Batch, Content, Source
+from tests.helpers.scrapes import value_of
 
 
 async def no_sleep(seconds: float) -> None:
@@ -35,4 +36,4 @@ def numbers(contents: list[Content]) -> list[int]:
 
 def counted(metric: Any, source: str) -> float:
     """What a metric of a source stands at."""
-    return float(metric.labels(source)._value.get())
+    return value_of(metric.labels(source))

@@ -18,6 +18,7 @@ from streams.delivery.notifiers import AlertmanagerNotifier, WebhookNotifier, st
 from streams.delivery.targets import AlertmanagerTarget, WebhookTarget
 from streams.settings import AlertsSettings, WebhookSettings
 from tests.helpers.processes import eventually
+from tests.helpers.scrapes import value_of
 from tests.helpers.spikes import spike
 from tests.helpers.webhooks import Reply, Request, WebhookServer
 
@@ -110,7 +111,7 @@ async def test_outages_are_waited_out_in_order_with_the_same_key() -> None:
         Reply(429, {"Retry-After": "1"}),
         Reply(503, {"Retry-After": "nonsense"}),
     )
-    before = metrics.ALERT_RETRIES.labels("hook")._value.get()
+    before = value_of(metrics.ALERT_RETRIES.labels("hook"))
     with WebhookServer(*script) as server:
         topic = Topic(spike(1), spike(1, "closed"), committed=0)
         async with _running(topic, server.url):
@@ -118,7 +119,7 @@ async def test_outages_are_waited_out_in_order_with_the_same_key() -> None:
     assert len({request.headers["idempotency-key"] for request in server.requests[:6]}) == 1
     assert [state for _, state in _delivered(server.requests)] == ["open"] * 6 + ["closed"]
     assert server.requests[4].at - server.requests[3].at >= 1.0
-    assert metrics.ALERT_RETRIES.labels("hook")._value.get() - before == 5
+    assert value_of(metrics.ALERT_RETRIES.labels("hook")) - before == 5
 
 
 async def test_a_server_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -126,7 +127,7 @@ async def test_a_server_that_is_not_there_is_waited_for(caplog: pytest.LogCaptur
         port = gone.port
     topic = Topic(spike(1), committed=0)
     async with _running(topic, f"http://127.0.0.1:{port}/s3cret"):
-        await eventually(lambda: metrics.ALERT_TARGET_FAILING.labels("hook")._value.get() == 1)
+        await eventually(lambda: value_of(metrics.ALERT_TARGET_FAILING.labels("hook")) == 1)
         with WebhookServer(port=port) as server:
             await eventually(lambda: topic.committed == 1)
     assert len(server.requests) == 1
@@ -138,19 +139,19 @@ async def test_a_refusal_is_logged_once_and_counted_and_the_next_message_is_sent
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     refused = metrics.ALERT_DELIVERIES.labels("hook", "refused")
-    before = refused._value.get()
+    before = value_of(refused)
     script = (Reply(400, body=b"no \x1b[2Jsuch\nthing"), Reply(404), Reply(302, {"Location": "http://127.0.0.1:1/"}))
     with WebhookServer(*script) as server:
         topic = Topic(spike(1), spike(2), spike(3), spike(4), committed=0)
         async with _running(topic, server.url):
             await eventually(lambda: topic.committed == 4)
     assert len(server.requests) == 4
-    assert refused._value.get() - before == 3
+    assert value_of(refused) - before == 3
     logged = [record.getMessage() for record in caplog.records if record.name == "streams.delivery.report"]
     assert len(logged) == 2
     assert "400 Bad Request: no [2Jsuch thing" in logged[0]
     assert logged[1].endswith("accepts alerts again")
-    assert metrics.ALERT_TARGET_FAILING.labels("hook")._value.get() == 0
+    assert value_of(metrics.ALERT_TARGET_FAILING.labels("hook")) == 0
 
 
 async def test_a_new_webhook_gets_the_open_spikes_only() -> None:
@@ -183,9 +184,9 @@ async def test_a_rebalance_repeats_nothing_that_was_delivered_or_is_delivered_by
             topic.spikes.append(spike(2))
             await eventually(lambda: len(server.requests) > 1)
             failing = metrics.ALERT_TARGET_FAILING.labels("hook")
-            assert failing._value.get() == 1
+            assert value_of(failing) == 1
             topic.is_current = False  # another worker has it now
-            await eventually(lambda: failing._value.get() == 0, what="it has let go")
+            await eventually(lambda: value_of(failing) == 0, what="it has let go")
             before, reads = len(server.requests), topic.reads
             topic.spikes.append(spike(3))
             await eventually(lambda: topic.reads > reads + 5, what="it has read the third and goes on")
