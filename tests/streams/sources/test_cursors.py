@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from streams.backoff import Backoff
 from streams.errors import SettingsError
 from streams.sources.cursors import Cursor
 
@@ -42,11 +41,3 @@ def test_says_what_cannot_be_read_or_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="TAGPULSE_PRODUCE__STATE_PATH"):
         Cursor(tmp_path / "file", "bluesky", "wss://a")
-
-
-def test_backs_off_up_to_its_limit_with_jitter() -> None:
-    late, early = Backoff(5.0, lambda: 1.0), Backoff(5.0, lambda: 0.0)
-    assert [late.next() for _ in range(6)] == [0.5, 1, 2, 4, 5, 5]
-    assert [early.next() for _ in range(6)] == [0.25, 0.5, 1, 2, 2.5, 2.5]
-    late.reset()
-    assert late.next() == 0.5
