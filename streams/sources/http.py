@@ -119,7 +119,7 @@ class Client:
         """Send a request and return the whole body of the response.
 
         Raises:
-            BadAnswer: The status is an error, or the body is longer than `limit` bytes.
+            BadResponse: The status is an error, or the body is longer than `limit` bytes.
             ClientError, OSError, EOFError: A temporary error (`TRANSIENT_ERRORS`).
         """
         headers = headers or {}
@@ -144,7 +144,7 @@ class Client:
         """Open a response that never ends and yield an iterator over its lines.
 
         Raises:
-            BadAnswer: The status is an error.
+            BadResponse: The status is an error.
             ClientError, OSError, EOFError: A temporary error (`TRANSIENT_ERRORS`). The iterator raises these, too, for instance
                 if no complete line arrives for `silence_seconds`.
         """
@@ -218,7 +218,7 @@ async def _lines(
 
 @contextlib.contextmanager
 def _sanitised_errors(headers: Mapping[str, str]) -> Iterator[None]:
-    """Re-raise as Broken, with the token masked, errors that may quote the server or stem from an address it chose."""
+    """Re-raise as InvalidResponse, with the token masked, errors that may quote the server or stem from an address it chose."""
     try:
         yield
     except aiohttp.InvalidURL:

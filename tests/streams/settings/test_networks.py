@@ -75,3 +75,25 @@ def test_the_token_of_x_is_one_word() -> None:
     for token in ("two words", "tökén", "a\n"):
         with pytest.raises(ValidationError, match="TAGPULSE_X__TOKEN must be a bearer token"):
             XSettings(token=SecretStr(token))
+
+
+def test_a_token_is_not_shown() -> None:
+    settings = MastodonSettings(instances="one.example, https://two.example/", tokens="two.example=secret2")
+    tokens = {url: token.get_secret_value() if token else None for url, token in settings.servers.items()}
+    assert tokens == {"https://one.example": None, "https://two.example": "secret2"}
+    assert "secret2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("instances", "tokens"),
+    [
+        ("one.example", "two.example=x"),
+        ("one.example,two.example", "x"),
+        ("one.example", "a b"),
+        ("ftp://x", ""),
+        ("h/p", ""),
+    ],
+)
+def test_faulty_settings_are_named_without_the_secret(instances: str, tokens: str) -> None:
+    with pytest.raises(ValueError, match="TAGPULSE_MASTODON__"):
+        MastodonSettings(instances=instances, tokens=tokens or None)

@@ -15,7 +15,7 @@ from streams.sources.base import MAX_FRAME_BYTES, Content, Unreadable
 from streams.sources.mastodon.status import MastodonParser
 from streams.sources.tags import Tags
 from streams.sources.wire import event_frame
-from tests.helpers.mastodon import status
+from tests.helpers.mastodon import status, update
 
 NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 ORIGIN = "example.social"
@@ -167,3 +167,11 @@ def test_a_frame_that_kafka_would_not_take_is_cut_and_not_decoded() -> None:
     [content] = read(event_frame("update", json.dumps(status(1, text="x" * MAX_FRAME_BYTES)).encode()))
     assert isinstance(content, Unreadable)
     assert (content.reason, len(content.value)) == ("oversize", MAX_FRAME_BYTES)
+
+
+def test_a_deletion_that_came_first_takes_away_what_another_instance_gave() -> None:
+    parser = MastodonParser(Tags(["poltwt"]))
+    assert [type(content) for content in parser.read(update(0), "one", NOW)] == [Post]
+    assert parser.read(b"event: delete\ndata: 77", "two", NOW) == []
+    uri = status(0)["uri"]
+    assert parser.read(update(0, id="77"), "two", NOW) == [Deletion(source="mastodon", id=uri, deleted_at=NOW)]
