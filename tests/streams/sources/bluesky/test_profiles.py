@@ -218,7 +218,7 @@ async def test_a_cut_while_posts_wait_loses_none() -> None:
 
 
 async def test_too_many_that_wait_are_given_up_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.sources.bluesky.profiles._MAX_QUEUED", 2)
+    monkeypatch.setattr("streams.sources.bluesky.profiles.MAX_QUEUED", 2)
     given_up, unscreened = (
         value_of(metrics.LOOKUPS.labels("bluesky", "given_up")),
         counted(metrics.UNSCREENED, "bluesky"),
