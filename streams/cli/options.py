@@ -43,7 +43,7 @@ class TimeType(click.ParamType):
             return value
         try:
             return parse_time(value)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             self.fail(f"{error}; write it as 2026-06-20 or 2026-06-20T09:30:00Z", param, ctx)
 
 

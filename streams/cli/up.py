@@ -15,7 +15,7 @@ from streams.errors import BadInput
 from streams.text.terminal import json_text
 from streams.up.stage import TrialOptions, Up
 
-_REFRESH_SECONDS = 1.0
+REFRESH_SECONDS = 1.0
 _PLAIN_SECONDS = 10.0
 
 
@@ -105,4 +105,4 @@ def _watch(up: Up, check: Callable[[], None], *, as_json: bool) -> None:
             up.look()
             show()
             check()
-            time.sleep(_REFRESH_SECONDS)
+            time.sleep(REFRESH_SECONDS)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from streams.settings.sections import Section
-from streams.settings.types import Positive, Seconds, web_address, without_login
+from streams.settings.types import Positive, Seconds, is_url, web_address, without_login
 
 _JETSTREAMS = tuple(
     f"wss://jetstream{number}.{region}.bsky.network/subscribe" for region in ("us-east", "us-west") for number in (2, 1)
@@ -47,8 +47,7 @@ class BlueskySettings(Section):
     def _addresses(self) -> Self:
         for url in self.servers:
             without_login(url, "TAGPULSE_BLUESKY__URL and TAGPULSE_BLUESKY__URLS")
-            parts = urlsplit(url)
-            if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            if not is_url(url, "ws", "wss"):
                 raise ValueError(
                     f"TAGPULSE_BLUESKY__URLS: must be URLs such as wss://HOST/subscribe, not {url[:100]!r}"
                 )

@@ -49,13 +49,18 @@ def _is_address_list(servers: str) -> str:
     return servers
 
 
-def _is_http_address(address: str) -> str:
+def is_url(address: str, *schemes: str) -> bool:
+    """Return whether an address is a URL of one of these schemes, with a host and without spaces."""
     try:
         parts = urlsplit(address)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        found = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        valid = False
-    if not valid or not address.isprintable() or " " in address:
+        return False
+    return found and address.isprintable() and " " not in address
+
+
+def _is_http_address(address: str) -> str:
+    if not is_url(address, "http", "https"):
         raise ValueError("must be http://HOST or https://HOST, with a port and a path if needed")
     return address
 
@@ -91,14 +96,9 @@ def without_login(address: str, setting: str) -> None:
 def web_address(text: str, setting: str) -> str:
     """Return a URL as `https://host[:port]`; a bare host gets `https://`. Raises ValueError for anything else."""
     without_login(text, setting)
-    url = text.strip().rstrip("/")
-    url = url if "://" in url else f"https://{url}"
-    try:
-        parts = urlsplit(url)
-        valid = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid or not url.startswith(("http://", "https://")) or parts.path or parts.query:
+    url = text.strip()
+    url = (url if "://" in url else f"https://{url}").rstrip("/")
+    if not is_url(url, "http", "https") or set(url.partition("://")[2]) & set("/?#"):
         raise ValueError(f"{setting}: must be URLs such as https://mastodon.social, not {text.strip()[:100]!r}")
     return url
 

@@ -28,8 +28,10 @@ TRANSIENT_ERRORS = (aiohttp.ClientError, OSError, EOFError)
 """Errors that are likely to be temporary; TimeoutError is an OSError."""
 
 _EXCERPT_BYTES = 2_000
-_OPEN_SECONDS = 20.0
-_ANSWER_SECONDS = 60.0
+OPEN_SECONDS = 20.0
+"""Timeout of a connection, and of the head of a stream."""
+ANSWER_SECONDS = 60.0
+"""Timeout of a whole response."""
 # the longest rate-limit window of any network: a wrong clock must not stop us for years
 _MAX_RESET_SECONDS = 900.0
 _MAX_REDIRECTS = 3
@@ -105,12 +107,12 @@ class Client:
         """Send a request and return the whole body of the response.
 
         Raises:
-            BadAnswer: The status is an error, or the body is longer than `limit` bytes.
+            BadResponse: The status is an error, or the body is longer than `limit` bytes.
             ClientError, OSError, EOFError: A temporary error (`TRANSIENT_ERRORS`).
         """
         headers = headers or {}
         async with (
-            asyncio.timeout(_ANSWER_SECONDS),
+            asyncio.timeout(ANSWER_SECONDS),
             self._open(method, url, params=params, headers=headers, data=body) as response,
         ):
             answer = bytearray()
@@ -130,12 +132,12 @@ class Client:
         """Open a response that never ends and yield an iterator over its lines.
 
         Raises:
-            BadAnswer: The status is an error.
+            BadResponse: The status is an error.
             ClientError, OSError, EOFError: A temporary error (`TRANSIENT_ERRORS`). The iterator raises these, too, for instance
                 if no complete line arrives for `silence_seconds`.
         """
         async with contextlib.AsyncExitStack() as stack:
-            async with asyncio.timeout(_OPEN_SECONDS):
+            async with asyncio.timeout(OPEN_SECONDS):
                 response = await stack.enter_async_context(self._open("GET", url, params=params, headers=headers))
             yield _lines(response, headers, silence_seconds)
 
@@ -165,7 +167,7 @@ class Client:
 def _open_session(socket_factory: Any) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         headers={"User-Agent": f"tagpulse/{version('tagpulse')}", "Accept-Encoding": "identity"},
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_OPEN_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=OPEN_SECONDS),
         # no limit: there is one stream for each hashtag and instance
         connector=aiohttp.TCPConnector(limit=0, socket_factory=socket_factory),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -204,7 +206,7 @@ async def _lines(
 
 @contextlib.contextmanager
 def _sanitised_errors(headers: Mapping[str, str]) -> Iterator[None]:
-    """Re-raise as Broken, with the token masked, errors that may quote the server or stem from an address it chose."""
+    """Re-raise as InvalidResponse, with the token masked, errors that may quote the server or stem from an address it chose."""
     try:
         yield
     except aiohttp.InvalidURL:

@@ -19,6 +19,8 @@ from typing import Any, Self
 
 import psycopg
 import pytest
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from streams.processes.broker import HOST, free_port
 from tests.helpers.brokers import ROOT
@@ -41,6 +43,12 @@ def load(path: Path) -> dict[str, Any]:
 def panels(board: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Those that show something: no rows."""
     return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def drawn(panel: Builder[Any]) -> dict[str, Any]:
+    """A panel, a variable or an annotation as it is in the file of its dashboard."""
+    found: dict[str, Any] = json.loads(JSONEncoder().encode(panel.build()))
+    return found
 
 
 def variables_in(text: str) -> set[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from hypothesis import strategies as st
 
 from streams.contracts import Driver, Excerpt, Explanation, Spike
 
@@ -13,6 +17,8 @@ HOSTILE = (
     "<!channel> <@U123> @everyone <script>alert(1)</script> &lt; *b* _i_ `c` [x](http://evil.example) {{ .Labels }} "
     "${x} {{DATE(2026-01-01T00:00:00Z)}}\x1b[2J\x00\u202eevil\u2066\r\n# head " + "e" + "\u0301" * 10_000
 )
+
+TEXTS = st.text(max_size=60) | st.sampled_from([HOSTILE, "", "javascript:alert(1)", "https://a.example/(x)|<y>"])
 
 
 def spike(number: int = 1, state: str = "open", **changes: Any) -> Spike:
@@ -83,3 +89,28 @@ def hostile_spike(text: str = HOSTILE, state: str = "open") -> Spike:
             top_text_share=0.4,
         ),
     )
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Yield the keys and texts of a document."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield key
+            yield from strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from strings(part)
+    elif isinstance(value, str):
+        yield value
+
+
+def assert_visible(text: str) -> None:
+    """Assert that nothing in the text is invisible or piles up."""
+    lines = text.split("\n")
+    assert not {unicodedata.category(c) for line in lines for c in line if c not in "\u2060\u200c\u200d"} & {
+        "Cc",
+        "Cf",
+        "Cs",
+        "Co",
+    }
+    assert "\u0301" * 4 not in text

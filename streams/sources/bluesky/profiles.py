@@ -33,7 +33,8 @@ _HIDING = NOT_FOR_US | {"!hide", "!takedown", "!suspend"}
 _MAX_ACTORS = 25  # the endpoint refuses requests for more
 _DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._:%-]{0,280}[A-Za-z0-9._-]")
 """A single name in any other form would make the server refuse the whole request."""
-_MAX_QUEUED = 50_000
+MAX_QUEUED = 50_000
+"""Maximum number of accounts that wait for their lookup."""
 _REMEMBERED_BYTES = 24 * 2**20
 _MAX_ANSWER_BYTES = 2**20
 _REMEMBERED_SECONDS = 3_600.0
@@ -113,7 +114,7 @@ class ProfileLabels:
     def _enqueue(self, did: str) -> None:
         last = self._verdicts.get(did)
         self._queued.setdefault(did, last is not None and not last.is_hidden)
-        if len(self._queued) > _MAX_QUEUED:
+        if len(self._queued) > MAX_QUEUED:
             self._queued.popitem(last=False)
             metrics.LOOKUPS.labels(SOURCE, "given_up").inc()
 

@@ -44,7 +44,7 @@ class _BadPage(aiohttp.ClientError):
 
 
 class Instance:
-    """Sends requests to an instance; each of them can raise http.BadAnswer and the errors in http.TROUBLE."""
+    """Sends requests to an instance; each of them can raise http.BadResponse and the errors in http.TRANSIENT_ERRORS."""
 
     def __init__(self, client: http.Client, url: str, token: SecretStr | None) -> None:
         self.url = url

@@ -73,8 +73,8 @@ async def synchronise(client: http.Client, base: str, headers: dict[str, str], w
 
     Raises:
         Refused: X rejects the rules.
-        BadAnswer: The status of a response is an error.
-        ClientError, OSError, EOFError: A temporary error (`http.TROUBLE`), or the rules are not active yet.
+        BadResponse: The status of a response is an error.
+        ClientError, OSError, EOFError: A temporary error (`http.TRANSIENT_ERRORS`), or the rules are not active yet.
     """
     url = f"{base}/2/tweets/search/stream/rules"
     ours = await _rules(client, url, headers, tag)

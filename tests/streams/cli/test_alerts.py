@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from streams.contracts import encode
 from streams.kafka import topics
@@ -64,18 +63,6 @@ def test_credentials_are_sent_to_alertmanager(tmp_path: Path) -> None:
     assert "permanently refused" in wrong.stdout
     assert "401" in wrong.stdout
     assert right.stdout.count("was delivered") == 2
-
-
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"alertmanager_user": "shift"}, "come together"),
-        ({"alertmanager_user": "shift", "alertmanager_password": "p", "alertmanager_token": "t"}, "not both"),
-    ],
-)
-def test_credentials_must_be_complete_and_of_one_kind(changes: dict[str, str], why: str) -> None:
-    with pytest.raises(ValidationError, match=why):
-        _settings(**changes)
 
 
 def test_a_refusal_is_shown_and_gives_exit_code_1() -> None:

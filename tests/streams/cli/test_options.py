@@ -1,8 +1,9 @@
-"""Parsing of times given on the command line."""
+"""Parsing of times, ages and speeds given on the command line."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 import click
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.cli import group
-from streams.cli.options import When
+from streams.cli.options import Age, Speed, TimeType, When
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 WHEN = When(lambda: NOW)
@@ -39,6 +40,40 @@ def test_any_text_is_parsed_or_rejected(text: str) -> None:
     except click.BadParameter:
         return
     assert time.tzinfo is not None
+
+
+@given(st.text())
+def test_any_text_is_a_time_or_rejected(text: str) -> None:
+    try:
+        time = TimeType().convert(text, None, None)
+    except click.BadParameter:
+        return
+    assert time.tzinfo is not None
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2h", "0001-01-01T00:00:00+14:00", "9" * 18])
+def test_what_is_no_time_is_rejected_with_an_example(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="write it as 2026-06-20 or 2026-06-20T09:30:00Z"):
+        TimeType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "speed"),
+    [("60", 60.0), ("0.5", 0.5), ("max", inf), ("inf", None), ("0", None), ("-1", None), ("nan", None), ("fast", None)],
+)
+def test_a_speed_is_a_number_above_0_or_max(text: str, speed: float | None) -> None:
+    if speed is None:
+        with pytest.raises(click.BadParameter, match="neither max nor a number above 0"):
+            Speed().convert(text, None, None)
+    else:
+        assert Speed().convert(text, None, None) == speed
+
+
+@pytest.mark.parametrize("text", ["", "1", "m", "1s", "1w", "-1h", "1.5h", "100000d"])
+def test_an_age_is_a_number_with_a_unit(text: str) -> None:
+    assert Age().convert("90m", None, None) == timedelta(hours=1.5)
+    with pytest.raises(click.BadParameter, match="such as 30m, 1h or 2d"):
+        Age().convert(text, None, None)
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2w", "999999999d", "yesterday"])

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import gzip
-import string
 from base64 import b64encode
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from streams.delivery.http import Poster, place
-from streams.delivery.signature import is_genuine, sign
 from tests.helpers.http_server import Connection, Request, http_server
 from tests.helpers.webhooks import Reply, WebhookServer
 
@@ -131,24 +127,3 @@ async def test_a_compressed_reply_is_not_unpacked() -> None:
 )
 def test_only_host_and_port_of_a_url_are_shown(url: str, shown: str) -> None:
     assert place(url) == shown
-
-
-@given(st.binary(), st.integers(0, 10**11), st.text(min_size=1), st.text(string.ascii_letters + ":-%"))
-def test_a_signature_is_valid_only_for_its_body_time_key_and_secret(
-    body: bytes, timestamp: int, secret: str, key: str
-) -> None:
-    try:
-        signature = sign(secret, key, timestamp, body)
-    except UnicodeEncodeError:
-        return
-    assert is_genuine(secret, key, str(timestamp), signature, body, timestamp + 299)
-    assert not is_genuine(secret, key, str(timestamp), signature, body, timestamp + 301)
-    assert not is_genuine(secret, key, str(timestamp + 1), signature, body, timestamp)
-    assert not is_genuine(secret, key + "x", str(timestamp), signature, body, timestamp)
-    assert not is_genuine(secret + "x", key, str(timestamp), signature, body, timestamp)
-    assert not is_genuine(secret, key, str(timestamp), signature, body + b"\n", timestamp)
-
-
-@given(st.text(string.printable), st.text(), st.text())
-def test_nonsense_is_not_genuine(key: str, timestamp: str, signature: str) -> None:
-    assert not is_genuine("secret", key, timestamp, signature, b"", 0.0)

@@ -7,6 +7,7 @@ import socket
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,27 +113,13 @@ def test_the_metrics_port() -> None:
     assert (nowhere.status, nowhere.detail.startswith("192.0.2.1:")) == ("fail", True)
 
 
-def test_a_clock_behind_the_newest_record(settings: Settings) -> None:
+def test_a_record_of_this_clock_is_plausible(settings: Settings) -> None:
     topics.create(settings)
-    assert clock_check.behind_records(settings) is None
-
     now = utc_now()
-    for ahead in (timedelta(days=-900), timedelta(seconds=0), timedelta(days=-1)):
-        when = now + ahead
-        post = Post(source="file", id=str(ahead), text="text", created_at=when)
-        produce(
-            settings.kafka,
-            settings.topics.raw,
-            [(post.key, encode(post))],
-            timestamp_ms=int(when.timestamp() * 1000),
-            partition=1,
-        )
-        produce(settings.kafka, settings.topics.raw, [(post.key, encode(post))], timestamp_ms=1_000, partition=2)
-
-    behind = clock_check.behind_records(settings, clock=lambda: now - timedelta(days=2))
-    assert behind
-    assert timedelta(hours=23.9) < behind < timedelta(hours=24.1)
-    assert checks.check_clock(settings, ask_broker=True).status != "fail"
+    post = Post(source="file", id="1", text="text", created_at=now)
+    produce(settings.kafka, settings.topics.raw, [(post.key, encode(post))], timestamp_ms=int(now.timestamp() * 1000))
+    finding = checks.check_clock(settings, ask_broker=True)
+    assert finding.status != "fail"
 
 
 def test_a_clock_that_cannot_be_right(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,15 +133,9 @@ def test_a_clock_that_cannot_be_right(settings: Settings, monkeypatch: pytest.Mo
     assert "400 days behind" in checks.check_clock(settings, ask_broker=True).detail
 
 
-def test_the_clock_against_the_installation() -> None:
-    assert clock_check.behind_installation() <= timedelta(0)
-    assert clock_check.behind_installation(lambda: utc_now() - timedelta(days=3650)) > timedelta(days=3000)
-    assert clock_check.is_synchronised() in (True, False, None)
-
-
 @pytest.mark.parametrize(("free", "status"), [(10 * 2**30, "ok"), (2 * 2**30, "warn"), (2**20, "fail")])
 def test_free_space_on_a_disk(free: int, status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(free, 0, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     finding = checks.check_disk("lake", tmp_path / "not" / "yet" / "there", "TAGPULSE_LAKE__PATH")
     assert finding.status == status
     assert not (tmp_path / "not").exists()

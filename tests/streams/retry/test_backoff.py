@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.retry.backoff import Backoff, retry, wait_for_event
 
@@ -15,6 +17,15 @@ def test_backs_off_up_to_its_limit_with_jitter() -> None:
     assert [early.next() for _ in range(6)] == [0.25, 0.5, 1, 2, 2.5, 2.5]
     late.reset()
     assert late.next() == 0.5
+
+
+@given(st.floats(0.5, 600), st.floats(0, 1), st.integers(1, 2_000))
+def test_a_pause_is_between_half_and_the_whole_of_its_limit(limit: float, jitter: float, attempts: int) -> None:
+    backoff = Backoff(limit, lambda: jitter)
+    pauses = [backoff.next() for _ in range(attempts)]
+    assert pauses == sorted(pauses)
+    assert 0.25 <= pauses[0] <= 0.5
+    assert pauses[-1] <= limit
 
 
 class Flaky:

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from streams.spikes.baseline import BLOCK_MINUTES, Baseline
-from streams.spikes.dispersion import Dispersion
-from streams.spikes.lagged_baseline import LaggedBaseline
 from streams.spikes.same_hour import DAY_MINUTES, SameHour
 
 BLOCKS_DAY = DAY_MINUTES // BLOCK_MINUTES
@@ -56,39 +54,3 @@ def test_nothing_is_known_without_posts() -> None:
     for _ in range(10 * BLOCKS_DAY):
         baseline.skip()
     assert baseline.usual(14_400).weight < 2
-
-
-def test_overdispersion_is_measured_by_window_length() -> None:
-    usual = learnt(np.full(500, 0.3)).usual(2_500)
-    dice = np.random.default_rng(1)
-    calm, drifting = Dispersion(), Dispersion()
-    for block in range(600):
-        calm.learn(60, int(dice.binomial(60, 0.3)), usual)
-        drifting.learn(60, int(dice.binomial(60, 0.3 + 0.08 * np.sin(block / 6))), usual)
-    assert all(calm.of(minutes) < 1.25 for minutes in (1, 15, 45))
-    assert drifting.of(45) > drifting.of(15) > drifting.of(5) > 1.2
-
-
-def test_a_spike_stays_out_of_the_baseline() -> None:
-    baseline = LaggedBaseline(0)
-    for minute in range(600):
-        bad = 300 <= minute < 330
-        baseline.add(minute, 20, 14 if bad else 4, in_spike=300 < minute < 335)
-        if minute == 335:
-            baseline.leave_out(300, 329)
-    assert baseline.usual.share == pytest.approx(0.2, abs=0.005)
-
-
-def test_half_of_a_young_stream_is_its_baseline() -> None:
-    baseline = LaggedBaseline(0)
-    assert [baseline.longest_window(minute) for minute in (0, 10, 31, 120, 500)] == [0, 5, 15, 60, 60]
-
-
-def test_the_same_hour_of_earlier_days() -> None:
-    same_hour = SameHour(0)
-    for minute in range(2 * DAY_MINUTES):
-        same_hour.add(minute, 10 if minute % DAY_MINUTES < 60 else 1, 0)
-    assert same_hour.rate(2 * DAY_MINUTES) == pytest.approx(10)
-    assert same_hour.rate(2 * DAY_MINUTES + 700) == pytest.approx(1)
-    assert SameHour(0).rate(5) is None
-    assert same_hour.around(2 * DAY_MINUTES + 700)[0] == pytest.approx(9 * 15 * 1.75)

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.contracts import SENSITIVITY_NAMES
-from streams.spikes import SENSITIVITIES, Detector, MinuteCounts, SpikeEvent, merge_parts
+from streams.spikes import Detector, MinuteCounts, SpikeEvent
 from tests.streams.spikes.feed import at, events_of, minutes
 
 DAY = 1_440
@@ -41,15 +41,6 @@ def test_a_negative_spike_opens_grows_and_closes() -> None:
     assert last.baseline == pytest.approx(0.2, abs=0.04)
     assert last.usual_rate == pytest.approx(20, rel=0.1)
     assert [event.posts for event in events] == sorted(event.posts for event in events)
-
-
-def test_the_message_matches_the_event() -> None:
-    share = np.full(DAY, 0.2)
-    share[900:] = 0.6
-    (event, *_) = events_of(minutes(20.0, share, DAY), Detector())
-    message = event.as_message("middle")
-    assert message.id == event.id == f"negative:poltwt:{event.opened_at:%Y-%m-%dT%H:%M:%SZ}"
-    assert (message.state, message.posts, message.share, message.low) == ("open", event.posts, event.share, event.low)
 
 
 def test_the_first_half_hour_is_enough() -> None:
@@ -187,26 +178,6 @@ def test_minutes_must_be_fed_once_and_in_order() -> None:
     assert detector.fed_until == at(6)
 
 
-def test_parts_are_merged() -> None:
-    from streams.contracts import PulseMinute, SentimentCounts
-
-    parts = [
-        PulseMinute(
-            minute=at(1),
-            hashtag="a",
-            partition=number,
-            watermark=at(3),
-            sentiments=SentimentCounts(negative=2, neutral=3),
-            independent=SentimentCounts(negative=1, neutral=3),
-        )
-        for number in range(2)
-    ]
-    merged = merge_parts(parts)
-    assert merged == MinuteCounts(at(1), "a", 10, 4, 6, 0, 8, 2)
-    assert merged.voices == (8, 2)
-    assert MinuteCounts(at(1), "a", 10, 4, 6).voices == (10, 4)
-
-
 @settings(max_examples=15, deadline=None)
 @given(every=st.integers(2, 9), negative=st.integers(0, 9), rate=st.integers(1, 40))
 @example(every=8, negative=8, rate=35)
@@ -249,9 +220,3 @@ def test_each_hashtag_is_watched_by_itself() -> None:
     for hashtag in ("poltwt", "k9"):
         alone = events_of([each for each in _DAY if each.hashtag == hashtag], Detector())
         assert alone == [event for event in together if event.hashtag == hashtag]
-
-
-def test_sensitivities_are_in_order() -> None:
-    low, middle, high = (SENSITIVITIES[name] for name in SENSITIVITY_NAMES)
-    for name in ("evidence", "min_posts", "min_rise", "surge", "min_surge_posts", "silent_posts", "cool_down_minutes"):
-        assert getattr(low, name) > getattr(middle, name) > getattr(high, name)

@@ -20,7 +20,6 @@ from streams.contracts import (
 )
 from streams.contracts import Spike as SpikeMessage
 from streams.spikes.explanation import explain
-from streams.spikes.summary import pace
 from streams.text.safe_text import readable
 
 _START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
@@ -250,20 +249,3 @@ def test_a_day_of_full_minutes_takes_no_longer_than_a_few_seconds() -> None:
     started = time.perf_counter()
     explain("negative", "poltwt", day[-60:], day[:-60])
     assert time.perf_counter() - started < 5
-
-
-@pytest.mark.parametrize(
-    ("rate", "shown"),
-    [
-        (0.0, "0"),
-        (8.9e-17, "0"),
-        (0.04, "0.04"),
-        (0.5, "0.5"),
-        (3.94, "3.9"),
-        (9.99, "10"),
-        (39.4, "39"),
-        (1e4, "10000"),
-    ],
-)
-def test_a_pace_has_no_more_digits_than_it_needs(rate: float, shown: str) -> None:
-    assert pace(rate) == shown

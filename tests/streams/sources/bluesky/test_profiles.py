@@ -54,10 +54,6 @@ async def reading(listening: BlueskySource) -> AsyncIterator[Callable[[int], Any
         yield read
 
 
-def lookups_counted(outcome: str) -> float:
-    return value_of(metrics.LOOKUPS.labels("bluesky", outcome))
-
-
 async def test_posts_of_a_hidden_author_are_filtered() -> None:
     filtered = counted(metrics.FILTERED, "bluesky")
     frames = [frame(number, did=[ANNA, BEN, CLEO][number % 3]) for number in range(6)]
@@ -160,7 +156,10 @@ async def test_while_the_server_fails_posts_are_passed_on_and_it_is_asked_again(
     trouble: Trouble, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    failed, answered = lookups_counted("failed"), lookups_counted("answered")
+    failed, answered = (
+        value_of(metrics.LOOKUPS.labels("bluesky", "failed")),
+        value_of(metrics.LOOKUPS.labels("bluesky", "answered")),
+    )
     waits: list[float] = []
     again = asyncio.Event()
 
@@ -180,21 +179,23 @@ async def test_while_the_server_fails_posts_are_passed_on_and_it_is_asked_again(
     assert [type(content) for content in gone] == [Deletion]
     assert numbers(gone) == [0]
     assert waits == ([77, 77] if "Rate" in logged else [0.25, 0.5])
-    assert lookups_counted("failed") - failed == 2
-    assert lookups_counted("answered") - answered == len(lookups.asked) - 2
+    assert value_of(metrics.LOOKUPS.labels("bluesky", "failed")) - failed == 2
+    assert value_of(metrics.LOOKUPS.labels("bluesky", "answered")) - answered == len(lookups.asked) - 2
     assert caplog.text.count("posts are passed on before") == 1
     assert logged in caplog.text
 
 
 async def test_an_account_that_the_server_fails_on_does_not_shield_the_others(caplog: pytest.LogCaptureFixture) -> None:
-    answered = lookups_counted("answered")
+    answered = value_of(metrics.LOOKUPS.labels("bluesky", "answered"))
     authors = [BEN, *(f"did:plc:{number}" for number in range(1, 9)), ANNA]
     frames = [frame(number, did=did) for number, did in enumerate(authors)]
     async with profiles(hidden={ANNA}) as lookups, jetstream([send(*frames), murmur]) as server:
         lookups.breaking = BEN
         async with reading(source(server, lookups)) as read:
             contents = await read(11)
-            await eventually(lambda: lookups_counted("answered") - answered == 9, what="the others")
+            await eventually(
+                lambda: value_of(metrics.LOOKUPS.labels("bluesky", "answered")) - answered == 9, what="the others"
+            )
     assert numbers(contents) == [*range(10), 9]
     assert isinstance(contents[-1], Deletion)
     assert caplog.text.count("posts are passed on before") == 1
@@ -219,14 +220,17 @@ async def test_a_cut_while_posts_wait_loses_none() -> None:
 
 
 async def test_too_many_that_wait_are_given_up_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.sources.bluesky.profiles._MAX_QUEUED", 2)
-    given_up, unscreened = lookups_counted("given_up"), counted(metrics.UNSCREENED, "bluesky")
+    monkeypatch.setattr("streams.sources.bluesky.profiles.MAX_QUEUED", 2)
+    given_up, unscreened = (
+        value_of(metrics.LOOKUPS.labels("bluesky", "given_up")),
+        counted(metrics.UNSCREENED, "bluesky"),
+    )
     frames = [frame(number, did=f"did:plc:{number}") for number in range(5)]
     async with profiles() as lookups, jetstream([send(*frames), stay]) as server:
         lookups.open.clear()
         contents, _ = await take(source(server, lookups, seconds=0.1), 5)
         assert numbers(contents) == list(range(5))
-    assert lookups_counted("given_up") - given_up == 3
+    assert value_of(metrics.LOOKUPS.labels("bluesky", "given_up")) - given_up == 3
     assert counted(metrics.UNSCREENED, "bluesky") - unscreened == 5
 
 

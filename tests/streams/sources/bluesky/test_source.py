@@ -18,6 +18,7 @@ from streams.settings import BlueskySettings
 from streams.sources.base import Batch, Content, Unreadable
 from streams.sources.bluesky.source import BlueskySource
 from streams.sources.live import Timing
+from tests.helpers.feeds import counted
 from tests.helpers.jetstream import (
     BEGIN_US,
     VERSION_2,
@@ -31,7 +32,6 @@ from tests.helpers.jetstream import (
     send,
     stay,
 )
-from tests.helpers.scrapes import value_of
 
 REWIND_US = 5_000_000
 
@@ -66,28 +66,24 @@ def numbers(contents: list[Content]) -> list[int]:
     return [int(content.id.rpartition("/")[2]) for content in contents if isinstance(content, Post | Deletion)]
 
 
-def counted(metric: Any) -> float:
-    return value_of(metric.labels("bluesky"))
-
-
 async def close(socket: ServerConnection) -> None:
     await socket.close(1000, "ConsumerTooSlow")
 
 
 async def test_asks_for_posts_alone_and_keeps_those_with_the_tag() -> None:
-    before = counted(metrics.FILTERED)
+    before = counted(metrics.FILTERED, "bluesky")
     frames = [frame(number, text="#poltwt" if number % 3 == 0 else "#other") for number in range(10)]
     async with jetstream([send(*frames), stay]) as server:
         contents, batches = await take(source(server), 4)
         assert server.queries == [{"wantedCollections": ["app.bsky.feed.post", "app.bsky.feed.repost"]}]
     assert numbers(contents) == [0, 3, 6, 9]
     assert [batch.cursor for batch in batches] == [str(BEGIN_US + number * 100_000) for number in (0, 3, 6, 9)]
-    assert counted(metrics.FILTERED) - before == 6
+    assert counted(metrics.FILTERED, "bluesky") - before == 6
 
 
 @pytest.mark.parametrize("cut", [cut_in_mid_frame, close])
 async def test_a_cut_loses_and_doubles_nothing(cut: Act) -> None:
-    gaps = counted(metrics.GAPS)
+    gaps = counted(metrics.GAPS, "bluesky")
     first = [frame(number) for number in range(100)]
     # resuming from the cursor, the server repeats what it sent shortly before the cut
     second = [frame(number) for number in range(50, 150)]
@@ -95,7 +91,7 @@ async def test_a_cut_loses_and_doubles_nothing(cut: Act) -> None:
         contents, _ = await take(source(server), 150)
         assert server.cursors == [None, BEGIN_US + 99 * 100_000 - REWIND_US]
     assert numbers(contents) == list(range(150))
-    assert counted(metrics.GAPS) == gaps
+    assert counted(metrics.GAPS, "bluesky") == gaps
 
 
 async def test_goes_on_from_a_saved_cursor_a_little_before_it() -> None:
@@ -106,11 +102,11 @@ async def test_goes_on_from_a_saved_cursor_a_little_before_it() -> None:
 
 
 async def test_a_clamped_cursor_is_a_gap(caplog: pytest.LogCaptureFixture) -> None:
-    before = counted(metrics.GAPS)
+    before = counted(metrics.GAPS, "bluesky")
     async with jetstream([send(frame(0), frame(1)), stay]) as server:
         contents, _ = await take(source(server, BEGIN_US - 3_600_000_000), 2)
     assert numbers(contents) == [0, 1]
-    assert counted(metrics.GAPS) - before == 1
+    assert counted(metrics.GAPS, "bluesky") - before == 1
     assert "since 2026-08-01T11:00:00+00:00" in caplog.text
     assert [content.since for content in contents if isinstance(content, Gap)] == [datetime(2026, 8, 1, 11, tzinfo=UTC)]
 
@@ -125,12 +121,12 @@ async def close_for_cursor(socket: ServerConnection) -> None:
 
 @pytest.mark.parametrize("refusal", [refuse_cursor, close_for_cursor])
 async def test_a_refused_cursor_is_a_gap_and_the_feed_goes_on(refusal: Act, caplog: pytest.LogCaptureFixture) -> None:
-    before = counted(metrics.GAPS)
+    before = counted(metrics.GAPS, "bluesky")
     async with jetstream([refusal], [send(frame(5)), stay]) as server:
         contents, _ = await take(source(server, BEGIN_US), 1)
         assert server.cursors == [BEGIN_US - REWIND_US, None]
     assert numbers(contents) == [5]
-    assert counted(metrics.GAPS) - before == 1
+    assert counted(metrics.GAPS, "bluesky") - before == 1
     assert "CursorTooOld" in caplog.text
 
 
@@ -144,13 +140,13 @@ async def test_survives_frames_that_cannot_be_read() -> None:
 
 
 async def test_a_frame_of_any_size_is_passed_with_a_gap() -> None:
-    malformed, gaps = counted(metrics.MALFORMED), counted(metrics.GAPS)
+    malformed, gaps = counted(metrics.MALFORMED, "bluesky"), counted(metrics.GAPS, "bluesky")
     huge = frame(1, text="x" * (17 * 2**20))
     async with jetstream([send(frame(0), huge)], [send(frame(2)), stay]) as server:
         contents, _ = await take(source(server), 2)
         assert server.cursors == [None, None]
     assert numbers(contents) == [0, 2]
-    assert (counted(metrics.MALFORMED) - malformed, counted(metrics.GAPS) - gaps) == (1, 1)
+    assert (counted(metrics.MALFORMED, "bluesky") - malformed, counted(metrics.GAPS, "bluesky") - gaps) == (1, 1)
 
 
 async def test_honours_deletions_and_updates() -> None:
@@ -192,14 +188,14 @@ async def test_temporary_errors_are_waited_out_with_growing_pauses() -> None:
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    reconnects = counted(metrics.RECONNECTS)
+    reconnects = counted(metrics.RECONNECTS, "bluesky")
     troubles = [HTTPStatus.SERVICE_UNAVAILABLE] * 4 + [HTTPStatus.TOO_MANY_REQUESTS]
     async with jetstream(*troubles, [send(frame(0)), close], [send(frame(1)), stay]) as server:
         settings = BlueskySettings(url=server.url, profiles=False, max_backoff_seconds=3)
         contents, _ = await take(BlueskySource(settings, ["poltwt"], timing=Timing(sleep=sleep, jitter=lambda: 1.0)), 2)
     assert numbers(contents) == [0, 1]
     assert waits == [0.5, 1, 2, 3, 3, 0.5]
-    assert counted(metrics.RECONNECTS) - reconnects == 6
+    assert counted(metrics.RECONNECTS, "bluesky") - reconnects == 6
 
 
 async def test_a_limit_is_waited_for_until_its_reset_and_another_server_is_asked_at_once() -> None:
@@ -280,7 +276,7 @@ def place(number: int, server: Jetstream) -> str:
 
 
 async def test_version_2_goes_on_from_the_number_of_the_last_frame() -> None:
-    gaps = counted(metrics.GAPS)
+    gaps = counted(metrics.GAPS, "bluesky")
     first, second = [message(0), message(1)], [message(1), message(2)]
     async with jetstream([send(*first), close], [send(*second), stay], path=VERSION_2) as server:
         contents, batches = await take(source(server), 3)
@@ -291,11 +287,11 @@ async def test_version_2_goes_on_from_the_number_of_the_last_frame() -> None:
         assert server.cursors == [None, 101]
         assert batches[-1].cursor == place(2, server)
     assert numbers(contents) == [0, 1, 2]
-    assert counted(metrics.GAPS) == gaps
+    assert counted(metrics.GAPS, "bluesky") == gaps
 
 
 async def test_version_2_reports_a_number_that_is_too_old_and_sends_what_it_still_has() -> None:
-    gaps = counted(metrics.GAPS)
+    gaps = counted(metrics.GAPS, "bluesky")
     refusal = (HTTPStatus.BAD_REQUEST, '{"error":"CursorTooOld","message":"floor is 5000"}')
     async with jetstream(refusal, [send(info("OutdatedCursor"), message(5)), stay], path=VERSION_2) as server:
         listening = BlueskySource(
@@ -307,7 +303,7 @@ async def test_version_2_reports_a_number_that_is_too_old_and_sends_what_it_stil
         contents, _ = await take(listening, 1)
         assert server.cursors == [100, BEGIN_US - REWIND_US]
     assert [type(content) for content in contents] == [Gap, Post]
-    assert counted(metrics.GAPS) - gaps == 1
+    assert counted(metrics.GAPS, "bluesky") - gaps == 1
 
 
 async def test_version_2_of_another_archive_is_asked_by_the_time() -> None:

@@ -6,25 +6,19 @@ import asyncio
 import contextlib
 import gzip
 import json
-import tempfile
 import threading
 import tracemalloc
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
 
-from streams.contracts import Deletion, Post, decode_raw, encode
+from streams.contracts import Deletion, Post
 from streams.errors import BadInput
 from streams.sources.base import Batch, Content, Unreadable
-from streams.sources.files.jsonl import parse
-from streams.sources.files.lines import Line, blocks
 from streams.sources.files.source import FileSource
-from streams.sources.files.table import Columns, parse_table
+from streams.sources.files.table import Columns
 from tests.helpers.processes import at_rest
 
 LIMIT = 1_000
@@ -84,39 +78,6 @@ async def test_a_deletion_of_the_future_is_refused(tmp_path: Path) -> None:
     [refused] = contents(await read(path))
     assert isinstance(refused, Unreadable)
     assert "deleted_at is in the future" in refused.error
-
-
-def test_a_row_of_the_future_is_refused_and_nul_becomes_the_sign_for_it() -> None:
-    refused, kept = table(b"id,text,created_at\n1,hello,9999-12-31T23:59:00Z\n2,a\0b,0999-01-01T00:00:00Z")
-    assert isinstance(refused, Unreadable)
-    assert (refused.number, refused.error) == (2, "created_at is in the future: 9999-12-31T23:59:00+00:00")
-    assert isinstance(kept, Post)
-    assert (kept.created_at.year, kept.text) == (999, "a\ufffdb")
-
-
-def test_finds_hashtags_only_where_the_line_has_none() -> None:
-    def hashtags(value: bytes) -> tuple[str, ...]:
-        post = parse(Line(1, value), "file:x")
-        assert isinstance(post, Post)
-        return post.hashtags
-
-    assert hashtags(line("1", text="#PolTWT and #Züri")) == ("poltwt", "züri")
-    assert hashtags(line("1", text="#PolTWT", hashtags=[])) == ()
-    assert hashtags(line("1", text="#PolTWT", hashtags=["dogs"])) == ("dogs",)
-    assert hashtags(line("1", text='"hashtags" #a1')) == ("a1",)
-
-
-@pytest.mark.parametrize("field", ["text", "author", "hashtags"])
-def test_a_value_that_reads_like_a_key_is_a_value(field: str) -> None:
-    value: object = ["type", "hashtags"] if field == "hashtags" else 'a "type": or "hashtags" #fun'
-    post = parse(Line(1, line("1", **{field: value})), "file:x")
-    assert isinstance(post, Post), post
-
-
-def test_given_hashtags_are_written_our_way() -> None:
-    post = parse(Line(1, line("1", hashtags=["#PolTwt", "poltwt", "K9"], text="#other")), "file:x")
-    assert isinstance(post, Post)
-    assert post.hashtags == ("poltwt", "k9")
 
 
 async def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path: Path) -> None:
@@ -234,72 +195,6 @@ def test_says_which_file_is_not_there(tmp_path: Path) -> None:
         FileSource([str(tmp_path)], max_line_bytes=LIMIT)
 
 
-def table(data: bytes, columns: Columns | None = None) -> list[Content]:
-    found: list[Content] = []
-    lines = [Line(number, value) for number, value in enumerate(data.split(b"\n"), 1)]
-    parse_table([lines], columns or Columns(source="x"), "file:t", LIMIT, lambda rows, _: found.extend(rows))
-    return found
-
-
-def test_maps_columns_with_stray_spaces_and_quotes() -> None:
-    columns = Columns(mapping={"id": "Tweet ID", "text": "Tweet Text"}, source="x", times_from_tweet_ids=True)
-    data = b'"Tweet ID", Tweet Text, "Kind"\r\n"1541815603606036480","He said ""run"",\nall ran #boston",a\r\n'
-    (post,) = table(data, columns)
-    assert post == Post(
-        source="x",
-        id="1541815603606036480",
-        text='He said "run",\nall ran #boston',
-        created_at=datetime(2022, 6, 28, 16, 7, 40, 105000, tzinfo=UTC),
-        hashtags=("boston",),
-    )
-
-
-def test_takes_columns_named_like_fields_and_a_tab() -> None:
-    (post,) = table(
-        "\ufeffID\tText\tCreated At\tSource\tAuthor\tHashtags\nab\thi #x1\t2026-08-01 12:00:00\tnet\tann\t#One Two\n".encode(),
-        Columns(),
-    )
-    assert isinstance(post, Post)
-    assert (post.source, post.author, post.hashtags) == ("net", "ann", ("one", "two"))
-    assert post.created_at == datetime(2026, 8, 1, 12, tzinfo=UTC)
-
-
-def test_names_each_bad_row_and_goes_on() -> None:
-    found = table(
-        b"id,text,created_at\n"
-        b"1,a,2026-08-01T12:00:00Z\n"
-        b"2,b\n"
-        b"3,c,noon\n"
-        b"4,\xff,2026-08-01T12:00:00Z\n"
-        b",e,2026-08-01T12:00:00Z\n"
-        b'5,"never closed ' + b"x" * LIMIT + b"\n"
-        b"6,f,2026-08-01T12:00:00Z\n"
-    )
-    refused = [(content.number, content.reason) for content in found if isinstance(content, Unreadable)]
-    assert refused == [(3, "invalid"), (4, "invalid"), (5, "malformed"), (6, "invalid"), (7, "malformed")]
-    assert [content.id for content in found if isinstance(content, Post)] == ["1", "6"]
-    (unclosed,) = [content for content in found if isinstance(content, Unreadable) and content.number == 7]
-    assert unclosed.value == b'5,"never closed ' + b"x" * LIMIT
-
-
-@pytest.mark.parametrize(
-    ("header", "columns", "message"),
-    [
-        (b"id,body,created_at", Columns(source="x"), "no column for text: name it with --column text=NAME"),
-        (
-            b"id,text",
-            Columns(source="x"),
-            "no column for created_at: .*--times-from-tweet-ids; the columns are 'id', 'text'",
-        ),
-        (b"id,text,created_at", Columns(), "no column for source: .*--source-name"),
-        (b"id,text,created_at", Columns(mapping={"author": "Name"}, source="x"), "no column 'Name' for author"),
-    ],
-)
-def test_says_which_column_is_missing(header: bytes, columns: Columns, message: str) -> None:
-    with pytest.raises(BadInput, match=message):
-        table(header + b"\n1,2,3\n", columns)
-
-
 async def test_reads_real_tweets_with_times_from_their_ids() -> None:
     files = sorted(CRISISLEX.glob("*.csv"))
     if not files:
@@ -311,46 +206,3 @@ async def test_reads_real_tweets_with_times_from_their_ids() -> None:
         posts = [content for content in found if isinstance(content, Post)]
         assert len(posts) == len(found)
         assert {post.created_at.year for post in posts} == {2013}
-
-
-@given(st.lists(st.binary(max_size=60) | st.sampled_from([line("1"), b'{"type":', b"[" * 3_000, b'"\\ud800"'])))
-def test_any_line_is_a_post_or_a_refusal(values: list[bytes]) -> None:
-    for value in values:
-        content = parse(Line(1, value), "file:x")
-        if isinstance(content, Unreadable):
-            assert content.value == value
-        else:
-            assert decode_raw(encode(content)) == content
-
-
-@given(
-    st.lists(st.binary(max_size=40) | st.sampled_from([b'1,"', b'"', b"2,x,2026-08-01T12:00:00Z", b"3,\x00,0"])),
-)
-def test_any_table_is_rows_and_refusals_in_order(rows: list[bytes]) -> None:
-    data = b"id,text,created_at\n" + b"\n".join(rows)
-    found = table(data)
-    for content in found:
-        if not isinstance(content, Unreadable):
-            assert decode_raw(encode(content)) == content
-    numbers = [content.number for content in found if isinstance(content, Unreadable)]
-    assert numbers == sorted(numbers)
-
-
-@example([b"\r\0"], 1)
-@given(st.lists(st.binary(max_size=50).map(lambda value: value.replace(b"\n", b"")), min_size=1), st.integers(1, 60))
-def test_lines_are_those_of_the_file_up_to_the_limit(values: list[bytes], limit: int) -> None:
-    data = b"\n".join(values)
-    assume(not data.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf")))
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(data)
-        file.flush()
-        read_bytes: list[int] = []
-        found = [line for block in blocks(file.name, limit, read_bytes.append, 3) for line in block]
-    wanted = values if values[-1] else values[:-1]
-    assert [line.number for line in found] == list(range(1, len(wanted) + 1))
-    for line, value in zip(found, wanted, strict=True):
-        if len(value) > limit:
-            assert (line.value, line.cut) == (value[:limit], len(value) - limit)
-        else:
-            assert (line.value, line.cut) == (value.removesuffix(b"\r"), 0)
-    assert sum(read_bytes) == len(data)

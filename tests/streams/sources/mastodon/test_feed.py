@@ -222,8 +222,8 @@ async def test_an_old_instance_streams_where_it_is() -> None:
 @pytest.mark.parametrize("path", ["/api/v2/instance", "/api/v1/timelines/tag/poltwt", "/api/v1/streaming/hashtag"])
 @pytest.mark.parametrize("pause", [0.02, 0.0])
 async def test_headers_that_never_end_are_given_up(path: str, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_OPEN_SECONDS", 0.3)
-    monkeypatch.setattr(http, "_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(http, "OPEN_SECONDS", 0.3)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.3)
     tried = 0
 
     async with mastodon([send(update(0)), stay]) as server:

@@ -165,25 +165,3 @@ def test_an_invalid_cursor_is_refused(cursor: str) -> None:
 def test_needs_a_hashtag() -> None:
     with pytest.raises(SettingsError, match="--tag"):
         MastodonSource(MastodonSettings(), [])
-
-
-def test_each_instance_has_its_own_token() -> None:
-    settings = MastodonSettings(instances="one.example, https://two.example/", tokens="two.example=secret2")
-    tokens = {url: token.get_secret_value() if token else None for url, token in settings.servers.items()}
-    assert tokens == {"https://one.example": None, "https://two.example": "secret2"}
-    assert "secret2" not in repr(settings)
-
-
-@pytest.mark.parametrize(
-    ("instances", "tokens"),
-    [
-        ("one.example", "two.example=x"),
-        ("one.example,two.example", "x"),
-        ("one.example", "a b"),
-        ("ftp://x", ""),
-        ("h/p", ""),
-    ],
-)
-def test_faulty_settings_are_named_without_the_secret(instances: str, tokens: str) -> None:
-    with pytest.raises(ValueError, match="TAGPULSE_MASTODON__"):
-        MastodonSettings(instances=instances, tokens=tokens or None)

@@ -14,7 +14,6 @@ from streams.errors import Refused, SettingsError
 from streams.settings import XSettings
 from streams.sources.base import MAX_FRAME_BYTES, Unreadable
 from streams.sources.live import Timing
-from streams.sources.x.rules import wanted_rules
 from streams.sources.x.source import XSource
 from tests.helpers.feeds import counted, no_sleep, take
 from tests.helpers.http_server import Connection, Request, http_server
@@ -66,12 +65,6 @@ async def test_a_rule_that_x_does_not_take_ends_it() -> None:
         server.refused_rules = {"#poltwt": "UnprocessableEntity"}
         with pytest.raises(Refused, match=r"rejected the rules .*UnprocessableEntity #poltwt"):
             await take(source(server), 1)
-
-
-def test_hashtags_share_rules_up_to_the_plans_limit() -> None:
-    assert wanted_rules(["a", "bb", "ccc", "d"], 10) == ["#a OR #bb", "#ccc OR #d"]
-    with pytest.raises(Refused, match="#long"):
-        wanted_rules(["long"], 4)
 
 
 async def test_leaves_out_what_other_rules_found() -> None:

@@ -17,12 +17,10 @@ import pytest
 from streams.campaign import load_campaign
 from streams.contracts import Deletion, Post, decode_raw, encode, find_hashtags
 from streams.sample_day import END, SPIKE, START, ScriptLine, compose, sample_day
-from streams.sample_day.dice import Dice
-from streams.sample_day.phrases import PhraseBook, load_phrase_books
-from streams.sample_day.script import load_script, minute_weights
+from streams.sample_day.phrases import load_phrase_books
+from streams.sample_day.script import load_script
 
 BOOKS = load_phrase_books()
-BUILT_IN_SLOTS = {"police", "tag", "time", "n"}
 
 
 @pytest.fixture(scope="module", params=[20260620, 7], ids=["default", "other seed"])
@@ -55,13 +53,6 @@ def test_the_same_seed_gives_the_same_day_in_every_process() -> None:
 
 def test_another_seed_gives_another_day() -> None:
     assert {post.text for post in posts_of(compose(1))} != {post.text for post in posts_of(compose(2))}
-
-
-def test_dice_fall_the_same_way_on_every_python() -> None:
-    dice = Dice(1)
-    assert [dice.integer(1, 6) for _ in range(8)] == [1, 6, 5, 2, 3, 3, 4, 5]
-    assert dice.shuffled("abcdef") == ["e", "c", "b", "d", "f", "a"]
-    assert sorted(Dice(3).shuffled(range(100))) == list(range(100))
 
 
 def test_there_are_thousands_of_posts_in_many_languages(day: list[ScriptLine]) -> None:
@@ -214,30 +205,6 @@ def test_every_post_has_the_hashtag_and_fits_the_contract(day: list[ScriptLine])
             seconds.update(tag for tag in message.hashtags if tag != "poltwt")
     assert seconds["policedog"] >= 30
     assert seconds["poltwtfail"] >= 50
-
-
-@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.language)
-def test_every_phrase_can_be_filled_and_every_scene_is_written(book: PhraseBook) -> None:
-    phrases = [phrase for scene in book.scenes.values() for phrase in scene]
-    pairs = [phrase for scene in book.pairs.values() for pair in scene for phrase in pair]
-    tails = [phrase for tail in book.tails.values() for phrase in tail]
-    for phrase in phrases + pairs + tails:
-        assert set(re.findall(r"\{(\w+)\}", phrase)) <= BUILT_IN_SLOTS | set(book.slots)
-    assert len(set(phrases)) == len(phrases)
-    if book.language != "und":
-        written = set(book.scenes) | set(book.pairs)
-        assert written == {scene.name for scene in load_script().scene} - {"emoji"}
-        assert all(book.tails.values())
-        assert all("{police}" in question for scene in book.pairs.values() for question, _ in scene)
-
-
-def test_the_rhythm_is_interpolated_linearly() -> None:
-    for scene in load_script().scene:
-        weights = minute_weights(scene.rhythm)
-        assert len(weights) == 720
-        assert sum(weights) > 0
-        assert min(weights) >= 0
-        assert max(weights) <= max(weight for _, weight in scene.rhythm)
 
 
 def test_the_campaign_file_fits_the_day(day: list[ScriptLine]) -> None:

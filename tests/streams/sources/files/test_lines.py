@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from streams.errors import BadInput
+from streams.sources.files.lines import STDIN, Line, blocks, check_readable
+
+LIMIT = 1_000
+
+
+def lines_of(path: Path, limit: int = LIMIT) -> list[Line]:
+    return [line for block in blocks(str(path), limit, lambda _: None, 100) for line in block]
+
+
+@example([b"\r\0"], 1)
+@given(st.lists(st.binary(max_size=50).map(lambda value: value.replace(b"\n", b"")), min_size=1), st.integers(1, 60))
+def test_lines_are_those_of_the_file_up_to_the_limit(values: list[bytes], limit: int) -> None:
+    data = b"\n".join(values)
+    assume(not data.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf")))
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        read_bytes: list[int] = []
+        found = [line for block in blocks(file.name, limit, read_bytes.append, 3) for line in block]
+    wanted = values if values[-1] else values[:-1]
+    assert [line.number for line in found] == list(range(1, len(wanted) + 1))
+    for line, value in zip(found, wanted, strict=True):
+        if len(value) > limit:
+            assert (line.value, line.cut) == (value[:limit], len(value) - limit)
+        else:
+            assert (line.value, line.cut) == (value.removesuffix(b"\r"), 0)
+    assert sum(read_bytes) == len(data)
+
+
+def test_blocks_have_at_most_so_many_lines(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"a\nb\nc\nd\ne")
+    found = list(blocks(str(path), LIMIT, lambda _: None, 2))
+    assert [[line.value for line in block] for block in found] == [[b"a", b"b"], [b"c", b"d"], [b"e"]]
+
+
+def test_line_ends_and_a_byte_order_mark_are_no_part_of_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"\xef\xbb\xbfa\r\n\r\n\xef\xbb\xbfb\r\r\n")
+    assert [line.value for line in lines_of(path)] == [b"a", b"", b"\xef\xbb\xbfb\r"]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+def test_what_is_counted_is_the_file_before_it_is_unpacked(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path, read = tmp_path / "lines", list[int]()
+    path.write_bytes(compress(b"hello\n" * 10_000))
+    found = [line for block in blocks(str(path), LIMIT, read.append, 100) for line in block]
+    assert (len(found), {line.value for line in found}) == (10_000, {b"hello"})
+    assert sum(read) == path.stat().st_size
+
+
+DATA = b"".join(b"%d\n" % (number * 7919) for number in range(50_000))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(gzip.compress(DATA)[:-50_000], id="gzip, cut off"),
+        pytest.param(gzip.compress(DATA) + b"?" * 999, id="gzip, and something else"),
+        pytest.param(zstandard.compress(DATA) + b"?" * 999, id="Zstandard, and something else"),
+    ],
+)
+def test_a_damaged_file_is_named_after_what_could_be_read(packed: bytes, tmp_path: Path) -> None:
+    path, found = tmp_path / "lines", list[Line]()
+    path.write_bytes(packed)
+
+    def read() -> None:
+        for block in blocks(str(path), LIMIT, lambda _: None, 100):
+            found.extend(block)
+
+    with pytest.raises(BadInput, match=f"^{path}: cannot be read: "):
+        read()
+    assert [line.value for line in found[:3]] == [b"0", b"7919", b"15838"]
+
+
+def test_only_a_file_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    check_readable(str(tmp_path / "file"))
+    check_readable(STDIN)
+    with pytest.raises(BadInput, match="is a folder: name the files in it instead"):
+        check_readable(str(tmp_path))
+    with pytest.raises(BadInput, match="none: cannot be read: No such file or directory"):
+        check_readable(str(tmp_path / "none"))
+    with pytest.raises(BadInput, match="cannot be read"):
+        lines_of(tmp_path / "none")
