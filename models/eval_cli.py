@@ -11,7 +11,7 @@ def _tasks() -> click.Group:
     return tasks
 
 
-@click.group("eval", cls=OptionalGroup, extra="eval", packages=("matplotlib", "sklearn"), load=_tasks)
+@click.group("eval", cls=OptionalGroup, extra="eval", packages=("sklearn",), load=_tasks)
 def evaluate() -> None:
     """Score the model on labelled posts.
 

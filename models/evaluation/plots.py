@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.enrichment import SENTIMENTS, ModelInfo
+from models.errors import MissingBackendExtra
 from models.evaluation.measures import Calibration, Floats, Labels
 from models.evaluation.sentiment import JudgedPosts
 
@@ -31,11 +32,14 @@ def write_plots(folder: Path, judged: JudgedPosts, model: ModelInfo, data: str) 
         data: Description of the data, for the titles.
 
     Raises:
+        MissingBackendExtra: matplotlib is not installed.
         OSError: If the folder cannot be written.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingBackendExtra("drawing", "eval") from None
     folder.mkdir(parents=True, exist_ok=True)
     with rc_context({"font.size": _FONT_SIZE, "axes.titlesize": _FONT_SIZE + 1}):
         figures = {

@@ -1,8 +1,11 @@
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from models.enrichment import ModelInfo
+from models.errors import MissingBackendExtra
 from models.evaluation import JudgedPosts
 from models.evaluation.plots import CALIBRATION_FILE, CONFUSION_FILE, described, write_plots
 from tests.helpers.scripted_model import MODEL
@@ -24,3 +27,11 @@ def test_the_title_says_what_computed() -> None:
     assert described(MODEL) == "scripted 1.2.3"
     computed = ModelInfo(name="ours", version="2", runtime="openvino", precision="int8")
     assert described(computed) == "ours 2 openvino int8"
+
+
+def test_missing_matplotlib_is_reported_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingBackendExtra, match=r"pip install 'tagpulse\[eval\]'"):
+        write_plots(tmp_path, JUDGED, MODEL, "umsab, val")
