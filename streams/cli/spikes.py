@@ -35,7 +35,7 @@ _HASHTAG_WIDTH = 12
 @click.option(
     "--sensitivity",
     type=click.Choice(SENSITIVITY_NAMES),
-    help="Default: for a run, from TAGPULSE_WATCH__SENSITIVITY or the campaign; otherwise middle.",
+    help=f"Default: for a run, from TAGPULSE_WATCH__SENSITIVITY or the campaign; otherwise {DEFAULT_SENSITIVITY}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per spike, one per line.")
 def command(run: str | None, path: Path | None, sensitivity: SensitivityName | None, as_json: bool) -> None:
