@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from streams.contracts import SentimentLabel
 from streams.demo.tally import TurningPoint
 from streams.sinks.lake.query import ask
+from streams.text.terminal import rfc_3339
 from streams.up.mood import SentimentTally
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ class DaySummary:
     def to_json(self) -> dict[str, Any]:
         """Return the summary for `json.dumps`, with times in RFC 3339."""
         fields = asdict(self)
-        fields["hours"] = {_rfc3339(hour): asdict(mood) for hour, mood in self.hours.items()}
+        fields["hours"] = {rfc_3339(hour): asdict(mood) for hour, mood in self.hours.items()}
         if self.turn:
-            fields["turn"] |= {"begin": _rfc3339(self.turn.begin), "end": _rfc3339(self.turn.end)}
+            fields["turn"] |= {"begin": rfc_3339(self.turn.begin), "end": rfc_3339(self.turn.end)}
         return {"complete": self.is_complete, **fields}
 
 
@@ -116,7 +117,3 @@ def lake_posts(lake: Path | str) -> int:
     """Return the number of distinct posts in a lake."""
     ((count,),) = ask(lake, "select count(*) from posts").rows
     return int(count)
-
-
-def _rfc3339(time: datetime) -> str:
-    return time.isoformat().replace("+00:00", "Z")
