@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-import zstandard
 
 from streams.contracts import utc_now
 from streams.errors import BadInput
 from streams.sources.recording import VERSION, RecordedFrame, RecordingHead
+from streams.sources.zstd import ZstdFile
 
 _FLUSH_SECONDS = 5.0  # frames older than this are safely in the file, even if the process crashes
 
@@ -42,7 +42,7 @@ class Recorder:
         self._path = path
         self._now = now
         self._clock = clock
-        self._writer = zstandard.ZstdCompressor().stream_writer(self._file)
+        self._writer = ZstdFile(self._file, "w")
         self._flushed_at = clock()
         self.frames = 0
         self._write(msgspec.json.encode(RecordingHead(VERSION, network, tuple(hashtags))))
@@ -67,13 +67,14 @@ class Recorder:
 
     def close(self) -> None:
         """Complete the recording and close the file."""
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
+        self._file.close()
 
     def _write(self, line: bytes) -> None:
         try:
             self._writer.write(line + b"\n")
             if self._clock() - self._flushed_at >= _FLUSH_SECONDS:
-                self._writer.flush(zstandard.FLUSH_FRAME)
+                self._writer.flush(self._writer.FLUSH_FRAME)  # type: ignore[arg-type]
                 self._file.flush()
                 self._flushed_at = self._clock()
         except OSError as error:

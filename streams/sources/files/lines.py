@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import zstandard
-
 from streams.errors import BadInput
+from streams.sources.zstd import ZstdError, ZstdFile
 
 STDIN = "-"
 _GZIP = b"\x1f\x8b"
@@ -47,6 +46,13 @@ class _CountingReader(io.RawIOBase):
         return len(data)
 
 
+class _AvailableReader(io.BufferedReader):
+    """A reader that does not wait for more bytes than are available, so that lines arrive from a pipe as they are written."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(size) if size is None or size < 0 else self.read1(size)
+
+
 def blocks(path: str, limit: int, count: Callable[[int], None], size: int) -> Iterator[list[Line]]:
     """Yield the lines of a file, as they become available, in blocks of at most `size` lines.
 
@@ -66,7 +72,7 @@ def blocks(path: str, limit: int, count: Callable[[int], None], size: int) -> It
             for lines in _split(_decompressed(_CountingReader(stream, count)), limit):
                 for at in range(0, len(lines), size):
                     yield lines[at : at + size]
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+    except (OSError, EOFError, zlib.error, ZstdError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from None
 
 
@@ -94,13 +100,12 @@ def _open(path: str) -> IO[bytes]:
 
 
 def _decompressed(raw: io.RawIOBase) -> IO[bytes]:
-    stream = io.BufferedReader(raw, _BLOCK)
+    stream = _AvailableReader(raw, _BLOCK)
     start = stream.peek(len(_ZSTD))
     if start.startswith(_GZIP):
         return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
     if start.startswith(_ZSTD):
-        # like the zstd tool, read several frames in a row as one file
-        return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+        return ZstdFile(stream)  # type: ignore[return-value]
     return stream
 
 

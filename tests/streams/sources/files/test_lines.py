@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import gzip
+import os
+import queue
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +73,7 @@ DATA = b"".join(b"%d\n" % (number * 7919) for number in range(50_000))
     [
         pytest.param(gzip.compress(DATA)[:-50_000], id="gzip, cut off"),
         pytest.param(gzip.compress(DATA) + b"?" * 999, id="gzip, and something else"),
+        pytest.param(zstandard.compress(DATA)[:-1], id="Zstandard, cut off"),
         pytest.param(zstandard.compress(DATA) + b"?" * 999, id="Zstandard, and something else"),
     ],
 )
@@ -84,6 +88,31 @@ def test_a_damaged_file_is_named_after_what_could_be_read(packed: bytes, tmp_pat
     with pytest.raises(BadInput, match=f"^{path}: cannot be read: "):
         read()
     assert [line.value for line in found[:3]] == [b"0", b"7919", b"15838"]
+
+
+def test_frames_in_a_row_are_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(zstandard.compress(DATA[:100_003]) + zstandard.compress(DATA[100_003:]))
+    assert b"".join(line.value + b"\n" for line in lines_of(path)) == DATA
+
+
+def test_lines_of_a_pipe_come_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    found: queue.Queue[bytes] = queue.Queue()
+
+    def read() -> None:
+        for line in (line for block in blocks(str(path), LIMIT, lambda _: None, 100) for line in block):
+            found.put(line.value)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with path.open("wb", buffering=0) as pipe, zstandard.ZstdCompressor().stream_writer(pipe) as packed:
+        for value in (b"first", b"second"):
+            packed.write(value + b"\n")
+            packed.flush(zstandard.FLUSH_BLOCK)
+            assert found.get(timeout=30) == value
+    reader.join()
 
 
 def test_only_a_file_can_be_read(tmp_path: Path) -> None:
