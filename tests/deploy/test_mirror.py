@@ -8,13 +8,6 @@ from pathlib import Path
 from tests.helpers.brokers import ROOT
 
 MISSING = {
-    "models/backends/base.py",
-    "models/backends/hub.py",
-    "models/backends/onnx.py",
-    "models/backends/openvino.py",
-    "models/backends/pool.py",
-    "models/backends/torch.py",
-    "models/backends/torch_ops.py",
     "models/training/data.py",
     "models/training/export.py",
     "models/training/held_out.py",
