@@ -8,13 +8,9 @@ from pathlib import Path
 from tests.helpers.brokers import ROOT
 
 MISSING = {
-    "models/training/data.py",
     "models/training/export.py",
     "models/training/held_out.py",
-    "models/training/network.py",
     "models/training/prediction.py",
-    "models/training/recipe.py",
-    "models/training/teacher.py",
     "streams/agents/decoding.py",
     "streams/cli/console.py",
     "streams/compare/page.py",
