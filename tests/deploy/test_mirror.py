@@ -8,9 +8,6 @@ from pathlib import Path
 from tests.helpers.brokers import ROOT
 
 MISSING = {
-    "models/training/export.py",
-    "models/training/held_out.py",
-    "models/training/prediction.py",
     "streams/agents/decoding.py",
     "streams/cli/console.py",
     "streams/compare/page.py",
