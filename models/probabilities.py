@@ -15,7 +15,7 @@ def softmax(logits: Logits) -> Probabilities:
 
 def sigmoid(logits: Logits) -> Probabilities:
     """Return the probabilities of labels of which a post may have several or none."""
-    return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))
+    return np.asarray(np.exp(-np.logaddexp(0, -logits.astype(np.float64))))
 
 
 def rounded(probability: np.float64) -> float:

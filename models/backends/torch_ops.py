@@ -136,11 +136,8 @@ def _reshape(attributes: Attributes) -> Operation:
 
 
 def _flatten(attributes: Attributes) -> Operation:
-    def compute(value: Tensor) -> Tensor:
-        axis = attributes.get("axis", 1) % (value.dim() + 1)
-        return value.reshape(math.prod(value.shape[:axis]), -1)
-
-    return compute
+    axis = attributes.get("axis", 1)
+    return lambda value: value.reshape(math.prod(value.shape[:axis]), -1)
 
 
 def _transpose(attributes: Attributes) -> Operation:

@@ -111,7 +111,8 @@ def calibrate(
 def _language(corpus: Rows, seed: int) -> tuple[GraphHead, float, dict[str, float]]:
     """Refit the language head on the features of training rows; unlike the training steps, this converges."""
     rng = np.random.default_rng(seed)
-    labels = labels_of(corpus.targets["language"])
+    targets = corpus.targets["language"]
+    labels, count = labels_of(targets), targets.values.shape[1]
     groups = []
     for source in LANGUAGE_FIT.sources:
         indices, most = corpus.of(source), _MOST_OF_A_GROUP.get(source, _MOST_OF_OTHER_GROUPS)
@@ -120,7 +121,8 @@ def _language(corpus: Rows, seed: int) -> tuple[GraphHead, float, dict[str, floa
             groups.append(rng.choice(group, min(len(group), most), replace=False))
     weights = np.concatenate([np.full(len(group), len(group) ** -0.5, np.float32) for group in groups])
     train = np.concatenate(groups)
-    head = heads.fit(_features(corpus.answers(train), LANGUAGE_FIT), labels[train], weights, LANGUAGE_FIT.penalty)
+    features = _features(corpus.answers(train), LANGUAGE_FIT)
+    head = heads.fit(features, labels[train], weights, LANGUAGE_FIT.penalty, count=count)
     held = {name: corpus.of(name) for name in ("lingua-held", "fragment-held", "umsab-val")}
     found = {
         name: heads.logits(head, _features(corpus.answers(indices), LANGUAGE_FIT)) for name, indices in held.items()
@@ -168,7 +170,7 @@ def _combined(
             second = heads.fit_each(features, wanted[fitted_on] > 0, penalty)
         else:
             equal = np.ones(len(fitted_on), np.float32)
-            second = heads.fit(features, wanted[fitted_on].argmax(axis=1), equal, penalty)
+            second = heads.fit(features, wanted[fitted_on].argmax(axis=1), equal, penalty, count=wanted.shape[1])
         logits = (1 - share) * logits + share * heads.logits(second, _features(answers, head.fitted))
         found = heads.side_by_side(found, second, share)
     if head.kind == "several":

@@ -26,10 +26,13 @@ def cooled(head: GraphHead, temperature: float) -> GraphHead:
     return GraphHead(head.weight / np.float32(temperature), head.bias / np.float32(temperature))
 
 
-def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, penalty: float) -> GraphHead:
+def fit(
+    features: npt.NDArray[np.floating], labels: Labels, weights: Floats, penalty: float, *, count: int
+) -> GraphHead:
     """Fit a multinomial logistic regression on standardised features and fold the standardisation into the head.
 
-    The loss is the weighted mean cross-entropy plus `penalty` times the sum of squared weights.
+    The loss is the weighted mean cross-entropy plus `penalty` times the sum of squared weights. The head has `count`
+    labels, even if some of them never occur.
     """
     values = features.astype(np.float32)
     mean, deviation = values.mean(axis=0), values.std(axis=0) + np.float32(1e-6)
@@ -37,8 +40,8 @@ def fit(features: npt.NDArray[np.floating], labels: Labels, weights: Floats, pen
     values /= deviation
     inputs, wanted = torch.from_numpy(values), torch.from_numpy(labels)
     shares = torch.from_numpy(weights / weights.sum())
-    slope = torch.zeros(int(labels.max()) + 1, values.shape[1], requires_grad=True)
-    offset = torch.zeros(len(slope), requires_grad=True)
+    slope = torch.zeros(count, values.shape[1], requires_grad=True)
+    offset = torch.zeros(count, requires_grad=True)
     # stopping early is part of the regularisation
     optimiser = torch.optim.LBFGS([slope, offset], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
 

@@ -1,6 +1,8 @@
-"""The shipped model, loaded once."""
+"""The shipped model, loaded once, and tiny models in the layout of the Hugging Face hub."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,3 +23,24 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no ../shared/data: labelled posts are not part of the project")
     return SHARED_DATA
+
+
+@pytest.fixture
+def hub_offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let nothing be downloaded from the hub, and reset the number of torch's threads, which its models change."""
+    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """Save a tiny classifier with random weights: `make_model("moods", ["NEG", "POS"])`."""
+    from tests.helpers.classifiers import save_classifier
+
+    def make(name: str, labels: list[str], **config: Any) -> Path:
+        return save_classifier(tmp_path / name, labels, **config)
+
+    return make

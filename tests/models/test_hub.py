@@ -1,7 +1,6 @@
 """Third-party models: labels are mapped to ours, answers do not depend on the batch, and errors are reported."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +18,8 @@ from models.hub import HubEnricher
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from tokenizers import Tokenizer, models, pre_tokenizers, processors  # noqa: E402
+from tests.helpers.classifiers import MakeModel  # noqa: E402
 
-WORDS = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "what",
-    "a",
-    "lovely",
-    "day",
-    "this",
-    "is",
-    "really",
-    "awful",
-    "the",
-    "meeting",
-    "starts",
-    "at",
-    "ten",
-    "dog",
-    "http",
-    "@user",
-]
 POSTS = [
     "what a lovely day",
     "this is really awful",
@@ -53,57 +30,9 @@ POSTS = [
     "lovely " * 20,
     "unseen words https://example.org",
 ]
-MakeModel = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-
-
-@pytest.fixture(autouse=True)
-def _threads_of_torch() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
-def save_tokenizer(folder: Path) -> None:
-    tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, "[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
-
-
-@pytest.fixture
-def make_model(tmp_path: Path) -> MakeModel:
-    """Save a tiny classifier with random weights: `make_model("moods", ["NEG", "POS"])`."""
-
-    def make(name: str, labels: Sequence[str], **config: Any) -> Path:
-        folder = tmp_path / name
-        torch.manual_seed(0)
-        wanted: dict[str, Any] = {
-            "vocab_size": len(WORDS),
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "max_position_embeddings": 80,
-            "pad_token_id": 0,
-            "initializer_range": 0.5,
-            "id2label": dict(enumerate(labels)),
-            "label2id": {label: place for place, label in enumerate(labels)},
-        }
-        kind = config.pop("kind", transformers.BertConfig)
-        model = transformers.AutoModelForSequenceClassification.from_config(kind(**wanted, **config))
-        model.save_pretrained(folder)
-        save_tokenizer(folder)
-        return folder
-
-    return make
+pytestmark = pytest.mark.usefixtures("hub_offline")
 
 
 def test_three_models_answer_together(make_model: MakeModel) -> None:
@@ -170,12 +99,7 @@ def test_identical_texts_are_computed_once(make_model: MakeModel) -> None:
     first, second = enricher.enrich(["dog https://a.example", "dog https://b.example"])
     assert first is second
     assert enricher.cache_info() == CacheInfo(hits=1, misses=1, maxsize=100_000, currsize=1)
-
-
-def test_long_texts_fit_the_positions_of_the_model(make_model: MakeModel) -> None:
-    folder = make_model("moods", ["NEG", "POS"], kind=transformers.XLMRobertaConfig)
-    answers = HubEnricher.load(sentiment=str(folder), threads=1).enrich(["dog " * 500, "dog " * 100])
-    assert answers[0] == answers[1]
+    assert enricher.enrich([]) == []
 
 
 def fails(task: str, folder: Path | str, match: str) -> None:
@@ -188,35 +112,6 @@ def fails(task: str, folder: Path | str, match: str) -> None:
 def test_labels_that_mean_nothing_to_us_are_named(make_model: MakeModel) -> None:
     fails("sentiment", make_model("a", ["joy", "anger"]), "joy, anger: choose one with negative")
     fails("language", make_model("b", ["en", "LABEL_1"]), "LABEL_1")
-
-
-def test_only_safetensors_are_loaded(make_model: MakeModel) -> None:
-    folder = make_model("moods", ["NEG", "POS"])
-    weights = transformers.AutoModelForSequenceClassification.from_pretrained(folder).state_dict()
-    (folder / "model.safetensors").unlink()
-    torch.save(weights, folder / "pytorch_model.bin")
-    fails("sentiment", folder, "cannot be loaded.*safetensors")
-
-
-def test_code_that_comes_with_a_model_is_not_run(make_model: MakeModel, tmp_path: Path) -> None:
-    folder = make_model("moods", ["NEG", "POS"])
-    (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
-    config = json.loads((folder / "config.json").read_text())
-    classes = {"AutoConfig": "code.Config", "AutoModelForSequenceClassification": "code.Model"}
-    (folder / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": classes}))
-    fails("sentiment", folder, "cannot be loaded")
-    assert not (tmp_path / "ran").exists()
-
-
-def test_a_model_without_a_trained_head_is_refused(make_model: MakeModel) -> None:
-    folder = make_model("moods", ["NEG", "POS"])
-    transformers.AutoModel.from_pretrained(folder).save_pretrained(folder)
-    fails("sentiment", folder, "not a trained classifier.*classifier")
-
-
-def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
-    fails("topic", tmp_path / "none", r"the topic model '.*none' cannot be loaded")
-    fails("language", "nobody/nothing-at-all@v1", "nobody/nothing-at-all@v1.*@REVISION")
 
 
 def ask(*arguments: str, stdin: str = "") -> Result:
@@ -263,14 +158,3 @@ def test_what_the_hub_back_end_cannot_do_is_said(make_model: MakeModel, monkeypa
     monkeypatch.setattr(choice, "find_spec", lambda _: None)
     with pytest.raises(MissingBackendExtra, match=r"pip install 'tagpulse\[torch\]'"):
         HubEnricher.load(sentiment=folder)
-
-
-def test_the_version_of_a_folder_is_that_of_its_weights(make_model: MakeModel) -> None:
-    folder = make_model("moods", ["NEG", "POS"])
-    before = HubEnricher.load(sentiment=str(folder), threads=1).version
-    assert HubEnricher.load(sentiment=str(folder), threads=1).version == before
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
-    model.classifier.bias.data += 1
-    model.save_pretrained(folder)
-    assert HubEnricher.load(sentiment=str(folder), threads=1).version != before
-    assert len(before) == 12

@@ -7,8 +7,6 @@ import pytest
 from models.enricher import Enricher
 from models.errors import EvaluationDataError
 from models.evaluation import judge, read_sentiment, score_sentiment, sentiment_report
-from models.evaluation.answers import CHUNK, ask
-from models.evaluation.error_rates import error_rates
 from models.evaluation.sentiment import JudgedPosts, SentimentScore, score
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer
 
@@ -66,40 +64,6 @@ def test_labels_that_were_never_given_count_and_labels_that_never_occur_do_not()
     found = scored([0, 1], [0, 0])
     assert found.macro_f1 == pytest.approx(100 * (2 / 3 + 0) / 2, abs=0.01)
     assert found.macro_recall == 50
-
-
-def test_error_rates_are_named_by_language(tmp_path: Path) -> None:
-    write(tmp_path / "hindi", "bad meh good good", "0102")
-    write(tmp_path / "nb", "bad meh good", "012")
-    folders = {name: judge(MODEL_SAYS, posts) for name, posts in read_sentiment(tmp_path, "val").items()}
-    rates = error_rates(folders, MODEL)
-    assert list(rates.languages) == ["hi-Latn", "nb"]
-    assert rates.of("hi-Latn").rates[0] == (0.5, 0.0, 0.5)
-    assert rates.of("xx") == rates.together
-    assert rates.together.counts == ((2, 0, 1), (0, 2, 0), (0, 0, 2))
-
-
-@pytest.mark.parametrize(
-    ("folders", "message"),
-    [
-        ({"english": "110"}, "english has no positive posts"),
-        ({"de": "012", "german": "012"}, "two folders have the language de"),
-    ],
-)
-def test_error_rates_need_every_sentiment_of_each_language_once(
-    tmp_path: Path, folders: dict[str, str], message: str
-) -> None:
-    for name, labels in folders.items():
-        write(tmp_path / name, "bad meh good", labels)
-    judged = {name: judge(MODEL_SAYS, posts) for name, posts in read_sentiment(tmp_path, "val").items()}
-    with pytest.raises(EvaluationDataError, match=message):
-        error_rates(judged, MODEL)
-
-
-def test_a_long_evaluation_reports_its_progress() -> None:
-    model, done = ScriptedEnricher({}), list[int]()
-    assert len(ask(model, ["x"] * (CHUNK + 3), done.append)) == CHUNK + 3
-    assert done == model.batches == [CHUNK, 3]
 
 
 def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:

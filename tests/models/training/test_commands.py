@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import pytest
 import torch
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from msgspec import Meta, Struct
 from safetensors.torch import save_file
 
@@ -25,11 +25,11 @@ from models.tokenizer import Tokenizer
 from models.train_cli import train
 from models.training import commands, corpus, export, recipe, vectors
 from models.training.data import PLAIN_SETS, PlainSet, TrainingRow
-from models.training.encoder import EncoderConfig
+from models.training.encoder import WHEELS, EncoderConfig
 from models.training.mixture import BATCH
 from tests.models.training.conftest import text
 
-pytestmark = pytest.mark.slow
+GUIDE = Path(__file__).parents[3] / "docs" / "training.md"
 
 
 @pytest.fixture
@@ -62,9 +62,15 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.training.teacher.SAMPLES", {"lingua": 20, "semeval": 10, "afrisenti-train": 10})
 
 
+def step(work: Path, folder: Path, *arguments: str) -> Result:
+    command = ["--data", str(folder), "--work", str(work), "--threads", "1", *arguments]
+    return CliRunner().invoke(train, command, catch_exceptions=False)
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small")
 def test_the_shipped_weights_are_scored_without_any_training(tmp_path: Path, tiny_data: Path) -> None:
-    result = CliRunner().invoke(train, ["--data", str(tiny_data), "--work", str(tmp_path / "fresh"), "score"])
+    result = step(tmp_path / "fresh", tiny_data, "score")
     assert result.exit_code == 0, result.output
     assert "crisis campaign AUC: " in result.stdout
     assert "frozen" not in result.stdout
@@ -123,9 +129,12 @@ def _more_heads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         recipe, "FIT", tuple(replace(each, shares={**each.shares, "posts": 0.5}) for each in recipe.FIT)
     )
+    monkeypatch.setattr(recipe, "EXITS", (6,))
+    monkeypatch.setattr(recipe, "MEMBERS", (0,))
     monkeypatch.setattr(enricher, "Enrichment", MoreAnswers)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small", "_more_heads")
 def test_a_head_that_is_added_to_the_list_goes_the_whole_way(work: Path, tiny_data: Path) -> None:
     out = work / "artefact"
@@ -136,8 +145,7 @@ def test_a_head_that_is_added_to_the_list_goes_the_whole_way(work: Path, tiny_da
         ("fit",),
         ("export", "--out", str(out)),
     ):
-        command = ["--data", str(tiny_data), "--work", str(work), "--threads", "1", *arguments]
-        result = CliRunner().invoke(train, command, catch_exceptions=False)
+        result = step(work, tiny_data, *arguments)
         assert result.exit_code == 0, result.output
     assert {"emotion temperature", "acts left-out fold macro-F1"} <= json.loads(
         (out / export.SCORES_FILE).read_text("utf-8")
@@ -162,19 +170,19 @@ def test_a_head_that_is_added_to_the_list_goes_the_whole_way(work: Path, tiny_da
         assert fmean(right) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small")
 def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path) -> None:
-    def step(*arguments: str) -> str:
-        command = ["--data", str(tiny_data), "--work", str(work), "--threads", "1", *arguments]
-        result = CliRunner().invoke(train, command, catch_exceptions=False)
+    def output_of(*arguments: str) -> str:
+        result = step(work, tiny_data, *arguments)
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert "kept 30000 pieces" in step("vocabulary", "--pieces", "30000")
-    step("teacher")
-    step("moods")
+    assert "kept 30000 pieces" in output_of("vocabulary", "--pieces", "30000")
+    output_of("teacher")
+    output_of("moods")
     out = work / "artefact"
-    output = step("all", "--out", str(out))
+    output = output_of("all", "--out", str(out))
     assert [name for name in ("encoder", "vocabulary", "teacher", "moods") if f"{name} is done" not in output] == []
     assert "language lingua-held" in output
     assert read_rates(out / commands.RATES_FILE).model.version == recipe.VERSION
@@ -182,7 +190,7 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
     scores = json.loads((out / export.SCORES_FILE).read_text("utf-8"))
     assert set(scores) >= {"language lingua-held accuracy", "topics left-out fold macro-F1", "campaign AUC sib200-held"}
 
-    scored = dict(line.split(": ") for line in step("score", "--weights", str(out)).splitlines())
+    scored = dict(line.split(": ") for line in output_of("score", "--weights", str(out)).splitlines())
     assert {"semeval-held macro recall", "lingua-held language accuracy", "crisis campaign AUC, frozen"} <= set(scored)
     assert "halves of two languages, one of them named" in scored
     assert all(0 <= float(value) <= 100 for value in scored.values())
@@ -194,3 +202,26 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
     enricher = Enricher.load(out, threads=1, cache_size=0)
     together = enricher.enrich(texts)
     assert [enricher.enrich([text])[0] for text in texts] == together
+
+
+def test_a_missing_set_ends_a_step(tmp_path: Path) -> None:
+    result = step(tmp_path / "work", tmp_path / "nothing", "score")
+    assert result.exit_code == 65
+    assert "Error: the data set" in result.stderr
+    assert f"{tmp_path / 'nothing'}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("vocabulary", "encoder"), ("teacher", "vocabulary"), ("fit", "teacher"), ("export", "encoder")],
+)
+def test_a_step_names_the_one_before_it(name: str, first: str, tmp_path: Path, tiny_data: Path) -> None:
+    result = step(tmp_path, tiny_data, name)
+    assert result.exit_code == 65
+    assert f"run the step `{first}` first" in result.stderr
+
+
+def test_the_guide_names_every_step_and_wheel() -> None:
+    guide = GUIDE.read_text("utf-8")
+    assert [name for name in commands.steps.commands if f"| `{name}` |" not in guide] == []
+    assert [wheel for wheel in WHEELS if f"`{wheel}`" not in guide] == []

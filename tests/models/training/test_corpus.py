@@ -1,10 +1,9 @@
 from collections import Counter, defaultdict
 from pathlib import Path
-from statistics import fmean
 
 import pytest
 
-from models.training import corpus, data
+from models.training import corpus
 from models.training.data import TrainingRow
 
 
@@ -63,30 +62,6 @@ def test_the_real_sets_share_no_text(shared_data: Path) -> None:
     assert [sources for sources in owners.values() if len(sources) > 1] == []
     counts = Counter(row.source for row in rows)
     assert (counts["umsab-val"], counts["x_topic"]) == (2_592, 4_000)
-
-
-def test_only_the_reliable_labels_of_hindi_are_used(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "HINDI_RELIABLE_FROM", {0: 9, 2: 20})
-    posts = list(data.umsab(tiny_data, "train"))
-    hindi = [row.sentiment for row in posts if row.language == data.NOISY]
-    assert {line: label for line, label in enumerate(hindi) if label is not None} == (
-        dict.fromkeys(range(9, 30, 3), 0) | dict.fromkeys(range(20, 30, 3), 2)
-    )
-    assert all(row.sentiment is not None for row in posts if row.language != data.NOISY)
-    assert all(row.sentiment is not None for row in data.umsab(tiny_data, "val"))
-
-
-@pytest.mark.slow
-def test_hindi_labels_agree_with_the_same_tweets_in_semeval_only_where_they_are_reliable(shared_data: Path) -> None:
-    known = {corpus.fingerprint(row.text): row.sentiment for row in data.semeval(shared_data)}
-    lines = (shared_data / "umsab" / "hindi" / "train_labels.txt").read_text("utf-8").split()
-    posts = [row for row in data.umsab(shared_data, "train") if row.language == data.NOISY]
-    agreed: dict[bool, list[bool]] = {True: [], False: []}
-    for row, label in zip(posts, map(int, lines), strict=True):
-        if (other := known.get(corpus.fingerprint(row.text))) is not None:
-            agreed[row.sentiment is not None].append(label == other)
-    assert fmean(agreed[True]) > 0.9
-    assert fmean(agreed[False]) < 0.4
 
 
 def test_the_split_is_the_same_whatever_the_order() -> None:

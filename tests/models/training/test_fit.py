@@ -10,7 +10,7 @@ from models.training import fit
 from models.training.data import TrainingRow
 from models.training.fit import Phase, Trainer, load_average
 from models.training.mixture import BATCH
-from models.training.network import Dropout, MultiHeadNetwork, Sizes
+from models.training.network import MultiHeadNetwork, Sizes
 from models.training.prediction import predict
 from models.training.targets import Targets, all_targets, labels_of
 from models.training.teacher import Said, nothing
@@ -118,17 +118,6 @@ def test_several_trainings_are_averaged_when_loaded(tmp_path: Path) -> None:
     load_average(both, *paths)
     assert torch.allclose(both.heads["low"]["language"].bias, fresh().heads["low"]["language"].bias + 0.5)
     assert torch.allclose(both.layers[0].query.weight, fresh().layers[0].query.weight)
-
-
-def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
-    torch.manual_seed(0)
-    dropout = Dropout(0.1)
-    values = torch.ones(1000, 300)
-    dropped = dropout(values)
-    assert abs((dropped == 0).float().mean() - 0.1) < 0.005
-    assert abs(dropped.mean() - 1) < 0.005
-    assert abs((dropped == 0).float().mean(1) - 0.1).max() < 0.15, "whole rows are dropped instead of single elements"
-    assert dropout.eval()(values) is values
 
 
 def test_rows_without_an_answer_do_not_count() -> None:

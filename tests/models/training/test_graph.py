@@ -14,7 +14,7 @@ from models.text import MAX_TOKENS
 from models.training import export, graph
 from models.training.graph import GraphHead
 from models.training.heads import logits, side_by_side
-from models.training.network import MultiHeadNetwork, Sizes, from_bert, mask_penalty
+from models.training.network import MultiHeadNetwork
 from tests.models.training.conftest import COLUMNS, CONFIG
 
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
@@ -97,24 +97,6 @@ def test_padding_changes_nothing(network: MultiHeadNetwork) -> None:
     together, alone = run(model, IDS, MASK), run(model, IDS[1:, :3], MASK[1:, :3])
     for name, values in alone.items():
         np.testing.assert_allclose(values[0], together[name][1], atol=1e-5)
-
-
-def test_the_network_computes_what_transformers_computes() -> None:
-    transformers = pytest.importorskip("transformers", reason="the extra `torch` is not installed")
-    fields = {name: getattr(CONFIG, name) for name in CONFIG.__slots__}
-    bert = transformers.BertModel(transformers.BertConfig(hidden_act="gelu", **fields), add_pooling_layer=False).eval()
-    keep = [0, 1, 2, 7, 9, 11, 5]
-    sizes = Sizes(COLUMNS, exits=(6,))
-    pruned = MultiHeadNetwork(CONFIG.__class__(**{**fields, "vocab_size": len(keep)}), sizes).eval()
-    loaded = pruned.load_state_dict(from_bert(bert.state_dict(), 6, keep), strict=False)
-    assert not loaded.unexpected_keys
-    ids, mask = torch.from_numpy(IDS), torch.from_numpy(MASK)
-    renumbered = torch.tensor([[keep.index(each) for each in row] for row in IDS.tolist()])
-    with torch.no_grad():
-        expected = bert(ids, mask, output_hidden_states=True).hidden_states
-        found = pruned.hidden(renumbered, mask_penalty(mask))
-    for ours, theirs in zip(found, expected, strict=True):
-        assert (ours - theirs)[mask == 1].abs().max() < 1e-5
 
 
 def unpack(packed: np.ndarray, scales: np.ndarray) -> np.ndarray:

@@ -23,9 +23,20 @@ WEIGHTS = np.ones(600, np.float32)
 
 
 def test_a_head_separates_what_can_be_separated() -> None:
-    head = fit(FEATURES[:400], LABELS[:400], WEIGHTS[:400], 1e-3)
+    head = fit(FEATURES[:400], LABELS[:400], WEIGHTS[:400], 1e-3, count=3)
     assert head.weight.shape == (3, 8)
     assert np.mean(logits(head, FEATURES[400:]).argmax(axis=1) == LABELS[400:]) > 0.9
+
+
+@pytest.mark.parametrize("missing", [0, 2, 3])
+def test_a_label_without_rows_has_a_column_and_is_never_likely(missing: int) -> None:
+    kept = missing != LABELS
+    head = fit(FEATURES[kept], LABELS[kept], WEIGHTS[kept], 1e-3, count=4)
+    assert head.weight.shape == (4, 8)
+    assert head.bias.shape == (4,)
+    found = logits(head, FEATURES[kept])
+    assert (found[:, missing] < found.max(axis=1) - 2).all()
+    assert np.mean(found.argmax(axis=1) == LABELS[kept]) > 0.9
 
 
 def test_regression_finds_a_linear_map() -> None:
@@ -41,7 +52,7 @@ def test_each_label_gets_a_regression_of_its_own() -> None:
 
 
 def test_two_heads_side_by_side_give_the_mean_of_their_logits() -> None:
-    one, other = fit(FEATURES, LABELS, WEIGHTS, 1e-3), fit(FEATURES[:, :4], LABELS, WEIGHTS, 1e-3)
+    one, other = fit(FEATURES, LABELS, WEIGHTS, 1e-3, count=3), fit(FEATURES[:, :4], LABELS, WEIGHTS, 1e-3, count=3)
     both = logits(side_by_side(one, other, 0.25), np.concatenate([FEATURES, FEATURES[:, :4]], axis=1))
     np.testing.assert_allclose(
         both, 0.75 * logits(one, FEATURES) + 0.25 * logits(other, FEATURES[:, :4]), rtol=1e-3, atol=1e-3
@@ -67,7 +78,7 @@ def test_temperature_undoes_overconfidence() -> None:
 
 
 def test_cooling_divides_the_logits() -> None:
-    head = fit(FEATURES, LABELS, WEIGHTS, 1e-3)
+    head = fit(FEATURES, LABELS, WEIGHTS, 1e-3, count=3)
     np.testing.assert_allclose(logits(cooled(head, 2), FEATURES), logits(head, FEATURES) / 2, rtol=1e-4, atol=1e-4)
 
 
