@@ -111,6 +111,13 @@ def test_a_session_has_the_settings_that_the_sink_needs(dsn: str) -> None:
     }
 
 
+def test_a_database_of_another_encoding_is_refused(postgres: PostgresServer, dsn: str) -> None:
+    name = f"latin_{dsn.rpartition('_')[2]}"
+    postgres.execute(f"create database {name} encoding 'LATIN1' locale 'C' template template0")
+    with pytest.raises(Refused, match=f"the database {name} has the encoding LATIN1, but posts need UTF8"):
+        connect(PostgresSettings(dsn=postgres.dsn(name)))
+
+
 def test_notices_of_the_server_are_logged(dsn: str, caplog: pytest.LogCaptureFixture) -> None:
     with connect(PostgresSettings(dsn=dsn)) as connection:
         connection.execute("drop table if exists nowhere")
