@@ -49,17 +49,13 @@ def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> QueryResult:
         if not statements:
             raise BadInput("the query is empty")
         if unlocked:
-            cursor = select(storage, sql, unlocked=True)
-        elif [statement.type for statement in statements] == [duckdb.StatementType.SELECT]:
+            return select(storage, lambda lake: _result(lake.execute(sql)), unlocked=True)
+        if [statement.type for statement in statements] == [duckdb.StatementType.SELECT]:
             # query() accepts only statements that read, even where a WITH clause could write
-            cursor = select(storage, "from query(?)", [sql])
-        else:
-            raise BadInput(
-                f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_UNLOCK_HINT}"
-            )
-    except duckdb.Error as error:
+            return select(storage, lambda lake: _result(lake.execute("from query(?)", [sql])))
+    except (duckdb.Error, OverflowError) as error:
         raise _failed(error) from None
-    return QueryResult(_distinct([column[0] for column in cursor.description or ()]), _rows(cursor))
+    raise BadInput(f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_UNLOCK_HINT}")
 
 
 def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:
@@ -75,10 +71,16 @@ def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:
         raise BadInput(f"the lake cannot be read: {error}") from None
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+def _result(cursor: duckdb.DuckDBPyConnection) -> QueryResult:
+    columns = _distinct([column[0] for column in cursor.description or ()])
+    return QueryResult(columns, _rows(cursor, cursor.fetchmany(_FETCHED_ROWS)))
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     try:
-        while rows := cursor.fetchmany(_FETCHED_ROWS):
+        while rows:
             yield from rows
+            rows = cursor.fetchmany(_FETCHED_ROWS)
     except (duckdb.Error, OverflowError) as error:
         raise _failed(error) from None
 

@@ -214,3 +214,8 @@ async def test_the_command_unlocks_a_query_only_on_request(tmp_path: Path) -> No
     sql = "select content from read_text('/etc/hostname')"
     assert run_tagpulse("query", sql, settings=settings).returncode == 65
     assert run_tagpulse("query", "--unlocked", sql, settings=settings).returncode == 0
+
+
+async def test_more_rows_than_are_fetched_at_once_are_all_returned(tmp_path: Path) -> None:
+    answer = ask(tmp_path, "select range from range(25_000)")
+    assert [number for (number,) in answer.rows] == list(range(25_000))

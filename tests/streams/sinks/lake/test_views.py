@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import msgspec
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +15,7 @@ from streams.contracts import Deletion, EnrichedPost
 from streams.sinks.lake import views
 from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.query import ask
-from tests.helpers.lake import store_run, view_rows, write
+from tests.helpers.lake import squeeze, store_run, view_rows, write
 from tests.helpers.rows import DAY, START, at, deletion, enriched, row
 
 
@@ -115,6 +117,24 @@ async def test_a_condition_on_the_folders_opens_no_other_files(tmp_path: Path) -
     sql = "explain select count(*) from stored_posts where run = 'live' and hour = '09'"
     answer = ask(tmp_path, sql, unlocked=True)
     assert "Scanning Files: 1/11" in str(list(answer.rows)), "one of 11 hours: half of hour 09, and ten more"
+
+
+async def test_what_is_read_during_a_compaction_is_read_again(tmp_path: Path) -> None:
+    for offset, post_id in enumerate("ab"):
+        await write(tmp_path, [row(offset, enriched(post_id))])
+    storage, asked = LocalStorage(tmp_path), list[str]()
+
+    def read(lake: duckdb.DuckDBPyConnection, column: str) -> list[Any]:
+        asked.append(column)
+        if len(asked) == 1:
+            squeeze(tmp_path)
+        return list(lake.execute(f"select {column} from posts order by id").fetchall())
+
+    assert views.select(storage, lambda lake: read(lake, "id")) == [("a",), ("b",)]
+    assert asked == ["id", "id"]
+    with pytest.raises(duckdb.Error, match="colour"):
+        views.select(storage, lambda lake: read(lake, "colour"))
+    assert asked[2:] == ["colour"], "a wrong query is not repeated while no file changes"
 
 
 async def test_posts_are_counted_by_run_and_an_empty_run_has_none(tmp_path: Path) -> None:
