@@ -50,12 +50,14 @@ def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> QueryResult:
             raise BadInput("the query is empty")
         if unlocked:
             return select(storage, lambda lake: _result(lake.execute(sql)), unlocked=True)
-        if [statement.type for statement in statements] == [duckdb.StatementType.SELECT]:
-            # query() accepts only statements that read, even where a WITH clause could write
-            return select(storage, lambda lake: _result(lake.execute("from query(?)", [sql])))
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+            raise BadInput(
+                f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_UNLOCK_HINT}"
+            )
+        # query() accepts only statements that read, even where a WITH clause could write
+        return select(storage, lambda lake: _result(lake.execute("from query(?)", [sql])))
     except (duckdb.Error, OverflowError) as error:
         raise _failed(error) from None
-    raise BadInput(f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_UNLOCK_HINT}")
 
 
 def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:
@@ -73,14 +75,13 @@ def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:
 
 def _result(cursor: duckdb.DuckDBPyConnection) -> QueryResult:
     columns = _distinct([column[0] for column in cursor.description or ()])
-    return QueryResult(columns, _rows(cursor, cursor.fetchmany(_FETCHED_ROWS)))
+    return QueryResult(columns, chain(cursor.fetchmany(_FETCHED_ROWS), _rows(cursor)))
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     try:
-        while rows:
+        while rows := cursor.fetchmany(_FETCHED_ROWS):
             yield from rows
-            rows = cursor.fetchmany(_FETCHED_ROWS)
     except (duckdb.Error, OverflowError) as error:
         raise _failed(error) from None
 

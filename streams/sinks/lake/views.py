@@ -153,11 +153,10 @@ def connect(storage: Storage, *, unlocked: bool = False) -> duckdb.DuckDBPyConne
 
 
 def select(storage: Storage, read: Callable[[duckdb.DuckDBPyConnection], T], *, unlocked: bool = False) -> T:
-    """Return what `read` returns for a connection, and repeat it if a compaction replaced files that it was reading.
+    """Return what `read` fetches, and repeat it if a compaction replaced files that it was reading.
 
-    DuckDB opens many files only when rows are fetched, so `read` has to fetch them.
-
-    Raises duckdb.Error, Unavailable and Refused.
+    `read` gets a connection. DuckDB opens some files only when rows are fetched. Raises duckdb.Error, Unavailable and
+    Refused.
     """
     for attempts_left in reversed(range(_MAX_ATTEMPTS)):
         before = every_file(storage)
