@@ -22,8 +22,8 @@ from tests.helpers.lake import expected_rows, view_rows
 from tests.helpers.line import Line
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import committed, end_offsets, produce, read_all
+from tests.helpers.rows import START, enriched
 from tests.helpers.s3 import local_bucket
-from tests.streams.sinks.lake.test_parquet import START, enriched
 
 MESSAGES = 50_000
 KILLS = 20

@@ -26,7 +26,7 @@ from tests.helpers.postgres import PostgresServer
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import Pair, committed, end_offsets, produce, read_all
 from tests.helpers.replayed import fields_of, postgres_posts, rows_of, standing
-from tests.streams.sinks.lake.test_parquet import START, enriched, row
+from tests.helpers.rows import START, enriched, row
 
 RECORDS = 50_000
 KILLS = 20

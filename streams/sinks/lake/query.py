@@ -49,17 +49,15 @@ def ask(lake: Path | str, sql: str, *, unlocked: bool = False) -> QueryResult:
         if not statements:
             raise BadInput("the query is empty")
         if unlocked:
-            cursor = select(storage, sql, unlocked=True)
-        elif [statement.type for statement in statements] == [duckdb.StatementType.SELECT]:
-            # query() accepts only statements that read, even where a WITH clause could write
-            cursor = select(storage, "from query(?)", [sql])
-        else:
+            return select(storage, lambda lake: _result(lake.execute(sql)), unlocked=True)
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
             raise BadInput(
                 f"a query must be a single read-only statement, such as SELECT, FROM or DESCRIBE; {_UNLOCK_HINT}"
             )
-    except duckdb.Error as error:
+        # query() accepts only statements that read, even where a WITH clause could write
+        return select(storage, lambda lake: _result(lake.execute("from query(?)", [sql])))
+    except (duckdb.Error, OverflowError) as error:
         raise _failed(error) from None
-    return QueryResult(_distinct([column[0] for column in cursor.description or ()]), _rows(cursor))
 
 
 def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:
@@ -73,6 +71,11 @@ def connect(lake: Path | str) -> duckdb.DuckDBPyConnection:
         return views.connect(open_lake(lake))
     except (duckdb.Error, FileNotFoundError) as error:
         raise BadInput(f"the lake cannot be read: {error}") from None
+
+
+def _result(cursor: duckdb.DuckDBPyConnection) -> QueryResult:
+    columns = _distinct([column[0] for column in cursor.description or ()])
+    return QueryResult(columns, chain(cursor.fetchmany(_FETCHED_ROWS), _rows(cursor)))
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

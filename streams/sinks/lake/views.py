@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +18,8 @@ from streams.sinks.lake.files import column_names, every_file, files_of, runs_of
 from streams.sinks.lake.folders import DELETIONS, FORGOTTEN, KINDS, POSTS, SPIKES, LakeFile
 from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.storage import Storage
+
+T = TypeVar("T")
 
 _MAX_ATTEMPTS = 5
 
@@ -150,17 +152,16 @@ def connect(storage: Storage, *, unlocked: bool = False) -> duckdb.DuckDBPyConne
     return connection
 
 
-def select(
-    storage: Storage, sql: str, parameters: Sequence[str] = (), *, unlocked: bool = False
-) -> duckdb.DuckDBPyConnection:
-    """Run a query, and repeat it if a compaction replaced files that it was reading.
+def select(storage: Storage, read: Callable[[duckdb.DuckDBPyConnection], T], *, unlocked: bool = False) -> T:
+    """Return what `read` fetches, and repeat it if a compaction replaced files that it was reading.
 
-    Raises duckdb.Error, Unavailable and Refused.
+    `read` gets a connection. DuckDB opens some files only when rows are fetched. Raises duckdb.Error, Unavailable and
+    Refused.
     """
     for attempts_left in reversed(range(_MAX_ATTEMPTS)):
         before = every_file(storage)
         try:
-            return connect(storage, unlocked=unlocked).execute(sql, parameters)
+            return read(connect(storage, unlocked=unlocked))
         except (duckdb.Error, FileNotFoundError):
             if not attempts_left or every_file(storage) == before:
                 raise
@@ -169,7 +170,7 @@ def select(
 
 def posts_by_run(storage: Storage) -> dict[str, int]:
     """Return the number of visible posts of each run, 0 for a run that has only deletions or spikes."""
-    counted = select(storage, "select run, count(*) from posts group by 1").fetchall()
+    counted = select(storage, lambda lake: lake.execute("select run, count(*) from posts group by 1").fetchall())
     return dict.fromkeys(runs_of(storage), 0) | {str(run): int(posts) for run, posts in counted}
 
 

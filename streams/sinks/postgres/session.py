@@ -114,10 +114,10 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
         connection.add_notice_handler(lambda notice: logger.warning("PostgreSQL: %s", notice.message_primary))
         connection.execute(_SESSION)
         connection.execute(sql.SQL("set search_path = {}").format(sql.Identifier(settings.schema_name)))
-    encoding = connection.info.parameter_status("server_encoding")
+    database, encoding = connection.info.dbname, connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         connection.close()
-        raise Refused(f"the database {connection.info.dbname} has the encoding {encoding}, but posts need UTF8")
+        raise Refused(f"the database {database} has the encoding {encoding}, but posts need UTF8")
     if not connection.pgconn.ssl_in_use and not is_local(connection.info.host):
         logger.warning(
             "PostgreSQL on %s is reached without TLS, so posts cross the network unencrypted: "

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from typing import ClassVar, NamedTuple, Self, TypeVar
 
 import psycopg
@@ -92,7 +91,7 @@ class PostgresSink(Sink):
         rows = list(self._rows.values())
         if not rows:
             return Flushed(0)
-        stored = await self._with_connection(lambda connection: self._flush(connection, rows))
+        stored = await asyncio.to_thread(self._work, lambda connection: self._flush(connection, rows))
         self._rows.clear()
         metrics.REPEATED.labels(self.name).inc(max(0, len(rows) - len(stored.bad) - stored.changed))
         return Flushed(stored.changed, stored.bad)
@@ -102,22 +101,19 @@ class PostgresSink(Sink):
         await asyncio.to_thread(self._close)
 
     async def keep_spikes(self, spikes: Sequence[Spike]) -> int:
-        return await self._with_connection(lambda connection: self._keep_spikes(connection, spikes))
+        return await asyncio.to_thread(self._work, lambda connection: self._keep_spikes(connection, spikes))
 
     async def runs(self) -> Mapping[str, int]:
-        return await self._with_connection(removal.runs)
+        return await asyncio.to_thread(self._work, removal.runs)
 
     async def drop_run(self, run: str) -> int:
-        return await self._with_connection(lambda connection: removal.drop_run(connection, run))
+        return await asyncio.to_thread(self._work, lambda connection: removal.drop_run(connection, run))
 
     async def find(self, wanted: Erasure) -> Forgotten:
-        return await self._with_connection(lambda connection: removal.find(connection, wanted))
+        return await asyncio.to_thread(self._work, lambda connection: removal.find(connection, wanted))
 
     async def forget(self, wanted: Erasure) -> Forgotten:
-        return await self._with_connection(lambda connection: removal.forget(connection, wanted))
-
-    async def _with_connection(self, work: Callable[[psycopg.Connection], T]) -> T:
-        return await asyncio.to_thread(self._work, work)
+        return await asyncio.to_thread(self._work, lambda connection: removal.forget(connection, wanted))
 
     def _work(self, work: Callable[[psycopg.Connection], T]) -> T:
         with self._busy:
@@ -160,8 +156,7 @@ class PostgresSink(Sink):
             raise BadMessage("sink_refused", text_of(error)) from error
 
     def _flush(self, connection: psycopg.Connection, rows: Sequence[Row]) -> _Stored:
-        months: list[date] = months_of(rows)
-        if months:
+        if months := months_of(rows):
             # in a separate transaction, before any lock is held
             connection.execute("select make_months(%s)", [months])
         with connection.transaction(), connection.cursor() as cursor:

@@ -19,7 +19,7 @@ from streams.sinks.base import BadRow, Flushed, Row, Sink
 from tests.conftest import SettingsFactory
 from tests.helpers.letters import dead_letters_of
 from tests.helpers.records import read_all
-from tests.streams.sinks.lake.test_parquet import enriched
+from tests.helpers.rows import enriched
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 

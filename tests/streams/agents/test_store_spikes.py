@@ -21,7 +21,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers.letters import dead_letters_of
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import produce
-from tests.streams.sinks.test_postgres_spikes import FULL
+from tests.helpers.spikes import FULL
 
 
 class Sink:

@@ -10,15 +10,12 @@ from typing import Any, ClassVar, Self
 
 import click
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from streams import plugins
 from streams.errors import BadInput, Unavailable
 from streams.privacy import pseudonym
 from streams.settings import Settings
 from streams.sinks.base import Author, Erasure, Flushed, Forgotten, PostKey, Row, Sink
-from streams.sinks.forget import erasure_of
 from tests.helpers.brokers import own_settings
 from tests.helpers.commands import invoke
 
@@ -202,12 +199,3 @@ def test_a_sink_that_cannot_forget_does_not_stop_the_others(settings: Settings) 
 def test_wrong_usage_is_reported(settings: Settings, arguments: tuple[str, ...]) -> None:
     with pytest.raises(click.UsageError):
         invoke("forget", *arguments, settings=settings)
-
-
-@given(st.lists(st.tuples(st.just("x"), st.text(min_size=1))), st.none() | st.binary(min_size=16))
-def test_requested_authors_and_posts_are_always_included(people: list[tuple[str, str]], key: bytes | None) -> None:
-    authors = [Author(*person) for person in people]
-    wanted = erasure_of(authors, [PostKey("bluesky", "did:plc:a/3k")], key)
-    assert set(authors) <= wanted.authors
-    assert PostKey("bluesky", "did:plc:a/3k") in wanted.posts
-    assert len(wanted.posts) == (1 if key is None else 2)

@@ -25,7 +25,7 @@ from streams.replay.manifest import Account, Manifest
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
 from tests.helpers.records import produce
-from tests.streams.sinks.lake.test_parquet import enriched
+from tests.helpers.rows import enriched
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 

@@ -20,9 +20,8 @@ from streams.sinks.columns import CLEARED, COLUMNS, Kind
 from streams.sinks.lake.posts import read_messages
 from streams.sinks.lake.query import ask
 from tests.helpers.generated import fields_of, generated
+from tests.helpers.rows import ODD, changed, enriched, full, row
 from tests.helpers.stores import Store
-from tests.streams.sinks.lake.test_parquet import enriched, row
-from tests.streams.sinks.test_postgres import ODD, changed, full
 
 RUNS = (f"run-{number}" for number in itertools.count())
 KINDS: dict[type[inspect.Type], Kind] = {

@@ -20,7 +20,7 @@ from tests.helpers.brokers import ROOT, own_settings
 from tests.helpers.packages import installed
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import produce
-from tests.streams.sinks.lake.test_parquet import START, enriched, row
+from tests.helpers.rows import START, enriched, row
 
 EXAMPLE = ROOT / "docs" / "examples" / "sink.py"
 POSTS = 300

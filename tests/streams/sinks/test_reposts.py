@@ -10,9 +10,9 @@ import pytest
 
 from streams.contracts import EnrichedPost
 from streams.sinks.base import Author, Erasure, Forgotten, PostKey, opened
+from tests.helpers.lake import squeeze
+from tests.helpers.rows import changed, enriched, row
 from tests.helpers.stores import Store
-from tests.streams.sinks.lake.test_parquet import enriched, row, squeeze
-from tests.streams.sinks.test_postgres import changed
 
 WORDS = "words of eve"
 Fate = Literal["remove", "clear"]

@@ -2,59 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
-import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.contracts import Deletion, EnrichedPost, Post
-from streams.errors import BadInput, SettingsError
-from streams.settings import LakeSettings, Settings
+from streams.settings import LakeSettings
 from streams.sinks.base import Erasure, Forgotten, PostKey
 from streams.sinks.lake.compact import compact
 from streams.sinks.lake.files import every_file, runs_of
-from streams.sinks.lake.folders import POSTS
+from streams.sinks.lake.folders import POSTS, Span, parse
 from streams.sinks.lake.opening import open_storage
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.posts import read_messages
 from streams.sinks.lake.prune import prune
 from streams.sinks.lake.query import ask
-from tests.helpers.brokers import own_settings
-from tests.helpers.commands import invoke
-from tests.helpers.lake import expected_rows, view_rows
-from tests.helpers.s3 import Bucket, local_bucket
-from tests.streams.sinks.lake.test_parquet import START, enriched, row, squeeze, stored, write
+from tests.helpers.lake import expected_rows, squeeze, view_rows, write
+from tests.helpers.rows import DAY, START, at, enriched, row
+from tests.helpers.s3 import Bucket
 
 SOON = datetime(2026, 6, 21, tzinfo=UTC)
-DAY = START.date()
-
-
-def at(time: datetime, post_id: str, collected_at: datetime | None = None) -> EnrichedPost:
-    message = enriched(post_id)
-    post = msgspec.structs.replace(message.post, created_at=time, collected_at=collected_at)
-    return msgspec.structs.replace(message, post=post)
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[Bucket]:
-    with local_bucket() as bucket:
-        yield bucket
-
-
-@pytest.fixture(params=["folder", "S3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    if request.param == "folder":
-        return tmp_path
-    server: Bucket = request.getfixturevalue("bucket")
-    own = Bucket(server.port, f"folders-{uuid.uuid4().hex}")
-    own.make()
-    return own.address()
 
 
 EXTREMES = [
@@ -110,30 +82,6 @@ async def test_posts_of_several_centuries_make_few_files(tmp_path: Path) -> None
     assert list(ask(tmp_path, "select count(*) from posts").rows) == [(6_000,)]
 
 
-async def test_a_folder_of_a_longer_period_loses_only_its_old_posts(tmp_path: Path) -> None:
-    now = START + timedelta(days=60)  # both posts are from June and were collected in August
-    await write(tmp_path, [row(0, at(START, "old", now)), row(1, at(START + timedelta(days=5), "young", now))])
-    storage = open_storage(tmp_path)
-    (plan,) = prune(storage, days=3, today=DAY + timedelta(days=4))
-    assert (plan.folder, plan.files) == ("posts/run=live/date=2026-06-01/hour=month", 1)
-    assert stored(tmp_path) == [(0, 0, "old"), (0, 1, "young")], "a plan changes nothing"
-    assert list(prune(storage, days=3, today=DAY + timedelta(days=4), execute=True)) == [plan]
-    assert stored(tmp_path) == [(0, 1, "young")]
-    assert list(prune(storage, days=3, today=DAY + timedelta(days=4))) == []
-
-
-async def test_a_folder_of_a_longer_period_is_compacted_into_files_that_fit_into_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.sinks.lake.compact._MAX_FILE_ROWS", 10)
-    for offset in range(0, 24, 4):
-        await write(tmp_path, [row(n, at(START - timedelta(days=30), f"p{n}")) for n in range(offset, offset + 4)])
-    (done,) = squeeze(tmp_path)
-    assert (done.files, done.files_after, done.rows_after) == (6, 3, 24)
-    assert squeeze(tmp_path) == []
-    assert [offset for _, offset, _ in stored(tmp_path)] == list(range(24))
-
-
 def litter(lake: Path) -> None:
     """Add files as people, tools and file systems leave them."""
     hour = next(lake.rglob("hour=*"))
@@ -187,9 +135,7 @@ async def test_foreign_files_are_neither_read_nor_removed(tmp_path: Path) -> Non
 
 
 async def test_foreign_objects_in_a_bucket_are_left_alone(bucket: Bucket) -> None:
-    own = Bucket(bucket.port, "strange-objects")
-    own.make()
-    lake = own.address()
+    lake = bucket.address()
     await write(lake, [row(0, enriched("a"))])
     storage = open_storage(lake)
     for name in ("posts/run=live/date=1-01-01/hour=00/x-0-0-0.parquet", "posts/a.parquet", "spikes/b.parquet"):
@@ -199,89 +145,24 @@ async def test_foreign_objects_in_a_bucket_are_left_alone(bucket: Bucket) -> Non
     list(compact(storage, run=None, before=SOON, execute=True))
     list(prune(storage, days=1, today=DAY, execute=True))
     assert len(every_file(storage)) == 1
-    assert len([key for key in own.objects() if key.endswith(".parquet")]) == 4
+    assert len([key for key in bucket.objects() if key.endswith(".parquet")]) == 4
 
 
-@pytest.mark.parametrize("name", ["lake[1]", "lake?", "lake*", "id=7", "run=backup/hour=99", "we'ird \\ lake"])
-async def test_the_name_of_the_folder_means_nothing(tmp_path: Path, name: str) -> None:
-    for sibling in ("lake1", "lakes"):
-        await write(tmp_path / sibling, [row(0, enriched("of the sibling"))])
-    lake = tmp_path / name
-    await write(lake, [row(0, enriched("a")), row(1, at(START - timedelta(days=90), "b"))])
-    found = list(ask(lake, "select id, run, hour, date from posts order by id").rows)
-    assert found == [("a", "live", "09", DAY), ("b", "live", "09", DAY - timedelta(days=90))]
-    assert view_rows(lake).keys() == {("test", "a"), ("test", "b")}
+@given(
+    topic=st.from_regex(r"[A-Za-z0-9._-]{1,40}", fullmatch=True),
+    partition=st.integers(0, 10_000),
+    first=st.integers(0, 2**62),
+    length=st.integers(0, 10_000),
+    copy=st.integers(0, 3),
+)
+def test_file_names_say_what_the_file_holds(topic: str, partition: int, first: int, length: int, copy: int) -> None:
+    span = Span(topic, partition, first, first + length)
+    folder = "posts/run=live/date=2026-06-20/hour=09"
+    for name in (span.file_name(copy), span.rewritten_name()):
+        file = parse(f"{folder}/{name}")
+        assert file is not None
+        assert (file.span, file.folder) == (span, folder)
 
 
-async def test_a_condition_on_the_folders_opens_no_other_files(tmp_path: Path) -> None:
-    await write(tmp_path, [row(minutes, enriched(f"p{minutes}", minutes=minutes)) for minutes in range(0, 600, 30)])
-    sql = "explain select count(*) from stored_posts where run = 'live' and hour = '09'"
-    answer = ask(tmp_path, sql, unlocked=True)
-    assert "Scanning Files: 1/11" in str(list(answer.rows)), "one of 11 hours: half of hour 09, and ten more"
-
-
-READERS = [
-    ("query", "select 1"),
-    ("compare", "live", "again"),
-    ("spikes", "--run", "live"),
-    ("lake", "compact"),
-    ("lake", "prune", "--days", "3"),
-]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return own_settings("127.0.0.1:1", tmp_path)
-
-
-@pytest.mark.parametrize("command", READERS)
-@pytest.mark.parametrize("place", ["missing", "a file", "another folder"])
-def test_a_wrong_folder_is_an_error(settings: Settings, command: tuple[str, ...], place: str) -> None:
-    path = Path(settings.lake.path)
-    if place == "a file":
-        path.write_text("")
-    elif place == "another folder":
-        path.mkdir()
-        (path / "Documents").mkdir()
-    before = sorted(path.parent.rglob("*"))
-    with pytest.raises(SettingsError, match="TAGPULSE_LAKE__PATH: there is no lake in"):
-        invoke(*command, settings=settings)
-    assert sorted(path.parent.rglob("*")) == before, "no lake is created"
-
-
-@pytest.mark.parametrize("command", READERS)
-@pytest.mark.parametrize("wrong", ["s3://lake/elsewhere?", "s3://no-such-bucket/tests?"])
-def test_a_wrong_place_in_a_store_is_an_error(
-    bucket: Bucket, tmp_path: Path, command: tuple[str, ...], wrong: str
-) -> None:
-    address = wrong + bucket.address().partition("?")[2]
-    with pytest.raises(SettingsError, match="TAGPULSE_LAKE__PATH: there is no lake in"):
-        invoke(*command, settings=own_settings("127.0.0.1:1", tmp_path, lake={"path": address}))
-
-
-def test_forget_reports_a_wrong_place_for_each_sink(settings: Settings) -> None:
-    for extra in ((), ("--execute",)):
-        ended = invoke("forget", "--post", "test:a", *extra, settings=settings, code=1)
-        assert "parquet: failed: TAGPULSE_LAKE__PATH: there is no lake in" in ended.output
-    assert not Path(settings.lake.path).exists()
-
-
-def test_a_lake_without_posts_is_not_an_error(lake: Path | str, tmp_path: Path) -> None:
-    asyncio.run(write(lake, []))
-    settings = own_settings("127.0.0.1:1", tmp_path, lake={"path": lake})
-    for command in (READERS[0], *READERS[3:], ("forget", "--post", "test:a")):
-        invoke(*command, settings=settings)
-    for command in (("compare", "live", "again"), ("spikes", "--run", "live"), ("lake", "compact", "--run", "live")):
-        with pytest.raises(BadInput):
-            invoke(*command, settings=settings)
-    with pytest.raises(BadInput, match="there is no run 'live' in the lake"):
-        read_messages(lake, "live")
-
-
-def test_a_wrong_run_is_an_error(settings: Settings) -> None:
-    asyncio.run(write(settings.lake.path, [row(0, enriched("a"))]))
-    for command in (("compare", "live", "agian"), ("lake", "compact", "--run", "agian")):
-        with pytest.raises(BadInput, match=r"there is no run 'agian' in the lake.*available runs: live"):
-            invoke(*command, settings=settings)
-    with pytest.raises(BadInput, match="holds no posts of the run agian"):
-        invoke("spikes", "--run", "agian", settings=settings)
+def test_foreign_files_are_not_ours() -> None:
+    assert parse("posts/run=live/date=2026-06-20/hour=09/notes.parquet") is None

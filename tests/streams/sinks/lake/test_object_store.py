@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pyarrow as pa
@@ -18,24 +17,10 @@ from streams.sinks.lake.object_store import ObjectStorage
 from streams.sinks.lake.parquet import ParquetSink
 from streams.sinks.lake.prune import prune
 from streams.sinks.lake.query import ask
-from tests.helpers.lake import expected_rows, view_rows
+from tests.helpers.lake import expected_rows, view_rows, write
 from tests.helpers.line import Line
-from tests.helpers.s3 import Bucket, local_bucket
-from tests.streams.sinks.lake.test_parquet import START, enriched, row, write
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Bucket]:
-    with local_bucket() as bucket:
-        yield bucket
-
-
-@pytest.fixture
-def bucket(server: Bucket, request: pytest.FixtureRequest) -> Bucket:
-    """A separate bucket for each test."""
-    own = Bucket(server.port, request.node.name.replace("_", "-")[-60:].strip("-"))
-    own.make()
-    return own
+from tests.helpers.rows import START, enriched, row
+from tests.helpers.s3 import Bucket
 
 
 async def test_it_behaves_like_a_local_lake(bucket: Bucket) -> None:

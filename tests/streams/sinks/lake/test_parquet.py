@@ -3,111 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import shutil
-import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.contracts import (
-    CampaignScore,
     Deletion,
     EnrichedMessage,
-    EnrichedPost,
-    Language,
-    ModelInfo,
-    Post,
-    Sentiment,
 )
 from streams.errors import Unavailable
-from streams.runtime.lossless import Record
 from streams.settings import LakeSettings
 from streams.sinks.base import Row
-from streams.sinks.lake.compact import Compacted, compact
-from streams.sinks.lake.folders import DELETIONS, POSTS, Span, parse
-from streams.sinks.lake.local_storage import LocalStorage
+from streams.sinks.lake.folders import DELETIONS, POSTS, parse
 from streams.sinks.lake.parquet import ParquetSink
-from tests.helpers.lake import expected_rows, view_rows
-
-START = datetime(2026, 6, 20, 9, 30, tzinfo=UTC)
-
-
-def enriched(post_id: str, *, minutes: int = 0, text: str = "hello", edited_at: datetime | None = None) -> EnrichedPost:
-    post = Post(
-        source="test", id=post_id, text=text, created_at=START + timedelta(minutes=minutes), edited_at=edited_at
-    )
-    return EnrichedPost(
-        post=post,
-        language=Language(code="en", score=0.9),
-        sentiment=Sentiment(label="neutral", negative=0.1, neutral=0.8, positive=0.1),
-        topics=(),
-        campaign=CampaignScore(name=None, score=0.1),
-        model=ModelInfo(name="constant", version="1", runtime="openvino", precision="int8"),
-        enriched_at=START,
-    )
-
-
-def row(offset: int, message: EnrichedMessage, partition: int = 0) -> Row:
-    return Row(Record("posts.enriched", partition, offset, 0, message.key, b"", ()), message)
-
-
-def stored(lake: Path, kind: str = POSTS) -> list[tuple[int, int, str]]:
-    found = []
-    for file in (lake / kind).rglob("*.parquet"):
-        table = pq.read_table(file, columns=["kafka_partition", "kafka_offset", "id"], partitioning=None)
-        found += [(line["kafka_partition"], line["kafka_offset"], line["id"]) for line in table.to_pylist()]
-    return sorted(found)
-
-
-async def write(lake: Path | str, rows: list[Row]) -> int:
-    sink = ParquetSink(LakeSettings(path=lake))
-    await sink.open()
-    await sink.write(rows)
-    flushed = await sink.flush()
-    await sink.close()
-    return flushed.stored
-
-
-class Crash(BaseException):
-    """Simulates the death of the process."""
-
-
-@contextlib.contextmanager
-def crash_at(step: int | None) -> Iterator[None]:
-    """Crash at this file operation of the block: before a sync (which is skipped), a rename or a removal."""
-    left, counting = step, threading.Lock()
-
-    def dying(call: Any) -> Any:
-        def instead(*arguments: Any, **options: Any) -> Any:
-            nonlocal left
-            with counting:
-                if left == 0:
-                    raise Crash
-                if left is not None:
-                    left -= 1
-            return call(*arguments, **options)
-
-        return instead
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", dying(lambda _: None))
-        for name in ("rename", "unlink"):
-            patch.setattr(Path, name, dying(getattr(Path, name)))
-        yield
-
-
-def squeeze(lake: Path) -> list[Compacted]:
-    storage = LocalStorage(lake)
-    return list(compact(storage, run=None, before=START + timedelta(days=9), execute=True))
-
+from tests.helpers.lake import Crash, crash_at, expected_rows, open_sink, squeeze, store_run, stored, view_rows, write
+from tests.helpers.rows import START, enriched, row
 
 _minutes = st.integers(0, 100)
 _messages = st.lists(
@@ -232,26 +146,6 @@ async def test_a_lake_that_cannot_be_written_is_unavailable_and_keeps_the_rows(t
     assert (await sink.flush()).stored == 1
 
 
-@given(
-    topic=st.from_regex(r"[A-Za-z0-9._-]{1,40}", fullmatch=True),
-    partition=st.integers(0, 10_000),
-    first=st.integers(0, 2**62),
-    length=st.integers(0, 10_000),
-    copy=st.integers(0, 3),
-)
-def test_file_names_say_what_the_file_holds(topic: str, partition: int, first: int, length: int, copy: int) -> None:
-    span = Span(topic, partition, first, first + length)
-    folder = "posts/run=live/date=2026-06-20/hour=09"
-    for name in (span.file_name(copy), span.rewritten_name()):
-        file = parse(f"{folder}/{name}")
-        assert file is not None
-        assert (file.span, file.folder) == (span, folder)
-
-
-def test_foreign_files_are_not_ours() -> None:
-    assert parse("posts/run=live/date=2026-06-20/hour=09/notes.parquet") is None
-
-
 async def test_a_replay_has_separate_folders(tmp_path: Path) -> None:
     for run in ("live", "again"):
         sink = ParquetSink(LakeSettings(path=tmp_path), run)
@@ -259,3 +153,13 @@ async def test_a_replay_has_separate_folders(tmp_path: Path) -> None:
         await sink.write([row(0, enriched("a"))])
         await sink.flush()
     assert sorted(folder.name for folder in (tmp_path / POSTS).iterdir()) == ["run=again", "run=live"]
+
+
+async def test_a_run_is_dropped_and_the_others_stay(tmp_path: Path) -> None:
+    for run in ("live", "again"):
+        await store_run(tmp_path, run, enriched("a"), Deletion(source="test", id="z", deleted_at=START))
+    sink = await open_sink(tmp_path)
+    assert await sink.runs() == {"live": 1, "again": 1}
+    assert await sink.drop_run("again") == 1
+    assert await sink.drop_run("again") == 0
+    assert await sink.runs() == {"live": 1}

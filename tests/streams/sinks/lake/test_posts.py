@@ -20,7 +20,8 @@ from streams.sinks.lake.compact import compact
 from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.posts import read_messages
 from tests.helpers.generated import generated
-from tests.streams.sinks.lake.test_parquet import START, enriched, row, write
+from tests.helpers.lake import write
+from tests.helpers.rows import START, enriched, row
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 _TIMES = st.one_of(

@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from streams.errors import Refused, SettingsError, TagpulseError, Unavailable
 from streams.settings import PostgresSettings
-from streams.sinks.postgres.faults import translate
 from streams.sinks.postgres.login import refused_code
 from streams.sinks.postgres.session import connect, parameters
 from tests.helpers.certificates import Authority, Certificate
@@ -211,7 +209,3 @@ def test_no_part_of_a_password_is_shown(
         shown = f"{_fails(dsn)} {caplog.text}"
         assert "hid" not in shown
         assert "den" not in shown.replace("denied", "")
-
-
-def test_errors_of_queries_are_still_translated() -> None:
-    assert isinstance(translate(psycopg.errors.AdminShutdown("down")), Unavailable)
