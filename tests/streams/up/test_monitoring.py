@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from streams.processes.process import stop
 from streams.up.monitoring import monitoring
@@ -41,3 +44,57 @@ def _up_targets(prometheus: Part) -> list[str]:
 
 def test_without_its_configuration_there_is_no_monitoring(tmp_path: Path) -> None:
     assert monitoring(tmp_path / "monitoring", [], tmp_path / "nowhere") == []
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return a function that makes these the only programs, and returns a folder with a configuration."""
+
+    def install(*names: str) -> Path:
+        programs, configuration = tmp_path / "bin", tmp_path / "configuration"
+        programs.mkdir()
+        (configuration / "rules").mkdir(parents=True)
+        (configuration / "prometheus.yml").touch()
+        (configuration / "rules" / "lag.yml").write_text("groups: []")
+        for name in names:
+            (programs / name).touch(mode=0o755)
+        monkeypatch.setenv("PATH", str(programs))
+        return configuration
+
+    return install
+
+
+def test_without_prometheus_there_is_no_monitoring(tmp_path: Path, installed: Callable[..., Path]) -> None:
+    assert monitoring(tmp_path / "monitoring", [], installed("alertmanager")) == []
+    assert not (tmp_path / "monitoring").exists()
+
+
+def test_without_alertmanager_prometheus_watches_alone(tmp_path: Path, installed: Callable[..., Path]) -> None:
+    [prometheus] = monitoring(tmp_path / "monitoring", [], installed("prometheus"))
+    assert prometheus.name == "prometheus"
+    assert _targets(tmp_path) == {"tagpulse": [], "alertmanager": [], "monitoring": [prometheus.address]}
+
+
+@pytest.mark.parametrize("name", ["prometheus-alertmanager", "alertmanager"])
+def test_prometheus_and_alertmanager_are_targets_too(name: str, tmp_path: Path, installed: Callable[..., Path]) -> None:
+    targets = [part(tmp_path, ""), part(tmp_path, "")]
+    prometheus, alertmanager = monitoring(tmp_path / "monitoring", targets, installed("prometheus", name))
+    assert [each.state for each in (prometheus, alertmanager)] == ["waiting", "waiting"]
+    assert _targets(tmp_path) == {
+        "tagpulse": [each.address for each in targets],
+        "alertmanager": [alertmanager.address],
+        "monitoring": [prometheus.address],
+    }
+    folder = tmp_path / "monitoring"
+    assert (folder / "prometheus" / "rules" / "lag.yml").read_text() == "groups: []"
+    assert prometheus.command[0] == str(tmp_path / "bin" / "prometheus")
+    assert f"--config.file={folder}/prometheus/prometheus.yml" in prometheus.command
+    assert f"--web.listen-address={prometheus.address}" in prometheus.command
+    assert alertmanager.command[0] == str(tmp_path / "bin" / name)
+    assert f"--web.listen-address={alertmanager.address}" in alertmanager.command
+    assert "receivers: [{name: page}]" in (folder / "alertmanager.yml").read_text(), "it notifies nobody"
+
+
+def _targets(folder: Path) -> dict[str, list[str]]:
+    files = (folder / "monitoring" / "prometheus" / "targets").glob("*.yml")
+    return {file.stem: json.loads(file.read_text())[0]["targets"] for file in files}
