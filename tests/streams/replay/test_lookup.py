@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -62,3 +63,62 @@ def test_a_look_up_that_skips_records_is_caught_and_everything_read(
     assert wrong[at] == 0
     assert "looked up a wrong offset by time" in caplog.text
     assert right[at] == 40
+
+
+@pytest.mark.parametrize(
+    ("records", "answer", "found"),
+    [
+        ([10, 20, 30, 40], 2, 2),
+        ([10, 20, 30, 40], 1, 0),
+        ([10, 20, 30, 40], 3, 0),
+        ([10, 20, 30, 40], 0, 0),
+        ([10, 20, 25], None, 3),
+        ([10, 20, 30], None, 0),
+        ([10, 20, 25], 9, 3),
+        ([10, 30, 20, 40], 1, 1),
+        ([], None, 0),
+    ],
+    ids=[
+        "right",
+        "too early",
+        "too late",
+        "the start is always right",
+        "none is late enough",
+        "wrongly none",
+        "beyond the end",
+        "the first of an unordered partition",
+        "empty",
+    ],
+)
+def test_the_answer_of_a_broker_is_checked(records: list[int], answer: int | None, found: int) -> None:
+    """The records have these times, and the first one from 30 on is looked up."""
+    at = TopicPartition("raw", 0)
+    consumer: Any = Kept(at, records, answer)
+    assert start_offsets(consumer, {at: 0}, {at: len(records)}, 30) == {at: found}
+
+
+class Kept:
+    """A consumer of one partition, in memory."""
+
+    def __init__(self, at: TopicPartition, times: list[int], answer: int | None) -> None:
+        self._at = at
+        self._times = times
+        self._answer = answer
+        self._position = 0
+
+    def offsets_for_times(self, times: dict[TopicPartition, int]) -> dict[TopicPartition, Answer | None]:
+        return {self._at: None if self._answer is None else Answer(self._answer)}
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        assert partitions == [self._at]
+
+    def seek(self, at: TopicPartition, offset: int) -> None:
+        self._position = offset
+
+    def position(self, at: TopicPartition) -> int:
+        return self._position
+
+    def poll(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
+        offset = self._position
+        self._position += 1
+        return {self._at: [SimpleNamespace(offset=offset, timestamp=self._times[offset])]}
