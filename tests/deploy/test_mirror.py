@@ -33,8 +33,6 @@ MISSING = {
     "models/training/recipe.py",
     "models/training/teacher.py",
     "streams/processes/postgres.py",
-    "streams/replay/replay.py",
-    "streams/replay/workers.py",
     "streams/sinks/base.py",
     "streams/sinks/explanations.py",
     "streams/sinks/forget.py",
