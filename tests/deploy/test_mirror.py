@@ -32,7 +32,6 @@ MISSING = {
     "models/training/prediction.py",
     "models/training/recipe.py",
     "models/training/teacher.py",
-    "streams/processes/postgres.py",
     "streams/sinks/base.py",
     "streams/sinks/explanations.py",
     "streams/sinks/forget.py",
