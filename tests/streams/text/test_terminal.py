@@ -11,15 +11,16 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.settings import Settings
-from streams.text.terminal import json_text, one_line
+from streams.text.terminal import json_text, one_line, plain
 from tests.helpers.brokers import ROOT, own_settings
 from tests.helpers.commands import invoke
 from tests.streams.cli.test_spikes import lines
 from tests.streams.compare.two_runs import enriched, write_run
+from tests.streams.demo.day import HOSTILE as HOSTILE_POST
 
 HOSTILE = "\x1b[2J \x07\x7f \x85forged \x9b31m \u2028\u202etxt\u2066"
 STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -41,6 +42,21 @@ def test_one_line_is_always_one_line(text: str) -> None:
     assert len(shown.splitlines()) <= 1
     assert not STEERING.search(shown.replace("\t", ""))
     shown.encode()
+
+
+@given(st.text())
+@example(HOSTILE_POST)
+@example("a" + "\u0301" * 50)
+def test_a_text_cannot_control_the_terminal(text: str) -> None:
+    shown = plain(text)
+    assert shown.isprintable()
+    assert not any(character in shown for character in "\x1b\x07\x9b\u202e\u2066\u200d\n\r")
+    assert "\u0301" * 4 not in shown
+
+
+def test_every_script_stays_readable() -> None:
+    for text in ("Grüße 🐶 #poltwt", "警察犬 かわいい", "سُرقت دراجة", "हिन्दी में", "Спасибо"):
+        assert plain(text) == text
 
 
 def test_readable_text_is_unchanged() -> None:
