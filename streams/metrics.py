@@ -54,7 +54,7 @@ MALFORMED = Counter(
 )
 SHARED_IDS = Counter(
     "tagpulse_source_shared_ids",
-    "Posts with the id of an earlier post but another author or text; sinks keep only one of them: were ids rounded?",
+    "Posts with the id of an earlier post but another author or text; sinks keep only one; often the ids were rounded",
     ["source"],
     registry=REGISTRY,
 )

@@ -87,7 +87,7 @@ def _section_text(section: str) -> list[str]:
 
 def _default(variable: Variable) -> str:
     value = variable.field.get_default(call_default_factory=True)
-    return "" if value in (None, ()) else f"`{json.dumps(value) if isinstance(value, bool) else value}`"
+    return "" if value in (None, (), "") else f"`{json.dumps(value) if isinstance(value, bool) else value}`"
 
 
 def _description(variable: Variable) -> str:

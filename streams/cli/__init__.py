@@ -81,7 +81,7 @@ def group() -> None:
       tagpulse up                            run everything on this machine until Ctrl-C
       tagpulse topics create                 once per Kafka cluster
       tagpulse produce bluesky --tag poltwt  listen to a hashtag
-      tagpulse worker enrich                 add language, sentiment and topic to every post
+      tagpulse worker enrich                 add language, sentiment and topics to every post
       tagpulse worker store --sink parquet   store the results
       tagpulse worker watch                  count the minutes and find spikes in them
       tagpulse query "select sentiment, count(*) from posts group by 1"

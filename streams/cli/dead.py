@@ -46,7 +46,7 @@ def command() -> None:
     """List, show, retry and drop dead letters: the records that a worker or a source could not process.
 
     A dead letter is stored on the dead-letter topic with the bytes of its record. Kafka cannot remove single records,
-    so retry and drop append the outcome to the topic, and list then omits the dead letter. A PLACE is written
+    so retry and drop append the outcome to the topic, and list then omits the dead letter. A LOCATION is written
     topic[partition]@offset; it can be that of the dead letter or that of the record that failed.
 
     \b
@@ -58,8 +58,8 @@ def command() -> None:
     """
 
 
-class _Place(click.ParamType):
-    name = "PLACE"
+class _Location(click.ParamType):
+    name = "LOCATION"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
@@ -105,7 +105,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-_places = click.argument("places", metavar="[PLACE]...", type=_Place(), nargs=-1)
+_places = click.argument("places", metavar="[LOCATION]...", type=_Location(), nargs=-1)
 _execute = click.option("--execute", is_flag=True, help="Apply the changes; without this, only the plan is shown.")
 
 
@@ -157,12 +157,12 @@ def listing(settings: Settings, wanted: LetterFilter, everything: bool, limit: i
 
 
 @command.command("show")
-@click.argument("place", type=_Place())
+@click.argument("place", metavar="LOCATION", type=_Location())
 @run_option
 @click.option("--raw", is_flag=True, help="Only the bytes of the record.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per dead letter, with the bytes in base64.")
 def show(place: str, run: str | None, raw: bool, as_json: bool) -> None:
-    """Show the dead letter at a place in full, or all dead letters of the record at that place.
+    """Show the dead letter at a location in full, or all dead letters of the record at that location.
 
     \b
     Examples:
@@ -212,9 +212,9 @@ def retry_command(
     Each record goes to the partition of its key. Fix the cause of the failures first: a worker that fails on most of
     its records stops. A header counts the attempts, so a record that fails again comes back with one more. The outcome
     of a dead letter is written after its record is confirmed; after a crash in between, the next retry sends the record
-    a second time, which workers and sinks can handle. A dropped dead letter can be retried if its place is given.
+    a second time, which workers and sinks can handle. A dropped dead letter can be retried if its location is given.
 
-    Exit code 1 if a dead letter in the plan was not sent, or if a given place has none that can be retried.
+    Exit code 1 if a dead letter in the plan was not sent, or if a given location has none that can be retried.
 
     \b
     Examples:
@@ -246,7 +246,7 @@ def drop_command(settings: Settings, wanted: LetterFilter, execute: bool, as_jso
 
     Their bytes stay on the topic until its retention expires.
 
-    Exit code 1 if a dead letter in the plan was not dropped, or if a given place has none that can be dropped.
+    Exit code 1 if a dead letter in the plan was not dropped, or if a given location has none that can be dropped.
 
     \b
     Examples:

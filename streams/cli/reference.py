@@ -23,7 +23,7 @@ def page() -> str:
         "",
         "# Commands",
         "",
-        "The help of every command, as `--help` prints it. The commands of the model are `python -m models --help`.",
+        "The help of every command, as `--help` prints it. `python -m models --help` shows those of the model.",
     ]
     for name, text in _helps(group, None, "tagpulse"):
         lines += ["", f"## {name}", "", "```text", text.rstrip(), "```"]

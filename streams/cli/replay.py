@@ -108,8 +108,8 @@ def command(
 ) -> int:
     """Replay a day, or part of it, through the pipeline as a separate run.
 
-    The command does everything itself: it creates topics named NAME.RUN, starts an enrich worker, a store worker for
-    each sink and a watch worker, and sends the messages with their original keys and times. When all of them have been
+    The command does everything itself: it creates topics such as posts.raw.NAME, starts an enrich worker, a store worker
+    for each sink and a watch worker, and sends the messages with their original keys and times. When all of them have been
     enriched, stored and watched, a manifest sums up the results. The live day is only read: its topics, groups, rows
     and metrics stay as they are. To continue a replay that was stopped or killed, run the same command again.
 

@@ -68,8 +68,8 @@ def grow(as_json: bool) -> None:
     """Add partitions up to TAGPULSE_TOPICS__PARTITIONS while everything keeps running; partitions are never removed.
 
     Workers and producers use the new partitions within TAGPULSE_KAFKA__METADATA_SECONDS. An edit or deletion of an
-    earlier post may arrive in a different partition than the post: every sink handles that, and the watch worker counts
-    it as unknown.
+    earlier post may arrive in a different partition from the post. Every sink handles that; the watch worker counts
+    such an edit as a post and ignores such a deletion.
 
     \b
     Examples:

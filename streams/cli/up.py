@@ -55,7 +55,7 @@ def command(
 
     This includes the broker, producer, workers and monitoring; processes that die are restarted. The broker and the
     database keep nothing: after the trial, only the --keep folder remains. Your settings apply, except those of Kafka,
-    topics, ports, the lake and the database. For a live day see docker-compose.yml.
+    topics, ports, the lake and the database. For a live day, see docs/deploy.md.
 
     \b
     Examples:

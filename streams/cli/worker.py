@@ -58,7 +58,7 @@ def _concurrency(function: click.decorators.FC) -> click.decorators.FC:
 @command.command()
 @_concurrency
 def enrich(concurrency: int, process_number: int) -> int:
-    """Add language, sentiment and topic to every post (posts.raw to posts.enriched).
+    """Add language, sentiment and topics to every post (posts.raw to posts.enriched).
 
     \b
     Examples:

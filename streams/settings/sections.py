@@ -57,7 +57,7 @@ class KafkaSettings(Section):
         "tagpulse", min_length=1, description="prefix of the consumer groups: PREFIX.enrich, PREFIX.store-parquet, …"
     )
     instance_id: str | None = Field(
-        None, description="ID for static group membership, e.g. the pod name; avoids rebalances on restart"
+        None, description="name for static group membership, e.g. that of the pod; avoids rebalances on restart"
     )
     compression: Literal["none", "gzip", "lz4", "zstd"] = Field(
         "lz4", description="compression of everything sent to Kafka"
@@ -93,7 +93,7 @@ class KafkaSettings(Section):
 class TopicsSettings(Section):
     """Names and configuration of the Kafka topics.
 
-    Retention uses the record times, which are the times of the posts: see the guide.
+    Retention uses the record times, which are the times of the posts: see docs/data.md.
     """
 
     raw: TopicName = Field("posts.raw", description="posts as collected from the sources")
@@ -101,9 +101,7 @@ class TopicsSettings(Section):
     dead: TopicName = Field(
         "posts.dead", description="dead letters: records that could not be processed, with the reason"
     )
-    minutes: TopicName = Field(
-        "pulse.minutes", description="per-minute aggregates of each hashtag; always one partition"
-    )
+    minutes: TopicName = Field("pulse.minutes", description="minutes: the counts of each hashtag; always one partition")
     alerts: TopicName = Field(
         "alerts.spikes", description="events of spikes that open, grow and close; always one partition"
     )
@@ -202,7 +200,7 @@ class ModelSettings(Section):
 
     backend: Literal["auto", "openvino", "onnx", "torch", "hub", "constant"] = Field(
         "auto",
-        description="inference backend; auto: the first of openvino, onnx and torch that is installed; hub: "
+        description="back end of the model; auto: the first of openvino, onnx and torch that is installed; hub: "
         "third-party models (`TAGPULSE_MODEL__HUB_…`); constant: the same result for every post, to benchmark the "
         "pipeline without a model",
     )
@@ -214,8 +212,8 @@ class ModelSettings(Section):
     path: FilePath | None = Field(None, description="folder of the weights; default: the bundled weights")
     hub_sentiment: str | None = Field(
         None,
-        description="sentiment model for the backend hub: a text classifier with safetensors weights, given as a "
-        "folder or as NAME or NAME@REVISION on the Hugging Face Hub; without one, every post is neutral",
+        description="sentiment model for the back end hub: a text classifier with safetensors weights, given as a "
+        "folder or as NAME or NAME@REVISION on the Hugging Face hub; without one, every post is neutral",
     )
     hub_language: str | None = Field(
         None, description="language model, given in the same way; without one, every post is `und`"
@@ -250,7 +248,7 @@ class PrivacySettings(Section):
     """Which personal data is stored.
 
     With a key, `tagpulse produce` replaces each author with a keyed hash (`~` and 22 characters), also inside Bluesky
-    IDs and in place of Mastodon IDs, and drops URLs that contain the name. Names in the text of a post are kept, and so
+    ids and in place of Mastodon ids, and drops URLs that contain the name. Names in the text of a post are kept, and so
     are lines that could not be read, which become dead letters unchanged. Set the key before the first post and do not
     lose it: with a different key the same person becomes a different author, and without the key `tagpulse forget`
     cannot find the posts of a name.

@@ -166,7 +166,7 @@ def load_settings(**overrides: Any) -> Settings:
 def for_run(settings: Settings, run: str) -> Settings:
     """Return the settings of a run, derived from those of the live run.
 
-    A replay has its own topics (`NAME.RUN`) and consumer groups (`PREFIX.RUN.…`); its rows and metrics carry the name
+    A replay has its own topics (`TOPIC.RUN`) and consumer groups (`PREFIX.RUN.…`); its rows and metrics carry the name
     of the run.
     """
     if run == LIVE:

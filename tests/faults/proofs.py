@@ -72,7 +72,7 @@ def _sum(rounds: Sequence[Proof]) -> Proof:
     still = max((each.stood_still or 0.0 for each in rounds), default=0.0)
     notes = [
         ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items())) if len(kinds) > 1 else "",
-        f"a partition with records to read made no progress for {still:.1f} s at most while others moved",
+        f"the longest time that a partition with unread records made no progress while others did: {still:.1f} s",
         *(f"seed {each.seed} failed: {each.failed}" for each in rounds if each.failed),
     ]
     return Proof(
@@ -89,29 +89,30 @@ def _sum(rounds: Sequence[Proof]) -> Proof:
 _HEAD = """\
 # Proofs
 
-What the pipeline is put through, with real processes on Apache Kafka: a producer, two enrich workers (of a constant
-model unless a note says otherwise) and the Parquet lake. Every post that was sent is looked up in the lake afterwards.
+The faults that were injected into real processes on Apache Kafka: a producer, two enrich workers (with a constant model
+unless a note says otherwise) and a store worker with the Parquet lake. Afterwards, every post that was sent is looked up
+in the lake.
 
-- **Lost**: posts that the lake has not.
-- **Twice**: records that stand on `posts.enriched` more than once, as at-least-once allows. The lake showed each post once in
-  all of these runs, and its files held no row twice unless a note says so.
+- **Lost**: posts that are missing from the lake.
+- **Twice**: records that were written to `posts.enriched` more than once, as at-least-once delivery allows. In all of these
+  runs, the lake showed each post once, and its files contained no row twice unless a note says so.
 - **Recovery**: seconds from the end of the fault (for a killed process: from the kill) until every process concerned handled
-  posts again, the longest of all times. The start of a process is part of it, and the two cores of the run had much else to do.
+  posts again; the longest of all times. This includes the start of a process, on two cores that were also busy otherwise.
 
-Every process that ended without being killed said in its last line why.
+The last line of every process that ended without being killed gave the reason.
 
 Randomised rounds are generated from a seed, and their results add up over several runs. A round of combined faults has 5,000
-posts at 250 to 600/s and also stores to PostgreSQL; a post counts as lost when either sink does not show it. A round that only
-adds partitions has 2,000 posts and stores to the lake alone; in half of these rounds the network delays everything by 5 to 60 ms.
-A round also fails when a partition with unread records makes no progress for 60 s while other partitions of its group do or
-have nothing to read, when a process ends for good, or when a sink shows a post twice. The faults are:
+posts at 250 to 600/s and also stores to PostgreSQL; a post counts as lost if either sink does not show it. A round that only
+adds partitions has 2,000 posts and stores only to the lake; in half of these rounds, the network delays everything by 5 to 60 ms.
+A round also fails if a partition with unread records makes no progress for 60 s while the other partitions of its group make
+progress or have nothing to read, if a process ends for good, or if a sink shows a post twice. The faults are:
 
-- *grow*: partitions are added; *join*: one more worker starts; *leave*: a worker gets SIGTERM and starts again seconds later;
+- *grow*: partitions are added; *join*: one more worker starts; *leave*: a worker gets SIGTERM and is started again seconds later;
 - *restart*: a worker gets `kill -9` and returns as the same static member; *kill*: a worker or the producer gets `kill -9`;
 - *freeze*: a worker or the broker gets SIGSTOP; *clock*: the clock of every process is wrong by up to an hour for a while;
 - *disk*: the disk of the lake is full; *slow*: the network between all processes and the broker has high latency and low bandwidth.
 
-`make proofs` runs them in full and writes this page; `make test` runs the same code with few posts and short faults.
+`make proofs` injects all of them in full and writes this page; `make test` runs the same code with few posts and short faults.
 
 | fault | times | posts | lost | twice | recovery (s) | day |
 |---|---:|---:|---:|---:|---:|---|

@@ -1,4 +1,4 @@
-"""The clock of every process is stepped by an hour, forth and back: nothing is lost, and no wait lasts an hour."""
+"""The clock of every process is stepped by an hour, forward and back: nothing is lost, and no wait lasts an hour."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_clock_that_is_stepped_by_an_hour_costs_no_post(
         endings = running.end()
         verdict = running.verdict()
     tell(
-        fault="clock of every process stepped by an hour, forth and back",
+        fault="clock of every process stepped by an hour, forward and back",
         times=len(steps),
         posts=verdict.posts,
         lost=verdict.lost,

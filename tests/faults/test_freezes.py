@@ -46,8 +46,8 @@ def test_a_process_that_stands_still_for_longer_than_its_session_costs_no_post(
         lost=verdict.lost,
         twice=verdict.twice,
         recovered=longest,
-        note=f"for {seconds:g} s each, recovered once each partition had commits again; {len(ended)} processes whose client never "
-        f"came back were ended by the watchdog (exit 75) and started again; {verdict.rows_twice} rows stood twice in the files "
+        note=f"for {seconds:g} s each, recovered once each partition had commits again; {len(ended)} processes whose client did "
+        f"not recover were ended by the watchdog (exit 75) and restarted; {verdict.rows_twice} rows were in the files twice "
         "until `tagpulse lake compact`, and the lake showed each once",
     )
     assert not verdict.shown_twice

@@ -53,7 +53,7 @@ def test_kills_of_any_process_lose_nothing(
         endings = running.end()
         verdict = running.verdict()
     tell(
-        fault="`kill -9` of a process drawn by lot, a fifth of them again while it starts",
+        fault="`kill -9` of a random process, and for a fifth of them again while it starts",
         times=kills,
         posts=verdict.posts,
         lost=verdict.lost,

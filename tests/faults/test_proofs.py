@@ -24,7 +24,10 @@ def test_rounds_add_up(tmp_path: Path) -> None:
     assert seeds(path, COMBINED) == {0, 1}
     written = page(read(path))
     assert f"| {COMBINED} (1) | 2 | 10,000 | 0 | 20 |  | 2026-12-01 |" in written
-    assert "grow 2, kill 1, slow 1; a partition with records to read made no progress for 9.0 s at most" in written
+    assert (
+        "grow 2, kill 1, slow 1; the longest time that a partition with unread records made no progress while others did: 9.0 s"
+        in written
+    )
 
 
 def test_a_round_that_failed_is_told(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_long_run_with_kills_holds_on_to_nothing(
         lost=verdict.lost,
         twice=verdict.twice,
         size="" if minutes >= FULL_MINUTES else f"{minutes:g} minutes of {FULL_MINUTES:g}",
-        note=f"{rate:.0f} posts/s{', the shipped model' if full else ''}; of the workers never killed, at the end (and the last third against the middle one): {told}",
+        note=f"{rate:.0f} posts/s{', the shipped model' if full else ''}; the workers that were never killed, at the end (with the change from the middle third to the last): {told}",
     )
     assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
     assert not verdict.dead

@@ -44,7 +44,7 @@ def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactor
         posts=POSTS,
         lost=POSTS - len(result.enriched),
         twice=result.repeated,
-        note="exit 75 after `TAGPULSE_WORKER__STALL_SECONDS`, and a worker whose model answers goes on",
+        note="exit 75 after `TAGPULSE_WORKER__STALL_SECONDS`, and a worker whose model answers continues",
     )
     assert not result.dead
 

@@ -70,7 +70,7 @@ def test_sigterm_at_every_stage_ends_cleanly(
         posts=verdict.posts,
         lost=verdict.lost,
         twice=verdict.twice,
-        note="before the first line of tagpulse runs, the signal ends a process without a word",
+        note="before the first line of tagpulse runs, the signal ends a process without a message",
         size="" if full else f"{len(stages)} moments of the start, {len(pauses)} of the stop",
     )
     assert wrong == []
