@@ -47,8 +47,8 @@ class Feed:
 
     posts: Counts
     negative: Counts
-    voices: Counts
-    negative_voices: Counts
+    independent_posts: Counts
+    independent_negative: Counts
     fresh: Counts
     fingerprints: Mapping[int, Mapping[str, bool]]
     """The texts that are copied without being marked as reposts, by minute, and whether they are negative."""
@@ -152,8 +152,8 @@ def make_feed(
     return Feed(
         posts=count(when),
         negative=count(when[negative_post]),
-        voices=count(voice),
-        negative_voices=count(voice[negative_post[first]]),
+        independent_posts=count(voice),
+        independent_negative=count(voice[negative_post[first]]),
         fresh=count(minute),
         fingerprints=fingerprints,
     )

@@ -20,16 +20,16 @@ COOL_DOWN = 30
 def tagpulse(feed: Feed, sensitivity: SensitivityName = "middle") -> list[int]:
     """Return the minutes after whose end tagpulse's detector knows of a negative spike."""
     detector, minute, found = Detector(sensitivity), START, []
-    columns = (feed.posts, feed.negative, feed.voices, feed.negative_voices)
+    columns = (feed.posts, feed.negative, feed.independent_posts, feed.independent_negative)
     for number, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-        posts, negative, voices, negative_voices = row
+        posts, negative, independent_posts, independent_negative = row
         counts = MinuteCounts(
             minute,
             "a",
             posts,
             negative,
-            independent_posts=voices,
-            independent_negative=negative_voices,
+            independent_posts=independent_posts,
+            independent_negative=independent_negative,
             fingerprints=feed.fingerprints.get(number, {}),
         )
         for event in detector.feed(minute, [counts] if posts else []):

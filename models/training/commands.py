@@ -65,8 +65,8 @@ class Work:
         return self.folder / "teacher.npz"
 
     @property
-    def moods(self) -> Path:
-        return self.folder / "moods.npz"
+    def pseudo_labels(self) -> Path:
+        return self.folder / "pseudo-labels.npz"
 
     def member(self, seed: int) -> Path:
         """Return the folder of the training run with this seed."""
@@ -83,7 +83,7 @@ class Work:
 
     @cached_property
     def targets(self) -> Targets:
-        files = (("teacher", self.teacher), ("moods", self.moods))
+        files = (("teacher", self.teacher), ("pseudo-labels", self.pseudo_labels))
         return all_targets(self.rows, *(teacher.read(made_by(*each), self.rows) for each in files))
 
     @cached_property
@@ -193,18 +193,18 @@ def teacher_step(work: Work) -> None:
     click.echo(f"wrote {work.teacher} ({len(indices)} texts)")
 
 
-@steps.command("moods")
+@steps.command("pseudo-labels")
 @_weights
 @click.pass_obj
-def moods_step(work: Work, weights: Path) -> None:
+def pseudo_labels_step(work: Work, weights: Path) -> None:
     """Pseudo-label the sentiment of the training posts with an earlier model."""
     indices = teacher.posts(work.rows)
     enricher = Enricher.load(weights, cache_size=0)
     with _spinner(f"running the model {model_of(enricher).version} on {len(indices)} posts"):
         answers = ask(enricher, [work.rows[index].text for index in indices])
     sentiments = probabilities([answer.sentiment for answer in answers])
-    teacher.write(work.moods, work.rows, indices, sentiments)
-    click.echo(f"wrote {work.moods} ({len(indices)} posts)")
+    teacher.write(work.pseudo_labels, work.rows, indices, sentiments)
+    click.echo(f"wrote {work.pseudo_labels} ({len(indices)} posts)")
 
 
 @steps.command("fit")
@@ -303,7 +303,7 @@ def all_steps(context: click.Context, out: Path) -> None:
         (encoder_step, work.full_tokenizer),
         (vocabulary_step, work.tokenizer),
         (teacher_step, work.teacher),
-        (moods_step, work.moods),
+        (pseudo_labels_step, work.pseudo_labels),
     ):
         if last.exists():
             click.echo(f"{step.name} is done: {last}")

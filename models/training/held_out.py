@@ -13,17 +13,17 @@ from models.evaluation.measures import calibration, fraction, percent
 from models.evaluation.sentiment import LabelledPosts, SentimentScore, score_sentiment
 from models.training import data as sets
 from models.training.data import TrainingRow
-from models.training.teacher import Said
+from models.training.teacher import Target
 from models.training.vectors import Floats, trials
 
 
-def scores(enricher: Enricher, rows: Sequence[TrainingRow], said: Said, data: Path) -> dict[str, float]:
+def scores(enricher: Enricher, rows: Sequence[TrainingRow], target: Target, data: Path) -> dict[str, float]:
     """Return the scores that no other command reports.
 
     F1, recall and accuracy are in per cent, areas under ROC curves are fractions. "Frozen" areas are those of the
-    teacher's vectors (`said`) on the same draws; they are included only if the teacher has vectors for all rows.
+    teacher's vectors (`target`) on the same draws; they are included only if the teacher has vectors for all rows.
     """
-    return _sentiment(enricher, rows, data) | _languages(enricher, rows) | _campaign(enricher, rows, said, data)
+    return _sentiment(enricher, rows, data) | _languages(enricher, rows) | _campaign(enricher, rows, target, data)
 
 
 def _sentiment(enricher: Enricher, rows: Sequence[TrainingRow], data: Path) -> dict[str, float]:
@@ -62,7 +62,7 @@ def _mixed(enricher: Enricher, rows: Sequence[TrainingRow]) -> dict[str, float]:
     }
 
 
-def _campaign(enricher: Enricher, rows: Sequence[TrainingRow], said: Said, data: Path) -> dict[str, float]:
+def _campaign(enricher: Enricher, rows: Sequence[TrainingRow], target: Target, data: Path) -> dict[str, float]:
     types = {row.text: row.topics for row in sets.crisislex(data)}
     found = {}
     for source in ("crisis", "x_topic", "sib200-held"):
@@ -71,8 +71,8 @@ def _campaign(enricher: Enricher, rows: Sequence[TrainingRow], said: Said, data:
         topics = [(types[row.text] if source == "crisis" else row.topics) or () for row in held]
         ours = np.concatenate([enricher.vectors([row.text for row in part]) for part in _parts(held)])
         found[f"{source} campaign AUC"] = _area(topics, ours)
-        if said.known[indices].all():
-            found[f"{source} campaign AUC, frozen"] = _area(topics, said.values[indices].astype(np.float32))
+        if target.known[indices].all():
+            found[f"{source} campaign AUC, frozen"] = _area(topics, target.values[indices].astype(np.float32))
     return found
 
 

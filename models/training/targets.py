@@ -8,7 +8,7 @@ import numpy.typing as npt
 from models.enrichment import SENTIMENTS
 from models.heads import HEADS, Head
 from models.training.data import TrainingRow
-from models.training.teacher import Said
+from models.training.teacher import Target
 
 SILENT = -1
 """The label of a row without a label for the task."""
@@ -18,7 +18,7 @@ _OWN_SHARE = 0.5
 """Weight of a row's own label; the rest is the prediction of the earlier model."""
 
 
-Targets = Mapping[str, Said]
+Targets = Mapping[str, Target]
 """Training targets of all rows (rows x columns), by head."""
 
 
@@ -30,44 +30,44 @@ def label_names(head: Head, rows: Sequence[TrainingRow]) -> tuple[str, ...]:
     return tuple(sorted({name for each in labels for name in ((each,) if isinstance(each, str) else each)}))
 
 
-def encode(head: Head, rows: Sequence[TrainingRow]) -> Said:
+def encode(head: Head, rows: Sequence[TrainingRow]) -> Target:
     """Return what the data sets say: 0 or 1 for each label, or its share."""
     names = label_names(head, rows)
     columns: dict[str | int, int] = {name: index for index, name in enumerate(names)}
     columns |= {index: index for index in range(len(names))}
-    said = Said(np.zeros((len(rows), len(names)), np.float32), np.zeros(len(rows), np.bool_))
+    target = Target(np.zeros((len(rows), len(names)), np.float32), np.zeros(len(rows), np.bool_))
     for index, row in enumerate(rows):
         label = row.label(head.name)
         if label is None or row.source in head.ignored:
             continue
-        said.known[index] = True
+        target.known[index] = True
         if head.kind == "several":
-            said.values[index, [columns[name] for name in label]] = 1
+            target.values[index, [columns[name] for name in label]] = 1
         elif isinstance(label, tuple):
-            said.values[index] = label
+            target.values[index] = label
         else:
-            said.values[index, columns[label]] = 1
-    return said
+            target.values[index, columns[label]] = 1
+    return target
 
 
-def labels_of(said: Said) -> npt.NDArray[np.int64]:
+def labels_of(target: Target) -> npt.NDArray[np.int64]:
     """Return the number of the label with the largest share; `SILENT` for rows without a label."""
-    return np.where(said.known, said.values.argmax(axis=1), SILENT)
+    return np.where(target.known, target.values.argmax(axis=1), SILENT)
 
 
-def all_targets(rows: Sequence[TrainingRow], vectors: Said, moods: Said) -> Targets:
+def all_targets(rows: Sequence[TrainingRow], vectors: Target, pseudo_labels: Target) -> Targets:
     """Return the targets of all heads.
 
     Args:
         rows: The rows, with their labels.
         vectors: The vectors of the frozen encoder.
-        moods: The sentiments of an earlier model.
+        pseudo_labels: The sentiments of an earlier model.
     """
     own = {head.name: encode(head, rows) for head in HEADS.values() if head.kind != "vector"}
-    return {**own, "vector": vectors, "sentiment": _soft_sentiment(rows, own["sentiment"], moods)}
+    return {**own, "vector": vectors, "sentiment": _soft_sentiment(rows, own["sentiment"], pseudo_labels)}
 
 
-def _soft_sentiment(rows: Sequence[TrainingRow], own: Said, earlier: Said) -> Said:
+def _soft_sentiment(rows: Sequence[TrainingRow], own: Target, earlier: Target) -> Target:
     """Mix labels with predictions of an earlier model, which separate clear from doubtful posts (Furlanello et al., 2018).
 
     Where neutral labels are unreliable, the label only decides between negative and positive, and the earlier model
@@ -83,4 +83,4 @@ def _soft_sentiment(rows: Sequence[TrainingRow], own: Said, earlier: Said) -> Sa
         (labelled, (1 - _SMOOTHING) * own.values + _SMOOTHING / len(SENTIMENTS)),
     )
     mixed = np.select([when[:, None] for when, _ in cases], [then for _, then in cases], predicted)
-    return Said(mixed.astype(np.float32), labelled | earlier.known)
+    return Target(mixed.astype(np.float32), labelled | earlier.known)

@@ -24,16 +24,16 @@ _POSTS = frozenset({"umsab-train", "semeval", "afrisenti-train", "x_topic", "cri
 _AT_ONCE = 64
 
 
-class Said(NamedTuple):
-    """What a teacher or the data sets say about rows (rows x columns), and a mask of the rows about which they do."""
+class Target(NamedTuple):
+    """What a teacher or the data sets say about rows (rows x columns), and a mask of the rows that have a value."""
 
     values: npt.NDArray[np.floating]
     known: npt.NDArray[np.bool_]
 
 
-def nothing(rows: Sequence[TrainingRow], width: int = 0) -> Said:
+def nothing(rows: Sequence[TrainingRow], width: int = 0) -> Target:
     """Return outputs without a value for any row."""
-    return Said(np.zeros((len(rows), width), np.float16), np.zeros(len(rows), np.bool_))
+    return Target(np.zeros((len(rows), width), np.float16), np.zeros(len(rows), np.bool_))
 
 
 def write(
@@ -46,7 +46,7 @@ def write(
     fresh.replace(path)
 
 
-def read(path: Path, rows: Sequence[TrainingRow]) -> Said:
+def read(path: Path, rows: Sequence[TrainingRow]) -> Target:
     """Read the outputs for these rows from a file written by `write`.
 
     Raises:

@@ -28,7 +28,7 @@ class MinuteCounts:
     """Fingerprints of the independent posts' texts, and whether they are negative: later minutes may have copies."""
 
     @property
-    def voices(self) -> tuple[int, int]:
+    def independent(self) -> tuple[int, int]:
         """Independent posts and how many of them are negative; all posts if the independent ones are unknown."""
         if self.independent_posts is None or self.independent_negative is None:
             return self.posts, self.negative

@@ -22,7 +22,7 @@ class DistinctPosts:
         """Return the independent posts of a minute (numbered since 1970) and how many of them are negative."""
         while self._last_seen and number - next(iter(self._last_seen.values())) > _STORM_MINUTES:
             del self._last_seen[next(iter(self._last_seen))]
-        n, k = counts.voices
+        n, k = counts.independent
         for fingerprint, negative in counts.fingerprints.items():
             if self._last_seen.pop(fingerprint, None) is not None:
                 n, k = n - 1, k - negative

@@ -38,7 +38,7 @@ class Episode:
         """Return the state of the spike at the end of a minute; `closed` is the last minute of a closed spike."""
         since = total.minus(self.start)
         self.last_event_posts = since.posts
-        n, k = since.voices, since.negative_voices
+        n, k = since.independent_posts, since.independent_negative
         low, high = wilson(k, n) if n else (None, None)
         last = number if closed is None else closed
         return SpikeEvent(

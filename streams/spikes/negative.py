@@ -82,7 +82,7 @@ class NegativeWatch:
     def _update_open(self, spike: Episode, number: int, n: int, k: int, recent: RunningSums) -> list[SpikeEvent]:
         if self._return_evidence == 0.0:
             since = recent.total.minus(spike.start)
-            self._share = min(_MAX_SHARE, since.negative_voices / since.voices)
+            self._share = min(_MAX_SHARE, since.independent_negative / since.independent_posts)
         usual = self._baseline.usual.share
         excess = self._share - usual
         if n and excess > 0:

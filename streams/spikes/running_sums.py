@@ -11,12 +11,12 @@ KEPT_MINUTES = 240
 
 
 class Sums(NamedTuple):
-    """Cumulative counts up to a minute: all posts, and the independent ones (`voices`)."""
+    """Cumulative counts up to a minute: all posts, and the independent ones (`independent_posts`)."""
 
     posts: int
     negative: int
-    voices: int
-    negative_voices: int
+    independent_posts: int
+    independent_negative: int
 
     def minus(self, other: Sums) -> Sums:
         """Return the counts since `other`."""
@@ -34,8 +34,10 @@ class RunningSums:
     def add(self, counts: MinuteCounts, n: int, k: int) -> None:
         """Add the next minute, with `n` independent posts of which `k` are negative."""
         if counts.posts:
-            posts, negative, voices, negative_voices = self.total
-            self.total = Sums(posts + counts.posts, negative + counts.negative, voices + n, negative_voices + k)
+            posts, negative, independent_posts, independent_negative = self.total
+            self.total = Sums(
+                posts + counts.posts, negative + counts.negative, independent_posts + n, independent_negative + k
+            )
         self.sums.append(self.total)
 
     def before(self, minutes: int) -> Sums:

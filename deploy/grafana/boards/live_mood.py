@@ -216,7 +216,7 @@ select
     round((explanation ->> 'top_text_share')::numeric, 2)::float8 as top_text
 from spikes
 where run = ${{run:sqlstring}}
-and opened_at <= $__timeTo() and coalesce(closed_at, told_at) >= $__timeFrom()
+and opened_at <= $__timeTo() and coalesce(closed_at, updated_at) >= $__timeFrom()
 order by (state = 'closed'), opened_at desc
 limit 50
 """

@@ -126,12 +126,12 @@ def spike_marks(name: str, runs: str, colour: str = ALARM) -> dashboard.Annotati
     query = f"""
 select
     opened_at as time,
-    coalesce(closed_at, told_at) as timeend,
+    coalesce(closed_at, updated_at) as timeend,
     {text} as text,
     concat_ws(',', kind, state, {as_html("hashtag")}) as tags
 from spikes
 where run = ${{{runs}:sqlstring}}
-and opened_at <= $__timeTo() and coalesce(closed_at, told_at) >= $__timeFrom()
+and opened_at <= $__timeTo() and coalesce(closed_at, updated_at) >= $__timeFrom()
 order by opened_at
 """
     return (

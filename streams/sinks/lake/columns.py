@@ -68,7 +68,7 @@ _EXCERPTS = pa.list_(
 SPIKE_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("id", "kind", "hashtag", "state", "sensitivity")),
-        *((name, _TIME) for name in ("opened_at", "known_at", "told_at", "closed_at")),
+        *((name, _TIME) for name in ("opened_at", "known_at", "updated_at", "closed_at")),
         *((name, pa.int64()) for name in ("posts", "negative")),
         *((name, pa.float64()) for name in ("share", "low", "high", "baseline", "rate", "usual_rate")),
         ("summary", pa.string()),

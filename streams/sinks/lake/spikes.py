@@ -35,7 +35,7 @@ def keep_spikes(storage: Storage, run: str, spikes: Sequence[Spike]) -> int:
     gone = frozenset[PostKey]().union(*read_erasures(storage)) if fresh else frozenset[PostKey]()
     for name, spike in fresh.items():
         explanation = msgspec.to_builtins(spike.explanation, builtin_types=(datetime,))
-        fields = {field: getattr(spike, field, None) for field in SPIKE_SCHEMA.names} | {"told_at": spike.at}
+        fields = {field: getattr(spike, field, None) for field in SPIKE_SCHEMA.names} | {"updated_at": spike.at}
         _write(storage, name, fields, without_posts(explanation, gone) or explanation)
     return len(fresh)
 

@@ -104,7 +104,7 @@ _SPIKES_VIEW = """
 create view spikes as
 with last as (
     select * from stored_spikes
-    qualify row_number() over (partition by run, id order by told_at desc, state = 'closed' desc) = 1
+    qualify row_number() over (partition by run, id order by updated_at desc, state = 'closed' desc) = 1
 ), gone as (
     select {run: run, source: source, id: id} as post from stored_deletions
     union select {run: run, source: source, id: id} from stored_forgotten, runs
@@ -112,7 +112,7 @@ with last as (
 ), listed as (
     select coalesce(list(post), []) as posts from gone
 )
-select run, last.id, kind, hashtag, state, sensitivity, opened_at, known_at, told_at, closed_at, last.posts, negative,
+select run, last.id, kind, hashtag, state, sensitivity, opened_at, known_at, updated_at, closed_at, last.posts, negative,
     share, low, high, baseline, rate, usual_rate, summary, explanation,
     [one for one in typical if not list_contains(listed.posts, {run: run, source: one.source, id: one.id})] as typical,
     [one for one in shared if not list_contains(listed.posts, {run: run, source: one.source, id: one.id})] as shared

@@ -185,7 +185,7 @@ def drop_month(connection: psycopg.Connection, month: Month) -> None:
         table = sql.Identifier(month.table)
         for statement in (_DROP_VERSIONS, _KEEP_DELETIONS):
             connection.execute(sql.SQL(statement).format(table))
-        connection.execute("delete from stored_spikes where coalesce(closed_at, told_at) < %s", [month.until])
+        connection.execute("delete from stored_spikes where coalesce(closed_at, updated_at) < %s", [month.until])
         removal = "truncate {}" if month.table == _BEFORE_2000 else "drop table {}"
         connection.execute(sql.SQL(removal).format(table))
 

@@ -22,7 +22,7 @@ _COLUMNS = (
     "sensitivity",
     "opened_at",
     "known_at",
-    "told_at",
+    "updated_at",
     "closed_at",
     "posts",
     "negative",
@@ -40,7 +40,7 @@ _UPSERT = f"""
 insert into stored_spikes as spike (run, {", ".join(_COLUMNS)})
 values (%(run)s, {", ".join(f"%({name})s" for name in _COLUMNS)})
 on conflict (run, id) do update set {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])}
-where (excluded.told_at, excluded.state = 'closed') > (spike.told_at, spike.state = 'closed')
+where (excluded.updated_at, excluded.state = 'closed') > (spike.updated_at, spike.state = 'closed')
 """  # noqa: S608
 
 _FORGOTTEN = """
@@ -82,8 +82,8 @@ def _forgotten(cursor: psycopg.Cursor, spikes: Sequence[Spike]) -> set[PostKey]:
 def _fields(spike: Spike, gone: set[PostKey]) -> dict[str, Any]:
     explanation = msgspec.to_builtins(spike.explanation)
     shown = without_posts(explanation, gone) or explanation
-    fields = {name: _storable(getattr(spike, name)) for name in _COLUMNS if name not in ("told_at", "explanation")}
-    return fields | {"told_at": spike.at, "explanation": Jsonb(_storable(shown))}
+    fields = {name: _storable(getattr(spike, name)) for name in _COLUMNS if name not in ("updated_at", "explanation")}
+    return fields | {"updated_at": spike.at, "explanation": Jsonb(_storable(shown))}
 
 
 def _storable(value: Any) -> Any:

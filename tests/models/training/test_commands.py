@@ -141,7 +141,7 @@ def test_a_head_that_is_added_to_the_list_goes_the_whole_way(work: Path, tiny_da
     for arguments in (
         ("vocabulary", "--pieces", "30000"),
         ("teacher",),
-        ("moods",),
+        ("pseudo-labels",),
         ("fit",),
         ("export", "--out", str(out)),
     ):
@@ -180,10 +180,12 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
 
     assert "kept 30000 pieces" in output_of("vocabulary", "--pieces", "30000")
     output_of("teacher")
-    output_of("moods")
+    output_of("pseudo-labels")
     out = work / "artefact"
     output = output_of("all", "--out", str(out))
-    assert [name for name in ("encoder", "vocabulary", "teacher", "moods") if f"{name} is done" not in output] == []
+    assert [
+        name for name in ("encoder", "vocabulary", "teacher", "pseudo-labels") if f"{name} is done" not in output
+    ] == []
     assert "language lingua-held" in output
     assert read_rates(out / commands.RATES_FILE).model.version == recipe.VERSION
     assert {"calibration.png", "confusion.png"} <= {path.name for path in out.iterdir()}

@@ -18,7 +18,7 @@ from models.training.heads import logits
 from models.training.network import QUERIES, MultiHeadNetwork, Sizes
 from models.training.prediction import predict
 from models.training.targets import Targets, all_targets, labels_of
-from models.training.teacher import Said, nothing
+from models.training.teacher import Target, nothing
 from tests.models.training.conftest import CONFIG
 
 LANGUAGES = ("de", "en")
@@ -68,7 +68,7 @@ def trained() -> MultiHeadNetwork:
 def targets() -> Targets:
     known = np.array([row.source in {"umsab-train", "x_topic"} for row in ROWS])
     values = np.random.default_rng(0).normal(size=(len(ROWS), 8)).astype(np.float16)
-    return all_targets(ROWS, Said(values, known), nothing(ROWS, 3))
+    return all_targets(ROWS, Target(values, known), nothing(ROWS, 3))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from models.training.mixture import BATCH
 from models.training.network import MultiHeadNetwork, Sizes
 from models.training.prediction import predict
 from models.training.targets import Targets, all_targets, labels_of
-from models.training.teacher import Said, nothing
+from models.training.teacher import Target, nothing
 from tests.models.training.conftest import CONFIG
 
 MOODS = 3
@@ -43,7 +43,7 @@ PHASES = [
 
 
 def targets() -> Targets:
-    vectors = Said(np.ones((len(ROWS), 8), np.float16), np.arange(len(ROWS)) % 2 == 0)
+    vectors = Target(np.ones((len(ROWS), 8), np.float16), np.arange(len(ROWS)) % 2 == 0)
     return all_targets(ROWS, vectors, nothing(ROWS, MOODS))
 
 

@@ -9,7 +9,7 @@ import pytest
 from models.enrichment import Enrichment
 from models.training import held_out, vectors
 from models.training.data import TrainingRow
-from models.training.teacher import Said
+from models.training.teacher import Target
 from tests.helpers.scripted_model import answer
 from tests.models.training.conftest import BAD, GOOD, text
 
@@ -60,20 +60,20 @@ def rows() -> list[TrainingRow]:
 
 
 def scores(
-    monkeypatch: pytest.MonkeyPatch, data: Path, said: Said, mixed: tuple[str, float] = ("en", 0.6)
+    monkeypatch: pytest.MonkeyPatch, data: Path, target: Target, mixed: tuple[str, float] = ("en", 0.6)
 ) -> dict[str, float]:
     monkeypatch.setattr(vectors, "FEWEST_POSTS", 20)
     enricher: Any = Told(mixed)
-    return held_out.scores(enricher, rows(), said, data)
+    return held_out.scores(enricher, rows(), target, data)
 
 
-def teacher(*sources: str) -> Said:
+def teacher(*sources: str) -> Target:
     """Return vectors for the rows of these sources, which separate the topics of X-Topic and of no other set."""
     values = np.ones((len(rows()), 2), np.float16) / np.float16(2**0.5)
     for index, row in enumerate(rows()):
         if row.source == "x_topic":
             values[index] = (1, 0) if row.topics == ("music",) else (0, 1)
-    return Said(values, np.array([row.source in sources for row in rows()]))
+    return Target(values, np.array([row.source in sources for row in rows()]))
 
 
 def test_sentiments(monkeypatch: pytest.MonkeyPatch, tiny_data: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from models.heads import HEADS
 from models.training.data import NOISY, TrainingRow
 from models.training.targets import SILENT, Targets, all_targets, encode, labels_of
-from models.training.teacher import Said, nothing
+from models.training.teacher import Target, nothing
 
 ROWS = [
     TrainingRow("umsab-train", "label and prediction", "en", sentiment=2),
@@ -17,7 +17,7 @@ PREDICTED = [[0.1, 0.3, 0.6], [0, 0, 0], [0.2, 0.3, 0.5], [0.1, 0.4, 0.5], [0, 0
 
 
 def targets() -> Targets:
-    earlier = Said(np.array(PREDICTED, np.float16), np.array([True, False, True, True, False]))
+    earlier = Target(np.array(PREDICTED, np.float16), np.array([True, False, True, True, False]))
     return all_targets(ROWS, nothing(ROWS, 8), earlier)
 
 

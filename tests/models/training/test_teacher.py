@@ -28,11 +28,11 @@ def test_what_was_written_is_read(tmp_path: Path, known: list[bool], width: int)
     indices = np.flatnonzero(known)
     values = np.arange(len(indices) * width).reshape(-1, width) / 4
     write(tmp_path / "teacher.npz", rows, indices, values)
-    said = read(tmp_path / "teacher.npz", rows)
-    assert said.known.tolist() == known
-    assert said.values.shape == (len(rows), width)
-    assert said.values[indices].tolist() == values.tolist()
-    assert not said.values[~said.known].any()
+    target = read(tmp_path / "teacher.npz", rows)
+    assert target.known.tolist() == known
+    assert target.values.shape == (len(rows), width)
+    assert target.values[indices].tolist() == values.tolist()
+    assert not target.values[~target.known].any()
     assert [path.name for path in tmp_path.iterdir()] == ["teacher.npz"]
 
 
@@ -48,15 +48,15 @@ def test_the_outputs_of_the_teacher_for_other_texts_are_refused(tmp_path: Path) 
 
 
 def test_a_file_without_a_checksum_is_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "moods.npz", places=np.array([0]), values=np.ones((1, 3)))
-    with pytest.raises(TrainingDataError, match=r"delete it and run the step `moods` again"):
-        read(tmp_path / "moods.npz", rows_of({"set": 1}))
+    np.savez(tmp_path / "pseudo-labels.npz", places=np.array([0]), values=np.ones((1, 3)))
+    with pytest.raises(TrainingDataError, match=r"delete it and run the step `pseudo-labels` again"):
+        read(tmp_path / "pseudo-labels.npz", rows_of({"set": 1}))
 
 
 def test_nothing_is_known_of_any_row() -> None:
-    said = nothing(rows_of({"set": 3}), 2)
-    assert said.values.shape == (3, 2)
-    assert said.known.tolist() == [False] * 3
+    target = nothing(rows_of({"set": 3}), 2)
+    assert target.values.shape == (3, 2)
+    assert target.known.tolist() == [False] * 3
 
 
 def test_small_sets_are_used_completely_and_large_ones_in_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ async def test_all_fields_of_a_spike_are_stored(any_store: Store) -> None:
         del fields[name]
     (found,) = any_store.select("select * from spikes")
     assert {name: found[name] for name in fields} == fields
-    assert (found["told_at"], found["summary"]) == (FULL.at, FULL.explanation.summary)
+    assert (found["updated_at"], found["summary"]) == (FULL.at, FULL.explanation.summary)
     assert explanation(any_store) == FULL.explanation
 
 

@@ -22,8 +22,8 @@ def test_parts_are_merged() -> None:
     ]
     merged = merge_parts(parts)
     assert merged == MinuteCounts(at(1), "a", 10, 4, 6, 0, 8, 2)
-    assert merged.voices == (8, 2)
-    assert MinuteCounts(at(1), "a", 10, 4, 6).voices == (10, 4)
+    assert merged.independent == (8, 2)
+    assert MinuteCounts(at(1), "a", 10, 4, 6).independent == (10, 4)
 
 
 def part(number: int, negative: int, neutral: int, fingerprints: dict[str, bool]) -> PulseMinute:
@@ -44,25 +44,25 @@ def test_a_text_in_several_partitions_counts_once() -> None:
         [part(0, 2, 1, {"x": True}), part(1, 1, 3, {"x": True, "y": False}), part(2, 1, 0, {"x": True})]
     )
     assert (merged.posts, merged.negative) == (8, 4)
-    assert merged.voices == (6, 2)
+    assert merged.independent == (6, 2)
     assert merged.fingerprints == {"x": True, "y": False}
 
 
 def test_the_first_partition_decides_the_mood_of_a_text() -> None:
     merged = merge_parts([part(0, 1, 0, {"x": True}), part(1, 0, 1, {"x": False})])
-    assert (merged.voices, merged.fingerprints) == ((1, 1), {"x": True})
+    assert (merged.independent, merged.fingerprints) == ((1, 1), {"x": True})
     merged = merge_parts([part(0, 0, 1, {"x": False}), part(1, 1, 0, {"x": True})])
-    assert (merged.voices, merged.fingerprints) == ((1, 0), {"x": False})
+    assert (merged.independent, merged.fingerprints) == ((1, 0), {"x": False})
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abcdef"), st.just(True)), min_size=1, max_size=4))
 def test_the_independent_posts_are_the_distinct_texts(partitions: list[dict[str, bool]]) -> None:
     merged = merge_parts([part(number, len(texts), 0, texts) for number, texts in enumerate(partitions)])
     distinct = {text for texts in partitions for text in texts}
-    assert merged.voices == (len(distinct), len(distinct))
+    assert merged.independent == (len(distinct), len(distinct))
     assert merged.posts == sum(map(len, partitions))
 
 
 def test_without_independent_counts_every_post_is_a_voice() -> None:
-    assert MinuteCounts(at(1), "a", 10, 4, independent_posts=8).voices == (10, 4)
-    assert MinuteCounts(at(1), "a", 10, 4, independent_posts=0, independent_negative=0).voices == (0, 0)
+    assert MinuteCounts(at(1), "a", 10, 4, independent_posts=8).independent == (10, 4)
+    assert MinuteCounts(at(1), "a", 10, 4, independent_posts=0, independent_negative=0).independent == (0, 0)

@@ -8,8 +8,8 @@ from streams.spikes.episode import Episode, time_of
 from streams.spikes.running_sums import Sums
 from streams.wilson import wilson
 
-BEFORE = Sums(posts=100, negative=20, voices=80, negative_voices=10)
-NOW = Sums(posts=140, negative=40, voices=110, negative_voices=25)
+BEFORE = Sums(posts=100, negative=20, independent_posts=80, independent_negative=10)
+NOW = Sums(posts=140, negative=40, independent_posts=110, independent_negative=25)
 
 
 def episode() -> Episode:

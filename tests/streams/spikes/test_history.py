@@ -29,7 +29,7 @@ def test_lines_become_counts() -> None:
     (found,) = read_lines([*lines({}), b"\n"], "f")
     assert found == MinuteCounts(datetime(2026, 11, 1, 9, 31, tzinfo=UTC), "poltwt", 41, 9, 20, 12)
     (found,) = read_lines(lines({"independent_posts": 30, "independent_negative": 8, "other": 1}), "f")
-    assert found.voices == (30, 8)
+    assert found.independent == (30, 8)
 
 
 def test_other_zones_are_read() -> None:

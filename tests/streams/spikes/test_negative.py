@@ -20,7 +20,7 @@ def events_of(minutes: Sequence[tuple[int, int]], sensitivity: Sensitivity = MID
     watch, recent, found = NegativeWatch("poltwt", 0, sensitivity), RunningSums(), list[SpikeEvent]()
     for number, (posts, negative) in enumerate(minutes):
         counts = MinuteCounts(time_of(number), "poltwt", posts, negative)
-        recent.add(counts, *counts.voices)
+        recent.add(counts, *counts.independent)
         found += watch.step(number, counts, recent)
         if found:
             assert watch.is_open is (found[-1].state != "closed")

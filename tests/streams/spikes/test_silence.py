@@ -18,7 +18,7 @@ def events_of(posts: Sequence[int], sensitivity: Sensitivity = SENSITIVITIES["mi
     watch, recent, found = SilenceWatch("poltwt", 0, sensitivity), RunningSums(), list[SpikeEvent]()
     for number, each in enumerate(posts):
         counts = MinuteCounts(time_of(number), "poltwt", each)
-        recent.add(counts, *counts.voices)
+        recent.add(counts, *counts.independent)
         found += watch.step(number, counts, recent)
         if found:
             assert watch.is_open is (found[-1].state == "open")

@@ -17,7 +17,7 @@ def events_of(posts: Sequence[int], first: int = 0) -> list[SpikeEvent]:
     watch, recent, found = VolumeWatch("poltwt", first, SENSITIVITIES["middle"]), RunningSums(), list[SpikeEvent]()
     for number, each in enumerate(posts, first):
         counts = MinuteCounts(time_of(number), "poltwt", each, each // 2)
-        recent.add(counts, *counts.voices)
+        recent.add(counts, *counts.independent)
         found += watch.step(number, counts, recent)
         if found:
             assert watch.is_open is (found[-1].state != "closed")

@@ -17,7 +17,7 @@ create table stored_spikes (
     sensitivity text collate "C" not null,
     opened_at timestamptz not null,
     known_at timestamptz not null,
-    told_at timestamptz not null,
+    updated_at timestamptz not null,
     closed_at timestamptz,
     posts bigint not null,
     negative bigint not null,
@@ -30,7 +30,7 @@ create table stored_spikes (
     explanation jsonb not null,
     primary key (run, id)
 );
-comment on column stored_spikes.told_at is 'event time of the stored message, the latest about the spike';
+comment on column stored_spikes.updated_at is 'event time of the stored message, the latest about the spike';
 create index stored_spikes_opened on stored_spikes (run, opened_at);
 """
 
@@ -52,7 +52,7 @@ _VIEW = """
 create view spikes as
 select
     run, id, kind, hashtag, state, sensitivity, opened_at, known_at, closed_at, posts, negative, share, low, high,
-    baseline, rate, usual_rate, told_at, coalesce(explanation ->> 'summary', '') as summary,
+    baseline, rate, usual_rate, updated_at, coalesce(explanation ->> 'summary', '') as summary,
     explanation || jsonb_build_object('typical', {typical}, 'shared', {shared}) as explanation
 from stored_spikes spike;
 """
