@@ -29,11 +29,11 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages that stand outside `docs/`, and a list of the runbooks."""
+    """Add the pages that are outside `docs/`, and a list of the runbooks."""
     for source, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
     names = sorted(path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md"))
-    lines = ["# Runbooks", "", "One for each alert.", "", *(f"- [{name}]({name}.md)" for name in names), ""]
+    lines = ["# Runbooks", "", "There is one for each alert.", "", *(f"- [{name}]({name}.md)" for name in names), ""]
     files.append(File.generated(config, RUNBOOKS, content="\n".join(lines)))
     return files
 
