@@ -69,10 +69,11 @@ def _added_up(proofs: Iterable[Proof]) -> list[Proof]:
 
 def _sum(rounds: Sequence[Proof]) -> Proof:
     kinds = Counter(kind for each in rounds for kind in each.kinds)
-    still = max((each.stood_still or 0.0 for each in rounds), default=0.0)
+    still = [each.stood_still for each in rounds if each.stood_still is not None]
     notes = [
         ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items())) if len(kinds) > 1 else "",
-        f"the longest time that a partition with unread records made no progress while others did: {still:.1f} s",
+        f"the longest time that a partition with unread records made no progress while others did: "
+        f"{max(still, default=0.0):.1f} s, as measured in {len(still)} of {len(rounds)} rounds",
         *(f"seed {each.seed} failed: {each.failed}" for each in rounds if each.failed),
     ]
     return Proof(

@@ -25,7 +25,7 @@ def test_rounds_add_up(tmp_path: Path) -> None:
     written = page(read(path))
     assert f"| {COMBINED} (1) | 2 | 10,000 | 0 | 20 |  | 2026-12-01 |" in written
     assert (
-        "grow 2, kill 1, slow 1; the longest time that a partition with unread records made no progress while others did: 9.0 s"
+        "grow 2, kill 1, slow 1; the longest time that a partition with unread records made no progress while others did: 9.0 s, as measured in 2 of 2 rounds"
         in written
     )
 

@@ -294,7 +294,7 @@ def _watch() -> list[AnyPanel]:
                 )
             ],
             PROMETHEUS,
-            runbook="ConsumerLagHigh",
+            runbook="LatePosts",
         ),
         course(
             "Spikes",
