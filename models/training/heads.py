@@ -60,13 +60,18 @@ def fit(
 def fit_each(features: npt.NDArray[np.floating], present: npt.NDArray[np.bool_], strength: float) -> GraphHead:
     """Fit one logistic regression per label (column of `present`) on standardised features.
 
+    A label that all rows or none of them have gets the log-odds of its share, with half a row added to each side.
+
     `strength` is the inverse of the penalty, like `C` in scikit-learn.
     """
     scaler = StandardScaler().fit(features)
     values = scaler.transform(features)
-    fits = [LogisticRegression(C=strength, max_iter=1_000).fit(values, column) for column in present.T]
-    weight = np.concatenate([each.coef_ for each in fits]) / scaler.scale_
-    bias = np.concatenate([each.intercept_ for each in fits]) - weight @ scaler.mean_
+    weight = np.zeros((present.shape[1], features.shape[1]))
+    bias = np.log((present.sum(axis=0) + 0.5) / ((~present).sum(axis=0) + 0.5))
+    for label in np.flatnonzero(present.any(axis=0) & ~present.all(axis=0)):
+        fitted = LogisticRegression(C=strength, max_iter=1_000).fit(values, present[:, label])
+        weight[label] = fitted.coef_[0] / scaler.scale_
+        bias[label] = fitted.intercept_[0] - weight[label] @ scaler.mean_
     return GraphHead(weight.astype(np.float32), bias.astype(np.float32))
 
 

@@ -171,7 +171,11 @@ class Replay:
 
 
 def _describe(order: ReplaySpec) -> str:
-    return ", ".join(f"{name}={value}" for name, value in ({"from": order.origin} | selection_of(order)).items())
+    options = {"from": order.origin} | selection_of(order)
+    return ", ".join(
+        f"{name}={','.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for name, value in options.items()
+    )
 
 
 def _text(time: datetime) -> str:

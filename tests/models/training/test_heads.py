@@ -51,6 +51,13 @@ def test_each_label_gets_a_regression_of_its_own() -> None:
     assert np.mean(found == present) > 0.95
 
 
+def test_a_label_that_all_or_no_rows_have_gets_its_share() -> None:
+    present = np.stack([LABELS == 0, np.zeros(600, np.bool_), np.ones(600, np.bool_)], axis=1)
+    found = logits(fit_each(FEATURES, present, 1.0), FEATURES)
+    np.testing.assert_allclose(found[:, 1:], [[np.log(0.5 / 600.5), np.log(600.5 / 0.5)]] * 600, rtol=1e-5)
+    np.testing.assert_allclose(found[:, :1], logits(fit_each(FEATURES, present[:, :1], 1.0), FEATURES), rtol=1e-5)
+
+
 def test_two_heads_side_by_side_give_the_mean_of_their_logits() -> None:
     one, other = fit(FEATURES, LABELS, WEIGHTS, 1e-3, count=3), fit(FEATURES[:, :4], LABELS, WEIGHTS, 1e-3, count=3)
     both = logits(side_by_side(one, other, 0.25), np.concatenate([FEATURES, FEATURES[:, :4]], axis=1))
