@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from streams.contracts import DEFAULT_SENSITIVITY, SensitivityName
+from streams.contracts import DEFAULT_SENSITIVITY, FIRST_MINUTE, SensitivityName
+from streams.minutes.post import time_of
 from streams.spikes.counts import MinuteCounts
-from streams.spikes.episode import EPOCH, MINUTE, time_of
 from streams.spikes.events import SpikeEvent
 from streams.spikes.hashtag import HashtagWatch
 from streams.spikes.sensitivity import SENSITIVITIES, Sensitivity
+
+_MINUTE = timedelta(minutes=1)
 
 
 class Detector:
@@ -87,7 +89,7 @@ class Detector:
 
 
 def _number(minute: datetime) -> int:
-    number, rest = divmod(minute - EPOCH, MINUTE)
+    number, rest = divmod(minute - FIRST_MINUTE, _MINUTE)
     if rest:
         raise ValueError(f"{minute} is not the start of a minute")
     return number

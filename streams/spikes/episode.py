@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from streams.contracts import SpikeKind, SpikeState
+from streams.minutes.post import time_of
 from streams.spikes.events import SpikeEvent
 from streams.spikes.running_sums import Sums
 from streams.wilson import wilson
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-def time_of(number: int) -> datetime:
-    """Return the start of a minute, given its number since 1970."""
-    return EPOCH + number * MINUTE
 
 
 @dataclass(slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from streams.minutes.post import time_of
 from streams.spikes.counts import MinuteCounts
 from streams.spikes.distinct_posts import DistinctPosts
-from streams.spikes.episode import time_of
 from streams.spikes.events import SpikeEvent
 from streams.spikes.negative import NegativeWatch
 from streams.spikes.running_sums import KEPT_MINUTES, RunningSums

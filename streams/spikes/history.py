@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -11,13 +11,13 @@ from typing import Annotated, Any, BinaryIO
 import msgspec
 
 from models.text import prepare
+from streams.contracts import FIRST_MINUTE
 from streams.contracts.message import Count, Time
 from streams.errors import BadInput
 from streams.minutes.post import TEXT_CHARACTERS
 from streams.minutes.text import fingerprint, is_repost, original
 from streams.sinks.lake.query import connect
 from streams.spikes.counts import MinuteCounts
-from streams.spikes.episode import EPOCH
 
 _FETCHED_ROWS = 10_000
 
@@ -79,7 +79,7 @@ def read_lines(lines: BinaryIO | Iterable[bytes], name: str) -> Iterator[MinuteC
         BadInput: A line is invalid.
     """
     decoder = msgspec.json.Decoder(_Line)
-    newest, hashtags = EPOCH, set[str]()
+    newest, hashtags = FIRST_MINUTE, set[str]()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -143,10 +143,10 @@ def _stored(row: tuple[Any, ...]) -> MinuteCounts:
 def _counts(line: _Line) -> MinuteCounts:
     # datetime.astimezone costs more than everything else here, and most times are already in UTC
     offset = line.minute.utcoffset()
-    minute = line.minute if not offset else line.minute.astimezone(EPOCH.tzinfo)
+    minute = line.minute if not offset else line.minute.astimezone(UTC)
     if minute.second or minute.microsecond:
         raise ValueError(f"{line.minute} is not the start of a minute")
-    if minute < EPOCH:
+    if minute < FIRST_MINUTE:
         raise ValueError(f"{line.minute} is before 1970")
     if line.negative + line.neutral + line.positive > line.posts:
         raise ValueError(

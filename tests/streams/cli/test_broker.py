@@ -78,7 +78,7 @@ def test_it_runs_until_it_is_stopped_and_its_folder_is_gone(brokers: list[FakeBr
     assert not folder.exists()
 
 
-def test_it_keeps_its_data_where_it_is_told_to(brokers: list[FakeBroker], tmp_path: Path) -> None:
+def test_it_keeps_its_data_in_the_given_folder(brokers: list[FakeBroker], tmp_path: Path) -> None:
     run("--kind", "apache", "--port", "1234", "--data", str(tmp_path / "kept"))
     assert brokers[0].given == ("apache", tmp_path / "kept", 1234)
 

@@ -102,7 +102,7 @@ async def test_topics_are_counted_by_the_runs_that_found_them(tmp_path: Path) ->
         assert pairs.topic_variance({("news", True, True): 1.0}) == pytest.approx(1 / 3 - (1 / 3) ** 2)
 
 
-async def test_cells_say_where_a_post_stands_in_each_run(tmp_path: Path) -> None:
+async def test_cells_say_how_a_post_counts_in_each_run(tmp_path: Path) -> None:
     a = [
         enriched("same", "negative", hashtags=("k9", "poltwt")),
         enriched("edited", "neutral", text="before"),

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from streams.spikes.episode import Episode, time_of
+from streams.minutes.post import time_of
+from streams.spikes.episode import Episode
 from streams.spikes.running_sums import Sums
 from streams.wilson import wilson
 
@@ -14,11 +13,6 @@ NOW = Sums(posts=140, negative=40, independent_posts=110, independent_negative=2
 
 def episode() -> Episode:
     return Episode("negative", "poltwt", opened=10, known=12, start=BEFORE, baseline=0.1, usual_rate=2.0)
-
-
-def test_minutes_are_numbered_since_1970() -> None:
-    assert time_of(0) == datetime(1970, 1, 1, tzinfo=UTC)
-    assert time_of(1_441) == datetime(1970, 1, 2, 0, 1, tzinfo=UTC)
 
 
 def test_an_event_has_the_figures_since_the_spike_opened() -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from streams.minutes.post import time_of
 from streams.spikes.counts import MinuteCounts
-from streams.spikes.episode import time_of
 from streams.spikes.events import SpikeEvent
 from streams.spikes.hashtag import HashtagWatch
 from streams.spikes.sensitivity import SENSITIVITIES

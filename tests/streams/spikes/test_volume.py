@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from streams.minutes.post import time_of
 from streams.spikes.counts import MinuteCounts
-from streams.spikes.episode import time_of
 from streams.spikes.events import SpikeEvent
 from streams.spikes.running_sums import RunningSums
 from streams.spikes.sensitivity import SENSITIVITIES

@@ -58,7 +58,7 @@ def test_a_headline_is_one_large_number_with_its_thresholds_and_its_runbook() ->
     assert [target["expr"] for target in panel["targets"]] == ["up"]
 
 
-def test_a_headline_links_to_nothing_unless_it_is_told_to() -> None:
+def test_a_headline_links_to_nothing_by_default() -> None:
     panel = drawn(headline("Posts", "Why.", PER_MINUTE, prom("up"), PROMETHEUS))
     assert not panel.get("links")
     assert "decimals" not in panel["fieldConfig"]["defaults"]

@@ -43,7 +43,7 @@ def test_lines_are_those_of_the_file_up_to_the_limit(values: list[bytes], limit:
     assert sum(read_bytes) == len(data)
 
 
-def test_blocks_have_at_most_so_many_lines(tmp_path: Path) -> None:
+def test_blocks_have_at_most_the_given_number_of_lines(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     path.write_bytes(b"a\nb\nc\nd\ne")
     found = list(blocks(str(path), LIMIT, lambda _: None, 2))
