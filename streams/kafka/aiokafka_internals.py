@@ -62,7 +62,7 @@ def check_offset_fetches(consumer: AIOKafkaConsumer) -> None:
 def current_assignment(consumer: AIOKafkaConsumer) -> Assignment | None:
     """Return the object of the current assignment: a new one after every rebalance, None before the first.
 
-    `AIOKafkaConsumer.assignment` returns the partitions alone, so that two assignments of the same cannot be told apart.
+    `AIOKafkaConsumer.assignment` returns the partitions alone, so that two assignments of the same partitions look alike.
     """
     subscription = consumer._subscription.subscription
     return subscription and subscription.assignment
