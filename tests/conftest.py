@@ -1,4 +1,4 @@
-"""Brokers and settings of the tests. What a test writes stands in topics and groups of its own."""
+"""Brokers and settings for the tests. Each test writes to topics and groups of its own."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from tests.helpers.alertmanager import Alertmanager
 from tests.helpers.brokers import kafka_home, own_settings
 from tests.helpers.postgres import PostgresServer
 
-# How long an example takes says more about the machine's load than about the code.
+# the time that an example takes depends more on the load of the machine than on the code
 hypothesis.settings.register_profile("default", deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("proofs of tests/faults")
-    group.addoption("--full-proofs", action="store_true", help="these alone, as large as docs/proofs.md tells of")
-    group.addoption("--kills", type=int, default=100, metavar="N", help="of --full-proofs, each with 1,000 posts")
-    group.addoption("--soak-minutes", type=float, default=30.0, metavar="N", help="of --full-proofs")
+    group.addoption(
+        "--full-proofs", action="store_true", help="run only the proofs, at the size that docs/proofs.md reports"
+    )
+    group.addoption("--kills", type=int, default=100, metavar="N", help="for --full-proofs, with 1,000 posts each")
+    group.addoption("--soak-minutes", type=float, default=30.0, metavar="N", help="for --full-proofs")
     for name, full in (("rounds", FULL_ROUNDS), ("growths", FULL_GROWTHS)):
         group.addoption(
             f"--{name}",
             type=int,
             metavar="N",
-            help=f"by seed, without those that the file of --proofs has; default {full} in full, else a few",
+            help=f"number of seeds, except those already in the --proofs file; {full} with --full-proofs, else a few",
         )
-    group.addoption("--first-seed", type=int, default=0, metavar="N", help="of --rounds and --growths")
-    group.addoption("--proofs", type=Path, metavar="FILE", help="add what the proofs found to this file, a line each")
+    group.addoption("--first-seed", type=int, default=0, metavar="N", help="for --rounds and --growths")
+    group.addoption("--proofs", type=Path, metavar="FILE", help="append each result to this file as a line")
 
 
 class SettingsFactory(Protocol):
-    """Settings for a broker with topics, groups and folders of this test; keywords are sections, as dictionaries."""
+    """Make settings for a broker with topics, groups and folders for this test; keywords are sections as dictionaries."""
 
     def __call__(self, broker: Broker, **sections: dict[str, Any]) -> Settings: ...
 
@@ -51,75 +53,75 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """The embedded broker, one for the whole run: in memory."""
+    """Start one embedded broker, which keeps its data in memory, for the whole run."""
     with EmbeddedBroker(tmp_path_factory.mktemp("embedded-broker")) as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def apache_home() -> Path:
-    """The folder of Apache Kafka: KAFKA_HOME, else `../shared/kafka`. Skips where there is none."""
+    """Return the folder of Apache Kafka: KAFKA_HOME, else `../shared/kafka`. Skip the test if it is missing."""
     return kafka_home()
 
 
 @pytest.fixture(scope="session")
 def apache_broker(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """Apache Kafka, one for the whole run. Skips where there is none."""
+    """Start one Apache Kafka for the whole run. Skip the test if it is not installed."""
     with ApacheBroker(tmp_path_factory.mktemp("apache-broker"), home=apache_home) as broker:
         yield broker
 
 
 @pytest.fixture(scope="session", params=["embedded", "apache"])
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """Both brokers in turn. Tests must not stop it: see `fresh_embedded_broker` and `fresh_apache_broker`."""
+    """Return both brokers in turn. Tests must not stop them: see `fresh_embedded_broker` and `fresh_apache_broker`."""
     chosen: Broker = request.getfixturevalue(f"{request.param}_broker")
     return chosen
 
 
 @pytest.fixture
 def fresh_embedded_broker(tmp_path: Path) -> Iterator[Broker]:
-    """An embedded broker that this test may stop, kill and freeze; a restart starts empty."""
+    """Start an embedded broker that this test may stop, kill and freeze; it is empty after a restart."""
     with EmbeddedBroker(tmp_path / "broker") as broker:
         yield broker
 
 
 @pytest.fixture
 def fresh_apache_broker(apache_home: Path, tmp_path: Path) -> Iterator[Broker]:
-    """An Apache Kafka that this test may stop, kill, freeze and start again with the same data. Skips without one."""
+    """Start an Apache Kafka that this test may stop, kill, freeze and restart with the same data."""
     with ApacheBroker(tmp_path / "broker", home=apache_home) as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """PostgreSQL, one for the whole run. Tests must not stop it: see `fresh_postgres`."""
+    """Start one PostgreSQL for the whole run. Tests must not stop it: see `fresh_postgres`."""
     with PostgresServer() as server:
         yield server
 
 
 @pytest.fixture
 def fresh_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL that this test may stop, kill and start again with the same data."""
+    """Start a PostgreSQL that this test may stop, kill and restart with the same data."""
     with PostgresServer() as server:
         yield server
 
 
 @pytest.fixture
 def dsn(postgres: PostgresServer) -> str:
-    """The DSN of an empty database of this test's own, its user the superuser."""
+    """Return the DSN of an empty database for this test alone; its user is the superuser."""
     return postgres.new_database()
 
 
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
-    """A real Alertmanager of this test's own, without a receiver. Skips where there is none."""
+    """Start a real Alertmanager for this test alone, without a receiver. Skip the test if it is not installed."""
     with Alertmanager(tmp_path / "alertmanager") as server:
         yield server
 
 
 @pytest.fixture
 def settings_for(tmp_path: Path) -> SettingsFactory:
-    """Makes settings for a broker: `settings_for(fresh_apache_broker, topics={"partitions": 2})`."""
+    """Return a factory of settings: `settings_for(fresh_apache_broker, topics={"partitions": 2})`."""
 
     def make(broker: Broker, **sections: dict[str, Any]) -> Settings:
         return own_settings(broker.bootstrap_servers, tmp_path, **sections)
@@ -129,5 +131,5 @@ def settings_for(tmp_path: Path) -> SettingsFactory:
 
 @pytest.fixture
 def settings(broker: Broker, settings_for: SettingsFactory) -> Settings:
-    """Settings for both brokers in turn; the topics are named, but not created."""
+    """Return settings for both brokers in turn; the topics are named, but not created."""
     return settings_for(broker)

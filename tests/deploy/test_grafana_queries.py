@@ -213,9 +213,9 @@ def test_the_query_returns_data(filled: Filled, stem: str, number: int, referenc
 
 def _has_data(filled: Filled, expression: str, instant: bool) -> None:
     if instant:
-        assert filled.prometheus.now(expression), "no sample"
+        assert filled.prometheus.instant_query(expression), "no sample"
         return
-    series = filled.prometheus.course(expression, filled.since)
+    series = filled.prometheus.range_query(expression, filled.since)
     assert series, f"no series: {expression}"
     values = [float(value) for one in series for _, value in one["values"]]
     assert any(math.isfinite(value) for value in values), f"only NaN: {expression}"

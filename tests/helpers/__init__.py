@@ -1,1 +1,1 @@
-"""What many tests need: brokers, records, processes, and waiting for a condition."""
+"""Helpers that many tests share: brokers, records, processes, and waiting for a condition."""

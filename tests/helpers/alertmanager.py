@@ -1,4 +1,4 @@
-"""A real Alertmanager on 127.0.0.1, and what it knows."""
+"""A real Alertmanager on 127.0.0.1, and the alerts that it holds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ receivers:
 
 
 def alertmanager_program() -> str:
-    """The program; skips the test where there is none."""
+    """Return the path of the program. Skip the test if it is not installed."""
     for name in _PROGRAMS:
         if found := shutil.which(name):
             return found
@@ -41,12 +41,13 @@ def alertmanager_program() -> str:
 
 
 LOGIN = ("shift", "a password of tests")
+"""The user and the password of a server that asks for a login."""
 _USERS = 'basic_auth_users: {shift: "$2b$04$abcdefghijklmnopqrstuuf6jy9oofv/1FTtdWDUJPpjhojBhQQ.S"}'
-"""With the bcrypt of the password."""
+"""The same user, with the bcrypt hash of the password."""
 
 
 class Alertmanager:
-    """`with Alertmanager(folder) as alertmanager:`; what it sends to its receiver goes to `webhook`, when there is one."""
+    """An Alertmanager for a `with` block, which sends its notifications to `webhook` if there is one."""
 
     def __init__(
         self, folder: Path, webhook: str | None = None, group_wait: str = "0s", *, asks_for_login: bool = False
@@ -70,7 +71,7 @@ class Alertmanager:
         return (self._folder / "log").read_text(errors="replace")
 
     def start(self) -> None:
-        """Starts, also again with the same data; returns when it is ready."""
+        """Start, or restart with the same data, and wait until it is ready."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -89,7 +90,7 @@ class Alertmanager:
         wait_until(self._is_ready, 30, "the start of Alertmanager")
 
     def stop(self) -> None:
-        """Ends this process, by its id."""
+        """Stop the process."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -99,7 +100,7 @@ class Alertmanager:
                 self._process.wait()
 
     def alerts(self, **labels: str) -> list[dict[str, Any]]:
-        """The alerts that are open, with these labels."""
+        """Return the open alerts that have these labels."""
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=5) as answer:
             found: list[dict[str, Any]] = json.load(answer)
         return [alert for alert in found if alert["labels"].items() >= labels.items()]

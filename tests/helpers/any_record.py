@@ -1,4 +1,4 @@
-"""Records of whatever content: what our messages look like, with any part of them replaced by anything, and no messages at all."""
+"""Records of any content: our messages, with parts of them replaced by anything, and values that are no messages at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.runtime.lossless import Record
 WRITTEN = [
     json.loads(path.read_bytes()) for path in sorted((Path(__file__).parents[1] / "contracts").glob("v*/*.json"))
 ]
-"""A message of each kind, by every version."""
+"""A message of each kind, in every version."""
 KINDS = tuple(sorted({message["type"] for message in WRITTEN}))
 
 _TIMES = (
@@ -48,7 +48,7 @@ _ODD = st.sampled_from([*_TIMES, *_TEXTS, *_NUMBERS, *_OTHERS]) | st.text(max_si
 
 @st.composite
 def _messages(draw: st.DrawFn, kinds: tuple[str, ...]) -> bytes:
-    """A message of one of these kinds in which some parts were replaced."""
+    """Draw a message of one of these kinds and replace some of its parts."""
     message = copy.deepcopy(draw(st.sampled_from([each for each in WRITTEN if each["type"] in kinds])))
     for _ in range(draw(st.integers(0, 3))):
         _replace(message, draw(_ODD), random.Random(draw(st.integers(0, 2**16))))
@@ -56,7 +56,7 @@ def _messages(draw: st.DrawFn, kinds: tuple[str, ...]) -> bytes:
 
 
 def _replace(message: Any, odd: Any, dice: random.Random) -> None:
-    """Puts it in the place of a part, at any depth."""
+    """Replace a random part of the message, at any depth, with `odd`."""
     while isinstance(message, dict | list) and message:
         key = dice.choice(list(message) if isinstance(message, dict) else range(len(message)))
         inner = message[key]
@@ -100,7 +100,7 @@ _MILLISECONDS = st.sampled_from([-1, 0, -(10**15), 2**62, 1_750_000_000_000]) | 
 
 @st.composite
 def records(draw: st.DrawFn, topic: str, *kinds: str) -> Record:
-    """Records of a topic, most of which look like messages of these kinds."""
+    """Draw records of a topic, most of which look like messages of these kinds."""
     return Record(
         topic,
         partition=draw(st.integers(0, 2)),

@@ -1,4 +1,4 @@
-"""Where Apache Kafka is, and settings that share nothing with another test."""
+"""The location of Apache Kafka, and settings that share nothing with other tests."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def kafka_home() -> Path:
-    """The folder of Apache Kafka: KAFKA_HOME, else `../shared/kafka`. Skips the test where there is none or no Java."""
+    """Return the folder of Apache Kafka: KAFKA_HOME, else `../shared/kafka`. Skip the test if it or Java is missing."""
     home = Path(os.environ.get(KAFKA_HOME_VARIABLE) or ROOT.parent / "shared" / "kafka")
     if not (home / "bin" / "kafka-server-start.sh").is_file():
-        pytest.skip(f"Apache Kafka is not there: set {KAFKA_HOME_VARIABLE}")
+        pytest.skip(f"Apache Kafka was not found: set {KAFKA_HOME_VARIABLE}")
     java = Path(os.environ["JAVA_HOME"]) / "bin" / "java" if "JAVA_HOME" in os.environ else Path("java")
     if not shutil.which(java):
-        pytest.skip("Apache Kafka needs Java, and there is none")
+        pytest.skip("Apache Kafka needs Java, which is not installed")
     return home
 
 
 def own_settings(bootstrap_servers: str, folder: Path, **sections: dict[str, Any]) -> Settings:
-    """Settings with fresh names of topics and groups, their folders below `folder`, and any free port for metrics."""
+    """Return settings with new names of topics and groups, folders below `folder`, and any free port for metrics."""
     name = uuid.uuid4().hex[:8]
     own: dict[str, dict[str, Any]] = {
         "kafka": {"bootstrap_servers": bootstrap_servers, "group_prefix": f"test-{name}"},
@@ -46,14 +46,14 @@ def own_settings(bootstrap_servers: str, folder: Path, **sections: dict[str, Any
 
 @contextmanager
 def broker_behind_line(folder: Path, home: Path) -> Iterator[tuple[ApacheBroker, Line]]:
-    """A broker with a second listener, whose clients all go through a line."""
+    """Start a broker with a second listener, whose clients all connect through a line."""
     port, controller, behind = free_port(), free_port(), free_port()
     line = Line(behind)
-    every = {"PLAINTEXT": port, "LINE": behind, "CONTROLLER": controller}
+    ports = {"PLAINTEXT": port, "LINE": behind, "CONTROLLER": controller}
     config = {
-        "listeners": ",".join(f"{name}://{HOST}:{number}" for name, number in every.items()),
+        "listeners": ",".join(f"{name}://{HOST}:{number}" for name, number in ports.items()),
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port},LINE://{HOST}:{line.port}",
-        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in every),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in ports),
         "controller.quorum.voters": f"1@{HOST}:{controller}",
     }
     with ApacheBroker(folder, port, home=home, config=config) as broker:

@@ -1,4 +1,4 @@
-"""Secrets that are planted in the settings, and where they are searched: in all that processes write and show."""
+"""Secrets planted in the settings, and a search for them in everything that processes write and show."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _SHAPES = {
     "TAGPULSE_ALERTS__WEBHOOK_URL": "http://127.0.0.1:{port}/{canary}",
     "TAGPULSE_ALERTS__WEBHOOKS": '[{{"name": "a", "url": "http://127.0.0.1:{port}/{canary}", "secret": "{canary}"}}]',
 }
-"""Of secrets that are more than a word."""
+"""The shapes of settings in which the secret is only a part of the value."""
 
 
 def canaries(port: int) -> dict[str, str]:
-    """A value for every setting that holds a secret; addresses lead to this port of 127.0.0.1."""
+    """Return a value for every setting that holds a secret; addresses lead to this port of 127.0.0.1."""
     names = [name for name, variable in variables().items() if "SecretStr" in str(variable.field.annotation)]
     shapes = dict.fromkeys(names, "{canary}") | _SHAPES
     return {name: shape.format(port=port, canary=canary(name)) for name, shape in shapes.items()}
 
 
 def canary(name: str) -> str:
-    """The secret in the setting of this name."""
+    """Return the secret in the setting of this name."""
     return "canary-" + name.removeprefix("TAGPULSE_").replace("__", "-").lower()
 
 
 def leaked(text: str) -> list[str]:
-    """The settings whose secrets stand in the text."""
+    """Return the settings whose secrets appear in the text."""
     return [name for name in canaries(1) if canary(name) in text]
 
 
 def shown_by(processes: Iterable[Tagpulse]) -> Iterator[tuple[str, str]]:
-    """What the running processes and their children show to others: their command lines and metrics."""
+    """Yield what the running processes and their children show to others: their command lines and metrics."""
     for process in processes:
         for pid in _family(process.pid):
             yield f"command line {pid}", Path(f"/proc/{pid}/cmdline").read_text()
@@ -55,7 +55,7 @@ def _family(pid: int) -> list[int]:
 
 
 def written(folder: Path) -> Iterator[tuple[str, str]]:
-    """What stands in the files: logs, cursors, recordings, the lake."""
+    """Yield the text of every file in a folder: logs, cursors, recordings and the lake."""
     for path in folder.rglob("*"):
         match path.suffix:
             case _ if path.is_dir():

@@ -1,4 +1,4 @@
-"""Certificates for a test, made with openssl: an authority, and what it signs."""
+"""Certificates for a test, made with openssl: an authority and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Certificate:
-    """Three PEM files: the certificate, its key, and both in one as Kafka wants them."""
+    """Three PEM files: the certificate, its key, and both in one file, as Kafka expects them."""
 
     cert: Path
     key: Path
@@ -20,16 +20,16 @@ class Certificate:
 
 
 class Authority:
-    """Signs certificates in a folder of its own; `path` is what others have to trust. Skips without openssl.
+    """An authority that signs certificates; `path` is the certificate to trust. Skips the test if openssl is missing.
 
-    Without `extensions` it is one that Python 3.13 and newer refuse.
+    Python 3.13 and newer refuse an authority without `extensions`.
     """
 
     def __init__(
         self, folder: Path, name: str = "authority", *, extensions: str = "keyUsage=critical,keyCertSign,cRLSign"
     ) -> None:
         if not shutil.which("openssl"):
-            pytest.skip("certificates need openssl, and there is none")
+            pytest.skip("certificates need openssl, which is not installed")
         self._folder = folder
         self._name = name
         self.path = folder / f"{name}.pem"
@@ -38,7 +38,7 @@ class Authority:
         _openssl("req", "-x509", *_NEW_KEY, "-days", "2", *subject, "-keyout", self._key, "-out", self.path)
 
     def sign(self, common_name: str, *alternative_names: str, password: str | None = None) -> Certificate:
-        """A certificate for a name; `alternative_names` are `DNS:…` or `IP:…`; `password` locks its key."""
+        """Sign a certificate for a name; `alternative_names` are `DNS:…` or `IP:…`; `password` encrypts its key."""
         stem = self._folder / f"{self._name}-{common_name}"
         key, request, cert = (stem.with_suffix(suffix) for suffix in (".key", ".csr", ".pem"))
         _openssl("req", "-new", *_NEW_KEY, "-subj", f"/CN={common_name}", "-keyout", key, "-out", request)
@@ -49,9 +49,9 @@ class Authority:
         both = stem.with_suffix(".both")
         both.write_text(key.read_text() + cert.read_text())
         if password:
-            locked = stem.with_suffix(".locked")
-            _openssl("pkcs8", "-topk8", "-in", key, "-out", locked, "-passout", f"pass:{password}")
-            key = locked
+            encrypted = stem.with_suffix(".encrypted")
+            _openssl("pkcs8", "-topk8", "-in", key, "-out", encrypted, "-passout", f"pass:{password}")
+            key = encrypted
         return Certificate(cert=cert, key=key, both=both)
 
 

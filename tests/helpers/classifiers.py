@@ -1,4 +1,4 @@
-"""Tiny text classifiers with random weights, in the layout of the Hugging Face hub."""
+"""Tiny text classifiers with random weights, in the format of the Hugging Face hub."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""What the simulation uses of Faust and aiokafka beyond their public API, and beyond what the product uses of them.
+"""The internals of Faust and aiokafka that only the simulation uses.
 
-It starts the parts of a worker one by one, on one loop and without connections, for which neither is made.
+It starts the parts of a worker one by one, on one loop and without connections, which neither library supports.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.helpers.simulation import Cluster
 
 
 def client_of(cluster: Cluster, connected: Callable[[], bool]) -> type[AIOKafkaClient]:
-    """Return a class to put in the place of aiokafka's client: the real one, except for its connections."""
+    """Return a replacement for aiokafka's client: the real class, except for its connections."""
 
     class SimulatedClient(AIOKafkaClient):  # type: ignore[misc]
         async def bootstrap(self) -> None:
@@ -50,12 +50,12 @@ def client_of(cluster: Cluster, connected: Callable[[], bool]) -> type[AIOKafkaC
 
 
 def mark_closed(consumer: AIOKafkaConsumer) -> None:
-    """Let a consumer that was killed not complain that it was not closed."""
+    """Mark a killed consumer as closed, so that it does not complain that nobody closed it."""
     consumer._closed = True
 
 
 def request_stop(app: Any) -> None:
-    """Let an application know that it is to stop, without stopping the services that were never started."""
+    """Request that an application stop, without stopping the services that were never started."""
     app._stopped.set()
 
 
@@ -65,13 +65,13 @@ def replace_fetcher(app: Any, start: Callable[[], Awaitable[None]]) -> None:
 
 
 async def start_queues(consumer: Any) -> None:
-    """Start the queues of calls from one thread to the other."""
+    """Start the queues through which one thread calls the other."""
     await consumer._method_queue.start()
     await consumer.thread.method_queue.start()
 
 
 def recovery_of(app: Any) -> Coroutine[Any, Any, None]:
-    """Return the task of Faust that restores tables after each rebalance, and then lets the flow resume."""
+    """Return Faust's task that restores tables after each rebalance and then resumes the flow."""
     recovery = app.tables.recovery
     return type(recovery)._restart_recovery(recovery)  # type: ignore[no-any-return]
 

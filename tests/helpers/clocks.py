@@ -1,4 +1,4 @@
-"""A wall clock that a test steps, for the processes that see its environment."""
+"""A wall clock that a test can step, for processes that run with its environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SOURCE = Path(__file__).with_name("stepped_clock.c")
 
 
 class SteppedClock:
-    """Skips the test where the clock of a process cannot be stepped."""
+    """A clock that is right until `step` is called. Skips the test where the clock of a process cannot be stepped."""
 
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which("cc")
@@ -22,11 +22,11 @@ class SteppedClock:
         library, self._file = folder / "stepped_clock.so", folder / "clock"
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, _SOURCE], check=True)
         self.env = {"LD_PRELOAD": str(library), "STEPPED_CLOCK": str(self._file)}
-        """For the processes whose clock it is to be."""
+        """The environment of the processes that use this clock."""
         self.step(0)
 
     def step(self, seconds: int) -> None:
-        """From now on the clock is wrong by this much."""
+        """Make the clock wrong by `seconds` from now on."""
         fresh = self._file.with_suffix(".new")
         fresh.write_text(str(seconds))
         fresh.replace(self._file)

@@ -1,4 +1,4 @@
-"""Three nodes of Apache Kafka as one cluster; each can be killed and started again."""
+"""A cluster of three Apache Kafka nodes, each of which can be killed and restarted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OFFSETS = "__consumer_offsets"
 
 
 class Cluster:
-    """`with Cluster(folder, home) as cluster:`; every record has three replicas where the topic asks for them."""
+    """`with Cluster(folder, home) as cluster:`; every record has three replicas if its topic asks for them."""
 
     def __init__(self, folder: Path, home: Path) -> None:
         cluster_id = new_cluster_id()
@@ -44,7 +44,7 @@ class Cluster:
         ]
         self._ended = threading.Event()
         self._ready: set[threading.Thread] = set()
-        # a node answers only once there is a quorum, and it lives no longer than the thread that started it
+        # a node answers only once there is a quorum, and it ends with the thread that started it
         self._starters = [threading.Thread(target=self._start, args=(node,), daemon=True) for node in self.nodes]
 
     @property
@@ -52,7 +52,7 @@ class Cluster:
         return ",".join(node.bootstrap_servers for node in self.nodes)
 
     def wait_until_in_sync(self, settings: Settings) -> None:
-        """Until each node holds every record of the topics: a test may then take the next one away."""
+        """Wait until each node holds every record of the topics, so that a test may kill the next one."""
         names = [settings.topics.raw, settings.topics.enriched, settings.topics.dead, _OFFSETS]
 
         def in_sync() -> bool:

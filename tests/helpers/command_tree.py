@@ -1,4 +1,4 @@
-"""Whether a command line that a document or a file names exists, asked from the commands themselves."""
+"""Checks whether the command lines in documents and other files exist, according to the commands themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streams.cli import group
 
 
 def fault(arguments: Sequence[str]) -> str | None:
-    """What is wrong with `tagpulse ARGUMENTS`: no such command, no such option; None when nothing is."""
+    """Return what is wrong with `tagpulse ARGUMENTS`, such as an unknown command or option; None if nothing is."""
     command: click.Command = group
     context = click.Context(group)
     words = list(arguments)
@@ -33,7 +33,7 @@ def fault(arguments: Sequence[str]) -> str | None:
 
 
 def commands_in(text: str) -> list[list[str]]:
-    """The arguments of every `tagpulse …` that stands in the code of a Markdown text."""
+    """Return the arguments of every `tagpulse …` in the code of a Markdown text."""
     code = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
     lines = [line for block in code for line in block.replace("\\\n", " ").splitlines()]
     found = [re.search(r"(?:^|\s)tagpulse( [a-z][^#|&>;]*|$)", line) for line in lines]

@@ -1,4 +1,4 @@
-"""`tagpulse ARGUMENTS` within the process of the test: for commands that are called often, and end by themselves."""
+"""`tagpulse ARGUMENTS` in the process of the test, for commands that are called often and end by themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.helpers.processes import environment
 
 
 def invoke(*arguments: str, settings: Settings, code: int | None = 0) -> Result:
-    """`.stdout`, `.stderr`, `.exit_code`; raises what the command raises, fails at another exit code than `code`."""
+    """Run the command and return its result; raise what it raises, and fail if it exits with another code than `code`."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(log, "configure", lambda _: None)
         result = CliRunner().invoke(
@@ -27,5 +27,5 @@ def invoke(*arguments: str, settings: Settings, code: int | None = 0) -> Result:
 
 
 def objects(*arguments: str, settings: Settings, code: int | None = 0) -> list[dict[str, Any]]:
-    """What the command writes with `--json`, an object a line."""
+    """Return the objects that the command writes with `--json`, one per line."""
     return [json.loads(line) for line in invoke(*arguments, "--json", settings=settings, code=code).stdout.splitlines()]

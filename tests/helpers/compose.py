@@ -1,4 +1,4 @@
-"""docker-compose.yml as Docker Compose itself reads it: the program is installed with the tests and needs no engine for that."""
+"""docker-compose.yml as Docker Compose itself reads it; the program is installed with the tests and needs no engine."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tests.helpers.brokers import ROOT
 
 ENV_EXAMPLE = ROOT / ".env.example"
 OURS = "tagpulse:"
-"""Where the name of our own image begins."""
+"""The beginning of the name of our own image."""
 
 
 def script(name: str) -> str:
-    """The path of a program that a package of the tests brought."""
+    """Return the path of a program that was installed with the tests."""
     return str(Path(sys.executable).parent / name)
 
 
 def compose(*files: str, profiles: Sequence[str] = ("*",)) -> dict[str, Any]:
-    """The whole file with all defaults filled in. Fails with what Docker Compose says against it."""
+    """Return the whole file with all defaults filled in. Fail with the message of Docker Compose if it is invalid."""
     chosen = [part for profile in profiles for part in ("--profile", profile)]
     named = [part for file in ("docker-compose.yml", *files) for part in ("--file", file)]
     done = subprocess.run(
@@ -40,7 +40,7 @@ def compose(*files: str, profiles: Sequence[str] = ("*",)) -> dict[str, Any]:
 
 
 def secret_files(folder: Path) -> list[str]:
-    """Runs the script that makes the secret files; what it says that it made."""
+    """Run the script that makes the secret files, and return the lines that it prints about them."""
     script_path = ROOT / "deploy" / "docker" / "make-secrets.sh"
     done = subprocess.run([script_path, folder], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""A disk of a test's own, small enough to be full."""
+"""A disk for one test, small enough to fill."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class SmallDisk:
         self._ballast = path / "ballast"
 
     def resize(self, size: str) -> None:
-        """`size`: as `mount` takes it, e.g. `200m`."""
+        """Change the size, given as for `mount`, such as `200m`."""
         subprocess.run(["mount", "-o", f"remount,size={size}", str(self.path)], check=True)
 
     def fill(self) -> None:
-        """Take what is free, whoever else writes meanwhile."""
+        """Fill the free space, even while others write."""
         with self._ballast.open("wb", buffering=0) as file:
             try:
                 while True:
@@ -35,13 +35,13 @@ class SmallDisk:
                     raise
 
     def free(self) -> None:
-        """Give back what `fill` took."""
+        """Free the space that `fill` took."""
         self._ballast.unlink(missing_ok=True)
 
 
 @contextmanager
 def small_disk(at: Path, size: str) -> Iterator[SmallDisk]:
-    """A disk of this size. Skips where this user may mount nothing."""
+    """Mount a disk of this size. Skip the test if this user is not allowed to mount one."""
     at.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tagpulse-tests", str(at)], capture_output=True, text=True

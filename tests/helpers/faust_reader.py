@@ -1,4 +1,4 @@
-"""A small Faust worker: `python -m tests.helpers.faust_reader TOPIC COUNT FILE` writes COUNT values, one a line, and ends."""
+"""A small Faust worker: `python -m tests.helpers.faust_reader TOPIC COUNT FILE` writes COUNT values, one per line."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from tests.helpers.scrapes import value_of
 
 
 async def no_sleep(seconds: float) -> None:
-    """A pause that takes no time."""
+    """Yield to the event loop without waiting."""
     await asyncio.sleep(0)
 
 
 async def take(source: Source, count: int, seconds: float = 10) -> tuple[list[Content], list[Batch]]:
-    """Reads on until so many contents came."""
+    """Read until at least `count` contents have arrived, and return them with their batches."""
     contents: list[Content] = []
     batches: list[Batch] = []
     async with asyncio.timeout(seconds), contextlib.aclosing(source.batches()) as reading:  # type: ignore[type-var]
@@ -30,10 +30,10 @@ async def take(source: Source, count: int, seconds: float = 10) -> tuple[list[Co
 
 
 def numbers(contents: list[Content]) -> list[int]:
-    """The numbers that end the ids of posts and deletions."""
+    """Return the numbers at the end of the ids of posts and deletions."""
     return [int(content.id.rpartition("/")[2]) for content in contents if isinstance(content, Post | Deletion)]
 
 
 def counted(metric: Any, source: str) -> float:
-    """What a metric of a source stands at."""
+    """Return the value of a metric for a source."""
     return value_of(metric.labels(source))

@@ -1,4 +1,4 @@
-"""What Grafana does with a dashboard: fills in its variables, asks the data sources. And a small Prometheus to be asked."""
+"""A stand-in for Grafana, which fills in the variables of a dashboard and queries its data sources, and a Prometheus."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def panels(board: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those that show something: no rows."""
+    """Return the panels of a dashboard without its rows."""
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
 def drawn(panel: Builder[Any]) -> dict[str, Any]:
-    """A panel, a variable or an annotation as it is in the file of its dashboard."""
+    """Return a panel, a variable or an annotation as it appears in the file of its dashboard."""
     found: dict[str, Any] = json.loads(JSONEncoder().encode(panel.build()))
     return found
 
 
 def variables_in(text: str) -> set[str]:
-    """The names that a text speaks of, without Grafana's own."""
+    """Return the names of the variables in a text, except Grafana's own."""
     found = {braced or plain for braced, _, plain in _VARIABLE.findall(text)}
     return {name for name in found if not name.startswith("__")}
 
 
 def fill_sql(sql: str, values: Values, since: datetime, until: datetime) -> str:
-    """A question to PostgreSQL as Grafana sends it."""
-    begin, end = (f"'{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}'" for at in (since, until))
+    """Return a query as Grafana sends it to PostgreSQL."""
+    start, end = (f"'{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}'" for at in (since, until))
 
     def value(match: re.Match[str]) -> str:
         name, style = match[1] or match[3], match[2]
@@ -69,14 +69,14 @@ def fill_sql(sql: str, values: Values, since: datetime, until: datetime) -> str:
         return ",".join(values[name])
 
     sql = _VARIABLE.sub(value, sql)
-    sql = re.sub(r"\$__timeFilter\(([\w.]+)\)", rf"\1 BETWEEN {begin} AND {end}", sql)
-    sql = sql.replace("$__timeFrom()", begin).replace("$__timeTo()", end)
-    assert not _MACROS.search(sql), f"no macro that is known here: {sql}"
+    sql = re.sub(r"\$__timeFilter\(([\w.]+)\)", rf"\1 BETWEEN {start} AND {end}", sql)
+    sql = sql.replace("$__timeFrom()", start).replace("$__timeTo()", end)
+    assert not _MACROS.search(sql), f"unknown macro: {sql}"
     return sql
 
 
 def fill_promql(expression: str, values: Values, rate_interval: str) -> str:
-    """The same for Prometheus: several values are a regular expression."""
+    """Return an expression as Grafana sends it to Prometheus, with several values as a regular expression."""
 
     def value(match: re.Match[str]) -> str:
         several = values[match[1] or match[3]]
@@ -85,12 +85,12 @@ def fill_promql(expression: str, values: Values, rate_interval: str) -> str:
         return "(" + "|".join(re.escape(one).replace("\\", "\\\\") for one in several) + ")"
 
     expression = _VARIABLE.sub(value, expression.replace("$__rate_interval", rate_interval))
-    assert not _MACROS.search(expression), f"no macro that is known here: {expression}"
+    assert not _MACROS.search(expression), f"unknown macro: {expression}"
     return expression
 
 
 def program(name: str, package: str) -> str:
-    """Its path. Skips the test where it is not installed, but fails in CI, which installs it."""
+    """Return the path of a program. If it is not installed, fail in CI, which installs it, and skip the test elsewhere."""
     if path := shutil.which(name):
         return path
     reason = f"{name} is not installed (Debian: apt-get install {package})"
@@ -100,7 +100,7 @@ def program(name: str, package: str) -> str:
 
 
 class SmallPrometheus:
-    """A real Prometheus that scrapes some ports of this machine once a second, until the end of the `with` block."""
+    """A real Prometheus that scrapes ports of this machine once a second until the end of the `with` block."""
 
     def __init__(self, folder: Path, ports: Sequence[int]) -> None:
         self._program = program("prometheus", "prometheus")
@@ -138,17 +138,17 @@ class SmallPrometheus:
         except OSError:
             return False
 
-    def course(self, expression: str, since: float, step: float = 2.0) -> list[dict[str, Any]]:
-        """The series of a range query from `since` (Unix time) to now."""
+    def range_query(self, expression: str, since: float, step: float = 2.0) -> list[dict[str, Any]]:
+        """Return the series of a range query from `since` (Unix time) to now."""
         parameters = {"query": expression, "start": since, "end": time.time(), "step": step}
         return list(self._ask("query_range", parameters)["result"])
 
-    def now(self, expression: str) -> list[dict[str, Any]]:
-        """The samples of an instant query."""
+    def instant_query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the samples of an instant query."""
         return list(self._ask("query", {"query": expression})["result"])
 
     def label_values(self, query: str, since: float) -> list[str]:
-        """What a variable `label_values(METRIC, LABEL)` offers."""
+        """Return the values that a variable `label_values(METRIC, LABEL)` offers."""
         match = _LABEL_VALUES.fullmatch(query)
         assert match, query
         found: list[str] = self._ask(f"label/{match['label']}/values", {"match[]": match["metric"], "start": since})
@@ -164,7 +164,7 @@ class SmallPrometheus:
 
 
 def rows(dsn: str, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The names of the columns, and the rows."""
+    """Run a query and return the names of its columns and its rows."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         cursor = connection.execute(sql.encode())
         return [column.name for column in cursor.description or ()], cursor.fetchall()

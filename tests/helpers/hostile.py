@@ -1,4 +1,4 @@
-"""Posts that somebody made to cost time: each of any size, and of no more than that many characters."""
+"""Posts crafted to cost time; each can have any size, up to a given number of characters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _TIMES = 4
 _NOISE_SECONDS = 0.05
 
 
-def _of(piece: str, begin: str = "") -> Callable[[int], str]:
-    return lambda size: (begin + piece * (size // len(piece) + 1))[:size]
+def _of(piece: str, start: str = "") -> Callable[[int], str]:
+    return lambda size: (start + piece * (size // len(piece) + 1))[:size]
 
 
 def _numbered(form: str) -> Callable[[int], str]:
@@ -75,14 +75,14 @@ TEXTS: dict[str, Callable[[int], str]] = {
 
 
 def assert_linear(stage: Callable[[str], object], make: Callable[[int], str], size: int = SIZE) -> None:
-    """Four times the text takes about four times as long, and not sixteen times."""
+    """Assert that a text four times as long takes about four times as long, and not sixteen times."""
     few, many = make(size), make(_TIMES * size)
-    # the least of several: what the machine does besides only adds to a time
+    # the shortest of several times: other load on the machine only adds to a time
     short, long = (min(_seconds(stage, text) for _ in range(3)) for text in (few, many))
     assert long < 2 * _TIMES * short + _NOISE_SECONDS, f"{short:.4f} s for {len(few)}, {long:.4f} s for {len(many)}"
 
 
 def _seconds(stage: Callable[[str], object], text: str) -> float:
-    begin = process_time()
+    start = process_time()
     stage(text)
-    return process_time() - begin
+    return process_time() - start

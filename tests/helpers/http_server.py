@@ -1,4 +1,4 @@
-"""An HTTP server of the tests on a raw socket: it can say anything, in pieces of any size, and stop anywhere."""
+"""An HTTP server for tests on a raw socket: it can send anything, in pieces of any size, and stop anywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 @dataclass
 class Request:
-    """What a client asked for."""
+    """A request of a client."""
 
     method: str
     path: str
@@ -22,51 +22,51 @@ class Request:
 
 
 class Connection:
-    """What a test does with the answer."""
+    """A connection through which a test answers a request."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def send(self, data: bytes) -> None:
-        """Bytes as they are."""
+        """Send bytes as they are."""
         self._writer.write(data)
         await self._writer.drain()
 
     async def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-        """A whole answer."""
+        """Send a complete answer."""
         lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         await self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     async def begin(self, kind: str) -> None:
-        """The head of an answer without an end."""
+        """Send the head of a chunked answer of the content type `kind`."""
         await self.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
 
     async def chunk(self, data: bytes) -> None:
-        """A piece of the body."""
+        """Send a chunk of the body."""
         await self.send(b"%x\r\n" % len(data) + data + b"\r\n")
 
     async def drip(self, data: bytes) -> None:
-        """A piece of the body, a byte at a time."""
+        """Send a piece of the body, one byte at a time."""
         for byte in data:
             await self.chunk(bytes([byte]))
             await asyncio.sleep(0.02)
 
     async def end(self) -> None:
-        """The body ends as it should."""
+        """End the body properly."""
         await self.send(b"0\r\n\r\n")
 
     def close(self) -> None:
-        """The connection ends behind what was sent."""
+        """Close the connection after everything has been sent."""
         self._writer.close()
 
     def cut(self) -> None:
-        """The connection is gone."""
+        """Drop the connection at once."""
         self._writer.transport.abort()
 
     async def stay(self) -> None:
-        """Says nothing more, until the client goes."""
+        """Send nothing more and wait until the client disconnects."""
         with contextlib.suppress(ConnectionError):
             await self._reader.read()
 
@@ -76,7 +76,7 @@ Handler = Callable[[Request, Connection], Awaitable[None]]
 
 @asynccontextmanager
 async def http_server(handler: Handler) -> AsyncIterator[str]:
-    """The server on a free port, while the block runs; gives its address."""
+    """Run the server on a free port for the duration of the block, and yield its address."""
     serving: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
