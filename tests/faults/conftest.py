@@ -116,7 +116,9 @@ def stalled(capsys: pytest.CaptureFixture[str]) -> Stalls:
     and fails if another ended otherwise than it was told to, or did not say why."""
 
     def check(endings: Sequence[Ending]) -> list[Ending]:
-        assert [ending for ending in endings if ending.code not in (0, Stalled.exit_code) or not ending.is_told] == []
+        assert [
+            ending for ending in endings if ending.code not in (0, Stalled.exit_code) or not ending.gives_reason
+        ] == []
         found = [ending for ending in endings if ending.code]
         with capsys.disabled():
             for ending in found:

@@ -161,7 +161,7 @@ class Round:
                 return self._around.disk.free
             case "slow" if self._around.line:
                 self._around.line.slow(fault.bytes_per_second, fault.delay)
-                return self._around.line.mend
+                return self._around.line.restore
         return None
 
     def _end(self, fault: Fault, mend: Callable[[], object]) -> None:
@@ -185,7 +185,7 @@ class Round:
         if self._around.broker.running:
             self._around.broker.resume()
         if self._around.line:
-            self._around.line.mend()
+            self._around.line.restore()
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
         def met() -> object:

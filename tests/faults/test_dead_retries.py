@@ -13,7 +13,7 @@ from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
 from tests.helpers.commands import objects
-from tests.helpers.letters import buried
+from tests.helpers.letters import send_letters
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import count, produce, reached, read_all
@@ -95,7 +95,7 @@ def test_a_retry_that_is_killed_is_given_again_and_nothing_is_lost(
 ) -> None:
     settings = settings_for(embedded_broker, topics={"partitions": 2})
     topics.create(settings)
-    keys = buried(settings, 60)
+    keys = send_letters(settings, 60)
     for at in (5, 20, 35):
         with Tagpulse("dead", "retry", "--execute", "--rate", "40", settings=settings, folder=tmp_path) as retrying:
             wait_until(partial(reached, settings.kafka, settings.topics.raw, at), 60, "some were sent")
@@ -117,7 +117,7 @@ def test_a_retry_ends_when_the_broker_goes_and_says_what_was_left(
         fresh_embedded_broker, topics={"partitions": 1}, kafka={"request_timeout_seconds": 2}, log={"level": "ERROR"}
     )
     topics.create(settings)
-    buried(settings, 50)
+    send_letters(settings, 50)
     with Tagpulse("dead", "retry", "--execute", "--rate", "20", settings=settings, folder=tmp_path) as retrying:
         wait_until(lambda: count(settings.kafka, settings.topics.raw) >= 3, 60, "some were sent")
         fresh_embedded_broker.kill()

@@ -29,7 +29,7 @@ def test_a_network_that_fails_costs_no_post(
         through = {"TAGPULSE_KAFKA__BOOTSTRAP_SERVERS": f"{HOST}:{line.port}"}
         with pipeline(broker, rate=50.0, env=through) as running:
             for name, (bring, seconds) in faults.items():
-                recovered = running.through(bring, seconds, line.mend)
+                recovered = running.through(bring, seconds, line.restore)
                 before = told(
                     tell, running, before, f"{name} for 60 s", recovered, "" if full else f"for {seconds:g} s"
                 )

@@ -47,7 +47,7 @@ def play(
                 found = played.play()
                 assert not found.shown_twice
                 assert not found.dead
-                stalled([ending for ending in running.endings if not ending.is_unborn])
+                stalled([ending for ending in running.endings if not ending.precedes_start])
                 assert not found.missing, f"{len(found.missing)} of {found.posts} posts are lost"
             except AssertionError as error:
                 error.add_note(played.report())

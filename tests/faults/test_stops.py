@@ -19,7 +19,7 @@ def _end_of(part: Part) -> Ending:
 
 
 def _is_right(ending: Ending) -> bool:
-    return ending.is_unborn or (ending.code == 0 and ending.is_told)
+    return ending.precedes_start or (ending.code == 0 and ending.gives_reason)
 
 
 @pytest.mark.slow
@@ -57,7 +57,9 @@ def test_sigterm_at_every_stage_ends_cleanly(
                 part.process.terminate()
             endings = map(_end_of, parts)
             # one that comes when all is done ends what little is left of the process
-            wrong += [ending for ending in endings if not ending.is_told or ending.code not in (0, -signal.SIGTERM)]
+            wrong += [
+                ending for ending in endings if not ending.gives_reason or ending.code not in (0, -signal.SIGTERM)
+            ]
         for part in running.parts:
             part.start()
         running.hurry()

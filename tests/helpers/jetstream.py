@@ -1,4 +1,4 @@
-"""A Jetstream of the tests: it speaks the protocol, and does what the real one does on bad days."""
+"""A Jetstream server for tests: it speaks the protocol, and fails in the ways that the real one does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 Act = Callable[[ServerConnection], Awaitable[None]]
 Answer = list[Act] | HTTPStatus | tuple[HTTPStatus, str] | tuple[HTTPStatus, str, dict[str, str]]
-"""What a server does with a connection: acts, or an HTTP status with or without a body and headers."""
+"""How a server answers a connection: with acts, or with an HTTP status, with or without a body and headers."""
 
 VERSION_2 = "/xrpc/network.bsky.jetstream.subscribeEvents"
 
@@ -34,7 +34,7 @@ def frame(
     at_us: int | None = None,
     did: str = "did:plc:test",
 ) -> bytes:
-    """Post `number`, a tenth of a second after the one before."""
+    """Return post `number`, a tenth of a second after the previous one."""
     commit: dict[str, Any] = {
         "rev": f"rev-{number}-{operation}",
         "operation": operation,
@@ -49,7 +49,7 @@ def frame(
 
 
 def message(number: int, **fields: Any) -> bytes:
-    """The same as `frame`, in version 2 of the protocol: frame `number` of its server."""
+    """Return the same post as `frame` in version 2 of the protocol."""
     whole = json.loads(frame(number, **fields))
     at = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=whole["time_us"])).isoformat()
     payload = {"seq": 100 + number, "did": whole["did"], "time": at, "witnessedAt": at} | whole["commit"]
@@ -57,13 +57,13 @@ def message(number: int, **fields: Any) -> bytes:
 
 
 def info(name: str) -> bytes:
-    """What a server of version 2 says of a cursor."""
+    """Return what a server of version 2 says about a cursor."""
     payload = {"$type": "network.bsky.jetstream.subscribeEvents#info", "name": name, "message": "so it is"}
     return json.dumps({"$type": "message", "payload": payload}).encode()
 
 
 def repost(number: int, of: int, *, did: str, by: str) -> bytes:
-    """Repost `number`, by the account `by`, of post `of` of the account `did`."""
+    """Return repost `number`, in which the account `by` shares post `of` of the account `did`."""
     whole = json.loads(frame(number, did=by))
     uri = f"at://{did}/app.bsky.feed.post/{of:013d}"
     record = {"subject": {"uri": uri, "cid": "bafy"}, "createdAt": "2026-08-01T12:00:00Z"}
@@ -80,32 +80,32 @@ def send(*frames: bytes) -> Act:
 
 
 def _text_frame(data: bytes) -> bytes:
-    """Of 126 to 65,535 bytes, as a server sends it (RFC 6455, 5.2)."""
+    """Return the WebSocket frame in which a server sends 126 to 65,535 bytes (RFC 6455, 5.2)."""
     return b"\x81\x7e" + len(data).to_bytes(2, "big") + data
 
 
-async def _cut_behind(start: bytes, socket: ServerConnection) -> None:
-    await asyncio.sleep(0.05)  # what was sent before must have left
+async def _cut_after(start: bytes, socket: ServerConnection) -> None:
+    await asyncio.sleep(0.05)  # everything sent before must have left
     socket.transport.write(start)
     await asyncio.sleep(0.05)
     socket.transport.abort()
 
 
 async def cut_in_mid_frame(socket: ServerConnection) -> None:
-    """Half a frame, then the connection is gone."""
+    """Send half a frame, then drop the connection."""
     whole = _text_frame(frame(999))
-    await _cut_behind(whole[: len(whole) // 2], socket)
+    await _cut_after(whole[: len(whole) // 2], socket)
 
 
 async def cut_in_mid_character(socket: ServerConnection) -> None:
-    """A message in two fragments; behind the first, which ends with half a character, the connection is gone."""
+    """Send the first of two fragments, which ends with half a character, then drop the connection."""
     whole = frame(999, text="#poltwt \N{POLICE CAR}")
     start = whole[: whole.index(b"#poltwt") + 10]
-    await _cut_behind(bytes([0x01, 0x7E]) + len(start).to_bytes(2, "big") + start, socket)
+    await _cut_after(bytes([0x01, 0x7E]) + len(start).to_bytes(2, "big") + start, socket)
 
 
 async def drip(socket: ServerConnection) -> None:
-    """A frame, a byte at a time."""
+    """Send a frame, one byte at a time."""
     for byte in _text_frame(frame(999)):
         if socket.transport.is_closing():
             return
@@ -114,26 +114,26 @@ async def drip(socket: ServerConnection) -> None:
 
 
 async def murmur(socket: ServerConnection) -> None:
-    """Frames without the hashtag, for ever: the network is never silent."""
+    """Send frames without the hashtag endlessly: the network is never silent."""
     for number in itertools.count(10_000):
         await socket.send(frame(number, text="#other"), text=True)
         await asyncio.sleep(0.005)
 
 
 async def stay(socket: ServerConnection) -> None:
-    """Says nothing more."""
+    """Send nothing more and wait until the client disconnects."""
     await socket.wait_closed()
 
 
 class Jetstream:
-    """Does one list of acts for each connection, the last one again for all that follow."""
+    """A server that performs one list of acts for each connection, and the last list for all further ones."""
 
     def __init__(self, *connections: Answer) -> None:
         self._connections = list(connections)
         self.queries: list[dict[str, list[str]]] = []
         self.url = ""
         self.quiet = asyncio.Event()
-        """The last act of a connection has begun."""
+        """Set when the last act of a connection has begun."""
 
     @property
     def cursors(self) -> list[int | None]:
@@ -169,9 +169,9 @@ class Jetstream:
 
 @asynccontextmanager
 async def jetstream(*connections: Answer, path: str = "/subscribe") -> AsyncIterator[Jetstream]:
-    """The server on a free port, while the block runs."""
+    """Run the server on a free port for the duration of the block."""
     server = Jetstream(*connections)
-    # uncompressed, so that the buffers on the way fill up with what a test thinks it sends
+    # uncompressed, so that the buffers between server and client fill up as a test expects
     async with serve(
         server.handle,
         "127.0.0.1",

@@ -1,4 +1,4 @@
-"""What stands in the lake: the rows of its files, and the view that users ask."""
+"""Reading what the lake contains: the rows of its files, and the view that users query."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.helpers.rows import START, row
 
 
 def lake_rows(lake: Path | str) -> list[tuple[str, int, int, str]]:
-    """Topic, partition, offset and id of every row of every file of posts."""
+    """Return the topic, partition, offset and id of every row in every file of posts."""
     found = []
     for file in Path(lake).glob("posts/**/*.parquet"):
         ours = parse(str(file.relative_to(lake)))
@@ -39,7 +39,7 @@ def lake_rows(lake: Path | str) -> list[tuple[str, int, int, str]]:
 
 
 def posts_in_view(settings: Settings) -> int:
-    """How many posts the view `posts` has, none while there is no lake."""
+    """Return the number of posts in the view `posts`; 0 while there is no lake."""
     if isinstance(settings.lake.path, Path) and not settings.lake.path.is_dir():
         return 0
     ((number,),) = ask(settings.lake.path, "select count(*) from posts").rows
@@ -47,7 +47,7 @@ def posts_in_view(settings: Settings) -> int:
 
 
 def view_rows(lake: Path | str, run: str = "live") -> dict[tuple[str, str], tuple[Any, ...]]:
-    """What the view shows of each post of a run; fails when it shows one twice."""
+    """Return the fields of each post of a run in the view. Fail if it shows a post twice."""
     columns = "text, created_at, edited_at, author, hashtags, language, sentiment, negative, topics, likes, enriched_at"
     answer = ask(lake, f"select source, id, {columns} from posts where run = '{run}'")
     rows = [(tuple(row[:2]), tuple(row[2:])) for row in answer.rows]
@@ -57,7 +57,7 @@ def view_rows(lake: Path | str, run: str = "live") -> dict[tuple[str, str], tupl
 
 
 def expected_rows(messages: Iterable[EnrichedMessage]) -> dict[tuple[str, str], tuple[Any, ...]]:
-    """What the view has to show after these messages."""
+    """Return the fields that the view must show after these messages."""
     return {
         key: (
             enriched.post.text,
@@ -94,12 +94,12 @@ async def write(lake: Path | str, rows: list[Row]) -> int:
 
 
 class Crash(BaseException):
-    """Simulates the death of the process."""
+    """A simulated death of the process."""
 
 
 @contextlib.contextmanager
 def crash_at(step: int | None) -> Iterator[None]:
-    """Crash at this file operation of the block: before a sync (which is skipped), a rename or a removal."""
+    """Crash before file operation `step` of the block: a sync (all of which are skipped), a rename or a removal."""
     left, counting = step, threading.Lock()
 
     def dying(call: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Dead letters: written as a worker writes them, and read."""
+"""Writing dead letters as a worker does, and reading them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.helpers.records import produce
 FAILED_AT = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
 
-def buried(settings: Settings, number: int) -> list[bytes | None]:
-    """So many letters of records that can go back to `posts.raw`; their keys."""
-    pairs = raw_posts(range(number))
+def send_letters(settings: Settings, count: int) -> list[bytes | None]:
+    """Send `count` dead letters of records that can go back to `posts.raw`, and return the keys of the records."""
+    pairs = raw_posts(range(count))
     letters = [
         DeadLetter(
             topic=settings.topics.raw,
@@ -41,7 +41,7 @@ def buried(settings: Settings, number: int) -> list[bytes | None]:
 
 
 def dead_letters_of(records: Iterable[ConsumerRecord]) -> list[DeadLetter]:
-    """What records of `posts.dead` say; fails where one of them is no letter."""
+    """Decode records of `posts.dead`. Fail if one of them is not a dead letter."""
     found = []
     for record in records:
         letter = decode_dead(record.value)

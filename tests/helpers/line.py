@@ -1,4 +1,4 @@
-"""A TCP line to a port of this machine that a test can cut, silence and slow down."""
+"""A TCP connection to a port of this machine that a test can cut, silence and slow down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHUNK = 65_536
 
 
 class Line:
-    """Carries every connection to `port` on to `target`, and the answers back."""
+    """Forwards every connection from `port` to `target`, and the answers back."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -20,8 +20,8 @@ class Line:
         self._is_cut = False
         self._bytes_per_second: float | None = None
         self._delay_seconds = 0.0
-        self._speaks = threading.Event()
-        self._speaks.set()
+        self._passes = threading.Event()
+        self._passes.set()
         self._open: set[socket.socket] = set()
         self.cuts = 0
         self._listener = socket.create_server((HOST, 0))
@@ -29,33 +29,33 @@ class Line:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut_after(self, sent: int | None) -> None:
-        """From now on `sent` more bytes pass to the target, then every connection ends at once; None: all pass."""
+        """Pass `sent` more bytes to the target, then end every connection at once; with None, pass everything."""
         self._left = sent
 
     def cut(self) -> None:
-        """Ends every connection, and each new one at once."""
+        """End every connection now, and each new one at once."""
         self._is_cut = True
         self.cuts += 1
         for end in list(self._open):
             _shut(end)
 
     def silence(self) -> None:
-        """From now on nothing passes, and nobody is told: connections stay open, as through a dead switch."""
-        self._speaks.clear()
+        """Hold all data back, but keep the connections open, as a dead switch would."""
+        self._passes.clear()
 
     def slow(self, bytes_per_second: float, delay_seconds: float) -> None:
-        """From now on each connection carries no more than this in each direction, and what it carries comes late."""
+        """Limit the speed of each connection in each direction, and delay its data."""
         self._bytes_per_second, self._delay_seconds = bytes_per_second, delay_seconds
 
-    def mend(self) -> None:
-        """All passes again; what was held back by `silence` comes now."""
+    def restore(self) -> None:
+        """Pass everything again, starting with the data that `silence` held back."""
         self._is_cut, self._bytes_per_second, self._delay_seconds = False, None, 0.0
-        self._speaks.set()
+        self._passes.set()
 
     def close(self) -> None:
         self._listener.close()
         self.cut()
-        self._speaks.set()
+        self._passes.set()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -79,7 +79,7 @@ class Line:
     def _pass_on(self, source: socket.socket, sink: socket.socket, is_request: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(self._chunk):
-                self._speaks.wait()
+                self._passes.wait()
                 if self._bytes_per_second is not None:
                     time.sleep(self._delay_seconds + len(data) / self._bytes_per_second)
                 if is_request and self._left is not None:

@@ -1,4 +1,4 @@
-"""An instance of Mastodon of the tests: it speaks the protocol, and does what real ones do on bad days."""
+"""A Mastodon instance for tests: it speaks the protocol, and fails in the ways that real ones do."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.helpers.http_server import Connection, Request, http_server
 Act = Callable[[Connection], Awaitable[None]]
 TOKEN = "canary-mastodon-token"
 NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
-"""An hour behind the first post."""
+"""An hour after the first post."""
 
 
 def status(number: int, *, text: str = "#poltwt", host: str = "example.social", **fields: Any) -> dict[str, Any]:
-    """Post `number`, written a second after the one before; on every instance it has another id and the same URI."""
+    """Return post `number`, written a second after the previous one; its id depends on the instance, its URI does not."""
     minutes, seconds = divmod(number, 60)
     written: dict[str, Any] = {
         "id": str(1000 + number),
@@ -66,7 +66,7 @@ Failure = tuple[int, dict[str, str]]
 
 
 class Mastodon:
-    """Does one list of acts for each stream that is opened, the last one again for all that follow."""
+    """An instance that performs one list of acts for each stream that is opened, and the last list for all further ones."""
 
     def __init__(
         self,
@@ -74,22 +74,22 @@ class Mastodon:
         timeline: Sequence[dict[str, Any]] = (),
         missed: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """`missed`: what the timeline holds besides when the second stream is opened."""
+        """Take `missed`, the posts that are added to the timeline when the second stream is opened."""
         self._streams = list(streams)
         self._opened = 0
-        self._heard = 0
+        self._started = 0
         self._filled = asyncio.Event()
         self.timeline = list(timeline)
-        """What the hashtag's timeline holds."""
+        """The posts in the timeline of the hashtag."""
         self._missed = missed
         self.hidden: list[dict[str, Any]] = []
-        """Posts that are there, but not in the timeline."""
+        """Posts that exist but are not in the timeline."""
         self.requests: list[Request] = []
         self.url = ""
         self.streaming_url: str | None = None
         self.domain = "example.social"
         self.failing: dict[str, list[Failure]] = {}
-        """By path: answers that come first, each once."""
+        """By path: failures that are returned first, each once."""
 
     @property
     def streams(self) -> list[Request]:
@@ -97,7 +97,7 @@ class Mastodon:
 
     @property
     def pages(self) -> list[str]:
-        """The `min_id` of every page that was asked for."""
+        """The `min_id` of every page that was requested."""
         return [request.query["min_id"][0] for request in self.requests if "min_id" in request.query]
 
     async def handle(self, request: Request, connection: Connection) -> None:
@@ -131,14 +131,14 @@ class Mastodon:
                 code, headers = acts if isinstance(acts, tuple) else (acts, {})
                 await connection.answer(code, b'{"error":"no"}', **headers)
                 return
-            self._heard += 1
-            if self._heard == 2:
+            self._started += 1
+            if self._started == 2:
                 self.timeline += self._missed
             self._filled.clear()
             await connection.begin("text/event-stream")
             await connection.chunk(b":)\n\n")
             if acts and acts[-1] is not stay:
-                # what stands unread when the connection breaks is lost with it
+                # posts that have not been read when the connection breaks are lost
                 await self._filled.wait()
             for act in acts:
                 await act(connection)
@@ -149,7 +149,7 @@ class Mastodon:
 
 @asynccontextmanager
 async def mastodon(*streams: list[Act] | int | Failure, **options: Any) -> AsyncIterator[Mastodon]:
-    """The instance on a free port, while the block runs."""
+    """Run the instance on a free port for the duration of the block."""
     server = Mastodon(*streams, **options)
     async with http_server(server.handle) as url:
         server.url = url

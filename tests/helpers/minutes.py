@@ -1,4 +1,4 @@
-"""Enriched posts for the watch, and the minutes they must end as: straight from the definition, by a fold in memory."""
+"""Enriched posts for the watch, and the minutes that must result, computed in memory straight from the definition."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def enriched(
     edited: float | None = None,
     **changes: Any,
 ) -> EnrichedPost:
-    """A post written so many seconds after START."""
+    """Return a post that was written `seconds` after START."""
     negative, neutral, positive = _SCORES[label]
     post = Post(
         source="test",
@@ -89,17 +89,17 @@ def deletion(number: int | str, seconds: float) -> Deletion:
 
 
 def items(messages: Iterable[EnrichedMessage]) -> list[Item]:
-    """The messages as the records of a partition."""
+    """Return the messages as records of a partition."""
     return [Item(offset, 0, message) for offset, message in enumerate(messages)]
 
 
 def fold(
     partitions: Mapping[int, Sequence[Item]], hashtags: Sequence[str] = (), lateness_seconds: float = 600.0
 ) -> Content:
-    """The final parts of a topic that is complete, for a campaign (or fewer hashtags than have room)."""
+    """Return the final parts of a complete topic for the hashtags of a campaign; without hashtags, for all of them."""
     found: Content = {}
     for partition, records in partitions.items():
-        for minute, posts in _standing(records, ceil(lateness_seconds / 60)).items():
+        for minute, posts in _posts_by_minute(records, ceil(lateness_seconds / 60)).items():
             groups: defaultdict[str, list[CountedPost]] = defaultdict(list)
             for post in posts:
                 tags = [tag for tag in dict.fromkeys(post.hashtags) if not hashtags or tag in hashtags]
@@ -111,8 +111,8 @@ def fold(
     return found
 
 
-def _standing(records: Sequence[Item], lateness: int) -> dict[int, list[CountedPost]]:
-    """The posts that stand in each minute: each once, its newest edit, without what was deleted or came too late."""
+def _posts_by_minute(records: Sequence[Item], lateness: int) -> dict[int, list[CountedPost]]:
+    """Return the newest version of each post, by minute, without posts that were deleted or came too late."""
     latest: int | None = None
     newest: dict[bytes, CountedPost] = {}
     done: defaultdict[int, list[CountedPost]] = defaultdict(list)
@@ -149,7 +149,7 @@ def _standing(records: Sequence[Item], lateness: int) -> dict[int, list[CountedP
 
 
 def last_parts(parts: Iterable[PulseMinute]) -> Content:
-    """What stands last of each part that has or had posts; a final one is the last, and never changes."""
+    """Return the last version of each part that has or had posts. Fail if a final part changes."""
     found: Content = {}
     for part in parts:
         key = part.minute, part.hashtag, part.partition
@@ -164,17 +164,17 @@ def last_parts(parts: Iterable[PulseMinute]) -> Content:
 
 
 def content(parts: Content) -> Content:
-    """Parts that can be compared with `last_parts`."""
+    """Return parts that can be compared with `last_parts`."""
     return {key: msgspec.structs.replace(part, watermark=START) for key, part in parts.items()}
 
 
 def parts_of(records: Iterable[Any]) -> list[PulseMinute]:
-    """The parts of records as `read_all` gives them."""
+    """Return the parts in records from `read_all`."""
     return [decode_minute(record.value) for record in records]
 
 
 def topic_items(settings: Settings) -> dict[int, list[Item]]:
-    """What stands on `posts.enriched`, by partition."""
+    """Read `posts.enriched` and return its records by partition."""
     found: defaultdict[int, list[Item]] = defaultdict(list)
     for record in read_all(settings.kafka, settings.topics.enriched):
         found[record.partition].append(Item(record.offset, record.timestamp, decode_enriched(record.value)))

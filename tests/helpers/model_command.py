@@ -7,12 +7,12 @@ from typing import Any
 
 
 def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """The finished command."""
+    """Run the command to its end."""
     command = [sys.executable, "-m", "models", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
 
 
 def answers(result: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
-    """The JSON objects that a successful command printed."""
+    """Return the JSON objects that a command printed. Fail if it was not successful."""
     assert result.returncode == 0, result.stderr.decode()
     return [json.loads(line) for line in result.stdout.decode("utf-8").splitlines()]

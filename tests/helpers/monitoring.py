@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager as real processes with the committed configuration, and a place to which alerts are delivered."""
+"""Prometheus and Alertmanager as real processes with the committed configuration, and a receiver of their alerts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DEBIAN = {"prometheus": "prometheus", "promtool": "prometheus"}
 
 
 def program(*names: str) -> str:
-    """The path of the first of these programs that is installed. Skips the test where none is, but not in CI."""
+    """Return the path of the first of these programs that is installed. Skip the test if none is, but fail in CI."""
     for name in names:
         if path := shutil.which(name):
             return path
@@ -45,13 +45,13 @@ def program(*names: str) -> str:
 
 
 def rules() -> list[dict[str, Any]]:
-    """Every rule of deploy/prometheus, recording or alerting, as it stands there."""
+    """Return every recording and alerting rule of deploy/prometheus."""
     files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES)
     return [rule for file in files for group in file["groups"] for rule in group["rules"]]
 
 
 def get(url: str) -> Any:
-    """The JSON behind a URL; None while nobody listens there or it says that it is not ready."""
+    """Return the JSON or the text at a URL; None while nothing listens there or the answer is an HTTP error."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             body = answer.read()
@@ -110,7 +110,7 @@ class _Server:
 
 
 class Prometheus(_Server):
-    """With the committed configuration and rules; only the targets are others, and it looks once a second."""
+    """Prometheus with the committed configuration and rules, except that it scrapes other targets, once a second."""
 
     def __init__(self, folder: Path, targets: Sequence[str], alertmanager: str) -> None:
         self.program = program("prometheus")
@@ -139,29 +139,29 @@ class Prometheus(_Server):
             self.program,
             f"--config.file={self.folder / 'etc' / 'prometheus.yml'}",
             f"--storage.tsdb.path={self.folder / 'data'}",
-            # what is raised before the first Alertmanager is found is told again soon
+            # an alert raised before the first Alertmanager is found is soon sent again
             "--rules.alert.resend-delay=1s",
             f"--web.listen-address={HOST}:{self.port}",
         ]
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The samples of an instant query, each with `metric` and `value`."""
+        """Return the samples of an instant query, each with `metric` and `value`."""
         answer = get(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
         return [] if answer is None else answer["data"]["result"]
 
     def targets(self) -> list[dict[str, Any]]:
-        """The active targets, each with `labels`, `health` and `lastError`."""
+        """Return the active targets, each with `labels`, `health` and `lastError`."""
         answer = get(f"{self.url}/api/v1/targets?state=active")
         return [] if answer is None else answer["data"]["activeTargets"]
 
     def rules(self) -> list[dict[str, Any]]:
-        """The rules as they are loaded, each with `name`, `type`, `health` and `lastError`."""
+        """Return the rules that are loaded, each with `name`, `type`, `health` and `lastError`."""
         groups = get(f"{self.url}/api/v1/rules")["data"]["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
 
 class Alertmanager(_Server):
-    """With the committed configuration; only the receivers' addresses are those of `post_office`."""
+    """Alertmanager with the committed configuration, except that the receivers are those of `post_office`."""
 
     def __init__(self, folder: Path, post_office: PostOffice) -> None:
         self.program = program("prometheus-alertmanager", "alertmanager")
@@ -186,7 +186,7 @@ class Alertmanager(_Server):
         ]
 
     def send(self, labels: dict[str, str], annotations: dict[str, str] | None = None) -> None:
-        """Raises an alert, as Prometheus does."""
+        """Raise an alert, as Prometheus does."""
         body = json.dumps([{"labels": labels, "annotations": annotations or {}}]).encode()
         request = urllib.request.Request(
             f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"}, method="POST"
@@ -195,12 +195,12 @@ class Alertmanager(_Server):
             assert answer.status == 200
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Every alert, each with `labels` and `status`."""
+        """Return every alert, each with `labels` and `status`."""
         return get(f"{self.url}/api/v2/alerts") or []
 
 
 class PostOffice:
-    """Takes what is delivered by HTTP: `received` has the path and the JSON of each."""
+    """A server to which alerts are delivered by HTTP; `received` has the path and the JSON of each delivery."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, dict[str, Any]]] = []
@@ -222,7 +222,7 @@ class PostOffice:
         self.url = f"http://{HOST}:{self._server.server_port}"
 
     def at(self, path: str) -> list[dict[str, Any]]:
-        """What came to a path."""
+        """Return what was delivered to a path."""
         return [body for where, body in list(self.received) if where.startswith(path)]
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The networks over which the contract of a source is held: a server of each by a plan, and the source for it."""
+"""The networks on which the contract of a source is tested: a server of each that follows a plan, and its source."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CUT_IN_MID_CHARACTER = "cut in mid-character"
 DRIP = "a byte at a time"
 STAY = "stay"
 Step = int | bytes | str | Callable[[], bytes]
-"""A post by its number, a frame as it is or as it is then, or one of the four above."""
+"""A post by its number, the bytes of a frame or a function that returns them when it is sent, or one of the four above."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,23 @@ class Refusal:
 
 Connection = Sequence[Step] | Refusal
 Frame = Callable[[int, str], bytes]
-"""Makes a frame of a post's number and its text."""
+"""Returns a frame with the post of this number and text."""
 
 
 @dataclass
 class Network:
-    """A network of the tests: how its server is started, and the source that listens to it."""
+    """A network for tests: how its server is started, and the source that listens to it."""
 
     name: str
     serve: Callable[..., AbstractAsyncContextManager[str]]
     make: Callable[..., Source]
     frame: Frame
     junk: bytes
-    """A frame that is none."""
+    """A frame that cannot be parsed."""
     setting: str
-    """What a refusal names."""
+    """The beginning of the setting that the error for a refusal names."""
     limit: dict[str, str]
-    """Headers of a limit that ends 90 s after `NOW`."""
+    """The headers of a rate limit that ends 90 s after `NOW`."""
 
 
 POLICE_CAR = "#poltwt \N{POLICE CAR}"
@@ -63,7 +63,7 @@ IN_MID_CHARACTER = len("#poltwt ") + 2
 
 
 def acts(steps: Sequence[Step], server: ModuleType, frame: Frame, named: dict[str, Any]) -> list[Any]:
-    """What the test server of a network does."""
+    """Return the acts of a network's server for these steps."""
 
     def act(step: Step) -> Any:
         if isinstance(step, str):
@@ -71,16 +71,16 @@ def acts(steps: Sequence[Step], server: ModuleType, frame: Frame, named: dict[st
         if not callable(step):
             return server.send(frame(step, "#poltwt") if isinstance(step, int) else step)
 
-        async def send_what_is_then(connection: Any) -> None:
+        async def send_current(connection: Any) -> None:
             await server.send(step())(connection)
 
-        return send_what_is_then
+        return send_current
 
     return [act(step) for step in steps]
 
 
 def over_http(server: ModuleType, frame: bytes) -> dict[str, Any]:
-    """The acts with a name of a network that streams over HTTP."""
+    """Return the named acts of a network that streams over HTTP."""
 
     async def cut_in_mid_character(connection: HttpConnection) -> None:
         await connection.chunk(frame[: frame.index(b"#poltwt") + IN_MID_CHARACTER])
@@ -127,8 +127,8 @@ async def serve_mastodon(*connections: Connection) -> AsyncIterator[str]:
         (int(plan.status), plan.headers) if isinstance(plan, Refusal) else acts(plan, mastodon, mastodon_frame, named)
         for plan in connections
     ]
-    heard = [plan for plan in connections if not isinstance(plan, Refusal)]
-    posted = {step: mastodon.status(step) for plan in heard[:-1] for step in plan if isinstance(step, int)}
+    accepted = [plan for plan in connections if not isinstance(plan, Refusal)]
+    posted = {step: mastodon.status(step) for plan in accepted[:-1] for step in plan if isinstance(step, int)}
     async with mastodon.mastodon(*plans, missed=list(posted.values())) as server:
         yield server.url
 
@@ -193,7 +193,7 @@ ALL = [
 
 
 class Pauses:
-    """Pauses that take no time, and are remembered."""
+    """Pauses that take no time and are recorded."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []

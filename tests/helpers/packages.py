@@ -1,4 +1,4 @@
-"""Packages of others, as `pip install` would leave them."""
+"""Packages of other authors, as `pip install` would leave them."""
 
 from __future__ import annotations
 

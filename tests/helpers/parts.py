@@ -14,13 +14,13 @@ from tests.helpers.processes import Tagpulse
 from tests.helpers.scrapes import samples
 
 _COUNTERS = ("tagpulse_acknowledged_total", "tagpulse_produced_total")
-# what the last line of a process may say: our own words for an end, and the code of an end that was not asked for
+# the reasons that the last line of a process may give: our own messages, and the exit code of an unrequested end
 _REASON = re.compile(r"stopped during startup|sent and confirmed|stopped|\(exit \d+\)$|^tagpulse: ")
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a process ended that nobody killed."""
+    """How a process ended that was not killed."""
 
     part: str
     code: int
@@ -28,18 +28,18 @@ class Ending:
     log: str = field(repr=False)
 
     @property
-    def is_told(self) -> bool:
-        """Whether the last line says why."""
+    def gives_reason(self) -> bool:
+        """Whether the last line gives the reason."""
         return bool(_REASON.search(self.last_line))
 
     @property
-    def is_unborn(self) -> bool:
-        """Whether SIGTERM came before the first line of tagpulse ran: then it ends a process as the system does it."""
+    def precedes_start(self) -> bool:
+        """Whether SIGTERM came before the first line of tagpulse ran, so that the system ended the process."""
         return self.code == -signal.SIGTERM and not self.last_line
 
 
 class Part:
-    """One process of the pipeline: `.process`, the one that runs now or ran last."""
+    """One process of the pipeline; `process` is the one that runs now or ran last."""
 
     def __init__(
         self, name: str, words: Sequence[str | Path], settings: Settings, folder: Path, env: Mapping[str, str]
@@ -64,17 +64,17 @@ class Part:
         return [process.stderr for process in self._started]
 
     def kill(self) -> None:
-        """`kill -9`, and started again at once."""
+        """Kill it with `kill -9` and restart it at once."""
         self.process.kill()
         self.start()
 
     def handled(self) -> float:
-        """Records that this process has sent or acknowledged since its start; 0 while it cannot be asked."""
+        """Return the number of records sent or acknowledged since the start; 0 while the metrics cannot be read."""
         try:
             return sum(sample.value for sample in samples(self._port, _COUNTERS))
         except OSError:
             return 0.0
 
     def ending(self, code: int) -> Ending:
-        said = self.process.stderr + self.process.stdout
-        return Ending(self.name, code, (said.strip().splitlines() or [""])[-1], said)
+        output = self.process.stderr + self.process.stdout
+        return Ending(self.name, code, (output.strip().splitlines() or [""])[-1], output)

@@ -17,7 +17,7 @@ from streams.processes.broker import Broker
 from streams.settings import Settings, for_run
 from tests.conftest import SettingsFactory
 from tests.helpers.commands import invoke, objects
-from tests.helpers.letters import buried
+from tests.helpers.letters import send_letters
 from tests.helpers.processes import run_tagpulse
 from tests.helpers.records import count, produce, read_all
 
@@ -215,7 +215,7 @@ def test_places_that_cannot_be_processed_are_reported_by_exit_code(settings: Set
 
 
 def test_many_dead_letters_are_dropped(settings: Settings) -> None:
-    buried(settings, 3_000)
+    send_letters(settings, 3_000)
     _, *done = objects("dead", "drop", "--execute", settings=settings)
     assert [each["result"] for each in done] == ["dropped"] * 3_000
     assert objects("dead", "list", settings=settings) == []

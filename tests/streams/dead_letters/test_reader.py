@@ -13,7 +13,7 @@ from streams.dead_letters.reader import FoundLetter, LetterFilter, open_dead_let
 from streams.errors import BadInput
 from streams.kafka import topics
 from streams.settings import Settings
-from tests.helpers.letters import FAILED_AT, buried, found_letter
+from tests.helpers.letters import FAILED_AT, found_letter, send_letters
 from tests.helpers.records import produce
 
 times = st.integers(0, 2_000).map(lambda minutes: FAILED_AT + timedelta(minutes=minutes))
@@ -72,7 +72,7 @@ def test_letters_are_read_with_their_outcomes_up_to_the_end(settings: Settings) 
     ):
         pass
     topics.create(settings)
-    buried(settings, 3)
+    send_letters(settings, 3)
     with open_dead_letters(settings, LetterFilter()) as letters:
         assert not letters.is_empty
         every = list(letters.walk())

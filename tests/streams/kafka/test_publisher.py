@@ -123,7 +123,7 @@ async def test_two_jobs_share_it_through_outages(tmp_path: Path) -> None:
         while not jobs.done():
             broker.line.cut()
             await asyncio.sleep(moments.uniform(0.0, 0.2))
-            broker.line.mend()
+            broker.line.restore()
             await asyncio.wait([jobs], timeout=moments.uniform(0.0, 0.4))
         await asyncio.wait_for(jobs, 60)
         await publisher.close()
