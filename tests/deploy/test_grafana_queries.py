@@ -129,7 +129,9 @@ def filled(
         start(ports[0], "worker", "enrich")
         start(ports[1], "worker", "store", "--sink", "postgres")
         start(ports[3], "worker", "watch")
-        wait_until(lambda: prometheus.now('tagpulse_build_info{role="enrich"}'), 60, "the enrich worker is loaded")
+        wait_until(
+            lambda: prometheus.instant_query('tagpulse_build_info{role="enrich"}'), 60, "the enrich worker is loaded"
+        )
         produced = start(ports[2], "produce", "file", day, "--speed", str(SPEED))
         assert produced.wait(120) == 0
         _wait_until_stored(settings, dsn, len(lines))
@@ -251,7 +253,7 @@ def test_the_intervals_are_wilson_intervals(filled: Filled, case: tuple[int, int
     negative, posts = case
     name: Any = ("low", "high")[side]
     expected = pytest.approx(_wilson(negative, posts)[side], abs=1e-9)
-    (answer,) = filled.prometheus.now(wilson_prom(f"vector({negative})", f"vector({posts})", name))
+    (answer,) = filled.prometheus.instant_query(wilson_prom(f"vector({negative})", f"vector({posts})", name))
     assert float(answer["value"][1]) == expected
     assert rows(filled.reader, f"select {wilson_sql(str(negative), str(posts), name)}")[1] == [(expected,)]
 

@@ -30,7 +30,7 @@ from tests.helpers.progress import Progress
 from tests.helpers.records import count, read_all
 
 SETTLE_SECONDS = 240.0
-STAND_STILL_SECONDS = 60.0
+STANDSTILL_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _LOG_CHARACTERS = 8_000
 _MOST_TOLD = 100
@@ -100,7 +100,7 @@ class Round:
             stack.enter_context(self._progress)
             stack.callback(self._pool.shutdown)
             stack.callback(self._mend)
-            self._running.feed(self._plan.posts, go_on=False)
+            self._running.feed(self._plan.posts, endless=False)
             self._tell("fed")
             share = self._plan.first * self._plan.posts
             self._wait(lambda: self._progress.sent(next(iter(self._reads))) >= share, "the first fault is due")
@@ -189,8 +189,8 @@ class Round:
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
         def met() -> object:
-            still = self._progress.stand_stills
-            assert still.longest < STAND_STILL_SECONDS, (
+            still = self._progress.standstills
+            assert still.longest < STANDSTILL_SECONDS, (
                 f"{still.where} made no progress for {still.longest:.0f} s while others moved"
             )
             return condition()
@@ -212,7 +212,7 @@ class Round:
             shown=shown,
             twice=sum(enriched.values()) - len(enriched),
             dead=count(settings.kafka, settings.topics.dead),
-            stood_still=self._progress.stand_stills.longest,
+            stood_still=self._progress.standstills.longest,
         )
 
     def report(self) -> str:

@@ -30,7 +30,7 @@ def test_a_clock_that_is_stepped_by_an_hour_costs_no_post(
     with pipeline(apache_broker, rate=50.0, env=clock.env) as running:
         # some rubbish, too: a dead letter carries the time at which it was written
         running.feed(int(50 * len(steps) * (seconds + 10)), bad_lines=20)
-        running.moving()
+        running.wait_until_moving()
         for step in steps:
             clock.step(step)
             longest = max(longest, running.recovered())

@@ -24,7 +24,7 @@ def test_a_full_disk_is_waited_for(
         pipeline(apache_broker, rate=50.0, lake={"path": tmp_path / "disk" / "lake"}) as running,
     ):
         running.feed(int(50 * (seconds + 60)))
-        running.moving()
+        running.wait_until_moving()
         store = running.store[0]
         running.wait(lambda: "No space left on device" in store.process.stderr, 120, "the disk is full")
         running.during(seconds)

@@ -22,7 +22,7 @@ def test_a_process_that_stands_still_for_longer_than_its_session_costs_no_post(
     # two stores, so that a second one writes what the frozen one holds
     with pipeline(apache_broker, rate=50.0, stores=2) as running:
         running.feed(int(50 * times * (seconds + 30)))
-        running.moving()
+        running.wait_until_moving()
         for _ in range(times):
             frozen = [running.enrich[0], running.store[0]]
             for part in frozen:

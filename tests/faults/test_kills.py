@@ -39,7 +39,7 @@ def test_kills_of_any_process_lose_nothing(
     longest = 0.0
     with pipeline(broker, rate=100.0) as running:
         running.feed(1_000 * kills if full else 2_000)
-        running.moving()
+        running.wait_until_moving()
         for _ in range(kills):
             victim = dice.choice(running.parts)
             victim.kill()

@@ -67,7 +67,7 @@ def test_three_brokers_killed_in_turn(
         replicated = {"replication": 3, "min_insync_replicas": 2}
         with pipeline(cluster, rate=50.0, topics=replicated) as running:
             running.feed(50 * rounds * 3 * (40 if full else 15))
-            running.moving()
+            running.wait_until_moving()
             for node in cluster.nodes * rounds:
                 node.kill()
                 running.during(seconds)

@@ -25,7 +25,7 @@ from tests.helpers.letters import dead_letters_of
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.processes import Tagpulse, wait_until
 from tests.helpers.records import Pair, committed, end_offsets, produce, read_all
-from tests.helpers.replayed import fields_of, postgres_posts, rows_of, standing
+from tests.helpers.replayed import fields_of, postgres_posts, rows_of, surviving
 from tests.helpers.rows import START, enriched, row
 
 RECORDS = 50_000
@@ -111,7 +111,7 @@ def _tried_again(worker: Tagpulse, times: int) -> bool:
 def _check(settings: Settings, dsn: str, records: int) -> None:
     read = read_all(settings.kafka, settings.topics.enriched)
     assert len(read) == records
-    wanted = fields_of(standing(rows_of(read)))
+    wanted = fields_of(surviving(rows_of(read)))
     assert wanted
     assert postgres_posts(dsn) == wanted
 
@@ -177,7 +177,7 @@ def test_poison_rows_become_dead_letters_and_block_nothing(
     assert all("index row" in letter.error for letter in letters)
     refused = {key for key, _ in poison}
     read = [record for record in read_all(settings.kafka, settings.topics.enriched) if record.key not in refused]
-    assert postgres_posts(dsn) == fields_of(standing(rows_of(read)))
+    assert postgres_posts(dsn) == fields_of(surviving(rows_of(read)))
 
 
 @pytest.fixture
@@ -215,11 +215,11 @@ async def test_a_full_disk_is_told_and_nothing_is_lost(small_disk: PostgresServe
     for _ in range(3):
         with pytest.raises(Unavailable, match="disk of PostgreSQL is full"):
             await sink.flush()
-    assert postgres_posts(dsn) == fields_of(standing(rows[:100]))
+    assert postgres_posts(dsn) == fields_of(surviving(rows[:100]))
     filler.unlink()
     assert not (await sink.flush()).bad
     await sink.close()
-    assert postgres_posts(dsn) == fields_of(standing(rows))
+    assert postgres_posts(dsn) == fields_of(surviving(rows))
 
 
 async def test_a_fail_over_is_followed(fresh_postgres: PostgresServer) -> None:
@@ -243,4 +243,4 @@ async def test_a_fail_over_is_followed(fresh_postgres: PostgresServer) -> None:
         standby.execute("select pg_promote()")
         assert not (await sink.flush()).bad
         await sink.close()
-        assert postgres_posts(standby.dsn(dsn.rpartition("/")[2])) == fields_of(standing(rows))
+        assert postgres_posts(standby.dsn(dsn.rpartition("/")[2])) == fields_of(surviving(rows))

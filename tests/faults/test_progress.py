@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.helpers.progress import Offsets, Reader, StandStills
+from tests.helpers.progress import Offsets, Reader, Standstills
 
 
-def _seen(*committed: Mapping[int, int], end: int = 100) -> StandStills:
+def _seen(*committed: Mapping[int, int], end: int = 100) -> Standstills:
     """Looks once every ten seconds, at the committed offsets of each partition of one group."""
-    found = StandStills()
+    found = Standstills()
     for number, offsets in enumerate(committed):
         readers = {Reader("enrich", "raw", at): Offsets(offset, end) for at, offset in offsets.items()}
         found.see(readers, number * 10.0)
@@ -42,7 +42,7 @@ def test_nothing_to_read_is_no_standing_still() -> None:
 
 
 def test_another_group_that_moves_does_not_count() -> None:
-    found = StandStills()
+    found = Standstills()
     for number in range(3):
         moving = Offsets(number, 100)
         found.see({Reader("enrich", "raw", 0): moving, Reader("store", "enriched", 0): Offsets(5, 100)}, number * 10.0)

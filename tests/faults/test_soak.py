@@ -38,7 +38,7 @@ def test_a_long_run_with_kills_holds_on_to_nothing(
     pause = 60.0 if full else 5.0
     model = {"backend": "auto", "threads": 1} if full else {}
     with pipeline(apache_broker, rate=1_000_000.0, stores=2, model=model) as running:
-        running.feed(1_000, go_on=False)
+        running.feed(1_000, endless=False)
         running.settle()
         rate = _capacity(running) * LOAD
         running.rate = rate
@@ -46,7 +46,7 @@ def test_a_long_run_with_kills_holds_on_to_nothing(
         watched = [running.enrich[1], running.store[1]]
         samples: dict[str, list[Usage]] = {part.name: [] for part in watched}
         running.feed(int(rate * 60 * minutes))
-        running.moving()
+        running.wait_until_moving()
         victims = cycle(["produce", running.enrich[0].name, running.store[0].name])
         end, next_kill, kills = time.monotonic() + 60 * minutes, time.monotonic() + pause, 0
         while time.monotonic() < end:
@@ -88,6 +88,6 @@ def test_a_long_run_with_kills_holds_on_to_nothing(
 def _capacity(running: Pipeline) -> float:
     """Posts a second from the file into the lake, as fast as it goes."""
     began = time.monotonic()
-    running.feed(PROBE_POSTS, go_on=False)
+    running.feed(PROBE_POSTS, endless=False)
     running.settle()
     return PROBE_POSTS / (time.monotonic() - began)

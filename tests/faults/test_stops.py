@@ -33,7 +33,7 @@ def test_sigterm_at_every_stage_ends_cleanly(
     signals = 0
     with pipeline(apache_broker, rate=50.0) as running:
         running.feed(int(50 * (30 + len(stages) * 12)))
-        running.moving()
+        running.wait_until_moving()
         for after in stages:
             for part in running.parts:
                 part.process.kill()
@@ -47,7 +47,7 @@ def test_sigterm_at_every_stage_ends_cleanly(
         for pause in pauses:
             for part in running.parts:
                 part.start()
-            running.moving()
+            running.wait_until_moving()
             parts = running.parts
             for part in parts:
                 part.process.terminate()

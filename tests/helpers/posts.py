@@ -1,4 +1,4 @@
-"""Posts for tests, as `posts.raw` carries them, and what became of them."""
+"""Posts for tests, in the form of `posts.raw`, and what became of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ START = datetime(2026, 6, 20, 9, tzinfo=UTC)
 
 
 def raw_posts(numbers: Iterable[int], source: str = "test") -> list[tuple[bytes, bytes]]:
-    """A post for each number, four a second of event time, as keys and values."""
+    """Return the key and value of a post for each number, with four posts per second of event time."""
     posts = (
         Post(
             source=source,
@@ -31,7 +31,7 @@ def raw_posts(numbers: Iterable[int], source: str = "test") -> list[tuple[bytes,
 
 @dataclass(frozen=True)
 class Outcome:
-    """What stands on `posts.enriched` and `posts.dead`, by key."""
+    """The number of records on `posts.enriched` and `posts.dead`, by key."""
 
     enriched: dict[bytes, int]
     dead: dict[bytes | None, int]
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def outcome(settings: Settings) -> Outcome:
-    """Reads both topics to their ends."""
+    """Read both topics to their ends."""
     enriched = by_key(read_all(settings.kafka, settings.topics.enriched))
     messages = [(record, decode_dead(record.value)) for record in read_all(settings.kafka, settings.topics.dead)]
     letters = [letter for _, letter in messages if isinstance(letter, DeadLetter)]

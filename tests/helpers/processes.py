@@ -1,4 +1,4 @@
-"""`tagpulse …` as a real process, and waiting for a condition with a deadline."""
+"""Running `tagpulse …` as a real process, and waiting for a condition with a deadline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.05
 
 
 def wait_until(condition: Callable[[], T | None], seconds: float = 30.0, what: str = "") -> T:
-    """Calls `condition` until what it returns is true, and returns that; fails after `seconds`."""
+    """Call `condition` until it returns something true, and return that. Fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
@@ -36,7 +36,7 @@ def wait_until(condition: Callable[[], T | None], seconds: float = 30.0, what: s
 
 
 async def eventually(condition: Callable[[], T | None], seconds: float = 30.0, what: str = "") -> T:
-    """`wait_until` for tests on an event loop."""
+    """Do the same as `wait_until` in a test on an event loop."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
@@ -45,27 +45,27 @@ async def eventually(condition: Callable[[], T | None], seconds: float = 30.0, w
     return result
 
 
-async def at_rest(figure: Callable[[], int], looks: int = 10, seconds: float = 30.0, what: str = "") -> int:
-    """Waits until a figure is the same at so many looks in a row, and returns it; fails after `seconds`."""
+async def unchanged(number: Callable[[], int], polls: int = 10, seconds: float = 30.0, what: str = "") -> int:
+    """Wait until `number` returns the same value `polls` times in a row, and return it. Fail after `seconds`."""
     seen: list[int] = []
 
-    def rests() -> bool:
-        seen.append(figure())
-        return len(seen) >= looks and len(set(seen[-looks:])) == 1
+    def is_unchanged() -> bool:
+        seen.append(number())
+        return len(seen) >= polls and len(set(seen[-polls:])) == 1
 
-    await eventually(rests, seconds, what or "a figure that rests")
+    await eventually(is_unchanged, seconds, what or "a number that no longer changes")
     return seen[-1]
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs, whoever started it; one that nobody waited for yet is dead."""
+    """Return whether a process runs, no matter which process started it. A zombie is dead."""
     return _state_and_parent(pid)[0] not in ("", "Z")
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process started and that run."""
-    every = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-    return [child for child in every if _state_and_parent(child)[1] == pid and is_alive(child)]
+    """Return the running processes that a process started."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [child for child in pids if _state_and_parent(child)[1] == pid and is_alive(child)]
 
 
 def _state_and_parent(pid: int) -> tuple[str, int]:
@@ -77,7 +77,7 @@ def _state_and_parent(pid: int) -> tuple[str, int]:
 
 
 def environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a process that is to run with these settings."""
+    """Return the environment for a process with these settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return inherited | _variables(settings, PREFIX) | dict(extra or {})
 
@@ -110,7 +110,7 @@ def run_tagpulse(
     stdin: str | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `tagpulse ARGUMENTS` to its end: `.returncode`, `.stdout`, `.stderr`."""
+    """Run `tagpulse ARGUMENTS` to its end."""
     return subprocess.run(
         _command(arguments),
         env=environment(settings, env),
@@ -123,7 +123,7 @@ def run_tagpulse(
 
 
 def run_module(name: str, *, settings: Settings, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """Runs a module of the tests as a process to its end."""
+    """Run a module of the tests as a process to its end."""
     return subprocess.run(
         [sys.executable, "-m", name],
         cwd=ROOT,
@@ -138,7 +138,7 @@ def run_module(name: str, *, settings: Settings, timeout: float = 60.0) -> subpr
 class Tagpulse:
     """`tagpulse ARGUMENTS` in the background: `with Tagpulse("worker", "enrich", settings=…, folder=tmp_path) as worker:`.
 
-    At the end of the block the process is killed with all that it started.
+    At the end of the block, the process and all that it started are killed.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Tagpulse:
         return self._process.poll() is None
 
     def poll(self) -> int | None:
-        """The exit code, None while it runs."""
+        """Return the exit code; None while the process runs."""
         return self._process.poll()
 
     @property
@@ -185,20 +185,20 @@ class Tagpulse:
         self._process.send_signal(number)
 
     def terminate(self) -> None:
-        """SIGTERM to this process alone, as a supervisor does."""
+        """Send SIGTERM to this process alone, as a supervisor does."""
         self._process.terminate()
 
     def interrupt(self) -> None:
-        """Ctrl-C: SIGINT to every process of the terminal."""
+        """Send SIGINT to the whole process group, as Ctrl-C in a terminal does."""
         os.killpg(self.pid, signal.SIGINT)
 
     def kill(self) -> None:
-        """`kill -9` of this process alone; returns when it is gone."""
+        """Kill this process alone with `kill -9`, and wait until it is gone."""
         self._process.kill()
         self._process.wait()
 
     def wait(self, seconds: float = 30.0) -> int:
-        """The exit code; fails with the log when the process does not end in time."""
+        """Wait for the end and return the exit code. Fail with the log if the process does not end in time."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:

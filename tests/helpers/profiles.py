@@ -1,4 +1,4 @@
-"""A server of Bluesky's profiles of the tests: it answers as the public one does, and can be away."""
+"""A server of Bluesky profiles for tests: it answers as the public one does, and can fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _IDENTIFIER = re.compile(r"did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]")
 
 
 def label(did: str, value: str, **fields: Any) -> dict[str, Any]:
-    """As an account puts it on its own profile."""
+    """Return a label as an account puts it on its own profile."""
     uri = f"at://{did}/app.bsky.actor.profile/self"
     return {"src": did, "uri": uri, "cid": "bafy", "val": value, "cts": "1970-01-01T00:00:00.000Z"} | fields
 
@@ -34,25 +34,25 @@ def answers(status: int, body: bytes = b'{"error":"InternalServerError"}', **hea
 
 
 async def cuts(connection: Connection) -> None:
-    """The connection is gone in the middle of an answer."""
+    """Drop the connection in the middle of an answer."""
     await connection.send(b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"profiles":[')
     connection.cut()
 
 
 class Profiles:
-    """Knows every account."""
+    """A server that knows every account."""
 
     def __init__(self, *troubles: Trouble, hidden: set[str] | None = None) -> None:
         self._troubles = list(troubles)
-        """Of the first requests."""
+        """The troubles of the first requests."""
         self.hidden = hidden or set()
-        """Accounts that do not want to be shown to those who are not signed in."""
+        """Accounts that do not want to be shown to visitors who are not signed in."""
         self.breaking = ""
-        """An account that the server fails on."""
+        """An account whose lookup makes the server fail."""
         self.asked: list[list[str]] = []
         """The accounts of each request."""
         self.open = asyncio.Event()
-        """Answers wait for it."""
+        """Answers wait until it is set."""
         self.open.set()
         self.url = ""
 
@@ -78,7 +78,7 @@ class Profiles:
 
 @asynccontextmanager
 async def profiles(*troubles: Trouble, hidden: set[str] | None = None) -> AsyncIterator[Profiles]:
-    """The server on a free port, while the block runs."""
+    """Run the server on a free port for the duration of the block."""
     server = Profiles(*troubles, hidden=hidden)
     async with http_server(server.handle) as url:
         server.url = url

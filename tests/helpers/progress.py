@@ -1,4 +1,4 @@
-"""How far consumer groups have read, seen from outside, and for how long a partition stood still while others moved."""
+"""How far consumer groups have read, seen from outside, and how long a partition stood still while others moved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.settings import KafkaSettings
 
 _POLL_SECONDS = 0.25
 _UNSEEN_SECONDS = 2.0
-"""A longer pause between two looks counts as this much: nobody could read from a broker that did not answer."""
+"""A longer pause between two polls counts as this much: nobody could read from a broker that did not answer."""
 
 
 class Reader(NamedTuple):
@@ -39,10 +39,10 @@ class Offsets(NamedTuple):
         return self.end - self.committed
 
 
-class StandStills:
-    """For how long each partition has stood still while others of its group moved; pure, the clock is passed in.
+class Standstills:
+    """How long each partition has stood still while others of its group moved; pure, since the clock is passed in.
 
-    A partition with nothing to read counts as one that moves: it would move if it could.
+    A partition with nothing to read counts as one that moves.
     """
 
     def __init__(self) -> None:
@@ -60,31 +60,31 @@ class StandStills:
         for reader in offsets:
             moved = self._moved[reader]
             others = (at for other, at in self._moved.items() if other.group == reader.group and other != reader)
-            stood = max(others, default=moved) - moved
-            if stood > self.longest:
-                self.longest, self.where = stood, reader
+            standstill = max(others, default=moved) - moved
+            if standstill > self.longest:
+                self.longest, self.where = standstill, reader
 
 
 class Progress:
-    """Looks several times a second: `with Progress(kafka, {"GROUP": "TOPIC"}) as progress:`."""
+    """Polls several times a second: `with Progress(kafka, {"GROUP": "TOPIC"}) as progress:`."""
 
     def __init__(self, kafka: KafkaSettings, reads: Mapping[str, str]) -> None:
-        """`reads`: the topic of each group, by the group's whole name."""
+        """Prepare to watch `reads`: the topic of each group, by the full name of the group."""
         self._kafka = kafka
         self._reads = reads
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
-        self._looked_at = 0.0
+        self._polled_at = 0.0
         self.offsets: dict[Reader, Offsets] = {}
-        self.stand_stills = StandStills()
+        self.standstills = Standstills()
 
     def sent(self, group: str) -> int:
-        """Records of the topic that the group reads, as last seen."""
+        """Return the number of records on the topic that the group reads, as last seen."""
         return sum(at.end for reader, at in self.offsets.items() if reader.group == group)
 
     def is_read(self, since: float) -> bool:
-        """Whether nothing was left to read in a look that began after `since`, of `time.monotonic`."""
-        return self._looked_at > since and not any(at.lag for at in self.offsets.values())
+        """Return whether a poll that began after `since` (`time.monotonic`) found nothing left to read."""
+        return self._polled_at > since and not any(at.lag for at in self.offsets.values())
 
     def _watch(self) -> None:
         admin: KafkaAdminClient | None = None
@@ -93,7 +93,7 @@ class Progress:
             began = time.monotonic()
             try:
                 admin = admin or connection.open_client(KafkaAdminClient, self._kafka)
-                found = self._look(admin)
+                found = self._poll(admin)
             except KafkaError:
                 if admin is not None:
                     admin.close()
@@ -101,19 +101,19 @@ class Progress:
                 continue
             clock += min(began - last, _UNSEEN_SECONDS)
             last = began
-            self.stand_stills.see(found, clock)
-            self.offsets, self._looked_at = found, began
+            self.standstills.see(found, clock)
+            self.offsets, self._polled_at = found, began
         if admin is not None:
             admin.close()
 
-    def _look(self, admin: KafkaAdminClient) -> dict[Reader, Offsets]:
+    def _poll(self, admin: KafkaAdminClient) -> dict[Reader, Offsets]:
         topics = admin.describe_topics(sorted(set(self._reads.values())))
         places = [
             TopicPartition(topic["name"], partition["partition_index"])
             for topic in topics
             for partition in topic["partitions"]
         ]
-        # committed first: a commit in between must not be beyond the end
+        # commits first, so that none is beyond the end
         committed = admin.list_group_offsets(list(self._reads))
         ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
         return {

@@ -1,4 +1,4 @@
-"""Raw records in and out of a topic, without anything of ours but the connection."""
+"""Writing raw records to a topic and reading them, with nothing of ours but the connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def produce(
     timestamp_ms: int | None = None,
     partition: int | None = None,
 ) -> None:
-    """Sends keys and values; returns when all of them are confirmed."""
+    """Send keys and values, and wait until all of them are confirmed."""
     producer = KafkaProducer(**connection.kafka_python(kafka), compression_type="lz4", linger_ms=5)
     try:
         sent = [
@@ -47,9 +47,9 @@ def _reader(kafka: KafkaSettings) -> Iterator[KafkaConsumer]:
 
 
 def _ends(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, int]:
-    """Assigns the topic, and takes its ends from answers to fetches.
+    """Assign the topic, and return its ends as reported by fetches.
 
-    The embedded broker answers the question for the latest offset with the last batch's first offset plus one.
+    Asked for the latest offset, the embedded broker returns the first offset of the last batch plus one.
     """
     partitions = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()]
     consumer.assign(partitions)
@@ -60,23 +60,23 @@ def _ends(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, int]:
 
 
 def end_offsets(kafka: KafkaSettings, topic: str) -> dict[int, int]:
-    """How many records each partition has received."""
+    """Return how many records each partition has received."""
     with _reader(kafka) as consumer:
         return {at.partition: end for at, end in _ends(consumer, topic).items()}
 
 
 def count(kafka: KafkaSettings, topic: str) -> int:
-    """How many records the topic has received."""
+    """Return how many records the topic has received."""
     return sum(end_offsets(kafka, topic).values())
 
 
 def reached(kafka: KafkaSettings, topic: str, number: int) -> bool:
-    """Whether the topic has received so many records."""
+    """Return whether the topic has received `number` records."""
     return count(kafka, topic) >= number
 
 
 def read_all(kafka: KafkaSettings, topic: str) -> list[ConsumerRecord]:
-    """Every record of the topic up to its end as it is now: `.key`, `.value`, `.headers`, `.partition`, `.offset`, …"""
+    """Return every record of the topic up to its present end."""
     records: list[ConsumerRecord] = []
     with _reader(kafka) as consumer:
         ends = _ends(consumer, topic)
@@ -88,7 +88,7 @@ def read_all(kafka: KafkaSettings, topic: str) -> list[ConsumerRecord]:
 
 
 def by_key(records: Iterable[ConsumerRecord]) -> dict[bytes, list[ConsumerRecord]]:
-    """The records of each key, in the order of their partition: more than one says that a record came twice."""
+    """Return the records of each key, in the order of their partition; more than one means that a record came twice."""
     found: dict[bytes, list[ConsumerRecord]] = defaultdict(list)
     for record in records:
         found[record.key].append(record)
@@ -96,7 +96,7 @@ def by_key(records: Iterable[ConsumerRecord]) -> dict[bytes, list[ConsumerRecord
 
 
 def committed(kafka: KafkaSettings, group: str, topic: str) -> dict[int, int]:
-    """The committed offsets of a consumer group (its whole name) for each partition that has one."""
+    """Return the offsets that a consumer group, given by its full name, has committed, by partition."""
     admin = KafkaAdminClient(**connection.kafka_python(kafka))
     try:
         offsets = admin.list_group_offsets([group])[group]

@@ -1,4 +1,4 @@
-"""What a sink holds after these messages, by the plainest means: a dictionary in memory."""
+"""What a sink must contain, computed in the simplest way: with a dictionary in memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Key = tuple[str, str]
 
 
 def fold(messages: Iterable[EnrichedMessage]) -> dict[Key, EnrichedPost]:
-    """By source and id: the newest edit, of equal ones the newest enrichment, then the last that came.
+    """Return the version of each post to keep: the newest edit, then the newest enrichment, then the last to arrive.
 
-    A deletion takes every version away but those that were edited after it. Deletions and edits may come in any order.
+    A deletion removes every version except those that were edited after it. Deletions and edits may come in any order.
     """
     versions: defaultdict[Key, list[EnrichedPost]] = defaultdict(list)
     deletions: defaultdict[Key, list[Deletion]] = defaultdict(list)

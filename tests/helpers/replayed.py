@@ -1,4 +1,4 @@
-"""What a sink must end with, from nothing but the messages: each post once, its newest edit, deleted ones gone."""
+"""What a sink must contain in the end, computed from the messages alone: the newest edit of each post not deleted."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from streams.sinks.lake.query import ask
 Fields = dict[str, Any]
 
 
-def standing(rows: Iterable[Row]) -> list[Row]:
-    """The rows that stand, sorted by source and id: straight from the definition, whatever the order of the rows."""
+def surviving(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that a sink must show, sorted by source and id; the order in which they came does not matter."""
     posts: dict[bytes, list[tuple[EnrichedPost, Row]]] = defaultdict(list)
     deletions: dict[bytes, list[datetime]] = defaultdict(list)
     for row in rows:
@@ -48,12 +48,12 @@ def _order(version: tuple[EnrichedPost, Row]) -> tuple[datetime, datetime, int, 
 
 
 def fields_of(rows: Sequence[Row]) -> list[Fields]:
-    """Rows as the views of the sinks show them, without what says where they are kept."""
+    """Return rows as the views of the sinks show them, without the columns that locate them in Kafka."""
     return to_table(rows, POST_SCHEMA).to_pylist() if rows else []
 
 
 def rows_of(records: Iterable[Any]) -> list[Row]:
-    """The rows of records as `read_all` gives them."""
+    """Return the rows of records from `read_all`."""
     found = []
     for record in records:
         place = Record(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, ())
@@ -62,11 +62,11 @@ def rows_of(records: Iterable[Any]) -> list[Row]:
 
 
 def postgres_posts(dsn: str, run: str = "live") -> list[Fields]:
-    """The view `posts` of PostgreSQL, sorted by source and id."""
+    """Return the view `posts` of PostgreSQL, sorted by source and id."""
     names = ", ".join(POST_SCHEMA.names)
     with psycopg.connect(dsn, row_factory=dict_row) as connection:
         connection.execute("set timezone = 'UTC'")
-        # source and id are sorted as `standing` does it, byte by byte
+        # sorted byte by byte, as in `surviving`
         found = connection.execute(
             f"select {names} from posts where run = %s order by source || ':' || id collate \"C\"".encode(), [run]
         )
@@ -74,6 +74,6 @@ def postgres_posts(dsn: str, run: str = "live") -> list[Fields]:
 
 
 def lake_posts(lake: LakeSettings) -> list[Fields]:
-    """The view `posts` of the lake, sorted by source and id."""
+    """Return the view `posts` of the lake, sorted by source and id."""
     answer = ask(lake.path, f"select {', '.join(POST_SCHEMA.names)} from posts order by source || ':' || id")
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]

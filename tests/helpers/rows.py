@@ -25,7 +25,7 @@ START = datetime(2026, 6, 20, 9, 30, tzinfo=UTC)
 DAY = START.date()
 ODD = [datetime(1, 1, 1, tzinfo=UTC), datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
 ODD += [datetime(2100, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
-"""Times in the centuries that share a table or a folder."""
+"""Times in the distant centuries that share a table or a folder."""
 
 
 def enriched(post_id: str, *, minutes: int = 0, text: str = "hello", edited_at: datetime | None = None) -> EnrichedPost:

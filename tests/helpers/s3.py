@@ -26,12 +26,12 @@ class Bucket:
     name: str = "lake"
 
     def address(self, port: int | None = None) -> str:
-        """For `TAGPULSE_LAKE__PATH`; `port` of a line to the server."""
+        """Return the value for `TAGPULSE_LAKE__PATH`; `port` can be that of a line to the server."""
         at = f"endpoint_override=127.0.0.1:{port or self.port}&scheme=http&region=us-east-1"
         return f"s3://{self.name}/tests?{at}"
 
     def objects(self) -> list[str]:
-        """The objects that anybody can see."""
+        """Return the names of the objects, without those that end with a slash."""
         listing = self._client().list_objects_v2(Bucket=self.name)
         return [entry["Key"] for entry in listing.get("Contents", []) if not entry["Key"].endswith("/")]
 
@@ -44,7 +44,7 @@ class Bucket:
 
 @contextlib.contextmanager
 def local_bucket() -> Iterator[Bucket]:
-    """A server with a bucket; the credentials stand in the environment as long as it runs."""
+    """Run a server with a bucket; the environment contains its credentials while it runs."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)

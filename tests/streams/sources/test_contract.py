@@ -24,7 +24,7 @@ from streams.sources.registry import NETWORKS
 from tests.helpers import jetstream, mastodon, x
 from tests.helpers.feeds import counted, numbers, take
 from tests.helpers.networks import ALL, CUT, CUT_IN_MID_CHARACTER, DRIP, NOW, STAY, Network, Pauses, Refusal, make
-from tests.helpers.processes import at_rest, eventually
+from tests.helpers.processes import eventually, unchanged
 
 
 @pytest.fixture(params=ALL, ids=lambda network: network.name)
@@ -217,7 +217,7 @@ async def test_a_slow_reader_slows_the_server_down_and_loses_nothing(network: Ne
         contents: list[Content] = []
         async with asyncio.timeout(60), contextlib.aclosing(make(network, url).batches()) as reading:  # type: ignore[type-var]
             contents += (await anext(reading)).contents
-            assert await at_rest(lambda: len(sent), what="the server waits") < 650
+            assert await unchanged(lambda: len(sent), what="the server waits") < 650
             async for batch in reading:
                 contents += batch.contents
                 if len(contents) == 700:

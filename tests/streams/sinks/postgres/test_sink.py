@@ -18,7 +18,7 @@ from streams.settings import LakeSettings
 from streams.sinks.base import Row
 from streams.sinks.lake.parquet import ParquetSink
 from tests.helpers.postgres_sink import sink_for, texts, write
-from tests.helpers.replayed import fields_of, lake_posts, postgres_posts, standing
+from tests.helpers.replayed import fields_of, lake_posts, postgres_posts, surviving
 from tests.helpers.rows import ODD, START, changed, deletion, enriched, full, row
 
 RUNS = itertools.count()
@@ -74,7 +74,7 @@ def test_any_batches_and_crashes_end_with_the_current_posts(
         await sink.close()
 
     asyncio.run(store())
-    assert postgres_posts(dsn, run) == fields_of(standing(rows))
+    assert postgres_posts(dsn, run) == fields_of(surviving(rows))
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -93,13 +93,13 @@ def test_lake_and_postgres_agree(
             await sink.close()
 
     asyncio.run(store())
-    assert lake_posts(lake) == postgres_posts(dsn, run) == fields_of(standing(rows))
+    assert lake_posts(lake) == postgres_posts(dsn, run) == fields_of(surviving(rows))
 
 
 async def test_every_value_is_read_back_unchanged(dsn: str) -> None:
     rows = [row(0, full("x\\y\n")), row(1, enriched("plain"))]
     await write(dsn, rows)
-    assert postgres_posts(dsn) == fields_of(standing(rows))
+    assert postgres_posts(dsn) == fields_of(surviving(rows))
 
 
 async def test_a_flush_reports_the_number_of_new_rows(dsn: str) -> None:
@@ -145,7 +145,7 @@ async def test_bad_rows_are_reported_and_block_nothing(dsn: str) -> None:
     assert [one.row.record.offset for one in flushed.bad] == [one.record.offset for one in bad]
     assert all(one.why for one in flushed.bad)
     assert flushed.stored == 200
-    assert postgres_posts(dsn) == fields_of(standing(good))
+    assert postgres_posts(dsn) == fields_of(surviving(good))
 
 
 async def test_a_bad_edit_leaves_the_version_before_it(dsn: str) -> None:
@@ -169,7 +169,7 @@ async def test_concurrent_writers_neither_deadlock_nor_duplicate_rows(dsn: str) 
         await sink.close()
 
     await asyncio.gather(writer(1), writer(-1), writer(1))
-    assert postgres_posts(dsn) == fields_of(standing(rows))
+    assert postgres_posts(dsn) == fields_of(surviving(rows))
 
 
 async def test_rows_that_arrive_again_before_the_flush_count_once(dsn: str) -> None:

@@ -25,7 +25,7 @@ from streams.sinks.postgres.upsert import (
     upsert,
 )
 from tests.helpers.postgres_sink import texts, write
-from tests.helpers.replayed import standing
+from tests.helpers.replayed import surviving
 from tests.helpers.rows import ODD, START, at, deletion, enriched, row
 
 
@@ -62,7 +62,7 @@ def test_the_net_effect_does_not_depend_on_the_order(messages: list[EnrichedMess
     assert reduce_batch(shuffled) == effect
     versions = [each for each in rows if isinstance(each.message, EnrichedPost)]
     kept = {key: (each.record, each.message) for key, each in effect.posts.items()}
-    wanted = {PostKey(each.message.post.source, each.message.post.id): tuple(each) for each in standing(versions)}  # type: ignore[union-attr]
+    wanted = {PostKey(each.message.post.source, each.message.post.id): tuple(each) for each in surviving(versions)}  # type: ignore[union-attr]
     assert kept == wanted
     deleted: dict[PostKey, datetime] = {}
     for message in messages:

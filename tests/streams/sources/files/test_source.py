@@ -19,7 +19,7 @@ from streams.errors import BadInput
 from streams.sources.base import Batch, Content, Unreadable
 from streams.sources.files.source import FileSource
 from streams.sources.files.table import Columns
-from tests.helpers.processes import at_rest
+from tests.helpers.processes import unchanged
 
 LIMIT = 1_000
 CRISISLEX = Path(__file__).resolve().parents[5] / "shared" / "data" / "crisislex_t26"
@@ -179,7 +179,7 @@ async def test_reads_no_further_than_it_is_asked(tmp_path: Path) -> None:
     async with contextlib.aclosing(source.batches()) as batches:  # type: ignore[type-var]
         await anext(batches)
         readers = [thread for thread in threading.enumerate() if thread.name == "file-reader"]
-        read_bytes = await at_rest(lambda: source.progress[0], what="it reads no further")
+        read_bytes = await unchanged(lambda: source.progress[0], what="it reads no further")
         _, size = source.progress
         assert size == path.stat().st_size
         assert read_bytes < 3_000_000 < size
