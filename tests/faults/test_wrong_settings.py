@@ -11,10 +11,10 @@ import pytest
 from streams.settings import Settings
 from tests.faults.conftest import Tell
 from tests.helpers.processes import run_tagpulse
-from tests.helpers.wrong_settings import UNFIT, WRONG
+from tests.helpers.wrong_settings import INCONSISTENT, WRONG
 
 COMMANDS = (("worker", "enrich"), ("worker", "store", "--sink", "parquet"), ("produce", "file", "-"))
-WAYS = [({name: value}, [name]) for name, values in WRONG.items() for value in values] + UNFIT
+WAYS = [({name: value}, [name]) for name, values in WRONG.items() for value in values] + INCONSISTENT
 
 
 def _start(command: tuple[str, ...], wrong: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
-"""Schedules drawn from seeds: workers come, go and die while partitions are added and the broker freezes.
+"""Schedules drawn from seeds: workers join, leave and die while partitions are added and the broker freezes.
 
-`PYTHONHASHSEED=0 python -m tests.helpers.schedules --count 1000` says which of so many lost a post or ended a worker.
+`PYTHONHASHSEED=0 python -m tests.helpers.schedules --count 1000` prints those of 1,000 that lost a post or ended a worker.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from tests.helpers.simulated_worker import SimulatedWorker, Store
 from tests.helpers.simulation import Cluster
 
 TOPIC = "posts.raw"
-_SETTLE_LOOKS = 240
-_LOOK_SECONDS = 0.5
+_SETTLE_POLLS = 240
+_POLL_SECONDS = 0.5
 _LONG_SECONDS = 1_500.0
 
 
 class Outcome(NamedTuple):
-    """What a schedule ended with."""
+    """The outcome of a schedule."""
 
     lost: list[tuple[int, int]]
     ended: list[str]
     """Why workers ended by themselves."""
     stood_still: bool
-    """Nothing was lost, but the workers had to be started anew."""
+    """Whether nothing was lost, but the workers had to be restarted."""
     plan: list[str]
 
 
@@ -97,7 +97,7 @@ async def _play(cluster: Cluster, dice: random.Random) -> Outcome:
     expected = {(n, offset) for n, log in enumerate(cluster.partitions) for offset in log.records}
     stood_still = False
     while not await _settled(expected, store, workers) and not stood_still:
-        # the watchdog ends workers that stand still, and their supervisor starts them again
+        # the watchdog ends workers that stand still, and their supervisor restarts them
         stood_still = True
         for number, worker in enumerate(workers):
             worker.kill()
@@ -113,34 +113,34 @@ async def _play(cluster: Cluster, dice: random.Random) -> Outcome:
 
 
 async def _settled(expected: set[tuple[int, int]], store: Store, workers: Sequence[SimulatedWorker]) -> bool:
-    """Whether all that is expected comes to be stored, as far as the workers live."""
-    for _ in range(_SETTLE_LOOKS):
+    """Return whether everything expected has been stored, or a worker has died, within the time limit."""
+    for _ in range(_SETTLE_POLLS):
         if not expected - store.rows.keys() or not all(worker.alive for worker in workers):
             return True
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
     return False
 
 
-async def _stand_by(cluster: Cluster, dice: random.Random) -> Outcome:
-    """One of two workers has no partition for a long time, and then the other one dies."""
+async def _standby(cluster: Cluster, dice: random.Random) -> Outcome:
+    """Give one of two workers no partition for a long time, and then kill the other one."""
     store, watching = Store(cluster), asyncio.create_task(cluster.group.watch())
     workers = [SimulatedWorker(f"worker-{number}", cluster, store, static=False) for number in range(2)]
     await asyncio.sleep(_LONG_SECONDS)
     for worker in [worker for worker in workers if worker.has_partitions]:
         worker.kill()
     cluster.append(0, b"late")
-    for _ in range(_SETTLE_LOOKS):
-        await asyncio.sleep(_LOOK_SECONDS)
+    for _ in range(_SETTLE_POLLS):
+        await asyncio.sleep(_POLL_SECONDS)
     watching.cancel()
     for worker in workers:
         worker.kill()
     lost = [] if (0, 0) in store.rows else [(0, 0)]
-    return Outcome(lost, [reason for worker in workers for reason in worker.reasons], False, ["stand by"])
+    return Outcome(lost, [reason for worker in workers for reason in worker.reasons], False, ["standby"])
 
 
-def run(seed: int, *, stand_by: bool = False) -> Outcome:
-    """Plays the schedule of a seed."""
-    random.seed(seed)  # aiokafka throws dice of its own
+def run(seed: int, *, standby: bool = False) -> Outcome:
+    """Play the schedule of a seed."""
+    random.seed(seed)  # aiokafka draws random numbers of its own
     dice = random.Random(seed)
     lateness = Lateness(
         chance=dice.choice([0.0, 0.05, 0.3]),
@@ -151,11 +151,11 @@ def run(seed: int, *, stand_by: bool = False) -> Outcome:
     loop.set_task_factory(simulated_worker.task_factory)
 
     async def main() -> Outcome:
-        cluster = Cluster(TOPIC, 1 if stand_by else dice.randint(1, 3), lateness, dice)
+        cluster = Cluster(TOPIC, 1 if standby else dice.randint(1, 3), lateness, dice)
         client = client_of(cluster, simulated_worker.is_connected)
         with mock.patch.object(aiokafka_consumer, "AIOKafkaClient", client):
             try:
-                return await (_stand_by if stand_by else _play)(cluster, dice)
+                return await (_standby if standby else _play)(cluster, dice)
             finally:
                 for task in asyncio.all_tasks() - {asyncio.current_task()}:
                     task.cancel()
@@ -176,16 +176,16 @@ def run(seed: int, *, stand_by: bool = False) -> Outcome:
 
 @contextlib.contextmanager
 def without(parts: Collection[str]) -> Iterator[None]:
-    """Takes out what closes the hole, so that the schedules can show that they find it."""
+    """Remove the code that prevents losses, so that the schedules can show that they find them."""
 
     def keep(thread: Any, assignment: Any, offsets: Any) -> None:
-        """Leaves the position behind what was dropped, as Faust does of a partition without a commit."""
+        """Keep the position after the dropped records, as Faust does for a partition without a commit."""
 
     async def trust(consumer: Any, at: Any, start: int, end: int, offsets: Any) -> None:
-        """Takes every gap for a harmless one."""
+        """Treat every gap as harmless."""
 
     with contextlib.ExitStack() as patches:
-        if "give-back" in parts:
+        if "rewind" in parts:
             patches.enter_context(mock.patch.object(faust_thread.Thread, "rewind", keep))
         if "account" in parts:
             patches.enter_context(mock.patch.object(faust_consumer.LosslessConsumer, "account", trust))
@@ -194,18 +194,18 @@ def without(parts: Collection[str]) -> Iterator[None]:
 
 @click.command()
 @click.option("--first", default=0, help="The first seed.")
-@click.option("--count", default=1_000, help="How many.")
-@click.option("--without", "parts", default="", help="What to take out: give-back, account.")
-@click.option("--stand-by", is_flag=True, help="Let one of two workers have no partition for a long time instead.")
-@click.option("--first-only", is_flag=True, help="End at the first bad outcome.")
-def main(first: int, count: int, parts: str, stand_by: bool, first_only: bool) -> None:
-    """Plays the schedules of many seeds, and writes each bad outcome as a line of JSON."""
+@click.option("--count", default=1_000, help="The number of seeds.")
+@click.option("--without", "parts", default="", help="What to remove: rewind, account.")
+@click.option("--standby", is_flag=True, help="Give one of two workers no partition for a long time instead.")
+@click.option("--first-only", is_flag=True, help="Stop at the first bad outcome.")
+def main(first: int, count: int, parts: str, standby: bool, first_only: bool) -> None:
+    """Play the schedules of many seeds, and write each bad outcome as a line of JSON."""
     logging.disable(logging.CRITICAL)
     gc.freeze()
-    gc.disable()  # what a dead worker leaves behind is cleared between the schedules, not in the middle of one
+    gc.disable()  # garbage of dead workers is collected between the schedules, not in the middle of one
     with without(parts.split(",")):
         for seed in range(first, first + count):
-            outcome = run(seed, stand_by=stand_by)
+            outcome = run(seed, standby=standby)
             gc.collect()
             if outcome.lost or outcome.ended or outcome.stood_still:
                 click.echo(json.dumps({"seed": seed} | outcome._asdict()))

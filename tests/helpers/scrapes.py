@@ -1,4 +1,4 @@
-"""Values of metrics: of this process, and on the metrics page of another."""
+"""Reading the values of metrics, of this process or from the metrics page of another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client.samples import Sample
 
 
 def samples(port: int, names: Iterable[str], timeout_seconds: float = 2.0) -> list[Sample]:
-    """The samples of these names, of all labels. Raises OSError while the process cannot be asked."""
+    """Return the samples with these names and any labels. Raise OSError while the page cannot be read."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=timeout_seconds) as answer:
         families: Iterable[Metric] = text_string_to_metric_families(answer.read().decode())
     wanted = frozenset(names)
@@ -20,6 +20,6 @@ def samples(port: int, names: Iterable[str], timeout_seconds: float = 2.0) -> li
 
 
 def value_of(metric: MetricWrapperBase) -> float:
-    """Return the value of a counter or gauge of this process, which has its labels if it needs any."""
+    """Return the value of a counter or gauge of this process, given with its labels, if it has any."""
     [family] = metric.collect()
     return float(family.samples[0].value)

@@ -1,4 +1,4 @@
-"""A model that says what the test wrote down."""
+"""A model whose answers are scripted by the test."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ def answer(
     topics: Sequence[str] = (),
     campaign: tuple[str | None, float] = (None, 0.0),
 ) -> Enrichment:
-    """An enrichment with these parts; the sentiment's label is its most probable one."""
+    """Return an enrichment with these parts; the sentiment's label is the most probable one."""
     return Enrichment(
         language=Language(code=language[0], score=language[1]),
         sentiment=Sentiment(
@@ -31,7 +31,7 @@ def answer(
 
 
 class ScriptedEnricher:
-    """Answers known texts as told, others with the default."""
+    """A model that answers the texts of a script as scripted, and others with the default."""
 
     name, version, runtime = MODEL.name, MODEL.version, None
 

@@ -1,4 +1,4 @@
-"""An Apache Kafka that asks for TLS, certificates, passwords and rights, each on a port of its own."""
+"""An Apache Kafka that requires TLS, client certificates or passwords, each on a port of its own, and checks rights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streams.settings import KafkaSettings
 from tests.helpers.certificates import Authority
 
 USER = "pulse"
-PASSWORD = 'a "long; pass\\word'  # what a password manager makes: quotes, backslashes, separators
+PASSWORD = 'a "long; pass\\word'  # as a password manager may generate it: quotes, backslashes, separators
 KEY_PASSWORD = "key password"
 TOPIC = "secured"
 FORBIDDEN = "forbidden"  # the user above may not use it
@@ -40,7 +40,7 @@ _MECHANISMS = "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN"
 
 @dataclass(frozen=True)
 class Secured:
-    """A broker with `ports` by listener, its authority, and another one that it does not trust."""
+    """A broker, its `ports` by listener, its authority, and another authority that it does not trust."""
 
     broker: ApacheBroker
     ports: dict[str, int]
@@ -48,36 +48,36 @@ class Secured:
     other: Authority
 
     def settings(self, listener: str, **changes: Any) -> KafkaSettings:
-        """Settings of a client of a listener that may do everything; `changes` make them wrong."""
+        """Return the correct settings for a client of a listener, with `changes` that make them wrong."""
         port = self.broker.port if listener == "PLAINTEXT" else self.ports[listener]
         protocol = _LISTENERS.get(listener, "PLAINTEXT")
-        right: dict[str, Any] = {"bootstrap_servers": f"{HOST}:{port}", "security_protocol": protocol}
+        correct: dict[str, Any] = {"bootstrap_servers": f"{HOST}:{port}", "security_protocol": protocol}
         if protocol.endswith("SSL"):
-            right["ssl_ca_file"] = self.authority.path
+            correct["ssl_ca_file"] = self.authority.path
         if protocol.startswith("SASL"):
-            right |= {"username": USER, "password": PASSWORD}
+            correct |= {"username": USER, "password": PASSWORD}
         if listener == "MUTUAL":
             client = self.authority.sign("client", password=KEY_PASSWORD)
-            right |= {"ssl_cert_file": client.cert, "ssl_key_file": client.key, "ssl_key_password": KEY_PASSWORD}
-        return KafkaSettings(**(right | changes))
+            correct |= {"ssl_cert_file": client.cert, "ssl_key_file": client.key, "ssl_key_password": KEY_PASSWORD}
+        return KafkaSettings(**(correct | changes))
 
 
 @contextmanager
 def secured_broker(folder: Path, home: Path) -> Iterator[Secured]:
-    """Starts it with the users and the topics above."""
+    """Start the broker with the user and the topics above."""
     folder.mkdir(parents=True, exist_ok=True)
     authority, other = Authority(folder), Authority(folder, "stranger")
     server = authority.sign("server", f"IP:{HOST}", "DNS:localhost")
     elsewhere = authority.sign("elsewhere", "DNS:kafka.example")
     ports = {name: free_port() for name in _LISTENERS}
     port, controller = free_port(), free_port()
-    every = {"PLAINTEXT": port, "CONTROLLER": controller} | ports
+    listeners = {"PLAINTEXT": port, "CONTROLLER": controller} | ports
     escaped = PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
     plain = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{escaped}";'
     config = {
-        "listeners": ",".join(f"{name}://{HOST}:{number}" for name, number in every.items()),
+        "listeners": ",".join(f"{name}://{HOST}:{number}" for name, number in listeners.items()),
         "controller.quorum.voters": f"1@{HOST}:{controller}",
-        "listener.security.protocol.map": ",".join(f"{name}:{_LISTENERS.get(name, 'PLAINTEXT')}" for name in every),
+        "listener.security.protocol.map": ",".join(f"{name}:{_LISTENERS.get(name, 'PLAINTEXT')}" for name in listeners),
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(server.both),
         "ssl.truststore.type": "PEM",
@@ -94,7 +94,7 @@ def secured_broker(folder: Path, home: Path) -> Iterator[Secured]:
         for mechanism in ("scram-sha-512", "scram-sha-256"):
             module = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             config[f"listener.name.{listener}.{mechanism}.sasl.jaas.config"] = module
-        # a properties file takes a backslash away, so that each is doubled once more
+        # reading a properties file removes one level of backslashes, so each is doubled again
         config[f"listener.name.{listener}.plain.sasl.jaas.config"] = plain.replace("\\", "\\\\")
     with ApacheBroker(folder / "broker", port, home=home, config=config) as broker:
         _make_users_and_topics(broker)

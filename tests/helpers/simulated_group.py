@@ -1,4 +1,4 @@
-"""The classic protocol of consumer groups, as its coordinator plays it in a simulation."""
+"""The coordinator's side of the classic consumer group protocol, for simulations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Member:
 
 
 class Group:
-    """The classic protocol of consumer groups, as its coordinator plays it."""
+    """A consumer group, as its coordinator runs it in the classic protocol."""
 
     def __init__(self, session_seconds: float) -> None:
         self._session = session_seconds
@@ -40,7 +40,7 @@ class Group:
         return asyncio.get_running_loop().time()
 
     async def watch(self) -> None:
-        """Members that are not heard of leave; a rebalance does not wait for ever."""
+        """Remove members that have not been heard from, and end rebalances that take too long."""
         while True:
             await asyncio.sleep(0.5)
             waiting = {name for name, member in self.members.items() if member.joining is not None}
@@ -77,10 +77,10 @@ class Group:
                 member = self.members.pop(old)
                 self.members[name] = Member(topics, instance, self._now())
                 if self.state == "Stable":
-                    # whoever comes back under its name gets its partitions, and is not told that it leads
+                    # a returning static member gets its partitions back, but does not learn that it leads
                     self._assignment[name] = self._assignment.pop(old, b"")
-                    told, self._leader = self._leader, name if self._leader == old else self._leader
-                    return self._joined(name, leader=told)
+                    announced, self._leader = self._leader, name if self._leader == old else self._leader
+                    return self._joined(name, leader=announced)
                 self._leader = name if self._leader == old else self._leader
                 _answer(member.joining, _join(errors.UnknownMemberIdError))
             else:
@@ -149,7 +149,7 @@ class Group:
         return await syncing
 
     def check(self, name: str, generation: int) -> Any:
-        """The class of an error of aiokafka."""
+        """Return the class of aiokafka's error for a member's request."""
         if name not in self.members:
             return errors.UnknownMemberIdError
         if generation != self.generation:

@@ -1,4 +1,4 @@
-"""Time, simulated: it jumps to whatever is due next, and any step of any task may be late by chance."""
+"""Simulated time: it jumps to the next event that is due, and any step of any task may be late by chance."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any, TypeVarTuple
 
 _Ts = TypeVarTuple("_Ts")
 
-# A turn of the loop takes time, or whoever waits for less than the clock shows would wait for ever.
+# each turn of the loop takes time; otherwise a wait shorter than the resolution of the clock would never end
 _TURN_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lateness:
-    """How late things are: each step of a task with `chance`, by at most `step` seconds; each request by at most `request`."""
+    """How late events are: with `chance`, each step of a task by up to `step` seconds; each request by up to `request`."""
 
     chance: float
     step: float
@@ -62,8 +62,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def new_task(self, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
         """Return a task whose first step is not late.
 
-        The first step comes before anything that happens later, and aiokafka relies on it: a heartbeat that is
-        cancelled before it ends the coordination.
+        aiokafka relies on the first step coming before all later events: if its heartbeat task is cancelled before
+        that step, the coordination ends.
         """
         self._punctual = True
         try:
@@ -90,9 +90,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def _jump(self, timeout: float | None) -> list[Any]:
-        assert timeout is not None, "nothing is due any more"
+        assert timeout is not None, "nothing is due"
         self._now += max(timeout, _TURN_SECONDS)
         return []
 
     def _process_events(self, events: list[Any]) -> None:
-        """There are none: nothing here waits for a file."""
+        """Do nothing: no file descriptor has events here."""

@@ -1,4 +1,4 @@
-"""A worker of `simulation`: its recipe, its consumer and what Faust and aiokafka do for them, without the rest of a process."""
+"""A simulated worker: its recipe, its consumer, and their parts of Faust and aiokafka, without the rest of a process."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _running: contextvars.ContextVar[SimulatedWorker | None] = contextvars.ContextVa
 
 
 class SimulatedThread(faust_thread.Thread):
-    """aiokafka's thread, on the loop of the simulation; the queues between the threads are the real ones."""
+    """aiokafka's thread, run on the loop of the simulation; the queues between the threads are real."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, thread_loop=asyncio.get_running_loop(), **options)
 
 
 class Store:
-    """What is durable: where the posts of all workers end up. Slow by chance."""
+    """The durable store of the posts of all workers, whose writes are slow by chance."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -41,11 +41,11 @@ class Store:
         self.rows |= {(record.partition, record.offset): record.value for record in result}
 
     async def flush(self) -> None:
-        """A write is durable."""
+        """Do nothing: a write is durable at once."""
 
 
 class SimulatedWorker:
-    """One process; `reasons` says why it ended by itself."""
+    """One process; `reasons` lists why it ended by itself."""
 
     def __init__(self, name: str, cluster: Cluster, store: Store, *, static: bool) -> None:
         self._cluster = cluster
@@ -72,7 +72,7 @@ class SimulatedWorker:
         task.add_done_callback(self._tasks.discard)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """A task whose failure ends the process, as that of a service of Faust does."""
+        """Start a task whose failure ends the process, like that of a Faust service."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._note)
         return task
@@ -91,7 +91,7 @@ class SimulatedWorker:
         return bool(self._app.consumer.assignment())
 
     def kill(self) -> None:
-        """As `kill -9`: nothing it still does reaches anybody."""
+        """End the process like `kill -9`: nothing that it does afterwards has any effect."""
         self.alive = False
         if self._app is not None and self._app.consumer.thread.is_started:
             client_internals.mark_closed(self._app.consumer.thread.client)
@@ -99,7 +99,7 @@ class SimulatedWorker:
             task.cancel()
 
     async def leave(self) -> None:
-        """As SIGTERM does: what was read is finished and committed, and the group is left."""
+        """End the process like SIGTERM: finish and commit what was read, and leave the group."""
         if self._drain is not None:
             await self.recipe.drain(5.0)
             await self._app.consumer.commit()
@@ -150,7 +150,7 @@ class SimulatedWorker:
 
 
 def task_factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-    """Lets every task belong to the worker that started it."""
+    """Create a task that belongs to the worker that started it."""
     assert isinstance(loop, SimulatedLoop)
     task = loop.new_task(coroutine, **options)
     worker = _running.get()
@@ -162,7 +162,7 @@ def task_factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
 
 
 def exit_now(code: int, reason: str) -> NoReturn:
-    """In the place of `lossless.exit_now`."""
+    """End the current worker; this replaces `lossless.exit_now`."""
     worker = _running.get()
     assert worker is not None
     worker.end(f"{reason} (exit {code})")
@@ -170,6 +170,6 @@ def exit_now(code: int, reason: str) -> NoReturn:
 
 
 def is_connected() -> bool:
-    """Whether the process that asks is alive."""
+    """Return whether the calling process is alive."""
     worker = _running.get()
     return worker is None or worker.alive

@@ -1,9 +1,9 @@
-"""Kafka, time and threads, simulated: workers with their real consumers run against it in one thread, as a seed says.
+"""Simulated Kafka, time and threads: workers with their real consumers run against it in one thread, driven by a seed.
 
-What is real: the worker's recipe and consumer, Faust's rebalancing and recovery, aiokafka's coordinator, fetcher and client.
-What is not: sockets (requests are answered by `Cluster`), the two threads of a worker (both run on one loop, and every call
-between them is late by chance) and the clock (it jumps to whatever is due next). Any step of any task may be late by chance,
-as far as `Lateness` says, so that each await is a window into which anything else can fall.
+The worker's recipe and consumer are real, and so are Faust's rebalancing and recovery, and aiokafka's coordinator, fetcher
+and client. Simulated are the sockets (`Cluster` answers requests), the two threads of a worker (both run on one loop, and
+every call between them is late by chance) and the clock (it jumps to the next event that is due). Any step of any task may
+be late by chance, within the limits of `Lateness`, so that anything can happen during an await.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.helpers.simulated_loop import Lateness
 
 NODE = 0
 _MAX_RECORDS = 5
-# as aiokafka agrees them with a broker, by API key
+# the versions that aiokafka negotiates with a broker, by API key
 _VERSIONS = {
     coordination.FindCoordinatorRequest.API_KEY: (0, 0),
     group.JoinGroupRequest.API_KEY: (5, 5),
@@ -41,7 +41,7 @@ _VERSIONS = {
 
 @dataclass
 class Partition:
-    """A log; offsets that hold no record are missing in `records`."""
+    """A log; offsets without a record are missing from `records`."""
 
     start: int = 0
     end: int = 0
@@ -57,18 +57,18 @@ class Partition:
         return self.end - 1
 
     def skip(self, offsets: int) -> None:
-        """Offsets that no reader is given: as of markers and aborted records."""
+        """Add offsets that no reader receives, like those of markers and aborted records."""
         self.end += offsets
 
     def expire(self, until: int) -> None:
-        """What retention does."""
+        """Delete the records before `until`, as retention does."""
         self.start = max(self.start, min(until, self.end))
         for each in [each for each in self.records if each < self.start]:
             del self.records[each], self.batches[each]
 
 
 class Cluster:
-    """One broker with one topic and one group, which can be slow, silent, grow and forget."""
+    """One broker with one topic and one group; it can be slow or silent, and its topic can grow and expire."""
 
     def __init__(self, topic: str, partitions: int, lateness: Lateness, dice: random.Random) -> None:
         self.topic = topic
@@ -99,7 +99,7 @@ class Cluster:
         await self._thawed.wait()
 
     async def answer(self, request: Any) -> Any:
-        """What a broker answers; late on the way there and back."""
+        """Return a broker's answer; both the request and the answer are late."""
         await self.late()
         sent = request.prepare(_VERSIONS)
         match request:

@@ -28,7 +28,7 @@ TEXTS = st.text(max_size=60) | st.sampled_from([HOSTILE, "", "javascript:alert(1
 
 
 def spike(number: int = 1, state: str = "open", **changes: Any) -> Spike:
-    """Spike `number` of #poltwt as it opens, grows or closes."""
+    """Return spike `number` of #poltwt when it opens, grows or closes."""
     opened_at = OPENED_AT + timedelta(hours=number)
     excerpt = Excerpt(
         source="mastodon",
@@ -71,7 +71,7 @@ def spike(number: int = 1, state: str = "open", **changes: Any) -> Spike:
 
 
 def hostile_spike(text: str = HOSTILE, state: str = "open") -> Spike:
-    """Every word of a stranger in it is `text`."""
+    """Return a spike in which `text` replaces everything that strangers can write."""
     excerpt = Excerpt(
         source=text, id=text, text=text, created_at=OPENED_AT, negative=0.9, author=text, url=text, shared=3
     )
@@ -101,15 +101,15 @@ def excerpt(post_id: str, **values: Any) -> Excerpt:
     return Excerpt(source="test", id=post_id, text=f"text of {post_id}", created_at=START, negative=0.9, **values)
 
 
-def told(minutes: int = 0, **values: Any) -> Spike:
-    """Return a message about the spike of `FULL`, sent this many minutes after it opened."""
+def published(minutes: int = 0, **values: Any) -> Spike:
+    """Return a message about the spike of `FULL`, sent `minutes` after it opened."""
     at = FULL.opened_at + timedelta(minutes=minutes)
     return msgspec.structs.replace(FULL, **{"at": at, "state": "open", "closed_at": None} | values)
 
 
 def explained(**values: Any) -> Spike:
     """Return a message about the spike of `FULL` with other values in its explanation."""
-    return told(explanation=msgspec.structs.replace(FULL.explanation, **values))
+    return published(explanation=msgspec.structs.replace(FULL.explanation, **values))
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -126,7 +126,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def assert_visible(text: str) -> None:
-    """Assert that nothing in the text is invisible or piles up."""
+    """Assert that the text has no invisible characters and no piles of combining marks."""
     lines = text.split("\n")
     assert not {unicodedata.category(c) for line in lines for c in line if c not in "\u2060\u200c\u200d"} & {
         "Cc",

@@ -1,4 +1,4 @@
-/* Preloaded into a process, moves its wall clock by the seconds that the file STEPPED_CLOCK says; nothing else of its time. */
+/* Preloaded into a process, this shifts only its wall clock, by the number of seconds in the file STEPPED_CLOCK. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>

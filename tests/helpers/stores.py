@@ -1,4 +1,4 @@
-"""A sink with access to what it stores, the same for the lake and for PostgreSQL."""
+"""A sink and access to what it stores, with the same interface for the lake and for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streams.sinks.postgres import PostgresSink
 
 @dataclass(frozen=True)
 class Store:
-    """A sink; the place of a lake is a folder or `s3://…`, that of PostgreSQL its DSN."""
+    """A sink; `place` is a folder or `s3://…` for a lake, and the DSN for PostgreSQL."""
 
     place: Path | str
 
@@ -39,7 +39,7 @@ class Store:
             return await sink.flush()
 
     def select(self, question: str) -> list[dict[str, Any]]:
-        """Return the rows of the answer to a question in the SQL of the sink, by the names of their columns."""
+        """Run a query in the SQL of the sink, and return its rows as dictionaries."""
         if self.is_lake:
             answer = ask(self.place, question)
             return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]

@@ -1,4 +1,4 @@
-"""What a process holds: memory, threads, file handles."""
+"""The resources that a process uses: memory, threads and file handles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one process at one moment."""
+    """The usage of one process at one moment."""
 
     memory_mib: float
     threads: int
@@ -18,14 +18,14 @@ class Usage:
 
 
 def usage(pid: int) -> Usage:
-    """What a running process holds now."""
+    """Return the present usage of a running process."""
     status = Path(f"/proc/{pid}/status").read_text()
     kib, threads = (int(re.search(rf"^{name}:\s+(\d+)", status, re.M)[1]) for name in ("VmRSS", "Threads"))  # type: ignore[index]
     return Usage(kib / 1024, threads, len(list(Path(f"/proc/{pid}/fd").iterdir())))
 
 
 def growth(samples: list[Usage]) -> Usage:
-    """How much the medians of the last third are above those of the middle third: the first one warms up."""
+    """Return the medians of the last third minus those of the middle third; the first third is the warm-up."""
     third = len(samples) // 3
     middle, last = samples[third : 2 * third], samples[-third:]
     names = ("memory_mib", "threads", "handles")

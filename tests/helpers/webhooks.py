@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 that takes what is posted to it, and answers as a test says."""
+"""A web server on 127.0.0.1 that records what is posted to it, and gives the replies that a test scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; `cut` closes the connection without any, after the request was read."""
+    """One reply; `cut` closes the connection without a reply once the request has been read."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Request:
-    """What came; the names of headers in lower case."""
+    """A received request; the names of its headers are in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -39,7 +39,7 @@ class Request:
 
 
 class WebhookServer:
-    """`with WebhookServer() as server:`; the replies of `script` are given first, then `Reply()` to all."""
+    """`with WebhookServer() as server:`; it gives the replies of `script` first, then `Reply()` to all requests."""
 
     def __init__(self, *script: Reply, port: int = 0) -> None:
         self.requests: list[Request] = []
@@ -88,7 +88,7 @@ class WebhookServer:
 
     @property
     def taken(self) -> list[Request]:
-        """Those that were answered with 200."""
+        """The requests that were answered with 200."""
         return [request for request in self.requests if request.reply.status == 200 and not request.reply.cut]
 
     def __enter__(self) -> Self:

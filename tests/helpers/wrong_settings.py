@@ -132,7 +132,7 @@ CHECKED_LATER = {
 }
 """Variables checked with the rest of their section, once each value of it is valid by itself."""
 
-UNFIT: list[tuple[dict[str, str], list[str]]] = [
+INCONSISTENT: list[tuple[dict[str, str], list[str]]] = [
     (
         {"TAGPULSE_KAFKA__SECURITY_PROTOCOL": "SASL_SSL", "TAGPULSE_KAFKA__USERNAME": "me"},
         ["TAGPULSE_KAFKA__USERNAME", "TAGPULSE_KAFKA__PASSWORD"],
@@ -180,4 +180,4 @@ UNFIT: list[tuple[dict[str, str], list[str]]] = [
         ["TAGPULSE_MODEL__PRECISION=int8 needs"],
     ),
 ]
-"""Variables, and what the single fault must name."""
+"""Variables that do not fit together, and what the one error about them must name."""

@@ -1,4 +1,4 @@
-"""X's API of the tests: rules, filtered stream, compliance streams and usage, and what the real one does on bad days."""
+"""X's API for tests: rules, filtered stream, compliance streams and usage; it fails in the ways that the real one does."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def tweet_id(number: int) -> str:
 
 
 def tweet_id_of(moment: datetime) -> str:
-    """The id of what X makes at a time."""
+    """Return the id that X gives to a tweet at this time."""
     return str(int(moment.timestamp() * 1_000) - 1_288_834_974_657 << 22)
 
 
 def tweet(
     number: int, *, text: str = "#poltwt", includes: dict[str, Any] | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """Line `number` of the stream."""
+    """Return line `number` of the stream."""
     data: dict[str, Any] = {
         "id": tweet_id(number),
         "text": text,
@@ -86,7 +86,7 @@ async def cut(connection: Connection) -> None:
 
 
 class X:
-    """Does one list of acts for each stream that is opened, the last one again for all that follow."""
+    """An API that performs one list of acts for each stream that is opened, and the last list for all further ones."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class X:
         compliance: dict[int, list[Act]] | None = None,
         accounts: dict[int, list[Act]] | None = None,
     ) -> None:
-        """`compliance` and `accounts`: acts by partition; without any the plan has no compliance streams."""
+        """Take acts by partition in `compliance` and `accounts`; without both, the plan has no compliance streams."""
         self._streams = list(streams)
         has_plan = compliance is not None or accounts is not None
         self._compliance = {COMPLIANCE: compliance or {}, ACCOUNTS: accounts or {}} if has_plan else {}
@@ -102,9 +102,9 @@ class X:
         self.rules: dict[str, dict[str, str]] = {}
         """By id: `value` and `tag`."""
         self.refused_rules: dict[str, str] = {}
-        """Titles of errors by value."""
+        """The title of the error for each refused value of a rule."""
         self.usage: list[tuple[int, int]] = []
-        """Used and allowed posts, one for each time that it is asked; then it is not there."""
+        """The used and allowed posts for each request in turn; later requests get 404."""
         self.requests: list[Request] = []
         self.url = ""
 
@@ -159,7 +159,7 @@ class X:
 
 @asynccontextmanager
 async def x(*streams: list[Act] | Failure, **options: Any) -> AsyncIterator[X]:
-    """The API on a free port, while the block runs."""
+    """Run the API on a free port for the duration of the block."""
     server = X(*streams, **options)
     async with http_server(server.handle) as url:
         server.url = url
@@ -167,7 +167,7 @@ async def x(*streams: list[Act] | Failure, **options: Any) -> AsyncIterator[X]:
 
 
 class Time:
-    """A clock that a pause sets on."""
+    """A clock that each pause advances."""
 
     def __init__(self) -> None:
         self.now = NOW

@@ -38,17 +38,17 @@ def test_no_schedule_loses_a_post_ends_a_worker_or_stalls() -> None:
 @pytest.mark.slow
 def test_the_hole_is_found_where_records_are_not_given_back() -> None:
     """Otherwise the schedules above could not fail."""
-    [found] = _run("--count", str(HOLE_SCHEDULES), "--without", "give-back,account", "--first-only")
+    [found] = _run("--count", str(HOLE_SCHEDULES), "--without", "rewind,account", "--first-only")
     assert found["lost"]
     assert not found["ended"], "it would have gone unnoticed"
 
 
 @pytest.mark.slow
 def test_the_second_line_ends_the_worker_where_the_first_fails() -> None:
-    [found] = _run("--count", str(HOLE_SCHEDULES), "--without", "give-back", "--first-only")
+    [found] = _run("--count", str(HOLE_SCHEDULES), "--without", "rewind", "--first-only")
     assert "skipped" in str(found["ended"])
 
 
 @pytest.mark.slow
 def test_a_worker_that_was_on_standby_for_long_takes_over() -> None:
-    assert _run("--count", "3", "--stand-by") == []
+    assert _run("--count", "3", "--standby") == []

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from streams.errors import SettingsError
 from streams.settings import SECRETS_DIR_VARIABLE, Settings, for_run, load_settings, variables
-from tests.helpers.wrong_settings import CHECKED_LATER, UNFIT, WRONG
+from tests.helpers.wrong_settings import CHECKED_LATER, INCONSISTENT, WRONG
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
@@ -49,7 +49,9 @@ def test_an_unknown_variable_is_reported_with_a_suggestion(
     assert caught.value.faults == (f"{name}: no such setting, did you mean {meant}?",)
 
 
-@pytest.mark.parametrize(("given", "named"), UNFIT, ids=lambda value: value[0] if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("given", "named"), INCONSISTENT, ids=lambda value: value[0] if isinstance(value, list) else ""
+)
 def test_what_does_not_fit_together_is_named(
     given: dict[str, str], named: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +63,7 @@ def test_what_does_not_fit_together_is_named(
     assert all(name in fault for name in named)
 
 
-_PAIRED = {name for given, _ in UNFIT for name in given}
+_PAIRED = {name for given, _ in INCONSISTENT for name in given}
 # none of these is a valid number, choice, address or name
 _HOSTILE = ("-1", "0", "inf", "perhaps", "two words", "a/b:c {")
 

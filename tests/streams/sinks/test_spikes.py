@@ -13,7 +13,7 @@ from streams.contracts import Explanation, Spike
 from streams.sinks.base import Author, Erasure, PostKey, opened
 from streams.sinks.explanations import EXCERPTS
 from tests.helpers.rows import changed, deletion, enriched, row
-from tests.helpers.spikes import FULL, excerpt, explained, told
+from tests.helpers.spikes import FULL, excerpt, explained, published
 from tests.helpers.stores import Store
 
 
@@ -49,8 +49,8 @@ async def test_all_fields_of_a_spike_are_stored(any_store: Store) -> None:
 
 
 async def test_the_latest_message_wins_in_whatever_order_they_arrive(store: Store) -> None:
-    opens, grows = told(0, posts=10), told(5, state="growing", posts=50)
-    closes = told(5, state="closed", posts=51, closed_at=FULL.closed_at)
+    opens, grows = published(0, posts=10), published(5, state="growing", posts=50)
+    closes = published(5, state="closed", posts=51, closed_at=FULL.closed_at)
     assert await keep(store, opens, grows) == 2
     assert await keep(store, opens) == 0
     assert shown(store) == [("live", "growing", 50)]
@@ -59,8 +59,8 @@ async def test_the_latest_message_wins_in_whatever_order_they_arrive(store: Stor
 
 
 async def test_runs_are_separate_and_one_is_dropped(store: Store) -> None:
-    await keep(store, told(posts=1))
-    await keep(store, told(posts=2), run="again")
+    await keep(store, published(posts=1))
+    await keep(store, published(posts=2), run="again")
     async with opened(store.sink("again")) as sink:
         # a folder of a lake is a run, even without posts
         assert await sink.runs() == ({"live": 0, "again": 0} if store.is_lake else {})
@@ -106,7 +106,7 @@ async def test_a_forgotten_author_is_in_no_explanation_and_does_not_come_back(st
     async with opened(store.sink()) as sink:
         await sink.write([row(0, changed(enriched("goes"), author="someone"))])
         await sink.flush()
-        await sink.keep_spikes([theirs, told(id="other")])
+        await sink.keep_spikes([theirs, published(id="other")])
         await sink.forget(wanted)
         assert await sink.keep_spikes([theirs, msgspec.structs.replace(theirs, state="closed")]) == 1
     kept = store.select("select * from stored_spikes")

@@ -29,7 +29,7 @@ from streams.sinks.lake.local_storage import LocalStorage
 from streams.sinks.lake.spikes import keep_spikes
 from tests.helpers.lake import store_run, write
 from tests.helpers.rows import deletion, enriched, row
-from tests.helpers.spikes import told
+from tests.helpers.spikes import published
 
 
 async def test_each_file_has_a_unique_id(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_runs_and_files_of_all_kinds_are_listed(tmp_path: Path) -> None:
         require_run(storage, "live")
     await store_run(tmp_path, "live", enriched("a"))
     await store_run(tmp_path, "again", deletion("a"))
-    keep_spikes(storage, "spikes-only", [told()])
+    keep_spikes(storage, "spikes-only", [published()])
     (tmp_path / POSTS / "notes.txt").touch()
     assert runs_of(storage) == ["again", "live", "spikes-only"]
     assert [name.partition("/")[0] for name in every_file(storage)] == ["posts", "deletions", "spikes"]

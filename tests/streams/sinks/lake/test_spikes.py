@@ -12,12 +12,12 @@ from streams.sinks.lake.opening import open_storage
 from streams.sinks.lake.prune import prune
 from streams.sinks.lake.query import ask
 from streams.sinks.lake.spikes import forget_in_spikes, keep_spikes
-from tests.helpers.spikes import FULL, excerpt, explained, told
+from tests.helpers.spikes import FULL, excerpt, explained, published
 
 
 async def test_old_spikes_go_with_their_day(tmp_path: Path) -> None:
-    later = told(id="later", opened_at=FULL.at + timedelta(days=60))
-    assert keep_spikes(open_storage(tmp_path), "live", [told(), later]) == 2
+    later = published(id="later", opened_at=FULL.at + timedelta(days=60))
+    assert keep_spikes(open_storage(tmp_path), "live", [published(), later]) == 2
     today = (FULL.at + timedelta(days=61)).astimezone(UTC).date()
     (gone,) = prune(open_storage(tmp_path), days=30, today=today, execute=True)
     assert (gone.folder, gone.files) == (f"spikes/run=live/date={FULL.opened_at:%Y-%m-%d}", 1)
@@ -26,10 +26,10 @@ async def test_old_spikes_go_with_their_day(tmp_path: Path) -> None:
 
 def test_a_message_is_one_file_however_often_it_arrives(tmp_path: Path) -> None:
     storage = open_storage(tmp_path)
-    assert keep_spikes(storage, "live", [told(), told(), told(1), told(state="closed")]) == 3
+    assert keep_spikes(storage, "live", [published(), published(), published(1), published(state="closed")]) == 3
     files = storage.files(SPIKES)
     assert len(files) == 3
-    assert keep_spikes(storage, "live", [told(1), told(2)]) == 1
+    assert keep_spikes(storage, "live", [published(1), published(2)]) == 1
     assert set(files) < set(storage.files(SPIKES))
     assert {name.rpartition("/")[0] for name in files} == {f"spikes/run=live/date={FULL.opened_at:%Y-%m-%d}"}
     assert keep_spikes(storage, "live", []) == 0
@@ -38,7 +38,7 @@ def test_a_message_is_one_file_however_often_it_arrives(tmp_path: Path) -> None:
 def test_an_explanation_loses_what_quotes_a_forgotten_post_and_nothing_else(tmp_path: Path) -> None:
     storage = open_storage(tmp_path)
     goes, stays = excerpt("goes", author="someone"), excerpt("stays")
-    keep_spikes(storage, "live", [explained(typical=(goes, stays), top_text="text of goes"), told(id="other")])
+    keep_spikes(storage, "live", [explained(typical=(goes, stays), top_text="text of goes"), published(id="other")])
     before = {name: read_table(storage, name).to_pylist() for name in storage.files(SPIKES)}
     forget_in_spikes(storage, Erasure(), [PostKey("test", "never")])
     assert {name: read_table(storage, name).to_pylist() for name in storage.files(SPIKES)} == before

@@ -14,7 +14,7 @@ from streams.sinks.postgres import PostgresSink
 from streams.sinks.postgres.removal import drop_month, old_months
 from tests.helpers.postgres import PostgresServer, login
 from tests.helpers.rows import changed, enriched, row
-from tests.helpers.spikes import FULL, told
+from tests.helpers.spikes import FULL, published
 from tests.helpers.stores import Store
 
 
@@ -27,7 +27,7 @@ async def test_old_spikes_go_with_their_month(dsn: str) -> None:
     async with opened(PostgresSink(PostgresSettings(dsn=dsn))) as sink:
         await sink.write([row(0, changed(enriched("old"), created_at=FULL.opened_at))])
         await sink.flush()
-    await keep(dsn, told(), told(60 * 24 * 60, id="later"))
+    await keep(dsn, published(), published(60 * 24 * 60, id="later"))
     with psycopg.connect(dsn, autocommit=True) as connection:
         (month,) = old_months(connection, 1, datetime(2027, 1, 1, tzinfo=UTC))
         drop_month(connection, month)
