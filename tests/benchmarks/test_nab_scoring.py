@@ -1,4 +1,4 @@
-"""The scoring of `benchmarks/nab.py`: as specified for the standard profile by the NAB white paper and its own tests.
+"""The scoring of `benchmarks/nab.py`, as the NAB white paper and NAB's own tests specify it for the standard profile.
 
 A. Lavin and S. Ahmad, "Evaluating Real-time Anomaly Detection Algorithms", 2015; github.com/numenta/NAB.
 """
@@ -58,7 +58,7 @@ def test_detections_in_the_probationary_period_do_not_count() -> None:
     assert score(15, windows=[]) == pytest.approx(-0.11)
 
 
-def test_silence_is_0_and_perfection_100() -> None:
+def test_silence_scores_0_and_perfection_100() -> None:
     windows = [(40, 49), (60, 79)]
     assert normalised(score(windows=windows), 2) == 0
     assert normalised(score(40, 60, windows=windows), 2) == pytest.approx(100)

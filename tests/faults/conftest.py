@@ -1,4 +1,4 @@
-"""How large the proofs are, and where they say what they found."""
+"""Fixtures of the proofs: their size, and how they report their results."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.helpers.parts import Ending
 from tests.helpers.pipeline import SMALL_STEPS, Pipeline, Verdict
 
 FEW_COMBINED = (30, 42, 95)
-"""Quick ones; partitions are added in each of them."""
+"""Quick rounds, in each of which partitions are added."""
 FEW_GROWTHS = (0,)
 
 
-class Tell(Protocol):
-    """`tell(fault=…, times=…, …)` says what was found, and fails when a post is lost."""
+class Report(Protocol):
+    """`report(fault=…, times=…, …)` reports a result, and fails if a post was lost."""
 
     def __call__(self, **fields: Any) -> None: ...
 
@@ -33,11 +33,13 @@ class Tell(Protocol):
 Stalls = Callable[[Sequence[Ending]], list[Ending]]
 
 
-def told(tell: Tell, running: Pipeline, before: Verdict, fault: str, recovered: float, size: str) -> Verdict:
-    """Tells what a fault did to the posts since `before`, which it returns anew."""
+def report_since(
+    report: Report, running: Pipeline, before: Verdict, fault: str, recovered: float, size: str
+) -> Verdict:
+    """Report what a fault did to the posts that were fed since `before`, and return the verdict on all posts."""
     verdict = running.verdict()
     found = verdict - before
-    tell(
+    report(
         fault=fault,
         times=1,
         posts=found.posts,
@@ -52,7 +54,7 @@ def told(tell: Tell, running: Pipeline, before: Verdict, fault: str, recovered: 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Rounds by seed; a long series adds up over several runs, in the file of the proofs."""
+    """Parametrize rounds by seed; a long series can be spread over several runs, recorded in the file of the proofs."""
     config = metafunc.config
     first, path = config.getoption("--first-seed"), config.getoption("--proofs")
     for name, option, fault, full, few in (
@@ -71,13 +73,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In full, the proofs of the report run alone, and on Apache Kafka."""
+    """Select only the proofs that report a result, on Apache Kafka, if they run in full."""
     if not config.getoption("--full-proofs"):
         return
 
     def is_proof(item: pytest.Item) -> bool:
         chosen = item.callspec.params.get("broker") if hasattr(item, "callspec") else None
-        return "tell" in getattr(item, "fixturenames", ()) and chosen != "embedded"
+        return "report" in getattr(item, "fixturenames", ()) and chosen != "embedded"
 
     config.hook.pytest_deselected(items=[item for item in items if not is_proof(item)])
     items[:] = filter(is_proof, items)
@@ -85,12 +87,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
-    """Whether the proofs are to be as large as the report says."""
+    """Return whether the proofs run at their full size."""
     return bool(request.config.getoption("--full-proofs"))
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest, full: bool, capsys: pytest.CaptureFixture[str]) -> Tell:
+def report(request: pytest.FixtureRequest, full: bool, capsys: pytest.CaptureFixture[str]) -> Report:
     path: Path | None = request.config.getoption("--proofs")
 
     def write(**fields: Any) -> None:
@@ -112,8 +114,10 @@ def tell(request: pytest.FixtureRequest, full: bool, capsys: pytest.CaptureFixtu
 
 @pytest.fixture
 def stalled(capsys: pytest.CaptureFixture[str]) -> Stalls:
-    """`stalled(endings)` are those that the watchdog ended, for a supervisor to start them again; it shows where they stood,
-    and fails if another ended otherwise than it was told to, or did not say why."""
+    """Return a function that returns the processes which the watchdog ended, and prints the ends of their logs.
+
+    It fails if a process ended in another way than by request or by the watchdog, or did not give the reason.
+    """
 
     def check(endings: Sequence[Ending]) -> list[Ending]:
         assert [
@@ -130,7 +134,7 @@ def stalled(capsys: pytest.CaptureFixture[str]) -> Stalls:
 
 @pytest.fixture
 def pipeline(settings_for: SettingsFactory, tmp_path: Path) -> Callable[..., Pipeline]:
-    """`pipeline(broker, rate=…)` creates topics and starts everything but the producer; to be used with `with`."""
+    """Return `pipeline(broker, rate=…)`, which creates the topics and starts all workers, for use in a `with` block."""
 
     def start(broker: Broker, *, rate: float, **options: Any) -> Pipeline:
         sections: dict[str, dict[str, Any]] = {

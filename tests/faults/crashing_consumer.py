@@ -1,4 +1,4 @@
-"""`tagpulse worker enrich` in which Faust itself crashes after 100 posts: run as a module."""
+"""`tagpulse worker enrich` in which Faust itself crashes after 100 posts; run it as a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivers spikes until it is killed: a worker with nothing else to do."""
+"""A worker that only delivers spikes, until it is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tagpulse worker enrich` in which aiokafka's coordination ends once it has joined its group: run as a module."""
+"""`tagpulse worker enrich` in which aiokafka's coordination ends after joining the group; run it as a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tagpulse worker enrich` with a model that raises on "boom" and never answers on "freeze": run as a module."""
+"""`tagpulse worker enrich` with a model that raises on "boom" and hangs on "freeze"; run it as a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens in a round of combined faults: drawn from a seed, the same for the same seed everywhere."""
+"""Plans of rounds of faults, drawn from a seed; the same seed gives the same plan everywhere."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Fault:
     after: float
     """Seconds after the first fault of the round."""
     seconds: float = 0.0
-    """How long it lasts; how long a process is away."""
+    """How long the fault lasts, or how long the process is away."""
     target: str = ""
     """The process, or the kind of worker that joins."""
     step: int = 0
-    """Seconds by which the clock goes wrong."""
+    """Seconds by which the clock is stepped."""
     delay: float = 0.0
-    """Seconds by which a slow network is late."""
+    """Seconds by which a slow network delays data."""
     bytes_per_second: int = 0
 
     def __str__(self) -> str:
@@ -39,20 +39,20 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A round: so many posts are fed while these faults come."""
+    """A round: the number of posts to feed, and the faults that occur meanwhile."""
 
     seed: int
     posts: int
     rate: float
     """Posts per second."""
     partitions: tuple[int, int]
-    """Of each topic of posts: at the beginning, and once they have grown."""
+    """The number for each topic of posts, at the beginning and after it has grown."""
     metadata_seconds: float
     """How often clients look for new partitions."""
     static: bool
     """Whether workers are static members of their groups."""
     first: float
-    """The share of the posts that has been sent when the first fault comes."""
+    """The share of the posts that has been sent when the first fault occurs."""
     faults: Sequence[Fault]
     sinks: Sequence[str] = field(default=("parquet", "postgres"))
 
@@ -72,7 +72,7 @@ class Plan:
 
 
 def combined(seed: int) -> Plan:
-    """Two or three faults at once."""
+    """Return a plan with two or three faults at once."""
     dice = random.Random(seed)
     kinds = dice.sample(KINDS, dice.choice((2, 3)))
     afters = [0.0, *(dice.uniform(0.0, 4.0) for _ in kinds[1:])]
@@ -90,10 +90,10 @@ def combined(seed: int) -> Plan:
 
 
 def growth(seed: int) -> Plan:
-    """More partitions under load; the network is late, as one between machines is, in half of the rounds."""
+    """Return a plan that adds partitions under load; in half of the plans, the network has latency as between machines."""
     dice = random.Random(seed)
     grow = Fault(kind="grow", after=0.0)
-    late = Fault(kind="slow", after=0.0, delay=dice.uniform(0.005, 0.06), bytes_per_second=5_000_000, seconds=10.0)
+    slow = Fault(kind="slow", after=0.0, delay=dice.uniform(0.005, 0.06), bytes_per_second=5_000_000, seconds=10.0)
     return Plan(
         seed=seed,
         posts=2_000,
@@ -102,7 +102,7 @@ def growth(seed: int) -> Plan:
         metadata_seconds=dice.uniform(0.5, 2.0),
         static=dice.random() < 0.5,
         first=dice.uniform(0.2, 0.5),
-        faults=[late, grow] if dice.random() < 0.5 else [grow],
+        faults=[slow, grow] if dice.random() < 0.5 else [grow],
         sinks=("parquet",),
     )
 
@@ -119,7 +119,7 @@ def _fault(dice: random.Random, kind: str, after: float) -> Fault:
         case "kill":
             return Fault(kind=kind, after=after, target=dice.choice(("produce", *WORKERS)))
         case "freeze":
-            # some of them for longer than a session (6 s)
+            # some freezes last longer than a session (6 s)
             return Fault(
                 kind=kind, after=after, target=dice.choice(("broker", *WORKERS)), seconds=dice.uniform(3.0, 9.0)
             )
@@ -129,7 +129,7 @@ def _fault(dice: random.Random, kind: str, after: float) -> Fault:
         case "disk":
             return Fault(kind=kind, after=after, seconds=dice.uniform(3.0, 8.0))
         case "slow":
-            late, speed = dice.uniform(0.05, 0.3), dice.randrange(50_000, 500_000)
-            return Fault(kind=kind, after=after, delay=late, bytes_per_second=speed, seconds=dice.uniform(4.0, 10.0))
+            delay, speed = dice.uniform(0.05, 0.3), dice.randrange(50_000, 500_000)
+            return Fault(kind=kind, after=after, delay=delay, bytes_per_second=speed, seconds=dice.uniform(4.0, 10.0))
         case _:
             return Fault(kind=kind, after=after)

@@ -1,4 +1,4 @@
-"""What a proof found, as a line of JSON and as a row of the report."""
+"""The results of proofs, as lines of JSON and as rows of docs/proofs.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FULL_GROWTHS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """One fault, brought about so many times while so many posts passed; or one round of a series that is drawn by seed."""
+    """The result of one fault, injected `times` times while `posts` posts passed, or of one round drawn from a seed."""
 
     fault: str
     seed: int | None = None
@@ -29,38 +29,38 @@ class Proof:
     posts: int
     lost: int
     twice: int
-    """Records on `posts.enriched` beyond the first of their post: what the lake has to leave out."""
+    """Records on `posts.enriched` beyond the first of their post, which the lake has to leave out."""
     recovered: float | None = None
-    """Seconds from the end of the fault until every process handled posts again, the longest of all times."""
+    """Seconds from the end of the fault until every process handled posts again; the maximum over all times."""
     stood_still: float | None = None
-    """Seconds that a partition made no progress, with records to read, while others moved, the longest of all times."""
+    """Longest time in seconds that a partition with unread records made no progress while others did."""
     failed: str = ""
-    """What a round failed of, if it did."""
+    """Why the round failed, if it did."""
     size: str = ""
-    """What was shorter than the full proof, where something was."""
+    """What was smaller than in the full proof, if anything was."""
     note: str = ""
     on: str = ""
     """The day of the run."""
 
     @property
     def line(self) -> str:
-        told = {name: value for name, value in asdict(self).items() if value not in (None, "", ())}
-        return json.dumps(told, ensure_ascii=False)
+        given = {name: value for name, value in asdict(self).items() if value not in (None, "", ())}
+        return json.dumps(given, ensure_ascii=False)
 
 
 def read(path: Path = PROOFS) -> list[Proof]:
-    """The proofs of a file, of each fault and seed the last one."""
+    """Return the last proof in a file for each fault and seed."""
     found = (Proof(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
     return list({(proof.fault, proof.seed): proof for proof in found}.values())
 
 
 def seeds(path: Path, fault: str) -> set[int]:
-    """The rounds of a series that a file has, also those that failed."""
+    """Return the seeds of the rounds of a series in a file, including those that failed."""
     return {proof.seed for proof in read(path) if proof.fault == fault and proof.seed is not None}
 
 
 def _added_up(proofs: Iterable[Proof]) -> list[Proof]:
-    """The rounds of a series as one proof."""
+    """Combine the rounds of each series into one proof."""
     series: dict[str, list[Proof]] = defaultdict(list)
     for proof in proofs:
         series[proof.fault].append(proof)
@@ -121,15 +121,15 @@ progress or have nothing to read, if a process ends for good, or if a sink shows
 
 
 def page(proofs: Iterable[Proof]) -> str:
-    """`docs/proofs.md`."""
+    """Return the text of docs/proofs.md."""
     rows: list[str] = []
     notes: list[str] = []
     for proof in _added_up(proofs):
-        told = "; ".join(filter(None, [proof.size, proof.note]))
+        note = "; ".join(filter(None, [proof.size, proof.note]))
         recovered = "" if proof.recovered is None else f"{proof.recovered:.1f}"
         mark = ""
-        if told:
-            notes.append(f"{len(notes) + 1}. {proof.fault}: {told}.\n")
+        if note:
+            notes.append(f"{len(notes) + 1}. {proof.fault}: {note}.\n")
             mark = f" ({len(notes)})"
         numbers = f"{proof.times:,} | {proof.posts:,} | {proof.lost:,} | {proof.twice:,} | {recovered}"
         rows.append(f"| {proof.fault}{mark} | {numbers} | {proof.on} |\n")

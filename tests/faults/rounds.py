@@ -1,4 +1,4 @@
-"""A round: the faults of a plan come to a running pipeline, and then every post is looked for."""
+"""A round: a running pipeline suffers the faults of a plan, and then every post is looked up."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SETTLE_SECONDS = 240.0
 STANDSTILL_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _LOG_CHARACTERS = 8_000
-_MOST_TOLD = 100
+_MAX_REPORTED = 100
 
 Ids = Counter[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What the faults of a round are brought to, besides the processes; None where no fault of the plan needs it."""
+    """What the faults of a round affect besides the processes; None where no fault of the plan needs it."""
 
     broker: Broker
     line: Line | None = None
@@ -50,7 +50,7 @@ class Surroundings:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a round left: the ids that each sink shows, and what lies on the topics."""
+    """The result of a round: the ids that each sink shows, and counts of what is on the topics."""
 
     posts: int
     shown: Mapping[str, Ids]
@@ -58,28 +58,28 @@ class Found:
     """Records on `posts.enriched` beyond the first of their post."""
     dead: int
     stood_still: float
-    """Seconds that a partition made no progress at most, with records to read, while others moved."""
+    """Longest time in seconds that a partition with unread records made no progress while others did."""
 
     @property
     def missing(self) -> set[str]:
-        """The ids that one of the sinks does not show."""
+        """The ids that at least one of the sinks does not show."""
         sent = {str(number) for number in range(self.posts)}
         return {post for ids in self.shown.values() for post in sent - ids.keys()}
 
     @property
     def shown_twice(self) -> dict[str, list[str]]:
-        """By sink."""
+        """The ids that a sink shows more than once, by sink."""
         twice = {sink: [post for post, times in ids.items() if times > 1] for sink, ids in self.shown.items()}
         return {sink: posts for sink, posts in twice.items() if posts}
 
 
 class Round:
-    """`Round(plan, running, surroundings).play()`; what failed is told by `report`."""
+    """`Round(plan, running, surroundings).play()`; after a failure, `report` returns the details."""
 
     def __init__(self, plan: Plan, running: Pipeline, surroundings: Surroundings) -> None:
         self._plan = plan
         self._running = running
-        self._around = surroundings
+        self._surroundings = surroundings
         self._settings = running.settings
         prefix = self._settings.kafka.group_prefix
         self._reads = {f"{prefix}.{worker}": topic for worker, topic in running.reads.items()}
@@ -87,46 +87,47 @@ class Round:
         self._pool = ThreadPoolExecutor(1)
         self._growing: Future[None] | None = None
         self._began = time.monotonic()
-        self._told: list[str] = []
+        self._events: list[str] = []
         self.found: Found | None = None
-        """None before all posts were looked for."""
+        """None until all posts have been looked up."""
 
     def play(self) -> Found:
-        """Feed, bring the faults, wait until everything is read, end all processes and count.
+        """Feed, inject the faults, wait until everything is read, end all processes and count.
 
-        Raises AssertionError when a partition stands still, a process fails for good or not everything is read in time.
+        Raises:
+            AssertionError: A partition stood still, a process failed permanently, or not everything was read in time.
         """
         with ExitStack() as stack:
             stack.enter_context(self._progress)
             stack.callback(self._pool.shutdown)
-            stack.callback(self._mend)
+            stack.callback(self._restore)
             self._running.feed(self._plan.posts, endless=False)
-            self._tell("fed")
+            self._note("fed")
             share = self._plan.first * self._plan.posts
             self._wait(lambda: self._progress.sent(next(iter(self._reads))) >= share, "the first fault is due")
-            self._bring_all()
+            self._inject_all()
             self._wait(lambda: self._running.produce is None, "everything is sent")
-            self._tell("everything is sent")
+            self._note("everything is sent")
             if self._growing is not None:
                 self._growing.result(SETTLE_SECONDS)
             self._wait(lambda: self._running.all_run, "every process runs again")
             since = time.monotonic()
             self._wait(lambda: self._progress.is_read(since), "everything is read")
-            self._tell("everything is read")
+            self._note("everything is read")
             self._running.end()
         self.found = self._count()
         return self.found
 
-    def _bring_all(self) -> None:
+    def _inject_all(self) -> None:
         began = time.monotonic()
         due: list[tuple[float, Callable[[], None]]] = []
 
-        def bring(fault: Fault) -> None:
-            mend = self._bring(fault)
-            if mend is not None:
-                due.append((time.monotonic() + fault.seconds, partial(self._end, fault, mend)))
+        def inject(fault: Fault) -> None:
+            end = self._inject(fault)
+            if end is not None:
+                due.append((time.monotonic() + fault.seconds, partial(self._end, fault, end)))
 
-        due += [(began + fault.after, partial(bring, fault)) for fault in self._plan.faults]
+        due += [(began + fault.after, partial(inject, fault)) for fault in self._plan.faults]
         while due:
             first = min(due, key=lambda each: each[0])
             due.remove(first)
@@ -134,9 +135,9 @@ class Round:
             self._wait(lambda at=at: time.monotonic() >= at, "the next moment")  # type: ignore[misc]
             act()
 
-    def _bring(self, fault: Fault) -> Callable[[], object] | None:
-        """Returns what ends it, where it does not end by itself."""
-        self._tell(str(fault))
+    def _inject(self, fault: Fault) -> Callable[[], object] | None:
+        """Start a fault, and return a function that ends it, unless it ends by itself."""
+        self._note(str(fault))
         part = next((part for part in self._running.parts if part.name == fault.target), None)
         match fault.kind:
             case "grow":
@@ -151,22 +152,22 @@ class Round:
                 part.process.send_signal(signal.SIGSTOP)
                 return partial(part.process.send_signal, signal.SIGCONT)
             case "freeze":
-                self._around.broker.suspend()
-                return self._around.broker.resume
-            case "clock" if self._around.clock:
-                self._around.clock.step(fault.step)
-                return partial(self._around.clock.step, 0)
-            case "disk" if self._around.disk:
-                self._around.disk.fill()
-                return self._around.disk.free
-            case "slow" if self._around.line:
-                self._around.line.slow(fault.bytes_per_second, fault.delay)
-                return self._around.line.restore
+                self._surroundings.broker.suspend()
+                return self._surroundings.broker.resume
+            case "clock" if self._surroundings.clock:
+                self._surroundings.clock.step(fault.step)
+                return partial(self._surroundings.clock.step, 0)
+            case "disk" if self._surroundings.disk:
+                self._surroundings.disk.fill()
+                return self._surroundings.disk.free
+            case "slow" if self._surroundings.line:
+                self._surroundings.line.slow(fault.bytes_per_second, fault.delay)
+                return self._surroundings.line.restore
         return None
 
-    def _end(self, fault: Fault, mend: Callable[[], object]) -> None:
-        self._tell(f"end of {fault.kind} {fault.target}")
-        mend()
+    def _end(self, fault: Fault, end: Callable[[], object]) -> None:
+        self._note(f"end of {fault.kind} {fault.target}")
+        end()
 
     def _grow(self) -> None:
         partitions = self._settings.topics.model_copy(update={"partitions": self._plan.partitions[1]})
@@ -174,18 +175,18 @@ class Round:
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             try:
-                self._tell(f"grown: {topics.grow(wanted)}")
+                self._note(f"grown: {topics.grow(wanted)}")
                 return
             except Unavailable:  # a frozen broker
                 if time.monotonic() > deadline:
                     raise
 
-    def _mend(self) -> None:
-        """Also after a failure: the broker is that of the next round, too."""
-        if self._around.broker.running:
-            self._around.broker.resume()
-        if self._around.line:
-            self._around.line.restore()
+    def _restore(self) -> None:
+        """Restore the broker and the line, even after a failure: the next round uses them, too."""
+        if self._surroundings.broker.running:
+            self._surroundings.broker.resume()
+        if self._surroundings.line:
+            self._surroundings.line.restore()
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
         def met() -> object:
@@ -197,8 +198,8 @@ class Round:
 
         self._running.wait(met, SETTLE_SECONDS, what, _POLL_SECONDS)
 
-    def _tell(self, what: str) -> None:
-        self._told.append(f"{time.monotonic() - self._began:6.2f} s: {what}")
+    def _note(self, what: str) -> None:
+        self._events.append(f"{time.monotonic() - self._began:6.2f} s: {what}")
 
     def _count(self) -> Found:
         settings = self._settings
@@ -216,9 +217,9 @@ class Round:
         )
 
     def report(self) -> str:
-        """The plan, when it came about, the missing posts with where they lie, and the end of each log."""
+        """Return the plan, the events with their times, the locations of missing posts, and the end of each log."""
         offsets = [f"{reader}: {at}" for reader, at in sorted(self._progress.offsets.items())]
-        lines = [str(self._plan), *self._told, *offsets]
+        lines = [str(self._plan), *self._events, *offsets]
         if self.found is not None:
             for sink, ids in self.found.shown.items():
                 lines.append(f"{sink} shows {len(ids)} of {self.found.posts} posts")
@@ -228,7 +229,7 @@ class Round:
 
 
 def delete_topics(settings: Settings) -> None:
-    """Those of a round that is over, so that the broker does not fill up."""
+    """Delete the topics of a finished round, so that the broker does not fill up."""
     admin = KafkaAdminClient(**connection.kafka_python(settings.kafka))
     try:
         admin.delete_topics(list(settings.topics.names.values()))
@@ -237,7 +238,7 @@ def delete_topics(settings: Settings) -> None:
 
 
 def _whereabouts(settings: Settings, missing: set[str]) -> Iterator[str]:
-    """Where the records of missing posts lie on the topics, in the order of `posts.raw`."""
+    """Yield the locations of the records of missing posts, in the order of `posts.raw`."""
     places: dict[str, dict[str, tuple[int, int]]] = {}
     names = (settings.topics.raw, settings.topics.enriched)
     for topic in names:
@@ -250,10 +251,10 @@ def _whereabouts(settings: Settings, missing: set[str]) -> Iterator[str]:
         found = ((topic, places[topic].get(post)) for topic in names)
         return ", ".join(record_location(topic, *at) if at else f"not on {topic}" for topic, at in found)
 
-    told = sorted(missing, key=lambda post: places[settings.topics.raw].get(post, (-1, -1)))
-    yield from (f"missing {post}: {where(post)}" for post in told[:_MOST_TOLD])
-    if len(told) > _MOST_TOLD:
-        yield f"… and {len(told) - _MOST_TOLD} more"
+    in_order = sorted(missing, key=lambda post: places[settings.topics.raw].get(post, (-1, -1)))
+    yield from (f"missing {post}: {where(post)}" for post in in_order[:_MAX_REPORTED])
+    if len(in_order) > _MAX_REPORTED:
+        yield f"… and {len(in_order) - _MAX_REPORTED} more"
 
 
 def _logs(part: Part) -> str:

@@ -1,4 +1,4 @@
-"""Workers that deliver are killed at any moment: each message arrives, in order, and a second time only with its key."""
+"""Delivering workers are killed at random: each message arrives in order, and repetitions carry the same key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KILLS = 4
 
 
 class Deliverers:
-    """Two processes that deliver; one that is killed is started again."""
+    """Two delivering processes; a killed one is restarted."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._environment = environment(settings)
@@ -71,11 +71,11 @@ def _messages() -> list[Spike]:
     return found
 
 
-def test_killed_workers_lose_and_repeat_nothing_but_what_carries_its_key(
+def test_killed_workers_lose_nothing_and_repeat_messages_only_with_the_same_key(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     dice = random.Random(6)
-    # slow answers, so that kills fall into the middle of requests; and some that have to be made again
+    # slow replies, so that kills interrupt requests; and some errors, after which requests are repeated
     script = [Reply(dice.choice([200, 200, 200, 503]), seconds=dice.uniform(0.05, 0.3)) for _ in range(400)]
     with WebhookServer(*script) as server:
         settings = settings_for(
@@ -94,7 +94,7 @@ def test_killed_workers_lose_and_repeat_nothing_but_what_carries_its_key(
                 more = dice.randrange(1, 6)
                 wait_until(lambda: len(server.requests) >= before + more or _is_done(settings), 60)  # noqa: B023
                 deliverers.kill(dice.randrange(2))
-            wait_until(lambda: _is_done(settings), 120, "all is committed")
+            wait_until(lambda: _is_done(settings), 120, "everything is committed")
     keys = [request.headers["idempotency-key"] for request in server.taken]
     assert list(dict.fromkeys(keys)) == [
         f"live:negative:poltwt:{number}:{state}" for number in range(SPIKES) for state in ("open", "closed")

@@ -1,4 +1,4 @@
-"""Poison, a model that raises on one post, a deploy that is broken: each is told apart, and nothing is lost."""
+"""Poison, a model that raises on one post, and a broken deploy: each is handled differently, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.kafka import topics
 from streams.processes.broker import Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
-from tests.faults.conftest import Tell
+from tests.faults.conftest import Report
 from tests.helpers.brokers import ROOT
 from tests.helpers.letters import dead_letters_of
 from tests.helpers.posts import outcome, raw_posts
@@ -34,7 +34,7 @@ def _handled(settings: Settings) -> int:
 
 
 def test_a_batch_of_poison_goes_to_the_dead_letters_with_its_bytes(
-    broker: Broker, settings_for: SettingsFactory, tmp_path: Path, tell: Tell
+    broker: Broker, settings_for: SettingsFactory, tmp_path: Path, report: Report
 ) -> None:
     settings = _settings(broker, settings_for)
     topics.create(settings)
@@ -65,7 +65,7 @@ def test_a_batch_of_poison_goes_to_the_dead_letters_with_its_bytes(
     result = outcome(settings)
     assert set(result.enriched) <= {key for key, _ in raw_posts(range(GOOD))}
     lost = GOOD - len(result.enriched)
-    tell(
+    report(
         fault="a batch of poison in the feed",
         times=bad,
         posts=GOOD,

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from streams.processes.broker import Broker
-from tests.faults.conftest import Stalls, Tell
+from tests.faults.conftest import Report, Stalls
 from tests.helpers.clocks import SteppedClock
 from tests.helpers.pipeline import Pipeline
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_clock_that_is_stepped_by_an_hour_costs_no_post(
+def test_a_clock_stepped_by_an_hour_loses_no_post(
     apache_broker: Broker,
     tmp_path: Path,
     pipeline: Callable[..., Pipeline],
-    tell: Tell,
+    report: Report,
     stalled: Stalls,
     full: bool,
 ) -> None:
@@ -28,7 +28,7 @@ def test_a_clock_that_is_stepped_by_an_hour_costs_no_post(
     clock = SteppedClock(tmp_path)
     longest = 0.0
     with pipeline(apache_broker, rate=50.0, env=clock.env) as running:
-        # some rubbish, too: a dead letter carries the time at which it was written
+        # includes some rubbish, because a dead letter carries the time at which it was written
         running.feed(int(50 * len(steps) * (seconds + 10)), bad_lines=20)
         running.wait_until_moving()
         for step in steps:
@@ -39,7 +39,7 @@ def test_a_clock_that_is_stepped_by_an_hour_costs_no_post(
         running.settle()
         endings = running.end()
         verdict = running.verdict()
-    tell(
+    report(
         fault="clock of every process stepped by an hour, forward and back",
         times=len(steps),
         posts=verdict.posts,

@@ -1,4 +1,4 @@
-"""The sample day at 60 ×, through every process: the mood turns, a real Alertmanager hears of it, and that it is over."""
+"""The sample day at 60 × through every process: a real Alertmanager learns when the mood turns, and when that is over."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KILLS = 3
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_mood_turns_and_somebody_is_told(
+def test_a_turn_of_the_mood_raises_an_alert(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     day = tmp_path / "day.jsonl"
@@ -54,30 +54,30 @@ def test_the_mood_turns_and_somebody_is_told(
                     raised, first_minute_closed = _raised(alertmanager, settings, posts[0], watches, tmp_path)
                     assert raised - first_minute_closed < MAX_WAIT_SECONDS
                     wait_until(lambda: not alertmanager.alerts(alertname="NegativeSpike"), 240, "it is resolved")
-                told = [spike for spike in _spikes(settings) if spike.kind == "negative"]
-                wait_until(lambda: len(_negative(shift)) >= 2, 60, "the webhook heard of both")
+                spikes = [spike for spike in _spikes(settings) if spike.kind == "negative"]
+                wait_until(lambda: len(_negative(shift)) >= 2, 60, "the webhook got both messages")
         finally:
             for watch in watches:
                 watch.__exit__(None, None, None)
-    assert [spike.state for spike in told if spike.state != "growing"] == ["open", "closed"]
-    assert all(times == 1 for times in Counter((spike.id, spike.state, spike.at) for spike in told).values())
+    assert [spike.state for spike in spikes if spike.state != "growing"] == ["open", "closed"]
+    assert all(times == 1 for times in Counter((spike.id, spike.state, spike.at) for spike in spikes).values())
     assert Counter(spike["state"] for spike in _negative(shift)) == {"open": 1, "closed": 1}
     with capsys.disabled():
         seconds = raised - first_minute_closed
         click.echo(
-            f"\n  an alert {seconds:.1f} s after the first minute of the spike was over, at {SPEED} ×, {KILLS} kills"
+            f"\n  an alert {seconds:.1f} s after the end of the first minute of the spike, at {SPEED} ×, {KILLS} kills"
         )
 
 
 def _raised(
     alertmanager: Alertmanager, settings: Settings, first: Post, watches: list[Tagpulse], folder: Path
 ) -> tuple[float, float]:
-    """When the alert was there, and when the first minute of its spike was over; kills watch workers meanwhile."""
+    """Kill watch workers until the alert is raised, and return its time and the end of the first minute of its spike."""
     wait_until(lambda: read_all(settings.kafka, settings.topics.raw), 60, "the first post")
     began, dice = monotonic(), random.Random(6)
     first_at = decode_raw(encode(first)).created_at  # type: ignore[union-attr]
     for _ in range(KILLS):
-        sleep(dice.uniform(10, 25))  # the moment of the kill is drawn, nothing is waited for
+        sleep(dice.uniform(10, 25))  # a random moment for the kill, not a wait for something
         victim = dice.randrange(len(watches))
         watches[victim].kill()
         watches[victim] = Tagpulse("worker", "watch", settings=settings, folder=folder)

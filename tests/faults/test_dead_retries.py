@@ -1,4 +1,4 @@
-"""Poison comes back from the dead letters: mended it is enriched, unmended it counts its attempts up to the limit."""
+"""Retries of dead letters: fixed poison is enriched, and other poison counts its attempts up to the limit."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def _dead(settings: Settings, *arguments: str) -> list[dict[str, Any]]:
     return objects("dead", *arguments, settings=settings)
 
 
-def test_poison_is_retried_until_it_is_mended_or_has_failed_often_enough(
+def test_poison_is_retried_until_it_is_fixed_or_has_failed_too_often(
     apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(
         apache_broker, model={"backend": "constant"}, enrich={"max_post_bytes": 20_000}, topics={"partitions": 3}
     )
-    mended = settings.model_copy(update={"enrich": settings.enrich.model_copy(update={"max_post_bytes": 200_000})})
+    fixed = settings.model_copy(update={"enrich": settings.enrich.model_copy(update={"max_post_bytes": 200_000})})
     topics.create(settings)
     good = raw_posts(range(200))
     large = [(key, (value or b"") + b" " * 30_000) for key, value in raw_posts(range(1000, 1000 + _LARGE))]
@@ -76,21 +76,21 @@ def test_poison_is_retried_until_it_is_mended_or_has_failed_often_enough(
         )
         assert dict(record.headers).get(ATTEMPTS_HEADER) in (None, b"1")
 
-    with Tagpulse("worker", "enrich", settings=mended, folder=tmp_path):
-        _, *done = _dead(mended, "retry", "--reason", "oversize", "--execute")
+    with Tagpulse("worker", "enrich", settings=fixed, folder=tmp_path):
+        _, *done = _dead(fixed, "retry", "--reason", "oversize", "--execute")
         assert Counter(each["result"] for each in done) == {"retried": _LARGE}
-        wait_until(lambda: len(outcome(mended).enriched) >= len(good) + _LARGE, 60, "all that could be mended")
-    assert set(outcome(mended).enriched) == {key for key, _ in [*good, *large]}
-    assert {letter["reason"] for letter in _dead(mended, "list")} == {"malformed"}
+        wait_until(lambda: len(outcome(fixed).enriched) >= len(good) + _LARGE, 60, "all posts that could be fixed")
+    assert set(outcome(fixed).enriched) == {key for key, _ in [*good, *large]}
+    assert {letter["reason"] for letter in _dead(fixed, "list")} == {"malformed"}
 
-    _, *dropped = _dead(mended, "drop", "--reason", "malformed", "--execute")
+    _, *dropped = _dead(fixed, "drop", "--reason", "malformed", "--execute")
     assert Counter(each["result"] for each in dropped) == {"dropped": _BROKEN}
-    assert _dead(mended, "list") == []
-    everything = Counter(letter["outcome"]["outcome"] for letter in _dead(mended, "list", "--all"))
+    assert _dead(fixed, "list") == []
+    everything = Counter(letter["outcome"]["outcome"] for letter in _dead(fixed, "list", "--all"))
     assert everything == {"retried": bad + _LARGE, "dropped": _BROKEN}
 
 
-def test_a_retry_that_is_killed_is_given_again_and_nothing_is_lost(
+def test_a_killed_retry_can_be_repeated_and_nothing_is_lost(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(embedded_broker, topics={"partitions": 2})
@@ -101,16 +101,16 @@ def test_a_retry_that_is_killed_is_given_again_and_nothing_is_lost(
             wait_until(partial(reached, settings.kafka, settings.topics.raw, at), 60, "some were sent")
             retrying.kill()
     left = len(_dead(settings, "list"))
-    assert 0 < left < len(keys), "what was noted is not sent again"
+    assert 0 < left < len(keys), "letters with a recorded outcome are not sent again"
     _, *done = _dead(settings, "retry", "--execute", "--rate", "1000")
     assert len(done) == left
     assert _dead(settings, "list") == []
     sent = [record.key for record in read_all(settings.kafka, settings.topics.raw)]
     assert set(sent) == set(keys)
-    assert len(sent) <= len(keys) + 3, "each kill sends one record twice at most"
+    assert len(sent) <= len(keys) + 3, "each kill repeats at most one record"
 
 
-def test_a_retry_ends_when_the_broker_goes_and_says_what_was_left(
+def test_a_retry_ends_when_the_broker_disappears_and_reports_what_is_left(
     fresh_embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(
@@ -122,7 +122,7 @@ def test_a_retry_ends_when_the_broker_goes_and_says_what_was_left(
         wait_until(lambda: count(settings.kafka, settings.topics.raw) >= 3, 60, "some were sent")
         fresh_embedded_broker.kill()
         assert retrying.wait(60) == 1
-        *went, last = retrying.stdout.splitlines()
+        *lines, last = retrying.stdout.splitlines()
         assert ": failed: " in last
-        went = [line for line in went if ": retried as " in line]
-        assert f"{50 - len(went)} of 50 dead letters were left unchanged" in retrying.stderr
+        retried = [line for line in lines if ": retried as " in line]
+        assert f"{50 - len(retried)} of 50 dead letters were left unchanged" in retrying.stderr

@@ -1,4 +1,4 @@
-"""The disk of the lake is full: the store waits, and goes on once there is room."""
+"""The disk of the lake is full: the store waits, and continues once there is space."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 
 from streams.processes.broker import Broker
-from tests.faults.conftest import Stalls, Tell
+from tests.faults.conftest import Report, Stalls
 from tests.helpers.disks import small_disk
 from tests.helpers.pipeline import Pipeline
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_full_disk_is_waited_for(
-    apache_broker: Broker, tmp_path: Path, pipeline: Callable[..., Pipeline], tell: Tell, stalled: Stalls, full: bool
+def test_the_store_waits_while_the_disk_is_full(
+    apache_broker: Broker,
+    tmp_path: Path,
+    pipeline: Callable[..., Pipeline],
+    report: Report,
+    stalled: Stalls,
+    full: bool,
 ) -> None:
     seconds = 60.0 if full else 3.0
     with (
@@ -28,14 +33,14 @@ def test_a_full_disk_is_waited_for(
         store = running.store[0]
         running.wait(lambda: "No space left on device" in store.process.stderr, 120, "the disk is full")
         running.during(seconds)
-        assert store.process.running, "a full disk is waited for"
+        assert store.process.running, "the store waits for space"
         disk.resize("200m")
         recovered = running.recovered(parts=[store])
         running.hurry()
         running.settle()
         endings = running.end()
         verdict = running.verdict()
-    tell(
+    report(
         fault="disk of the lake full for 60 s",
         times=1,
         posts=verdict.posts,

@@ -1,4 +1,4 @@
-"""SIGSTOP of a process for longer than its session: others take over, and what it does afterwards harms nothing."""
+"""SIGSTOP of a process for longer than its session: others take over, and what it does afterwards does no harm."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 import pytest
 
 from streams.processes.broker import Broker
-from tests.faults.conftest import Stalls, Tell
+from tests.faults.conftest import Report, Stalls
 from tests.helpers.pipeline import Pipeline
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_process_that_stands_still_for_longer_than_its_session_costs_no_post(
-    apache_broker: Broker, pipeline: Callable[..., Pipeline], tell: Tell, stalled: Stalls, full: bool
+def test_a_process_frozen_for_longer_than_its_session_loses_no_post(
+    apache_broker: Broker, pipeline: Callable[..., Pipeline], report: Report, stalled: Stalls, full: bool
 ) -> None:
     seconds, times = (20.0, 5) if full else (9.0, 1)
     longest = 0.0
-    # two stores, so that a second one writes what the frozen one holds
+    # two stores, so that the second writes the rows that the frozen one still holds
     with pipeline(apache_broker, rate=50.0, stores=2) as running:
         running.feed(int(50 * times * (seconds + 30)))
         running.wait_until_moving()
@@ -35,11 +35,11 @@ def test_a_process_that_stands_still_for_longer_than_its_session_costs_no_post(
         running.settle()
         endings = running.end()
         verdict = running.verdict()
-        # a store that was frozen between looking for a row and writing it writes it all the same
+        # a store that was frozen between looking for a row and writing it still writes it
         assert running.compact() == 0
         after = running.verdict()
     ended = stalled(endings)
-    tell(
+    report(
         fault="SIGSTOP of an enrich and a store worker for longer than their session (6 s)",
         times=times,
         posts=verdict.posts,

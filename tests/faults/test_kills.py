@@ -1,4 +1,4 @@
-"""`kill -9` of any process at any moment, SIGTERM in mid-batch: no post is lost, and the lake holds each exactly once."""
+"""`kill -9` of any process at any moment, and SIGTERM in mid-batch: the lake contains each post exactly once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.kafka import topics
 from streams.processes.broker import ApacheBroker, Broker
 from streams.settings import Settings
 from tests.conftest import SettingsFactory
-from tests.faults.conftest import Stalls, Tell
+from tests.faults.conftest import Report, Stalls
 from tests.helpers.pipeline import SMALL_STEPS, Pipeline
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, wait_until
@@ -28,7 +28,7 @@ FULL_KILLS = 100
 def test_kills_of_any_process_lose_nothing(
     broker: Broker,
     pipeline: Callable[..., Pipeline],
-    tell: Tell,
+    report: Report,
     stalled: Stalls,
     full: bool,
     pytestconfig: pytest.Config,
@@ -43,16 +43,16 @@ def test_kills_of_any_process_lose_nothing(
         for _ in range(kills):
             victim = dice.choice(running.parts)
             victim.kill()
-            if dice.random() < 0.2:  # once more while it starts
+            if dice.random() < 0.2:  # again while it starts
                 time.sleep(dice.uniform(0, 2.0))
                 victim.kill()
             longest = max(longest, running.recovered(parts=[victim]))
-            time.sleep(dice.uniform(0, 0.4))  # the moment of the kill is drawn, nothing is waited for
+            time.sleep(dice.uniform(0, 0.4))  # a random moment for the kill, not a wait for something
         running.hurry()
         running.settle()
         endings = running.end()
         verdict = running.verdict()
-    tell(
+    report(
         fault="`kill -9` of a random process, and for a fifth of them again while it starts",
         times=kills,
         posts=verdict.posts,
@@ -82,7 +82,7 @@ def test_sigterm_in_mid_batch_ends_cleanly_and_repeats_nothing(
         worker.interrupt()
         assert worker.wait(20) == 0
     result = outcome(settings)
-    assert before < POSTS, "the first worker was to be stopped in the middle"
+    assert before < POSTS, "the first worker should have been stopped in the middle"
     assert len(result.enriched) == POSTS
     assert result.repeated == 0
 

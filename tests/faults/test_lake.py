@@ -1,4 +1,4 @@
-"""The lake through kills and cuts: its view equals what a dictionary in memory makes of the same records."""
+"""Kills of the worker and cut connections: the view of the lake equals a dictionary built from the same records."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STORE = ("worker", "store", "--sink", "parquet")
 
 
 def _messages(first: int, last: int, dice: random.Random) -> list[EnrichedMessage]:
-    """A post for each number; of ten messages one edits an earlier post and of twenty one deletes one."""
+    """Return a message for each number: 10 % edit an earlier post, 5 % delete one, and the others are new posts."""
     messages: list[EnrichedMessage] = []
     for number in range(first, last):
         other, at = dice.randrange(number + 1), START + timedelta(seconds=number / 10)
@@ -67,7 +67,7 @@ def _folded(settings: Settings) -> dict[tuple[str, str], tuple[object, ...]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(500)
-def test_twenty_kills_leave_what_a_fold_in_memory_leaves(
+def test_twenty_kills_leave_the_same_posts_as_a_fold_in_memory(
     apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # static membership: the partitions wait for the killed worker's successor
@@ -83,7 +83,7 @@ def test_twenty_kills_leave_what_a_fold_in_memory_leaves(
             wait_until(partial(_written, storage, before + more), 60, f"progress before kill {kill}")
             worker.kill()
             worker = Tagpulse(*STORE, settings=settings, folder=tmp_path)
-            if kill == KILLS // 2:  # a compaction beside the worker
+            if kill == KILLS // 2:  # a compaction while the worker runs
                 assert Tagpulse("lake", "compact", "--execute", settings=settings, folder=tmp_path).wait(60) == 0
         wait_until(lambda: _is_stored(settings), 90, "everything stored")
         worker.terminate()
@@ -95,10 +95,10 @@ def test_twenty_kills_leave_what_a_fold_in_memory_leaves(
     assert Tagpulse("lake", "compact", "--execute", settings=settings, folder=tmp_path).wait(60) == 0
     assert view_rows(settings.lake.path) == wanted
     with capsys.disabled():
-        click.echo(f"\n  {KILLS} kills, {MESSAGES} messages, {len(wanted)} posts left, as the fold in memory has them")
+        click.echo(f"\n  {KILLS} kills, {MESSAGES} messages, {len(wanted)} posts left, as in the fold in memory")
 
 
-def test_an_object_store_that_is_cut_off_in_mid_upload_is_waited_for(
+def test_the_store_waits_for_an_object_store_that_is_cut_off_in_mid_upload(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     with local_bucket() as bucket:
@@ -124,7 +124,7 @@ def test_an_object_store_that_is_cut_off_in_mid_upload_is_waited_for(
         assert view_rows(bucket.address()) == _folded(settings)
 
 
-def test_a_bucket_that_is_not_there_ends_the_worker(
+def test_a_missing_bucket_ends_the_worker(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     with local_bucket() as bucket:

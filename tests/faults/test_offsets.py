@@ -1,4 +1,4 @@
-"""Offsets that hold no record, and partitions that nobody reads: neither stops a worker, and neither is passed over in silence."""
+"""Offsets without a record, new partitions and odd headers: none stops a worker, and lost records are reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 60
 
 
 def _metric(port: int, name: str) -> float | None:
-    """The sum of the series of this name; None while there is none."""
+    """Return the sum of the series with this name; None while there is none."""
     try:
         found = samples(port, [name])
     except OSError:
@@ -34,7 +34,7 @@ def _metric(port: int, name: str) -> float | None:
 
 
 async def _transactions(settings: Settings) -> None:
-    """Posts 0 to 9 committed, 10 to 19 aborted, 20 to 29 committed: each time a marker follows."""
+    """Commit posts 0 to 9, abort 10 to 19, and commit 20 to 29; a marker follows each transaction."""
     producer = AIOKafkaProducer(**connection.aiokafka(settings.kafka), transactional_id=settings.topics.raw)
     await producer.start()
     try:
@@ -79,7 +79,7 @@ def test_transactions_are_read_once_committed_and_leave_no_lag(
     assert len(list(read_topic(settings.kafka, topic))) == 20, "nor replayed"
     if worker == ("enrich",):
         return
-    # the other workers meet the same on the topic that they read
+    # the other workers face the same on the topic that they read
     asyncio.run(_markers(settings))
     with Tagpulse("worker", *worker, settings=settings, folder=tmp_path) as running:
         wait_until(lambda: _metric(settings.metrics.port, "tagpulse_consumer_lag") == 0, SECONDS, "no lag is left")
@@ -99,7 +99,7 @@ async def _markers(settings: Settings) -> None:
 
 
 @pytest.mark.slow
-def test_what_retention_deleted_before_it_was_read_is_told(
+def test_records_that_retention_deletes_before_they_are_read_are_reported(
     apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(
@@ -128,7 +128,7 @@ def test_what_retention_deleted_before_it_was_read_is_told(
 
 
 @pytest.mark.slow
-def test_partitions_that_are_added_after_a_static_leader_came_back_are_read(
+def test_partitions_added_after_a_static_leader_returned_are_read(
     apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     before = settings_for(
@@ -156,7 +156,7 @@ def test_partitions_that_are_added_after_a_static_leader_came_back_are_read(
 
 
 @pytest.mark.slow
-def test_a_header_whose_name_is_not_utf_8_costs_no_record(
+def test_a_header_whose_name_is_not_utf_8_loses_no_record(
     broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(
@@ -178,7 +178,7 @@ def test_a_header_whose_name_is_not_utf_8_costs_no_record(
     assert names == [r"\xff\xfe"] * 20
 
 
-def test_a_part_of_the_client_that_has_ended_ends_the_worker(broker: Broker, settings_for: SettingsFactory) -> None:
+def test_the_end_of_a_part_of_the_client_ends_the_worker(broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(broker, model={"backend": "constant"})
     topics.create(settings)
     worker = run_module("tests.faults.dying_client", settings=settings)

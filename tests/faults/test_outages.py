@@ -1,4 +1,4 @@
-"""The broker goes away while producer and workers run, and comes back: everything waits, nothing is lost."""
+"""The broker disappears while producer and workers run, and comes back: everything waits, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import partial
 import pytest
 
 from streams.processes.broker import Broker
-from tests.faults.conftest import Stalls, Tell, told
+from tests.faults.conftest import Report, Stalls, report_since
 from tests.helpers.brokers import kafka_home
 from tests.helpers.cluster import START_SECONDS, Cluster
 from tests.helpers.pipeline import NOTHING, Pipeline
 
-# longer than Kafka's clients try by themselves (120 s)
+# longer than the time for which Kafka's clients retry by themselves (120 s)
 LONG_SECONDS = 300.0
 
 
@@ -29,7 +29,7 @@ def _freeze(broker: Broker) -> None:
     broker.suspend()
 
 
-def _back(broker: Broker) -> None:
+def _bring_back(broker: Broker) -> None:
     if broker.running:
         broker.resume()
     else:
@@ -38,20 +38,20 @@ def _back(broker: Broker) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-def test_a_broker_that_is_away_costs_no_post(
-    fresh_apache_broker: Broker, pipeline: Callable[..., Pipeline], tell: Tell, stalled: Stalls, full: bool
+def test_broker_outages_lose_no_post(
+    fresh_apache_broker: Broker, pipeline: Callable[..., Pipeline], report: Report, stalled: Stalls, full: bool
 ) -> None:
     broker = fresh_apache_broker
     faults = {"broker killed": _kill, "broker stopped": _stop, "broker frozen": _freeze}
-    outages = [(name, bring, 60.0 if full else 4.0 if bring is not _freeze else 12.0) for name, bring in faults.items()]
+    outages = [(name, start, 60.0 if full else 4.0 if start is not _freeze else 12.0) for name, start in faults.items()]
     if full:
         outages.append(("an outage of 5 minutes", _stop, LONG_SECONDS))
     before = NOTHING
     with pipeline(broker, rate=50.0) as running:
-        for name, bring, seconds in outages:
-            recovered = running.through(partial(bring, broker), seconds, partial(_back, broker))
+        for name, start, seconds in outages:
+            recovered = running.through(partial(start, broker), seconds, partial(_bring_back, broker))
             fault = name if seconds == LONG_SECONDS else f"{name} for 60 s"
-            before = told(tell, running, before, fault, recovered, "" if full else f"for {seconds:g} s")
+            before = report_since(report, running, before, fault, recovered, "" if full else f"for {seconds:g} s")
         endings = running.end()
     stalled(endings)
 
@@ -59,7 +59,11 @@ def test_a_broker_that_is_away_costs_no_post(
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
 def test_three_brokers_killed_in_turn(
-    tmp_path_factory: pytest.TempPathFactory, pipeline: Callable[..., Pipeline], tell: Tell, stalled: Stalls, full: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    pipeline: Callable[..., Pipeline],
+    report: Report,
+    stalled: Stalls,
+    full: bool,
 ) -> None:
     rounds, seconds = (2, 20.0) if full else (1, 2.0)
     longest = 0.0
@@ -78,7 +82,7 @@ def test_three_brokers_killed_in_turn(
             running.settle()
             endings = running.end()
             verdict = running.verdict()
-    tell(
+    report(
         fault="three brokers killed in turn, `min.insync.replicas=2`",
         times=3 * rounds,
         posts=verdict.posts,

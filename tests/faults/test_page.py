@@ -1,11 +1,11 @@
-"""`docs/proofs.md` says what the last full run found, and nothing else."""
+"""docs/proofs.md reports the results in proofs.jsonl, and nothing else."""
 
 from __future__ import annotations
 
 from tests.faults import proofs
 
 
-def test_the_page_is_what_the_run_found() -> None:
+def test_the_page_reports_the_recorded_proofs() -> None:
     assert proofs.PAGE.read_text(encoding="utf-8") == proofs.page(proofs.read()), "run `python -m tests.faults.proofs`"
 
 

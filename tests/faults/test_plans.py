@@ -1,11 +1,11 @@
-"""A seed means the same round on every machine: the proofs remember rounds by their seeds."""
+"""A seed means the same round on every machine, because the proofs identify rounds by their seeds."""
 
 from __future__ import annotations
 
 from tests.faults.plans import KINDS, combined, growth
 
 
-def test_a_seed_is_a_round() -> None:
+def test_a_seed_determines_the_round() -> None:
     assert str(combined(25)).splitlines() == [
         "seed 25: 5,000 posts at 262/s, 4 partitions (grown: 12), static members, metadata every 1.1 s; "
         "with 39% of the posts sent, and then after",
@@ -16,7 +16,7 @@ def test_a_seed_is_a_round() -> None:
     assert growth(1) == growth(1) != growth(2)
 
 
-def test_every_fault_is_drawn_and_some_of_them_at_the_start() -> None:
+def test_every_fault_is_drawn_and_some_at_the_start() -> None:
     plans = [combined(seed) for seed in range(200)]
     assert {kind for plan in plans for kind in plan.kinds} == set(KINDS)
     assert all(2 <= len(plan.kinds) == len(plan.faults) <= 3 for plan in plans)

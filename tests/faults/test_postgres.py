@@ -1,4 +1,4 @@
-"""PostgreSQL and the store worker die, the disk fills, rows are poison: the table ends as a plain replay of the topic."""
+"""PostgreSQL or the store worker dies, the disk fills, rows are poison: the table ends up as after a plain replay."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _settings(broker: Broker, settings_for: SettingsFactory, dsn: str) -> Settin
 
 
 def _messages(number: int, seed: int) -> Iterator[EnrichedMessage]:
-    """Seven of ten are new posts, the others edits and deletions of earlier ones, also of those deleted before."""
+    """Yield 70 % new posts, 20 % edits and 10 % deletions of earlier posts, including deleted ones."""
     dice = random.Random(seed)
     written = 0
     for index in range(number):
@@ -64,7 +64,7 @@ def _pairs(number: int, seed: int = 1) -> list[Pair]:
 
 
 class Progress:
-    """How many records the database has taken, as it says itself; 0 while it is away or empty."""
+    """The number of records in the database according to its own table; 0 while it is unavailable or empty."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -118,7 +118,7 @@ def _check(settings: Settings, dsn: str, records: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_twenty_kills_of_the_worker_leave_what_a_plain_replay_gives(
+def test_twenty_kills_of_the_worker_leave_the_same_posts_as_a_plain_replay(
     apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path, dsn: str
 ) -> None:
     settings = _settings(apache_broker, settings_for, dsn)
@@ -130,14 +130,14 @@ def test_twenty_kills_of_the_worker_leave_what_a_plain_replay_gives(
             moment = number * share + moments.randrange(share) + 1
             wait_until(partial(_reached, stored, moment), 60, f"record {moment}")
             worker.kill()
-    assert stored() < RECORDS, "the last worker was to be killed in the middle"
+    assert stored() < RECORDS, "the last worker should have been killed in the middle"
     stored.close()
     with Tagpulse(*STORE, settings=settings, folder=tmp_path) as worker:
         _finish(worker, settings)
     _check(settings, dsn, RECORDS)
 
 
-def test_the_server_restarts_and_dies_in_mid_batch(
+def test_the_server_restarts_or_dies_in_mid_batch(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path, fresh_postgres: PostgresServer
 ) -> None:
     dsn = fresh_postgres.new_database()
@@ -147,7 +147,7 @@ def test_the_server_restarts_and_dies_in_mid_batch(
         stored = Progress(dsn)
         for down, least in ((fresh_postgres.stop, 1_000), (fresh_postgres.kill, 3_000)):
             wait_until(partial(_reached, stored, least + 1), 60, f"{least} records")
-            assert stored() < 8_000, "it was to go down in the middle"
+            assert stored() < 8_000, "it should have gone down in the middle"
             stored.close()
             before = worker.stderr.count("trying again")
             down()
@@ -182,7 +182,7 @@ def test_poison_rows_become_dead_letters_and_block_nothing(
 
 @pytest.fixture
 def small_disk() -> Iterator[PostgresServer]:
-    """A PostgreSQL with a tablespace `small` on a disk of 12 MiB. Skips where no file system can be mounted."""
+    """Start a PostgreSQL with a tablespace `small` on a disk of 12 MiB. Skip the test if none can be mounted."""
     with PostgresServer() as server:
         mount = server.folder / "small"
         mount.mkdir()
@@ -200,7 +200,7 @@ def small_disk() -> Iterator[PostgresServer]:
             subprocess.run(["umount", mount], check=True)
 
 
-async def test_a_full_disk_is_told_and_nothing_is_lost(small_disk: PostgresServer) -> None:
+async def test_a_full_disk_is_reported_and_nothing_is_lost(small_disk: PostgresServer) -> None:
     small_disk.execute("create database small tablespace small")
     dsn, filler = small_disk.dsn("small"), small_disk.folder / "small" / "filler"
     rows = [row(offset, message) for offset, message in enumerate(_messages(3_000, 2))]
@@ -222,7 +222,7 @@ async def test_a_full_disk_is_told_and_nothing_is_lost(small_disk: PostgresServe
     assert postgres_posts(dsn) == fields_of(surviving(rows))
 
 
-async def test_a_fail_over_is_followed(fresh_postgres: PostgresServer) -> None:
+async def test_the_sink_follows_a_failover(fresh_postgres: PostgresServer) -> None:
     dsn = fresh_postgres.new_database()
     rows = [row(offset, message) for offset, message in enumerate(_messages(2_000, 3))]
     with PostgresServer(fresh_postgres) as standby:
@@ -239,7 +239,7 @@ async def test_a_fail_over_is_followed(fresh_postgres: PostgresServer) -> None:
         with pytest.raises(Unavailable):
             await sink.flush()
         with pytest.raises(Unavailable, match=r"read-only|recovery|away"):
-            await sink.flush()  # nobody was promoted yet
+            await sink.flush()  # the standby has not been promoted yet
         standby.execute("select pg_promote()")
         assert not (await sink.flush()).bad
         await sink.close()

@@ -1,4 +1,4 @@
-"""What the proofs found is remembered by seed, added up and never forgotten."""
+"""Results of rounds are kept by seed and added up, and failures are never forgotten."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_rounds_add_up(tmp_path: Path) -> None:
     )
 
 
-def test_a_round_that_failed_is_told(tmp_path: Path) -> None:
+def test_a_failed_round_is_reported(tmp_path: Path) -> None:
     failed = _round(7, lost=28, failed="28 of 5000 posts are lost")
     assert "| 1 | 5,000 | 28 |" in page([failed])
     assert "seed 7 failed: 28 of 5000 posts are lost" in page([failed])

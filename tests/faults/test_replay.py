@@ -1,4 +1,4 @@
-"""A replay that is killed and goes on, and one beside the live day."""
+"""A replay that is killed and resumed, and one beside the live day."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def _kept(settings: Settings, name: str) -> list[tuple[Any, ...]]:
 
 
 def _goes_on(replay: Tagpulse, settings: Settings, topic: str, seen: int) -> bool:
-    """Whether there is more on the topic, or no more to come."""
+    """Return whether the topic has more records than before, or the replay has ended."""
     return (topic in topics.names(settings.kafka) and count(settings.kafka, topic) > seen) or not replay.running
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_replay_that_is_killed_again_and_again_ends_with_the_same(
+def test_a_replay_that_is_killed_repeatedly_gives_the_same_result(
     broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = _settings(broker, settings_for)
@@ -72,7 +72,7 @@ def test_a_replay_that_is_killed_again_and_again_ends_with_the_same(
             place = number % 2
             topic = watched[place]
             wait_until(partial(_goes_on, process, broken, topic, before[place]), 60, f"progress on {topic}")
-            time.sleep(moments.uniform(0, 0.3))  # the moment of the kill is drawn, nothing is waited for
+            time.sleep(moments.uniform(0, 0.3))  # a random moment for the kill, not a wait for something
             process.kill()
         if count(broken.kafka, watched[1]) >= POSTS:
             break
@@ -81,7 +81,7 @@ def test_a_replay_that_is_killed_again_and_again_ends_with_the_same(
     assert {name: value for name, value in resumed.items() if name not in different} == {
         name: value for name, value in whole.items() if name not in different
     }
-    assert count(broken.kafka, broken.topics.raw) == POSTS + 1, "the reader sent something twice or left it out"
+    assert count(broken.kafka, broken.topics.raw) == POSTS + 1, "the reader repeated or skipped a record"
     assert len(_kept(settings, "whole")) == POSTS
     assert _kept(settings, "broken") == _kept(settings, "whole")
 
@@ -133,7 +133,7 @@ def test_a_replay_beside_the_live_day_leaves_it_alone(
         assert manifest["enriched"] == 2_000
         assert live() == before
         assert len(_kept(settings, "beside")) == 2_000
-        # and the live day goes on
+        # the live day continues
         produce(settings.kafka, settings.topics.raw, raw_posts(range(2_000, 2_100)))
         wait_until(lambda: len(_kept(settings, "live")) == 2_100, 60, "the live day after the replay")
     finally:
@@ -142,7 +142,7 @@ def test_a_replay_beside_the_live_day_leaves_it_alone(
 
 
 def _counted(port: int) -> dict[str, float]:
-    """Sums of the counters of posts on a worker's metrics page, all of which must be the live day's."""
+    """Return the sums of the post counters on a worker's metrics page, all of which must be for the live day."""
     found: dict[str, float] = {}
     counters = ("tagpulse_posts_enriched_total", "tagpulse_sink_rows_total", "tagpulse_acknowledged_total")
     for sample in samples(port, counters, timeout_seconds=5.0):

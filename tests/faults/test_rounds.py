@@ -1,4 +1,4 @@
-"""Several faults at once, drawn from a seed, and partitions that are added under load: no post is lost, none shown twice."""
+"""Several faults at once, drawn from a seed, and partitions added under load: no post is lost or shown twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.processes.broker import HOST, ApacheBroker
-from tests.faults.conftest import Stalls, Tell
+from tests.faults.conftest import Report, Stalls
 from tests.faults.plans import Plan, combined, growth
 from tests.faults.proofs import COMBINED, GROWTH
 from tests.faults.rounds import Found, Round, Surroundings, delete_topics
@@ -25,24 +25,26 @@ Play = Callable[[str, Plan, Surroundings], None]
 
 @pytest.fixture(scope="module")
 def behind_line(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApacheBroker, Line]]:
-    """A broker that these tests may freeze, but not end."""
+    """Start a broker that these tests may freeze, but not stop."""
     with broker_behind_line(tmp_path_factory.mktemp("broker-of-rounds"), apache_home) as behind:
         yield behind
 
 
 @pytest.fixture
 def play(
-    pipeline: Callable[..., Pipeline], postgres: PostgresServer, tmp_path: Path, tell: Tell, stalled: Stalls
+    pipeline: Callable[..., Pipeline], postgres: PostgresServer, tmp_path: Path, report: Report, stalled: Stalls
 ) -> Play:
-    """Plays a round and tells what it found; a failure brings the report of the round."""
+    """Return a function that plays a round and reports its result; a failure includes the report of the round."""
 
-    def run(fault: str, plan: Plan, around: Surroundings) -> None:
+    def run(fault: str, plan: Plan, surroundings: Surroundings) -> None:
         with ExitStack() as stack:
             dsn = stack.enter_context(postgres.database()) if "postgres" in plan.sinks else None
-            running = _start(pipeline, plan, around, around.disk.path if around.disk else tmp_path, dsn)
+            running = _start(
+                pipeline, plan, surroundings, surroundings.disk.path if surroundings.disk else tmp_path, dsn
+            )
             stack.callback(delete_topics, running.settings)
             stack.enter_context(running)
-            played = Round(plan, running, around)
+            played = Round(plan, running, surroundings)
             try:
                 found = played.play()
                 assert not found.shown_twice
@@ -52,15 +54,15 @@ def play(
             except AssertionError as error:
                 error.add_note(played.report())
                 with suppress(AssertionError):
-                    _tell(tell, fault, plan, played.found, str(error).partition("\n")[0])
+                    _report(report, fault, plan, played.found, str(error).partition("\n")[0])
                 raise
-            _tell(tell, fault, plan, found)
+            _report(report, fault, plan, found)
 
     return run
 
 
-def _tell(tell: Tell, fault: str, plan: Plan, found: Found | None, failed: str = "") -> None:
-    tell(
+def _report(report: Report, fault: str, plan: Plan, found: Found | None, failed: str = "") -> None:
+    report(
         fault=fault,
         seed=plan.seed,
         kinds=sorted(plan.kinds),
@@ -74,13 +76,13 @@ def _tell(tell: Tell, fault: str, plan: Plan, found: Found | None, failed: str =
 
 
 def _start(
-    pipeline: Callable[..., Pipeline], plan: Plan, around: Surroundings, folder: Path, dsn: str | None
+    pipeline: Callable[..., Pipeline], plan: Plan, surroundings: Surroundings, folder: Path, dsn: str | None
 ) -> Pipeline:
-    env = dict(around.clock.env) if around.clock else {}
-    if around.line:
-        env["TAGPULSE_KAFKA__BOOTSTRAP_SERVERS"] = f"{HOST}:{around.line.port}"
+    env = dict(surroundings.clock.env) if surroundings.clock else {}
+    if surroundings.line:
+        env["TAGPULSE_KAFKA__BOOTSTRAP_SERVERS"] = f"{HOST}:{surroundings.line.port}"
     return pipeline(
-        around.broker,
+        surroundings.broker,
         rate=plan.rate,
         sinks=plan.sinks,
         static=plan.static,
@@ -94,24 +96,24 @@ def _start(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_combined_faults_cost_no_post(
+def test_combined_faults_lose_no_post(
     combined_seed: int, behind_line: tuple[ApacheBroker, Line], tmp_path: Path, play: Play
 ) -> None:
     plan = combined(combined_seed)
     with ExitStack() as stack:
         disk = stack.enter_context(small_disk(tmp_path / "disk", "32m")) if "disk" in plan.kinds else None
         clock = SteppedClock(tmp_path) if "clock" in plan.kinds else None
-        play(COMBINED, plan, _around(plan, behind_line, disk, clock))
+        play(COMBINED, plan, _surroundings(plan, behind_line, disk, clock))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_growth_under_load_costs_no_post(growth_seed: int, behind_line: tuple[ApacheBroker, Line], play: Play) -> None:
+def test_growth_under_load_loses_no_post(growth_seed: int, behind_line: tuple[ApacheBroker, Line], play: Play) -> None:
     plan = growth(growth_seed)
-    play(GROWTH, plan, _around(plan, behind_line))
+    play(GROWTH, plan, _surroundings(plan, behind_line))
 
 
-def _around(
+def _surroundings(
     plan: Plan,
     behind_line: tuple[ApacheBroker, Line],
     disk: SmallDisk | None = None,

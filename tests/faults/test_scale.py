@@ -1,4 +1,4 @@
-"""More partitions and more workers on a running system, and a worker that comes back under its own name."""
+"""More partitions on a running system, and a worker that returns under its own name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.helpers.records import count, end_offsets, produce
 
 POSTS = 2_000
 START_SECONDS = 60
-"""A deadline: benchmarks/scale.py measures how long it takes."""
+"""A deadline only; benchmarks/scale.py measures how long a start takes."""
 
 
 def _members(settings: Settings) -> int:
-    """Of the group that has dealt its partitions."""
+    """Return the number of members of the group once its partitions are assigned, and 0 before."""
     admin = KafkaAdminClient(**connection.kafka_python(settings.kafka))
     try:
         [group] = admin.describe_groups([f"{settings.kafka.group_prefix}.enrich"]).values()
@@ -36,7 +36,7 @@ def _enriched(settings: Settings) -> int:
 
 
 @pytest.mark.slow
-def test_partitions_are_raised_while_everything_runs(
+def test_partitions_are_added_while_everything_runs(
     apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     before = settings_for(
@@ -45,7 +45,7 @@ def test_partitions_are_raised_while_everything_runs(
         kafka={"metadata_seconds": 1},
         model={"backend": "constant"},
         lake={"flush_seconds": 0.3},
-        # if the new partitions are not read, the log says where everything stood
+        # if the new partitions are not read, the log shows the state of everything
         worker={"stall_seconds": START_SECONDS / 2},
     )
     after = before.model_copy(update={"topics": before.topics.model_copy(update={"partitions": 3})})
@@ -72,7 +72,7 @@ def test_partitions_are_raised_while_everything_runs(
 
 
 @pytest.mark.slow
-def test_a_killed_worker_comes_back_to_its_partitions(
+def test_a_killed_worker_returns_to_its_partitions(
     apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     # the session outlives the restart: only static membership lets the successor in before it ends

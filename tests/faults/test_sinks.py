@@ -1,4 +1,4 @@
-"""Several sinks in one command: one that is away delays no other."""
+"""Several sinks in one command: an unavailable one does not delay the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.helpers.rows import enriched
 POSTS = 300
 
 
-def test_one_sink_that_is_away_delays_no_other(
+def test_an_unavailable_sink_does_not_delay_the_others(
     embedded_broker: Broker, settings_for: SettingsFactory, fresh_postgres: PostgresServer, tmp_path: Path
 ) -> None:
     dsn = fresh_postgres.new_database()

@@ -1,6 +1,6 @@
-"""At most of the load that this machine carries, with a kill every minute: memory, threads and file handles stay flat.
+"""At 70 % of the load that this machine can carry, with a kill every minute, memory, threads and file handles stay flat.
 
-In full with the shipped model: a constant one has no memory that could grow.
+The full proof uses the shipped model: a constant one has no memory that could grow.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import cycle
 import pytest
 
 from streams.processes.broker import Broker
-from tests.faults.conftest import Stalls, Tell
+from tests.faults.conftest import Report, Stalls
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.usage import Usage, growth, usage
 
@@ -20,16 +20,16 @@ FULL_MINUTES = 30.0
 LOAD = 0.7
 PROBE_POSTS = 4_000
 SAMPLE_SECONDS = 1.0
-# of a process of about 120 MiB; what Python's and Arrow's allocators give back late
+# for a process of about 120 MiB; the allocators of Python and Arrow release memory late
 MOST_GROWTH_MIB = 10.0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-def test_a_long_run_with_kills_holds_on_to_nothing(
+def test_a_long_run_with_kills_leaks_nothing(
     apache_broker: Broker,
     pipeline: Callable[..., Pipeline],
-    tell: Tell,
+    report: Report,
     stalled: Stalls,
     full: bool,
     pytestconfig: pytest.Config,
@@ -42,7 +42,7 @@ def test_a_long_run_with_kills_holds_on_to_nothing(
         running.settle()
         rate = _capacity(running) * LOAD
         running.rate = rate
-        # one of each stays, so that it can be watched; the others and the producer are killed in turn
+        # one worker of each kind is never killed, to be watched; the others and the producer are killed in turn
         watched = [running.enrich[1], running.store[1]]
         samples: dict[str, list[Usage]] = {part.name: [] for part in watched}
         running.feed(int(rate * 60 * minutes))
@@ -62,19 +62,19 @@ def test_a_long_run_with_kills_holds_on_to_nothing(
         endings = running.end()
         verdict = running.verdict()
     grown = {name: growth(each) for name, each in samples.items()}
-    told = ", ".join(
+    usages = ", ".join(
         f"{name} {samples[name][-1].memory_mib:.0f} MiB ({each.memory_mib:+.1f}), {samples[name][-1].threads} threads "
         f"({each.threads:+d}), {samples[name][-1].handles} handles ({each.handles:+d})"
         for name, each in grown.items()
     )
-    tell(
+    report(
         fault="soak at 70 % load with a kill every minute",
         times=kills,
         posts=verdict.posts,
         lost=verdict.lost,
         twice=verdict.twice,
         size="" if minutes >= FULL_MINUTES else f"{minutes:g} minutes of {FULL_MINUTES:g}",
-        note=f"{rate:.0f} posts/s{', the shipped model' if full else ''}; the workers that were never killed, at the end (with the change from the middle third to the last): {told}",
+        note=f"{rate:.0f} posts/s{', the shipped model' if full else ''}; the workers that were never killed, at the end (with the change from the middle third to the last): {usages}",
     )
     assert (verdict.shown_twice, verdict.rows_twice) == (0, 0)
     assert not verdict.dead
@@ -86,7 +86,7 @@ def test_a_long_run_with_kills_holds_on_to_nothing(
 
 
 def _capacity(running: Pipeline) -> float:
-    """Posts a second from the file into the lake, as fast as it goes."""
+    """Return the highest rate from the file into the lake, in posts per second."""
     began = time.monotonic()
     running.feed(PROBE_POSTS, endless=False)
     running.settle()

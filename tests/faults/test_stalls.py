@@ -1,4 +1,4 @@
-"""A worker that stands still in front of work ends with 75 and says why, so that its supervisor can start it again."""
+"""A worker that makes no progress with waiting records exits with 75 and the reason, so that it can be restarted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streams.errors import Stalled
 from streams.kafka import topics
 from streams.processes.broker import Broker
 from tests.conftest import SettingsFactory
-from tests.faults.conftest import Tell
+from tests.faults.conftest import Report
 from tests.helpers.posts import outcome, raw_posts
 from tests.helpers.processes import Tagpulse, run_module, wait_until
 from tests.helpers.records import produce
@@ -16,7 +16,9 @@ from tests.helpers.records import produce
 POSTS = 1_000
 
 
-def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactory, tmp_path: Path, tell: Tell) -> None:
+def test_a_model_that_never_answers(
+    broker: Broker, settings_for: SettingsFactory, tmp_path: Path, report: Report
+) -> None:
     settings = settings_for(broker, model={"backend": "constant"}, worker={"stall_seconds": 15})
     topics.create(settings)
     frozen = raw_posts(range(POSTS))
@@ -32,13 +34,13 @@ def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactor
     assert f"{settings.topics.raw}[0] read to " in log, "what the consumer believes"
     assert "Lossless._finish" in log, "what the tasks wait for"
     assert not outcome(settings).dead
-    # a model that answers reads the same posts again
+    # a worker whose model answers reads the same posts again
     with Tagpulse("worker", "enrich", settings=settings, folder=tmp_path) as healthy:
         wait_until(lambda: len(outcome(settings).enriched) == POSTS, 60, "everything enriched")
         healthy.terminate()
         assert healthy.wait() == 0
     result = outcome(settings)
-    tell(
+    report(
         fault="a model that hangs",
         times=1,
         posts=POSTS,
@@ -50,7 +52,7 @@ def test_a_model_that_never_answers(broker: Broker, settings_for: SettingsFactor
 
 
 def test_a_group_that_cannot_be_joined(apache_broker: Broker, settings_for: SettingsFactory, tmp_path: Path) -> None:
-    # Apache Kafka refuses sessions this short, of which aiokafka only logs an error
+    # Apache Kafka refuses sessions this short, and aiokafka only logs an error
     kafka = {"session_timeout_seconds": 3, "heartbeat_seconds": 1}
     settings = settings_for(apache_broker, kafka=kafka, model={"backend": "constant"}, worker={"stall_seconds": 5})
     topics.create(settings)

@@ -1,4 +1,4 @@
-"""SIGTERM at every stage of start and stop: each process ends with 0, says so, and loses nothing."""
+"""SIGTERM at every stage of start and stop: each process exits with 0, logs that it stopped, and loses nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from streams.processes.broker import Broker
-from tests.faults.conftest import Tell
+from tests.faults.conftest import Report
 from tests.helpers.parts import Ending, Part
 from tests.helpers.pipeline import Pipeline
 
@@ -25,7 +25,7 @@ def _is_right(ending: Ending) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
 def test_sigterm_at_every_stage_ends_cleanly(
-    apache_broker: Broker, pipeline: Callable[..., Pipeline], tell: Tell, full: bool
+    apache_broker: Broker, pipeline: Callable[..., Pipeline], report: Report, full: bool
 ) -> None:
     stages = [step * 0.5 for step in range(20)] if full else [0.0, 0.5, 1.5, 3.0]
     pauses = [0.0, 0.1, 0.3, 0.6, 1.0, 2.0] if full else [0.0, 0.3]
@@ -56,7 +56,7 @@ def test_sigterm_at_every_stage_ends_cleanly(
             for part in parts:
                 part.process.terminate()
             endings = map(_end_of, parts)
-            # one that comes when all is done ends what little is left of the process
+            # a second signal after the shutdown ends what is left of the process
             wrong += [
                 ending for ending in endings if not ending.gives_reason or ending.code not in (0, -signal.SIGTERM)
             ]
@@ -66,7 +66,7 @@ def test_sigterm_at_every_stage_ends_cleanly(
         running.settle()
         running.end()
         verdict = running.verdict()
-    tell(
+    report(
         fault="SIGTERM at every stage of start and stop",
         times=signals,
         posts=verdict.posts,

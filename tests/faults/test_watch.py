@@ -1,4 +1,4 @@
-"""`kill -9` of watch workers while a day is played: the same minutes, and the same spikes, each told once."""
+"""`kill -9` of watch workers while a day is played: the minutes and spikes stay the same, each published once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LATENESS = 300.0
 
 
 def day(dice: random.Random) -> list[EnrichedMessage]:
-    """Posts of some hours, a wave of anger in them; some come late or twice, some are edited or deleted."""
+    """Return posts of some hours with a wave of anger; some are late or repeated, and some are edited or deleted."""
     messages: list[tuple[float, EnrichedMessage]] = []
     for number in range(HOURS * 60 * A_MINUTE):
         seconds = number * 60 / A_MINUTE
@@ -54,14 +54,14 @@ def day(dice: random.Random) -> list[EnrichedMessage]:
 
 
 def undisturbed(records: dict[int, list[Item]]) -> list[PulseMinute]:
-    """The parts that workers tell who are never killed, one partition after the other."""
+    """Return the parts that workers publish if they are never killed, one partition after the other."""
     parts = []
     for partition, each in records.items():
         minutes = PartitionMinutes(
             partition, CountedHashtags((), 20, {}), ResumeState(), lateness_seconds=LATENESS, settle_seconds=10.0
         )
         for item in each:
-            parts += [told.part for told in minutes.add(item.message, item.record_ms, item.offset)[1]]
+            parts += [published.part for published in minutes.add(item.message, item.record_ms, item.offset)[1]]
     return parts
 
 
@@ -83,25 +83,25 @@ def test_kills_change_neither_minutes_nor_spikes(
     topics.create(settings)
     dice = random.Random(20_260_620)
     messages = day(dice)
-    # one more of each partition, much later, so that all before it is final
+    # posts much later in each partition, so that everything before them is final
     closing: list[EnrichedMessage] = [enriched(f"end {number}", (HOURS + 1) * 3_600) for number in range(8)]
     workers = [_worker(settings, tmp_path) for _ in range(2)]
     share = len(messages) // KILLS + 1
     try:
-        for begin in range(0, len(messages), share):
+        for start in range(0, len(messages), share):
             before = count(settings.kafka, settings.topics.minutes)
-            _send(settings, messages[begin : begin + share])
+            _send(settings, messages[start : start + share])
             wait_until(partial(reached, settings.kafka, settings.topics.minutes, before + 1), 60, "more minutes")
-            time.sleep(dice.uniform(0, 1.0))  # the moment of the kill is drawn, nothing is waited for
+            time.sleep(dice.uniform(0, 1.0))  # a random moment for the kill, not a wait for something
             victim = dice.randrange(2)
             workers[victim].kill()
             workers[victim] = _worker(settings, tmp_path)
         _send(settings, closing)
         assert all(end_offsets(settings.kafka, settings.topics.enriched).values())
         records = topic_items(settings)
-        told = undisturbed(records)
-        wanted = {key: part for key, part in last_parts(told).items() if part.final}
-        spikes = expected_spikes(told, 2)
+        parts = undisturbed(records)
+        wanted = {key: part for key, part in last_parts(parts).items() if part.final}
+        spikes = expected_spikes(parts, 2)
         assert {spike.kind for spike in spikes} >= {"negative"}
         wait_until(lambda: _final(settings).keys() >= wanted.keys(), 90, "the final minutes")
         wait_until(lambda: len(_spikes(settings)) >= len(spikes), 90, "the spikes")
@@ -117,12 +117,12 @@ def test_kills_change_neither_minutes_nor_spikes(
     assert _final(settings) == wanted
     found = _spikes(settings)
     repeated = [key for key, times in Counter((s.id, s.state, s.at) for s in found).items() if times > 1]
-    assert not repeated, "told twice"
+    assert not repeated, "published twice"
     assert sorted(found, key=_order) == sorted(spikes, key=_order)
     with capsys.disabled():
         click.echo(
-            f"\n  {type(broker).__name__}: {KILLS} kills, {len(wanted)} parts of minutes and {len(found)} turns of spikes "
-            "as without"
+            f"\n  {type(broker).__name__}: {KILLS} kills, {len(wanted)} parts of minutes and {len(found)} spike "
+            "messages, the same as without kills"
         )
 
 

@@ -1,4 +1,4 @@
-"""Settings that are wrong in every way that `tagpulse config validate` knows: no process starts, each says which."""
+"""Settings that are wrong in every way that `tagpulse config validate` knows: no process starts, and each names them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import cycle
 import pytest
 
 from streams.settings import Settings
-from tests.faults.conftest import Tell
+from tests.faults.conftest import Report
 from tests.helpers.processes import run_tagpulse
 from tests.helpers.wrong_settings import INCONSISTENT, WRONG
 
@@ -23,8 +23,8 @@ def _start(command: tuple[str, ...], wrong: dict[str, str]) -> subprocess.Comple
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
-def test_no_process_starts_with_a_wrong_setting_and_each_names_it(tell: Tell, full: bool) -> None:
-    # `test_settings.py` has every way without a process
+def test_no_process_starts_with_a_wrong_setting_and_each_names_it(report: Report, full: bool) -> None:
+    # `tests/streams/settings/test_tree.py` tests every way without a process
     cases = [(command, *way) for command, way in zip(cycle(COMMANDS), WAYS if full else WAYS[::100], strict=False)]
     with ThreadPoolExecutor(max_workers=4) as starters:
         results = list(starters.map(lambda case: _start(case[0], case[1]), cases))
@@ -33,7 +33,7 @@ def test_no_process_starts_with_a_wrong_setting_and_each_names_it(tell: Tell, fu
         assert result.returncode == 78, (command, wrong, result.stderr)
         assert last_line.startswith("tagpulse: "), (command, wrong)
         assert all(name in last_line for name in named), (command, wrong, last_line)
-    tell(
+    report(
         fault="a process started with settings wrong in each way that `config validate` knows",
         times=len(cases),
         posts=0,
