@@ -114,9 +114,9 @@ def report(request: pytest.FixtureRequest, full: bool, capsys: pytest.CaptureFix
 
 @pytest.fixture
 def stalled(capsys: pytest.CaptureFixture[str]) -> Stalls:
-    """Return a function that returns the processes which the watchdog ended, and prints the ends of their logs.
+    """Return `stalled(endings)`, which returns the endings that the watchdog caused, and prints the end of their logs.
 
-    It fails if a process ended in another way than by request or by the watchdog, or did not give the reason.
+    It fails if a process ended neither on request nor by the watchdog, or did not give a reason.
     """
 
     def check(endings: Sequence[Ending]) -> list[Ending]:

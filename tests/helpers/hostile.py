@@ -1,4 +1,4 @@
-"""Posts crafted to cost time; each can have any size, up to a given number of characters."""
+"""Texts of posts that were crafted to cost time, each with a chosen length."""
 
 from __future__ import annotations
 

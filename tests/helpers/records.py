@@ -49,7 +49,7 @@ def _reader(kafka: KafkaSettings) -> Iterator[KafkaConsumer]:
 def _ends(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, int]:
     """Assign the topic, and return its ends as reported by fetches.
 
-    Asked for the latest offset, the embedded broker returns the first offset of the last batch plus one.
+    The embedded broker would report the latest offset as one more than the first offset of the last batch.
     """
     partitions = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()]
     consumer.assign(partitions)

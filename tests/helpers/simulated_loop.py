@@ -19,7 +19,7 @@ _TURN_SECONDS = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Lateness:
-    """How late events are: with `chance`, each step of a task by up to `step` seconds; each request by up to `request`."""
+    """The delays: up to `step` seconds for a step of a task, with probability `chance`; up to `request` for each request."""
 
     chance: float
     step: float
