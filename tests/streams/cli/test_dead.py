@@ -201,7 +201,7 @@ def test_only_dead_letters_that_can_be_retried_are_planned_and_sent(settings: Se
     assert count(settings.kafka, settings.topics.raw) == 1, "a retried record is not sent again"
 
 
-def test_places_that_cannot_be_processed_are_reported_by_exit_code(settings: Settings) -> None:
+def test_locations_that_cannot_be_processed_set_the_exit_code(settings: Settings) -> None:
     send_dead_letters(settings, [letter(settings, 0), letter(settings, 1), letter(settings, 2, cut=True)])
     dead, raw = settings.topics.dead, settings.topics.raw
     _, dropped = objects("dead", "drop", f"{raw}[0]@100", "--execute", settings=settings)

@@ -88,7 +88,7 @@ def settings(tmp_path: Path) -> Settings:
         (NEEDED, f"the tables are already at version {NEEDED}"),
     ],
 )
-def test_a_migration_says_from_where_to_where(
+def test_a_migration_reports_the_old_and_the_new_version(
     before: str | None, said: str, database: Database, settings: Settings
 ) -> None:
     database.before = before
@@ -104,7 +104,7 @@ def test_a_migration_says_from_where_to_where(
         ("0001", 1, f"the tables are at version 0001, but version {NEEDED} is required: run tagpulse postgres migrate"),
     ],
 )
-def test_a_check_fails_unless_the_version_is_the_needed_one(
+def test_a_check_fails_on_any_other_version(
     found: str | None, code: int, said: str, database: Database, settings: Settings
 ) -> None:
     database.version = found
@@ -151,7 +151,9 @@ def test_pruning_nothing(database: Database, settings: Settings) -> None:
     assert json.loads(invoke("postgres", "prune", "--json", settings=settings).stdout)["deletions"] == 0
 
 
-def test_pruning_wants_a_retention_and_the_right_tables(database: Database, settings: Settings, tmp_path: Path) -> None:
+def test_pruning_requires_a_retention_and_current_tables(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
     with pytest.raises(SettingsError, match="set TAGPULSE_POSTGRES__RETENTION_DAYS"):
         invoke("postgres", "prune", settings=own_settings("127.0.0.1:1", tmp_path))
     database.version = "9999"

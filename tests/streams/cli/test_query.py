@@ -46,7 +46,7 @@ def test_every_kind_of_value_becomes_json(settings: Settings, sql: str, value: A
     assert objects("query", f"select {sql} as value", settings=settings) == [{"value": value}]
 
 
-def test_a_table_has_as_many_rows_as_asked_for(settings: Settings) -> None:
+def test_a_table_has_no_more_rows_than_requested(settings: Settings) -> None:
     sql = "select range as number from range(5)"
     whole = invoke("query", sql, settings=settings).stdout
     assert all(f"│ {number} " in whole for number in range(5))
@@ -67,7 +67,7 @@ def test_a_table_shows_values_as_text(settings: Settings) -> None:
     assert "null" not in shown
 
 
-def test_json_keeps_what_would_steer_a_terminal_as_an_escape(settings: Settings) -> None:
+def test_json_escapes_terminal_control_characters(settings: Settings) -> None:
     written = invoke("query", "--json", "select chr(27) as value", settings=settings).stdout
     assert written.strip().isprintable()
     assert json.loads(written) == {"value": "\x1b"}

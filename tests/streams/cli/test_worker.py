@@ -65,9 +65,7 @@ def test_the_enrich_worker_reads_raw_posts(settings: Settings, jobs: list[tuple[
     assert value_of(metrics.MODEL.labels("constant", "1", "", "")) == 1
 
 
-def test_the_store_worker_reads_enriched_posts_and_spikes_beside_them(
-    settings: Settings, jobs: list[tuple[Job, int]]
-) -> None:
+def test_the_store_worker_reads_enriched_posts_and_spikes(settings: Settings, jobs: list[tuple[Job, int]]) -> None:
     invoke("worker", "store", "--sink", "parquet", settings=settings)
     [(job, number)] = jobs
     assert (job.worker, job.topic, number) == ("store-parquet", settings.topics.enriched, 0)

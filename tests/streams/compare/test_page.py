@@ -55,7 +55,7 @@ def places(page: str) -> list[float]:
     return [float(place) for place in re.findall(r'cx="([\d.]+)%"', page)]
 
 
-def test_a_comparison_of_nothing_is_a_whole_page() -> None:
+def test_an_empty_comparison_is_a_complete_page() -> None:
     page = as_page(COMPARISON, 20)
     assert page.startswith("<!doctype html>\n")
     assert page.endswith("</html>\n")
@@ -126,7 +126,7 @@ def test_long_lists_are_cut() -> None:
     assert quotes(as_page(with_texts("one", "two", "three"), 2)) == ["one", "two"]
 
 
-def test_the_lines_of_a_post_stay_and_what_would_steer_it_does_not() -> None:
+def test_line_breaks_of_a_post_are_kept_and_control_characters_escaped() -> None:
     [quote] = quotes(as_page(with_texts("a\nb\u2028c\u202ed\x1b[1me\rf"), 20))
     assert quote == "a\nb\nc\\u202ed\\x1b[1me\\rf"
 

@@ -122,7 +122,7 @@ async def test_outages_are_waited_out_in_order_with_the_same_key() -> None:
     assert value_of(metrics.ALERT_RETRIES.labels("hook")) - before == 5
 
 
-async def test_a_server_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unreachable_server_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     with WebhookServer() as gone:
         port = gone.port
     topic = Topic(spike(1), committed=0)
@@ -173,7 +173,7 @@ async def test_spikes_before_the_position_were_delivered() -> None:
     assert _delivered(server.requests) == [("11", "open")]
 
 
-async def test_a_rebalance_repeats_nothing_that_was_delivered_or_is_delivered_by_another_worker() -> None:
+async def test_a_rebalance_repeats_no_delivery_even_of_another_worker() -> None:
     with WebhookServer(Reply(), *[Reply(500)] * 1000) as server:
         topic = Topic(spike(1), committed=0)
         async with _running(topic, server.url):

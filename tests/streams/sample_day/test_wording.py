@@ -50,7 +50,7 @@ def test_no_phrase_is_repeated_before_all_have_been_used() -> None:
         assert sorted(of.pair(scene("question")) for _ in range(2)) == sorted(BOOK.pairs["question"])
 
 
-def test_accounts_are_those_of_the_book() -> None:
+def test_accounts_come_from_the_book() -> None:
     of = writer()
     assert {of.police() for _ in range(50)} == {"police_one", "police_two"}
     assert all(re.fullmatch(r"(green|blue)_(fox|owl)[1-9]?\d", of.citizen()) for _ in range(100))
@@ -72,14 +72,14 @@ def test_every_post_has_the_hashtag_once_and_begins_with_a_capital() -> None:
         assert ("Great!" in text) == ("great!" in text.lower())
 
 
-def test_the_time_is_said_once() -> None:
+def test_the_time_is_mentioned_once() -> None:
     of = scene(tails="neutral", tail_share=1.0)
     assert all("13:" in text for text in texts(writer(), "out", of, 20))
     both = {"neutral": ("at {time}", "so there")}
     assert all(len(re.findall("13:", text)) == 1 for text in texts(writer(tails=both), "out at {time}", of, 50))
 
 
-def test_another_hashtag_is_one_of_its_scene() -> None:
+def test_a_second_hashtag_comes_from_the_scene() -> None:
     tagged = texts(writer(hashtags={"walk": ("k9", "dogs")}), "out", scene())
     found = Counter(tag for text in tagged for tag in re.findall(r"#(\w+)", text) if tag.lower() != "poltwt")
     assert set(found) == {"k9", "dogs"}

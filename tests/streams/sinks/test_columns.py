@@ -99,7 +99,7 @@ def test_the_lake_has_the_columns_in_the_order_of_the_table(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-async def test_clearing_a_repost_empties_the_columns_that_say_so(store: Store, is_known: bool) -> None:
+async def test_clearing_a_repost_empties_the_right_columns(store: Store, is_known: bool) -> None:
     repost = changed(full("r"), repost_of="e")
     rows: list[Row] = [row(0, enriched("e")), row(1, repost), row(2, changed(repost, id="o", repost_of="x"))]
     await store.write(rows)

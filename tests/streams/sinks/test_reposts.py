@@ -74,7 +74,7 @@ def silent(posts: Sequence[EnrichedPost]) -> dict[str, tuple[str, int]]:
 
 
 @pytest.mark.parametrize("fate", ["remove", "clear"])
-async def test_reposts_go_or_lose_their_text_and_the_plan_counts_them(store: Store, fate: Fate) -> None:
+async def test_reposts_are_removed_or_lose_their_text_and_the_plan_counts_them(store: Store, fate: Fate) -> None:
     everything = [*HERS, *REPOSTS, *OTHERS]
     for run in ("live", "again"):
         await write(store, everything, run)

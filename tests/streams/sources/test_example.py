@@ -82,7 +82,7 @@ async def test_it_is_found_by_its_entry_point_and_resumes(
     assert count(settings.kafka, settings.topics.dead) == 1, "the broken item, once"
 
 
-async def test_its_recording_is_played_again(
+async def test_its_recording_can_be_replayed(
     embedded_broker: Broker, settings_for: SettingsFactory, site: Path, tmp_path: Path
 ) -> None:
     settings = settings_for(embedded_broker, topics={"partitions": 1}, produce={"max_age_days": 36_500})

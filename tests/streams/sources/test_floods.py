@@ -304,6 +304,6 @@ def remembered_mib(network: str) -> float:
 
 
 @pytest.mark.parametrize("network", KEPT)
-def test_what_is_remembered_has_a_bound(network: str) -> None:
+def test_memory_for_known_posts_is_bounded(network: str) -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
         assert fresh.submit(remembered_mib, network).result() < MAX_MIB - IN_FLIGHT_MIB

@@ -73,7 +73,7 @@ async def test_a_repost_in_a_file_of_an_earlier_version_loses_its_text(tmp_path:
     assert list(ask(tmp_path, "select id, text from stored_posts order by id").rows) == [("o", "hello"), ("r", "")]
 
 
-async def test_a_plan_finds_the_same_and_changes_nothing(tmp_path: Path) -> None:
+async def test_a_plan_finds_the_same_posts_and_changes_nothing(tmp_path: Path) -> None:
     posts = [by("eve", enriched("a")), changed(enriched("r"), repost_of="a"), enriched("o")]
     await store_run(tmp_path, "live", *posts)
     storage = LocalStorage(tmp_path)

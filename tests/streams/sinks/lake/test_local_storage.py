@@ -27,7 +27,7 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_the_folder_is_created_only_to_be_written(tmp_path: Path) -> None:
+def test_the_folder_is_created_only_for_writing(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path / "some" / "lake")
     with pytest.raises(SettingsError, match="there is no lake"):
         storage.require()
@@ -38,9 +38,7 @@ def test_the_folder_is_created_only_to_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("folders", "is_lake"), [([], True), (["spikes", "notes"], True), (["notes"], False)])
-def test_an_empty_folder_is_a_lake_and_one_of_something_else_is_not(
-    tmp_path: Path, folders: list[str], is_lake: bool
-) -> None:
+def test_an_empty_folder_is_a_lake_and_a_foreign_one_is_not(tmp_path: Path, folders: list[str], is_lake: bool) -> None:
     for name in folders:
         (tmp_path / name).mkdir()
     storage = LocalStorage(tmp_path)

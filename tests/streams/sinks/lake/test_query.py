@@ -40,7 +40,7 @@ def test_an_empty_lake_has_the_columns_and_no_rows(tmp_path: Path) -> None:
     assert list(answer.rows) == []
 
 
-def test_a_wrong_query_says_what_duckdb_says(tmp_path: Path) -> None:
+def test_a_wrong_query_is_an_error_with_duckdbs_message(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="colour"):
         ask(tmp_path, "select colour from posts")
 
@@ -158,7 +158,7 @@ def test_statements_that_only_read_the_lake_are_answered(lake: Path, sql: str) -
     list(answer.rows)
 
 
-def test_what_a_locked_query_cannot_do_is_refused_with_a_hint(lake: Path) -> None:
+def test_a_locked_query_is_refused_other_files_with_a_hint(lake: Path) -> None:
     for sql in ("copy posts to 'posts.csv'", "select * from 'posts.csv'"):
         with pytest.raises(BadInput, match="--unlocked"):
             ask(lake, sql)

@@ -58,7 +58,7 @@ def test_a_missing_value_is_null_and_an_empty_list_or_text_is_not() -> None:
     assert [found[name] for name in ("hashtags", "media", "topics", "topic_scores", "text")] == ["{}"] * 4 + [""]
 
 
-def test_no_rows_are_no_lines() -> None:
+def test_without_rows_there_are_no_lines() -> None:
     assert copy_text([]) == b""
 
 

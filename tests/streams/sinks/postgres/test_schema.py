@@ -27,7 +27,7 @@ def test_the_needed_version_is_the_last_migration() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == NEEDED
 
 
-async def test_without_migrations_the_worker_says_who_creates_the_tables(dsn: str) -> None:
+async def test_without_migrations_the_error_says_who_creates_the_tables(dsn: str) -> None:
     with pytest.raises(SettingsError, match="tagpulse postgres migrate"):
         await PostgresSink(settings_for(dsn, migrate=False)).open()
 
@@ -148,7 +148,7 @@ def test_the_version_is_read_from_the_database(dsn: str) -> None:
         require_tables(settings_for(dsn, schema_name="another"))
 
 
-def test_an_older_or_newer_version_says_who_has_to_do_what() -> None:
+def test_the_error_about_another_version_says_who_has_to_do_what() -> None:
     require(Versions("0002", "0002"))
     require_not_newer(Versions(None, "0002"))
     require_not_newer(Versions("0001", "0002"))
