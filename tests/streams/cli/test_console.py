@@ -1,4 +1,4 @@
-"""Tables are as wide as the terminal, and wide where there is none."""
+"""Tables are as wide as the terminal, and are not broken without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tagpulse demo`, with a day that takes no time: tests/streams/demo runs the real one."""
+"""`tagpulse demo` with a day that takes no time; tests/streams/demo runs the real one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def summary(missing: int = 0) -> DaySummary:
 
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the command with a day that only says what it was given."""
+    """Return a function that runs the command with a fake day and returns what the day was given."""
 
     def run(
         *arguments: str, missing: int = 0, meanwhile: Callable[[], None] = lambda: None

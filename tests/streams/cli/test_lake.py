@@ -1,4 +1,4 @@
-"""`tagpulse lake`, without a lake: tests/streams/sinks/lake has what it does to one."""
+"""`tagpulse lake` without a lake; tests/streams/sinks/lake tests what it does to one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING = "; nothing was changed: add --execute"
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the lake was asked to do; two folders are found each time."""
+    """Return what the lake was asked to do; it reports two folders each time."""
     found: list[dict[str, Any]] = []
 
     def compact(storage: object, **options: Any) -> Iterator[Compacted]:

@@ -1,4 +1,4 @@
-"""`tagpulse postgres`, without a server: tests/streams/sinks has what it does to one."""
+"""`tagpulse postgres` without a server; tests/streams/sinks/postgres tests what it does to one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MONTHS = [
 
 
 class Database:
-    """A database of a version, with old months and old deletions."""
+    """A fake database with a schema version, old months and old deletions."""
 
     def __init__(self) -> None:
         self.before: str | None = None

@@ -54,14 +54,14 @@ def test_a_table_has_no_more_rows_than_requested(settings: Settings) -> None:
     cut = invoke("query", "--limit", "3", sql, settings=settings).stdout
     assert "│ 3 " not in cut
     assert "only the first 3 rows are shown; use --limit or --json for more" in cut
-    assert len(objects("query", "--limit", "3", sql, settings=settings)) == 5, "the limit is that of tables"
+    assert len(objects("query", "--limit", "3", sql, settings=settings)) == 5, "the limit applies to tables only"
 
 
 def test_a_table_shows_values_as_text(settings: Settings) -> None:
     sql = "select null as nothing, 'a' as word, [1, 2] as list, chr(27) || '[2J' as \"[red]\""
     shown = invoke("query", sql, settings=settings).stdout
     assert "[1, 2]" in shown
-    assert "[red]" in shown, "a name is no markup"
+    assert "[red]" in shown, "a name is not markup"
     assert r"\x1b[2J" in shown
     assert "None" not in shown
     assert "null" not in shown

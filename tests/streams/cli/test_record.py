@@ -18,7 +18,7 @@ from tests.helpers.recordings import play
 
 
 class Ticker(Source):
-    """Sends two frames, and then nothing more, unless it ends, fails or sends its own process a signal."""
+    """A source that sends two frames, and then waits, ends, fails or sends its own process a signal."""
 
     name = "x"
 

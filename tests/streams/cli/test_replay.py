@@ -53,7 +53,7 @@ def test_a_day_from_kafka_is_enriched_stored_and_accounted_for(
     rows = list(ask(settings.lake.path, "select run, count(*) from posts group by 1").rows)
     assert rows == [("again", POSTS)]
     assert {name: end_offsets(settings.kafka, name) for name in live} == live
-    assert count(settings.kafka, settings.topics.enriched) == 0, "the live topic was written to"
+    assert count(settings.kafka, settings.topics.enriched) == 0, "a replay writes nothing to the live topic"
 
     assert replay(settings, "again", "--from", "raw") == manifest, "a finished run is not run again"
     other = run_tagpulse("replay", "--run", "again", "--from", "raw", "--source", "x", settings=settings)

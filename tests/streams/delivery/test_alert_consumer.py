@@ -1,4 +1,4 @@
-"""What a target reads of the topic, on a consumer without Kafka: its history, its position, and its rebalances."""
+"""The alert consumer of a target, without Kafka: its history, its position and its rebalances."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Record:
 
 @dataclass
 class Kafka:
-    """The topic, and what the client does with it. Two records are read at a time."""
+    """A Kafka client with a topic, which it reads two records at a time."""
 
     values: list[bytes | None]
     first: int = 0
@@ -125,7 +125,7 @@ async def test_an_offset_beyond_the_end_means_that_the_topic_was_recreated(make:
 async def test_later_reads_return_new_spikes_only(make: Any) -> None:
     kafka = Kafka(values(1))
     consumer = await make(kafka)
-    assert not await consumer.is_at_end(), "nothing is known of the topic before the first read"
+    assert not await consumer.is_at_end(), "nothing is known about the topic before the first read"
     assert not consumer.is_current, "what was known before is out of date"
     await consumer.read(0.1)
     assert consumer.is_current

@@ -88,7 +88,7 @@ def test_each_text_is_quoted_once() -> None:
         *(("typical", f"t{number}", "k9 on x") for number in range(3)),
         ("most shared", "two", "unknown on x, shared 3 times"),
     ]
-    assert {post.url for post in posts} == {None}, "no address of the web"
+    assert {post.url for post in posts} == {None}, "not a web address"
 
 
 def test_the_dashboard_shows_half_an_hour_more_on_either_side() -> None:

@@ -186,10 +186,10 @@ async def test_a_rebalance_repeats_no_delivery_even_of_another_worker() -> None:
             failing = metrics.ALERT_TARGET_FAILING.labels("hook")
             assert value_of(failing) == 1
             topic.is_current = False  # another worker has it now
-            await eventually(lambda: value_of(failing) == 0, what="it has let go")
+            await eventually(lambda: value_of(failing) == 0, what="it has lost the partition")
             before, reads = len(server.requests), topic.reads
             topic.spikes.append(spike(3))
-            await eventually(lambda: topic.reads > reads + 5, what="it has read the third and goes on")
+            await eventually(lambda: topic.reads > reads + 5, what="it has read the third spike and continues")
             assert len(server.requests) == before
     assert topic.committed == 1
 
@@ -207,7 +207,7 @@ async def test_open_spikes_are_resent_to_alertmanager() -> None:
             topic.spikes.append(spike(1, "closed"))
             await eventually(lambda: topic.committed == 5)
             calls, tellings = len(server.requests), topic.tellings
-            await eventually(lambda: topic.tellings > tellings + 2, what="it was due again and again")
+            await eventually(lambda: topic.tellings > tellings + 2, what="it was due several times")
             assert len(server.requests) == calls
     assert [len(request.json) for request in server.requests[:3]] == [2, 2, 2]
     ends = [request.json[0]["endsAt"] for request in server.requests[:3]]

@@ -61,7 +61,7 @@ def test_deliveries_and_retries_are_counted(report: Report) -> None:
     assert (value_of(failing), _deliveries("refused") - before[2]) == (1, 2)
     report.answered(DELIVERED, 3)
     report.answered(DELIVERED, 0)
-    assert (value_of(failing), _deliveries("delivered") - before[1]) == (0, 3), "what is only sent again is not counted"
+    assert (value_of(failing), _deliveries("delivered") - before[1]) == (0, 3), "a repeated message is not counted"
     assert value_of(metrics.ALERT_LAST_SUCCESS.labels(NAME)) == 1_700_000_000
 
 

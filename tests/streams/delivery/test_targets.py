@@ -19,7 +19,7 @@ NOW = (OPENED_AT + timedelta(hours=2)).timestamp()
 
 
 class Recorder(Poster):
-    """Keeps requests instead of sending them."""
+    """A poster that keeps requests instead of sending them."""
 
     def __init__(self) -> None:
         super().__init__(1.0)

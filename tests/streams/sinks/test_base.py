@@ -1,4 +1,4 @@
-"""What a sink does by default, and how one is opened and closed."""
+"""What a sink does by default, and how it is opened and closed."""
 
 from __future__ import annotations
 

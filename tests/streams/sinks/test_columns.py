@@ -1,4 +1,4 @@
-"""The table of columns, the contract, both sinks and a replay from the lake agree about every field of a post."""
+"""The table of columns, the contract, both sinks and a replay from the lake agree on every field of a post."""
 
 from __future__ import annotations
 

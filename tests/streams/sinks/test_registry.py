@@ -1,4 +1,4 @@
-"""The sinks have names, and all configured ones are meant where none is named."""
+"""Sinks are found by name; without a name, all configured sinks are meant."""
 
 from __future__ import annotations
 

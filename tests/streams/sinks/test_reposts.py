@@ -1,4 +1,4 @@
-"""Forgetting a person also removes what others reposted of them, in the lake and in PostgreSQL alike."""
+"""Forgetting a person also removes reposts of their posts, in the lake and in PostgreSQL alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of all live sources (`streams/sources/base.py`); every test runs for each of them."""
+"""The contract of all live sources (`streams/sources/base.py`); every test runs for each source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTML of posts becomes what a person reads, and hostile HTML costs little time."""
+"""The HTML of posts becomes the text that a person reads, and hostile HTML costs little time."""
 
 from __future__ import annotations
 

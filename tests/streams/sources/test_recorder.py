@@ -31,7 +31,7 @@ async def test_flushed_frames_are_readable_after_a_crash(tmp_path: Path) -> None
     for number in range(20):
         recorder("api.x.com", b"%d" % number)
     cut = tmp_path / "cut.zst"
-    cut.write_bytes(path.read_bytes())  # the state of the file while the recording goes on
+    cut.write_bytes(path.read_bytes())  # the state of the file while the recording continues
     recorder.close()
     found = await play(cut)
     assert len(found) >= 15

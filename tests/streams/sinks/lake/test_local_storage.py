@@ -1,4 +1,4 @@
-"""A lake in a folder: files appear whole or not at all, and what others left there stays."""
+"""A lake in a folder: files appear whole or not at all, and foreign files are left alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_relative_folder_stays_the_same_after_a_change_of_directory(
     monkeypatch.chdir("/")
     storage.write(f"{HOUR}/a.parquet", CONTENT)
     assert names(tmp_path) == [f"lake/{HOUR}/a.parquet"]
-    assert storage.place == "lake", "errors show it as the setting does"
+    assert storage.place == "lake", "errors show it as it was set"
 
 
 @pytest.mark.parametrize(("owner", "call"), [(os, "fsync"), (Path, "rename")])

@@ -1,4 +1,4 @@
-"""Erasure records are read back, and applied to rows as they say."""
+"""Erasure records are read back and applied to rows."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_a_wrong_query_is_reported_in_one_line_without_the_query(tmp_path: Path)
 
 @pytest.fixture
 async def lake(tmp_path: Path) -> Path:
-    """A lake with one post, and next to it a file that queries must not read."""
+    """Return a lake with one post, next to a file that queries must not read."""
     lake = tmp_path / "it's a lake"
     await write(lake, [row(0, enriched("a"))])
     (tmp_path / "secret.csv").write_text("password\nhunter2\n")

@@ -67,7 +67,7 @@ def test_half_a_surrogate_cannot_be_encoded() -> None:
         copy_text([row(0, enriched("a")), row(1, enriched("b", text="\ud83d"))])
 
 
-# COPY's own escapes, and line breaks of Unicode, which are none in COPY
+# COPY's own escapes, and Unicode line breaks, which COPY does not treat as such
 TEXTS = st.text(st.sampled_from('\\"{},\n\t\rN.a\u2028\x85é🐕'), max_size=12)
 
 

@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL are waited for, end the worker, or are about rows."""
+"""Errors of PostgreSQL are waited out, end the worker, or concern single rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables are created and migrated once, by whoever may do it."""
+"""The tables are created and migrated once, by any role that is allowed to."""
 
 from __future__ import annotations
 

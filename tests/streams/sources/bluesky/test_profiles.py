@@ -194,7 +194,8 @@ async def test_an_account_that_breaks_the_server_does_not_shield_the_others(capl
         async with reading(source(server, lookups)) as read:
             contents = await read(11)
             await eventually(
-                lambda: value_of(metrics.LOOKUPS.labels("bluesky", "answered")) - answered == 9, what="the others"
+                lambda: value_of(metrics.LOOKUPS.labels("bluesky", "answered")) - answered == 9,
+                what="the answers about the others",
             )
     assert numbers(contents) == [*range(10), 9]
     assert isinstance(contents[-1], Deletion)

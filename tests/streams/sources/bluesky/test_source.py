@@ -328,7 +328,7 @@ async def test_another_server_resumes_by_time() -> None:
         settings = BlueskySettings(url=one.url, urls=two.url, profiles=False)
         listening = BlueskySource(settings, ["poltwt"], timing=Timing(sleep=no_sleep, jitter=lambda: 0.0))
         contents, _ = await take(listening, 4)
-        # the first server got a second chance; the second one is asked by time, with a margin for its delay
+        # the first server got a second chance; the second one resumes by time, with a margin for its delay
         assert one.cursors == [None, 101]
         assert two.cursors == [BEGIN_US + 100_000 - 30_000_000, BEGIN_US + 200_000 - REWIND_US]
     assert numbers(contents) == [0, 1, 2, 3]

@@ -98,4 +98,4 @@ def test_a_deletion_names_its_type() -> None:
 def test_hashtags_come_from_the_text() -> None:
     post = parse(Line(1, line("1", hashtags=["old"])), "file:x")
     assert isinstance(post, Post)
-    assert with_hashtags(post) is post, "no sign, nothing to find"
+    assert with_hashtags(post) is post, "without a # there is nothing to find"

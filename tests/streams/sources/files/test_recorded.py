@@ -91,7 +91,7 @@ async def test_it_resumes_after_a_line(tmp_path: Path) -> None:
 
 
 class Author:
-    """A parser of posts whose authors claim a time that cannot be right."""
+    """A parser of posts whose authors claim an implausible time."""
 
     def __init__(self, claimed: datetime) -> None:
         self._claimed = claimed

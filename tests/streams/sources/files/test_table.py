@@ -117,7 +117,7 @@ def test_a_line_that_was_cut_is_refused_alone() -> None:
 
 
 def test_rows_are_emitted_with_each_block() -> None:
-    """A pipe may pause between two blocks: what came before it is not held back."""
+    """A pipe may pause between two blocks, which must not hold back the rows before the pause."""
     emitted: list[tuple[list[str], int]] = []
 
     def emit(rows: list[Content], number: int) -> None:

@@ -55,7 +55,7 @@ async def test_it_resumes_from_a_saved_cursor() -> None:
 
 async def test_posts_federated_late_during_a_disconnection_are_not_lost() -> None:
     gaps = counted(metrics.GAPS, "mastodon")
-    # 3 and 4 arrived during the cut; their ids are from the time when they were written
+    # 3 and 4 arrived during the disconnection; their ids are from the time when they were written
     streams = [send(update(0), update(1), update(2), update(5)), cut], [send(update(4), update(9)), stay]
     async with mastodon(*streams, missed=[status(number) for number in range(9)]) as server:
         contents, _ = await take(source(server), 10)

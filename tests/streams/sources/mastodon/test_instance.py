@@ -19,7 +19,7 @@ LOGIN = {"Authorization": "Bearer canary"}
 
 
 class Server(http.Client):
-    """Answers by URL instead of the network; the timeline has the ids of `posts`, in pages."""
+    """A fake instance that answers by URL; its timeline has the ids of `posts`, in pages."""
 
     def __init__(self, answers: Mapping[str, bytes | int] | None = None, posts: range = range(0)) -> None:
         super().__init__(URL)

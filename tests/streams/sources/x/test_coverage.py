@@ -64,7 +64,7 @@ def test_missed_posts_are_reported_once(away: float | None, minutes: int, why: s
         (b"junk", 0, False),
         (TooLong(line(1, id=tweet_id_of(NOW + SECOND)), 10**7), 0, False),
         (b"", 0, True),
-        (line(1), 60, True),  # not longer, because our clock may be wrong
+        (line(1), 60, True),  # no longer, because our clock may be wrong
     ],
 )
 def test_the_earlier_time_is_kept_until_everything_was_resent(

@@ -33,7 +33,7 @@ async def test_the_plans_limit_is_shown_and_respected() -> None:
         server.usage = [(97, 99), (99, 99), (0, 99)]
         contents, _ = await take(source(server, time=time), 4)
         assert len(server.asked(USAGE)) == 3
-    # two posts are left, after which nothing is read until X allows more
+    # two more posts are read, and then none until X allows more
     assert [type(content) for content in contents] == [Post, Post, Gap, Post]
     assert ids(contents) == [0, 1, 5]
     assert time.waits == [0, 900, 900]

@@ -122,7 +122,7 @@ def test_the_posts_of_a_removed_account_and_their_reposts_are_deleted(kind: str)
     assert kinds(parser, account_gone("7", kind), account_gone("7", kind)) == [
         (Deletion, 1), (Deletion, 3), (Deletion, 5), (Deletion, 6),
     ]  # fmt: skip
-    # a post from before the removal is late; one from after it shows that the account is back
+    # a post from before the removal is late; a post from after it shows that the account is back
     assert kinds(parser, line(7), line(8, created_at="2026-08-01T12:45:00.000Z")) == [(Deletion, 7), (Post, 8)]
 
 
