@@ -117,7 +117,7 @@ def test_a_dead_letter_cannot_control_the_terminal() -> None:
     assert len(as_detail(hostile).splitlines()) == len(as_detail(found()).splitlines()) - 1
 
 
-def test_a_plan() -> None:
+def test_a_plan_in_full() -> None:
     plan = DeadLetterPlan(
         by_reason=Counter(invalid=2, empty=1),
         by_origin=Counter({"posts.raw": 3}),

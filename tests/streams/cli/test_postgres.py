@@ -81,7 +81,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("before", "said"),
+    ("before", "line"),
     [
         (None, f"the tables are now at version {NEEDED}; before: none"),
         ("0001", f"the tables are now at version {NEEDED}; before: 0001"),
@@ -89,15 +89,15 @@ def settings(tmp_path: Path) -> Settings:
     ],
 )
 def test_a_migration_reports_the_old_and_the_new_version(
-    before: str | None, said: str, database: Database, settings: Settings
+    before: str | None, line: str, database: Database, settings: Settings
 ) -> None:
     database.before = before
-    assert invoke("postgres", "migrate", settings=settings).stdout == f"{said}\n"
+    assert invoke("postgres", "migrate", settings=settings).stdout == f"{line}\n"
     assert objects("postgres", "migrate", settings=settings) == [{"before": before, "now": NEEDED}]
 
 
 @pytest.mark.parametrize(
-    ("found", "code", "said"),
+    ("found", "code", "line"),
     [
         (NEEDED, 0, f"the tables are at version {NEEDED}, as required"),
         (None, 1, f"the tables are at version none, but version {NEEDED} is required: run tagpulse postgres migrate"),
@@ -105,10 +105,10 @@ def test_a_migration_reports_the_old_and_the_new_version(
     ],
 )
 def test_a_check_fails_on_any_other_version(
-    found: str | None, code: int, said: str, database: Database, settings: Settings
+    found: str | None, code: int, line: str, database: Database, settings: Settings
 ) -> None:
     database.version = found
-    assert invoke("postgres", "check", settings=settings, code=code).stdout == f"{said}\n"
+    assert invoke("postgres", "check", settings=settings, code=code).stdout == f"{line}\n"
     assert objects("postgres", "check", settings=settings, code=code) == [{"found": found, "needed": NEEDED}]
     assert not database.is_open
 

@@ -33,7 +33,7 @@ KINDS: dict[type[inspect.Type], Kind] = {
     inspect.BoolType: Kind.FLAG,
 }
 LISTS = {Kind.TEXT: Kind.TEXTS, Kind.NUMBER: Kind.NUMBERS}
-# few months, because each has its own table in PostgreSQL
+# only a few months, because each has its own table in PostgreSQL
 times = st.datetimes(datetime(2026, 6, 1), datetime(2026, 6, 30), timezones=st.just(UTC)) | st.sampled_from(ODD)  # noqa: DTZ001
 posts = st.lists(
     generated(EnrichedPost, times=times),

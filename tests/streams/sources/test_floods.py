@@ -88,7 +88,7 @@ async def flooding_jetstream(flood: Callable[[bool], Flood], *, reads: bool) -> 
     serving: list[asyncio.Task[None]] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # a separate task, because the one of the stream reports its cancellation as an error
+        # a separate task, because the task of the stream reports its cancellation as an error
         serving.append(asyncio.create_task(handle(reader, writer)))
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -30,7 +30,7 @@ async def test_forgotten_posts_are_gone_from_every_run_and_do_not_come_back(tmp_
     assert [post_id for _, _, post_id in stored(tmp_path)] == ["b", "b"]
     assert b"anna" not in b"".join(file.read_bytes() for file in tmp_path.rglob("*.parquet"))
     late = enriched("never-seen")
-    for run in ("live", "again", "later"):  # the records are read again, also by a later replay
+    for run in ("live", "again", "later"):  # the records are read again, and also by a later replay
         await store_run(tmp_path, run, *posts, late)
         assert {key[1] for key in view_rows(tmp_path, run)} == {"b"}
     squeeze(tmp_path)

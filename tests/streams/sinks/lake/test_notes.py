@@ -121,10 +121,10 @@ def test_rows_lose_forgotten_posts_and_nothing_else(
 ) -> None:
     wanted = []
     for post_id, original, text, media in drawn:
-        of = None if original is None else key(original)
-        if key(post_id) in removed or of in notes.all:
+        original_key = None if original is None else key(original)
+        if key(post_id) in removed or original_key in notes.all:
             continue
-        silent = (key(post_id) in notes.text or of in notes.post) and (text or media)
-        wanted.append((post_id, original, "", []) if silent else (post_id, original, text, media))
+        is_cleared = (key(post_id) in notes.text or original_key in notes.post) and (text or media)
+        wanted.append((post_id, original, "", []) if is_cleared else (post_id, original, text, media))
     left = apply_erasures(table(*drawn), notes, removed)
     assert (lines(left) if left is not None else drawn) == wanted

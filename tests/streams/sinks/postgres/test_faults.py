@@ -72,7 +72,7 @@ def test_other_errors_are_raised_unchanged() -> None:
         (errors.UniqueViolation, True),
         (errors.ProgramLimitExceeded, True),
         (psycopg.DataError, True),
-        (errors.CheckViolation, False),  # a table of a month is missing
+        (errors.CheckViolation, False),  # the table of a month is missing
         (errors.DiskFull, False),
         (errors.UndefinedTable, False),
         (psycopg.OperationalError, False),

@@ -98,8 +98,8 @@ async def test_prune_shows_its_plan_and_drops_whole_months_only_with_execute(tmp
 
 async def test_deletions_are_dropped_when_no_post_of_their_time_is_kept(tmp_path: Path, dsn: str) -> None:
     now = datetime.now(UTC)
-    long_ago, lately = now - timedelta(days=200), now - timedelta(days=65)
-    deleted = [Deletion(source="test", id=name, deleted_at=at) for name, at in [("old", long_ago), ("new", lately)]]
+    long_ago, recently = now - timedelta(days=200), now - timedelta(days=65)
+    deleted = [Deletion(source="test", id=name, deleted_at=at) for name, at in [("old", long_ago), ("new", recently)]]
     # the post was edited after its deletion: its row is dropped with its month, and then its deletion with the others
     back = changed(enriched("old"), created_at=long_ago, edited_at=long_ago + timedelta(hours=1))
     messages: list[EnrichedMessage] = [*deleted, back]

@@ -71,9 +71,9 @@ async def test_the_reader_sees_the_views_and_nothing_else(postgres: PostgresServ
 
 async def test_recent_months_and_distant_years_have_tables_and_other_centuries_share_two(dsn: str) -> None:
     times = [datetime(year, 5, 1, tzinfo=UTC) for year in (1, 1999, 2000, 2099, 2100, 9999)]
-    lately = datetime.now(UTC) - timedelta(days=60)
+    recent = datetime.now(UTC) - timedelta(days=60)
     posts = [changed(enriched(str(at.year)), created_at=at) for at in times]
-    posts.append(changed(enriched("lately"), created_at=lately))
+    posts.append(changed(enriched("recent"), created_at=recent))
     await store(settings_for(dsn), *[row(offset, post) for offset, post in enumerate(posts)])
     with psycopg.connect(dsn) as connection:
         found = connection.execute(
@@ -83,7 +83,7 @@ async def test_recent_months_and_distant_years_have_tables_and_other_centuries_s
         ("1", "stored_posts_before_2000"),
         ("1999", "stored_posts_before_2000"),
         ("2000", "stored_posts_2000"),
-        ("lately", f"stored_posts_{lately:%Y_%m}"),
+        ("recent", f"stored_posts_{recent:%Y_%m}"),
         ("2099", "stored_posts_2099"),
         ("2100", "stored_posts_from_2100"),
         ("9999", "stored_posts_from_2100"),

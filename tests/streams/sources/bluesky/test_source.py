@@ -85,7 +85,7 @@ async def test_only_posts_are_requested_and_those_with_the_hashtag_kept() -> Non
 async def test_a_disconnection_loses_and_duplicates_nothing(cut: Act) -> None:
     gaps = counted(metrics.GAPS, "bluesky")
     first = [frame(number) for number in range(100)]
-    # resuming from the cursor, the server repeats what it sent shortly before the cut
+    # resuming from the cursor, the server repeats what it sent shortly before the disconnection
     second = [frame(number) for number in range(50, 150)]
     async with jetstream([send(*first), cut], [send(*second), stay]) as server:
         contents, _ = await take(source(server), 150)
@@ -271,7 +271,7 @@ async def test_it_waits_for_a_server_that_is_not_up_yet() -> None:
     assert waits == [0.25, 0.5, 1.0]
 
 
-def place(number: int, server: Jetstream) -> str:
+def cursor_of(number: int, server: Jetstream) -> str:
     return f"{BEGIN_US + number * 100_000} {100 + number} {server.url.split('/')[2]}"
 
 
@@ -285,7 +285,7 @@ async def test_version_2_resumes_from_the_number_of_the_last_frame() -> None:
             "kinds": ["commit", "account"],
         }
         assert server.cursors == [None, 101]
-        assert batches[-1].cursor == place(2, server)
+        assert batches[-1].cursor == cursor_of(2, server)
     assert numbers(contents) == [0, 1, 2]
     assert counted(metrics.GAPS, "bluesky") == gaps
 
@@ -297,7 +297,7 @@ async def test_a_number_too_old_for_version_2_is_a_gap_before_what_is_left() -> 
         listening = BlueskySource(
             BlueskySettings(url=server.url, profiles=False),
             ["poltwt"],
-            cursor=place(0, server),
+            cursor=cursor_of(0, server),
             timing=Timing(sleep=no_sleep, jitter=lambda: 0.0),
         )
         contents, _ = await take(listening, 1)
@@ -311,7 +311,7 @@ async def test_version_2_with_another_archive_resumes_by_time() -> None:
         listening = BlueskySource(
             BlueskySettings(url=server.url, profiles=False),
             ["poltwt"],
-            cursor=place(0, server),
+            cursor=cursor_of(0, server),
             timing=Timing(sleep=no_sleep, jitter=lambda: 0.0),
         )
         contents, _ = await take(listening, 1)

@@ -71,10 +71,10 @@ DATA = b"".join(b"%d\n" % (number * 7919) for number in range(50_000))
 @pytest.mark.parametrize(
     "packed",
     [
-        pytest.param(gzip.compress(DATA)[:-50_000], id="gzip, cut off"),
-        pytest.param(gzip.compress(DATA) + b"?" * 999, id="gzip, and something else"),
-        pytest.param(zstandard.compress(DATA)[:-1], id="Zstandard, cut off"),
-        pytest.param(zstandard.compress(DATA) + b"?" * 999, id="Zstandard, and something else"),
+        pytest.param(gzip.compress(DATA)[:-50_000], id="truncated gzip"),
+        pytest.param(gzip.compress(DATA) + b"?" * 999, id="gzip with trailing bytes"),
+        pytest.param(zstandard.compress(DATA)[:-1], id="truncated Zstandard"),
+        pytest.param(zstandard.compress(DATA) + b"?" * 999, id="Zstandard with trailing bytes"),
     ],
 )
 def test_a_damaged_file_is_named_after_what_could_be_read(packed: bytes, tmp_path: Path) -> None:

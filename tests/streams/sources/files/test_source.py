@@ -91,7 +91,7 @@ async def test_compressed_files_are_recognised_by_their_content(tmp_path: Path, 
     plain = b"".join(line(str(number)) + b"\n" for number in range(5_000))
     tools: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
     compress = tools[suffix]
-    # two members in a row, as tools append them
+    # two consecutive members, as some tools append them
     packed = compress(plain[:100_000]) + compress(plain[100_000:])
     for name in (f"day.jsonl{suffix}", "named-otherwise"):
         path = tmp_path / name

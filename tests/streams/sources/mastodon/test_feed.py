@@ -64,7 +64,7 @@ async def test_posts_federated_late_during_a_disconnection_are_not_lost() -> Non
 
 
 async def test_after_a_restart_the_last_15_minutes_are_repeated_with_late_posts() -> None:
-    timeline = [status(number) for number in (10, 299, 301, 900, 901)]  # one post a second
+    timeline = [status(number) for number in (10, 299, 301, 900, 901)]  # one post per second
     async with mastodon([send(update(10), update(902)), stay], timeline=timeline) as server:
         host = server.url.removeprefix("http://")
         cursor = json.dumps({f"{host} poltwt": {"id": "1900", "at": "2026-08-01T12:20:00Z"}})
