@@ -72,7 +72,7 @@ class Kafka:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a consumer that has the topic assigned."""
+    """Return a function that makes a consumer with the topic assigned."""
 
     async def consumer(kafka: Kafka, look_back: int = 0) -> AlertConsumer:
         def client(**options: Any) -> Kafka:

@@ -61,7 +61,7 @@ def test_a_relative_folder_stays_the_same_after_a_change_of_directory(
 
 
 @pytest.mark.parametrize(("owner", "call"), [(os, "fsync"), (Path, "rename")])
-def test_a_failed_write_leaves_nothing_and_the_old_file(
+def test_a_failed_write_leaves_only_the_old_file(
     storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, owner: object, call: str
 ) -> None:
     def full(*_: object) -> None:
@@ -106,7 +106,7 @@ def test_only_old_parts_of_a_crashed_writer_are_cleaned_up(storage: LocalStorage
     assert {path.name for path in folder.iterdir()} == {parts[name] for name in ("young", "foreign", "link")}
 
 
-def test_a_removed_hour_takes_its_empty_day_with_it(storage: LocalStorage) -> None:
+def test_removing_an_hour_removes_its_empty_day(storage: LocalStorage) -> None:
     for hour in ("09", "10"):
         storage.write(f"posts/run=live/date=2026-06-20/hour={hour}/a.parquet", CONTENT)
     storage.delete_folder(HOUR)

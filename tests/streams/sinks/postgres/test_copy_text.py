@@ -23,12 +23,12 @@ ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def unescaped(text: str) -> str | None:
-    """Return a value of COPY as PostgreSQL reads it."""
+    """Return a value in COPY format as PostgreSQL reads it."""
     return None if text == NULL else re.sub(r"\\(.)", lambda found: ESCAPES[found[1]], text)
 
 
 def elements(array: str | None) -> list[str]:
-    """Return the texts in a literal of a text array, all of which have to be in quotation marks."""
+    """Return the texts in a literal of a text array, all of which must be in quotation marks."""
     assert array is not None
     found = [re.sub(r"\\(.)", r"\1", each, flags=re.DOTALL) for each in ELEMENT.findall(array)]
     assert array == "{" + ",".join('"' + re.sub(r'(["\\])', r"\\\1", each) + '"' for each in found) + "}"

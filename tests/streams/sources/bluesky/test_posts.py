@@ -240,7 +240,7 @@ JSON = st.recursive(
     st.dictionaries(st.sampled_from(["createdAt", "langs", "facets", "tags", "reply", "embed", "text"]), JSON),
     st.sampled_from(["create", "update", "delete", "x"]),
 )
-def test_any_record_is_a_message_or_a_refusal(record: dict[str, Any], operation: str) -> None:
+def test_any_record_yields_a_message_or_a_refusal(record: dict[str, Any], operation: str) -> None:
     try:
         value = frame(**{"text": "#poltwt", "operation": operation} | record)
     except UnicodeEncodeError:  # a lone surrogate cannot be encoded
@@ -254,7 +254,7 @@ def test_any_record_is_a_message_or_a_refusal(record: dict[str, Any], operation:
     st.binary()
     | st.builds(lambda at, byte: frame()[:at] + byte + frame()[at + 1 :], st.integers(0, 300), st.binary(max_size=2))
 )
-def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
+def test_any_bytes_yield_a_message_a_refusal_or_nothing(value: bytes) -> None:
     content = read(value)
     if isinstance(content, Post | Deletion):
         assert decode_raw(encode(content)) == content
@@ -267,7 +267,7 @@ def test_an_overlong_revision_is_reported_and_not_remembered() -> None:
         assert content.reason == "invalid"
 
 
-def test_a_post_that_kafka_would_not_take_is_cut_and_not_decoded() -> None:
+def test_a_post_too_large_for_kafka_is_cut_and_not_decoded() -> None:
     content = read(frame("#poltwt " + "x" * MAX_FRAME_BYTES))
     assert isinstance(content, Unreadable)
     assert (content.reason, len(content.value)) == ("oversize", MAX_FRAME_BYTES)

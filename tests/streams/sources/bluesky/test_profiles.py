@@ -73,7 +73,7 @@ async def test_reposts_count_for_both_authors() -> None:
     assert numbers(contents) == [0, 4]
 
 
-async def test_an_edit_by_a_hidden_author_removes_what_an_earlier_process_may_have_passed_on() -> None:
+async def test_an_edit_by_a_hidden_author_removes_a_post_that_an_earlier_process_may_have_passed_on() -> None:
     async with (
         profiles(hidden={ANNA}) as lookups,
         jetstream([send(frame(0, did=ANNA, operation="update")), stay]) as server,

@@ -45,7 +45,7 @@ def test_given_hashtags_are_normalised() -> None:
 
 
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([line("1"), b'{"type":', b"[" * 3_000, b'"\\ud800"'])))
-def test_any_line_is_a_post_or_a_refusal(values: list[bytes]) -> None:
+def test_any_line_yields_a_post_or_a_refusal(values: list[bytes]) -> None:
     for value in values:
         content = parse(Line(1, value), "file:x")
         if isinstance(content, Unreadable):

@@ -77,7 +77,7 @@ DATA = b"".join(b"%d\n" % (number * 7919) for number in range(50_000))
         pytest.param(zstandard.compress(DATA) + b"?" * 999, id="Zstandard with trailing bytes"),
     ],
 )
-def test_a_damaged_file_is_named_after_what_could_be_read(packed: bytes, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_after_its_readable_part(packed: bytes, tmp_path: Path) -> None:
     path, found = tmp_path / "lines", list[Line]()
     path.write_bytes(packed)
 

@@ -139,7 +139,7 @@ async def test_the_newest_posts_are_one_page() -> None:
     assert await instance(Server()).newest("poltwt") == []
 
 
-async def test_the_latest_posts_go_back_to_the_floor() -> None:
+async def test_the_latest_posts_reach_back_to_the_floor() -> None:
     found = instance(Server(posts=range(100, 300)))
     assert numbers(await found.latest("poltwt", "250", 60, BEFORE_ALL)) == list(range(250, 190, -1))
     assert numbers(await found.latest("poltwt", "250", 60, order("240"))) == list(range(250, 239, -1))

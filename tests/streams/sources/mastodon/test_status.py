@@ -141,7 +141,7 @@ FIELDS = st.sampled_from([*status(1), "edited_at", "poll", "card", "media_attach
 
 @settings(max_examples=50)
 @given(st.dictionaries(FIELDS, JSON), st.sampled_from(["update", "status.update", "delete", "x"]))
-def test_any_status_is_a_message_or_a_refusal(fields: dict[str, Any], name: str) -> None:
+def test_any_status_yields_a_message_or_a_refusal(fields: dict[str, Any], name: str) -> None:
     try:
         data = json.dumps(status(1, **fields), ensure_ascii=False).encode()
     except UnicodeEncodeError:  # a lone surrogate cannot be encoded
@@ -158,7 +158,7 @@ WHOLE = event_frame("update", json.dumps(status(1)).encode())
     st.binary()
     | st.builds(lambda at, byte: WHOLE[:at] + byte + WHOLE[at + 1 :], st.integers(0, len(WHOLE)), st.binary(max_size=2))
 )
-def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
+def test_any_bytes_yield_a_message_a_refusal_or_nothing(value: bytes) -> None:
     for content in read(value):
         assert isinstance(content, Post | Deletion | Unreadable)
         if isinstance(content, Post | Deletion):
@@ -172,7 +172,7 @@ def test_a_deletion_without_a_sane_id_is_reported_and_not_remembered(length: int
     assert content.reason == "invalid"
 
 
-def test_a_frame_that_kafka_would_not_take_is_cut_and_not_decoded() -> None:
+def test_a_frame_too_large_for_kafka_is_cut_and_not_decoded() -> None:
     [content] = read(event_frame("update", json.dumps(status(1, text="x" * MAX_FRAME_BYTES)).encode()))
     assert isinstance(content, Unreadable)
     assert (content.reason, len(content.value)) == ("oversize", MAX_FRAME_BYTES)

@@ -109,7 +109,7 @@ async def test_deletions_are_requested_again_after_a_restart(
     assert counted(metrics.GAPS, "x") - gaps == len(found)
 
 
-async def test_deletions_that_are_still_on_their_way_hold_the_cursor() -> None:
+async def test_deletions_still_in_transit_hold_the_cursor() -> None:
     saved = json.dumps({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:58:00Z"})
     alive = {partition: [send(b"\r\n"), stay] for partition in (1, 2, 3, 4)}
     again = alive | {4: [send(removal(7)), stay]}

@@ -33,7 +33,7 @@ def test_rules_cover_all_hashtags_within_the_limit(tags: list[str], limit: int) 
 
 
 class Rules:
-    """X's list of rules."""
+    """A server with X's list of rules."""
 
     def __init__(self, *values: str, others: Sequence[str] = ()) -> None:
         self.rules = {str(number): {"value": value, "tag": TAG} for number, value in enumerate(values)}

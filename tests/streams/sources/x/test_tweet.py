@@ -174,7 +174,7 @@ def test_a_line_contains_the_time_when_x_made_its_post() -> None:
         assert time_of(value) is None
 
 
-def test_without_a_time_the_id_gives_it() -> None:
+def test_without_a_time_the_id_provides_it() -> None:
     assert post(created_at="yesterday").created_at == tweet_time(tweet_id(1))
     found = post(created_at=None, id="17", edit_history_tweet_ids=["17"])
     assert (found.created_at, found.created_at_is_estimate) == (NOW, True)
@@ -250,7 +250,7 @@ def accounted_for(parser: XParser, value: bytes) -> list[Content]:
 
 @settings(max_examples=150)
 @given(st.lists(POSTS | COMPLIANCE_LINES | ENDS, min_size=1, max_size=4))
-def test_any_lines_are_messages_or_counted(values: list[Any]) -> None:
+def test_any_lines_yield_messages_or_are_counted(values: list[Any]) -> None:
     parser = XParser("tagpulse")
     parser.read(line(1), "api.x.com", NOW)
     for value in values:
@@ -271,7 +271,7 @@ def test_any_lines_are_messages_or_counted(values: list[Any]) -> None:
         st.binary(max_size=2),
     )
 )
-def test_any_bytes_are_a_message_or_counted(value: bytes) -> None:
+def test_any_bytes_yield_a_message_or_are_counted(value: bytes) -> None:
     ended(value)
     time_of(value)
     accounted_for(XParser("tagpulse"), value)
