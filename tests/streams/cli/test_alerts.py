@@ -85,7 +85,7 @@ def test_an_unavailable_target_is_tried_once_per_message() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "code"), [((), 78), (("--name", "shift"), 2)])
-def test_without_such_a_target_it_says_what_to_set(arguments: tuple[str, ...], code: int) -> None:
+def test_a_missing_target_is_an_error_that_says_what_to_do(arguments: tuple[str, ...], code: int) -> None:
     settings = _settings(webhook_url="http://127.0.0.1:1") if arguments else _settings()
     done = run_tagpulse("alerts", "test", *arguments, settings=settings)
     assert done.returncode == code

@@ -48,7 +48,7 @@ class FakeBroker:
 
 @pytest.fixture
 def brokers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeBroker]]:
-    """The brokers that were started; a SIGTERM arrives once one of them runs."""
+    """Return the brokers that were started; a SIGTERM arrives once one of them runs."""
     started: list[FakeBroker] = []
     handlers: dict[int, Callable[..., None]] = {}
 

@@ -95,7 +95,7 @@ async def test_the_page_is_self_contained_and_hostile_posts_are_harmless(setting
     assert {"table", "svg", "circle"} <= names
 
 
-async def test_the_page_of_runs_that_share_nothing(tmp_path: Path) -> None:
+async def test_runs_without_common_posts_have_a_page(tmp_path: Path) -> None:
     settings = own_settings("127.0.0.1:1", tmp_path)
     await write_run(settings.lake.path, "live", [enriched("a")])
     await write_run(settings.lake.path, "again", [enriched("b")])

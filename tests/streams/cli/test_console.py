@@ -1,4 +1,4 @@
-"""Tables are as wide as the terminal, and wide where there is none."""
+"""Tables are as wide as the terminal, and are not broken without one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_terminal_determines_the_width(monkeypatch: pytest.MonkeyPatch) -> Non
     assert console().width == 72
 
 
-def test_it_writes_to_the_standard_output_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_writes_to_the_current_standard_output(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stdout", first)
     console().print("one")

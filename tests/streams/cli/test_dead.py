@@ -66,9 +66,9 @@ def test_a_missing_topic_is_named(embedded_broker: Broker, settings_for: Setting
 
 def test_a_dead_letter_as_json(settings: Settings) -> None:
     send_dead_letters(settings, [letter(settings, 7, cut=True)])
-    place = f"{settings.topics.dead}[0]@0"
+    location = f"{settings.topics.dead}[0]@0"
     listed = {
-        "letter": place,
+        "letter": location,
         "origin": f"{settings.topics.raw}[1]@107",
         "reason": "malformed",
         "error": "JSON is malformed",
@@ -85,7 +85,7 @@ def test_a_dead_letter_as_json(settings: Settings) -> None:
         "headers": [["tagpulse-schema", "1"]],
         "value_base64": base64.b64encode(HOSTILE).decode(),
     }
-    assert objects("dead", "show", place, settings=settings) == [listed | whole]
+    assert objects("dead", "show", location, settings=settings) == [listed | whole]
 
 
 def test_filters_select_dead_letters(settings: Settings) -> None:
@@ -119,23 +119,23 @@ def test_show_is_safe_for_terminals_and_raw_prints_the_record(settings: Settings
     send_dead_letters(
         settings, [letter(settings, 1, error="\x1b[31mred", headers=(("x\x07", b"\x1b]0;owned"), ("none", None)))]
     )
-    place = f"{settings.topics.raw}[1]@101"
-    shown = invoke("dead", "show", place, settings=settings).stdout
+    location = f"{settings.topics.raw}[1]@101"
+    shown = invoke("dead", "show", location, settings=settings).stdout
     assert r"\xff{not json\x1b[2J next" in shown
     assert r"header x\x07: \x1b]0;owned" in shown
     assert f"{len(HOSTILE)} bytes" in shown
     assert "\x1b" not in shown + invoke("dead", "list", settings=settings).stdout
-    assert invoke("dead", "show", place, "--raw", settings=settings).stdout_bytes == HOSTILE
+    assert invoke("dead", "show", location, "--raw", settings=settings).stdout_bytes == HOSTILE
     with pytest.raises(BadInput, match="has no dead letter at"):
         invoke("dead", "show", f"{settings.topics.dead}[0]@99", settings=settings)
 
 
 def test_raw_with_several_different_dead_letters_asks_to_choose_one(settings: Settings) -> None:
     send_dead_letters(settings, [letter(settings, 1), letter(settings, 1, value=b"other")])
-    place = f"{settings.topics.raw}[1]@101"
-    assert len(objects("dead", "show", place, settings=settings)) == 2
+    location = f"{settings.topics.raw}[1]@101"
+    assert len(objects("dead", "show", location, settings=settings)) == 2
     with pytest.raises(BadInput, match="choose one"):
-        invoke("dead", "show", place, "--raw", settings=settings)
+        invoke("dead", "show", location, "--raw", settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -162,15 +162,15 @@ def test_a_record_is_retried_byte_for_byte(broker: Broker, settings_for: Setting
 
     assert [each["result"] for each in done] == ["retried"] * len(letters)
     records = read_all(settings.kafka, settings.topics.raw)
-    by_place = {f"{each.topic}[{each.partition}]@{each.offset}": each for each in records}
-    homes = {each.key: each.partition for each in records if each.value == b"before"}
+    by_location = {f"{each.topic}[{each.partition}]@{each.offset}": each for each in records}
+    partitions = {each.key: each.partition for each in records if each.value == b"before"}
     for original, result in zip(letters, done, strict=True):
-        back = by_place[result["sent_to"]]
-        assert (back.key, back.value, back.timestamp) == (original.key, original.value, original.timestamp_ms)
+        retried = by_location[result["sent_to"]]
+        assert (retried.key, retried.value, retried.timestamp) == (original.key, original.value, original.timestamp_ms)
         wanted = [pair for pair in original.headers if pair[0] != ATTEMPTS_HEADER]
-        assert list(back.headers) == [*wanted, (ATTEMPTS_HEADER, str(original.attempts).encode())]
-        home = original.partition if original.key is None else homes.get(original.key, back.partition)
-        assert back.partition == home
+        assert list(retried.headers) == [*wanted, (ATTEMPTS_HEADER, str(original.attempts).encode())]
+        partition = original.partition if original.key is None else partitions.get(original.key, retried.partition)
+        assert retried.partition == partition
     assert objects("dead", "list", settings=settings) == []
     outcomes = [each["outcome"] for each in objects("dead", "list", "--all", settings=settings)]
     assert [outcome["sent_to"] for outcome in outcomes] == [result["sent_to"] for result in done]
@@ -201,7 +201,7 @@ def test_only_dead_letters_that_can_be_retried_are_planned_and_sent(settings: Se
     assert count(settings.kafka, settings.topics.raw) == 1, "a retried record is not sent again"
 
 
-def test_places_that_cannot_be_processed_are_reported_by_exit_code(settings: Settings) -> None:
+def test_locations_that_cannot_be_processed_set_the_exit_code(settings: Settings) -> None:
     send_dead_letters(settings, [letter(settings, 0), letter(settings, 1), letter(settings, 2, cut=True)])
     dead, raw = settings.topics.dead, settings.topics.raw
     _, dropped = objects("dead", "drop", f"{raw}[0]@100", "--execute", settings=settings)

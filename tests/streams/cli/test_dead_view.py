@@ -37,7 +37,7 @@ def found(outcome: DeadLetterOutcome | None = None, **changes: Any) -> FoundLett
 RETRIED = DeadLetterOutcome(partition=0, offset=42, outcome="retried", attempts=2, at=AT, sent_to="posts.raw[1]@9")
 
 
-def test_a_letter_as_json() -> None:
+def test_a_dead_letter_as_json() -> None:
     assert json.loads(as_object(found())) == {
         "letter": "posts.dead[0]@42",
         "origin": "posts.raw[1]@7",
@@ -54,14 +54,14 @@ def test_a_letter_as_json() -> None:
     assert (empty["key"], empty["size"], empty["outcome"]["sent_to"]) == (None, None, "posts.raw[1]@9")
 
 
-def test_a_whole_letter_has_the_bytes_of_its_record() -> None:
+def test_a_whole_dead_letter_has_the_bytes_of_its_record() -> None:
     whole = json.loads(as_object(found(value=b"\xff"), whole=True))
     assert (whole["timestamp_ms"], whole["headers"]) == (1_793_525_460_000, [["a", "1"], ["b", None]])
     assert whole["value_base64"] == "/w=="
     assert json.loads(as_object(found(value=None), whole=True))["value_base64"] is None
 
 
-def test_a_letter_in_full() -> None:
+def test_a_dead_letter_in_full() -> None:
     assert as_detail(found()).splitlines() == [
         "letter: posts.dead[0]@42",
         "record: posts.raw[1]@7",
@@ -94,11 +94,11 @@ def test_a_letter_in_full() -> None:
         (found(timestamp_ms=2**62), f"time: {2**62} ms"),
     ],
 )
-def test_what_a_letter_may_hold(letter: FoundLetter, line: str) -> None:
+def test_each_field_of_a_dead_letter_has_a_line(letter: FoundLetter, line: str) -> None:
     assert line in as_detail(letter).splitlines()
 
 
-def test_nothing_of_a_letter_steers_the_terminal() -> None:
+def test_a_dead_letter_cannot_control_the_terminal() -> None:
     hostile = found(
         key=HOSTILE.encode(),
         value=HOSTILE.encode(),
@@ -117,7 +117,7 @@ def test_nothing_of_a_letter_steers_the_terminal() -> None:
     assert len(as_detail(hostile).splitlines()) == len(as_detail(found()).splitlines()) - 1
 
 
-def test_a_plan() -> None:
+def test_a_plan_in_full() -> None:
     plan = DeadLetterPlan(
         by_reason=Counter(invalid=2, empty=1),
         by_origin=Counter({"posts.raw": 3}),
@@ -152,7 +152,9 @@ def test_a_plan() -> None:
         ("left out", "cut", "left out: cut", None, "cut"),
     ],
 )
-def test_the_result_for_a_letter(result: Any, detail: str, end: str, sent_to: str | None, error: str | None) -> None:
+def test_the_result_for_a_dead_letter(
+    result: Any, detail: str, end: str, sent_to: str | None, error: str | None
+) -> None:
     done = LetterResult(found(), result, detail)
     assert done_line(done) == f"posts.dead[0]@42 (invalid, from posts.raw[1]@7): {end}"
     assert json.loads(done_object(done)) == {

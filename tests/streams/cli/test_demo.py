@@ -1,4 +1,4 @@
-"""`tagpulse demo`, with a day that takes no time: tests/streams/demo runs the real one."""
+"""`tagpulse demo` with a day that takes no time; tests/streams/demo runs the real one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def summary(missing: int = 0) -> DaySummary:
 
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the command with a day that only says what it was given."""
+    """Return a function that runs the command with a fake day and returns what the day was given."""
 
     def run(
         *arguments: str, missing: int = 0, meanwhile: Callable[[], None] = lambda: None
@@ -72,7 +72,7 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("arguments", "speed"),
     [((), 720.0), (("--duration", "180"), 240.0), (("--speed", "100"), 100.0), (("--speed", "max"), inf)],
 )
-def test_the_day_is_played_at_the_pace_that_was_asked_for(demo: Any, arguments: tuple[str, ...], speed: float) -> None:
+def test_the_day_is_played_at_the_requested_pace(demo: Any, arguments: tuple[str, ...], speed: float) -> None:
     result, given = demo(*arguments)
     assert (result.return_value, given["speed"], given["kind"]) == (0, speed, "embedded")
     assert 'name = "poltwt"' in given["campaign_text"]

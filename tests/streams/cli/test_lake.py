@@ -1,4 +1,4 @@
-"""`tagpulse lake`, without a lake: tests/streams/sinks/lake has what it does to one."""
+"""`tagpulse lake` without a lake; tests/streams/sinks/lake tests what it does to one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING = "; nothing was changed: add --execute"
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the lake was asked to do; two folders are found each time."""
+    """Return what the lake was asked to do; it reports two folders each time."""
     found: list[dict[str, Any]] = []
 
     def compact(storage: object, **options: Any) -> Iterator[Compacted]:
@@ -65,7 +65,7 @@ async def test_compaction_reports_each_folder_and_the_sum(
     assert options["before"] - (utc_now() - timedelta(hours=1)) < timedelta(minutes=1)
 
 
-async def test_compaction_of_a_run_and_an_age(settings: Settings, asked: list[dict[str, Any]]) -> None:
+async def test_compaction_can_be_limited_to_a_run_and_an_age(settings: Settings, asked: list[dict[str, Any]]) -> None:
     found = objects("lake", "compact", "--run", "live", "--older-than", "2d", settings=settings)
     assert found[0] == {"folder": "posts/run=live/hour=9", "files": 5, "files_after": 1, "rows": 100, "rows_after": 90}
     assert len(found) == 2
@@ -95,7 +95,7 @@ async def test_pruning_reports_each_folder_and_the_sum(
     assert isinstance(options["today"], date)
 
 
-async def test_the_retention_is_that_of_the_settings_unless_it_is_given(
+async def test_the_retention_comes_from_the_settings_unless_it_is_given(
     settings: Settings, asked: list[dict[str, Any]]
 ) -> None:
     with pytest.raises(SettingsError, match="give --days N or set TAGPULSE_LAKE__RETENTION_DAYS=N"):

@@ -67,7 +67,7 @@ async def test_a_query_that_fails_on_a_post(settings: Settings, tmp_path: Path) 
     assert not STEERING.search(line)
 
 
-async def test_an_error_message_of_a_server(settings: Settings, tmp_path: Path) -> None:
+async def test_an_error_message_from_a_server(settings: Settings, tmp_path: Path) -> None:
     async with x.x((403, HOSTILE.encode(), {})) as server:
         arguments = ("record", "x", "--tag", "poltwt", "--to", tmp_path / "day.zst")
         env = {"TAGPULSE_X__URL": server.url, "TAGPULSE_X__TOKEN": x.TOKEN}

@@ -27,7 +27,7 @@ def everything_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-async def test_listens_to_mastodon_and_fetches_what_it_missed(
+async def test_it_listens_to_mastodon_and_fetches_missed_posts(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     timeline = [mastodon.status(number) for number in range(30)]
@@ -49,7 +49,7 @@ async def test_listens_to_mastodon_and_fetches_what_it_missed(
     assert mastodon.TOKEN.encode() not in everything_in(tmp_path)
 
 
-async def test_a_gap_of_x_is_written_to_the_gaps_topic(
+async def test_a_gap_in_the_feed_of_x_is_written_to_the_gaps_topic(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     async with x.x([x.send(x.line(0)), x.cut], [x.send(x.line(1)), x.stay]) as server:

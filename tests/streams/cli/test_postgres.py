@@ -1,4 +1,4 @@
-"""`tagpulse postgres`, without a server: tests/streams/sinks has what it does to one."""
+"""`tagpulse postgres` without a server; tests/streams/sinks/postgres tests what it does to one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MONTHS = [
 
 
 class Database:
-    """A database of a version, with old months and old deletions."""
+    """A fake database with a schema version, old months and old deletions."""
 
     def __init__(self) -> None:
         self.before: str | None = None
@@ -81,34 +81,34 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("before", "said"),
+    ("before", "line"),
     [
         (None, f"the tables are now at version {NEEDED}; before: none"),
         ("0001", f"the tables are now at version {NEEDED}; before: 0001"),
         (NEEDED, f"the tables are already at version {NEEDED}"),
     ],
 )
-def test_a_migration_says_from_where_to_where(
-    before: str | None, said: str, database: Database, settings: Settings
+def test_a_migration_reports_the_old_and_the_new_version(
+    before: str | None, line: str, database: Database, settings: Settings
 ) -> None:
     database.before = before
-    assert invoke("postgres", "migrate", settings=settings).stdout == f"{said}\n"
+    assert invoke("postgres", "migrate", settings=settings).stdout == f"{line}\n"
     assert objects("postgres", "migrate", settings=settings) == [{"before": before, "now": NEEDED}]
 
 
 @pytest.mark.parametrize(
-    ("found", "code", "said"),
+    ("found", "code", "line"),
     [
         (NEEDED, 0, f"the tables are at version {NEEDED}, as required"),
         (None, 1, f"the tables are at version none, but version {NEEDED} is required: run tagpulse postgres migrate"),
         ("0001", 1, f"the tables are at version 0001, but version {NEEDED} is required: run tagpulse postgres migrate"),
     ],
 )
-def test_a_check_fails_unless_the_version_is_the_needed_one(
-    found: str | None, code: int, said: str, database: Database, settings: Settings
+def test_a_check_fails_on_any_other_version(
+    found: str | None, code: int, line: str, database: Database, settings: Settings
 ) -> None:
     database.version = found
-    assert invoke("postgres", "check", settings=settings, code=code).stdout == f"{said}\n"
+    assert invoke("postgres", "check", settings=settings, code=code).stdout == f"{line}\n"
     assert objects("postgres", "check", settings=settings, code=code) == [{"found": found, "needed": NEEDED}]
     assert not database.is_open
 
@@ -151,7 +151,9 @@ def test_pruning_nothing(database: Database, settings: Settings) -> None:
     assert json.loads(invoke("postgres", "prune", "--json", settings=settings).stdout)["deletions"] == 0
 
 
-def test_pruning_wants_a_retention_and_the_right_tables(database: Database, settings: Settings, tmp_path: Path) -> None:
+def test_pruning_requires_a_retention_and_current_tables(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
     with pytest.raises(SettingsError, match="set TAGPULSE_POSTGRES__RETENTION_DAYS"):
         invoke("postgres", "prune", settings=own_settings("127.0.0.1:1", tmp_path))
     database.version = "9999"

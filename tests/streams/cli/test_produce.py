@@ -106,7 +106,7 @@ def test_a_paced_file_stops_promptly_and_resumes(
     assert json.loads(again.stdout)["read"] == 0
 
 
-def test_stops_within_seconds_while_kafka_is_unavailable(
+def test_it_stops_within_seconds_while_kafka_is_unavailable(
     fresh_embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(fresh_embedded_broker, produce={"max_in_flight": 100})
@@ -126,7 +126,7 @@ def test_stops_within_seconds_while_kafka_is_unavailable(
     assert number <= summary["sent"] < 200_000
 
 
-async def test_listens_to_bluesky_until_stopped_and_resumes_from_its_cursor(
+async def test_it_listens_to_bluesky_until_stopped_and_resumes_from_its_cursor(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     first = [frame(number, text="#other" if number % 2 else "#poltwt") for number in range(100)]

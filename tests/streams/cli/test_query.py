@@ -46,7 +46,7 @@ def test_every_kind_of_value_becomes_json(settings: Settings, sql: str, value: A
     assert objects("query", f"select {sql} as value", settings=settings) == [{"value": value}]
 
 
-def test_a_table_has_as_many_rows_as_asked_for(settings: Settings) -> None:
+def test_a_table_has_no_more_rows_than_requested(settings: Settings) -> None:
     sql = "select range as number from range(5)"
     whole = invoke("query", sql, settings=settings).stdout
     assert all(f"│ {number} " in whole for number in range(5))
@@ -54,20 +54,20 @@ def test_a_table_has_as_many_rows_as_asked_for(settings: Settings) -> None:
     cut = invoke("query", "--limit", "3", sql, settings=settings).stdout
     assert "│ 3 " not in cut
     assert "only the first 3 rows are shown; use --limit or --json for more" in cut
-    assert len(objects("query", "--limit", "3", sql, settings=settings)) == 5, "the limit is that of tables"
+    assert len(objects("query", "--limit", "3", sql, settings=settings)) == 5, "the limit applies to tables only"
 
 
 def test_a_table_shows_values_as_text(settings: Settings) -> None:
     sql = "select null as nothing, 'a' as word, [1, 2] as list, chr(27) || '[2J' as \"[red]\""
     shown = invoke("query", sql, settings=settings).stdout
     assert "[1, 2]" in shown
-    assert "[red]" in shown, "a name is no markup"
+    assert "[red]" in shown, "a name is not markup"
     assert r"\x1b[2J" in shown
     assert "None" not in shown
     assert "null" not in shown
 
 
-def test_json_keeps_what_would_steer_a_terminal_as_an_escape(settings: Settings) -> None:
+def test_json_escapes_terminal_control_characters(settings: Settings) -> None:
     written = invoke("query", "--json", "select chr(27) as value", settings=settings).stdout
     assert written.strip().isprintable()
     assert json.loads(written) == {"value": "\x1b"}

@@ -18,7 +18,7 @@ from tests.helpers.recordings import play
 
 
 class Ticker(Source):
-    """Sends two frames, and then nothing more, unless it ends, fails or sends its own process a signal."""
+    """A source that sends two frames, and then waits, ends, fails or sends its own process a signal."""
 
     name = "x"
 
@@ -92,7 +92,7 @@ def test_a_signal_ends_it_with_a_complete_recording(
     assert frames(path) == [b"0", b"1"]
 
 
-def test_a_refusal_ends_it_and_keeps_what_was_recorded(networks: Networks, settings: Settings, tmp_path: Path) -> None:
+def test_a_refusal_ends_it_and_the_recording_is_kept(networks: Networks, settings: Settings, tmp_path: Path) -> None:
     networks.then = Refused("not with this token")
     path = tmp_path / "day.zst"
     with pytest.raises(Refused, match="not with this token"):

@@ -53,7 +53,7 @@ def test_a_day_from_kafka_is_enriched_stored_and_accounted_for(
     rows = list(ask(settings.lake.path, "select run, count(*) from posts group by 1").rows)
     assert rows == [("again", POSTS)]
     assert {name: end_offsets(settings.kafka, name) for name in live} == live
-    assert count(settings.kafka, settings.topics.enriched) == 0, "the live topic was written to"
+    assert count(settings.kafka, settings.topics.enriched) == 0, "a replay writes nothing to the live topic"
 
     assert replay(settings, "again", "--from", "raw") == manifest, "a finished run is not run again"
     other = run_tagpulse("replay", "--run", "again", "--from", "raw", "--source", "x", settings=settings)
@@ -61,7 +61,7 @@ def test_a_day_from_kafka_is_enriched_stored_and_accounted_for(
     assert "started with other options (from=raw, sinks=" in other.stderr
 
 
-def test_replays_of_the_same_day_agree_whatever_the_workers(
+def test_replays_of_the_same_day_agree_for_any_number_of_workers(
     embedded_broker: Broker, settings_for: SettingsFactory
 ) -> None:
     settings = prepared(embedded_broker, settings_for)
@@ -203,7 +203,7 @@ def test_a_day_from_the_lake_goes_to_both_sinks_and_authors_are_forgotten_in_bot
         assert connection.execute("select count(*) from posts").fetchone() == (0,)
 
 
-def test_a_wrong_run_or_lake_is_an_error_that_leaves_nothing(
+def test_a_wrong_run_or_lake_is_an_error_that_leaves_nothing_behind(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     settings = settings_for(embedded_broker, model={"backend": "constant"})

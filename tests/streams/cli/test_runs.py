@@ -42,7 +42,7 @@ RUNS = [
 
 @pytest.fixture
 def dropped(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
-    """The runs that were dropped, with the sinks."""
+    """Return the runs that were dropped, with the sinks."""
     found: list[tuple[str, tuple[str, ...]]] = []
 
     def drop(settings: Settings, run: Run, sinks: Sequence[str]) -> dict[str, int]:

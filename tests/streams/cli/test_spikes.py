@@ -78,7 +78,7 @@ def test_standard_input_and_hostile_hashtags() -> None:
     assert "\u202e" not in result.stdout
 
 
-def test_reports_that_nothing_was_found(tmp_path: Path, settings: Settings) -> None:
+def test_it_reports_that_nothing_was_found(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "day.jsonl"
     path.write_text("")
     assert invoke("spikes", "--minutes", str(path), settings=settings).stdout == "nothing would have alerted\n"
@@ -146,7 +146,7 @@ async def test_a_run_is_watched_with_the_sensitivity_of_its_campaign(settings: S
         invoke("spikes", "--run", "live", settings=own)
 
 
-async def test_a_run_that_does_not_exist(settings: Settings) -> None:
+async def test_a_missing_run_is_reported(settings: Settings) -> None:
     await write_run(settings.lake.path, "live", posts(storm=0)[:1])
     with pytest.raises(BadInput, match="no posts of the run again"):
         invoke("spikes", "--run", "again", settings=settings)

@@ -174,7 +174,7 @@ def test_a_closed_pipe_is_not_an_error(embedded_broker: Broker, settings_for: Se
             tail.kill()
 
 
-def test_a_topic_that_does_not_exist(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_a_missing_topic_is_reported(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     settings = settings_for(embedded_broker)
     done = run_tagpulse("tail", "no-such-topic", settings=settings, timeout=20)
     assert done.returncode == 65

@@ -45,7 +45,7 @@ def test_a_closed_port_is_reported_at_once(tmp_path: Path) -> None:
     assert "nothing listens there" in done.stderr
 
 
-def test_waits_for_a_broker_that_is_still_starting(tmp_path: Path) -> None:
+def test_it_waits_for_a_broker_that_is_still_starting(tmp_path: Path) -> None:
     port = free_port()
     settings = own_settings(f"127.0.0.1:{port}", tmp_path)
     with Tagpulse("topics", "create", "--wait", "60", settings=settings, folder=tmp_path) as creating:

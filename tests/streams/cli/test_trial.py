@@ -23,13 +23,15 @@ def test_a_temporary_folder_is_removed(temporary: Path) -> None:
 
 
 @pytest.mark.parametrize(("error", "kept"), [(Unavailable("gone"), 1), (KeyboardInterrupt(), 0), (ValueError(), 0)])
-def test_it_is_kept_only_for_the_logs_of_a_failure(error: BaseException, kept: int, temporary: Path) -> None:
+def test_a_temporary_folder_is_kept_only_for_the_logs_of_a_failure(
+    error: BaseException, kept: int, temporary: Path
+) -> None:
     with pytest.raises(type(error)), trial_folder(None, "up"):
         raise error
     assert len(list(temporary.iterdir())) == kept
 
 
-def test_a_folder_of_ones_own_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_folder_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with trial_folder(Path("new/folder"), "demo") as folder:
         assert folder == tmp_path / "new" / "folder"

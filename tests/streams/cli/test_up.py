@@ -1,4 +1,4 @@
-"""`tagpulse up`, with a trial that starts nothing: tests/streams/up runs a real one."""
+"""`tagpulse up` with a trial that starts nothing; tests/streams/up runs a real one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTS = ["starting", "starting", "running", "running"]
 
 
 class Trial:
-    """Looks four times, and is then stopped by a signal."""
+    """A trial that looks four times and is then stopped by a signal."""
 
     def __init__(self, folder: Path, wanted: TrialOptions) -> None:
         self.folder = folder
@@ -58,7 +58,7 @@ class Trial:
 
 @pytest.fixture
 def up(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the command with a trial; return its result and the trial."""
+    """Return a function that runs the command with a fake trial and returns the result and the trial."""
     trials: list[Trial] = []
 
     def make(folder: Path, wanted: TrialOptions) -> Trial:

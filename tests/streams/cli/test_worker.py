@@ -1,4 +1,4 @@
-"""How `tagpulse worker` puts a worker together; the workers themselves have tests with a broker."""
+"""How `tagpulse worker` assembles a worker; the workers themselves are tested with a broker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Job, int]]:
-    """The jobs that were run, with the number of their process."""
+    """Return the jobs that were run, each with its process number."""
     found: list[tuple[Job, int]] = []
 
     async def run(job: Job, settings: Settings, process_number: int) -> None:
@@ -41,7 +41,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Job, int]]:
 
 @pytest.fixture
 def supervised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[list[str]], int]]:
-    """The commands that were supervised, with the threads of each model."""
+    """Return the commands that were supervised, with the threads of each model."""
     found: list[tuple[list[list[str]], int]] = []
 
     def run(commands: Sequence[Sequence[str]], threads: int) -> int:
@@ -65,9 +65,7 @@ def test_the_enrich_worker_reads_raw_posts(settings: Settings, jobs: list[tuple[
     assert value_of(metrics.MODEL.labels("constant", "1", "", "")) == 1
 
 
-def test_the_store_worker_reads_enriched_posts_and_spikes_beside_them(
-    settings: Settings, jobs: list[tuple[Job, int]]
-) -> None:
+def test_the_store_worker_reads_enriched_posts_and_spikes(settings: Settings, jobs: list[tuple[Job, int]]) -> None:
     invoke("worker", "store", "--sink", "parquet", settings=settings)
     [(job, number)] = jobs
     assert (job.worker, job.topic, number) == ("store-parquet", settings.topics.enriched, 0)

@@ -110,7 +110,7 @@ async def test_correlated_topics_do_not_narrow_the_interval_of_the_mean(tmp_path
     assert topics.mean_kappa_interval == pytest.approx(topics.topics[0].kappa_interval)
 
 
-async def test_what_moved_the_days(found: Comparison) -> None:
+async def test_the_causes_of_each_days_difference(found: Comparison) -> None:
     first = next(change for change in found.daily.all if change.day == START.date())
     assert (first.posts_a, first.negative_a, first.posts_b, first.negative_b) == (6, 3, 6, 4)
     assert {cause.kind: cause.posts for cause in first.causes} == {
@@ -142,7 +142,7 @@ async def test_the_posts_that_changed_most_come_first(found: Comparison) -> None
     assert (found.changed[0].a.sentiment, found.changed[0].b.sentiment) == ("negative", "positive")
 
 
-async def test_models_are_named_and_several_are_a_warning(found: Comparison) -> None:
+async def test_models_are_named_and_several_cause_a_warning(found: Comparison) -> None:
     (model,) = found.a.models
     assert (model.name, model.version, model.runtime, model.precision) == ("constant", "1", "openvino", "int8")
     assert [(model.version, model.posts) for model in found.b.models] == [("2", 6), ("1", 1)]

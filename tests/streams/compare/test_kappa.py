@@ -53,7 +53,7 @@ def test_a_run_agrees_with_itself(counts: dict[tuple[str, str], int]) -> None:
 
 
 @given(tables)
-def test_kappa_and_its_interval_do_not_care_which_run_is_first(counts: dict[tuple[str, str], int]) -> None:
+def test_kappa_and_its_interval_do_not_depend_on_the_order_of_the_runs(counts: dict[tuple[str, str], int]) -> None:
     turned = {(b, a): count for (a, b), count in counts.items()}
     assert kappa(turned) == kappa(counts)
     assert kappa_interval(turned) == (pytest.approx(kappa_interval(counts)) if kappa_interval(counts) else None)
@@ -74,5 +74,5 @@ def test_influences_do_not_change_with_the_number_of_posts(counts: dict[tuple[st
     assert influences(more, set(LABELS)) == pytest.approx(influences(counts, set(LABELS)))
 
 
-def test_nothing_has_no_kappa_and_no_interval() -> None:
+def test_without_posts_there_is_no_kappa_and_no_interval() -> None:
     assert (kappa({}), kappa_interval({}), agreement_of({}).interval) == (None, None, None)

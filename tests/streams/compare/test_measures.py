@@ -32,7 +32,7 @@ def test_the_causes_add_up_to_the_difference(cells: dict[Cell, int]) -> None:
 
 
 @given(groups)
-def test_a_run_against_itself_moves_nothing(cells: dict[Cell, int]) -> None:
+def test_a_run_does_not_differ_from_itself(cells: dict[Cell, int]) -> None:
     same: dict[Cell, int] = {("same", a, a): count for (_, a, _), count in cells.items() if a is not None}
     change = explain(DAY, "k9", same)
     assert change.causes == ()

@@ -50,12 +50,12 @@ def quotes(page: str) -> list[str]:
     return re.findall(r'<blockquote dir="auto">(.*?)</blockquote>', page, re.DOTALL)
 
 
-def places(page: str) -> list[float]:
-    """Return the places of the dots, in percent of the width."""
-    return [float(place) for place in re.findall(r'cx="([\d.]+)%"', page)]
+def positions(page: str) -> list[float]:
+    """Return the positions of the dots, in percent of the width."""
+    return [float(position) for position in re.findall(r'cx="([\d.]+)%"', page)]
 
 
-def test_a_comparison_of_nothing_is_a_whole_page() -> None:
+def test_an_empty_comparison_is_a_complete_page() -> None:
     page = as_page(COMPARISON, 20)
     assert page.startswith("<!doctype html>\n")
     assert page.endswith("</html>\n")
@@ -96,13 +96,13 @@ def test_every_dot_is_on_the_axis_in_proportion(shares: list[tuple[float, float]
     page = as_page(with_shares(*shares), 20)
     [end] = [int(number) for number in re.findall(r"From 0 to (\d+) %", page)]
     expected = [share * 10_000 / end for pair in shares for share in pair]
-    assert places(page) == pytest.approx(expected, abs=0.006)
-    assert max(places(page)) <= 100
+    assert positions(page) == pytest.approx(expected, abs=0.006)
+    assert max(positions(page)) <= 100
 
 
 def test_a_day_with_posts_in_one_run_only_has_one_dot_and_no_line() -> None:
     page = as_page(with_shares((None, 0.05)), 20)
-    assert places(page) == [100.0]
+    assert positions(page) == [100.0]
     assert '<line class="moved"' not in page
     assert "– of 0 → 5.0 % of 0 · –" in page
     both = as_page(with_shares((0.025, 0.05)), 20)
@@ -126,7 +126,7 @@ def test_long_lists_are_cut() -> None:
     assert quotes(as_page(with_texts("one", "two", "three"), 2)) == ["one", "two"]
 
 
-def test_the_lines_of_a_post_stay_and_what_would_steer_it_does_not() -> None:
+def test_line_breaks_of_a_post_are_kept_and_control_characters_escaped() -> None:
     [quote] = quotes(as_page(with_texts("a\nb\u2028c\u202ed\x1b[1me\rf"), 20))
     assert quote == "a\nb\nc\\u202ed\\x1b[1me\\rf"
 

@@ -36,7 +36,7 @@ async def test_posts_are_joined_by_their_id(tmp_path: Path) -> None:
         assert (over.both, over.same_text, over.edited, over.only_a, over.only_b) == (2, 1, 1, 1, 2)
 
 
-async def test_a_run_has_its_models_the_one_with_the_most_posts_first(tmp_path: Path) -> None:
+async def test_the_models_of_a_run_are_sorted_by_number_of_posts(tmp_path: Path) -> None:
     await write(tmp_path, [enriched("1")], [enriched("1"), *(enriched(f"{n}", version="2") for n in (2, 3))])
     with pairs_of(tmp_path) as pairs:
         run = pairs.run("again", "b")

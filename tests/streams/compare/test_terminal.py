@@ -48,7 +48,7 @@ async def test_each_task_has_its_agreement_and_its_matrix(tmp_path: Path) -> Non
     assert row_of(text, "news", "1", "0", "0")
 
 
-async def test_what_is_not_there_has_no_table(tmp_path: Path) -> None:
+async def test_missing_data_has_no_table(tmp_path: Path) -> None:
     text = shown(await compared(tmp_path, [enriched("1")], [enriched("1")]))
     assert "Topics, most changed first" not in text
     assert "Campaign topic" not in text
@@ -71,7 +71,7 @@ async def test_long_tables_are_cut(tmp_path: Path) -> None:
     assert [sum(f"test:{number}" in text for number in range(5)) for text in (cut, whole)] == [2, 5]
 
 
-async def test_nothing_of_a_post_steers_the_terminal(tmp_path: Path) -> None:
+async def test_a_post_cannot_control_the_terminal(tmp_path: Path) -> None:
     fields = {"text": HOSTILE + "y" * 300, "language": HOSTILE, "hashtags": (HOSTILE,), "topics": (HOSTILE,)}
     a, b = (
         [enriched("1", sentiment, campaign=HOSTILE, **fields)]  # type: ignore[arg-type]

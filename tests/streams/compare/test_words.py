@@ -31,7 +31,7 @@ def test_numbers_have_a_fixed_form() -> None:
     assert words.moment(datetime(2026, 6, 20, 9, 5, 59, tzinfo=UTC)) == "2026-06-20 09:05"
 
 
-def test_what_is_undefined_has_a_dash() -> None:
+def test_undefined_values_are_shown_as_a_dash() -> None:
     undefined = (words.percent, words.points, words.number, words.percents, words.numbers)
     assert {show(None) for show in undefined} == {words.NONE}
 
@@ -59,7 +59,7 @@ def test_a_cause_names_its_kind_and_its_posts(kind: str, shown: str) -> None:
     assert words.cause(Cause(kind=kind, posts=1_234, effect=0.012)) == f"+1.2 pp {shown} (1,234)"
 
 
-def test_the_causes_are_the_first_ones_and_the_rest() -> None:
+def test_the_largest_causes_are_listed_and_the_rest_summed_up() -> None:
     assert words.causes(change()) == words.NONE
     assert words.causes(change(0.1, 0.0, -0.02)) == "+10.0 pp only in A (3); -2.0 pp only in A (1)"
     many = words.causes(change(0.1, 0.09, 0.08, 0.07, 0.02, 0.01)).split("; ")
@@ -83,7 +83,7 @@ def test_groups_without_a_name_have_one() -> None:
     assert (words.label("police dogs"), words.label("")) == ("police dogs", "none")
 
 
-def test_a_model_is_shown_with_what_is_known_of_its_runtime() -> None:
+def test_a_model_is_shown_with_the_known_facts_about_its_runtime() -> None:
     model = Model(name="multi", version="2", runtime="openvino", precision="int8", posts=1_500)
     assert words.model(model) == "multi 2 (openvino int8): 1,500 posts"
     assert words.model(msgspec.structs.replace(model, precision=None)) == "multi 2 (openvino): 1,500 posts"

@@ -1,4 +1,4 @@
-"""What a target reads of the topic, on a consumer without Kafka: its history, its position, and its rebalances."""
+"""The alert consumer of a target, without Kafka: its history, its position and its rebalances."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Record:
 
 @dataclass
 class Kafka:
-    """The topic, and what the client does with it. Two records are read at a time."""
+    """A Kafka client with a topic, which it reads two records at a time."""
 
     values: list[bytes | None]
     first: int = 0
@@ -72,7 +72,7 @@ class Kafka:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a consumer that has the topic assigned."""
+    """Return a function that makes a consumer with the topic assigned."""
 
     async def consumer(kafka: Kafka, look_back: int = 0) -> AlertConsumer:
         def client(**options: Any) -> Kafka:
@@ -117,15 +117,15 @@ async def test_the_history_starts_no_earlier_than_the_topic(make: Any) -> None:
     assert offsets(batch) == ([2], [3])
 
 
-async def test_an_offset_beyond_the_end_is_of_a_topic_that_was_recreated(make: Any) -> None:
+async def test_an_offset_beyond_the_end_means_that_the_topic_was_recreated(make: Any) -> None:
     batch = await (await make(Kafka(values(3), committed_offset=9), 99)).read(0.1)
     assert (batch.first_time, offsets(batch)) == (True, ([0, 1, 2], []))
 
 
-async def test_later_reads_give_what_is_new(make: Any) -> None:
+async def test_later_reads_return_new_spikes_only(make: Any) -> None:
     kafka = Kafka(values(1))
     consumer = await make(kafka)
-    assert not await consumer.is_at_end(), "nothing is known of the topic before the first read"
+    assert not await consumer.is_at_end(), "nothing is known about the topic before the first read"
     assert not consumer.is_current, "what was known before is out of date"
     await consumer.read(0.1)
     assert consumer.is_current
@@ -153,7 +153,7 @@ async def test_without_the_topic_nothing_is_read(make: Any) -> None:
     assert await consumer.read(0.01) == AlertBatch()
 
 
-async def test_what_was_read_when_the_topic_was_taken_away_is_discarded(make: Any) -> None:
+async def test_a_read_that_a_rebalance_interrupts_is_discarded(make: Any) -> None:
     consumer = await make(Kafka(values(5)))
     reading = asyncio.create_task(consumer.read(0.1))
     await asyncio.sleep(0)

@@ -23,12 +23,12 @@ def _alert(message: Spike, now: datetime = NOW, run: str = "live") -> dict[str, 
 
 
 @given(TEXTS)
-def test_an_alert_of_anything_is_visible(text: str) -> None:
+def test_an_alert_with_any_text_is_visible(text: str) -> None:
     for part in strings(_alert(hostile_spike(text))):
         assert_visible(part)
 
 
-def test_template_syntax_stays_as_it_was_written() -> None:
+def test_template_syntax_is_kept_literally() -> None:
     assert "{{ .Labels }}" in _alert(hostile_spike())["annotations"]["summary"]
 
 
@@ -60,7 +60,7 @@ def test_an_alert_keeps_its_labels_from_its_first_to_its_last_message() -> None:
     )
 
 
-def test_an_alert_of_a_day_ahead_of_the_clock_does_not_end_before_it_starts() -> None:
+def test_an_alert_from_the_future_does_not_end_before_it_starts() -> None:
     early = OPENED_AT - timedelta(days=300)
     for state in ("open", "closed"):
         alert = _alert(spike(state=state), early)
@@ -77,7 +77,7 @@ def test_text_from_posts_mentions_no_one_through_alertmanager() -> None:
 
 
 @pytest.mark.parametrize("kind", SPIKE_KINDS)
-def test_every_kind_has_a_name_of_its_own(kind: Any) -> None:
+def test_every_kind_has_its_own_name(kind: Any) -> None:
     alert = _alert(spike(kind=kind, share=None, rate=0.4))
     assert alert["labels"]["alertname"] == KINDS[kind].alert
     assert alert["annotations"]["runbook_url"].endswith(f"/{KINDS[kind].alert}.md")

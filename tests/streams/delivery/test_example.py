@@ -32,7 +32,7 @@ class Receiver(NamedTuple):
 
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    """The example receiver as a process, with the secret of these tests."""
+    """Run the example receiver as a process with the secret of these tests."""
     port, out = free_port(), tmp_path / "out"
     environment = os.environ | {"TAGPULSE_ALERTS__WEBHOOK_SECRET": SECRET}
     with out.open("wb") as file:

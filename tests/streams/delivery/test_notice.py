@@ -23,12 +23,12 @@ def test_a_replay_says_so() -> None:
 
 
 @pytest.mark.parametrize(("state", "title"), [("open", ""), ("growing", ", still open"), ("closed", ", over")])
-def test_the_title_says_the_state(state: str, title: str) -> None:
+def test_the_title_shows_the_state(state: str, title: str) -> None:
     assert notice_of(spike(state=state), "live", ALERTS).title == f"Negative spike{title}: #poltwt"
     assert notice_of(spike(state=state), "again", ALERTS, test=True).title == f"Test: Negative spike{title}: #poltwt"
 
 
-def test_facts_that_are_unknown_are_left_out() -> None:
+def test_unknown_facts_are_left_out() -> None:
     facts = notice_of(spike(1, "closed", share=None, rate=None), "live", ALERTS).facts
     assert facts == (
         Fact("since", "2026-11-01 10:31 UTC"),
@@ -40,7 +40,7 @@ def test_facts_that_are_unknown_are_left_out() -> None:
     assert rate == Fact("posts a minute", "3.9")
 
 
-def test_all_that_drives_a_spike_is_listed() -> None:
+def test_all_drivers_of_a_spike_are_listed() -> None:
     def driver(name: str) -> Driver:
         return Driver(name=name, posts=31, share=0.5, baseline=0.01, score=6.2)
 
@@ -88,7 +88,7 @@ def test_each_text_is_quoted_once() -> None:
         *(("typical", f"t{number}", "k9 on x") for number in range(3)),
         ("most shared", "two", "unknown on x, shared 3 times"),
     ]
-    assert {post.url for post in posts} == {None}, "no address of the web"
+    assert {post.url for post in posts} == {None}, "not a web address"
 
 
 def test_the_dashboard_shows_half_an_hour_more_on_either_side() -> None:
@@ -111,7 +111,7 @@ def test_without_addresses_nothing_is_linked() -> None:
 
 
 @given(TEXTS)
-def test_a_notice_of_anything_is_short_and_visible(text: str) -> None:
+def test_a_notice_with_any_text_is_short_and_visible(text: str) -> None:
     notice = notice_of(hostile_spike(text), "live", ALERTS)
     shown = [notice.title, notice.summary, notice.hashtag]
     shown += [part for fact in (*notice.facts, *notice.drivers) for part in fact]

@@ -122,7 +122,7 @@ async def test_outages_are_waited_out_in_order_with_the_same_key() -> None:
     assert value_of(metrics.ALERT_RETRIES.labels("hook")) - before == 5
 
 
-async def test_a_server_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unreachable_server_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     with WebhookServer() as gone:
         port = gone.port
     topic = Topic(spike(1), committed=0)
@@ -173,7 +173,7 @@ async def test_spikes_before_the_position_were_delivered() -> None:
     assert _delivered(server.requests) == [("11", "open")]
 
 
-async def test_a_rebalance_repeats_nothing_that_was_delivered_or_is_delivered_by_another_worker() -> None:
+async def test_a_rebalance_repeats_no_delivery_even_of_another_worker() -> None:
     with WebhookServer(Reply(), *[Reply(500)] * 1000) as server:
         topic = Topic(spike(1), committed=0)
         async with _running(topic, server.url):
@@ -186,10 +186,10 @@ async def test_a_rebalance_repeats_nothing_that_was_delivered_or_is_delivered_by
             failing = metrics.ALERT_TARGET_FAILING.labels("hook")
             assert value_of(failing) == 1
             topic.is_current = False  # another worker has it now
-            await eventually(lambda: value_of(failing) == 0, what="it has let go")
+            await eventually(lambda: value_of(failing) == 0, what="it has lost the partition")
             before, reads = len(server.requests), topic.reads
             topic.spikes.append(spike(3))
-            await eventually(lambda: topic.reads > reads + 5, what="it has read the third and goes on")
+            await eventually(lambda: topic.reads > reads + 5, what="it has read the third spike and continues")
             assert len(server.requests) == before
     assert topic.committed == 1
 
@@ -207,7 +207,7 @@ async def test_open_spikes_are_resent_to_alertmanager() -> None:
             topic.spikes.append(spike(1, "closed"))
             await eventually(lambda: topic.committed == 5)
             calls, tellings = len(server.requests), topic.tellings
-            await eventually(lambda: topic.tellings > tellings + 2, what="it was due again and again")
+            await eventually(lambda: topic.tellings > tellings + 2, what="it was due several times")
             assert len(server.requests) == calls
     assert [len(request.json) for request in server.requests[:3]] == [2, 2, 2]
     ends = [request.json[0]["endsAt"] for request in server.requests[:3]]

@@ -51,7 +51,7 @@ def test_a_target_that_always_accepts_is_not_mentioned(report: Report, caplog: p
     assert _messages(caplog) == []
 
 
-def test_what_is_counted(report: Report) -> None:
+def test_deliveries_and_retries_are_counted(report: Report) -> None:
     failing, retries = metrics.ALERT_TARGET_FAILING.labels(NAME), metrics.ALERT_RETRIES.labels(NAME)
     before = value_of(retries), _deliveries("delivered"), _deliveries("refused")
     assert value_of(failing) == 0
@@ -61,11 +61,11 @@ def test_what_is_counted(report: Report) -> None:
     assert (value_of(failing), _deliveries("refused") - before[2]) == (1, 2)
     report.answered(DELIVERED, 3)
     report.answered(DELIVERED, 0)
-    assert (value_of(failing), _deliveries("delivered") - before[1]) == (0, 3), "what is only sent again is not counted"
+    assert (value_of(failing), _deliveries("delivered") - before[1]) == (0, 3), "a repeated message is not counted"
     assert value_of(metrics.ALERT_LAST_SUCCESS.labels(NAME)) == 1_700_000_000
 
 
-def test_a_target_that_was_handed_over_does_not_fail_here(report: Report) -> None:
+def test_a_target_that_was_handed_over_no_longer_counts_as_failing(report: Report) -> None:
     report.answered(FAILED)
     report.handed_over()
     assert value_of(metrics.ALERT_TARGET_FAILING.labels(NAME)) == 0

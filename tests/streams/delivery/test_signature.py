@@ -10,7 +10,7 @@ from streams.delivery.signature import MAX_AGE_SECONDS, is_genuine, sign
 
 
 def test_the_signature_by_hand() -> None:
-    """As `printf 'key.1700000000.{}' | openssl dgst -sha256 -hmac secret` prints it."""
+    """Compare with the output of `printf 'key.1700000000.{}' | openssl dgst -sha256 -hmac secret`."""
     assert sign("secret", "key", 1_700_000_000, b"{}") == (
         "v1=18ce22ecc634a908336c075fb9362c8ebe9dd16de12015a742b1827057741b4a"
     )

@@ -19,7 +19,7 @@ NOW = (OPENED_AT + timedelta(hours=2)).timestamp()
 
 
 class Recorder(Poster):
-    """Keeps requests instead of sending them."""
+    """A poster that keeps requests instead of sending them."""
 
     def __init__(self) -> None:
         super().__init__(1.0)
@@ -91,7 +91,7 @@ async def test_a_webhook_gets_its_format(form: WebhookFormat, field: str) -> Non
     assert field in json.loads((await sent(webhook(format=form)))[1])
 
 
-async def test_a_message_says_what_it_is_of() -> None:
+async def test_a_message_names_its_run_and_says_whether_it_is_a_test() -> None:
     replayed, tested = json.loads((await sent(webhook("again")))[1]), json.loads((await sent(webhook(test=True)))[1])
     assert (replayed["run"], replayed["test"]) == ("again", False)
     assert (tested["run"], tested["test"]) == ("live", True)

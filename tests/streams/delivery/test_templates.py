@@ -88,7 +88,7 @@ def test_plain_json_holds_the_spike_as_text_and_as_data() -> None:
     assert document["links"]["runbook"] == "https://guide.example/docs/runbooks/NegativeSpike.md"
 
 
-def test_template_syntax_stays_as_it_was_written() -> None:
+def test_template_syntax_is_kept_literally() -> None:
     assert "{{ .Labels }}" in _document("json", hostile_spike())["spike"]["explanation"]["summary"]
 
 

@@ -71,7 +71,7 @@ def test_the_shipped_model_answers() -> None:
     assert finding.detail.endswith("(en, positive)")
 
 
-def test_a_back_end_that_is_not_installed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_back_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     finding = checks.check_model(Settings(model=ModelSettings(backend="onnx")))
     assert finding.status == "fail"
@@ -113,7 +113,7 @@ def test_the_metrics_port() -> None:
     assert (nowhere.status, nowhere.detail.startswith("192.0.2.1:")) == ("fail", True)
 
 
-def test_a_record_of_this_clock_is_plausible(settings: Settings) -> None:
+def test_a_record_written_now_is_plausible(settings: Settings) -> None:
     topics.create(settings)
     now = utc_now()
     post = Post(source="file", id="1", text="text", created_at=now)

@@ -43,7 +43,7 @@ def test_the_clock_against_the_installation() -> None:
 
 
 class Kernel:
-    """A C library whose clock has this status; -1 refuses to say."""
+    """A C library whose clock has this status; -1 means that it does not answer."""
 
     def __init__(self, answer: int, status: int = 0) -> None:
         self._answer = answer

@@ -99,7 +99,7 @@ def test_reposts_repeat_an_earlier_post(day: list[ScriptLine]) -> None:
         assert (original.text, original.hashtags, original.media) == (repost.text, repost.hashtags, repost.media)
 
 
-def test_replies_follow_what_they_answer(day: list[ScriptLine]) -> None:
+def test_replies_follow_the_posts_they_answer(day: list[ScriptLine]) -> None:
     by_id = {post.id: post for post in posts_of(day)}
     replies = [post for post in by_id.values() if post.reply_to]
     assert len(replies) >= 400
@@ -121,7 +121,7 @@ def test_questions_wait_and_many_are_answered_by_the_account_that_was_asked(day:
     assert 0.4 < len(answered) / len(questions) < 0.9
 
 
-def test_engagement_counts_what_happened_in_the_day(day: list[ScriptLine]) -> None:
+def test_engagement_counts_what_happened_during_the_day(day: list[ScriptLine]) -> None:
     posts = posts_of(day)
     reposts = Counter(post.repost_of for post in posts)
     replies = Counter(post.reply_to for post in posts)

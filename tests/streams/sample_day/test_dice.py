@@ -30,7 +30,7 @@ def test_both_limits_are_drawn() -> None:
     assert {dice.pick("abc") for _ in range(100)} == {"a", "b", "c"}
 
 
-def test_a_chance_is_taken_as_often_as_it_says() -> None:
+def test_a_chance_succeeds_as_often_as_its_probability() -> None:
     dice = Dice(1)
     assert sum(dice.chance(0.3) for _ in range(10_000)) == pytest.approx(3_000, rel=0.05)
     assert not any(dice.chance(0.0) for _ in range(100))

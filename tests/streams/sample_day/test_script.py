@@ -24,7 +24,7 @@ def test_a_rhythm_by_hand() -> None:
     assert weights[30:] == [0] * 690, "nothing after the last point"
 
 
-def test_times_are_those_of_the_day() -> None:
+def test_times_are_on_the_day() -> None:
     assert on_the_day(time(15, 40, 30)) == datetime(2026, 6, 20, 15, 40, 30, tzinfo=UTC)
     assert START < SPIKE[0] < SPIKE[1] < END
 

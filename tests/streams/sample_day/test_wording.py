@@ -39,21 +39,21 @@ def writer(seed: int = 1, **changes: Any) -> Writer:
     return Writer(msgspec.structs.replace(BOOK, **changes), Dice(seed))
 
 
-def texts(writer: Writer, phrase: str, of: Scene, count: int = 300, *, careless: bool = False) -> list[str]:
-    return [writer.write(phrase, of, AT, police="police_one", careless=careless).text for _ in range(count)]
+def texts(writer: Writer, phrase: str, about: Scene, count: int = 300, *, careless: bool = False) -> list[str]:
+    return [writer.write(phrase, about, AT, police="police_one", careless=careless).text for _ in range(count)]
 
 
 def test_no_phrase_is_repeated_before_all_have_been_used() -> None:
-    of = writer()
+    author = writer()
     for _ in range(5):
-        assert sorted(of.phrase(scene()) for _ in range(3)) == ["one", "three", "two"]
-        assert sorted(of.pair(scene("question")) for _ in range(2)) == sorted(BOOK.pairs["question"])
+        assert sorted(author.phrase(scene()) for _ in range(3)) == ["one", "three", "two"]
+        assert sorted(author.pair(scene("question")) for _ in range(2)) == sorted(BOOK.pairs["question"])
 
 
-def test_accounts_are_those_of_the_book() -> None:
-    of = writer()
-    assert {of.police() for _ in range(50)} == {"police_one", "police_two"}
-    assert all(re.fullmatch(r"(green|blue)_(fox|owl)[1-9]?\d", of.citizen()) for _ in range(100))
+def test_accounts_come_from_the_book() -> None:
+    author = writer()
+    assert {author.police() for _ in range(50)} == {"police_one", "police_two"}
+    assert all(re.fullmatch(r"(green|blue)_(fox|owl)[1-9]?\d", author.citizen()) for _ in range(100))
 
 
 def test_slots_are_filled() -> None:
@@ -72,14 +72,14 @@ def test_every_post_has_the_hashtag_once_and_begins_with_a_capital() -> None:
         assert ("Great!" in text) == ("great!" in text.lower())
 
 
-def test_the_time_is_said_once() -> None:
-    of = scene(tails="neutral", tail_share=1.0)
-    assert all("13:" in text for text in texts(writer(), "out", of, 20))
+def test_the_time_is_mentioned_once() -> None:
+    neutral = scene(tails="neutral", tail_share=1.0)
+    assert all("13:" in text for text in texts(writer(), "out", neutral, 20))
     both = {"neutral": ("at {time}", "so there")}
-    assert all(len(re.findall("13:", text)) == 1 for text in texts(writer(tails=both), "out at {time}", of, 50))
+    assert all(len(re.findall("13:", text)) == 1 for text in texts(writer(tails=both), "out at {time}", neutral, 50))
 
 
-def test_another_hashtag_is_one_of_its_scene() -> None:
+def test_a_second_hashtag_comes_from_the_scene() -> None:
     tagged = texts(writer(hashtags={"walk": ("k9", "dogs")}), "out", scene())
     found = Counter(tag for text in tagged for tag in re.findall(r"#(\w+)", text) if tag.lower() != "poltwt")
     assert set(found) == {"k9", "dogs"}
@@ -102,8 +102,10 @@ def test_only_the_careless_make_mistakes(slip: Slip, slipped: str | None) -> Non
 
 
 def test_a_typo_swaps_two_letters_inside_a_word_and_can_be_corrected() -> None:
-    of = writer(slips=("swap",))
-    written = [of.write("police {police} walking", scene(), AT, police="somebody", careless=True) for _ in range(300)]
+    author = writer(slips=("swap",))
+    written = [
+        author.write("police {police} walking", scene(), AT, police="somebody", careless=True) for _ in range(300)
+    ]
     typos = [each for each in written if each.corrected]
     assert typos
     for each in typos:
@@ -124,8 +126,8 @@ def test_an_answer_is_addressed_to_the_asker() -> None:
 
 @given(st.integers(0, 2**32), st.sampled_from(load_phrase_books()))
 def test_no_slot_of_any_book_is_left_open(seed: int, book: PhraseBook) -> None:
-    of = Writer(book, Dice(seed))
+    author = Writer(book, Dice(seed))
     for each in load_script().scene:
         if each.name in book.scenes:
-            text = of.write(of.phrase(each), each, AT, police=of.police(), careless=True).text
+            text = author.write(author.phrase(each), each, AT, police=author.police(), careless=True).text
             assert not re.search(r"[{}]", text)

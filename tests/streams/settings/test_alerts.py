@@ -58,7 +58,7 @@ def test_the_webhook_of_the_single_settings_comes_first() -> None:
         (("alertmanager-2",), None, "must not start with `alertmanager`"),
     ],
 )
-def test_a_name_means_one_target(names: tuple[str, ...], url: str | None, message: str) -> None:
+def test_a_name_belongs_to_one_target(names: tuple[str, ...], url: str | None, message: str) -> None:
     webhooks = [SHIFT | {"name": name} for name in names]
     with pytest.raises(ValidationError, match=re.escape(message)):
         AlertsSettings.model_validate({"webhook_url": url, "webhooks": webhooks})

@@ -17,7 +17,7 @@ def test_a_public_jetstream_has_the_others_as_its_fallback() -> None:
     assert BlueskySettings(url=PUBLIC[2]).servers == (PUBLIC[2], PUBLIC[0], PUBLIC[1], PUBLIC[3])
 
 
-def test_a_jetstream_of_ones_own_has_the_fallback_that_is_set() -> None:
+def test_a_custom_jetstream_has_the_configured_fallback() -> None:
     own = "ws://127.0.0.1:6008/subscribe"
     assert BlueskySettings(url=own).servers == (own,)
     assert BlueskySettings(url=own, urls="").servers == (own,)
@@ -46,7 +46,7 @@ def test_each_instance_has_its_token() -> None:
     }
 
 
-def test_a_bare_token_is_that_of_the_only_instance() -> None:
+def test_a_bare_token_belongs_to_the_only_instance() -> None:
     settings = MastodonSettings(instances="one.example", tokens=SecretStr(" t1 "))
     assert settings.servers == {"https://one.example": SecretStr("t1")}
     assert MastodonSettings().servers == {"https://mastodon.social": None}

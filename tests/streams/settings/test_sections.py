@@ -19,7 +19,7 @@ def refused(section: type[Section], message: str, **fields: Any) -> None:
 
 @pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
 @pytest.mark.parametrize("login", [{}, {"username": "me"}, {"password": "s3cret"}, {"username": "me", "password": ""}])
-def test_sasl_wants_a_login(protocol: str, login: dict[str, str]) -> None:
+def test_sasl_requires_a_login(protocol: str, login: dict[str, str]) -> None:
     refused(
         KafkaSettings,
         "TAGPULSE_KAFKA__USERNAME and TAGPULSE_KAFKA__PASSWORD are required with "
@@ -30,7 +30,7 @@ def test_sasl_wants_a_login(protocol: str, login: dict[str, str]) -> None:
     KafkaSettings(security_protocol=protocol, username="me", password="s3cret")
 
 
-def test_a_client_certificate_has_a_key(tmp_path: Path) -> None:
+def test_a_client_certificate_requires_a_key(tmp_path: Path) -> None:
     path = tmp_path / "a.pem"
     path.touch()
     for field in ("ssl_cert_file", "ssl_key_file"):
@@ -38,7 +38,7 @@ def test_a_client_certificate_has_a_key(tmp_path: Path) -> None:
     assert KafkaSettings(ssl_cert_file=path, ssl_key_file=path).ssl_key_file == path
 
 
-def test_a_session_lasts_two_heartbeats() -> None:
+def test_a_session_lasts_at_least_two_heartbeats() -> None:
     refused(KafkaSettings, "must be at most half of", session_timeout_seconds=6.0, heartbeat_seconds=3.1)
     assert KafkaSettings(session_timeout_seconds=6.0, heartbeat_seconds=3.0).heartbeat_seconds == 3
 
@@ -51,7 +51,7 @@ def test_every_role_has_a_topic_and_a_limit() -> None:
     assert topics.dead_limit == 2_000
 
 
-def test_topics_differ_and_have_enough_replicas() -> None:
+def test_topics_must_differ_and_have_enough_replicas() -> None:
     refused(TopicsSettings, "TAGPULSE_TOPICS__GAPS must all differ", raw="x", gaps="x")
     refused(TopicsSettings, "must not exceed TAGPULSE_TOPICS__REPLICATION", min_insync_replicas=3, replication=2)
     assert TopicsSettings(min_insync_replicas=2, replication=2).replication == 2
@@ -68,7 +68,7 @@ def test_topics_differ_and_have_enough_replicas() -> None:
         ({"precision": "int8", "backend": "hub", "hub_topic": "a/b"}, "TAGPULSE_MODEL__PRECISION=int8 needs"),
     ],
 )
-def test_a_model_that_does_not_fit_together(fields: dict[str, Any], message: str) -> None:
+def test_an_inconsistent_model_is_refused(fields: dict[str, Any], message: str) -> None:
     refused(ModelSettings, message, **fields)
 
 
@@ -82,7 +82,7 @@ def test_a_model_that_does_not_fit_together(fields: dict[str, Any], message: str
         {"precision": "int8"},
     ],
 )
-def test_a_model_that_fits_together(fields: dict[str, Any]) -> None:
+def test_a_consistent_model_is_accepted(fields: dict[str, Any]) -> None:
     assert ModelSettings(**fields).model_dump(include=set(fields)) == fields
 
 

@@ -52,7 +52,7 @@ def test_an_unknown_variable_is_reported_with_a_suggestion(
 @pytest.mark.parametrize(
     ("given", "named"), INCONSISTENT, ids=lambda value: value[0] if isinstance(value, list) else ""
 )
-def test_what_does_not_fit_together_is_named(
+def test_inconsistent_settings_are_named(
     given: dict[str, str], named: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in given.items():

@@ -90,7 +90,7 @@ def test_no_other_address_is_accepted(address: str) -> None:
         assert fault(kind, address) == "must be http://HOST or https://HOST, with a port and a path if needed"
 
 
-def test_a_login_in_an_address_that_is_no_secret_is_refused_without_repeating_it() -> None:
+def test_a_login_in_an_address_that_is_not_secret_is_refused_without_repeating_it() -> None:
     for kind in (HttpAddress, HttpAddresses):
         assert "must not contain a user name or password" in fault(kind, "https://canary:canary@a.example")
     assert "user name" in fault(HttpAddresses, "https://a.example,https://canary@b.example")
@@ -121,7 +121,7 @@ def test_a_wrong_web_address_is_named(text: str) -> None:
 
 
 @given(st.text() | st.text("ahtps:/?#@[]1. ", max_size=20))
-def test_whatever_the_text_a_web_address_is_one_or_a_fault(text: str) -> None:
+def test_any_text_is_a_web_address_or_a_fault(text: str) -> None:
     try:
         url = web_address(text, "TAGPULSE_X")
     except ValueError as error:

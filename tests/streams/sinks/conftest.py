@@ -1,4 +1,4 @@
-"""The sinks of tagpulse, for tests that all of them have to pass."""
+"""The sinks of tagpulse, for tests that all of them must pass."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.helpers.stores import Store
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Bucket]:
-    """A server of S3 with a bucket named `lake`."""
+    """Run an S3 server with a bucket named `lake`."""
     with local_bucket() as bucket:
         yield bucket
 
 
 @pytest.fixture
 def bucket(server: Bucket) -> Bucket:
-    """A separate bucket for each test."""
+    """Return a separate bucket for each test."""
     own = Bucket(server.port, f"test-{uuid.uuid4().hex}")
     own.make()
     return own

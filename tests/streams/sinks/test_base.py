@@ -1,4 +1,4 @@
-"""What a sink does by default, and how one is opened and closed."""
+"""What a sink does by default, and how it is opened and closed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Empty(Plain):
         (lambda sink: sink.forget(Erasure()), "the sink plain cannot forget posts"),
     ],
 )
-async def test_what_a_sink_does_not_implement_is_refused(call: Callable[[Sink], Awaitable[object]], says: str) -> None:
+async def test_unimplemented_methods_are_refused(call: Callable[[Sink], Awaitable[object]], says: str) -> None:
     with pytest.raises(Refused, match=says):
         await call(Plain())
 
@@ -92,7 +92,7 @@ async def test_a_sink_that_cannot_be_opened_is_not_used() -> None:
     assert sink.calls == ["open"]
 
 
-async def test_a_sink_must_exist_only_where_this_is_asked() -> None:
+async def test_a_sink_must_exist_only_on_request() -> None:
     sink = Empty()
     with pytest.raises(SettingsError, match="there is nothing here"):
         async with opened(sink, existing=True):

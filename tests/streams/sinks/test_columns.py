@@ -1,4 +1,4 @@
-"""The table of columns, the contract, both sinks and a replay from the lake agree about every field of a post."""
+"""The table of columns, the contract, both sinks and a replay from the lake agree on every field of a post."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KINDS: dict[type[inspect.Type], Kind] = {
     inspect.BoolType: Kind.FLAG,
 }
 LISTS = {Kind.TEXT: Kind.TEXTS, Kind.NUMBER: Kind.NUMBERS}
-# few months, because each has its own table in PostgreSQL
+# only a few months, because each has its own table in PostgreSQL
 times = st.datetimes(datetime(2026, 6, 1), datetime(2026, 6, 30), timezones=st.just(UTC)) | st.sampled_from(ODD)  # noqa: DTZ001
 posts = st.lists(
     generated(EnrichedPost, times=times),
@@ -99,7 +99,7 @@ def test_the_lake_has_the_columns_in_the_order_of_the_table(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-async def test_clearing_a_repost_empties_the_columns_that_say_so(store: Store, is_known: bool) -> None:
+async def test_clearing_a_repost_empties_the_right_columns(store: Store, is_known: bool) -> None:
     repost = changed(full("r"), repost_of="e")
     rows: list[Row] = [row(0, enriched("e")), row(1, repost), row(2, changed(repost, id="o", repost_of="x"))]
     await store.write(rows)

@@ -39,13 +39,13 @@ LEFT = {
 }
 
 
-def test_a_removed_post_takes_every_field_with_it_that_may_quote_it() -> None:
+def test_removing_a_post_removes_every_field_that_may_quote_it() -> None:
     before = json.dumps(WHOLE)
     assert without_posts(WHOLE, {GONE}) == LEFT
     assert json.dumps(WHOLE) == before, "the explanation itself is left alone"
 
 
-def test_a_removed_author_takes_all_excerpts_and_the_mention_with_it() -> None:
+def test_removing_an_author_removes_all_excerpts_and_the_mention() -> None:
     assert without_posts(WHOLE, set(), {Author("test", "eve")}) == LEFT
     mentioned = {"top_author": "eve", "summary": "half of it is by eve", "typical": [excerpt("stays", "anna")]}
     assert without_posts(mentioned, set(), {Author("test", "eve")}) == {
@@ -63,11 +63,13 @@ def test_a_removed_author_takes_all_excerpts_and_the_mention_with_it() -> None:
         (set(), {Author("test", "text of goes")}),
     ],
 )
-def test_an_explanation_that_shows_none_of_them_is_unchanged(posts: set[PostKey], authors: set[Author]) -> None:
+def test_an_explanation_without_removed_posts_or_authors_is_unchanged(
+    posts: set[PostKey], authors: set[Author]
+) -> None:
     assert without_posts(WHOLE, posts, authors) is None
 
 
-def test_missing_parts_and_authors_are_no_excerpts() -> None:
+def test_missing_parts_and_authors_are_not_excerpts() -> None:
     assert without_posts({}, {GONE}, {Author("test", "eve")}) is None
     assert without_posts({"typical": None, "shared": ()}, {GONE}) is None
     unnamed = {"typical": [excerpt("stays") | {"author": None}]}
@@ -82,7 +84,7 @@ PARTS = st.lists(
 
 
 @given(typical=PARTS, shared=PARTS, posts=st.sets(KEYS), names=st.sets(st.sampled_from(["eve", "anna"])))
-def test_no_removed_post_or_author_is_left_and_no_other_is_lost(
+def test_all_removed_posts_and_authors_are_gone_and_all_others_kept(
     typical: list[dict[str, Any]], shared: list[dict[str, Any]], posts: set[PostKey], names: set[str]
 ) -> None:
     whole: dict[str, Any] = {"typical": typical, "shared": shared, "summary": "of all", "share": 0.5}

@@ -1,4 +1,4 @@
-"""The sinks have names, and all configured ones are meant where none is named."""
+"""Sinks are found by name; without a name, all configured sinks are meant."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def test_without_a_server_postgres_is_not_configured() -> None:
 
 
 @pytest.mark.parametrize("settings", [WITHOUT, WITH])
-def test_names_are_kept_in_their_order_and_each_once(settings: Settings) -> None:
+def test_names_keep_their_order_without_duplicates(settings: Settings) -> None:
     assert chosen_sinks(iter(["postgres", "parquet", "postgres"]), settings) == ["postgres", "parquet"]

@@ -1,4 +1,4 @@
-"""Forgetting a person also removes what others reposted of them, in the lake and in PostgreSQL alike."""
+"""Forgetting a person also removes reposts of their posts, in the lake and in PostgreSQL alike."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def plain(posts: Sequence[EnrichedPost]) -> dict[str, tuple[str, int]]:
     return {each.post.id: (each.post.text, 1) for each in posts}
 
 
-def silent(posts: Sequence[EnrichedPost]) -> dict[str, tuple[str, int]]:
+def cleared(posts: Sequence[EnrichedPost]) -> dict[str, tuple[str, int]]:
     return {each.post.id: ("", 0) for each in posts}
 
 
 @pytest.mark.parametrize("fate", ["remove", "clear"])
-async def test_reposts_go_or_lose_their_text_and_the_plan_counts_them(store: Store, fate: Fate) -> None:
+async def test_reposts_are_removed_or_lose_their_text_and_the_plan_counts_them(store: Store, fate: Fate) -> None:
     everything = [*HERS, *REPOSTS, *OTHERS]
     for run in ("live", "again"):
         await write(store, everything, run)
@@ -84,12 +84,12 @@ async def test_reposts_go_or_lose_their_text_and_the_plan_counts_them(store: Sto
         assert shown(store) == plain(everything), "a plan changes nothing"
         assert await sink.forget(wanted) == Forgotten(keys(HERS), keys(REPOSTS))
     assert not holds(store, WORDS)
-    left = plain(OTHERS) | ({} if fate == "remove" else silent(REPOSTS))
+    left = plain(OTHERS) | ({} if fate == "remove" else cleared(REPOSTS))
     assert shown(store) == shown(store, "again") == left
     # posts that are read again, and a later repost
     for run in ("live", "new"):
         await write(store, [*everything, *LATER], run)
-        expected = plain([*OTHERS, LATER[1]]) | ({} if fate == "remove" else silent([*REPOSTS, LATER[0]]))
+        expected = plain([*OTHERS, LATER[1]]) | ({} if fate == "remove" else cleared([*REPOSTS, LATER[0]]))
         assert shown(store, run) == expected
         tidy(store)
         assert not holds(store, WORDS)

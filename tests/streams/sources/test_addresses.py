@@ -49,7 +49,7 @@ def test_a_redirect_into_a_private_network_is_an_error_of_the_system() -> None:
 
 
 @given(st.ip_addresses(v=4).map(str))
-def test_an_address_inside_another_one_is_no_more_public(address: str) -> None:
+def test_an_address_embedded_in_another_one_is_no_more_public(address: str) -> None:
     public = is_public(address)
     assert is_public(f"::ffff:{address}") is public
     assert is_public(f"64:ff9b::{address}") is public

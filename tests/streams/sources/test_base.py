@@ -13,14 +13,14 @@ class Numbers(Source):
             yield Batch([], str(number))
 
 
-def test_an_oversize_frame_is_cut_and_says_how_long_it_was() -> None:
+def test_an_oversize_frame_is_cut_and_its_length_reported() -> None:
     frame = b"x" * (MAX_FRAME_BYTES + 5)
     assert oversize("a.example", 7, frame) == Unreadable(
         "a.example", 7, frame[:-5], "oversize", f"a frame of {MAX_FRAME_BYTES + 5} bytes, cut to {MAX_FRAME_BYTES}"
     )
 
 
-async def test_a_source_says_nothing_of_its_progress_unless_it_knows() -> None:
+async def test_a_source_reports_no_progress_unless_it_knows_it() -> None:
     source = Numbers()
     assert [batch.cursor async for batch in source.batches()] == ["0", "1"]
     assert (source.progress, source.describe("1"), source.recorder) == ((0, None), "1", None)

@@ -22,7 +22,7 @@ from tests.helpers.processes import Tagpulse, eventually
 
 @asynccontextmanager
 async def _server(certificate: Certificate, received: list[bytes]) -> AsyncIterator[int]:
-    """A port that speaks TLS and records what it receives."""
+    """Run a server that speaks TLS and records what it receives, and yield its port."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received.append(await reader.read(1_000))

@@ -1,4 +1,4 @@
-"""The contract of all live sources (`streams/sources/base.py`); every test runs for each of them."""
+"""The contract of all live sources (`streams/sources/base.py`); every test runs for each source."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_no_network_is_left_out() -> None:
     assert [network.name for network in ALL] == list(NETWORKS.names())
 
 
-async def test_what_it_gives_can_travel_and_says_where_it_is_from(network: Network) -> None:
+async def test_posts_can_be_encoded_and_name_their_source(network: Network) -> None:
     async with network.serve([0, 1, 2, STAY]) as url:
         source = make(network, url)
         contents, batches = await take(source, 3)
@@ -59,7 +59,7 @@ async def test_what_it_gives_can_travel_and_says_where_it_is_from(network: Netwo
 
 
 @pytest.mark.parametrize("cut", [CUT, CUT_IN_MID_CHARACTER])
-async def test_after_a_cut_nothing_is_lost_and_nothing_comes_twice(network: Network, cut: str) -> None:
+async def test_after_a_disconnection_nothing_is_lost_or_repeated(network: Network, cut: str) -> None:
     gaps, reconnects = counted(metrics.GAPS, network.name), counted(metrics.RECONNECTS, network.name)
     async with network.serve([0, 1, 2, cut], [1, 2, 3, cut], [3, 4, STAY]) as url:
         contents, _ = await take(make(network, url), 5)
@@ -68,7 +68,7 @@ async def test_after_a_cut_nothing_is_lost_and_nothing_comes_twice(network: Netw
     assert counted(metrics.RECONNECTS, network.name) - reconnects == 2
 
 
-async def test_a_cursor_leaves_nothing_out(network: Network) -> None:
+async def test_a_cursor_skips_nothing(network: Network) -> None:
     async with network.serve([0, 1, STAY], [1, 2, STAY]) as url:
         _, before = await take(make(network, url), 2)
         cursor = next(batch.cursor for batch in before if batch.contents)
@@ -76,7 +76,7 @@ async def test_a_cursor_leaves_nothing_out(network: Network) -> None:
     assert {1, 2} <= {*posts(contents)}
 
 
-async def test_reconnects_indefinitely_with_growing_pauses_and_jitter(network: Network) -> None:
+async def test_it_reconnects_indefinitely_with_growing_pauses_and_jitter(network: Network) -> None:
     pauses = Pauses()
     async with network.serve(*[Refusal(HTTPStatus.SERVICE_UNAVAILABLE)] * 12, [0, STAY]) as url:
         contents, _ = await take(make(network, url, pauses=pauses), 1)
@@ -86,7 +86,7 @@ async def test_reconnects_indefinitely_with_growing_pauses_and_jitter(network: N
     assert pauses.seconds[0] < pauses.seconds[-1] <= 400
 
 
-async def test_waits_for_a_server_that_is_not_there(network: Network) -> None:
+async def test_it_waits_for_an_unreachable_server(network: Network) -> None:
     async with network.serve([STAY]) as url:
         pass
     pauses = Pauses()
@@ -105,7 +105,7 @@ async def test_a_permanent_refusal_ends_it_and_names_the_setting(network: Networ
     assert "canary" not in str(caught.value)
 
 
-def test_a_deletion_before_its_post_takes_it_away(network: Network) -> None:
+def test_a_deletion_before_its_post_removes_it(network: Network) -> None:
     parser = NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"])
     frames = {
         "bluesky": [jetstream.frame(1, operation="delete", at_us=jetstream.BEGIN_US + 900_000), jetstream.frame(1)],
@@ -117,7 +117,7 @@ def test_a_deletion_before_its_post_takes_it_away(network: Network) -> None:
 
 
 @pytest.mark.parametrize("year", ["0001", "0999", "1970", "2199", "9999"])
-def test_a_clock_that_cannot_be_right_gives_way_and_what_it_said_is_kept(network: Network, year: str) -> None:
+def test_an_implausible_time_is_replaced_and_kept_separately(network: Network, year: str) -> None:
     parser = NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"])
     frame = network.frame(1, "#poltwt").strip()
     [right] = NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"]).read(frame, "server", NOW)
@@ -131,7 +131,7 @@ def test_a_clock_that_cannot_be_right_gives_way_and_what_it_said_is_kept(network
     assert decode_raw(encode(found)) == found
 
 
-def test_how_long_ago_a_post_may_be_written_is_a_setting(network: Network) -> None:
+def test_the_oldest_plausible_age_is_a_setting(network: Network) -> None:
     frame = network.frame(1, "#poltwt").strip()
     [right] = NETWORKS.find(network.name)(Settings()).open_parser(["poltwt"]).read(frame, "server", NOW)
     later = NOW + timedelta(days=8)
@@ -154,7 +154,7 @@ async def test_an_unreadable_frame_is_reported_and_the_connection_kept(network: 
 
 
 @pytest.mark.parametrize("how", [STAY, DRIP])
-async def test_a_silent_and_a_dripping_socket_are_given_up(network: Network, how: str) -> None:
+async def test_silent_and_trickling_sockets_are_given_up(network: Network, how: str) -> None:
     async with network.serve([0, how, STAY], [0, 1, STAY]) as url:
         contents, _ = await take(make(network, url, silence=0.3), 2)
     assert posts(contents) == [0, 1]
@@ -167,13 +167,13 @@ async def test_a_frame_of_ten_megabytes_costs_no_other_post(network: Network) ->
     assert [number for number in posts(contents) if number != 1] == [0, 2]
 
 
-async def test_the_order_of_the_network_is_kept_whatever_it_is(network: Network) -> None:
+async def test_the_order_of_the_network_is_kept(network: Network) -> None:
     async with network.serve([2, 0, 3, 1, STAY]) as url:
         contents, _ = await take(make(network, url), 4)
     assert posts(contents) == [2, 0, 3, 1]
 
 
-async def test_a_limit_is_waited_for_until_its_reset(network: Network) -> None:
+async def test_a_rate_limit_is_waited_out(network: Network) -> None:
     pauses = Pauses()
     async with network.serve(Refusal(HTTPStatus.TOO_MANY_REQUESTS, network.limit), [0, STAY]) as url:
         contents, _ = await take(make(network, url, pauses=pauses), 1)
@@ -196,7 +196,7 @@ async def test_a_limit_is_waited_for_until_its_reset(network: Network) -> None:
         "http://127.1/",
     ],
 )
-async def test_a_redirect_that_leads_nowhere_passes(network: Network, target: str) -> None:
+async def test_an_unusable_redirect_is_a_temporary_error(network: Network, target: str) -> None:
     pauses = Pauses()
     headers: dict[str, str] = {}
     async with network.serve(Refusal(HTTPStatus.FOUND, headers), [0, STAY]) as url:
@@ -225,14 +225,14 @@ async def test_a_slow_reader_slows_the_server_down_and_loses_nothing(network: Ne
     assert posts(contents) == list(range(700))
 
 
-async def test_reports_how_far_it_is_behind(network: Network) -> None:
+async def test_it_reports_how_far_it_is_behind(network: Network) -> None:
     metrics.SOURCE_BEHIND.labels(network.name).set(-1)
     async with network.serve([0, STAY]) as url:
         await take(make(network, url), 1)
     assert counted(metrics.SOURCE_BEHIND, network.name) == pytest.approx(3_600, abs=1)
 
 
-async def test_a_recording_gives_the_same_when_it_is_played(network: Network, tmp_path: Path) -> None:
+async def test_a_recording_replays_the_same_contents(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "day.zst"
     async with network.serve([0, network.junk, b"\xff\xfe\n\n", 1, 1, 2, STAY]) as url:
         source = make(network, url)

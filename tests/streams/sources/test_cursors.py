@@ -11,7 +11,7 @@ from streams.errors import SettingsError
 from streams.sources.cursors import Cursor
 
 
-def test_is_there_again_after_a_restart_and_kept_apart(tmp_path: Path) -> None:
+def test_cursors_survive_a_restart_and_are_kept_separately(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "state"
     cursor = Cursor(folder, "bluesky", "wss://a")
     assert cursor.load() is None
@@ -23,7 +23,7 @@ def test_is_there_again_after_a_restart_and_kept_apart(tmp_path: Path) -> None:
         assert other.load() is None
 
 
-def test_belongs_to_one_process(tmp_path: Path) -> None:
+def test_a_cursor_belongs_to_one_process(tmp_path: Path) -> None:
     first = Cursor(tmp_path, "bluesky", "wss://a")
     with pytest.raises(SettingsError, match="another process already reads wss://a"):
         Cursor(tmp_path, "bluesky", "wss://a")
@@ -31,7 +31,7 @@ def test_belongs_to_one_process(tmp_path: Path) -> None:
     Cursor(tmp_path, "bluesky", "wss://a").close()
 
 
-def test_says_what_cannot_be_read_or_written(tmp_path: Path) -> None:
+def test_unreadable_and_unwritable_files_are_named(tmp_path: Path) -> None:
     with closing(Cursor(tmp_path, "bluesky", "wss://a")) as cursor:
         cursor.save("1")
         (saved,) = tmp_path.glob("*.cursor")

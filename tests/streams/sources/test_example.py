@@ -1,4 +1,4 @@
-"""The network of the guide, installed as a package of its own: `tagpulse produce` and `record` find it and lose nothing."""
+"""The network of the guide, installed as a separate package: `tagpulse produce` and `record` find it and lose nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def site(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def serve(items: list[Any]) -> AsyncIterator[str]:
-    """A JSON Feed that shows what is in `items`, newest first."""
+    """Serve a JSON Feed of `items`, newest first."""
 
     async def answer(_: web.Request) -> web.Response:
         return web.json_response({"version": "https://jsonfeed.org/version/1.1", "items": items[::-1]})
@@ -82,7 +82,7 @@ async def test_it_is_found_by_its_entry_point_and_resumes(
     assert count(settings.kafka, settings.topics.dead) == 1, "the broken item, once"
 
 
-async def test_its_recording_is_played_again(
+async def test_its_recording_can_be_replayed(
     embedded_broker: Broker, settings_for: SettingsFactory, site: Path, tmp_path: Path
 ) -> None:
     settings = settings_for(embedded_broker, topics={"partitions": 1}, produce={"max_age_days": 36_500})

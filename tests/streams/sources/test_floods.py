@@ -83,12 +83,12 @@ class Sent:
 
 @asynccontextmanager
 async def flooding_jetstream(flood: Callable[[bool], Flood], *, reads: bool) -> AsyncIterator[tuple[str, Sent]]:
-    """A Jetstream that sends endlessly, and may or may not read the responses."""
+    """Run a Jetstream that sends endlessly, and reads the responses only if `reads` is set."""
     sent = Sent()
     serving: list[asyncio.Task[None]] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # a separate task, because the one of the stream reports its cancellation as an error
+        # a separate task, because the task of the stream reports its cancellation as an error
         serving.append(asyncio.create_task(handle(reader, writer)))
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -261,7 +261,7 @@ EMOJI = "\N{POLICE CAR}"
 
 
 def kept_by_bluesky() -> Flood:
-    """Posts with long names and texts, each of which is reposted and then deleted."""
+    """Yield posts with long names and texts, each of which is reposted and then deleted."""
     for number in range(5_000):
         did = f"did:plc:{number}".ljust(300, EMOJI)
         key = f"{number}".ljust(500, EMOJI)
@@ -284,7 +284,7 @@ def kept_by_bluesky() -> Flood:
 
 
 def kept_by_mastodon() -> Flood:
-    """Posts with long ids, then their deletions, and deletions of posts that never arrived."""
+    """Yield posts with long ids, then their deletions, and deletions of posts that never arrived."""
     for number in range(12_000):
         local_id = f"{number}".ljust(100, EMOJI)
         yield mastodon.update(0, id=local_id, uri=f"{number}".ljust(1_000, EMOJI)).strip()
@@ -304,6 +304,6 @@ def remembered_mib(network: str) -> float:
 
 
 @pytest.mark.parametrize("network", KEPT)
-def test_what_is_remembered_has_a_bound(network: str) -> None:
+def test_memory_for_known_posts_is_bounded(network: str) -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
         assert fresh.submit(remembered_mib, network).result() < MAX_MIB - IN_FLIGHT_MIB

@@ -62,7 +62,7 @@ async def test_an_address_that_cannot_be_used_is_a_temporary_error(target: str) 
                 pass
 
 
-async def test_only_a_reading_request_follows_a_redirect() -> None:
+async def test_only_read_requests_follow_redirects() -> None:
     paths: list[str] = []
 
     async def redirect(request: Request, connection: Connection) -> None:

@@ -23,11 +23,11 @@ def test_a_plausible_time_is_believed(claimed: datetime) -> None:
 
 
 @pytest.mark.parametrize("claimed", [SEEN + _SECOND, SEEN - MAX_AGE - _SECOND])
-def test_an_implausible_time_gives_way_and_is_kept(claimed: datetime) -> None:
+def test_an_implausible_time_is_replaced_and_kept(claimed: datetime) -> None:
     assert PostTimes().written(claimed, SEEN) == PostTime(SEEN, True, claimed)
 
 
-def test_without_a_time_that_of_the_arrival_counts() -> None:
+def test_without_a_time_the_arrival_time_counts() -> None:
     assert PostTimes().written(None, SEEN) == PostTime(SEEN, True, None)
 
 

@@ -32,14 +32,14 @@ async def test_without_readers_it_ends_at_once() -> None:
 
 
 @given(st.lists(st.integers(0, 40), max_size=4))
-def test_every_item_comes_once_and_those_of_a_reader_in_order(counts: list[int]) -> None:
+def test_every_item_arrives_once_and_in_the_order_of_its_reader(counts: list[int]) -> None:
     found = asyncio.run(collected(*(numbers(1_000 * index, count) for index, count in enumerate(counts))))
     for index, count in enumerate(counts):
         assert [item for item in found if item // 1_000 == index] == list(range(1_000 * index, 1_000 * index + count))
     assert len(found) == sum(counts)
 
 
-async def test_a_reader_that_says_nothing_holds_no_other_one_back() -> None:
+async def test_a_silent_reader_does_not_block_the_others() -> None:
     async def silent(put: Put[int]) -> None:
         await asyncio.Event().wait()
 

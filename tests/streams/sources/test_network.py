@@ -32,10 +32,10 @@ def test_a_network_has_the_settings_and_their_range_of_plausible_times() -> None
         assert (network.times.believed(seen - age, seen) == seen - age) is believed
 
 
-def test_a_network_asks_for_nothing_unless_it_says_so() -> None:
+def test_a_network_requires_no_settings_by_default() -> None:
     assert Silent(Settings()).access() is None
 
 
-def test_a_network_must_say_how_to_listen() -> None:
+def test_a_network_must_implement_listening() -> None:
     with pytest.raises(TypeError, match="abstract"):
         Network(Settings())  # type: ignore[abstract]

@@ -13,7 +13,7 @@ from streams.sources.recently_seen import RecentlySeen
 LIMIT = 2**20
 
 
-def test_the_oldest_gives_way_when_the_bytes_are_used_up() -> None:
+def test_the_oldest_is_dropped_when_the_bytes_are_used_up() -> None:
     recent = RecentlySeen[str, None](LIMIT)
     for number in range(100):
         recent.add(f"{number} {'x' * 100_000}", None)
@@ -22,7 +22,7 @@ def test_the_oldest_gives_way_when_the_bytes_are_used_up() -> None:
     assert 8 <= len(recent) <= 10
 
 
-def test_a_key_that_comes_again_is_the_newest_and_counts_once() -> None:
+def test_a_repeated_key_is_the_newest_and_counts_once() -> None:
     recent = RecentlySeen[str, list[str]](LIMIT)
     recent.add("first", ["a"])
     recent.add("second", [])
@@ -31,7 +31,7 @@ def test_a_key_that_comes_again_is_the_newest_and_counts_once() -> None:
     assert list(recent) == ["second", "first"]
 
 
-def test_what_is_above_the_limit_alone_is_not_kept() -> None:
+def test_an_entry_above_the_limit_is_not_kept() -> None:
     recent = RecentlySeen[str, str](LIMIT)
     recent.add("key", "x" * 2 * LIMIT)
     recent.add("next", "")
@@ -40,7 +40,7 @@ def test_what_is_above_the_limit_alone_is_not_kept() -> None:
 
 @pytest.mark.parametrize("size", [1, 20, 300, 20_000])
 @pytest.mark.parametrize("letter", ["x", "\N{POLICE CAR}"])
-def test_the_bytes_are_those_that_python_takes(size: int, letter: str) -> None:
+def test_the_size_is_the_memory_that_python_uses(size: int, letter: str) -> None:
     limit = 2 * LIMIT
 
     def text(number: int) -> str:

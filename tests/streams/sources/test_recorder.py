@@ -14,7 +14,7 @@ from tests.helpers.recordings import play
 NOW = datetime(2026, 8, 1, 13, tzinfo=UTC)
 
 
-async def test_frames_come_back_as_they_were(tmp_path: Path) -> None:
+async def test_frames_are_read_back_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "a.zst"
     recorder = Recorder(path, "x", ["poltwt"], now=lambda: NOW)
     frames = [b"plain", "grün ☃".encode(), b"\xff\xfe\x00", b"", b"two\nlines"]
@@ -25,13 +25,13 @@ async def test_frames_come_back_as_they_were(tmp_path: Path) -> None:
     assert (recorder.frames, recorder.size) == (5, path.stat().st_size)
 
 
-async def test_what_was_flushed_is_read_after_a_crash(tmp_path: Path) -> None:
+async def test_flushed_frames_are_readable_after_a_crash(tmp_path: Path) -> None:
     path, seconds = tmp_path / "a.zst", iter(range(0, 1_000, 3))
     recorder = Recorder(path, "x", [], now=lambda: NOW, clock=lambda: next(seconds))
     for number in range(20):
         recorder("api.x.com", b"%d" % number)
     cut = tmp_path / "cut.zst"
-    cut.write_bytes(path.read_bytes())  # the state of the file while the recording goes on
+    cut.write_bytes(path.read_bytes())  # the state of the file while the recording continues
     recorder.close()
     found = await play(cut)
     assert len(found) >= 15

@@ -19,7 +19,7 @@ LINK = '{"facets":[{"features":[{"$type":"app.bsky.richtext.facet#link","uri":"h
 
 
 @pytest.mark.parametrize("text", ["#K9", "＃ｋ９", "#𝐤𝟗", "#K9 über 犬", "#\u212a9", "#k\u200b9", "#\U000e0001k9"])
-def test_a_hashtag_is_seen_however_it_is_written(text: str) -> None:
+def test_a_hashtag_is_recognised_however_it_is_written(text: str) -> None:
     assert find_hashtags(text) == ("k9",)
     assert Tags(["k9"]).may_stand_in(json.dumps({"text": text}, ensure_ascii=False).encode())
 
@@ -52,7 +52,7 @@ def test_every_character_that_becomes_ascii_or_nothing_is_known() -> None:
 
 
 @given(st.text(max_size=30), st.sampled_from(["k9", "straße", "犬", "poltwt"]))
-def test_what_is_refused_holds_none_of_the_hashtags(text: str, tag: str) -> None:
+def test_refused_frames_contain_none_of_the_hashtags(text: str, tag: str) -> None:
     unseen = f"#{tag[0]}\u2060{tag[1:]}\ufe0f {text}"
     for written in (text, f"{text} #{tag.upper()}", unicodedata.normalize("NFKD", f"#{tag}{text}"), unseen):
         frame = json.dumps({"text": written}, ensure_ascii=False).encode("utf-8", "replace")

@@ -16,7 +16,7 @@ _JSON = st.recursive(
 )
 
 
-def test_values_of_the_expected_type_are_returned_as_they_are() -> None:
+def test_values_of_the_expected_type_are_returned_unchanged() -> None:
     assert list(dicts([{"a": 1}, "b", None, {}])) == [{"a": 1}, {}]
     assert list(strings(["a", 1, "", None])) == ["a", ""]
     assert mapping({"a": 1}) == {"a": 1}
@@ -33,7 +33,7 @@ def test_a_count_is_a_natural_number_that_fits(value: object, expected: int) -> 
 
 
 @pytest.mark.parametrize("value", ["yesterday", "", 5, None, "0001-01-01T00:00:00+14:00", "9" * 18])
-def test_what_holds_no_time_is_none(value: object) -> None:
+def test_a_value_without_a_time_is_none(value: object) -> None:
     assert time(value) is None
 
 

@@ -67,6 +67,6 @@ def test_a_frame_is_read_as_it_was_written(name: str, data: bytes) -> None:
 
 
 @given(st.binary())
-def test_any_bytes_are_an_event_or_none(frame: bytes) -> None:
+def test_any_bytes_yield_an_event_or_none(frame: bytes) -> None:
     found = parse_event_frame(frame)
     assert found is None or isinstance(found, Event | TooLong)

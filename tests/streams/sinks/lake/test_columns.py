@@ -69,7 +69,7 @@ def test_posts_and_deletions_become_tables() -> None:
     assert len(to_table([], POST_SCHEMA)) == len(to_table([], DELETION_SCHEMA)) == 0
 
 
-async def test_files_are_encoded_as_the_columns_say(tmp_path: Path) -> None:
+async def test_files_use_the_encoding_of_each_column(tmp_path: Path) -> None:
     await write(tmp_path, [row(0, full("a")), row(1, deletion("b"))])
     found = {}
     for file in tmp_path.rglob("*.parquet"):

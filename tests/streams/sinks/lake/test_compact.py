@@ -17,7 +17,7 @@ from tests.helpers.lake import Crash, crash_at, expected_rows, squeeze, stored, 
 from tests.helpers.rows import START, at, enriched, row
 
 
-async def test_small_files_become_one_without_what_was_deleted_or_edited_since(tmp_path: Path) -> None:
+async def test_small_files_become_one_without_deleted_or_superseded_rows(tmp_path: Path) -> None:
     await write(tmp_path, [row(0, enriched("a")), row(1, enriched("b"))])
     await write(tmp_path, [row(2, enriched("a", text="edited", edited_at=START))])
     await write(tmp_path, [row(3, Deletion(source="test", id="b", deleted_at=START)), row(4, enriched("c"))])

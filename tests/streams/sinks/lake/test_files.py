@@ -54,7 +54,7 @@ def test_a_base_name_has_no_folder() -> None:
     assert base_name("one") == "one"
 
 
-def test_what_was_written_is_read_back_whole_or_by_columns(tmp_path: Path) -> None:
+def test_a_file_is_read_back_whole_or_by_columns(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     write_table(storage, NAME, posts("a", "b"))
     assert read_table(storage, NAME).equals(posts("a", "b"))
@@ -84,7 +84,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         read_table(storage, f"{FOLDER}/another.parquet")
 
 
-def test_a_file_says_what_it_replaces(tmp_path: Path) -> None:
+def test_a_file_names_the_files_that_it_replaces(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     write_table(storage, NAME, posts("a"))
     file_id, replaces = describe(storage, NAME)

@@ -155,7 +155,7 @@ async def test_foreign_objects_in_a_bucket_are_left_alone(bucket: Bucket) -> Non
     length=st.integers(0, 10_000),
     copy=st.integers(0, 3),
 )
-def test_file_names_say_what_the_file_holds(topic: str, partition: int, first: int, length: int, copy: int) -> None:
+def test_file_names_describe_the_content(topic: str, partition: int, first: int, length: int, copy: int) -> None:
     span = Span(topic, partition, first, first + length)
     folder = "posts/run=live/date=2026-06-20/hour=09"
     for name in (span.file_name(copy), span.rewritten_name()):
@@ -164,5 +164,5 @@ def test_file_names_say_what_the_file_holds(topic: str, partition: int, first: i
         assert (file.span, file.folder) == (span, folder)
 
 
-def test_foreign_files_are_not_ours() -> None:
+def test_foreign_file_names_are_not_recognised() -> None:
     assert parse("posts/run=live/date=2026-06-20/hour=09/notes.parquet") is None

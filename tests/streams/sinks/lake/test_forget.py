@@ -30,7 +30,7 @@ async def test_forgotten_posts_are_gone_from_every_run_and_do_not_come_back(tmp_
     assert [post_id for _, _, post_id in stored(tmp_path)] == ["b", "b"]
     assert b"anna" not in b"".join(file.read_bytes() for file in tmp_path.rglob("*.parquet"))
     late = enriched("never-seen")
-    for run in ("live", "again", "later"):  # the records are read again, also by a later replay
+    for run in ("live", "again", "later"):  # the records are read again, and also by a later replay
         await store_run(tmp_path, run, *posts, late)
         assert {key[1] for key in view_rows(tmp_path, run)} == {"b"}
     squeeze(tmp_path)
@@ -73,7 +73,7 @@ async def test_a_repost_in_a_file_of_an_earlier_version_loses_its_text(tmp_path:
     assert list(ask(tmp_path, "select id, text from stored_posts order by id").rows) == [("o", "hello"), ("r", "")]
 
 
-async def test_a_plan_finds_the_same_and_changes_nothing(tmp_path: Path) -> None:
+async def test_a_plan_finds_the_same_posts_and_changes_nothing(tmp_path: Path) -> None:
     posts = [by("eve", enriched("a")), changed(enriched("r"), repost_of="a"), enriched("o")]
     await store_run(tmp_path, "live", *posts)
     storage = LocalStorage(tmp_path)

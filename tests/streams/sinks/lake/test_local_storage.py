@@ -1,4 +1,4 @@
-"""A lake in a folder: files appear whole or not at all, and what others left there stays."""
+"""A lake in a folder: files appear whole or not at all, and foreign files are left alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_the_folder_is_created_only_to_be_written(tmp_path: Path) -> None:
+def test_the_folder_is_created_only_for_writing(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path / "some" / "lake")
     with pytest.raises(SettingsError, match="there is no lake"):
         storage.require()
@@ -38,9 +38,7 @@ def test_the_folder_is_created_only_to_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("folders", "is_lake"), [([], True), (["spikes", "notes"], True), (["notes"], False)])
-def test_an_empty_folder_is_a_lake_and_one_of_something_else_is_not(
-    tmp_path: Path, folders: list[str], is_lake: bool
-) -> None:
+def test_an_empty_folder_is_a_lake_and_a_foreign_one_is_not(tmp_path: Path, folders: list[str], is_lake: bool) -> None:
     for name in folders:
         (tmp_path / name).mkdir()
     storage = LocalStorage(tmp_path)
@@ -59,11 +57,11 @@ def test_a_relative_folder_stays_the_same_after_a_change_of_directory(
     monkeypatch.chdir("/")
     storage.write(f"{HOUR}/a.parquet", CONTENT)
     assert names(tmp_path) == [f"lake/{HOUR}/a.parquet"]
-    assert storage.place == "lake", "errors show it as the setting does"
+    assert storage.place == "lake", "errors show it as it was set"
 
 
 @pytest.mark.parametrize(("owner", "call"), [(os, "fsync"), (Path, "rename")])
-def test_a_failed_write_leaves_nothing_and_the_old_file(
+def test_a_failed_write_leaves_only_the_old_file(
     storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, owner: object, call: str
 ) -> None:
     def full(*_: object) -> None:
@@ -108,7 +106,7 @@ def test_only_old_parts_of_a_crashed_writer_are_cleaned_up(storage: LocalStorage
     assert {path.name for path in folder.iterdir()} == {parts[name] for name in ("young", "foreign", "link")}
 
 
-def test_a_removed_hour_takes_its_empty_day_with_it(storage: LocalStorage) -> None:
+def test_removing_an_hour_removes_its_empty_day(storage: LocalStorage) -> None:
     for hour in ("09", "10"):
         storage.write(f"posts/run=live/date=2026-06-20/hour={hour}/a.parquet", CONTENT)
     storage.delete_folder(HOUR)

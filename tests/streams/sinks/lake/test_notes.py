@@ -1,4 +1,4 @@
-"""Erasure records are read back, and applied to rows as they say."""
+"""Erasure records are read back and applied to rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lines(rows: pa.Table) -> list[Line]:
     return [(each["id"], each["repost_of"], each["text"], each["media"]) for each in rows.to_pylist()]
 
 
-def test_the_columns_are_those_that_an_erasure_needs() -> None:
+def test_an_erasure_reads_the_columns_it_needs() -> None:
     assert TEXT_COLUMNS == ("source", "id", "repost_of", "text", "media")
 
 
@@ -73,7 +73,7 @@ ROWS: list[Line] = [("a", None, "of a", ["image"]), ("b", "a", "of a", ["image"]
         (ErasureRecords(text=frozenset([key("b")])), frozenset("a"), [("b", "a", "", []), ROWS[2]]),
     ],
 )
-def test_reposts_go_or_lose_their_text_as_the_records_say(
+def test_reposts_are_removed_or_lose_their_text(
     notes: ErasureRecords, removed: frozenset[str], left: list[Line]
 ) -> None:
     changed = apply_erasures(table(*ROWS), notes, frozenset(map(key, removed)))
@@ -116,15 +116,15 @@ KEYS = st.frozensets(IDS.map(key))
     notes=st.builds(ErasureRecords, KEYS, KEYS, KEYS),
     removed=KEYS,
 )
-def test_any_rows_lose_what_is_forgotten_and_nothing_else(
+def test_rows_lose_forgotten_posts_and_nothing_else(
     drawn: list[Line], notes: ErasureRecords, removed: frozenset[PostKey]
 ) -> None:
     wanted = []
     for post_id, original, text, media in drawn:
-        of = None if original is None else key(original)
-        if key(post_id) in removed or of in notes.all:
+        original_key = None if original is None else key(original)
+        if key(post_id) in removed or original_key in notes.all:
             continue
-        silent = (key(post_id) in notes.text or of in notes.post) and (text or media)
-        wanted.append((post_id, original, "", []) if silent else (post_id, original, text, media))
+        is_cleared = (key(post_id) in notes.text or original_key in notes.post) and (text or media)
+        wanted.append((post_id, original, "", []) if is_cleared else (post_id, original, text, media))
     left = apply_erasures(table(*drawn), notes, removed)
     assert (lines(left) if left is not None else drawn) == wanted

@@ -73,7 +73,7 @@ def test_a_connection_lost_during_an_upload_leaves_nothing_visible(bucket: Bucke
         line.close()
 
 
-def test_a_file_that_arrived_in_part_is_removed(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partly_uploaded_file_is_removed(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = ObjectStorage(bucket.address())
 
     content = pa.py_buffer(b"x" * 10)

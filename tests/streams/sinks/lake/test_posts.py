@@ -56,7 +56,7 @@ def test_all_fields_of_all_messages_are_read_back_in_order_of_event_time(
         read_messages(lake, "another")
 
 
-async def test_edits_come_after_the_post_and_duplicate_rows_come_once(tmp_path: Path) -> None:
+async def test_edits_follow_the_post_and_duplicate_rows_appear_once(tmp_path: Path) -> None:
     first = enriched("a").post
     edits = [msgspec.structs.replace(first, edited_at=START + timedelta(minutes=n), text=f"edit {n}") for n in (2, 1)]
     await write(tmp_path, _rows([*edits, first]))

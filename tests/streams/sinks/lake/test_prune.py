@@ -15,7 +15,7 @@ from tests.helpers.lake import stored, write
 from tests.helpers.rows import DAY, START, at, enriched, row
 
 
-async def test_old_days_go_and_their_deletions_a_week_later(tmp_path: Path) -> None:
+async def test_old_days_are_removed_and_their_deletions_a_week_later(tmp_path: Path) -> None:
     await write(tmp_path, [row(0, enriched("a")), row(1, Deletion(source="test", id="a", deleted_at=START))])
     storage, day = LocalStorage(tmp_path), START.date()
     assert list(prune(storage, days=3, today=day + timedelta(days=3), execute=True)) == []

@@ -40,7 +40,7 @@ def test_an_empty_lake_has_the_columns_and_no_rows(tmp_path: Path) -> None:
     assert list(answer.rows) == []
 
 
-def test_a_wrong_query_says_what_duckdb_says(tmp_path: Path) -> None:
+def test_a_wrong_query_is_an_error_with_duckdbs_message(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="colour"):
         ask(tmp_path, "select colour from posts")
 
@@ -86,7 +86,7 @@ def test_a_wrong_query_is_reported_in_one_line_without_the_query(tmp_path: Path)
 
 @pytest.fixture
 async def lake(tmp_path: Path) -> Path:
-    """A lake with one post, and next to it a file that queries must not read."""
+    """Return a lake with one post, next to a file that queries must not read."""
     lake = tmp_path / "it's a lake"
     await write(lake, [row(0, enriched("a"))])
     (tmp_path / "secret.csv").write_text("password\nhunter2\n")
@@ -158,7 +158,7 @@ def test_statements_that_only_read_the_lake_are_answered(lake: Path, sql: str) -
     list(answer.rows)
 
 
-def test_what_a_locked_query_cannot_do_is_refused_with_a_hint(lake: Path) -> None:
+def test_a_locked_query_is_refused_other_files_with_a_hint(lake: Path) -> None:
     for sql in ("copy posts to 'posts.csv'", "select * from 'posts.csv'"):
         with pytest.raises(BadInput, match="--unlocked"):
             ask(lake, sql)

@@ -15,7 +15,7 @@ from streams.sinks.lake.spikes import forget_in_spikes, keep_spikes
 from tests.helpers.spikes import FULL, excerpt, explained, published
 
 
-async def test_old_spikes_go_with_their_day(tmp_path: Path) -> None:
+async def test_old_spikes_are_removed_with_their_day(tmp_path: Path) -> None:
     later = published(id="later", opened_at=FULL.at + timedelta(days=60))
     assert keep_spikes(open_storage(tmp_path), "live", [published(), later]) == 2
     today = (FULL.at + timedelta(days=61)).astimezone(UTC).date()
@@ -35,7 +35,7 @@ def test_a_message_is_one_file_however_often_it_arrives(tmp_path: Path) -> None:
     assert keep_spikes(storage, "live", []) == 0
 
 
-def test_an_explanation_loses_what_quotes_a_forgotten_post_and_nothing_else(tmp_path: Path) -> None:
+def test_an_explanation_loses_only_what_quotes_a_forgotten_post(tmp_path: Path) -> None:
     storage = open_storage(tmp_path)
     goes, stays = excerpt("goes", author="someone"), excerpt("stays")
     keep_spikes(storage, "live", [explained(typical=(goes, stays), top_text="text of goes"), published(id="other")])

@@ -62,7 +62,7 @@ def test_files_and_folders_are_removed_whether_they_exist_or_not(storage: Storag
     storage.require()
 
 
-def test_a_file_that_is_gone_is_not_an_outage(storage: Storage) -> None:
+def test_a_missing_file_is_not_an_outage(storage: Storage) -> None:
     with pytest.raises(FileNotFoundError):
         storage.read(ONE)
 

@@ -49,12 +49,12 @@ async def test_the_newest_edit_wins_in_whatever_order_edits_arrive(tmp_path: Pat
     assert _texts(tmp_path) == [("a", "edited"), ("b", "second edit")]
 
 
-async def test_a_post_that_came_twice_counts_once(tmp_path: Path) -> None:
+async def test_a_post_that_arrived_twice_counts_once(tmp_path: Path) -> None:
     await write(tmp_path, [row(0, enriched("a")), row(1, enriched("a")), row(2, enriched("b"))])
     assert [post_id for post_id, _ in _texts(tmp_path)] == ["a", "b"]
 
 
-async def test_deleted_posts_are_gone_whether_the_deletion_came_before_or_after(tmp_path: Path) -> None:
+async def test_deleted_posts_are_gone_whether_the_deletion_came_first_or_last(tmp_path: Path) -> None:
     gone = [Deletion(source="test", id=post_id, deleted_at=START) for post_id in ("a", "b")]
     await write(tmp_path, [row(0, enriched("a")), row(1, gone[0]), row(2, gone[1]), row(3, enriched("b"))])
     await write(tmp_path, [row(4, enriched("c"))])
@@ -102,7 +102,7 @@ async def test_minutes_count_the_posts_of_a_hashtag(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["lake[1]", "lake?", "lake*", "id=7", "run=backup/hour=99", "we'ird \\ lake"])
-async def test_the_name_of_the_folder_means_nothing(tmp_path: Path, name: str) -> None:
+async def test_the_name_of_the_folder_has_no_effect(tmp_path: Path, name: str) -> None:
     for sibling in ("lake1", "lakes"):
         await write(tmp_path / sibling, [row(0, enriched("of the sibling"))])
     lake = tmp_path / name
@@ -119,7 +119,7 @@ async def test_a_condition_on_the_folders_opens_no_other_files(tmp_path: Path) -
     assert "Scanning Files: 1/11" in str(list(answer.rows)), "one of 11 hours: half of hour 09, and ten more"
 
 
-async def test_what_is_read_during_a_compaction_is_read_again(tmp_path: Path) -> None:
+async def test_a_query_during_a_compaction_is_repeated(tmp_path: Path) -> None:
     for offset, post_id in enumerate("ab"):
         await write(tmp_path, [row(offset, enriched(post_id))])
     storage, asked = LocalStorage(tmp_path), list[str]()

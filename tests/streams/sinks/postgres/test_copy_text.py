@@ -23,12 +23,12 @@ ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def unescaped(text: str) -> str | None:
-    """Return a value of COPY as PostgreSQL reads it."""
+    """Return a value in COPY format as PostgreSQL reads it."""
     return None if text == NULL else re.sub(r"\\(.)", lambda found: ESCAPES[found[1]], text)
 
 
 def elements(array: str | None) -> list[str]:
-    """Return the texts in a literal of a text array, all of which have to be in quotation marks."""
+    """Return the texts in a literal of a text array, all of which must be in quotation marks."""
     assert array is not None
     found = [re.sub(r"\\(.)", r"\1", each, flags=re.DOTALL) for each in ELEMENT.findall(array)]
     assert array == "{" + ",".join('"' + re.sub(r'(["\\])', r"\\\1", each) + '"' for each in found) + "}"
@@ -58,7 +58,7 @@ def test_a_missing_value_is_null_and_an_empty_list_or_text_is_not() -> None:
     assert [found[name] for name in ("hashtags", "media", "topics", "topic_scores", "text")] == ["{}"] * 4 + [""]
 
 
-def test_no_rows_are_no_lines() -> None:
+def test_without_rows_there_are_no_lines() -> None:
     assert copy_text([]) == b""
 
 
@@ -67,7 +67,7 @@ def test_half_a_surrogate_cannot_be_encoded() -> None:
         copy_text([row(0, enriched("a")), row(1, enriched("b", text="\ud83d"))])
 
 
-# COPY's own escapes, and line breaks of Unicode, which are none in COPY
+# COPY's own escapes, and Unicode line breaks, which COPY does not treat as such
 TEXTS = st.text(st.sampled_from('\\"{},\n\t\rN.a\u2028\x85é🐕'), max_size=12)
 
 

@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL are waited for, end the worker, or are about rows."""
+"""Errors of PostgreSQL are waited out, end the worker, or concern single rows."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_errors_are_translated_by_their_code(kind: type[psycopg.Error], known: t
 @pytest.mark.parametrize(
     "kind", [errors.SyntaxError, errors.UniqueViolation, psycopg.ProgrammingError, psycopg.InterfaceError]
 )
-def test_an_error_of_tagpulse_itself_is_raised_as_it_is(kind: type[psycopg.Error]) -> None:
+def test_an_error_of_tagpulse_itself_is_raised_unchanged(kind: type[psycopg.Error]) -> None:
     error = kind("words")
     assert translate(error) is None
     with pytest.raises(kind) as raised, translated_errors():
@@ -59,7 +59,7 @@ def test_an_error_of_tagpulse_itself_is_raised_as_it_is(kind: type[psycopg.Error
     assert raised.value is error
 
 
-def test_other_errors_are_no_business_of_postgres() -> None:
+def test_other_errors_are_raised_unchanged() -> None:
     with pytest.raises(ValueError, match="words"), translated_errors():
         raise ValueError("words")
 
@@ -72,7 +72,7 @@ def test_other_errors_are_no_business_of_postgres() -> None:
         (errors.UniqueViolation, True),
         (errors.ProgramLimitExceeded, True),
         (psycopg.DataError, True),
-        (errors.CheckViolation, False),  # a table of a month is missing
+        (errors.CheckViolation, False),  # the table of a month is missing
         (errors.DiskFull, False),
         (errors.UndefinedTable, False),
         (psycopg.OperationalError, False),
@@ -88,7 +88,7 @@ def test_the_message_of_an_error_is_one_line() -> None:
     )
 
 
-def test_the_message_is_that_of_the_server(dsn: str) -> None:
+def test_the_message_comes_from_the_server(dsn: str) -> None:
     with psycopg.connect(dsn) as connection, pytest.raises(errors.UndefinedTable) as raised:
         connection.execute("select * from nowhere")
     assert text_of(raised.value) == 'relation "nowhere" does not exist'

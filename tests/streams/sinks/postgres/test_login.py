@@ -117,14 +117,14 @@ def test_a_full_or_starting_server_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-def test_tls_that_the_server_does_not_have_ends_the_wait(postgres: PostgresServer, mode: str) -> None:
+def test_unsupported_tls_ends_the_wait(postgres: PostgresServer, mode: str) -> None:
     error = _fails(f"{postgres.dsn()}?sslmode={mode}")
     assert isinstance(error, SettingsError)
     assert f"sslmode={mode}" in str(error)
 
 
 @pytest.mark.parametrize("demand", ["channel_binding=require", "require_auth=scram-sha-256"])
-def test_a_way_to_log_in_that_the_server_does_not_have_ends_the_wait(postgres: PostgresServer, demand: str) -> None:
+def test_an_unsupported_login_method_ends_the_wait(postgres: PostgresServer, demand: str) -> None:
     error = _fails(f"{postgres.dsn()}?{demand}")
     assert isinstance(error, SettingsError)
     assert "TAGPULSE_POSTGRES__DSN: the server does not log in" in str(error)

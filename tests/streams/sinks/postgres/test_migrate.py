@@ -1,4 +1,4 @@
-"""The tables are created and migrated once, by whoever may do it."""
+"""The tables are created and migrated once, by any role that is allowed to."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_an_owner_who_may_not_create_roles_gets_a_warning_and_continues(
     assert "tagpulse_writer is not made" in caplog.text
 
 
-def test_migrate_and_check_say_what_they_found(tmp_path: Path, dsn: str) -> None:
+def test_migrate_and_check_report_what_they_found(tmp_path: Path, dsn: str) -> None:
     assert run_postgres(tmp_path, dsn, "check", "--json") == (1, f'{{"found": null, "needed": "{NEEDED}"}}\n')
     assert run_postgres(tmp_path, dsn, "migrate", "--json") == (0, f'{{"before": null, "now": "{NEEDED}"}}\n')
     assert run_postgres(tmp_path, dsn, "check") == (0, f"the tables are at version {NEEDED}, as required\n")

@@ -31,7 +31,7 @@ async def test_runs_are_separate_and_can_be_dropped(dsn: str) -> None:
     assert texts(dsn, "again") == [("a", "replayed")]
 
 
-async def test_what_was_forgotten_does_not_come_back(dsn: str) -> None:
+async def test_forgotten_posts_do_not_come_back(dsn: str) -> None:
     rows = [row(0, changed(enriched("a"), author="eve")), row(1, enriched("b")), row(2, enriched("c"))]
     await write(dsn, rows)
     await write(dsn, rows, run="again")
@@ -96,10 +96,10 @@ async def test_prune_shows_its_plan_and_drops_whole_months_only_with_execute(tmp
     await store(settings_for(dsn), row(7, changed(enriched("ancient"), created_at=datetime(1, 1, 1, tzinfo=UTC))))
 
 
-async def test_deletions_go_when_no_post_of_their_time_is_kept(tmp_path: Path, dsn: str) -> None:
+async def test_deletions_are_dropped_when_no_post_of_their_time_is_kept(tmp_path: Path, dsn: str) -> None:
     now = datetime.now(UTC)
-    long_ago, lately = now - timedelta(days=200), now - timedelta(days=65)
-    deleted = [Deletion(source="test", id=name, deleted_at=at) for name, at in [("old", long_ago), ("new", lately)]]
+    long_ago, recently = now - timedelta(days=200), now - timedelta(days=65)
+    deleted = [Deletion(source="test", id=name, deleted_at=at) for name, at in [("old", long_ago), ("new", recently)]]
     # the post was edited after its deletion: its row is dropped with its month, and then its deletion with the others
     back = changed(enriched("old"), created_at=long_ago, edited_at=long_ago + timedelta(hours=1))
     messages: list[EnrichedMessage] = [*deleted, back]

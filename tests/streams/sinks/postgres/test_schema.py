@@ -27,7 +27,7 @@ def test_the_needed_version_is_the_last_migration() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == NEEDED
 
 
-async def test_without_migrations_the_worker_says_who_creates_the_tables(dsn: str) -> None:
+async def test_without_migrations_the_error_says_who_creates_the_tables(dsn: str) -> None:
     with pytest.raises(SettingsError, match="tagpulse postgres migrate"):
         await PostgresSink(settings_for(dsn, migrate=False)).open()
 
@@ -71,9 +71,9 @@ async def test_the_reader_sees_the_views_and_nothing_else(postgres: PostgresServ
 
 async def test_recent_months_and_distant_years_have_tables_and_other_centuries_share_two(dsn: str) -> None:
     times = [datetime(year, 5, 1, tzinfo=UTC) for year in (1, 1999, 2000, 2099, 2100, 9999)]
-    lately = datetime.now(UTC) - timedelta(days=60)
+    recent = datetime.now(UTC) - timedelta(days=60)
     posts = [changed(enriched(str(at.year)), created_at=at) for at in times]
-    posts.append(changed(enriched("lately"), created_at=lately))
+    posts.append(changed(enriched("recent"), created_at=recent))
     await store(settings_for(dsn), *[row(offset, post) for offset, post in enumerate(posts)])
     with psycopg.connect(dsn) as connection:
         found = connection.execute(
@@ -83,7 +83,7 @@ async def test_recent_months_and_distant_years_have_tables_and_other_centuries_s
         ("1", "stored_posts_before_2000"),
         ("1999", "stored_posts_before_2000"),
         ("2000", "stored_posts_2000"),
-        ("lately", f"stored_posts_{lately:%Y_%m}"),
+        ("recent", f"stored_posts_{recent:%Y_%m}"),
         ("2099", "stored_posts_2099"),
         ("2100", "stored_posts_from_2100"),
         ("9999", "stored_posts_from_2100"),
@@ -148,7 +148,7 @@ def test_the_version_is_read_from_the_database(dsn: str) -> None:
         require_tables(settings_for(dsn, schema_name="another"))
 
 
-def test_an_older_or_newer_version_says_who_has_to_do_what() -> None:
+def test_the_error_about_another_version_says_who_has_to_do_what() -> None:
     require(Versions("0002", "0002"))
     require_not_newer(Versions(None, "0002"))
     require_not_newer(Versions("0001", "0002"))

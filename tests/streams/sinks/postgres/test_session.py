@@ -67,7 +67,7 @@ def test_an_invalid_dsn_names_its_variable_and_shows_no_secret(dsn: str | None) 
     assert "secret-word" not in str(raised.value)
 
 
-async def test_of_several_hosts_the_one_that_accepts_writes_is_used(postgres: PostgresServer, dsn: str) -> None:
+async def test_among_several_hosts_the_one_that_accepts_writes_is_used(postgres: PostgresServer, dsn: str) -> None:
     with PostgresServer(default_transaction_read_only="on") as reader:
         hosts = f"127.0.0.1:1,127.0.0.1:{reader.port},127.0.0.1:{postgres.port}"
         several = dsn.replace(f"127.0.0.1:{postgres.port}", hosts)
@@ -76,7 +76,7 @@ async def test_of_several_hosts_the_one_that_accepts_writes_is_used(postgres: Po
     assert len(texts(dsn)) == 1
 
 
-def test_the_defaults_yield_to_what_the_dsn_says() -> None:
+def test_the_dsn_overrides_the_defaults() -> None:
     given = parameters(PostgresSettings(dsn="postgresql://u@db.example/posts?connect_timeout=3&application_name=mine"))
     assert (given["host"], given["user"], given["dbname"]) == ("db.example", "u", "posts")
     assert (given["connect_timeout"], given["application_name"]) == ("3", "mine")

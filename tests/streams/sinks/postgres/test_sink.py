@@ -148,7 +148,7 @@ async def test_bad_rows_are_reported_and_block_nothing(dsn: str) -> None:
     assert postgres_posts(dsn) == fields_of(surviving(good))
 
 
-async def test_a_bad_edit_leaves_the_version_before_it(dsn: str) -> None:
+async def test_a_bad_edit_leaves_the_previous_version(dsn: str) -> None:
     edit = enriched("a", text="n\0l", edited_at=START + timedelta(minutes=1))
     (flushed,) = await write(dsn, [row(0, enriched("a", text="first")), row(1, edit)])
     assert [one.row.record.offset for one in flushed.bad] == [1]

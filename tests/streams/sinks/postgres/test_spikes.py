@@ -23,7 +23,7 @@ async def keep(dsn: str, *spikes: Spike) -> int:
         return await sink.keep_spikes(spikes)
 
 
-async def test_old_spikes_go_with_their_month(dsn: str) -> None:
+async def test_old_spikes_are_dropped_with_their_month(dsn: str) -> None:
     async with opened(PostgresSink(PostgresSettings(dsn=dsn))) as sink:
         await sink.write([row(0, changed(enriched("old"), created_at=FULL.opened_at))])
         await sink.flush()

@@ -72,14 +72,14 @@ def test_the_net_effect_does_not_depend_on_the_order(messages: list[EnrichedMess
     assert effect.deletions == deleted
 
 
-def test_of_equal_versions_the_first_partition_and_its_last_record_count() -> None:
+def test_among_equal_versions_the_last_record_of_the_first_partition_counts() -> None:
     rows = [row(5, enriched("a"), 1), row(3, enriched("a"), 0), row(4, enriched("a"), 0)]
     (kept,) = reduce_batch(rows).posts.values()
     assert (kept.record.partition, kept.record.offset) == (0, 4)
     assert reduce_batch([]) == BatchEffect({}, {})
 
 
-def test_months_are_those_of_the_posts_with_a_table_of_their_own() -> None:
+def test_only_months_with_their_own_table_are_listed() -> None:
     times = [
         datetime(2026, 6, 30, 23, tzinfo=UTC),
         datetime(2026, 6, 1, tzinfo=UTC),

@@ -21,7 +21,7 @@ def frame(text: str = "Good dog #PolTWT", operation: str = "create", rkey: str =
 
 
 def frame_v2(text: str = "Good dog #PolTWT", operation: str = "create", **record: Any) -> bytes:
-    """Return the same as `frame`, in version 2 of the protocol."""
+    """Return the same frame as `frame`, in version 2 of the protocol."""
     at = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=TIME_US)).isoformat().replace("+00:00", "Z")
     payload: dict[str, Any] = {
         "$type": "network.bsky.jetstream.subscribeEvents#commit",

@@ -26,7 +26,7 @@ from tests.streams.sources.bluesky.frames import DID, TIME_US, account_frames, f
 AT = datetime(2026, 8, 1, 11, 59, 58, 500_000, tzinfo=UTC)
 
 
-def test_returns_notices_from_the_server() -> None:
+def test_notices_from_the_server_are_returned() -> None:
     notice = notice_of(b'{"error":"CursorTooOld","message":"too old"}')
     assert notice is not None
     assert (str(notice), notice.is_error) == ("CursorTooOld: too old", True)
@@ -43,7 +43,7 @@ def test_time_is_read_without_decoding() -> None:
     assert position_of(b'{"payload":{"seq":"x"}}') == (0, None)
 
 
-def test_a_notice_of_version_2_is_no_error() -> None:
+def test_a_notice_of_version_2_is_not_an_error() -> None:
     notice = notice_of(b'{"$type":"message","payload":{"$type":"x#info","name":"OutdatedCursor","message":"from 5"}}')
     assert notice is not None
     assert (str(notice), notice.is_error) == ("OutdatedCursor: from 5", False)
@@ -78,7 +78,7 @@ def test_a_commit_without_a_revision_is_known_by_its_position() -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_an_account_is_removed_only_for_good(version: int) -> None:
+def test_only_a_permanent_removal_of_an_account_counts(version: int) -> None:
     for status in ("deleted", "takendown"):
         removed = decode(account_frames(status)[version])
         assert isinstance(removed, AccountRemoved)
@@ -98,7 +98,7 @@ def test_an_account_is_removed_only_for_good(version: int) -> None:
         (frame().replace(DID.encode(), b""), "invalid", "a commit without did or time_us"),
     ],
 )
-def test_what_cannot_be_read_says_why(value: bytes, reason: str, error: str) -> None:
+def test_an_unreadable_frame_has_a_reason(value: bytes, reason: str, error: str) -> None:
     found = decode(value)
     assert isinstance(found, Unreadable)
     assert (found.origin, found.reason, found.value) == ("bluesky", reason, value)
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_says_why(value: bytes, reason: str, error: str) -> 
 
 
 @pytest.mark.parametrize("value", [b"{}", b'{"kind":"identity","did":"x"}', b'{"payload":{"$type":"x#identity"}}'])
-def test_other_frames_are_nothing(value: bytes) -> None:
+def test_other_frames_are_ignored(value: bytes) -> None:
     assert decode(value) is None
 
 

@@ -29,14 +29,14 @@ def test_a_cursor_has_the_time_of_the_server() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "٣", "1" * 18, "5 7", "5 x a", "5 7 a b", f"5 {10**15} a", " 5"])
-def test_anything_else_is_no_cursor(text: str) -> None:
+def test_anything_else_is_not_a_cursor(text: str) -> None:
     with pytest.raises(
         SettingsError, match=r"^TAGPULSE_PRODUCE__STATE_PATH: .* is not a Bluesky cursor: delete its file"
     ):
         read_cursor(text)
 
 
-def test_a_server_that_cannot_be_reached_gives_way_to_the_next_one() -> None:
+def test_an_unreachable_server_is_replaced_by_the_next_one() -> None:
     servers = Servers([A, B, C])
     assert (servers.current, servers.host, servers.several) == (A, "a.example", True)
     found = []
@@ -55,14 +55,14 @@ def test_a_server_that_worked_gets_another_chance() -> None:
     assert servers.current == B
 
 
-def test_a_single_server_stays() -> None:
+def test_a_single_server_is_kept() -> None:
     servers = Servers([A])
     servers.fails()
     assert (servers.current, servers.several) == (A, False)
     assert servers.refuses()
 
 
-def test_only_all_servers_together_refuse_for_good() -> None:
+def test_a_refusal_is_permanent_only_if_all_servers_refuse() -> None:
     servers = Servers([A, B])
     assert not servers.refuses()
     assert not servers.refuses(), "the same one again"

@@ -1,4 +1,4 @@
-"""The WebSocket of a Jetstream: what it offers, and when it gives up on its server."""
+"""The WebSocket of a Jetstream: what it offers, and when it gives up on a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PING = Frame(Opcode.PING, b"x" * 125)
 
 
 async def _outcome(pings: int, last: Frame, *, reads: bool) -> str:
-    """Connect to a server that sends `pings` pings; return its message, or why the connection ended."""
+    """Connect to a server that sends `pings` pings; return its message, or the reason why the connection ended."""
 
     over = asyncio.Event()
 

@@ -21,7 +21,7 @@ def test_it_listens_from_its_cursor() -> None:
 
 
 @pytest.mark.parametrize("reposts", [True, False])
-def test_its_parser_keeps_the_hashtags_and_reposts_as_the_settings_say(reposts: bool) -> None:
+def test_its_parser_follows_the_settings_for_hashtags_and_reposts(reposts: bool) -> None:
     parser = Bluesky(Settings(bluesky={"reposts": reposts})).open_parser(["PolTwt"])
     assert parser.read(frame("no tag"), "server", NOW) == []
     [post] = parser.read(frame(), "server", NOW)
@@ -29,7 +29,7 @@ def test_its_parser_keeps_the_hashtags_and_reposts_as_the_settings_say(reposts: 
     assert len(parser.read(repost("r1"), "server", NOW)) == reposts
 
 
-def test_its_parser_believes_times_as_the_settings_say() -> None:
+def test_its_parser_follows_the_settings_for_plausible_times() -> None:
     parser = Bluesky(Settings(produce={"max_age_days": 9_999.0})).open_parser([])
     [post] = parser.read(frame(createdAt="2013-04-15T00:00:00Z"), "server", NOW)
     assert isinstance(post, Post)

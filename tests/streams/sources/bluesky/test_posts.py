@@ -28,7 +28,7 @@ def post(value: bytes, *tags: str) -> Post:
     return content
 
 
-def test_a_post_with_all_it_holds() -> None:
+def test_a_complete_post() -> None:
     value = frame(
         "Wer hilft? #PolTWT",
         langs=["de", "en"],
@@ -68,48 +68,48 @@ def test_a_post_with_all_it_holds() -> None:
         frame("#poltwt").replace(b"#poltwt", b"\\u0023pol\\u0074wt"),
     ],
 )
-def test_finds_the_tag_however_it_is_written(value: bytes) -> None:
+def test_a_hashtag_is_found_however_it_is_written(value: bytes) -> None:
     assert post(value).hashtags == ("poltwt",)
 
 
 @pytest.mark.parametrize(
     ("tag", "text"), [("ΟΔΟΣ", "#οδος"), ("οδος", "#ΟΔΟΣ"), ("हिन्दी", "#हिन्दी"), ("café", "#cafe\u0301")]
 )
-def test_finds_tags_of_other_scripts(tag: str, text: str) -> None:
+def test_hashtags_in_other_scripts_are_found(tag: str, text: str) -> None:
     assert post(frame(text), tag).text == text
 
 
 @pytest.mark.parametrize("text", ["poltwt", "#poltwts", "#other poltwt", "https://x.org/#poltwt", "dogs", ""])
-def test_leaves_out_what_has_no_such_tag(text: str) -> None:
+def test_posts_without_the_hashtag_are_left_out(text: str) -> None:
     assert read(frame(text)) is None
 
 
-def test_without_tags_takes_every_post_with_one() -> None:
+def test_without_tags_every_post_with_a_hashtag_is_kept() -> None:
     parser = JetstreamParser(Tags(()))
     assert [type(content) for content in parser.read(frame("#a"), "server", NOW)] == [Post]
     assert parser.read(frame("a"), "server", NOW) == []
 
 
-def test_edits_win_and_those_that_drop_the_tag_take_the_post_away() -> None:
+def test_edits_win_and_an_edit_without_the_hashtag_deletes_the_post() -> None:
     at = datetime(2026, 8, 1, 11, 59, 58, 500_000, tzinfo=UTC)
     edited = post(frame("Better #poltwt", "update"))
     assert (edited.text, edited.edited_at) == ("Better #poltwt", at)
     assert read(frame("no more", "update")) == Deletion(source="bluesky", id="did:plc:abc/3lk", deleted_at=at)
 
 
-def test_passes_every_deletion_on() -> None:
+def test_every_deletion_is_passed_on() -> None:
     at = datetime(2026, 8, 1, 11, 59, 58, 500_000, tzinfo=UTC)
     assert read(frame(operation="delete")) == Deletion(source="bluesky", id="did:plc:abc/3lk", deleted_at=at)
 
 
 @pytest.mark.parametrize("created_at", [None, 5, "yesterday", "0001-01-01T00:00:00+14:00", {}])
-def test_a_useless_clock_gives_way_to_the_servers(created_at: Any) -> None:
+def test_an_implausible_time_is_replaced_by_the_servers_time(created_at: Any) -> None:
     at = datetime(2026, 8, 1, 11, 59, 58, 500_000, tzinfo=UTC)
     found = post(frame(createdAt=created_at))
     assert (found.created_at, found.created_at_is_estimate, found.author_created_at) == (at, True, None)
 
 
-def test_keeps_what_a_wrong_clock_said_beside_the_servers() -> None:
+def test_a_wrong_time_is_kept_next_to_the_servers_time() -> None:
     at = datetime(2026, 8, 1, 11, 59, 58, 500_000, tzinfo=UTC)
     found = post(frame(createdAt="2031-01-01T00:00:00+02:00"))
     assert (found.created_at, found.created_at_is_estimate) == (at, True)
@@ -117,7 +117,7 @@ def test_keeps_what_a_wrong_clock_said_beside_the_servers() -> None:
 
 
 @pytest.mark.parametrize("operation", ["update", "delete"])
-def test_a_server_ahead_of_us_dates_nothing_into_the_future(operation: str) -> None:
+def test_a_server_clock_ahead_of_ours_dates_nothing_in_the_future(operation: str) -> None:
     [content] = JetstreamParser(Tags(["poltwt"])).read(
         frame(operation=operation), "server", datetime(2026, 8, 1, tzinfo=UTC)
     )
@@ -146,13 +146,13 @@ def test_a_server_ahead_of_us_dates_nothing_into_the_future(operation: str) -> N
         (frame().replace(str(TIME_US).encode(), b"0"), "invalid"),
     ],
 )
-def test_names_what_cannot_be_read(value: bytes, reason: str) -> None:
+def test_an_unreadable_frame_has_a_reason(value: bytes, reason: str) -> None:
     content = read(value)
     assert isinstance(content, Unreadable)
     assert (content.reason, content.value) == (reason, value)
 
 
-def test_leaves_out_other_kinds_of_frames() -> None:
+def test_other_kinds_of_frames_are_left_out() -> None:
     assert read(b'{"did":"did:plc:a","time_us":1,"kind":"identity","identity":{"handle":"#poltwt"}}') is None
     assert read(frame().replace(b"app.bsky.feed.post", b"app.bsky.feed.like")) is None
 
@@ -163,14 +163,14 @@ def test_a_repetition_is_distinguished_from_an_edit() -> None:
     assert [len(parser.read(value, "server", NOW)) for value in frames] == [1, 0, 1]
 
 
-def test_both_versions_of_the_protocol_say_the_same() -> None:
+def test_both_versions_of_the_protocol_give_the_same_post() -> None:
     fields: dict[str, Any] = {"langs": ["de"], "embed": {"$type": "app.bsky.embed.external"}}
     assert read(frame_v2("Good dog #PolTWT", **fields)) == read(frame("Good dog #PolTWT", **fields))
     assert read(frame_v2(operation="delete")) == read(frame(operation="delete"))
 
 
 @pytest.mark.parametrize("label", ["!no-unauthenticated", "porn", "graphic-media"])
-def test_leaves_out_what_its_author_labelled(label: str) -> None:
+def test_posts_with_a_label_of_their_author_are_left_out(label: str) -> None:
     labels = {"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": label}]}
     assert read(frame(labels=labels)) is None
     assert isinstance(read(frame(operation="update", labels=labels)), Deletion)
@@ -181,7 +181,7 @@ def test_a_quote_is_recognised() -> None:
     assert post(frame(embed={"$type": "app.bsky.embed.record", "record": {}})).media == ("quote",)
 
 
-def test_reposts_of_what_was_kept_are_kept_and_go_with_it() -> None:
+def test_reposts_are_kept_and_deleted_with_the_original() -> None:
     parser = JetstreamParser(Tags(["poltwt"]))
 
     def read(value: bytes) -> list[Any]:
@@ -201,7 +201,7 @@ def test_reposts_of_what_was_kept_are_kept_and_go_with_it() -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_an_account_that_is_gone_takes_its_posts_with_it(version: int) -> None:
+def test_the_posts_of_a_removed_account_are_deleted(version: int) -> None:
     parser = JetstreamParser(Tags(["poltwt"]))
 
     def read(value: bytes) -> list[Any]:
@@ -221,7 +221,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS, max_size=8).map("".join), st.sampled_from(["poltwt", "οδος", "k", "é"]))
-def test_the_cheap_look_refuses_nothing_that_matches(text: str, tag: str) -> None:
+def test_the_quick_check_refuses_nothing_that_matches(text: str, tag: str) -> None:
     value = frame(text)
     tags = Tags([tag])
     found = read(value, "poltwt", tag)
@@ -240,7 +240,7 @@ JSON = st.recursive(
     st.dictionaries(st.sampled_from(["createdAt", "langs", "facets", "tags", "reply", "embed", "text"]), JSON),
     st.sampled_from(["create", "update", "delete", "x"]),
 )
-def test_any_record_is_a_message_or_a_refusal(record: dict[str, Any], operation: str) -> None:
+def test_any_record_yields_a_message_or_a_refusal(record: dict[str, Any], operation: str) -> None:
     try:
         value = frame(**{"text": "#poltwt", "operation": operation} | record)
     except UnicodeEncodeError:  # a lone surrogate cannot be encoded
@@ -254,7 +254,7 @@ def test_any_record_is_a_message_or_a_refusal(record: dict[str, Any], operation:
     st.binary()
     | st.builds(lambda at, byte: frame()[:at] + byte + frame()[at + 1 :], st.integers(0, 300), st.binary(max_size=2))
 )
-def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
+def test_any_bytes_yield_a_message_a_refusal_or_nothing(value: bytes) -> None:
     content = read(value)
     if isinstance(content, Post | Deletion):
         assert decode_raw(encode(content)) == content
@@ -267,7 +267,7 @@ def test_an_overlong_revision_is_reported_and_not_remembered() -> None:
         assert content.reason == "invalid"
 
 
-def test_a_post_that_kafka_would_not_take_is_cut_and_not_decoded() -> None:
+def test_a_post_too_large_for_kafka_is_cut_and_not_decoded() -> None:
     content = read(frame("#poltwt " + "x" * MAX_FRAME_BYTES))
     assert isinstance(content, Unreadable)
     assert (content.reason, len(content.value)) == ("oversize", MAX_FRAME_BYTES)

@@ -73,7 +73,7 @@ async def test_reposts_count_for_both_authors() -> None:
     assert numbers(contents) == [0, 4]
 
 
-async def test_an_edit_by_a_hidden_author_removes_what_an_earlier_process_may_have_passed_on() -> None:
+async def test_an_edit_by_a_hidden_author_removes_a_post_that_an_earlier_process_may_have_passed_on() -> None:
     async with (
         profiles(hidden={ANNA}) as lookups,
         jetstream([send(frame(0, did=ANNA, operation="update")), stay]) as server,
@@ -82,7 +82,7 @@ async def test_an_edit_by_a_hidden_author_removes_what_an_earlier_process_may_ha
     assert [(type(content), content.id) for content in contents] == [(Deletion, f"{ANNA}/{0:013d}")]  # type: ignore[union-attr]
 
 
-async def test_asks_for_each_account_once_and_for_25_at_most() -> None:
+async def test_each_account_is_requested_once_and_at_most_25_at_a_time() -> None:
     frames = [frame(number, did=f"did:plc:{number % 60}") for number in range(180)]
     async with profiles() as lookups, jetstream([send(*frames), murmur]) as server:
         lookups.open.clear()
@@ -94,7 +94,7 @@ async def test_asks_for_each_account_once_and_for_25_at_most() -> None:
     assert len({did for asked in lookups.asked for did in asked}) == sum(map(len, lookups.asked)) == 60
 
 
-async def test_remembers_for_an_hour_and_removes_what_passed_before() -> None:
+async def test_answers_are_remembered_for_an_hour_and_earlier_posts_removed() -> None:
     clock = 0.0
     more: list[bytes] = []
 
@@ -122,7 +122,7 @@ async def test_remembers_for_an_hour_and_removes_what_passed_before() -> None:
     assert numbers(gone) == [0, 1, 2]
 
 
-async def test_a_slow_server_does_not_hold_posts_back_and_hidden_ones_are_deleted(
+async def test_a_slow_server_does_not_delay_posts_and_hidden_ones_are_deleted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     unscreened = counted(metrics.UNSCREENED, "bluesky")
@@ -152,7 +152,7 @@ async def test_a_slow_server_does_not_hold_posts_back_and_hidden_ones_are_delete
         (cuts, "payload is not completed"),
     ],
 )
-async def test_while_the_server_fails_posts_are_passed_on_and_it_is_asked_again(
+async def test_while_the_server_fails_posts_are_passed_on_and_requests_repeated(
     trouble: Trouble, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -185,7 +185,7 @@ async def test_while_the_server_fails_posts_are_passed_on_and_it_is_asked_again(
     assert logged in caplog.text
 
 
-async def test_an_account_that_the_server_fails_on_does_not_shield_the_others(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_account_that_breaks_the_server_does_not_shield_the_others(caplog: pytest.LogCaptureFixture) -> None:
     answered = value_of(metrics.LOOKUPS.labels("bluesky", "answered"))
     authors = [BEN, *(f"did:plc:{number}" for number in range(1, 9)), ANNA]
     frames = [frame(number, did=did) for number, did in enumerate(authors)]
@@ -194,14 +194,15 @@ async def test_an_account_that_the_server_fails_on_does_not_shield_the_others(ca
         async with reading(source(server, lookups)) as read:
             contents = await read(11)
             await eventually(
-                lambda: value_of(metrics.LOOKUPS.labels("bluesky", "answered")) - answered == 9, what="the others"
+                lambda: value_of(metrics.LOOKUPS.labels("bluesky", "answered")) - answered == 9,
+                what="the answers about the others",
             )
     assert numbers(contents) == [*range(10), 9]
     assert isinstance(contents[-1], Deletion)
     assert caplog.text.count("posts are passed on before") == 1
 
 
-async def test_a_server_that_is_not_there_holds_nothing_back(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unreachable_server_delays_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async with profiles() as gone:
         pass
     frames = [frame(number, did=f"did:plc:{number}") for number in range(60)]
@@ -211,7 +212,7 @@ async def test_a_server_that_is_not_there_holds_nothing_back(caplog: pytest.LogC
     assert caplog.text.count("Cannot connect to host") == 1
 
 
-async def test_a_cut_while_posts_wait_loses_none() -> None:
+async def test_a_disconnection_while_posts_wait_loses_none() -> None:
     first = [frame(number, did=f"did:plc:{number}") for number in range(40)]
     second = [frame(number, did=f"did:plc:{number}") for number in range(20, 60)]
     async with profiles() as lookups, jetstream([send(*first), cut_in_mid_frame], [send(*second), stay]) as server:
@@ -219,7 +220,7 @@ async def test_a_cut_while_posts_wait_loses_none() -> None:
     assert numbers(contents) == list(range(60))
 
 
-async def test_too_many_that_wait_are_given_up_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_when_too_many_accounts_wait_the_oldest_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.sources.bluesky.profiles.MAX_QUEUED", 2)
     given_up, unscreened = (
         value_of(metrics.LOOKUPS.labels("bluesky", "given_up")),
@@ -234,7 +235,7 @@ async def test_too_many_that_wait_are_given_up_the_oldest_first(monkeypatch: pyt
     assert counted(metrics.UNSCREENED, "bluesky") - unscreened == 5
 
 
-async def test_a_name_that_the_server_would_refuse_is_not_asked_for() -> None:
+async def test_a_name_that_the_server_would_refuse_is_not_requested() -> None:
     frames = [frame(0, did="anna?"), frame(1, did=ANNA)]
     async with profiles() as lookups, jetstream([send(*frames), stay]) as server:
         contents, _ = await take(source(server, lookups), 2)
@@ -242,7 +243,7 @@ async def test_a_name_that_the_server_would_refuse_is_not_asked_for() -> None:
     assert lookups.asked == [[ANNA]]
 
 
-async def test_can_be_turned_off() -> None:
+async def test_lookups_can_be_turned_off() -> None:
     async with profiles(hidden={ANNA}) as lookups, jetstream([send(frame(0, did=ANNA)), stay]) as server:
         settings = BlueskySettings(url=server.url, profiles=False, profiles_url=lookups.url)
         contents, _ = await take(BlueskySource(settings, ["poltwt"]), 1)
@@ -250,7 +251,7 @@ async def test_can_be_turned_off() -> None:
     assert lookups.asked == []
 
 
-async def test_a_recording_asks_for_nothing() -> None:
+async def test_a_recording_requests_nothing() -> None:
     frames: list[bytes] = []
     async with profiles(hidden={ANNA}) as lookups, jetstream([send(frame(0, did=ANNA)), stay]) as server:
         listening = source(server, lookups)
@@ -296,6 +297,6 @@ _JSON = st.recursive(
     | st.lists(_JSON).map(lambda found: json.dumps({"profiles": found}).encode())
     | st.sampled_from([b"[" * 3_000, b'{"profiles":' * 3_000, b'{"profiles":[{"did":"\\ud800"}]}', b"1e999"])
 )
-def test_any_bytes_are_an_answer_or_none(answer: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(answer: bytes) -> None:
     hidden = hidden_accounts(answer, NOW)
     assert hidden is None or all(isinstance(did, str) for did in hidden)

@@ -70,7 +70,7 @@ async def close(socket: ServerConnection) -> None:
     await socket.close(1000, "ConsumerTooSlow")
 
 
-async def test_asks_for_posts_alone_and_keeps_those_with_the_tag() -> None:
+async def test_only_posts_are_requested_and_those_with_the_hashtag_kept() -> None:
     before = counted(metrics.FILTERED, "bluesky")
     frames = [frame(number, text="#poltwt" if number % 3 == 0 else "#other") for number in range(10)]
     async with jetstream([send(*frames), stay]) as server:
@@ -82,10 +82,10 @@ async def test_asks_for_posts_alone_and_keeps_those_with_the_tag() -> None:
 
 
 @pytest.mark.parametrize("cut", [cut_in_mid_frame, close])
-async def test_a_cut_loses_and_doubles_nothing(cut: Act) -> None:
+async def test_a_disconnection_loses_and_duplicates_nothing(cut: Act) -> None:
     gaps = counted(metrics.GAPS, "bluesky")
     first = [frame(number) for number in range(100)]
-    # resuming from the cursor, the server repeats what it sent shortly before the cut
+    # resuming from the cursor, the server repeats what it sent shortly before the disconnection
     second = [frame(number) for number in range(50, 150)]
     async with jetstream([send(*first), cut], [send(*second), stay]) as server:
         contents, _ = await take(source(server), 150)
@@ -94,7 +94,7 @@ async def test_a_cut_loses_and_doubles_nothing(cut: Act) -> None:
     assert counted(metrics.GAPS, "bluesky") == gaps
 
 
-async def test_goes_on_from_a_saved_cursor_a_little_before_it() -> None:
+async def test_it_resumes_shortly_before_a_saved_cursor() -> None:
     async with jetstream([send(frame(0), frame(1)), stay]) as server:
         contents, _ = await take(source(server, BEGIN_US, rewind_seconds=2.5), 2)
         assert server.cursors == [BEGIN_US - 2_500_000]
@@ -120,7 +120,7 @@ async def close_for_cursor(socket: ServerConnection) -> None:
 
 
 @pytest.mark.parametrize("refusal", [refuse_cursor, close_for_cursor])
-async def test_a_refused_cursor_is_a_gap_and_the_feed_goes_on(refusal: Act, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refused_cursor_is_a_gap_and_the_feed_continues(refusal: Act, caplog: pytest.LogCaptureFixture) -> None:
     before = counted(metrics.GAPS, "bluesky")
     async with jetstream([refusal], [send(frame(5)), stay]) as server:
         contents, _ = await take(source(server, BEGIN_US), 1)
@@ -130,7 +130,7 @@ async def test_a_refused_cursor_is_a_gap_and_the_feed_goes_on(refusal: Act, capl
     assert "CursorTooOld" in caplog.text
 
 
-async def test_survives_frames_that_cannot_be_read() -> None:
+async def test_it_survives_unreadable_frames() -> None:
     broken = [b"{not json #poltwt}", frame(1)[:-9] + b"}", b"[]", b'{"kind":"commit","did":5,"x":"#poltwt #tag"}']
     async with jetstream([send(frame(0), *broken, frame(2)), stay]) as server:
         contents, _ = await take(source(server), 6)
@@ -139,7 +139,7 @@ async def test_survives_frames_that_cannot_be_read() -> None:
     assert [content.value for content in contents if isinstance(content, Unreadable)] == broken
 
 
-async def test_a_frame_of_any_size_is_passed_with_a_gap() -> None:
+async def test_a_frame_of_any_size_is_skipped_with_a_gap() -> None:
     malformed, gaps = counted(metrics.MALFORMED, "bluesky"), counted(metrics.GAPS, "bluesky")
     huge = frame(1, text="x" * (17 * 2**20))
     async with jetstream([send(frame(0), huge)], [send(frame(2)), stay]) as server:
@@ -149,7 +149,7 @@ async def test_a_frame_of_any_size_is_passed_with_a_gap() -> None:
     assert (counted(metrics.MALFORMED, "bluesky") - malformed, counted(metrics.GAPS, "bluesky") - gaps) == (1, 1)
 
 
-async def test_honours_deletions_and_updates() -> None:
+async def test_deletions_and_updates_are_honoured() -> None:
     frames = [frame(0), frame(1), frame(0, operation="update", text="#poltwt!"), frame(1, operation="delete")]
     frames += [frame(2), frame(2, operation="update", text="no tag")]
     async with jetstream([send(*frames, *frames), stay]) as server:
@@ -160,7 +160,7 @@ async def test_honours_deletions_and_updates() -> None:
     assert contents[2].edited_at is not None
 
 
-async def test_reports_how_far_the_feed_is_while_nothing_matches() -> None:
+async def test_it_reports_its_progress_while_nothing_matches() -> None:
     async def others(socket: ServerConnection) -> None:
         for number in range(1_000):
             await socket.send(frame(number, text="#other"), text=True)
@@ -182,7 +182,7 @@ async def test_a_permanent_refusal_ends_it(status: HTTPStatus) -> None:
             await take(source(server), 1)
 
 
-async def test_temporary_errors_are_waited_out_with_growing_pauses() -> None:
+async def test_temporary_errors_are_retried_with_growing_pauses() -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -198,7 +198,7 @@ async def test_temporary_errors_are_waited_out_with_growing_pauses() -> None:
     assert counted(metrics.RECONNECTS, "bluesky") - reconnects == 6
 
 
-async def test_a_limit_is_waited_for_until_its_reset_and_another_server_is_asked_at_once() -> None:
+async def test_a_rate_limit_is_waited_out_and_another_server_tried_at_once() -> None:
     now = datetime(2026, 8, 1, 12, tzinfo=UTC)
     limit = (HTTPStatus.TOO_MANY_REQUESTS, "slowly", {"Retry-After": "Sat, 01 Aug 2026 12:01:30 GMT"})
     waits: list[float] = []
@@ -221,7 +221,7 @@ async def test_a_limit_is_waited_for_until_its_reset_and_another_server_is_asked
 IN_2199_US = 7_226_582_400_000_000
 
 
-async def test_a_frame_of_a_wrong_clock_does_not_move_the_cursor() -> None:
+async def test_a_frame_with_a_wrong_time_does_not_move_the_cursor() -> None:
     frames = [frame(0), frame(1, at_us=IN_2199_US), frame(2)]
     async with jetstream([send(*frames), close], [send(frame(3)), stay]) as server:
         contents, batches = await take(source(server), 4)
@@ -230,7 +230,7 @@ async def test_a_frame_of_a_wrong_clock_does_not_move_the_cursor() -> None:
     assert [batch.cursor for batch in batches] == [str(BEGIN_US + number * 100_000) for number in (0, 0, 2, 3)]
 
 
-async def test_where_all_frames_agree_our_clock_may_be_the_wrong_one() -> None:
+async def test_if_all_frames_agree_the_local_clock_may_be_wrong() -> None:
     async with jetstream([send(frame(0), frame(1), frame(2)), stay]) as server:
         listening = BlueskySource(
             BlueskySettings(url=server.url, profiles=False),
@@ -249,7 +249,7 @@ async def test_a_saved_cursor_in_the_future_is_a_gap() -> None:
     assert batches[-1].cursor == str(BEGIN_US)
 
 
-async def test_waits_for_a_server_that_is_not_there_yet() -> None:
+async def test_it_waits_for_a_server_that_is_not_up_yet() -> None:
     async with jetstream([stay]) as gone:
         url = gone.url
     waits: list[float] = []
@@ -271,11 +271,11 @@ async def test_waits_for_a_server_that_is_not_there_yet() -> None:
     assert waits == [0.25, 0.5, 1.0]
 
 
-def place(number: int, server: Jetstream) -> str:
+def cursor_of(number: int, server: Jetstream) -> str:
     return f"{BEGIN_US + number * 100_000} {100 + number} {server.url.split('/')[2]}"
 
 
-async def test_version_2_goes_on_from_the_number_of_the_last_frame() -> None:
+async def test_version_2_resumes_from_the_number_of_the_last_frame() -> None:
     gaps = counted(metrics.GAPS, "bluesky")
     first, second = [message(0), message(1)], [message(1), message(2)]
     async with jetstream([send(*first), close], [send(*second), stay], path=VERSION_2) as server:
@@ -285,19 +285,19 @@ async def test_version_2_goes_on_from_the_number_of_the_last_frame() -> None:
             "kinds": ["commit", "account"],
         }
         assert server.cursors == [None, 101]
-        assert batches[-1].cursor == place(2, server)
+        assert batches[-1].cursor == cursor_of(2, server)
     assert numbers(contents) == [0, 1, 2]
     assert counted(metrics.GAPS, "bluesky") == gaps
 
 
-async def test_version_2_reports_a_number_that_is_too_old_and_sends_what_it_still_has() -> None:
+async def test_a_number_too_old_for_version_2_is_a_gap_before_what_is_left() -> None:
     gaps = counted(metrics.GAPS, "bluesky")
     refusal = (HTTPStatus.BAD_REQUEST, '{"error":"CursorTooOld","message":"floor is 5000"}')
     async with jetstream(refusal, [send(info("OutdatedCursor"), message(5)), stay], path=VERSION_2) as server:
         listening = BlueskySource(
             BlueskySettings(url=server.url, profiles=False),
             ["poltwt"],
-            cursor=place(0, server),
+            cursor=cursor_of(0, server),
             timing=Timing(sleep=no_sleep, jitter=lambda: 0.0),
         )
         contents, _ = await take(listening, 1)
@@ -306,12 +306,12 @@ async def test_version_2_reports_a_number_that_is_too_old_and_sends_what_it_stil
     assert counted(metrics.GAPS, "bluesky") - gaps == 1
 
 
-async def test_version_2_of_another_archive_is_asked_by_the_time() -> None:
+async def test_version_2_with_another_archive_resumes_by_time() -> None:
     async with jetstream([send(info("FutureCursor"), message(9))], [send(message(1)), stay], path=VERSION_2) as server:
         listening = BlueskySource(
             BlueskySettings(url=server.url, profiles=False),
             ["poltwt"],
-            cursor=place(0, server),
+            cursor=cursor_of(0, server),
             timing=Timing(sleep=no_sleep, jitter=lambda: 0.0),
         )
         contents, _ = await take(listening, 1)
@@ -319,7 +319,7 @@ async def test_version_2_of_another_archive_is_asked_by_the_time() -> None:
     assert numbers(contents) == [1]
 
 
-async def test_another_server_takes_over_by_the_time() -> None:
+async def test_another_server_resumes_by_time() -> None:
     down = HTTPStatus.SERVICE_UNAVAILABLE
     async with (
         jetstream([send(message(0), message(1)), close], down, path=VERSION_2) as one,
@@ -328,13 +328,13 @@ async def test_another_server_takes_over_by_the_time() -> None:
         settings = BlueskySettings(url=one.url, urls=two.url, profiles=False)
         listening = BlueskySource(settings, ["poltwt"], timing=Timing(sleep=no_sleep, jitter=lambda: 0.0))
         contents, _ = await take(listening, 4)
-        # the first server got a second chance; the second one is asked by time, with a margin for its delay
+        # the first server got a second chance; the second one resumes by time, with a margin for its delay
         assert one.cursors == [None, 101]
         assert two.cursors == [BEGIN_US + 100_000 - 30_000_000, BEGIN_US + 200_000 - REWIND_US]
     assert numbers(contents) == [0, 1, 2, 3]
 
 
-async def test_only_a_refusal_of_all_servers_ends_it() -> None:
+async def test_only_a_refusal_from_all_servers_ends_it() -> None:
     async with jetstream(HTTPStatus.NOT_FOUND) as one, jetstream(HTTPStatus.FORBIDDEN) as two:
         settings = BlueskySettings(url=one.url, urls=two.url, profiles=False)
         with pytest.raises(Refused, match="TAGPULSE_BLUESKY__URLS"):

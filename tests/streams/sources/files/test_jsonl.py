@@ -19,7 +19,7 @@ def line(post_id: str, **fields: object) -> bytes:
     return json.dumps({"source": "test", "id": post_id, "text": "hello", "created_at": NOON} | fields).encode()
 
 
-def test_finds_hashtags_only_where_the_line_has_none() -> None:
+def test_hashtags_are_extracted_only_if_the_line_has_none() -> None:
     def hashtags(value: bytes) -> tuple[str, ...]:
         post = parse(Line(1, value), "file:x")
         assert isinstance(post, Post)
@@ -32,20 +32,20 @@ def test_finds_hashtags_only_where_the_line_has_none() -> None:
 
 
 @pytest.mark.parametrize("field", ["text", "author", "hashtags"])
-def test_a_value_that_reads_like_a_key_is_a_value(field: str) -> None:
+def test_a_value_that_looks_like_a_key_is_a_value(field: str) -> None:
     value: object = ["type", "hashtags"] if field == "hashtags" else 'a "type": or "hashtags" #fun'
     post = parse(Line(1, line("1", **{field: value})), "file:x")
     assert isinstance(post, Post), post
 
 
-def test_given_hashtags_are_written_our_way() -> None:
+def test_given_hashtags_are_normalised() -> None:
     post = parse(Line(1, line("1", hashtags=["#PolTwt", "poltwt", "K9"], text="#other")), "file:x")
     assert isinstance(post, Post)
     assert post.hashtags == ("poltwt", "k9")
 
 
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([line("1"), b'{"type":', b"[" * 3_000, b'"\\ud800"'])))
-def test_any_line_is_a_post_or_a_refusal(values: list[bytes]) -> None:
+def test_any_line_yields_a_post_or_a_refusal(values: list[bytes]) -> None:
     for value in values:
         content = parse(Line(1, value), "file:x")
         if isinstance(content, Unreadable):
@@ -66,7 +66,7 @@ def test_any_line_is_a_post_or_a_refusal(values: list[bytes]) -> None:
         (line("1", type="deletion"), "invalid", "deleted_at"),
     ],
 )
-def test_a_line_that_is_no_post_keeps_its_bytes_and_says_why(value: bytes, reason: str, error: str) -> None:
+def test_a_line_that_is_not_a_post_keeps_its_bytes_and_has_a_reason(value: bytes, reason: str, error: str) -> None:
     found = parse(Line(7, value), "file:x")
     assert isinstance(found, Unreadable)
     assert (found.origin, found.number, found.value, found.reason) == ("file:x", 7, value, reason)
@@ -95,7 +95,7 @@ def test_a_deletion_names_its_type() -> None:
     )
 
 
-def test_hashtags_are_those_of_the_text() -> None:
+def test_hashtags_come_from_the_text() -> None:
     post = parse(Line(1, line("1", hashtags=["old"])), "file:x")
     assert isinstance(post, Post)
-    assert with_hashtags(post) is post, "no sign, nothing to find"
+    assert with_hashtags(post) is post, "without a # there is nothing to find"

@@ -25,7 +25,7 @@ def lines_of(path: Path, limit: int = LIMIT) -> list[Line]:
 
 @example([b"\r\0"], 1)
 @given(st.lists(st.binary(max_size=50).map(lambda value: value.replace(b"\n", b"")), min_size=1), st.integers(1, 60))
-def test_lines_are_those_of_the_file_up_to_the_limit(values: list[bytes], limit: int) -> None:
+def test_lines_match_the_file_up_to_the_limit(values: list[bytes], limit: int) -> None:
     data = b"\n".join(values)
     assume(not data.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf")))
     with tempfile.NamedTemporaryFile() as file:
@@ -50,14 +50,14 @@ def test_blocks_have_at_most_the_given_number_of_lines(tmp_path: Path) -> None:
     assert [[line.value for line in block] for block in found] == [[b"a", b"b"], [b"c", b"d"], [b"e"]]
 
 
-def test_line_ends_and_a_byte_order_mark_are_no_part_of_a_line(tmp_path: Path) -> None:
+def test_line_ends_and_a_byte_order_mark_are_not_part_of_a_line(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     path.write_bytes(b"\xef\xbb\xbfa\r\n\r\n\xef\xbb\xbfb\r\r\n")
     assert [line.value for line in lines_of(path)] == [b"a", b"", b"\xef\xbb\xbfb\r"]
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
-def test_what_is_counted_is_the_file_before_it_is_unpacked(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_progress_counts_the_bytes_of_the_compressed_file(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path, read = tmp_path / "lines", list[int]()
     path.write_bytes(compress(b"hello\n" * 10_000))
     found = [line for block in blocks(str(path), LIMIT, read.append, 100) for line in block]
@@ -71,13 +71,13 @@ DATA = b"".join(b"%d\n" % (number * 7919) for number in range(50_000))
 @pytest.mark.parametrize(
     "packed",
     [
-        pytest.param(gzip.compress(DATA)[:-50_000], id="gzip, cut off"),
-        pytest.param(gzip.compress(DATA) + b"?" * 999, id="gzip, and something else"),
-        pytest.param(zstandard.compress(DATA)[:-1], id="Zstandard, cut off"),
-        pytest.param(zstandard.compress(DATA) + b"?" * 999, id="Zstandard, and something else"),
+        pytest.param(gzip.compress(DATA)[:-50_000], id="truncated gzip"),
+        pytest.param(gzip.compress(DATA) + b"?" * 999, id="gzip with trailing bytes"),
+        pytest.param(zstandard.compress(DATA)[:-1], id="truncated Zstandard"),
+        pytest.param(zstandard.compress(DATA) + b"?" * 999, id="Zstandard with trailing bytes"),
     ],
 )
-def test_a_damaged_file_is_named_after_what_could_be_read(packed: bytes, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_after_its_readable_part(packed: bytes, tmp_path: Path) -> None:
     path, found = tmp_path / "lines", list[Line]()
     path.write_bytes(packed)
 
@@ -96,7 +96,7 @@ def test_frames_in_a_row_are_one_file(tmp_path: Path) -> None:
     assert b"".join(line.value + b"\n" for line in lines_of(path)) == DATA
 
 
-def test_lines_of_a_pipe_come_as_they_are_written(tmp_path: Path) -> None:
+def test_lines_of_a_pipe_arrive_as_they_are_written(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     found: queue.Queue[bytes] = queue.Queue()

@@ -42,7 +42,7 @@ async def played(clock: Clock, speed: float, *batches: Batch) -> list[tuple[floa
     ]
 
 
-async def test_gives_each_post_at_its_time_and_the_cursor_last() -> None:
+async def test_each_post_is_returned_at_its_time_and_the_cursor_last() -> None:
     batch = Batch([post(0), post(0), post(10), post(5), post(30)], "c")
     assert await played(Clock(), 10.0, batch) == [
         (0, ["0", "0"], None),
@@ -58,7 +58,7 @@ async def test_delays_do_not_add_up() -> None:
     assert all(0 <= at - second <= 0.3 + 1e-6 for second, at in enumerate(times))
 
 
-async def test_what_has_no_time_goes_with_what_comes_before_it() -> None:
+async def test_content_without_a_time_follows_its_predecessor() -> None:
     unreadable = Unreadable("file:x", 1, b"", "malformed", "")
     batches = [batch async for batch in paced(given(Batch([unreadable, post(0), unreadable], "c")), 1.0)]
     assert [(len(batch.contents), batch.cursor) for batch in batches] == [(3, "c")]

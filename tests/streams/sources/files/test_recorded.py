@@ -19,7 +19,7 @@ from tests.helpers.recordings import Echo, play
 HEAD = {"tagpulse_recording": 1, "network": "x"}
 
 
-async def test_a_file_of_frames_without_our_head_is_read_too(tmp_path: Path) -> None:
+async def test_a_file_of_frames_without_a_head_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "frames.txt"
     path.write_bytes(b'{"data":1}\n\n{"data":2}\n')
     assert [frame for frame, _, _ in await play(path)] == [b'{"data":1}', b'{"data":2}']
@@ -91,7 +91,7 @@ async def test_it_resumes_after_a_line(tmp_path: Path) -> None:
 
 
 class Author:
-    """A parser of posts whose authors claim a time that cannot be right."""
+    """A parser of posts whose authors claim an implausible time."""
 
     def __init__(self, claimed: datetime) -> None:
         self._claimed = claimed

@@ -43,7 +43,7 @@ def ids(batches: list[Batch]) -> list[str]:
     return [content.id for content in contents(batches) if isinstance(content, Post)]
 
 
-async def test_reads_posts_deletions_and_names_what_is_neither(tmp_path: Path) -> None:
+async def test_posts_and_deletions_are_read_and_other_lines_named(tmp_path: Path) -> None:
     path = tmp_path / "day.jsonl"
     deletion = json.dumps({"type": "deletion", "source": "test", "id": "1", "deleted_at": NOON}).encode()
     path.write_bytes(
@@ -72,7 +72,7 @@ async def test_a_time_in_the_future_is_refused_and_an_old_one_is_kept(field: str
     assert refused.error == f"{field} is in the future: 9999-01-01T00:00:00+00:00"
 
 
-async def test_a_deletion_of_the_future_is_refused(tmp_path: Path) -> None:
+async def test_a_deletion_in_the_future_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "day.jsonl"
     path.write_text('{"type":"deletion","source":"x","id":"1","deleted_at":"9999-12-31T23:59:00Z"}')
     [refused] = contents(await read(path))
@@ -87,11 +87,11 @@ async def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-async def test_reads_compressed_files_by_their_content(tmp_path: Path, suffix: str) -> None:
+async def test_compressed_files_are_recognised_by_their_content(tmp_path: Path, suffix: str) -> None:
     plain = b"".join(line(str(number)) + b"\n" for number in range(5_000))
     tools: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
     compress = tools[suffix]
-    # two members in a row, as tools append them
+    # two consecutive members, as some tools append them
     packed = compress(plain[:100_000]) + compress(plain[100_000:])
     for name in (f"day.jsonl{suffix}", "named-otherwise"):
         path = tmp_path / name
@@ -100,7 +100,7 @@ async def test_reads_compressed_files_by_their_content(tmp_path: Path, suffix: s
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
-async def test_a_small_file_that_unpacks_to_much_is_one_dead_letter_in_bounded_memory(
+async def test_a_decompression_bomb_is_one_dead_letter_in_bounded_memory(
     tmp_path: Path, compress: Callable[[bytes], bytes]
 ) -> None:
     path = tmp_path / "bomb.jsonl"
@@ -127,7 +127,7 @@ async def test_malicious_json_is_a_dead_letter(tmp_path: Path, value: bytes) -> 
     assert isinstance(second, Post)
 
 
-async def test_says_that_a_file_is_cut_off_after_what_could_be_read(tmp_path: Path) -> None:
+async def test_a_truncated_file_is_reported_after_its_readable_part(tmp_path: Path) -> None:
     path = tmp_path / "day.jsonl.gz"
     data = b"".join(line(str(number), text=f"{number * 7919}") + b"\n" for number in range(20_000))
     path.write_bytes(gzip.compress(data)[:-2_000])
@@ -144,7 +144,7 @@ async def test_says_that_a_file_is_cut_off_after_what_could_be_read(tmp_path: Pa
     assert len(found) > 1_000
 
 
-async def test_survives_a_line_of_any_length(tmp_path: Path) -> None:
+async def test_it_survives_a_line_of_any_length(tmp_path: Path) -> None:
     path = tmp_path / "day.jsonl"
     long = line("2", text="x" * 3_000_000)
     path.write_bytes(line("1") + b"\n" + long + b"\n" + line("3"))
@@ -156,7 +156,7 @@ async def test_survives_a_line_of_any_length(tmp_path: Path) -> None:
     )
 
 
-async def test_goes_on_from_a_cursor(tmp_path: Path) -> None:
+async def test_it_resumes_from_a_cursor(tmp_path: Path) -> None:
     first, second = tmp_path / "a.jsonl", tmp_path / "b.csv"
     first.write_bytes(line("1") + b"\n" + line("2"))
     second.write_text(
@@ -172,7 +172,7 @@ async def test_goes_on_from_a_cursor(tmp_path: Path) -> None:
         await read(first, cursor="1:4")
 
 
-async def test_reads_no_further_than_it_is_asked(tmp_path: Path) -> None:
+async def test_it_reads_no_further_than_requested(tmp_path: Path) -> None:
     path = tmp_path / "day.jsonl"
     path.write_bytes(b"".join(line(str(number)) + b"\n" for number in range(100_000)))
     source = FileSource([str(path)], max_line_bytes=LIMIT)
@@ -188,14 +188,14 @@ async def test_reads_no_further_than_it_is_asked(tmp_path: Path) -> None:
         assert not reader.is_alive()
 
 
-def test_says_which_file_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no\.jsonl: cannot be read: No such file"):
         FileSource([str(tmp_path / "no.jsonl")], max_line_bytes=LIMIT)
     with pytest.raises(BadInput, match="is a folder"):
         FileSource([str(tmp_path)], max_line_bytes=LIMIT)
 
 
-async def test_reads_real_tweets_with_times_from_their_ids() -> None:
+async def test_real_tweets_have_times_from_their_ids() -> None:
     files = sorted(CRISISLEX.glob("*.csv"))
     if not files:
         pytest.skip("../shared/data/crisislex_t26 is not there")

@@ -23,7 +23,7 @@ def table(data: bytes, columns: Columns | None = None) -> list[Content]:
     return found
 
 
-def test_maps_columns_with_stray_spaces_and_quotes() -> None:
+def test_columns_are_mapped_despite_stray_spaces_and_quotes() -> None:
     columns = Columns(mapping={"id": "Tweet ID", "text": "Tweet Text"}, source="x", times_from_tweet_ids=True)
     data = b'"Tweet ID", Tweet Text, "Kind"\r\n"1541815603606036480","He said ""run"",\nall ran #boston",a\r\n'
     (post,) = table(data, columns)
@@ -36,7 +36,7 @@ def test_maps_columns_with_stray_spaces_and_quotes() -> None:
     )
 
 
-def test_takes_columns_named_like_fields_and_a_tab() -> None:
+def test_columns_named_like_fields_and_tabs_need_no_mapping() -> None:
     (post,) = table(
         "\ufeffID\tText\tCreated At\tSource\tAuthor\tHashtags\nab\thi #x1\t2026-08-01 12:00:00\tnet\tann\t#One Two\n".encode(),
         Columns(),
@@ -46,7 +46,7 @@ def test_takes_columns_named_like_fields_and_a_tab() -> None:
     assert post.created_at == datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
-def test_names_each_bad_row_and_goes_on() -> None:
+def test_each_bad_row_is_named_and_the_others_are_read() -> None:
     found = table(
         b"id,text,created_at\n"
         b"1,a,2026-08-01T12:00:00Z\n"
@@ -77,12 +77,12 @@ def test_names_each_bad_row_and_goes_on() -> None:
         (b"id,text,created_at", Columns(mapping={"author": "Name"}, source="x"), "no column 'Name' for author"),
     ],
 )
-def test_says_which_column_is_missing(header: bytes, columns: Columns, message: str) -> None:
+def test_a_missing_column_is_named(header: bytes, columns: Columns, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         table(header + b"\n1,2,3\n", columns)
 
 
-def test_a_row_of_the_future_is_refused_and_nul_becomes_the_sign_for_it() -> None:
+def test_a_row_in_the_future_is_refused_and_nul_is_replaced() -> None:
     refused, kept = table(b"id,text,created_at\n1,hello,9999-12-31T23:59:00Z\n2,a\0b,0999-01-01T00:00:00Z")
     assert isinstance(refused, Unreadable)
     assert (refused.number, refused.error) == (2, "created_at is in the future: 9999-12-31T23:59:00+00:00")
@@ -93,7 +93,7 @@ def test_a_row_of_the_future_is_refused_and_nul_becomes_the_sign_for_it() -> Non
 @given(
     st.lists(st.binary(max_size=40) | st.sampled_from([b'1,"', b'"', b"2,x,2026-08-01T12:00:00Z", b"3,\x00,0"])),
 )
-def test_any_table_is_rows_and_refusals_in_order(rows: list[bytes]) -> None:
+def test_any_table_yields_rows_and_refusals_in_order(rows: list[bytes]) -> None:
     data = b"id,text,created_at\n" + b"\n".join(rows)
     found = table(data)
     for content in found:
@@ -116,8 +116,8 @@ def test_a_line_that_was_cut_is_refused_alone() -> None:
     assert isinstance(kept, Post)
 
 
-def test_rows_are_handed_over_with_each_block() -> None:
-    """A pipe may pause between two blocks: what came before it is not held back."""
+def test_rows_are_emitted_with_each_block() -> None:
+    """A pipe may pause between two blocks, which must not hold back the rows before the pause."""
     emitted: list[tuple[list[str], int]] = []
 
     def emit(rows: list[Content], number: int) -> None:

@@ -22,7 +22,7 @@ from tests.helpers.mastodon import NOW, TOKEN, Act, cut, event, mastodon, send, 
 
 
 @pytest.mark.parametrize("how", ["cut", "in_mid_event", "in_mid_character"])
-async def test_a_cut_loses_and_doubles_nothing(how: str) -> None:
+async def test_a_disconnection_loses_and_duplicates_nothing(how: str) -> None:
     async def in_mid_event(connection: Connection) -> None:
         await connection.chunk(update(5)[:60])
         connection.cut()
@@ -44,7 +44,7 @@ async def test_a_cut_loses_and_doubles_nothing(how: str) -> None:
     assert counted(metrics.GAPS, "mastodon") == gaps
 
 
-async def test_goes_on_from_a_saved_cursor() -> None:
+async def test_it_resumes_from_a_saved_cursor() -> None:
     async with mastodon([send(update(50)), stay], timeline=[status(number) for number in range(50)]) as server:
         host = server.url.removeprefix("http://")
         cursor = json.dumps({f"{host} poltwt": {"id": "1039", "at": "2026-08-01T12:30:00Z"}})
@@ -53,9 +53,9 @@ async def test_goes_on_from_a_saved_cursor() -> None:
     assert numbers(contents) == list(range(40, 51))
 
 
-async def test_what_is_federated_late_during_a_cut_is_not_lost() -> None:
+async def test_posts_federated_late_during_a_disconnection_are_not_lost() -> None:
     gaps = counted(metrics.GAPS, "mastodon")
-    # 3 and 4 arrived during the cut; their ids are from the time when they were written
+    # 3 and 4 arrived during the disconnection; their ids are from the time when they were written
     streams = [send(update(0), update(1), update(2), update(5)), cut], [send(update(4), update(9)), stay]
     async with mastodon(*streams, missed=[status(number) for number in range(9)]) as server:
         contents, _ = await take(source(server), 10)
@@ -63,8 +63,8 @@ async def test_what_is_federated_late_during_a_cut_is_not_lost() -> None:
     assert counted(metrics.GAPS, "mastodon") == gaps
 
 
-async def test_after_a_restart_the_last_quarter_of_an_hour_comes_again_with_what_was_late() -> None:
-    timeline = [status(number) for number in (10, 299, 301, 900, 901)]  # one post a second
+async def test_after_a_restart_the_last_15_minutes_are_repeated_with_late_posts() -> None:
+    timeline = [status(number) for number in (10, 299, 301, 900, 901)]  # one post per second
     async with mastodon([send(update(10), update(902)), stay], timeline=timeline) as server:
         host = server.url.removeprefix("http://")
         cursor = json.dumps({f"{host} poltwt": {"id": "1900", "at": "2026-08-01T12:20:00Z"}})
@@ -73,7 +73,7 @@ async def test_after_a_restart_the_last_quarter_of_an_hour_comes_again_with_what
 
 
 @pytest.mark.parametrize("existing", [0, 5, 60])
-async def test_a_cut_before_the_first_post_loses_none_and_gives_no_older_one(existing: int) -> None:
+async def test_a_disconnection_before_the_first_post_loses_none_and_adds_no_older_one(existing: int) -> None:
     posted = [status(number) for number in range(existing + 4)]
     streams: list[list[Act]] = [[cut], [send(update(existing + 4)), stay]]
     async with mastodon(*streams, timeline=posted[:existing], missed=posted[existing:]) as server:
@@ -93,7 +93,7 @@ async def test_a_restart_before_the_first_post_loses_none() -> None:
 
 
 @pytest.mark.parametrize("posts", [79, 80])
-async def test_as_many_posts_as_may_be_fetched_are_not_a_gap(posts: int) -> None:
+async def test_missed_posts_within_the_limit_are_not_a_gap(posts: int) -> None:
     gaps = counted(metrics.GAPS, "mastodon")
     streams = [send(update(0)), cut], [send(update(500)), stay]
     async with mastodon(*streams, missed=[status(number) for number in range(posts + 1)]) as server:
@@ -115,7 +115,7 @@ async def test_a_gap_too_wide_to_fetch_is_reported(caplog: pytest.LogCaptureFixt
     assert counted(metrics.GAPS, "mastodon") - gaps == 1
 
 
-async def test_what_was_edited_or_deleted_during_a_cut_is_noticed() -> None:
+async def test_edits_and_deletions_during_a_disconnection_are_noticed() -> None:
     edited = status(1, text="better #poltwt", edited_at="2026-08-01T13:00:30.000Z")
     streams = [send(*(update(number) for number in range(6))), cut], [send(update(9)), stay]
     # of the posts that were read, 1 was edited, 2 was deleted, and the timeline omits 3 for some other reason
@@ -130,7 +130,7 @@ async def test_what_was_edited_or_deleted_during_a_cut_is_noticed() -> None:
     assert contents[6].text == "better #poltwt"
 
 
-async def test_deletions_of_what_an_earlier_run_read_are_understood() -> None:
+async def test_deletions_of_posts_from_an_earlier_run_are_understood() -> None:
     frames = [
         event("delete", "1007"),
         event("status.update", status(8, edited_at="2026-08-01T14:00:00.000Z")),
@@ -183,13 +183,13 @@ async def test_an_instance_that_refuses_is_reported_once_and_the_others_continue
     ]
 
 
-async def test_when_all_instances_refuse_it_ends() -> None:
+async def test_it_ends_when_all_instances_refuse() -> None:
     async with mastodon(401) as one, mastodon(404) as two:
         with pytest.raises(Refused, match=r"responded with HTTP 40[14]: check TAGPULSE_MASTODON__"):
             await take(source(one, two, tags=("poltwt", "k9")), 5)
 
 
-async def test_temporary_errors_are_waited_out_and_a_limit_until_its_reset() -> None:
+async def test_temporary_errors_and_rate_limits_are_waited_out() -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -212,7 +212,7 @@ async def test_temporary_errors_are_waited_out_and_a_limit_until_its_reset() -> 
     assert waits == [125.0, 900.0, 7.0, 4.0, 40.0, 16.0, 0.5]
 
 
-async def test_an_old_instance_streams_where_it_is() -> None:
+async def test_an_old_instance_streams_from_its_own_host() -> None:
     async with mastodon([send(update(0)), stay]) as server:
         server.failing["/api/v2/instance"] = [(404, {})]
         contents, _ = await take(source(server), 1)
@@ -221,7 +221,7 @@ async def test_an_old_instance_streams_where_it_is() -> None:
 
 @pytest.mark.parametrize("path", ["/api/v2/instance", "/api/v1/timelines/tag/poltwt", "/api/v1/streaming/hashtag"])
 @pytest.mark.parametrize("pause", [0.02, 0.0])
-async def test_headers_that_never_end_are_given_up(path: str, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_endless_headers_are_given_up(path: str, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "OPEN_SECONDS", 0.3)
     monkeypatch.setattr(http, "ANSWER_SECONDS", 0.3)
     tried = 0
@@ -246,7 +246,7 @@ async def test_headers_that_never_end_are_given_up(path: str, pause: float, monk
     assert numbers(contents) == [0]
 
 
-async def test_our_own_clock_may_be_wrong_by_years_and_be_set_right() -> None:
+async def test_the_local_clock_may_be_wrong_by_years_and_then_corrected() -> None:
     clock = datetime(2199, 1, 1, tzinfo=UTC)
     was_read = asyncio.Event()
 

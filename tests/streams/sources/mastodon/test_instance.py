@@ -19,7 +19,7 @@ LOGIN = {"Authorization": "Bearer canary"}
 
 
 class Server(http.Client):
-    """Answers by URL instead of the network; the timeline has the ids of `posts`, in pages."""
+    """A fake instance that answers by URL; its timeline has the ids of `posts`, in pages."""
 
     def __init__(self, answers: Mapping[str, bytes | int] | None = None, posts: range = range(0)) -> None:
         super().__init__(URL)
@@ -110,7 +110,7 @@ async def test_the_token_is_not_sent_unencrypted_by_an_encrypted_instance() -> N
     assert headers == {"Accept": "text/event-stream"}
 
 
-async def test_it_is_asked_again_only_once_its_host_may_have_moved() -> None:
+async def test_it_is_asked_again_only_after_its_host_may_have_moved() -> None:
     server = Server(streaming("wss://streaming.example"))
     found = instance(server)
     assert found.domain == "one.example"
@@ -127,7 +127,7 @@ async def test_an_error_of_the_instance_is_raised() -> None:
         await instance(Server({f"{URL}/api/v2/instance": 503})).discover()
 
 
-async def test_missed_posts_come_in_pages_with_the_oldest_first() -> None:
+async def test_missed_posts_arrive_in_pages_with_the_oldest_first() -> None:
     pages = [numbers(page) async for page in instance(Server(posts=range(10, 110))).missed("poltwt", "19")]
     assert [len(page) for page in pages] == [40, 40, 10]
     assert [number for page in pages for number in page] == list(range(20, 110))
@@ -139,7 +139,7 @@ async def test_the_newest_posts_are_one_page() -> None:
     assert await instance(Server()).newest("poltwt") == []
 
 
-async def test_the_latest_posts_go_back_to_the_floor() -> None:
+async def test_the_latest_posts_reach_back_to_the_floor() -> None:
     found = instance(Server(posts=range(100, 300)))
     assert numbers(await found.latest("poltwt", "250", 60, BEFORE_ALL)) == list(range(250, 190, -1))
     assert numbers(await found.latest("poltwt", "250", 60, order("240"))) == list(range(250, 239, -1))
@@ -158,7 +158,7 @@ async def test_whether_a_post_is_gone_may_be_unknown() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"{}", b"<html>", b'[{"id":5}]', b'[{"id":""}]', b"\xff"])
-async def test_what_is_no_timeline_is_a_temporary_error(answer: bytes) -> None:
+async def test_any_other_response_is_a_temporary_error(answer: bytes) -> None:
     with pytest.raises(http.TRANSIENT_ERRORS, match="did not return a list of posts"):
         await instance(Server({TIMELINE: answer})).newest("poltwt")
 

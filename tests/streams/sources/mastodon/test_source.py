@@ -19,7 +19,7 @@ from tests.helpers.http_server import Connection, Request, http_server
 from tests.helpers.mastodon import NOW, TOKEN, event, mastodon, send, source, status, stay, update
 
 
-async def test_listens_where_the_instance_says_with_its_token() -> None:
+async def test_it_listens_at_the_address_of_the_instance_with_its_token() -> None:
     async with mastodon([send(update(0), update(1)), stay]) as streaming, mastodon() as instance:
         instance.streaming_url = streaming.url
         contents, batches = await take(source(instance), 2)
@@ -45,14 +45,14 @@ async def test_the_same_post_through_two_instances_counts_once() -> None:
     assert counted(metrics.FRAMES_REPEATED, "mastodon") - repeated >= 19
 
 
-async def test_listens_to_several_hashtags() -> None:
+async def test_it_listens_to_several_hashtags() -> None:
     async with mastodon([send(update(0)), stay], [send(update(1, text="#k9", tags=[])), stay]) as server:
         contents, _ = await take(source(server, tags=("poltwt", "#K9")), 2)
         assert sorted(request.query["tag"][0] for request in server.streams) == ["k9", "poltwt"]
     assert sorted(numbers(contents)) == [0, 1]
 
 
-async def test_honours_edits_and_deletions_whatever_their_order() -> None:
+async def test_edits_and_deletions_are_honoured_in_any_order() -> None:
     late = "2026-08-01T12:30:00.000Z"
     frames = [
         update(0),
@@ -75,7 +75,7 @@ async def test_honours_edits_and_deletions_whatever_their_order() -> None:
     assert (contents[1].text, contents[1].edited_at) == ("better #poltwt", datetime(2026, 8, 1, 12, 30, tzinfo=UTC))
 
 
-async def test_keeps_only_what_is_for_everyone() -> None:
+async def test_only_public_posts_are_kept() -> None:
     kinds = ["private", "direct", "unlisted", "public", "limited"]
     frames = [update(number, visibility=kind) for number, kind in enumerate(kinds)]
     unspecified = status(5)
@@ -86,7 +86,7 @@ async def test_keeps_only_what_is_for_everyone() -> None:
     assert numbers(contents) == [2, 3, 7]
 
 
-async def test_follows_redirects_and_gives_the_token_to_no_other_host() -> None:
+async def test_redirects_are_followed_and_no_other_host_gets_the_token() -> None:
     seen: list[Request] = []
 
     async def elsewhere(request: Request, connection: Connection) -> None:
@@ -113,7 +113,7 @@ async def test_follows_redirects_and_gives_the_token_to_no_other_host() -> None:
     assert not any("authorization" in request.headers for request in seen)
 
 
-async def test_survives_what_cannot_be_read() -> None:
+async def test_it_survives_unreadable_events() -> None:
     frames = [
         b"event: update\ndata: {not json\n\n",
         b"data: no name\n\n",
@@ -150,7 +150,7 @@ async def test_a_post_with_a_date_off_by_years_is_not_lag(year: str) -> None:
     assert await behind_after(wrong, cursor='{"elsewhere":{"id":"1","at":"2026-06-01T13:00:00Z"}}') == -1
 
 
-async def test_lag_is_that_of_the_newest_post_also_after_days() -> None:
+async def test_lag_is_that_of_the_newest_post_even_after_days() -> None:
     assert await behind_after(update(0), update(60), update(30)) == 3540
     weeks = update(0, created_at="2026-06-02T13:00:00.000Z")
     assert await behind_after(weeks, cursor='{"elsewhere":{"id":"1","at":"2026-06-01T13:00:00Z"}}') == 60 * 86_400
@@ -162,6 +162,6 @@ def test_an_invalid_cursor_is_refused(cursor: str) -> None:
         MastodonSource(MastodonSettings(), ["poltwt"], cursor=cursor)
 
 
-def test_needs_a_hashtag() -> None:
+def test_it_needs_a_hashtag() -> None:
     with pytest.raises(SettingsError, match="--tag"):
         MastodonSource(MastodonSettings(), [])

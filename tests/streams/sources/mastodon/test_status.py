@@ -31,7 +31,7 @@ def post(**fields: Any) -> Post:
     return content
 
 
-def test_a_post_with_all_it_holds() -> None:
+def test_a_complete_post() -> None:
     found = post(
         content='<p>Wer hilft <span class="h-card"><a href="https://b.example/@bob" class="u-url mention">@<span>bob</span>'
         '</a></span>? :k9:</p><p><a href="https://example.social/tags/PolTwt" class="mention hashtag">#<span>PolTwt</span></a></p>',
@@ -70,12 +70,12 @@ def test_a_boost_is_a_repost_with_the_text_of_the_original() -> None:
     assert found.hashtags == ("poltwt",)
 
 
-def test_a_boost_of_what_is_not_for_everyone_is_left_out() -> None:
+def test_a_boost_of_a_post_that_is_not_public_is_left_out() -> None:
     frame = event_frame("update", json.dumps(status(1, reblog=status(5, visibility="private"))).encode())
     assert read(frame) == []
 
 
-def test_an_answer_to_a_post_that_was_read_names_it() -> None:
+def test_a_reply_to_a_known_post_names_it() -> None:
     parser = MastodonParser(Tags(["poltwt"]))
     first, answer = status(1), status(2, in_reply_to_id="1001")
     for written in (first, answer):
@@ -84,7 +84,7 @@ def test_an_answer_to_a_post_that_was_read_names_it() -> None:
     assert content.reply_to == first["uri"]
 
 
-def test_a_deletion_that_came_first_takes_away_what_another_instance_gave() -> None:
+def test_a_deletion_that_arrives_first_removes_the_post_from_another_instance() -> None:
     parser = MastodonParser(Tags(["poltwt"]))
     [given] = parser.read(update(0), "one", NOW)
     assert isinstance(given, Post)
@@ -94,13 +94,13 @@ def test_a_deletion_that_came_first_takes_away_what_another_instance_gave() -> N
 
 
 @pytest.mark.parametrize("created_at", [None, 5, "yesterday", "0001-01-01T00:00:00+14:00", {}])
-def test_a_useless_clock_gives_way_to_ours(created_at: Any) -> None:
+def test_an_implausible_time_is_replaced_by_ours(created_at: Any) -> None:
     found = post(created_at=created_at)
     assert (found.created_at, found.created_at_is_estimate) == (NOW, True)
 
 
 @pytest.mark.parametrize("edited_at", ["0999-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_an_edit_of_a_wrong_clock_does_not_outlive_its_deletion(edited_at: str) -> None:
+def test_an_edit_with_a_wrong_time_does_not_outlive_its_deletion(edited_at: str) -> None:
     parser = MastodonParser(Tags(["poltwt"]))
     frame = event_frame("status.update", json.dumps(status(1, edited_at=edited_at)).encode())
     [edit] = parser.read(frame, ORIGIN, NOW)
@@ -125,7 +125,7 @@ def test_an_edit_of_a_wrong_clock_does_not_outlive_its_deletion(edited_at: str) 
         (event_frame("update", b'{"id":"1","uri":"u","tags":' + b"[" * 100_000), "malformed"),
     ],
 )
-def test_names_what_cannot_be_read(value: bytes, reason: str) -> None:
+def test_an_unreadable_event_has_a_reason(value: bytes, reason: str) -> None:
     [content] = read(value)
     assert isinstance(content, Unreadable)
     assert (content.reason, content.value) == (reason, value)
@@ -141,7 +141,7 @@ FIELDS = st.sampled_from([*status(1), "edited_at", "poll", "card", "media_attach
 
 @settings(max_examples=50)
 @given(st.dictionaries(FIELDS, JSON), st.sampled_from(["update", "status.update", "delete", "x"]))
-def test_any_status_is_a_message_or_a_refusal(fields: dict[str, Any], name: str) -> None:
+def test_any_status_yields_a_message_or_a_refusal(fields: dict[str, Any], name: str) -> None:
     try:
         data = json.dumps(status(1, **fields), ensure_ascii=False).encode()
     except UnicodeEncodeError:  # a lone surrogate cannot be encoded
@@ -158,7 +158,7 @@ WHOLE = event_frame("update", json.dumps(status(1)).encode())
     st.binary()
     | st.builds(lambda at, byte: WHOLE[:at] + byte + WHOLE[at + 1 :], st.integers(0, len(WHOLE)), st.binary(max_size=2))
 )
-def test_any_bytes_are_a_message_a_refusal_or_nothing(value: bytes) -> None:
+def test_any_bytes_yield_a_message_a_refusal_or_nothing(value: bytes) -> None:
     for content in read(value):
         assert isinstance(content, Post | Deletion | Unreadable)
         if isinstance(content, Post | Deletion):
@@ -172,7 +172,7 @@ def test_a_deletion_without_a_sane_id_is_reported_and_not_remembered(length: int
     assert content.reason == "invalid"
 
 
-def test_a_frame_that_kafka_would_not_take_is_cut_and_not_decoded() -> None:
+def test_a_frame_too_large_for_kafka_is_cut_and_not_decoded() -> None:
     [content] = read(event_frame("update", json.dumps(status(1, text="x" * MAX_FRAME_BYTES)).encode()))
     assert isinstance(content, Unreadable)
     assert (content.reason, len(content.value)) == ("oversize", MAX_FRAME_BYTES)

@@ -33,7 +33,7 @@ from tests.helpers.x import (
 )
 
 
-async def test_deletions_of_what_was_kept_are_honoured() -> None:
+async def test_deletions_of_kept_posts_are_honoured() -> None:
     removals = send(removal(1), removal(9), removal(0, "drop"), removal(2, "undrop"), removal(1))
     seen: list[Content] = []
 
@@ -59,7 +59,7 @@ async def test_deletions_of_what_was_kept_are_honoured() -> None:
     assert found[3].deleted_at == datetime(2026, 8, 1, 12, 30, tzinfo=UTC)
 
 
-async def test_an_account_that_goes_takes_its_posts_with_it() -> None:
+async def test_the_posts_of_a_removed_account_are_deleted() -> None:
     seen: list[Any] = []
 
     async def after_the_posts(connection: Connection) -> None:
@@ -88,7 +88,7 @@ async def test_an_account_that_goes_takes_its_posts_with_it() -> None:
         ({"at": "2026-08-01T12:58:00Z"}, "3", None),
     ],
 )
-async def test_deletions_are_asked_for_again_after_a_restart(
+async def test_deletions_are_requested_again_after_a_restart(
     saved: dict[str, str], minutes: str, since: tuple[int, int] | None
 ) -> None:
     alive = {partition: [send(b"\r\n"), stay] for partition in (1, 2, 3, 4)}
@@ -109,7 +109,7 @@ async def test_deletions_are_asked_for_again_after_a_restart(
     assert counted(metrics.GAPS, "x") - gaps == len(found)
 
 
-async def test_deletions_that_are_still_on_their_way_hold_the_cursor() -> None:
+async def test_deletions_still_in_transit_hold_the_cursor() -> None:
     saved = json.dumps({"at": "2026-08-01T12:59:00Z", "deletions_at": "2026-08-01T12:58:00Z"})
     alive = {partition: [send(b"\r\n"), stay] for partition in (1, 2, 3, 4)}
     again = alive | {4: [send(removal(7)), stay]}
@@ -122,7 +122,7 @@ async def test_deletions_that_are_still_on_their_way_hold_the_cursor() -> None:
     }  # fmt: skip
 
 
-async def test_a_compliance_stream_that_says_why_it_ends_is_opened_again() -> None:
+async def test_a_compliance_stream_that_ends_with_a_reason_is_reopened() -> None:
     time = Time()
     streams = iter([[send(b'{"title":"ConnectionException","connection_issue":"TooManyConnections"}\r\n'), cut]])
 

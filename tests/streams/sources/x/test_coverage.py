@@ -22,7 +22,7 @@ def coverage(away: float | None, minutes: int = 5) -> StreamCoverage:
 @pytest.mark.parametrize(
     ("away", "asked"), [(None, None), (0, "1"), (29, "1"), (31, "2"), (200, "4"), (9_999, "5"), (-(10**8), "5")]
 )
-def test_asks_for_what_was_missed_and_for_the_time_that_connecting_takes(away: float | None, asked: str | None) -> None:
+def test_the_missed_time_and_the_time_to_connect_are_requested(away: float | None, asked: str | None) -> None:
     assert coverage(away).backfill(NOW) == ({} if asked is None else {"backfill_minutes": asked})
     assert coverage(away, 0).backfill(NOW) == {}
 
@@ -39,7 +39,7 @@ def test_asks_for_what_was_missed_and_for_the_time_that_connecting_takes(away: f
         (-(10**8), 0, "set back"),
     ],
 )
-def test_reports_what_is_missed_once(away: float | None, minutes: int, why: str | None) -> None:
+def test_missed_posts_are_reported_once(away: float | None, minutes: int, why: str | None) -> None:
     stream = coverage(away, minutes)
     stream.backfill(NOW)
     stream.opened(NOW)
@@ -64,10 +64,12 @@ def test_reports_what_is_missed_once(away: float | None, minutes: int, why: str 
         (b"junk", 0, False),
         (TooLong(line(1, id=tweet_id_of(NOW + SECOND)), 10**7), 0, False),
         (b"", 0, True),
-        (line(1), 60, True),  # not longer, because our clock may be wrong
+        (line(1), 60, True),  # no longer, because our clock may be wrong
     ],
 )
-def test_the_old_time_is_kept_until_everything_was_resent(frame: bytes | TooLong, seconds: int, is_done: bool) -> None:
+def test_the_earlier_time_is_kept_until_everything_was_resent(
+    frame: bytes | TooLong, seconds: int, is_done: bool
+) -> None:
     stream = coverage(100)
     stream.backfill(NOW)
     stream.opened(NOW)
@@ -75,7 +77,7 @@ def test_the_old_time_is_kept_until_everything_was_resent(frame: bytes | TooLong
     assert stream.whole_until == (NOW + seconds * SECOND if is_done else NOW - 100 * SECOND)
 
 
-def test_behind_a_gap_the_rest_is_asked_for_until_it_came() -> None:
+def test_after_a_gap_the_rest_is_requested_until_it_arrives() -> None:
     stream = coverage(1_000)
     stream.backfill(NOW)
     stream.opened(NOW)
@@ -84,7 +86,7 @@ def test_behind_a_gap_the_rest_is_asked_for_until_it_came() -> None:
     assert stream.backfill(NOW) == {"backfill_minutes": "5"}
 
 
-def test_what_is_read_late_was_heard_when_it_was_made() -> None:
+def test_posts_read_late_count_from_when_they_were_made() -> None:
     stream = coverage(None)
     stream.opened(NOW)
     stream.heard(line(1, id=tweet_id_of(NOW)), NOW)
@@ -95,7 +97,7 @@ def test_what_is_read_late_was_heard_when_it_was_made() -> None:
         assert stream.whole_until == NOW + timedelta(minutes=until)
 
 
-def test_after_a_stall_the_old_time_is_kept_until_something_new_arrives() -> None:
+def test_after_a_stall_the_earlier_time_is_kept_until_something_new_arrives() -> None:
     """The lines were waiting in buffers, and the stream may have ended in the meantime."""
     stream = coverage(None, 0)
     stream.opened(NOW)

@@ -24,7 +24,7 @@ def test_it_listens_with_a_token() -> None:
         network(token="canary").open_source(["poltwt"], "yesterday")
 
 
-def test_its_parser_keeps_the_hashtags_whatever_rule_found_them() -> None:
+def test_its_parser_keeps_the_hashtags_whichever_rule_found_them() -> None:
     frame = line(0).replace(b'"tag":"tagpulse"', b'"tag":"another"')
     assert [type(content) for content in network().open_parser(["PolTwt"]).read(frame, "x", NOW)] == [Post]
     assert network().open_parser(["k9"]).read(frame, "x", NOW) == []

@@ -33,7 +33,7 @@ async def test_the_plans_limit_is_shown_and_respected() -> None:
         server.usage = [(97, 99), (99, 99), (0, 99)]
         contents, _ = await take(source(server, time=time), 4)
         assert len(server.asked(USAGE)) == 3
-    # two posts are left, after which nothing is read until X allows more
+    # two more posts are read, and then none until X allows more
     assert [type(content) for content in contents] == [Post, Post, Gap, Post]
     assert ids(contents) == [0, 1, 5]
     assert time.waits == [0, 900, 900]
@@ -43,7 +43,7 @@ async def test_the_plans_limit_is_shown_and_respected() -> None:
     assert "all 99 posts that the plan allows this month" in gap.reason
 
 
-async def test_our_own_limit_holds_over_restarts_until_the_month_ends() -> None:
+async def test_our_own_limit_holds_across_restarts_until_the_month_ends() -> None:
     time = Time()
     time.now = datetime(2026, 8, 31, 23, 40, tzinfo=UTC)
     saved = json.dumps({"at": "2026-08-31T23:40:00Z", "month": "2026-08", "read": 9})
@@ -56,7 +56,7 @@ async def test_our_own_limit_holds_over_restarts_until_the_month_ends() -> None:
 
 
 @pytest.mark.parametrize("usage", [[], [(7, 99)] * 9])
-async def test_a_cap_that_x_names_is_waited_out_and_reported_once(usage: list[tuple[int, int]]) -> None:
+async def test_a_cap_reported_by_x_is_waited_out_and_reported_once(usage: list[tuple[int, int]]) -> None:
     """This also holds if X does not report its usage, or reports that some posts are left."""
     time = Time()
     capped: Failure = (429, b'{"title":"UsageCapExceeded","period":"Monthly"}', {})

@@ -25,7 +25,7 @@ def test_each_kind_of_error_has_the_pauses_that_x_asks_for() -> None:
     assert (pauses.after_network_error(), pauses.after_http_error(), pauses.after_limit(0)) == (0.25, 5, 60)
 
 
-def test_a_limit_is_waited_for_until_its_reset() -> None:
+def test_a_rate_limit_is_waited_out() -> None:
     pauses = ReconnectBackoff(lambda: 0.0)
     assert (pauses.after_limit(700), pauses.after_limit(10)) == (700, 120)
 

@@ -33,7 +33,7 @@ def test_rules_cover_all_hashtags_within_the_limit(tags: list[str], limit: int) 
 
 
 class Rules:
-    """X's list of rules."""
+    """A server with X's list of rules."""
 
     def __init__(self, *values: str, others: Sequence[str] = ()) -> None:
         self.rules = {str(number): {"value": value, "tag": TAG} for number, value in enumerate(values)}
@@ -74,7 +74,7 @@ async def synchronised(rules: Rules, *wanted: str) -> None:
         await synchronise(client, url, {"Authorization": "Bearer canary"}, wanted, TAG)
 
 
-async def test_stale_rules_go_before_missing_ones_come() -> None:
+async def test_stale_rules_are_deleted_before_missing_ones_are_added() -> None:
     rules = Rules("#old", "#kept", others=["#old", "#new"])
     await synchronised(rules, "#kept", "#new")
     assert rules.changes == [{"delete": {"ids": ["0"]}}, {"add": [{"value": "#new", "tag": TAG}]}]
@@ -82,7 +82,7 @@ async def test_stale_rules_go_before_missing_ones_come() -> None:
     assert len(rules.rules) == 4, "the rules of others are left alone"
 
 
-async def test_rules_that_are_there_are_not_changed() -> None:
+async def test_existing_rules_are_not_changed() -> None:
     rules = Rules("#a", "#b")
     await synchronised(rules, "#b", "#a")
     assert rules.changes == []
@@ -95,7 +95,7 @@ async def test_a_rejected_rule_is_a_refusal_that_names_it() -> None:
         await synchronised(rules, "#new")
 
 
-async def test_a_rule_that_exists_or_is_gone_already_is_no_problem() -> None:
+async def test_a_rule_that_already_exists_or_is_already_gone_is_not_a_problem() -> None:
     rules = Rules()
     rules.problems = [{"title": "DuplicateRule", "value": "#new"}]
     await synchronised(rules, "#new")
@@ -113,7 +113,7 @@ async def test_rules_that_are_not_active_yet_are_waited_for() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"data":5}', b"\xff"])
-async def test_what_is_no_list_of_rules_is_a_temporary_error(answer: bytes) -> None:
+async def test_any_other_response_is_a_temporary_error(answer: bytes) -> None:
     rules = Rules()
     rules.answer = answer
     with pytest.raises(http.TRANSIENT_ERRORS, match="X did not return a list of rules"):

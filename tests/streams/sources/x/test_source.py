@@ -35,7 +35,7 @@ from tests.helpers.x import (
 )
 
 
-async def test_makes_the_rules_of_the_campaign_and_listens() -> None:
+async def test_it_creates_the_rules_of_the_campaign_and_listens() -> None:
     async with x([send(b"\r\n", line(0), b"\r\n", line(1)), stay]) as server:
         server.rules = {
             "1": {"value": "#old", "tag": "tagpulse"},
@@ -60,14 +60,14 @@ async def test_existing_rules_are_left_alone() -> None:
         assert [request.method for request in server.asked(RULES)] == ["GET"]
 
 
-async def test_a_rule_that_x_does_not_take_ends_it() -> None:
+async def test_a_rule_that_x_refuses_ends_it() -> None:
     async with x([stay]) as server:
         server.refused_rules = {"#poltwt": "UnprocessableEntity"}
         with pytest.raises(Refused, match=r"rejected the rules .*UnprocessableEntity #poltwt"):
             await take(source(server), 1)
 
 
-async def test_leaves_out_what_other_rules_found() -> None:
+async def test_posts_found_by_other_rules_are_left_out() -> None:
     filtered = counted(metrics.FILTERED, "x")
     frames = line(0).replace(b'"tag":"tagpulse"', b'"tag":"someone"'), line(1)
     async with x([send(*frames), stay]) as server:
@@ -88,7 +88,7 @@ async def in_mid_character(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("end", [cut, in_mid_line, in_mid_character])
-async def test_a_cut_is_filled_where_the_plan_can(end: Act) -> None:
+async def test_a_disconnection_is_backfilled_if_the_plan_allows_it(end: Act) -> None:
     gaps, repeated = counted(metrics.GAPS, "x"), counted(metrics.FRAMES_REPEATED, "x")
     async with x([send(line(0), line(1)), end], [send(line(1), line(2), line(3)), stay]) as server:
         contents, _ = await take(source(server, backfill_minutes=5), 4)
@@ -98,7 +98,7 @@ async def test_a_cut_is_filled_where_the_plan_can(end: Act) -> None:
     assert counted(metrics.FRAMES_REPEATED, "x") - repeated == 1
 
 
-async def test_a_cut_is_a_gap_where_the_plan_cannot(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_disconnection_is_a_gap_if_the_plan_has_no_backfill(caplog: pytest.LogCaptureFixture) -> None:
     async with x([send(line(0)), cut], [send(line(5)), stay]) as server:
         contents, _ = await take(source(server), 3)
     assert [type(content) for content in contents] == [Post, Gap, Post]
@@ -108,7 +108,7 @@ async def test_a_cut_is_a_gap_where_the_plan_cannot(caplog: pytest.LogCaptureFix
     assert "gap in the feed" in caplog.text
 
 
-async def test_goes_on_from_a_saved_cursor_and_reports_what_is_lost() -> None:
+async def test_it_resumes_from_a_saved_cursor_and_reports_the_loss() -> None:
     saved = json.dumps({"at": "2026-08-01T12:50:00Z", "month": "2026-08", "read": 41})
     async with x([send(line(0)), stay]) as server:
         listening = source(server, cursor=saved, backfill_minutes=5)
@@ -123,7 +123,7 @@ async def test_goes_on_from_a_saved_cursor_and_reports_what_is_lost() -> None:
 
 
 @pytest.mark.parametrize("backfill_minutes", [0, 5])
-async def test_a_time_that_is_still_to_come_is_a_gap(backfill_minutes: int) -> None:
+async def test_a_cursor_in_the_future_is_a_gap(backfill_minutes: int) -> None:
     saved = json.dumps({"at": "2031-01-01T00:00:00Z"})
     async with x([send(b"\r\n", line(0)), stay]) as server:
         contents, batches = await take(source(server, cursor=saved, backfill_minutes=backfill_minutes), 2)
@@ -136,7 +136,7 @@ async def test_a_time_that_is_still_to_come_is_a_gap(backfill_minutes: int) -> N
     assert json.loads(batches[-1].cursor)["at"] == "2026-08-01T13:00:00Z"
 
 
-async def test_a_cut_while_posts_are_sent_again_is_made_good() -> None:
+async def test_a_disconnection_during_a_backfill_is_made_good() -> None:
     time = Time()
     away: list[Any] = [(503, b"", {})] * 5
     async with x([send(line(0)), cut], *away, [send(line(1)), cut], [send(line(1), line(2)), stay]) as server:
@@ -148,7 +148,7 @@ async def test_a_cut_while_posts_are_sent_again_is_made_good() -> None:
     assert ids(again) == [1, 2]
 
 
-async def test_keep_alives_carry_the_cursor_on() -> None:
+async def test_keep_alives_advance_the_cursor() -> None:
     async with x([send(b"\r\n", b"\r\n", line(0)), stay]) as server:
         _, batches = await take(source(server), 1)
     assert len(batches) == 3
@@ -196,7 +196,7 @@ async def test_another_host_gets_no_token() -> None:
     assert TOKEN not in repr(seen)
 
 
-async def test_a_wrong_token_is_said_at_once() -> None:
+async def test_a_wrong_token_is_reported_at_once() -> None:
     async with x([stay]) as server:
         listening = XSource(XSettings(url=server.url, token="wrong"), ["poltwt"], timing=Timing(sleep=no_sleep))
         with pytest.raises(Refused, match="TAGPULSE_X__TOKEN"):
@@ -227,7 +227,7 @@ async def test_each_kind_of_error_has_its_own_back_off() -> None:
     assert time.waits[6:] == [900, 480, 5]
 
 
-async def test_a_cut_behind_lines_that_waited_for_us_is_asked_for_from_the_last_of_them_on() -> None:
+async def test_after_a_stall_the_backfill_starts_at_the_last_buffered_line() -> None:
     time = Time()
 
     async def a_stall(connection: Connection) -> None:
@@ -239,7 +239,7 @@ async def test_a_cut_behind_lines_that_waited_for_us_is_asked_for_from_the_last_
         assert [request.query.get("backfill_minutes") for request in server.asked(STREAM)] == [None, ["5"]]
 
 
-async def test_survives_what_cannot_be_read() -> None:
+async def test_it_survives_unreadable_lines() -> None:
     frames = [
         b"{not json\r\n",
         b"\xff\xfe\r\n",
@@ -270,7 +270,7 @@ def test_an_invalid_cursor_is_refused(cursor: str) -> None:
         XSource(XSettings(token="t"), ["poltwt"], cursor=cursor)
 
 
-def test_needs_a_token_and_a_hashtag() -> None:
+def test_it_needs_a_token_and_a_hashtag() -> None:
     with pytest.raises(SettingsError, match="TAGPULSE_X__TOKEN"):
         XSource(XSettings(), ["poltwt"])
     with pytest.raises(SettingsError, match="--tag"):

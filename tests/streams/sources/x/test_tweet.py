@@ -33,7 +33,7 @@ def post(number: int = 1, **fields: Any) -> Post:
     return content
 
 
-def test_a_post_with_all_it_holds() -> None:
+def test_a_complete_post() -> None:
     found = post(
         text="Wer hilft &amp; wer nicht? #PolTwt",
         lang="de",
@@ -104,7 +104,7 @@ def repost(number: int, original: int, author_id: str = "8") -> bytes:
 
 
 @pytest.mark.parametrize("original_was_read", [True, False])
-def test_a_deleted_post_takes_its_reposts_with_it(original_was_read: bool) -> None:
+def test_the_reposts_of_a_deleted_post_are_deleted(original_was_read: bool) -> None:
     parser = XParser("tagpulse")
     kinds(parser, *[line(1)] * original_was_read, repost(2, 1), repost(3, 1), repost(4, 9))
     gone = [(Deletion, 1)] * original_was_read + [(Deletion, 2), (Deletion, 3)]
@@ -114,7 +114,7 @@ def test_a_deleted_post_takes_its_reposts_with_it(original_was_read: bool) -> No
 
 
 @pytest.mark.parametrize("kind", ["user_delete", "user_suspend", "user_protect"])
-def test_an_account_that_goes_takes_its_posts_and_their_reposts_with_it(kind: str) -> None:
+def test_the_posts_of_a_removed_account_and_their_reposts_are_deleted(kind: str) -> None:
     parser = XParser("tagpulse")
     edit = line(2, edit_history_tweet_ids=[tweet_id(1), tweet_id(2)])
     kinds(parser, line(1), edit, repost(3, 1), line(4, author_id="8"), repost(5, 9), repost(6, 4))
@@ -122,28 +122,28 @@ def test_an_account_that_goes_takes_its_posts_and_their_reposts_with_it(kind: st
     assert kinds(parser, account_gone("7", kind), account_gone("7", kind)) == [
         (Deletion, 1), (Deletion, 3), (Deletion, 5), (Deletion, 6),
     ]  # fmt: skip
-    # a post from before the removal is late; one from after it shows that the account is back
+    # a post from before the removal is late; a post from after it shows that the account is back
     assert kinds(parser, line(7), line(8, created_at="2026-08-01T12:45:00.000Z")) == [(Deletion, 7), (Post, 8)]
 
 
-def test_what_was_deleted_before_it_came_is_deleted_once() -> None:
+def test_a_post_deleted_before_it_arrives_is_deleted_once() -> None:
     """An earlier run may have passed the post on, because X resends both."""
     assert kinds(XParser("tagpulse"), removal(1), line(1), line(1)) == [(Deletion, 1)]
 
 
 @pytest.mark.parametrize("value", [removal(1).replace(tweet_id(1).encode(), b""), account_gone("")])
-def test_a_deletion_of_nothing_takes_nothing(value: bytes) -> None:
+def test_a_deletion_without_an_id_deletes_nothing(value: bytes) -> None:
     assert kinds(XParser("tagpulse"), value, line(1), line(2, author_id="")) == [(Post, 1), (Post, 2)]
 
 
-def test_compliance_is_understood_however_it_is_written() -> None:
+def test_compliance_events_are_understood_however_they_are_written() -> None:
     parser = XParser("tagpulse")
     kinds(parser, line(1))
     spaced = json.dumps(json.loads(removal(1)), indent=1).replace("\n", " ").encode()
     assert kinds(parser, b" " * 90 + spaced) == [(Deletion, 1)]
 
 
-def test_frames_of_others_are_taken_by_their_hashtags() -> None:
+def test_frames_found_by_other_rules_are_matched_by_hashtag() -> None:
     theirs = [value.replace(b'"tagpulse"', b'"theirs"') for value in (line(1), line(2, text="#K9"))]
     for tags, kept in ((["k9"], [2]), (["k9", "poltwt"], [1, 2]), ([], [1, 2]), (["other"], [])):
         filtered = counted(metrics.FILTERED, "x")
@@ -153,13 +153,13 @@ def test_frames_of_others_are_taken_by_their_hashtags() -> None:
 
 
 @pytest.mark.parametrize("value", [b'{"errors":[{"title":"operational-disconnect"}]}', b'{"title":"x"}'])
-def test_what_ends_a_stream_is_counted_when_it_is_played(value: bytes) -> None:
+def test_a_disconnection_notice_in_a_recording_is_counted(value: bytes) -> None:
     filtered = counted(metrics.FILTERED, "x")
     assert read(value) == []
     assert counted(metrics.FILTERED, "x") - filtered == 1
 
 
-def test_a_line_tells_when_x_made_its_post() -> None:
+def test_a_line_contains_the_time_when_x_made_its_post() -> None:
     assert time_of(line(1)) == tweet_time(tweet_id(1))
     for value in (
         removal(1),
@@ -174,7 +174,7 @@ def test_a_line_tells_when_x_made_its_post() -> None:
         assert time_of(value) is None
 
 
-def test_without_a_time_the_id_tells_it() -> None:
+def test_without_a_time_the_id_provides_it() -> None:
     assert post(created_at="yesterday").created_at == tweet_time(tweet_id(1))
     found = post(created_at=None, id="17", edit_history_tweet_ids=["17"])
     assert (found.created_at, found.created_at_is_estimate) == (NOW, True)
@@ -192,13 +192,13 @@ def test_the_account_id_replaces_a_missing_account() -> None:
     [(b"", "malformed"), (b"\xff", "malformed"), (b"{}", "invalid"), (b"[]", "invalid"), (b'{"data":{"id":""}}', "invalid"),
      (b'{"data":{"id":"1","entities":' + b"[" * 100_000, "malformed"), (b'{"data":{"id":"12a","text":"x"}}', "invalid")],
 )  # fmt: skip
-def test_names_what_cannot_be_read(value: bytes, reason: str) -> None:
+def test_an_unreadable_line_has_a_reason(value: bytes, reason: str) -> None:
     [content] = read(value)
     assert isinstance(content, Unreadable)
     assert (content.reason, content.value) == (reason, value)
 
 
-def test_returns_why_x_ends_a_stream() -> None:
+def test_the_reason_why_x_ends_a_stream_is_returned() -> None:
     assert str(ended(b'{"errors":[{"title":"operational-disconnect","detail":"x"}]}')) == "operational-disconnect x"
     crowd = ended(b'{"title":"ConnectionException","connection_issue":"TooManyConnections"}')
     assert crowd is not None
@@ -250,7 +250,7 @@ def accounted_for(parser: XParser, value: bytes) -> list[Content]:
 
 @settings(max_examples=150)
 @given(st.lists(POSTS | COMPLIANCE_LINES | ENDS, min_size=1, max_size=4))
-def test_any_lines_are_messages_or_counted(values: list[Any]) -> None:
+def test_any_lines_yield_messages_or_are_counted(values: list[Any]) -> None:
     parser = XParser("tagpulse")
     parser.read(line(1), "api.x.com", NOW)
     for value in values:
@@ -271,7 +271,7 @@ def test_any_lines_are_messages_or_counted(values: list[Any]) -> None:
         st.binary(max_size=2),
     )
 )
-def test_any_bytes_are_a_message_or_counted(value: bytes) -> None:
+def test_any_bytes_yield_a_message_or_are_counted(value: bytes) -> None:
     ended(value)
     time_of(value)
     accounted_for(XParser("tagpulse"), value)
@@ -285,6 +285,6 @@ def test_an_event_with_an_overlong_id_is_reported_and_not_remembered(subject: st
     assert content.reason == "invalid"
 
 
-def test_a_post_names_no_account_and_no_post_with_an_id_of_any_length() -> None:
+def test_overlong_ids_of_accounts_and_posts_are_left_out() -> None:
     found = post(author_id="8" * 21, referenced_tweets=[{"type": "retweeted", "id": "9" * 21}])
     assert (found.author, found.repost_of) == ("", None)
