@@ -1,4 +1,4 @@
-"""What the repository says of itself is true: its workflows, its pages, and the files that they name."""
+"""What the repository says about itself is true: its workflows, its pages, and the files that they name."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_answers_come_in_the_order_of_the_texts(enricher: Enricher) -> None:
     assert [answer.sentiment.label for answer in answers[:3]] == ["positive", "negative", "neutral"]
 
 
-def test_no_texts_no_answers(enricher: Enricher) -> None:
+def test_no_texts_give_no_answers(enricher: Enricher) -> None:
     assert enricher.enrich([]) == []
 
 

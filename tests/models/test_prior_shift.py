@@ -26,7 +26,7 @@ sound = shares.map(lambda row: 0.7 * np.eye(3) + 0.3 * row)
 """Rates that distinguish the labels well."""
 
 
-def test_a_known_mixture_is_taken_apart() -> None:
+def test_a_known_mixture_is_separated() -> None:
     true = np.array([0.1, 0.6, 0.3])
     assert corrected_shares(true @ RATES, RATES) == pytest.approx(true, abs=1e-5)
 

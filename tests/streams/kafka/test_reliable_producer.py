@@ -1,4 +1,4 @@
-"""The producer keeps records until they are confirmed; `test_produce` takes it through outages."""
+"""The producer keeps records until they are confirmed; `test_produce` tests it during outages."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_edits_replace_and_deletions_remove_whatever_their_order() -> None:
     messages: list[EnrichedMessage] = [
         enriched(1, 1, "negative"),
         enriched(1, 1, "positive", edited=30),
-        enriched(1, 1, "negative"),  # the same again, late
+        enriched(1, 1, "negative"),  # the same again, but late
         enriched(2, 2, "negative"),
         deletion(2, 20),
         enriched(2, 2, "negative"),  # a deleted post that arrives again

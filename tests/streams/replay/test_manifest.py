@@ -1,4 +1,4 @@
-"""The account of a replay, from topics in the states that kills, retries and faults leave behind."""
+"""The account of a replay whose topics are in the states that kills, retries and faults leave behind."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ NOON_MS = int(datetime(2026, 6, 20, 12, tzinfo=UTC).timestamp() * 1000)
 
 
 class Listed(Reader):
-    """Returns given items, three at a time, of a topic with two partitions."""
+    """A reader of the given items, three at a time, of a topic with two partitions."""
 
     def __init__(self, items: Sequence[Record]) -> None:
         self._items = items
@@ -38,7 +38,7 @@ class Listed(Reader):
 
 
 class Timed(ScriptedEnricher):
-    """A model that takes a fixed time for each text, by a clock of its own."""
+    """A model that takes a fixed time for each text, according to its own clock."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__({})
@@ -99,10 +99,10 @@ def test_what_cannot_be_decoded_is_left_out_only_if_its_content_matters() -> Non
 
 
 def test_only_posts_are_shown_to_the_model() -> None:
-    gone = encode(Deletion(source="test", id="0", deleted_at=datetime(2026, 6, 20, tzinfo=UTC)))
-    found = plan([item(0, gone), item(1, b"{")], speed=inf)
+    deletion = encode(Deletion(source="test", id="0", deleted_at=datetime(2026, 6, 20, tzinfo=UTC)))
+    found = plan([item(0, deletion), item(1, b"{")], speed=inf)
     assert (found.chosen, found.posts_per_second, found.seconds) == (2, 0.0, 0.0)
-    assert plan([item(0, gone), item(1)], each=0.25).posts_per_second == pytest.approx(4.0)
+    assert plan([item(0, deletion), item(1)], each=0.25).posts_per_second == pytest.approx(4.0)
 
 
 def test_the_model_is_timed_on_a_part_of_many_posts() -> None:

@@ -1,4 +1,4 @@
-"""The workers of a run, with processes in their place that only wait."""
+"""The workers of a run, replaced by processes that only wait."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def logs(folder: Path) -> dict[str, list[str]]:
 
 
 def started(folder: Path, number: int) -> bool:
-    """Return whether so many processes are at work."""
+    """Return whether `number` processes are running."""
     return sum("arguments" in "".join(lines) for lines in logs(folder).values()) == number
 
 

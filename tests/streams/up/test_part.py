@@ -45,7 +45,7 @@ def test_the_last_line_of_a_log_is_shown_without_its_time(tmp_path: Path, line: 
 
 
 @pytest.mark.parametrize("content", [None, "", "\n \n\t\n"])
-def test_without_a_line_there_is_no_last_one(tmp_path: Path, content: str | None) -> None:
+def test_a_log_without_a_line_has_no_last_line(tmp_path: Path, content: str | None) -> None:
     one = part(tmp_path, "")
     if content is not None:
         one.log.write_text(content)
@@ -59,7 +59,7 @@ def test_the_last_line_of_a_long_log_is_found(tmp_path: Path) -> None:
 
 
 class Scraped(Part):
-    """A part that runs, and whose pages are these texts."""
+    """A running part whose pages are these texts."""
 
     running = True
 

@@ -77,13 +77,13 @@ def ended_producer(up: Up) -> Part:
     return part
 
 
-def test_a_file_comes_to_its_end(trial: Callable[..., Up]) -> None:
+def test_a_producer_that_reads_a_file_ends(trial: Callable[..., Up]) -> None:
     part = ended_producer(trial(restart=False))
     part.look()
     assert part.state == "done"
 
 
-def test_a_network_has_no_end(trial: Callable[..., Up]) -> None:
+def test_a_producer_that_reads_a_network_must_not_end(trial: Callable[..., Up]) -> None:
     part = ended_producer(trial(source="bluesky", restart=False))
     with pytest.raises(TagpulseError, match="ended with exit code 0"):
         part.look()

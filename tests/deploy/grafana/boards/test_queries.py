@@ -67,7 +67,7 @@ def test_an_annotation_has_no_markup(text: str) -> None:
     assert escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") == text
 
 
-def test_a_text_is_cut_after_it_was_made_harmless() -> None:
+def test_a_text_is_made_harmless_before_it_is_cut() -> None:
     written = shown("text", 50)
     assert written.startswith("left(regexp_replace(regexp_replace(text, ")
     assert written.endswith(", 50)")
