@@ -88,7 +88,7 @@ def test_neighbours_and_batch_size_do_not_matter(enricher: Enricher, texts: list
     assert_same(together[alone], enricher.enrich([texts[alone]])[0])
 
 
-def test_a_large_batch_gives_what_single_posts_give(enricher: Enricher) -> None:
+def test_a_large_batch_gives_the_answers_of_single_posts(enricher: Enricher) -> None:
     rng = random.Random(0)
     words = " ".join(POSTS).split()
     texts = [" ".join(rng.choices(words, k=rng.randint(1, 60))) for _ in range(150)]

@@ -90,7 +90,7 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
     fails("language", "nobody/nothing-at-all@v1", "nobody/nothing-at-all@v1.*@REVISION")
 
 
-def test_the_version_of_a_folder_is_that_of_its_weights(make_model: MakeModel) -> None:
+def test_the_version_of_a_folder_comes_from_its_weights(make_model: MakeModel) -> None:
     folder = make_model("moods", ["NEG", "POS"])
     before = opened(folder).version
     assert opened(folder).version == before

@@ -67,7 +67,7 @@ def test_a_long_line_is_cut_and_refused(tmp_path: Path) -> None:
     assert whole.value == line
 
 
-def test_a_reader_that_is_left_early_can_be_read_again(tmp_path: Path) -> None:
+def test_a_reader_that_is_abandoned_early_can_be_read_again(tmp_path: Path) -> None:
     day = tmp_path / "day.jsonl"
     day.write_bytes(b"\n".join(value for _, value in raw_posts(range(2_000))))
     items = FileReader([str(day)], max_line_bytes=10_000).items(in_time=False)

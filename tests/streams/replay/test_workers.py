@@ -133,7 +133,7 @@ def test_closing_ends_them_without_an_error(workers: Callable[..., Workers], tmp
         run.check()
 
 
-def test_what_is_left_is_what_is_not_committed(settings: Settings, workers: Callable[..., Workers]) -> None:
+def test_what_is_not_committed_is_left(settings: Settings, workers: Callable[..., Workers]) -> None:
     run, names = workers(watch=True), settings.topics
     assert set(run.left().items()) == {
         (name, 0) for name in ("enrich", "store-parquet", "store-postgres", "watch", "watch-spikes")

@@ -250,7 +250,7 @@ async def test_what_is_held_is_acknowledged_once_it_is_released() -> None:
     running.cancel()
 
 
-async def test_after_a_rebalance_partitions_start_again_from_what_is_committed() -> None:
+async def test_after_a_rebalance_partitions_restart_from_the_committed_offsets() -> None:
     stream, output = FakeStream(), Holding()
     running = asyncio.create_task(_held(output).run(stream))
     stream.put(0, 1)

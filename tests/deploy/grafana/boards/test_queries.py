@@ -49,7 +49,7 @@ def test_a_query_for_prometheus() -> None:
 
 @pytest.mark.parametrize(("negative", "posts"), CASES)
 @pytest.mark.parametrize(("index", "side"), list(enumerate(("low", "high"))))
-def test_bounds_are_those_of_the_wilson_interval(negative: int, posts: int, index: int, side: Any) -> None:
+def test_bounds_match_the_wilson_interval(negative: int, posts: int, index: int, side: Any) -> None:
     expected = pytest.approx(wilson(negative, posts)[index], abs=1e-5)
     assert duckdb.execute(f"select {wilson_sql(str(negative), str(posts), side)}").fetchall() == [(expected,)]
     functions = {
