@@ -61,7 +61,7 @@ QUERIES = [
 
 @dataclass
 class Filled:
-    """The filled data sources, and the values of the dashboards' variables."""
+    """The filled data sources and the values of the dashboards' variables."""
 
     prometheus: SmallPrometheus
     reader: str

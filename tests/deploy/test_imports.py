@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of the imports is true."""
+"""The imports follow the rules in docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _imports(module: str) -> Iterator[str]:
 IMPORTS = {module: set(_imports(module)) & MODULES.keys() - {module} for module in MODULES}
 
 
-def _room(module: str) -> str:
+def _unit(module: str) -> str:
     """Return the package of a module, or the module itself at the top of `streams` and `models`."""
     folder = MODULES[module].parent.relative_to(ROOT)
     return module if len(folder.parts) == 1 else ".".join(folder.parts)
@@ -42,10 +42,10 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_no_packages_import_each_other() -> None:
-    rooms: dict[str, set[str]] = {}
+    units: dict[str, set[str]] = {}
     for module, imported in IMPORTS.items():
-        rooms.setdefault(_room(module), set()).update({_room(each) for each in imported} - {_room(module)})
-    TopologicalSorter(rooms).prepare()
+        units.setdefault(_unit(module), set()).update({_unit(each) for each in imported} - {_unit(module)})
+    TopologicalSorter(units).prepare()
 
 
 def test_the_model_knows_nothing_of_the_pipeline() -> None:

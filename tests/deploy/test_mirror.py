@@ -1,4 +1,4 @@
-"""The tests mirror the packages: each module that does something has a test file at its place."""
+"""The tests mirror the packages: each module that does something has its own test file."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ SECONDS = 90
 
 
 def _file_of_posts(folder: Path) -> Path:
-    """Write a part of the sample day with unreadable lines, a few posts a second at 60 times its original speed."""
+    """Write part of the sample day with unreadable lines: a few posts a second at 60 times the original speed."""
     path = folder / "posts.jsonl"
     lines = [encode(message).decode() for message in sample_day.sample_day() if isinstance(message, Post)]
     path.write_text("\n".join([*lines[:200], *["no post"] * 3, *lines[200:1200], *["no post"] * 3, *lines[1200:]]))

@@ -1,4 +1,4 @@
-"""What the repository says of itself is true: its workflows, its pages, and the files that they name."""
+"""What the repository says about itself is true: its workflows, its pages, and the files that they name."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_workflows_may_only_read_unless_a_job_says_why(path: Path) -> None:
     assert load(path)["permissions"] == {"contents": "read"}
 
 
-def test_the_nightly_run_has_the_broker_of_the_composition() -> None:
+def test_the_nightly_run_uses_the_broker_of_docker_compose() -> None:
     kafka = load(ROOT / "docker-compose.yml")["services"]["kafka"]["image"].rpartition(":")[2]
     assert load(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"]["everything"]["env"]["KAFKA_VERSION"] == kafka
 

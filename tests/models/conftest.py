@@ -19,7 +19,7 @@ def enricher() -> Enricher:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of labelled posts next to the project; skips the test if it is missing."""
+    """The folder of labelled posts next to the project; the test is skipped if it is missing."""
     if not SHARED_DATA.is_dir():
         pytest.skip("no ../shared/data: labelled posts are not part of the project")
     return SHARED_DATA
@@ -27,7 +27,7 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def hub_offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let nothing be downloaded from the hub, and reset the number of torch's threads, which its models change."""
+    """Prevent downloads from the hub, and restore the number of torch's threads, which its models change."""
     torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     threads = torch.get_num_threads()

@@ -3,7 +3,7 @@ import pytest
 from models.cache import CacheInfo, LruCache
 
 
-def test_forgets_what_was_used_longest_ago() -> None:
+def test_it_forgets_the_least_recently_used() -> None:
     cache: LruCache[str, int] = LruCache(2)
     cache.put("a", 1)
     cache.put("b", 2)

@@ -38,7 +38,7 @@ def campaign_enricher() -> Enricher:
         ("", None),
     ],
 )
-def test_posts_meet_their_topic_in_any_language(campaign_enricher: Enricher, text: str, name: str | None) -> None:
+def test_posts_match_their_topic_in_any_language(campaign_enricher: Enricher, text: str, name: str | None) -> None:
     assert campaign_enricher.enrich([text])[0].campaign.name == name
 
 

@@ -71,7 +71,7 @@ def test_answers_come_in_the_order_of_the_texts(enricher: Enricher) -> None:
     assert [answer.sentiment.label for answer in answers[:3]] == ["positive", "negative", "neutral"]
 
 
-def test_no_texts_no_answers(enricher: Enricher) -> None:
+def test_no_texts_give_no_answers(enricher: Enricher) -> None:
     assert enricher.enrich([]) == []
 
 
@@ -88,7 +88,7 @@ def test_neighbours_and_batch_size_do_not_matter(enricher: Enricher, texts: list
     assert_same(together[alone], enricher.enrich([texts[alone]])[0])
 
 
-def test_a_large_batch_gives_what_single_posts_give(enricher: Enricher) -> None:
+def test_a_large_batch_gives_the_answers_of_single_posts(enricher: Enricher) -> None:
     rng = random.Random(0)
     words = " ".join(POSTS).split()
     texts = [" ".join(rng.choices(words, k=rng.randint(1, 60))) for _ in range(150)]

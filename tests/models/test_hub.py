@@ -60,7 +60,7 @@ def test_three_models_answer_together(make_model: MakeModel) -> None:
         assert (answer.model.name, answer.model.runtime, answer.model.precision) == (enricher.name, "torch", "f32")
 
 
-def test_it_says_what_transformers_says(make_model: MakeModel) -> None:
+def test_it_answers_like_transformers(make_model: MakeModel) -> None:
     folder = make_model("moods", ["LABEL_0", "LABEL_1", "LABEL_2"])
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokens = transformers.AutoTokenizer.from_pretrained(folder)(POSTS[0], return_tensors="pt")
@@ -82,7 +82,7 @@ def test_neighbours_do_not_matter(make_model: MakeModel, kind: str) -> None:
         assert enricher.enrich([text])[0] == together[place]
 
 
-def test_what_has_no_model_says_nothing(make_model: MakeModel) -> None:
+def test_a_task_without_a_model_has_a_neutral_answer(make_model: MakeModel) -> None:
     enricher = HubEnricher.load(topic=str(make_model("themes", ["sports", "music"])), threads=1)
     (answer,) = enricher.enrich(["what a lovely day"])
     assert (answer.language.code, answer.language.score) == ("und", 0.0)
@@ -109,7 +109,7 @@ def fails(task: str, folder: Path | str, match: str) -> None:
     assert caught.value.task == task
 
 
-def test_labels_that_mean_nothing_to_us_are_named(make_model: MakeModel) -> None:
+def test_unknown_labels_are_named(make_model: MakeModel) -> None:
     fails("sentiment", make_model("a", ["joy", "anger"]), "joy, anger: choose one with negative")
     fails("language", make_model("b", ["en", "LABEL_1"]), "LABEL_1")
 
@@ -118,7 +118,7 @@ def ask(*arguments: str, stdin: str = "") -> Result:
     return CliRunner().invoke(main, [*arguments, "--threads", "1"], input=stdin)
 
 
-def test_the_commands_take_it(make_model: MakeModel, tmp_path: Path) -> None:
+def test_the_commands_can_use_it(make_model: MakeModel, tmp_path: Path) -> None:
     moods, themes = str(make_model("moods", ["NEG", "POS"])), str(make_model("themes", ["sports", "music"]))
     hub = ("--backend", "hub", "--hub-sentiment", moods, "--hub-topic", themes)
     enriched = ask("enrich", *hub, stdin="a lovely day\n")
@@ -147,7 +147,9 @@ def test_the_commands_say_what_it_needs(make_model: MakeModel, tmp_path: Path) -
         assert reason in result.stderr
 
 
-def test_what_the_hub_back_end_cannot_do_is_said(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_hub_back_end_does_not_support_is_reported(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(BackendError, match="needs a model"):
         HubEnricher.load()
     folder = str(make_model("moods", ["NEG", "POS"]))

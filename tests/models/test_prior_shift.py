@@ -26,7 +26,7 @@ sound = shares.map(lambda row: 0.7 * np.eye(3) + 0.3 * row)
 """Rates that distinguish the labels well."""
 
 
-def test_a_known_mixture_is_taken_apart() -> None:
+def test_a_known_mixture_is_separated() -> None:
     true = np.array([0.1, 0.6, 0.3])
     assert corrected_shares(true @ RATES, RATES) == pytest.approx(true, abs=1e-5)
 
@@ -41,12 +41,14 @@ def test_counts_and_many_minutes_at_once() -> None:
 
 
 @given(shares, sound)
-def test_what_can_be_solved_is_solved(true: npt.NDArray[np.float64], rates: npt.NDArray[np.float64]) -> None:
+def test_solvable_mixtures_are_solved(true: npt.NDArray[np.float64], rates: npt.NDArray[np.float64]) -> None:
     assert corrected_shares(true @ rates, rates) == pytest.approx(true, abs=5e-3)
 
 
 @given(shares, matrices)
-def test_the_answer_is_always_shares(observed: npt.NDArray[np.float64], rates: npt.NDArray[np.float64]) -> None:
+def test_the_answer_always_consists_of_shares(
+    observed: npt.NDArray[np.float64], rates: npt.NDArray[np.float64]
+) -> None:
     found = corrected_shares(observed, rates)
     assert np.isfinite(found).all()
     assert (found >= 0).all()

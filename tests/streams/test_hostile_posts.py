@@ -1,4 +1,4 @@
-"""No text, however it is made, takes any process longer than its length explains."""
+"""No text takes any process longer than its length explains, whatever it contains."""
 
 from __future__ import annotations
 
@@ -103,13 +103,13 @@ STAGES: dict[str, Callable[[str], object]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES.keys())
-def test_the_time_grows_with_the_length_alone(stage: Callable[[str], object]) -> None:
+def test_the_time_grows_only_with_the_length(stage: Callable[[str], object]) -> None:
     for make in TEXTS.values():
         assert_linear(stage, make)
 
 
 @pytest.mark.parametrize("make", TEXTS.values(), ids=TEXTS.keys())
-def test_what_is_kept_of_a_post_is_bounded(make: Callable[[int], str]) -> None:
+def test_a_post_and_its_counts_are_bounded(make: Callable[[int], str]) -> None:
     text = make(SIZE)
     post = msgspec.structs.replace(POST, text=text, hashtags=(text, *text.split()[:1_000], "end"))
     assert sum(map(len, post.hashtags)) <= 100 * 200

@@ -78,7 +78,7 @@ def test_json_has_its_fields() -> None:
     assert "ValueError: x" in fields["traceback"]
 
 
-def test_the_level_is_that_of_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_level_comes_from_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(LogSettings(level="ERROR"))
     logging.getLogger("streams.x").warning("quiet")
     logging.getLogger("streams.x").error("loud")

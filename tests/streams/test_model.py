@@ -1,4 +1,4 @@
-"""Loading the model of the settings, and the setting that an error names."""
+"""Loading the model that the settings choose, and the setting that an error names."""
 
 from __future__ import annotations
 

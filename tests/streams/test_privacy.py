@@ -1,4 +1,4 @@
-"""Pseudonyms: the same person gets the same one, no name is left, and applying them twice changes nothing."""
+"""Pseudonyms: a person always gets the same one, no name remains, and applying them twice changes nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ posts = st.builds(
 keys = st.binary(min_size=16, max_size=64)
 
 
-def test_the_ids_of_mastodon_are_hidden_whole() -> None:
+def test_mastodon_ids_are_hidden_completely() -> None:
     uri = "https://example.social/users/anna/statuses/1"
     post = Post(
         source="mastodon", id=uri, text="", created_at=NOON, author="anna@example.social", url="https://example.social/@anna/1",
@@ -91,7 +91,7 @@ def test_other_people_other_networks_and_other_keys_have_other_pseudonyms(people
     assert len(hidden) == 2 * len(people)
 
 
-def test_the_hash_stays_what_it_is() -> None:
+def test_the_hash_never_changes() -> None:
     assert pseudonym("x", "@Anna", KEY) == pseudonym("x", "anna", KEY) == "~eEBeiyceyPG1GQjYw9RK7Q"
 
 

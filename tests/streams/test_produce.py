@@ -58,7 +58,7 @@ def post(number: int, post_id: str | None = None, text: str = "") -> Post:
 
 
 class Given(Source):
-    """A live source for tests, which yields the given batches, with their numbers as cursors, and then waits."""
+    """A live source for tests that yields the given batches with their numbers as cursors and then waits."""
 
     name = "given"
 
@@ -99,7 +99,7 @@ def assert_in_order(settings: Settings, count: int, *, twice_allowed: bool = Fal
     return len(read) - count
 
 
-async def test_every_post_is_there_once_with_key_time_and_headers(settings: Settings, tmp_path: Path) -> None:
+async def test_every_post_arrives_once_with_key_time_and_headers(settings: Settings, tmp_path: Path) -> None:
     topics.create(settings)
     path = tmp_path / "day.jsonl.gz"
     future = (datetime.now(UTC) + timedelta(days=400)).isoformat()

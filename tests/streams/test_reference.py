@@ -29,7 +29,7 @@ def asyncapi() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", reference.pages())
-def test_the_committed_page_is_what_the_code_gives(name: str) -> None:
+def test_the_committed_page_matches_the_code(name: str) -> None:
     committed = (DOCS / name).read_text(encoding="utf-8")
     assert committed == reference.pages()[name], "run `make docs`"
 
@@ -55,7 +55,7 @@ def test_docstrings_are_the_same_on_every_python(name: str) -> None:
     assert found == [inspect.cleandoc(text) for text in found]
 
 
-def test_there_is_no_schema_of_a_removed_message() -> None:
+def test_removed_messages_have_no_schema() -> None:
     assert {f"schemas/{path.name}" for path in DOCS.glob("schemas/*")} == {
         name for name in reference.pages() if name.startswith("schemas/")
     }
@@ -70,7 +70,7 @@ def test_the_environment_does_not_change_the_pages(monkeypatch: pytest.MonkeyPat
 
 def test_writing_removes_stale_schemas(tmp_path: Path) -> None:
     (tmp_path / "schemas").mkdir()
-    (tmp_path / "schemas" / "gone.json").write_text("{}")
+    (tmp_path / "schemas" / "removed.json").write_text("{}")
     (tmp_path / "index.md").write_text("kept")
     reference.write(tmp_path)
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}

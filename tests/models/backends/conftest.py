@@ -1,4 +1,4 @@
-"""Every back end in every precision, loaded once, texts to compare them on, and a model that is computed by hand."""
+"""Every back end in every precision, loaded once; texts to compare them on; and a model that is computed by hand."""
 
 import importlib.util
 import random
@@ -63,7 +63,7 @@ class SmallModel:
 
     @classmethod
     def write(cls, path: Path, positions: int = MAX_TOKENS) -> Path:
-        """Write the model, with a table of that many positions."""
+        """Write the model with a table of `positions` positions."""
         onnx = pytest.importorskip("onnx")
         helper = onnx.helper
         constants = {
@@ -107,7 +107,7 @@ class SmallModel:
 
     @classmethod
     def answers(cls, batch: Padded, *, rounded: bool) -> dict[str, npt.NDArray[np.float64]]:
-        """Compute the outputs for a batch; the input of the product is rounded, as in int8, or not."""
+        """Compute the outputs for a batch; with `rounded`, the input of the product is rounded as in int8."""
         texts = [ids[: mask.sum()] for ids, mask in zip(batch.ids, batch.mask, strict=True)]
         vector = np.array(
             [(cls.WORDS[ids] + cls.POSITIONS[: len(ids)]).mean(axis=0, dtype=np.float64) for ids in texts]

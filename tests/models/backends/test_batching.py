@@ -13,7 +13,7 @@ def test_a_padded_text_is_no_longer_than_the_longest() -> None:
 
 
 @given(st.lists(st.lists(st.integers(4, 999), min_size=2, max_size=MAX_TOKENS), min_size=1, max_size=120))
-def test_every_text_once_padded_as_alone(encoded: list[list[int]]) -> None:
+def test_every_text_occurs_once_padded_as_if_alone(encoded: list[list[int]]) -> None:
     batches = list(micro_batches(encoded))
     assert sorted(np.concatenate([batch.rows for batch in batches])) == list(range(len(encoded)))
     for batch in batches:

@@ -48,7 +48,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("openvino torch", VNNI, True, ("torch", "f32"), ("torch", "f32")),
     ],
 )
-def test_what_is_taken(
+def test_back_end_and_precision_are_chosen(
     world: Any, installed: str, instructions: str | None, cuda: bool, asked: Any, taken: tuple[str, str]
 ) -> None:
     world(installed, instructions, cuda=cuda)

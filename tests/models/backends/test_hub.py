@@ -85,12 +85,12 @@ def test_a_model_without_a_trained_head_is_refused(make_model: MakeModel) -> Non
     fails("sentiment", folder, "not a trained classifier.*classifier")
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
     fails("topic", tmp_path / "none", r"the topic model '.*none' cannot be loaded")
     fails("language", "nobody/nothing-at-all@v1", "nobody/nothing-at-all@v1.*@REVISION")
 
 
-def test_the_version_of_a_folder_is_that_of_its_weights(make_model: MakeModel) -> None:
+def test_the_version_of_a_folder_comes_from_its_weights(make_model: MakeModel) -> None:
     folder = make_model("moods", ["NEG", "POS"])
     before = opened(folder).version
     assert opened(folder).version == before

@@ -44,7 +44,7 @@ def test_constants_in_nodes_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("domain", "opset"), [("com.example", 17), ("", 17), ("", 9)])
-def test_what_is_unknown_is_named(domain: str, opset: int, tmp_path: Path) -> None:
+def test_unsupported_operations_are_named(domain: str, opset: int, tmp_path: Path) -> None:
     kind = "Relu" if domain or opset < 13 else "NonMaxSuppression"
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy"]
     graph = helper.make_graph([helper.make_node(kind, ["x"], ["y"], domain=domain)], "unknown", value[:1], value[1:])

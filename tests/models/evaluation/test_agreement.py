@@ -12,7 +12,7 @@ TEXTS = ("one", "two", "three", "four")
 
 
 class Scripted(CachedEnricher):
-    """A model with written answers, and others for some texts that it gets alone."""
+    """A model with scripted answers, which differ for some texts when they come alone."""
 
     topics = ("music", "sports")
 

@@ -14,7 +14,7 @@ def test_answers_come_in_the_order_of_the_texts() -> None:
     assert [given.language.code for given in ask(ScriptedEnricher(script), texts)] == [f"x{text}" for text in texts]
 
 
-def test_no_texts_are_not_asked_about() -> None:
+def test_without_texts_the_model_is_not_asked() -> None:
     model, done = ScriptedEnricher({}), list[int]()
     assert not ask(model, [], done.append)
     assert done == model.batches == []

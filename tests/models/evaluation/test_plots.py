@@ -23,7 +23,7 @@ def test_draws_both_pictures(tmp_path: Path) -> None:
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
-def test_the_title_says_what_computed() -> None:
+def test_the_title_names_the_model_and_its_runtime() -> None:
     assert described(MODEL) == "scripted 1.2.3"
     computed = ModelInfo(name="ours", version="2", runtime="openvino", precision="int8")
     assert described(computed) == "ours 2 openvino int8"

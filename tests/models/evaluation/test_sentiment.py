@@ -60,7 +60,7 @@ def test_a_known_case() -> None:
     assert found.macro_recall == pytest.approx(100 * (0.5 + 1 + 0.5) / 3, abs=0.01)
 
 
-def test_labels_that_were_never_given_count_and_labels_that_never_occur_do_not() -> None:
+def test_labels_that_were_never_predicted_count_and_labels_that_never_occur_do_not() -> None:
     found = scored([0, 1], [0, 0])
     assert found.macro_f1 == pytest.approx(100 * (2 / 3 + 0) / 2, abs=0.01)
     assert found.macro_recall == 50

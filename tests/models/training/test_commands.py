@@ -82,7 +82,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Emotion(Struct, frozen=True, kw_only=True):
-    """The answer of an invented head: the label, and the probability of each."""
+    """The answer of an invented head: its label, and the probability of each label."""
 
     label: str
     anger: Share
@@ -136,7 +136,7 @@ def _more_heads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_small", "_more_heads")
-def test_a_head_that_is_added_to_the_list_goes_the_whole_way(work: Path, tiny_data: Path) -> None:
+def test_an_added_head_passes_through_every_step(work: Path, tiny_data: Path) -> None:
     out = work / "artefact"
     for arguments in (
         ("vocabulary", "--pieces", "30000"),

@@ -180,7 +180,7 @@ def test_posts_about_disasters_have_a_type_of_information_or_none(tmp_path: Path
     ]
 
 
-def test_a_row_has_the_labels_of_its_set_only() -> None:
+def test_a_row_has_only_the_labels_of_its_set() -> None:
     row = TrainingRow("set", "text", "en", sentiment=0)
     assert [row.label(head) for head in ("language", "sentiment", "topics", "unheard-of")] == ["en", 0, None, None]
     assert not row.is_noisy

@@ -20,7 +20,7 @@ from tests.models.training.conftest import COLUMNS, CONFIG
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
 MASK = (IDS != 1).astype(np.int64)
 _RNG = np.random.default_rng(0)
-BESIDE = GraphHead(_RNG.normal(size=(3, 3 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
+SECOND_HEAD = GraphHead(_RNG.normal(size=(3, 3 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
 LOW = GraphHead(_RNG.normal(size=(3, 2 * 64)).astype(np.float32), _RNG.normal(size=3).astype(np.float32))
 VECTOR = GraphHead(_RNG.normal(size=(16, 3 * 64)).astype(np.float32), _RNG.normal(size=16).astype(np.float32))
 
@@ -37,7 +37,7 @@ def heads_of(network: MultiHeadNetwork, depth: int) -> dict[str, GraphHead]:
     }
     return heads | {
         "sentiment": side_by_side(heads["sentiment"], LOW, 0.25),
-        "topics": side_by_side(heads["topics"], BESIDE, 0.25),
+        "topics": side_by_side(heads["topics"], SECOND_HEAD, 0.25),
         "vector": VECTOR,
     }
 
@@ -70,7 +70,7 @@ def test_the_graph_computes_what_the_network_computes(network: MultiHeadNetwork)
     sentiment = 0.75 * deepest.heads["sentiment"].numpy() + 0.25 * logits(LOW, expected.low.numpy())
     np.testing.assert_allclose(found["sentiment"], sentiment, atol=1e-4)
     means = np.concatenate([expected.low, deepest.mean], axis=1)
-    topics = 0.75 * deepest.heads["topics"].numpy() + 0.25 * logits(BESIDE, means)
+    topics = 0.75 * deepest.heads["topics"].numpy() + 0.25 * logits(SECOND_HEAD, means)
     np.testing.assert_allclose(found["topics"], topics, atol=1e-4)
     vector = logits(VECTOR, means)
     np.testing.assert_allclose(found["vector"], vector / np.linalg.norm(vector, axis=1, keepdims=True), atol=1e-4)

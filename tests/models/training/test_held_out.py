@@ -18,8 +18,8 @@ MIXED = "halves of two languages"
 UMSAB = {"hello": ("en", 0.9), "hallo": ("en", 0.9), "salut": ("und", 0.3), "hola": ("es", 0.7)}
 
 
-class Told:
-    """A model that reads sentiments from the words, and languages and vectors from what the test wrote down."""
+class Scripted:
+    """A model that derives sentiments from the words, and languages and vectors from fixed tables."""
 
     def __init__(self, mixed: tuple[str, float]) -> None:
         self._mixed = mixed
@@ -63,7 +63,7 @@ def scores(
     monkeypatch: pytest.MonkeyPatch, data: Path, target: Target, mixed: tuple[str, float] = ("en", 0.6)
 ) -> dict[str, float]:
     monkeypatch.setattr(vectors, "FEWEST_POSTS", 20)
-    enricher: Any = Told(mixed)
+    enricher: Any = Scripted(mixed)
     return held_out.scores(enricher, rows(), target, data)
 
 

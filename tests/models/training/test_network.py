@@ -116,6 +116,6 @@ def test_the_words_are_not_trained(network: MultiHeadNetwork) -> None:
     assert [name for name, each in network.named_parameters() if name in trained and each.grad is None] == []
 
 
-def test_the_deepest_exit_is_that_of_the_highest_layer() -> None:
+def test_the_deepest_exit_is_on_the_highest_layer() -> None:
     exits = {depth: Exit({}, torch.full((1, 1), depth)) for depth in (9, 12, 3)}
     assert Answers(torch.zeros(1, 1), exits).deepest is exits[12]

@@ -40,8 +40,8 @@ def test_bf16_is_near(network: MultiHeadNetwork) -> None:
     assert 0 < (near - exact).abs().max() < 0.1
 
 
-def told(ids: torch.Tensor, _: torch.Tensor) -> Answers:
-    """Answer with the sentiment and the language that the tokens say; the shallow exit finds everything negative."""
+def scripted(ids: torch.Tensor, _: torch.Tensor) -> Answers:
+    """Answer with the sentiment and the language that the tokens encode; the shallow exit finds everything negative."""
     sentiment, language = (torch.nn.functional.one_hot(ids[:, place], 3).float() for place in (1, 2))
     negative = torch.tensor([[1.0, 0, 0]]).repeat(len(ids), 1)
     mean = torch.zeros(len(ids), 1)
@@ -50,11 +50,11 @@ def told(ids: torch.Tensor, _: torch.Tensor) -> Answers:
     )
 
 
-class Told:
-    """A network that answers as `told`."""
+class Scripted:
+    """A network that answers as `scripted` does."""
 
     sizes = SimpleNamespace(exits=(4, 6))
-    __call__ = staticmethod(told)
+    __call__ = staticmethod(scripted)
 
     def eval(self) -> None:
         """Do nothing: there is no dropout."""
@@ -81,7 +81,7 @@ def test_each_set_is_scored_by_its_own_measure() -> None:
         add("afrisenti-dev", "en", 1 + number % 2, 1 + number % 2 if number in {0, 12} else 0)
         add("lingua-held", "de", None, named="de" if number != 12 else "en")
     add("fragment-held", "en", None)
-    network: Any = Told()
+    network: Any = Scripted()
     scores = held_out_scores(network, rows, tokens, all_targets(rows, nothing(rows, 8), nothing(rows, 3)))
     assert scores == {
         "umsab 4": 25,

@@ -28,7 +28,7 @@ def test_smoothing_brings_channels_closer(network: MultiHeadNetwork) -> None:
     assert each.smooth[5] > 5 * np.median(each.smooth)
 
 
-def test_calibration_takes_what_there_is() -> None:
+def test_calibration_takes_all_rows_of_small_sets() -> None:
     rows = (
         [TrainingRow("lingua", str(number)) for number in range(300)]
         + [TrainingRow("emosent", "x")]

@@ -53,7 +53,7 @@ def test_a_file_without_a_checksum_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "pseudo-labels.npz", rows_of({"set": 1}))
 
 
-def test_nothing_is_known_of_any_row() -> None:
+def test_without_a_teacher_no_target_is_known() -> None:
     target = nothing(rows_of({"set": 3}), 2)
     assert target.values.shape == (3, 2)
     assert target.known.tolist() == [False] * 3

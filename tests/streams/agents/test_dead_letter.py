@@ -1,4 +1,4 @@
-"""What a dead letter keeps of its record, and when too many of them stop the worker."""
+"""What a dead letter keeps of its record, and when too many dead letters stop the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The detector of the watch worker: each spike is published once, whoever takes over and wherever."""
+"""The detector of the watch worker: each spike is published once, whichever worker takes over and from whichever record."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def _published(settings: Settings) -> list[Spike]:
     return [decode_spike(record.value) for record in found]
 
 
-async def test_a_spike_is_published_once_by_all_that_take_over(settings: Settings) -> None:
+async def test_a_spike_is_published_once_whichever_workers_take_over(settings: Settings) -> None:
     topic = settings.topics.minutes
     parts = [_part(number) for number in range(MINUTES)]
     records = [Record(topic, 0, offset, 0, part.key, encode(part), HEADERS) for offset, part in enumerate(parts)]
@@ -62,12 +62,12 @@ async def test_a_spike_is_published_once_by_all_that_take_over(settings: Setting
     assert output.released((topic, 0)) == 60
     assert output.handled() == {(topic, 0): 60}
 
-    heir = SpikesOutput(publisher, settings, "middle")
-    await heir.write(await read_minutes(records[30:]))
+    successor = SpikesOutput(publisher, settings, "middle")
+    await successor.write(await read_minutes(records[30:]))
     second = await _published(settings)
     assert second[: len(first)] == first
     assert len({(spike.id, spike.state, spike.at) for spike in second}) == len(second)
-    assert heir.released((topic, 0)) == MINUTES
+    assert successor.released((topic, 0)) == MINUTES
 
     output.restart()
     assert output.released((topic, 0)) == 0
@@ -76,7 +76,7 @@ async def test_a_spike_is_published_once_by_all_that_take_over(settings: Setting
     await publisher.close()
 
 
-async def test_an_unreadable_minute_is_passed_over(settings: Settings) -> None:
+async def test_an_unreadable_minute_is_skipped(settings: Settings) -> None:
     publisher = Publisher(settings.kafka, "test", settings.topics.limits)
     output = SpikesOutput(publisher, settings, "middle")
     await output.write(await read_minutes([Record(settings.topics.minutes, 0, 0, 0, None, b"{", ())]))
@@ -84,7 +84,7 @@ async def test_an_unreadable_minute_is_passed_over(settings: Settings) -> None:
     assert await _published(settings) == []
 
 
-async def test_a_spike_that_no_topic_accepts_stops_the_worker(settings: Settings) -> None:
+async def test_a_spike_that_is_too_large_stops_the_worker(settings: Settings) -> None:
     parts = [_part(number) for number in range(MINUTES)]
     topic = settings.topics.minutes
     publisher = Publisher(settings.kafka, "test", settings.topics.limits | {settings.topics.alerts: 10})

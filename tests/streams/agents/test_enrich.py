@@ -39,7 +39,7 @@ def _record(offset: int, value: bytes | None, key: bytes = b"k") -> Record:
 
 
 class FailsOn(ConstantEnricher):
-    """Raises on any batch that contains one of the texts."""
+    """A model that fails on any batch that contains one of the given texts."""
 
     def __init__(self, *texts: str) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ from tests.helpers.processes import Tagpulse, run_tagpulse, wait_until
 from tests.helpers.records import count, produce, read_all
 
 FINAL_UNTIL = 8
-"""The last post of either partition is in the eleventh minute."""
+"""The last post of each partition is in the eleventh minute."""
 
 
 def send(settings: Settings, messages: list[EnrichedMessage]) -> None:

@@ -33,7 +33,7 @@ class Clock:
 
 
 class Sent:
-    """A publisher that records what it is given."""
+    """A publisher that keeps the records that it is given."""
 
     def __init__(self) -> None:
         self.parts: list[PulseMinute] = []
@@ -49,7 +49,7 @@ class Sent:
 
 @pytest.fixture(autouse=True)
 def topic(monkeypatch: pytest.MonkeyPatch) -> list[PulseMinute]:
-    """The parts on `pulse.minutes` when a worker starts."""
+    """The parts that are on `pulse.minutes` when a worker starts."""
     parts: list[PulseMinute] = []
 
     def known(_: Settings) -> KnownParts:

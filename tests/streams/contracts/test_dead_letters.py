@@ -1,4 +1,4 @@
-"""A dead letter fits into its topic, and says what it lacks."""
+"""A dead letter fits into its topic and says what was cut or omitted."""
 
 from __future__ import annotations
 

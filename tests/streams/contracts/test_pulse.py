@@ -36,7 +36,7 @@ def test_everything_about_a_hashtag_has_the_same_key() -> None:
     assert _minute().key == _spike().key == "größe".encode()
 
 
-def test_the_posts_of_a_count_are_those_of_all_sentiments() -> None:
+def test_the_posts_of_a_count_are_the_sum_of_all_sentiments() -> None:
     assert SentimentCounts(negative=1, neutral=2, positive=4).posts == 7
     assert SentimentCounts().posts == 0
 

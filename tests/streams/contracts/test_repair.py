@@ -32,9 +32,9 @@ def test_lists_and_deletions_are_repaired() -> None:
     post = decode_raw(value)
     assert isinstance(post, Post)
     assert (post.hashtags, post.media) == (("a\ufffdb",), ("\ufffd",))
-    gone = Deletion(source="x", id="de\0l", deleted_at=datetime(2026, 8, 1, tzinfo=UTC))
-    assert decode_raw(encode(gone)).id == "de\ufffdl"
-    assert rb"\u0000" not in encode(gone)
+    deletion = Deletion(source="x", id="de\0l", deleted_at=datetime(2026, 8, 1, tzinfo=UTC))
+    assert decode_raw(encode(deletion)).id == "de\ufffdl"
+    assert rb"\u0000" not in encode(deletion)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans())

@@ -1,4 +1,4 @@
-"""Which letters can be retried, at what rate, and what is reported for each."""
+"""Which letters can be retried, how fast, and what is reported for each."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Clock:
 
 
 class Kafka:
-    """A sender that remembers records with the time of its clock, or fails for the given values and topics."""
+    """A sender that keeps each record with the time of its clock, or fails for the given values and topics."""
 
     def __init__(self, clock: Clock, faults: dict[bytes | str, Exception] | None = None, cost: float = 0.0) -> None:
         self.sent: list[tuple[float, str, int, RecordContent]] = []
@@ -105,7 +105,7 @@ def test_a_dropped_letter_goes_back_when_it_is_named_and_a_retried_one_does_not(
     assert named(found_letter(outcome="retried")) == "already retried"
 
 
-def test_a_plan_counts_what_goes_and_what_does_not() -> None:
+def test_a_plan_counts_what_is_sent_and_what_is_left_out() -> None:
     places = frozenset(["dead[0]@101", "raw[1]@2", "raw[1]@9", "dead[0]@104"])
     given_letters = [
         found_letter(1),
@@ -122,7 +122,7 @@ def test_a_plan_counts_what_goes_and_what_does_not() -> None:
     assert places - plan.places == {"raw[1]@9", "dead[0]@104"}
 
 
-async def test_a_record_goes_back_as_it_was_with_its_attempts_and_then_its_outcome_is_noted() -> None:
+async def test_a_record_goes_back_unchanged_with_its_attempts_and_then_its_outcome_is_noted() -> None:
     clock = Clock()
     kafka = Kafka(clock)
     headers = (("x", None), (ATTEMPTS_HEADER, b"1"), (REFUSED_HEADER, b"invalid: a time"), ("x", b"2"))
@@ -140,7 +140,7 @@ async def test_a_record_goes_back_as_it_was_with_its_attempts_and_then_its_outco
 
 
 @given(st.lists(st.floats(0, 0.5), max_size=8), st.floats(1, 100))
-async def test_never_more_records_than_the_rate_even_after_a_slow_one(costs: list[float], rate: float) -> None:
+async def test_the_rate_is_never_exceeded_even_after_a_slow_record(costs: list[float], rate: float) -> None:
     clock = Clock()
     kafka = Kafka(clock)
 
@@ -183,7 +183,7 @@ async def test_a_record_that_kafka_refuses_stays_and_the_others_go() -> None:
 
 
 @pytest.mark.parametrize(("away", "left"), [("raw", []), ("dead", ["raw"])])
-async def test_it_ends_when_kafka_is_away_and_says_what_may_go_twice(away: str, left: list[str]) -> None:
+async def test_it_ends_when_kafka_is_away_and_says_what_may_be_sent_twice(away: str, left: list[str]) -> None:
     clock = Clock()
     kafka = Kafka(clock, {away: Unavailable("no answer")})
     (done,) = await retried([found_letter(1), found_letter(2)], kafka, clock)

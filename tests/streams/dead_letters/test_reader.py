@@ -1,4 +1,4 @@
-"""Which letters a filter finds, and where they are read."""
+"""Which letters a filter matches, and how they are read."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ filters = st.builds(
 
 
 @given(letters)
-def test_without_a_wish_every_letter_is_wanted(letter: FoundLetter) -> None:
+def test_an_empty_filter_matches_every_letter(letter: FoundLetter) -> None:
     assert LetterFilter().matches(letter)
 
 
 @given(letters, filters)
-def test_all_that_is_wished_for_must_hold(letter: FoundLetter, wanted: LetterFilter) -> None:
-    wishes = [
+def test_a_letter_must_meet_every_condition(letter: FoundLetter, wanted: LetterFilter) -> None:
+    conditions = [
         LetterFilter(reasons=wanted.reasons),
         LetterFilter(since=wanted.since),
         LetterFilter(until=wanted.until),
@@ -51,15 +51,15 @@ def test_all_that_is_wished_for_must_hold(letter: FoundLetter, wanted: LetterFil
         LetterFilter(partition=wanted.partition),
         LetterFilter(places=wanted.places),
     ]
-    assert wanted.matches(letter) == all(wish.matches(letter) for wish in wishes)
+    assert wanted.matches(letter) == all(condition.matches(letter) for condition in conditions)
 
 
 @given(letters, times)
-def test_a_time_parts_the_letters_in_two(letter: FoundLetter, time: datetime) -> None:
+def test_a_time_divides_the_letters(letter: FoundLetter, time: datetime) -> None:
     assert LetterFilter(since=time).matches(letter) != LetterFilter(until=time).matches(letter)
 
 
-def test_a_place_is_that_of_the_letter_or_of_its_record() -> None:
+def test_a_place_matches_a_letter_or_its_record() -> None:
     assert LetterFilter(places=frozenset(["dead[0]@107"])).matches(found_letter(7))
     assert LetterFilter(places=frozenset(["raw[1]@7"])).matches(found_letter(7))
     assert not LetterFilter(places=frozenset(["raw[1]@8"])).matches(found_letter(7))

@@ -25,7 +25,7 @@ def settings(embedded_broker: Broker, settings_for: SettingsFactory) -> Settings
     return own
 
 
-def test_each_bad_record_is_unreadable_for_another_reason() -> None:
+def test_each_bad_record_is_unreadable_for_a_different_reason() -> None:
     reasons = []
     for value, headers in BAD_RECORDS:
         with pytest.raises(BadMessage) as caught:

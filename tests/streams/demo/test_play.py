@@ -1,4 +1,4 @@
-"""The demo waits for every message, and stops everything however it ends: with processes that do no work."""
+"""The demo waits for every message and stops everything, however it ends; its processes do no work here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SLEEP = "import time; time.sleep(60)"
 
 
 class Stage:
-    """A stage whose processes only wait: what they would do is done by `start`, and by each `look` once."""
+    """A stage whose processes only wait; `start` and `look` do their work."""
 
     def __init__(
         self, settings: Settings, folder: Path, *, enrich: str = SLEEP, stored: Sequence[EnrichedPost]

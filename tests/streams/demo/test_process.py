@@ -55,7 +55,7 @@ class Demo:
         return found
 
     def end(self, seconds: float = 90.0) -> tuple[int, str, str]:
-        """Wait for the end of the demo, and return its exit code, standard output and standard error."""
+        """Wait until the demo ends, and return its exit code, standard output and standard error."""
         out, err = self.process.communicate(timeout=seconds)
         return self.process.returncode, (out or b"").decode(), (err or b"").decode()
 

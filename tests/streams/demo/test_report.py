@@ -111,14 +111,14 @@ def test_the_next_step_asks_the_kept_lake(tmp_path: Path) -> None:
     assert "tagpulse demo --keep ./demo" in shown(COMPLETE)
 
 
-def test_before_the_first_post_the_progress_is_that_of_the_parts(tmp_path: Path) -> None:
+def test_before_the_first_post_the_progress_shows_the_parts(tmp_path: Path) -> None:
     play = prepare(tmp_path / "demo", kind="embedded", campaign=CAMPAIGN, speed=inf, started=0.0)
     play.now = 3.21
     play.stage.part("enrich").detail = "loading the model"
     assert progress_line(play).plain == "  3.2 s  produce waiting, enrich loading the model, store-parquet waiting"
 
 
-def test_then_the_progress_is_that_of_the_day(tmp_path: Path) -> None:
+def test_after_the_first_post_the_progress_shows_the_day(tmp_path: Path) -> None:
     play = filled_play(tmp_path / "demo")
     assert play.tally.mood == SentimentTally(negative=332, neutral=0, positive=870)
     assert progress_line(play).plain == (

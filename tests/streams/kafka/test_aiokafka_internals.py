@@ -1,4 +1,4 @@
-"""What tagpulse uses of aiokafka's consumer beyond its public API does what its functions say."""
+"""The parts of aiokafka's consumer that tagpulse uses beyond its public API behave as the adapter says."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def settings(settings: Settings) -> Settings:
 async def _consumer(
     settings: Settings, *, prepare: Callable[[AIOKafkaConsumer], None] = lambda _: None
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A member of a group of its own."""
+    """Return the only member of a new group."""
     consumer = AIOKafkaConsumer(
         **connection.aiokafka(settings.kafka),
         group_id=f"{settings.kafka.group_prefix}.internals",
@@ -90,7 +90,7 @@ async def test_aborted_records_are_skipped(settings: Settings, monkeypatch: pyte
     assert levels == {1}
 
 
-async def test_an_error_of_a_whole_answer_about_offsets_is_heeded(
+async def test_an_error_of_a_whole_answer_about_offsets_is_raised(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(request: Any) -> Any:

@@ -55,10 +55,10 @@ def test_a_client_that_cannot_connect_leaves_no_thread(kind: type) -> None:
     assert set(threading.enumerate()) == before
 
 
-async def test_a_broker_that_knows_of_no_broker_is_away(
+async def test_a_broker_that_lists_no_brokers_is_unavailable(
     embedded_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Brokers answer so just after a freeze: aiokafka would accept it as a cluster, and its coordination would die."""
+    """Brokers answer like this just after a freeze: aiokafka would accept it as a cluster, and its coordination would die."""
 
     send = AIOKafkaConnection.send
 

@@ -1,4 +1,4 @@
-"""Bytes whose text is never refused, wherever a parser takes it from."""
+"""Bytes that always decode, whichever part of them a parser takes."""
 
 from __future__ import annotations
 

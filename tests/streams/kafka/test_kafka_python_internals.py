@@ -1,4 +1,4 @@
-"""What tagpulse uses of kafka-python beyond its public API does what its functions say."""
+"""The parts of kafka-python that tagpulse uses beyond its public API behave as the adapter says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_producer_is_discarded_with_its_batches_and_its_thread(
     for future in pending:
         with pytest.raises(KafkaError):
             future.get(timeout=0)
-    producer.close(timeout=0)  # as at the exit: it has nothing left to wait for
+    producer.close(timeout=0)  # as at exit: there is nothing left to wait for
     with pytest.raises(KafkaError):
         producer.send(settings.topics.raw, b"late")
     fresh_embedded_broker.resume()

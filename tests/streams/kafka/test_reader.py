@@ -14,7 +14,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers.records import produce
 
 
-def test_the_last_batch_counts_whole_and_new_records_are_seen(settings: Settings) -> None:
+def test_the_last_batch_counts_completely_and_new_records_are_seen(settings: Settings) -> None:
     topics.create(settings)
     topic = settings.topics.raw
     places = [TopicPartition(topic, number) for number in range(4)]

@@ -1,4 +1,4 @@
-"""The producer keeps records until they are confirmed; `test_produce` takes it through outages."""
+"""The producer keeps records until they are confirmed; `test_produce` tests it during outages."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_cursor_follows_the_confirmations(producer: ReliableProducer, settin
     assert [record.value for record in read_all(settings.kafka, settings.topics.raw)] == [b"1", b"2", b"3"]
 
 
-def test_a_record_that_is_too_large_is_a_dead_letter_in_its_turn(
+def test_a_record_that_is_too_large_becomes_a_dead_letter_in_its_turn(
     producer: ReliableProducer, settings: Settings
 ) -> None:
     large = b"x" * (settings.topics.max_message_bytes + 1)

@@ -21,7 +21,7 @@ def _with_topics(settings: Settings, **changes: object) -> Settings:
 
 
 def _properties(settings: Settings) -> dict[tuple[str, str], str]:
-    """Return what is planned by topic and property."""
+    """Return the planned values, keyed by topic and property."""
     return {
         (topic.name, name): value
         for topic in topics.planned(settings)

@@ -42,7 +42,7 @@ def test_an_earlier_minute_brings_a_hashtag_forward() -> None:
 
 
 @given(st.lists(st.lists(_tags, max_size=6), max_size=8), st.integers(0, 4))
-def test_no_more_hashtags_than_the_limit(minutes: list[list[str]], limit: int) -> None:
+def test_hashtags_never_exceed_the_limit(minutes: list[list[str]], limit: int) -> None:
     counted = CountedHashtags([], limit, {})
     before: set[str] = set()
     for number, tags in enumerate(minutes):

@@ -19,7 +19,7 @@ def at(minute: float) -> datetime:
 def part(
     minute: int, partition: int = 0, *, until: float | None = None, posts: int = 1, hashtag: str = "a"
 ) -> PulseMinute:
-    """Return a part whose partition is complete up to the minute `until`; None is the end of its input."""
+    """Return a part whose partition is complete up to the minute `until`; None means that its input has ended."""
     return PulseMinute(
         minute=at(minute),
         hashtag=hashtag,

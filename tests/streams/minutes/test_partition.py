@@ -75,7 +75,7 @@ def test_a_minute_is_published_when_it_closes_changes_and_becomes_final() -> Non
     assert partition.add(messages[-1], 0, 8)[0] == "late"
 
 
-def test_the_counts_are_those_of_the_posts() -> None:
+def test_the_counts_match_the_posts() -> None:
     partition = minutes()
     posts: list[EnrichedMessage] = [
         enriched(1, 1, "negative", text="Where is Rex? https://t.co/a", hashtags=("poltwt", "k9")),
@@ -118,7 +118,7 @@ def test_edits_replace_and_deletions_remove_whatever_their_order() -> None:
     messages: list[EnrichedMessage] = [
         enriched(1, 1, "negative"),
         enriched(1, 1, "positive", edited=30),
-        enriched(1, 1, "negative"),  # the same again, late
+        enriched(1, 1, "negative"),  # the same again, but late
         enriched(2, 2, "negative"),
         deletion(2, 20),
         enriched(2, 2, "negative"),  # a deleted post that arrives again

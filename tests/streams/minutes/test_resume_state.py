@@ -65,10 +65,10 @@ def test_an_earlier_final_part_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"\xff", b'{"minute": 1}', b"[" * 100_000])
-def test_what_is_no_part_is_ignored(value: bytes | None) -> None:
+def test_a_value_that_is_not_a_part_is_ignored(value: bytes | None) -> None:
     assert known(value, part(1, final=True, ends=True)).done_until == FIRST + 2
 
 
 @given(st.binary())
-def test_no_value_is_an_error(value: bytes) -> None:
+def test_no_value_causes_an_error(value: bytes) -> None:
     assert known(value) == ResumeState()

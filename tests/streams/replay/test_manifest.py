@@ -1,4 +1,4 @@
-"""The account of a replay, from topics in the states that kills, retries and faults leave behind."""
+"""The account of a replay whose topics are in the states that kills, retries and faults leave behind."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_another_answer_has_another_checksum_and_two_answers_do_not_add_up(setti
     assert not account(settings).reconciled
 
 
-def test_the_checksum_is_that_of_the_final_posts(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
+def test_the_checksum_covers_the_final_posts(embedded_broker: Broker, settings_for: SettingsFactory) -> None:
     kept, edited, gone, back = enriched("kept"), enriched("edited"), enriched("gone"), enriched("back")
     newer = enriched("edited", text="newer", edited_at=NOW + timedelta(minutes=2))
     older = enriched("edited", text="older", edited_at=NOW + timedelta(minutes=1))
@@ -137,7 +137,7 @@ def test_what_is_missing_does_not_add_up(settings: Settings) -> None:
     assert (retried.read, retried.enriched, retried.dead, retried.reconciled) == (2, 2, 0, True)
 
 
-def test_what_a_sink_refused_was_enriched_all_the_same(settings: Settings) -> None:
+def test_a_post_that_a_sink_refused_still_counts_as_enriched(settings: Settings) -> None:
     one = enriched("a")
     raw(settings, [one.post])
     answer(settings, one, 0)

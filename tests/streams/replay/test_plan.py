@@ -23,7 +23,7 @@ NOON_MS = int(datetime(2026, 6, 20, 12, tzinfo=UTC).timestamp() * 1000)
 
 
 class Listed(Reader):
-    """Returns given items, three at a time, of a topic with two partitions."""
+    """A reader of the given items, three at a time, of a topic with two partitions."""
 
     def __init__(self, items: Sequence[Record]) -> None:
         self._items = items
@@ -38,7 +38,7 @@ class Listed(Reader):
 
 
 class Timed(ScriptedEnricher):
-    """A model that takes a fixed time for each text, by a clock of its own."""
+    """A model that takes a fixed time for each text, according to its own clock."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__({})
@@ -76,7 +76,7 @@ def test_each_partition_has_its_counts_and_its_times() -> None:
     assert (found.chosen, found.unreadable) == (4, 0)
 
 
-def test_a_plan_of_nothing_takes_no_time() -> None:
+def test_an_empty_plan_takes_no_time() -> None:
     found = plan([], speed=1)
     assert [(part.read, part.chosen, part.first_ms, part.last_ms) for part in found.parts] == [(0, 0, None, None)] * 2
     assert (found.chosen, found.seconds, found.posts_per_second) == (0, 0.0, 0.0)
@@ -99,10 +99,10 @@ def test_what_cannot_be_decoded_is_left_out_only_if_its_content_matters() -> Non
 
 
 def test_only_posts_are_shown_to_the_model() -> None:
-    gone = encode(Deletion(source="test", id="0", deleted_at=datetime(2026, 6, 20, tzinfo=UTC)))
-    found = plan([item(0, gone), item(1, b"{")], speed=inf)
+    deletion = encode(Deletion(source="test", id="0", deleted_at=datetime(2026, 6, 20, tzinfo=UTC)))
+    found = plan([item(0, deletion), item(1, b"{")], speed=inf)
     assert (found.chosen, found.posts_per_second, found.seconds) == (2, 0.0, 0.0)
-    assert plan([item(0, gone), item(1)], each=0.25).posts_per_second == pytest.approx(4.0)
+    assert plan([item(0, deletion), item(1)], each=0.25).posts_per_second == pytest.approx(4.0)
 
 
 def test_the_model_is_timed_on_a_part_of_many_posts() -> None:
@@ -113,7 +113,7 @@ def test_the_model_is_timed_on_a_part_of_many_posts() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(-1_000, 1_000)), max_size=20), st.floats(0.1, 1_000))
-def test_the_pace_depends_on_the_first_and_the_last_message_alone(places: list[tuple[int, int]], speed: float) -> None:
+def test_the_pace_depends_only_on_the_first_and_the_last_message(places: list[tuple[int, int]], speed: float) -> None:
     found = plan([item(partition, seconds=seconds) for partition, seconds in places], each=0.0, speed=speed)
     times = [seconds for _, seconds in places]
     expected = (max(times) - min(times)) / speed if times else 0.0

@@ -30,7 +30,7 @@ NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
 
 class Listed(Reader):
-    """Returns the posts as the items of a file."""
+    """A reader that returns the posts as the items of a file."""
 
     partitions = None
 
@@ -49,7 +49,7 @@ class Listed(Reader):
 
 
 class Workers:
-    """Enriches everything when the end of the input is announced."""
+    """Workers that enrich everything when the end of the input is announced."""
 
     made: list[Workers]
     error: TagpulseError | None
@@ -103,7 +103,7 @@ def settings(embedded_broker: Broker, settings_for: SettingsFactory) -> Settings
 
 @pytest.fixture
 def replay(settings: Settings) -> Callable[..., Replay]:
-    """Return a function that sets up the replay; the bounds that it asks for are in `asked`."""
+    """Return a function that sets up the replay and appends the bounds that it requests to `asked`."""
 
     def make(*, origin: str = "day.jsonl", broken: bool = False, asked: list[Sequence[Bounds]] | None = None) -> Replay:
         def open_reader(bounds: Sequence[Bounds]) -> Reader:
@@ -152,16 +152,14 @@ def test_a_finished_run_is_not_repeated(replay: Callable[..., Replay], settings:
     assert (asked, len(made)) == ([], 1)
 
 
-def test_a_run_of_another_order_is_refused(replay: Callable[..., Replay], made: list[Workers]) -> None:
+def test_a_run_with_other_options_is_refused(replay: Callable[..., Replay], made: list[Workers]) -> None:
     replay().run(ignore)
     with pytest.raises(BadInput, match=r"started with other options \(from=day.jsonl, hashtags=k9\)"):
         replay(origin="night.jsonl").run(ignore)
     assert len(made) == 1
 
 
-def test_topics_of_another_machine_are_not_filled(
-    replay: Callable[..., Replay], settings: Settings, made: list[Workers]
-) -> None:
+def test_existing_topics_are_not_filled(replay: Callable[..., Replay], settings: Settings, made: list[Workers]) -> None:
     topics.create(settings)
     with pytest.raises(BadInput, match=f"the topic {settings.topics.raw} exists already"):
         replay().run(ignore)

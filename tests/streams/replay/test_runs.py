@@ -26,7 +26,7 @@ POSTS: list[EnrichedPost] = [enriched("1"), enriched("2"), enriched("3")]
 
 
 class Plain(Sink):
-    """A sink without runs, which only notes that it was used."""
+    """A sink without runs that only notes that it was used."""
 
     name: ClassVar[str] = "plain"
     used: ClassVar[list[str]] = []

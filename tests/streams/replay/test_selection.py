@@ -34,12 +34,12 @@ def test_since_is_inclusive_and_until_exclusive(seconds: list[int], since: int, 
 
 def test_a_deletion_and_an_edit_go_with_their_post() -> None:
     selector = Selector(Selection(hashtags=frozenset({"poltwt"})))
-    gone = Deletion(source="x", id="a", deleted_at=NOON)
-    assert not selector.chooses(item(gone)), "its post was not chosen"
+    deletion = Deletion(source="x", id="a", deleted_at=NOON)
+    assert not selector.chooses(item(deletion)), "its post was not chosen"
     assert not selector.chooses(item(post("b", "other")))
     assert selector.chooses(item(post("a", "other", "poltwt")))
     assert selector.chooses(item(post("a", "other"))), "an edit that takes the hashtag away"
-    assert selector.chooses(item(gone))
+    assert selector.chooses(item(deletion))
     assert not selector.chooses(item(Deletion(source="y", id="a", deleted_at=NOON)))
 
 
@@ -63,7 +63,7 @@ def test_offsets_leave_the_other_partitions_out() -> None:
     assert not selector.chooses(item(post("a"), offset=5, partition=0))
 
 
-def test_the_hashtags_of_anything() -> None:
+def test_the_hashtags_of_any_bytes() -> None:
     assert hashtags_of(encode(post("a", "one", "two"))) == ("one", "two")
     assert hashtags_of(encode(Deletion(source="x", id="a", deleted_at=NOON))) == ()
     assert hashtags_of(None) == hashtags_of(b"\xff") == ()

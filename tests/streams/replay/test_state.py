@@ -120,7 +120,7 @@ def test_a_run_is_replayed_by_one_process_at_a_time(states: StateFolder, tmp_pat
         pass
 
 
-def test_a_folder_that_cannot_be_written_is_the_error_of_a_setting(states: StateFolder, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error_of_its_setting(states: StateFolder, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     blocked = StateFolder(tmp_path / "file")
     error = pytest.raises(SettingsError, match=r"TAGPULSE_PRODUCE__STATE_PATH: .*/file/runs cannot be written")
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_the_error_of_a_setting(states: State
         blocked.save("again", state())
 
 
-def test_logs_and_states_do_not_meet(states: StateFolder) -> None:
+def test_logs_and_states_do_not_collide(states: StateFolder) -> None:
     states.save("again", state())
     logs = states.logs("again")
     logs.mkdir()

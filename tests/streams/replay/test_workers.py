@@ -1,4 +1,4 @@
-"""The workers of a run, with processes in their place that only wait."""
+"""The workers of a run, replaced by processes that only wait."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def logs(folder: Path) -> dict[str, list[str]]:
 
 
 def started(folder: Path, number: int) -> bool:
-    """Return whether so many processes are at work."""
+    """Return whether `number` processes are running."""
     return sum("arguments" in "".join(lines) for lines in logs(folder).values()) == number
 
 
@@ -133,7 +133,7 @@ def test_closing_ends_them_without_an_error(workers: Callable[..., Workers], tmp
         run.check()
 
 
-def test_what_is_left_is_what_is_not_committed(settings: Settings, workers: Callable[..., Workers]) -> None:
+def test_what_is_not_committed_is_left(settings: Settings, workers: Callable[..., Workers]) -> None:
     run, names = workers(watch=True), settings.topics
     assert set(run.left().items()) == {
         (name, 0) for name in ("enrich", "store-parquet", "store-postgres", "watch", "watch-spikes")

@@ -1,4 +1,4 @@
-"""What is unavailable is asked again, later each time."""
+"""Attempts are repeated after growing pauses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_pause_is_between_half_and_the_whole_of_its_limit(limit: float, jitter
 
 
 class Flaky:
-    """Fails with each of these errors, and then returns the number of attempts; notes what it is told and waits for."""
+    """A call that fails with each of these errors, then returns the number of attempts; reports and pauses are recorded."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -53,7 +53,7 @@ class Flaky:
         return await retry(self.ask, (OSError, KeyError), Backoff(5.0, lambda: 1.0), self.note, self.sleep)
 
 
-async def test_temporary_errors_are_waited_out_and_told_of_before_each_wait() -> None:
+async def test_temporary_errors_are_waited_out_and_reported_before_each_wait() -> None:
     flaky = Flaky(OSError("first"), ConnectionError("second"), KeyError("third"))
     assert await flaky.answer() == 4
     assert flaky.failures == [("first", 0.5), ("second", 1.0), ("'third'", 2.0)]
@@ -67,7 +67,7 @@ async def test_other_errors_are_raised() -> None:
     assert (flaky.attempts, flaky.slept) == (2, [0.5])
 
 
-async def test_the_attempts_end_when_the_caller_has_had_enough() -> None:
+async def test_the_attempts_end_when_the_caller_gives_up() -> None:
     flaky = Flaky(OSError("first"), OSError("second"))
 
     def give_up(error: Exception, seconds: float) -> None:

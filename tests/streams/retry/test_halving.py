@@ -1,4 +1,4 @@
-"""Items at fault are found, whatever the batch, and the others keep their order."""
+"""Faulty items are found in any batch, and the others keep their order."""
 
 from __future__ import annotations
 

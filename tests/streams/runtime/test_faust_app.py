@@ -1,4 +1,4 @@
-"""The options of the Faust application that the guarantees of a worker rest on."""
+"""The options of the Faust application on which the guarantees of a worker depend."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _lossless(policy: BatchPolicy) -> Lossless[Any]:
     return Lossless("watch", None, None, policy)  # type: ignore[arg-type]  # nothing is read here
 
 
-async def _report(gone: Expired) -> None:
-    """Nothing is read here."""
+async def _report(expired: Expired) -> None:
+    """Do nothing: nothing is read here."""
 
 
 async def test_the_options_leave_acknowledging_and_waiting_to_us() -> None:
     kafka = KafkaSettings(instance_id="one", session_timeout_seconds=9.0, heartbeat_seconds=3.0)
-    beside = [Subscription(topic="pulse.minutes", lossless=_lossless(LARGE), policy=LARGE)]
-    app = build_app("group", "posts.enriched", _lossless(SMALL), SMALL, kafka, _report, beside)
+    others = [Subscription(topic="pulse.minutes", lossless=_lossless(LARGE), policy=LARGE)]
+    app = build_app("group", "posts.enriched", _lossless(SMALL), SMALL, kafka, _report, others)
     conf = app.conf
     assert (conf.id, conf.consumer_group_instance_id) == ("group", "one")
     assert conf.consumer_auto_offset_reset == "earliest", "a new group skips nothing"
@@ -44,8 +44,8 @@ async def test_the_options_leave_acknowledging_and_waiting_to_us() -> None:
 
 
 async def test_each_topic_has_one_agent_that_gets_raw_bytes() -> None:
-    beside = [Subscription(topic="pulse.minutes", lossless=_lossless(LARGE), policy=LARGE)]
-    app = build_app("group", "posts.enriched", _lossless(SMALL), SMALL, KafkaSettings(), _report, beside)
+    others = [Subscription(topic="pulse.minutes", lossless=_lossless(LARGE), policy=LARGE)]
+    app = build_app("group", "posts.enriched", _lossless(SMALL), SMALL, KafkaSettings(), _report, others)
     agents = {agent.channel.topics[0]: agent for agent in app.agents.values()}
     assert set(agents) == {"posts.enriched", "pulse.minutes"}
     for agent in agents.values():

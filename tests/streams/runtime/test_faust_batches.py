@@ -47,7 +47,7 @@ def _offsets(events: list[Any]) -> list[int]:
     return [event.message.offset for event in events]
 
 
-async def test_what_has_come_is_taken_at_once_up_to_the_size() -> None:
+async def test_what_has_arrived_is_taken_at_once_up_to_the_size() -> None:
     batches = take(Stream(2, 2, 2, 2), 3, 3_600.0)
     assert _offsets(await anext(batches)) == [0, 1, 2]
 

@@ -24,7 +24,7 @@ ELSEWHERE = TP("posts.raw", 1)
 
 
 class Kafka:
-    """What aiokafka's thread answers, and what it is asked to do."""
+    """The answers of aiokafka's thread, and what it is asked to do."""
 
     def __init__(self) -> None:
         self.assignment = object()
@@ -51,12 +51,12 @@ class Kafka:
             raise KafkaConnectionError("away")
         return self.stretch
 
-    async def report(self, gone: Expired) -> None:
-        self.expired.append(gone)
+    async def report(self, expired: Expired) -> None:
+        self.expired.append(expired)
 
 
 class _Thread(Thread):
-    """The thread of the consumer, in which there is no aiokafka; it is never started."""
+    """A consumer thread without aiokafka that is never started."""
 
     def __init__(self, kafka: Kafka, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
@@ -167,7 +167,7 @@ async def test_a_flow_that_is_resumed_too_early_waits_for_the_end_of_the_rebalan
     assert consumer.is_current(kafka.messages[-1])
 
 
-async def test_markers_are_passed_over_and_committed(consumer: Any, kafka: Kafka) -> None:
+async def test_markers_are_skipped_and_committed(consumer: Any, kafka: Kafka) -> None:
     await _read(consumer, kafka, _taken(3, position=4))
     kafka.stretch = OffsetRange(0, ())
     await _read(consumer, kafka, _taken(position=6))
@@ -187,7 +187,7 @@ async def test_what_retention_deleted_is_reported_before_anything_after_it_is_re
 
 
 @pytest.mark.parametrize("taken", [_taken(8, 9), _taken(position=10)], ids=["before a record", "without a record"])
-async def test_records_that_were_passed_over_are_an_error(consumer: Any, kafka: Kafka, taken: Taken) -> None:
+async def test_records_that_were_skipped_are_an_error(consumer: Any, kafka: Kafka, taken: Taken) -> None:
     kafka.stretch = OffsetRange(0, (3, 4, 8, 9))
     with pytest.raises(RecordsSkipped, match="skipped"):
         await _read(consumer, kafka, taken)

@@ -1,4 +1,4 @@
-"""What tagpulse uses of Faust beyond its public API does what its classes say."""
+"""The parts of Faust that tagpulse uses beyond its public API behave as their classes say."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HERE, THERE = TP(TOPIC, 0), TP(TOPIC, 1)
 
 
 class _Consumer(FaustConsumer):
-    """Notes what Faust asks for."""
+    """A consumer that notes what Faust asks for."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,7 +67,7 @@ async def consumer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     monkeypatch.setattr(app, "on_rebalance_return", lambda: None)
 
     async def nothing(*_: Any) -> None:
-        """Nothing else depends on the partitions."""
+        """Do nothing: nothing else depends on the partitions."""
 
     made = app.transport.create_consumer(nothing, on_partitions_revoked=nothing, on_partitions_assigned=nothing)
     await made.on_partitions_assigned({HERE, THERE})

@@ -16,7 +16,7 @@ from tests.helpers.processes import eventually
 
 
 class FakeStream:
-    """A Faust stream: the test puts batches in, and acknowledgements are recorded."""
+    """A Faust stream into which the test puts batches, and which records acknowledgements."""
 
     def __init__(self) -> None:
         self.batches: asyncio.Queue[list[Any]] = asyncio.Queue()
@@ -208,7 +208,7 @@ async def test_a_drain_waits_for_a_batch_that_waits_for_its_turn() -> None:
 
 
 class Holding(Collected):
-    """An output that releases what the test says, and records its other calls."""
+    """An output that releases what the test sets, and records its other calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -250,7 +250,7 @@ async def test_what_is_held_is_acknowledged_once_it_is_released() -> None:
     running.cancel()
 
 
-async def test_after_a_rebalance_partitions_start_again_from_what_is_committed() -> None:
+async def test_after_a_rebalance_partitions_restart_from_the_committed_offsets() -> None:
     stream, output = FakeStream(), Holding()
     running = asyncio.create_task(_held(output).run(stream))
     stream.put(0, 1)

@@ -59,7 +59,7 @@ async def _run_until(settings: Settings, text: str, caplog: pytest.LogCaptureFix
             asyncio.get_running_loop().remove_signal_handler(number)
 
 
-async def test_a_broker_that_is_away_is_waited_for_until_a_stop(
+async def test_a_worker_waits_for_an_unavailable_broker_until_it_is_stopped(
     embedded_broker: Broker, settings_for: SettingsFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = settings_for(embedded_broker, kafka={"bootstrap_servers": f"{HOST}:{free_port()}"})
@@ -69,7 +69,7 @@ async def test_a_broker_that_is_away_is_waited_for_until_a_stop(
     assert "worker enrich stopped on request before Kafka was ready" in caplog.text
 
 
-async def test_missing_topics_are_waited_for_until_a_stop(
+async def test_a_worker_waits_for_missing_topics_until_it_is_stopped(
     embedded_broker: Broker, settings_for: SettingsFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = settings_for(embedded_broker)

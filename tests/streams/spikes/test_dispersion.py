@@ -44,7 +44,7 @@ def test_a_few_posts_prove_no_dispersion() -> None:
     assert dispersion.of(1) == pytest.approx((20 + 2.5**2 / 1.25) / 21)
 
 
-def test_less_variation_than_chance_is_no_reason_for_more_certainty() -> None:
+def test_less_variation_than_chance_adds_no_certainty() -> None:
     dispersion = Dispersion()
     for _ in range(50):
         dispersion.learn(100, 50, CERTAIN)

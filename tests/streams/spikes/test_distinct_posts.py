@@ -21,7 +21,7 @@ def test_a_copied_text_counts_once() -> None:
     assert distinct.of(62, counts({"one": True})) == (5, 2), "not seen for half an hour"
 
 
-def test_texts_are_told_apart_whatever_their_mood() -> None:
+def test_texts_are_distinguished_whatever_their_mood() -> None:
     distinct = DistinctPosts()
     assert distinct.of(0, counts({"one": True, "two": False})) == (5, 2)
     assert distinct.of(1, counts({"three": True, "two": False})) == (4, 2)

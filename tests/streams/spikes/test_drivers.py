@@ -42,7 +42,7 @@ def test_swapping_the_sides_changes_the_sign_of_the_score(posts: int, of: int, b
     st.dictionaries(st.text(max_size=5), _counts),
     _counts,
 )
-def test_whatever_the_counts_shares_are_shares(
+def test_drivers_are_valid_whatever_the_counts(
     spike: dict[str, int], of: int, before: dict[str, int], of_before: int
 ) -> None:
     found = drivers(spike, of, before, of_before, 4)

@@ -25,7 +25,7 @@ def test_an_event_has_the_figures_since_the_spike_opened() -> None:
     assert event.rate == pytest.approx(40 / 3)
 
 
-def test_the_rate_of_a_closed_spike_is_that_until_its_last_minute() -> None:
+def test_the_rate_of_a_closed_spike_ends_with_its_last_minute() -> None:
     event = episode().turn("closed", 20, NOW, closed=14)
     assert (event.at, event.known_at, event.closed_at) == (time_of(21), time_of(13), time_of(15))
     assert event.rate == 40 / 5

@@ -31,7 +31,7 @@ def test_it_sleeps_until_a_spike_is_possible() -> None:
 
 @pytest.mark.parametrize("gap", [2, 3, 11])
 def test_minutes_without_posts_may_be_left_out_while_it_sleeps(gap: int) -> None:
-    """A few early posts far apart, then a steady stream that turns negative."""
+    """Feed a few early posts far apart, then a steady stream that turns negative."""
     minutes = {FIRST + gap * number: (1, 0) for number in range(7)}
     begin = max(minutes) + gap
     minutes |= {number: (20, 4 if number < begin + 200 else 14) for number in range(begin, begin + 260)}

@@ -40,12 +40,12 @@ def test_a_spike_opens_at_its_first_minute_and_closes_after_its_last() -> None:
     assert last.at > time_of(330), "the return to usual takes some evidence"
 
 
-def test_a_rise_below_the_minimum_is_no_spike_however_certain() -> None:
+def test_a_rise_below_the_minimum_is_not_a_spike_however_certain() -> None:
     assert events_of([(1_000, 200)] * 300 + [(1_000, 250)] * 60) == []
     assert events_of([(1_000, 200)] * 300 + [(1_000, 300)] * 60) != []
 
 
-def test_a_few_posts_are_no_spike() -> None:
+def test_a_few_posts_are_not_a_spike() -> None:
     minutes = [USUAL] * 300 + [(0, 0)] * 60
     assert events_of([*minutes, (7, 7)]) == []
     assert events_of([*minutes, (8, 8)]) != []
@@ -55,7 +55,7 @@ def test_nothing_is_measured_before_there_is_a_baseline() -> None:
     assert events_of([USUAL] * 4 + [(20, 20)]) == []
 
 
-def test_a_fall_is_no_spike() -> None:
+def test_a_fall_is_not_a_spike() -> None:
     assert events_of([BAD] * 300 + [(20, 0)] * 100) == []
 
 
@@ -76,7 +76,7 @@ def test_a_spike_ends_45_minutes_after_its_last_post() -> None:
     assert (events[-1].state, events[-1].at, events[-1].closed_at) == ("closed", time_of(365), time_of(320))
 
 
-def test_a_lower_sensitivity_wants_more() -> None:
+def test_a_lower_sensitivity_requires_more() -> None:
     minutes = [USUAL] * 300 + [(20, 7)] * 40
     known = []
     for name in ("high", "middle", "low"):

@@ -25,7 +25,7 @@ def test_sums_of_a_window_are_differences() -> None:
     assert recent.before(99) == Sums(0, 0, 0, 0)
 
 
-def test_the_rate_is_that_of_the_minutes_before() -> None:
+def test_the_rate_covers_the_preceding_minutes() -> None:
     recent = sums_of([(10, 4), (2, 0), (60, 2)])
     assert [recent.rate(minutes) for minutes in (0, 1, 2, 3, 4)] == [24, 6, 10, None, None]
 

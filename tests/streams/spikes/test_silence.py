@@ -34,8 +34,8 @@ def test_a_silence_opens_once_enough_posts_are_missing_and_ends_with_the_next_po
     assert closed.id == opened.id
 
 
-def test_fewer_posts_are_missed_later() -> None:
-    """One post a minute: twenty are missing after twenty minutes."""
+def test_a_silence_of_fewer_posts_opens_later() -> None:
+    """At one post a minute, twenty are missing after twenty minutes."""
     (opened,) = events_of([1] * 300 + [0] * 60)
     assert opened.known_at == time_of(320)
     (opened,) = events_of([1] * 300 + [0] * 60, SENSITIVITIES["high"])

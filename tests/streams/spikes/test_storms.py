@@ -1,4 +1,4 @@
-"""From posts to explained spikes: one text repeated so rarely per partition that each one hardly sees it twice."""
+"""From posts to explained spikes: one text is repeated so rarely that no partition sees it often."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_the_incomplete_bin_in_which_a_hashtag_appears_does_not_count() -> None:
     assert late == complete
 
 
-def test_steady_posts_are_no_surge() -> None:
+def test_steady_posts_are_not_a_surge() -> None:
     assert events_of([10] * 2_000) == []
 
 

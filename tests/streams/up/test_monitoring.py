@@ -48,7 +48,7 @@ def test_without_its_configuration_there_is_no_monitoring(tmp_path: Path) -> Non
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Return a function that makes these the only programs, and returns a folder with a configuration."""
+    """Return a function that makes these the only programs and returns a folder with a configuration."""
 
     def install(*names: str) -> Path:
         programs, configuration = tmp_path / "bin", tmp_path / "configuration"

@@ -11,7 +11,7 @@ from streams.up.mood import MINUTES, MoodMeter, SentimentTally
 from tests.streams.up.parts import sample
 
 
-def test_the_mood_is_that_of_the_last_minutes() -> None:
+def test_the_mood_covers_the_last_minutes() -> None:
     meter = MoodMeter()
     assert meter.hashtags() == {}
     meter.add([sample(10), sample(5, "neutral"), sample(40, hashtag="k9")], 0)

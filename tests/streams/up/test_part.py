@@ -45,7 +45,7 @@ def test_the_last_line_of_a_log_is_shown_without_its_time(tmp_path: Path, line: 
 
 
 @pytest.mark.parametrize("content", [None, "", "\n \n\t\n"])
-def test_without_a_line_there_is_no_last_one(tmp_path: Path, content: str | None) -> None:
+def test_a_log_without_a_line_has_no_last_line(tmp_path: Path, content: str | None) -> None:
     one = part(tmp_path, "")
     if content is not None:
         one.log.write_text(content)
@@ -59,7 +59,7 @@ def test_the_last_line_of_a_long_log_is_found(tmp_path: Path) -> None:
 
 
 class Scraped(Part):
-    """A part that runs, and whose pages are these texts."""
+    """A running part whose pages are these texts."""
 
     running = True
 
@@ -85,7 +85,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float
     return look
 
 
-def test_the_rate_is_that_of_the_last_seconds(measured: Callable[[float, str | None], Scraped]) -> None:
+def test_the_rate_covers_the_last_seconds(measured: Callable[[float, str | None], Scraped]) -> None:
     def rate(at: float, total: int) -> float:
         return measured(at, f"x_total {total}\n").rate
 
@@ -119,7 +119,7 @@ def test_a_part_that_has_ended_has_no_rate(measured: Callable[[float, str | None
     assert measured(4.0, "x_total 4\n").rate == 3.0
 
 
-def test_the_address_is_that_of_the_metrics_if_there_are_any(tmp_path: Path) -> None:
+def test_the_address_points_to_the_metrics_if_there_are_any(tmp_path: Path) -> None:
     without, counted = part(tmp_path, ""), part(tmp_path, "", counter="x_total")
     assert without.url == f"http://127.0.0.1:{without.port}"
     assert counted.url == f"http://127.0.0.1:{counted.port}/metrics"

@@ -77,13 +77,13 @@ def ended_producer(up: Up) -> Part:
     return part
 
 
-def test_a_file_comes_to_its_end(trial: Callable[..., Up]) -> None:
+def test_a_producer_that_reads_a_file_ends(trial: Callable[..., Up]) -> None:
     part = ended_producer(trial(restart=False))
     part.look()
     assert part.state == "done"
 
 
-def test_a_network_has_no_end(trial: Callable[..., Up]) -> None:
+def test_a_producer_that_reads_a_network_must_not_end(trial: Callable[..., Up]) -> None:
     part = ended_producer(trial(source="bluesky", restart=False))
     with pytest.raises(TagpulseError, match="ended with exit code 0"):
         part.look()
@@ -117,7 +117,7 @@ def test_settings_of_the_user_apply_but_not_those_of_other_runs(
     assert environment["HOME_OF_SOMETHING_ELSE"] == "kept"
 
 
-def test_without_own_settings_only_those_of_the_model_apply(
+def test_without_the_users_settings_only_those_of_the_model_apply(
     trial: Callable[..., Up], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}MODEL__BACKEND", "constant")
@@ -136,7 +136,7 @@ def test_the_settings_of_the_trial_come_last(trial: Callable[..., Up], monkeypat
     assert environment[f"{PREFIX}CAMPAIGN"] == "/campaign.toml"
 
 
-def test_the_addresses_are_those_of_the_servers_and_the_processes(trial: Callable[..., Up]) -> None:
+def test_the_addresses_lead_to_the_servers_and_the_processes(trial: Callable[..., Up]) -> None:
     up = trial()
     assert up.urls() == {
         "kafka": up.broker.bootstrap_servers,

@@ -18,14 +18,14 @@ from tests.streams.up.parts import part, sample
 
 
 class Made(Part):
-    """A part in a state of its own."""
+    """A part whose state the test sets."""
 
     state: State = "running"
 
 
 @pytest.fixture
 def up(tmp_path: Path) -> Up:
-    """A trial with two parts: one is at work, the other one has died."""
+    """A trial with two parts: one is running, the other has died."""
     trial = Up(tmp_path / "trial", TrialOptions(source="sample"))
     busy, dead = (Made(name, (), tmp_path / f"{name}.log") for name in ("enrich", "watch"))
     busy.rate, busy.samples = 1_234.567, [Sample("tagpulse_consumer_lag", {}, 5_000)]
@@ -42,7 +42,7 @@ def shown(up: Up) -> str:
 
 
 def row(text: str, first: str) -> list[str]:
-    """Return the words of the line that begins with this one."""
+    """Return the words of the line that begins with the word `first`."""
     [found] = [words for words in (line.strip("│ ").split() for line in text.splitlines()) if words[:1] == [first]]
     return found
 

@@ -32,13 +32,13 @@ def test_one_run_is_chosen_and_several_of_everything_else() -> None:
 
 
 @pytest.mark.parametrize(("title", "target"), TARGETS, ids=lambda value: value if isinstance(value, str) else "")
-def test_every_query_is_of_the_chosen_run(title: str, target: dict[str, str]) -> None:
+def test_every_query_selects_the_chosen_run(title: str, target: dict[str, str]) -> None:
     query = target.get("expr") or target["rawSql"]
     assert 'run="$run"' in query or "run = ${run:sqlstring}" in query
     assert "run" in variables_in(query)
 
 
-def test_the_usual_share_is_that_before_the_window() -> None:
+def test_the_usual_share_is_measured_before_the_window() -> None:
     [usual] = [target["expr"] for title, target in TARGETS if title == "Usual share"]
     assert "[$baseline] offset $window" in usual
     [now] = [target["expr"] for title, target in TARGETS if title == "Negative now"]

@@ -25,7 +25,7 @@ def test_it_needs_nothing_but_prometheus() -> None:
 
 
 @pytest.mark.parametrize(("title", "query"), TARGETS)
-def test_every_query_is_of_the_chosen_run(title: str, query: str) -> None:
+def test_every_query_selects_the_chosen_run(title: str, query: str) -> None:
     for metric in re.findall(r"tagpulse_\w+(?:\{[^}]*\})?", query):
         assert 'run="$run"' in metric, metric
 

@@ -49,7 +49,7 @@ def test_a_query_for_prometheus() -> None:
 
 @pytest.mark.parametrize(("negative", "posts"), CASES)
 @pytest.mark.parametrize(("index", "side"), list(enumerate(("low", "high"))))
-def test_bounds_are_those_of_the_wilson_interval(negative: int, posts: int, index: int, side: Any) -> None:
+def test_bounds_match_the_wilson_interval(negative: int, posts: int, index: int, side: Any) -> None:
     expected = pytest.approx(wilson(negative, posts)[index], abs=1e-5)
     assert duckdb.execute(f"select {wilson_sql(str(negative), str(posts), side)}").fetchall() == [(expected,)]
     functions = {
@@ -67,7 +67,7 @@ def test_an_annotation_has_no_markup(text: str) -> None:
     assert escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") == text
 
 
-def test_a_text_is_cut_after_it_was_made_harmless() -> None:
+def test_a_text_is_made_harmless_before_it_is_cut() -> None:
     written = shown("text", 50)
     assert written.startswith("left(regexp_replace(regexp_replace(text, ")
     assert written.endswith(", 50)")

@@ -29,7 +29,7 @@ def test_each_run_has_the_same_headlines() -> None:
 
 
 @pytest.mark.parametrize(("title", "query"), TARGETS)
-def test_every_query_is_of_the_chosen_runs_hashtags_and_times(title: str, query: str) -> None:
+def test_every_query_selects_the_chosen_runs_hashtags_and_times(title: str, query: str) -> None:
     used = variables_in(query)
     assert used & {"run", "against"}, title
     assert used <= {"run", "against", "hashtag", "bucket"}, title
@@ -37,7 +37,7 @@ def test_every_query_is_of_the_chosen_runs_hashtags_and_times(title: str, query:
     assert "$__timeFilter(" in query or ("$__timeFrom()" in query and "$__timeTo()" in query), title
 
 
-def test_what_compares_the_runs_asks_for_both() -> None:
+def test_comparisons_query_both_runs() -> None:
     both = {title for title, query in TARGETS if {"run", "against"} <= variables_in(query)}
     assert {"By language", "By topic", "By hashtag", "By source", "Posts that the two runs label differently"} <= both
 

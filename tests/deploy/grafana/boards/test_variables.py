@@ -37,7 +37,7 @@ def test_the_address_of_the_guide_can_be_changed() -> None:
     assert (found["type"], found["query"], found["hide"]) == ("textbox", "https://tagpulse.example/guide", HIDDEN)
 
 
-def test_values_are_asked_from_a_data_source() -> None:
+def test_values_are_queried_from_a_data_source() -> None:
     run = drawn(asked("run", "Run", "label_values(up, run)", PROMETHEUS, first="live"))
     assert run["query"] == {"query": "label_values(up, run)", "refId": "variable-run"}
     assert (run["current"]["value"], run.get("multi", False)) == ("live", False)
@@ -58,7 +58,7 @@ def test_values_can_be_a_fixed_list() -> None:
     assert [(option["value"], option["selected"]) for option in found["options"]] == [("5m", False), ("10m", True)]
 
 
-def test_spikes_are_marked_with_text_that_is_no_markup() -> None:
+def test_spikes_are_marked_with_escaped_text() -> None:
     marks = drawn(spike_marks("Spikes", "against", USUAL))
     assert (marks["name"], marks["enable"], marks["iconColor"]) == ("Spikes", True, USUAL)
     assert drawn(spike_marks("Spikes", "run"))["iconColor"] == ALARM
