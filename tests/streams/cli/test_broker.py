@@ -25,16 +25,10 @@ class FakeBroker:
         self.stopped = False
         self.interrupt: Callable[[], None] = lambda: None
 
-    @property
-    def running(self) -> bool:
+    def check(self) -> None:
+        if self.dies:
+            raise Unavailable("the broker exited unexpectedly with code 137: killed")
         self.interrupt()
-        return not self.dies
-
-    def wait(self) -> int:
-        return 137
-
-    def log_tail(self) -> str:
-        return "killed"
 
     def __enter__(self) -> Self:
         assert self.given[1].is_dir() or self.given[1].name == "kept"
@@ -50,18 +44,18 @@ class FakeBroker:
 def brokers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeBroker]]:
     """Return the brokers that were started; a SIGTERM arrives once one of them runs."""
     started: list[FakeBroker] = []
-    handlers: dict[int, Callable[..., None]] = {}
 
     def build(kind: str, folder: Path, port: int) -> FakeBroker:
         broker = FakeBroker(kind, folder, port)
-        broker.interrupt = lambda: handlers[signal.SIGTERM](signal.SIGTERM, None)
+        broker.interrupt = lambda: signal.raise_signal(signal.SIGTERM)
         started.append(broker)
         return broker
 
     monkeypatch.setattr(module, "build_broker", build)
-    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield started
-    assert set(handlers) <= {signal.SIGINT, signal.SIGTERM}
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def run(*arguments: str) -> Any:
