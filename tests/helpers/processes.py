@@ -219,3 +219,10 @@ class Tagpulse:
 
 def _command(arguments: tuple[str | Path, ...]) -> list[str]:
     return [sys.executable, "-m", "streams", *map(str, arguments)]
+
+
+def deliver(number: signal.Signals) -> None:
+    """Call the handler of a signal in this process, which a real signal would end if there were none."""
+    handler = signal.getsignal(number)
+    assert callable(handler), f"{number!r} is not handled"
+    handler(number, None)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from streams import cli
 from streams.cli import broker as module
 from streams.errors import Unavailable
+from tests.helpers.processes import deliver
 
 
 class FakeBroker:
@@ -47,7 +48,7 @@ def brokers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeBroker]]:
 
     def build(kind: str, folder: Path, port: int) -> FakeBroker:
         broker = FakeBroker(kind, folder, port)
-        broker.interrupt = lambda: signal.raise_signal(signal.SIGTERM)
+        broker.interrupt = lambda: deliver(signal.SIGTERM)
         started.append(broker)
         return broker
 

@@ -17,6 +17,7 @@ from streams.cli import up as module
 from streams.errors import BadInput, Unavailable
 from streams.up import view
 from streams.up.stage import TrialOptions
+from tests.helpers.processes import deliver
 
 PARTS = ["starting", "starting", "running", "running"]
 """The state of the only part, at each look."""
@@ -45,7 +46,7 @@ class Trial:
     def look(self) -> None:
         self.looks += 1
         if self.looks == len(PARTS):
-            signal.raise_signal(signal.SIGINT)
+            deliver(signal.SIGINT)
 
     def __enter__(self) -> Self:
         return self
