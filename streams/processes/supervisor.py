@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import time
+import threading
 from collections.abc import Sequence
 
 from streams.errors import TagpulseError
@@ -30,17 +30,11 @@ def run(commands: Sequence[Sequence[str]], threads: int) -> int:
     Returns:
         The highest exit code of the processes, also of those that await their restart; 0 if all of them ended cleanly.
     """
-    is_stopping = False
-
-    def request_stop() -> None:
-        nonlocal is_stopping
-        is_stopping = True
-
-    on_stop(request_stop)
+    stopping = threading.Event()
+    on_stop(stopping.set)
     processes = [_process(arguments, number, threads).start() for number, arguments in enumerate(commands)]
     try:
-        while not is_stopping:
-            time.sleep(_POLL_SECONDS)
+        while not stopping.wait(_POLL_SECONDS):
             for process in processes:
                 process.look()
     except TagpulseError as error:
