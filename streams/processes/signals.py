@@ -30,13 +30,24 @@ class StopRequest:
 
 
 def on_stop(act: Callable[[], object]) -> None:
-    """Let Ctrl-C and SIGTERM call `act` instead of ending the process: on the event loop, if one is running."""
+    """Let Ctrl-C and SIGTERM call `act` instead of ending the process: on the event loop, if one is running.
+
+    Without an event loop, only the first signal calls it: another one might interrupt `act` while it holds a lock.
+    """
+    is_asked = False
+
+    def act_once(*_: object) -> None:
+        nonlocal is_asked
+        if not is_asked:
+            is_asked = True
+            act()
+
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         loop = None
     for number in (signal.SIGINT, signal.SIGTERM):
         if loop is None:
-            signal.signal(number, lambda *_: act())
+            signal.signal(number, act_once)
         else:
             loop.add_signal_handler(number, act)

@@ -27,7 +27,8 @@ from streams.processes.signals import on_stop
 
 calls = []
 on_stop(lambda: calls.append("stop"))
-os.kill(os.getpid(), int(sys.argv[1]))
+for _ in range(2):
+    os.kill(os.getpid(), int(sys.argv[1]))
 print(*calls)
 """
 ON_A_LOOP = """
