@@ -5,6 +5,12 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
+EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "support")
+"""Emotions; support is gratitude, care and admiration."""
+
+ACTS = ("question", "request", "complaint", "thanks", "threat", "statement")
+"""Acts of speech: what the author of a post wants from its readers."""
+
 SentimentLabel = Literal["negative", "neutral", "positive"]
 SENTIMENTS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)
 """Sentiment labels, in the order of their probabilities and of their numbers (0 to 2) in data sets."""
@@ -31,8 +37,8 @@ class Sentiment(Struct, frozen=True, kw_only=True):
     positive: Probability
 
 
-class TopicScore(Struct, frozen=True, kw_only=True):
-    """A topic whose score reaches its threshold."""
+class LabelScore(Struct, frozen=True, kw_only=True):
+    """A topic, emotion or act of speech whose score reaches its threshold."""
 
     name: str
     score: Probability
@@ -62,10 +68,16 @@ class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Enrichment(Struct, frozen=True, kw_only=True):
-    """The complete answer of the model for one post. `topics` are sorted by descending score and may be empty."""
+    """The complete answer of the model for one post.
+
+    Topics, emotions and acts are sorted by descending score. Any of them may be empty, and emotions and acts are empty if
+    the model has no such head.
+    """
 
     language: Language
     sentiment: Sentiment
-    topics: tuple[TopicScore, ...]
+    topics: tuple[LabelScore, ...]
+    emotions: tuple[LabelScore, ...] = ()
+    acts: tuple[LabelScore, ...] = ()
     campaign: CampaignScore
     model: ModelInfo

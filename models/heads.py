@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from models.enrichment import SENTIMENTS, Sentiment, TopicScore
+from models.enrichment import SENTIMENTS, LabelScore, Sentiment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ HEADS = {
             ignored=frozenset({"sib200", "sib200-held"}),
             fitted=Fitted(features="means", sources=("x_topic",), penalty=3e-3, share=0.3),
             calibrated_on=("x_topic",),
-            answer=TopicScore,
+            answer=LabelScore,
         ),
         Head(
             name="vector",

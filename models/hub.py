@@ -10,7 +10,7 @@ from models.backends import Runtime
 from models.backends.choice import WantedPrecision, full_precision, missing_packages
 from models.campaign import CampaignTopic
 from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE, CachedEnricher
-from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, LabelScore, Language, ModelInfo, Sentiment
 from models.errors import BackendError, HubModelError, MissingBackendExtra
 from models.hub_labels import languages_of, moods_of
 from models.probabilities import Logits, rounded, sigmoid, softmax
@@ -155,7 +155,7 @@ class HubEnricher(CachedEnricher):
             for row, text in enumerate(prepared)
         ]
 
-    def _topics(self, logits: Logits) -> list[tuple[TopicScore, ...]]:
+    def _topics(self, logits: Logits) -> list[tuple[LabelScore, ...]]:
         classifier = self._classifiers["topic"]
         is_multi_label = classifier.is_multi_label
         probabilities = sigmoid(logits) if is_multi_label else softmax(logits)
@@ -164,7 +164,7 @@ class HubEnricher(CachedEnricher):
             reached = np.flatnonzero(row >= self._topic_threshold) if is_multi_label else [row.argmax()]
             best_first = sorted(reached, key=lambda column: -row[column])
             answers.append(
-                tuple(TopicScore(name=classifier.labels[each], score=rounded(row[each])) for each in best_first)
+                tuple(LabelScore(name=classifier.labels[each], score=rounded(row[each])) for each in best_first)
             )
         return answers
 

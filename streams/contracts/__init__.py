@@ -7,11 +7,11 @@ reader ignores unknown fields and refuses a version above its own.
 from models.enrichment import (
     SENTIMENTS,
     CampaignScore,
+    LabelScore,
     Language,
     ModelInfo,
     Sentiment,
     SentimentLabel,
-    TopicScore,
 )
 from streams.contracts.codec import (
     ATTEMPTS_HEADER,
@@ -100,6 +100,7 @@ __all__ = [
     "Explanation",
     "Gap",
     "Headers",
+    "LabelScore",
     "Language",
     "Message",
     "ModelInfo",
@@ -114,7 +115,6 @@ __all__ = [
     "Spike",
     "SpikeKind",
     "SpikeState",
-    "TopicScore",
     "check_location",
     "decode_any",
     "decode_dead",

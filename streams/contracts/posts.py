@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from models.enrichment import CampaignScore, Language, ModelInfo, Sentiment, TopicScore
+from models.enrichment import CampaignScore, LabelScore, Language, ModelInfo, Sentiment
 from streams.contracts.hashtags import bounded_hashtags
 from streams.contracts.message import Count, MessageBase, Time
 
@@ -88,7 +88,7 @@ class EnrichedPost(MessageBase, frozen=True, kw_only=True, omit_defaults=True, t
     post: Post
     language: Language
     sentiment: Sentiment
-    topics: tuple[TopicScore, ...]
+    topics: tuple[LabelScore, ...]
     campaign: CampaignScore
     model: ModelInfo
     enriched_at: Time

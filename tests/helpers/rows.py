@@ -12,11 +12,11 @@ from streams.contracts import (
     Engagement,
     EnrichedMessage,
     EnrichedPost,
+    LabelScore,
     Language,
     ModelInfo,
     Post,
     Sentiment,
-    TopicScore,
 )
 from streams.runtime.lossless import Record
 from streams.sinks.base import Row
@@ -76,7 +76,7 @@ def full(post_id: str) -> EnrichedPost:
         created_at_is_estimate=True,
         author_created_at=datetime(1, 1, 1, tzinfo=UTC),
     )
-    topics = (TopicScore(name="sports", score=1 / 3), TopicScore(name='"x"', score=1e-300))
+    topics = (LabelScore(name="sports", score=1 / 3), LabelScore(name='"x"', score=1e-300))
     return msgspec.structs.replace(enriched(post_id), post=post, topics=topics)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from models.cache import CacheInfo
-from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, LabelScore, Language, ModelInfo, Sentiment
 
 MODEL = ModelInfo(name="scripted", version="1.2.3")
 
@@ -24,7 +24,7 @@ def answer(
             neutral=sentiment[1],
             positive=sentiment[2],
         ),
-        topics=tuple(TopicScore(name=name, score=0.9) for name in topics),
+        topics=tuple(LabelScore(name=name, score=0.9) for name in topics),
         campaign=CampaignScore(name=campaign[0], score=campaign[1]),
         model=MODEL,
     )

@@ -18,7 +18,7 @@ from models import enricher
 from models.artefact import TOKENIZER_FILE, open_artefact
 from models.backends.choice import PACKAGES
 from models.enricher import Enricher
-from models.enrichment import Enrichment, TopicScore
+from models.enrichment import Enrichment, LabelScore
 from models.heads import HEADS, Fitted, Head
 from models.prior_shift import read_rates
 from models.tokenizer import Tokenizer
@@ -94,7 +94,7 @@ class MoreAnswers(Enrichment, frozen=True, kw_only=True):
     """An enrichment with the answers of two invented heads."""
 
     emotion: Emotion | None = None
-    acts: tuple[TopicScore, ...] | None = None
+    acts: tuple[LabelScore, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _more_heads(monkeypatch: pytest.MonkeyPatch) -> None:
         "calibrated_on": ("posts-held",),
     }
     emotion = Head(name="emotion", kind="one", weight=0.5, labels=EMOTIONS, answer=Emotion, **both)
-    acts = Head(name="acts", kind="several", weight=0.5, answer=TopicScore, **both)
+    acts = Head(name="acts", kind="several", weight=0.5, answer=LabelScore, **both)
     for head in (emotion, acts):
         monkeypatch.setitem(HEADS, head.name, head)
     monkeypatch.setitem(PLAIN_SETS, "posts", PlainSet(invented, share=0.5, held_out=60))

@@ -21,12 +21,12 @@ from streams.contracts import (
     DeadLetter,
     Deletion,
     EnrichedPost,
+    LabelScore,
     Language,
     Message,
     ModelInfo,
     Post,
     Sentiment,
-    TopicScore,
     encode,
 )
 from streams.kafka import topics
@@ -42,7 +42,7 @@ ENRICHED = EnrichedPost(
     post=POST,
     language=Language(code="en", score=0.99),
     sentiment=Sentiment(label="positive", negative=0.02, neutral=0.07, positive=0.91),
-    topics=(TopicScore(name="pets", score=0.8),),
+    topics=(LabelScore(name="pets", score=0.8),),
     campaign=CampaignScore(name="police dogs", score=0.7),
     model=ModelInfo(name="model", version="1"),
     enriched_at=WHEN,

@@ -10,12 +10,12 @@ from streams.contracts import (
     SENTIMENTS,
     CampaignScore,
     EnrichedPost,
+    LabelScore,
     Language,
     ModelInfo,
     Post,
     Sentiment,
     SentimentLabel,
-    TopicScore,
 )
 from streams.runtime.lossless import Record
 from streams.settings import LakeSettings
@@ -53,7 +53,7 @@ def enriched(
         ),
         language=Language(code=language, score=0.9),
         sentiment=Sentiment(label=sentiment, **probabilities),
-        topics=tuple(TopicScore(name=name, score=0.9) for name in topics),
+        topics=tuple(LabelScore(name=name, score=0.9) for name in topics),
         campaign=CampaignScore(name=campaign, score=0.5),
         model=ModelInfo(name="constant", version=version, runtime="openvino", precision="int8"),
         enriched_at=START,

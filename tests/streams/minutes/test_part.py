@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.contracts import CampaignScore, Engagement, EnrichedPost, SentimentCounts, TopicScore
+from streams.contracts import CampaignScore, Engagement, EnrichedPost, LabelScore, SentimentCounts
 from streams.minutes import part as limits
 from streams.minutes.part import UNTOLD, make_part
 from streams.minutes.post import CountedPost, count_post, minute_of
@@ -37,7 +37,7 @@ def test_posts_are_counted_by_language_source_and_topic() -> None:
         counted_with(
             _with(
                 enriched(1, 1, "negative"),
-                topics=(TopicScore(name="pets", score=0.9), TopicScore(name="sports", score=0.8)),
+                topics=(LabelScore(name="pets", score=0.9), LabelScore(name="sports", score=0.8)),
                 campaign=CampaignScore(name="force", score=0.9),
             )
         ),
@@ -111,7 +111,7 @@ def test_a_part_is_bounded_whatever_the_feed() -> None:
                 enriched(
                     number, 0, text=f"text{number} word{number}a", hashtags=(f"tag{number}",), source=f"s{number}"
                 ),
-                topics=(TopicScore(name=f"topic {number}", score=0.9),),
+                topics=(LabelScore(name=f"topic {number}", score=0.9),),
             )
         )
         for number in range(200)
