@@ -94,7 +94,7 @@ class MoreAnswers(Enrichment, frozen=True, kw_only=True):
     """An enrichment with the answers of two invented heads."""
 
     emotion: Emotion | None = None
-    acts: tuple[LabelScore, ...] | None = None
+    wishes: tuple[LabelScore, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class MoreLabels(TrainingRow):
     """A row with the labels of two invented heads."""
 
     emotion: tuple[float, ...] | None = None
-    acts: tuple[str, ...] | None = None
+    wishes: tuple[str, ...] | None = None
 
 
 def invented(_: Path) -> Iterator[TrainingRow]:
@@ -110,7 +110,7 @@ def invented(_: Path) -> Iterator[TrainingRow]:
     for number in range(300):
         shares = tuple(0.8 if index == number % 3 else 0.1 for index in range(3))
         yield MoreLabels(
-            "posts", text(number, "posts"), "en", emotion=shares, acts=((), ("ask",), ("ask", "thank"))[number % 3]
+            "posts", text(number, "posts"), "en", emotion=shares, wishes=((), ("ask",), ("ask", "thank"))[number % 3]
         )
 
 
@@ -122,8 +122,8 @@ def _more_heads(monkeypatch: pytest.MonkeyPatch) -> None:
         "calibrated_on": ("posts-held",),
     }
     emotion = Head(name="emotion", kind="one", weight=0.5, labels=EMOTIONS, answer=Emotion, **both)
-    acts = Head(name="acts", kind="several", weight=0.5, answer=LabelScore, **both)
-    for head in (emotion, acts):
+    wishes = Head(name="wishes", kind="several", weight=0.5, answer=LabelScore, **both)
+    for head in (emotion, wishes):
         monkeypatch.setitem(HEADS, head.name, head)
     monkeypatch.setitem(PLAIN_SETS, "posts", PlainSet(invented, share=0.5, held_out=60))
     monkeypatch.setattr(
@@ -147,12 +147,12 @@ def test_an_added_head_passes_through_every_step(work: Path, tiny_data: Path) ->
     ):
         result = step(work, tiny_data, *arguments)
         assert result.exit_code == 0, result.output
-    assert {"emotion temperature", "acts left-out fold macro-F1"} <= json.loads(
+    assert {"emotion temperature", "wishes left-out fold macro-F1"} <= json.loads(
         (out / export.SCORES_FILE).read_text("utf-8")
     ).keys()
     heads = open_artefact(out).labels.heads
     assert [label.name for label in heads["emotion"]] == list(EMOTIONS)
-    assert [label.name for label in heads["acts"]] == ["ask", "thank"]
+    assert [label.name for label in heads["wishes"]] == ["ask", "thank"]
     rows = list(invented(tiny_data))
     for backend in PACKAGES:
         pytest.importorskip(PACKAGES[backend][0])
@@ -164,7 +164,7 @@ def test_an_added_head_passes_through_every_step(work: Path, tiny_data: Path) ->
             sum(getattr(answer.emotion, name) for name in EMOTIONS) == pytest.approx(1, abs=1e-3) for answer in answers
         )
         right = [
-            {act.name for act in answer.acts} == set(row.label("acts"))
+            {act.name for act in answer.wishes} == set(row.label("wishes"))
             for answer, row in zip(answers, rows, strict=True)
         ]
         assert fmean(right) > 0.8
