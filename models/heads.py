@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from models.enrichment import SENTIMENTS, LabelScore, Sentiment
+from models.enrichment import ACTS, EMOTIONS, SENTIMENTS, LabelScore, Sentiment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Head:
         weight: Weight of its loss.
         labels: The labels, in order; if empty, those of the training rows, sorted.
         ignored: Data sets whose labels follow other rules and are not learned.
+        adjusted: Whether the logits are learned as those of equal shares of the labels (Menon et al., 2021, "Long-tail
+            Learning via Logit Adjustment"): the shares in the draw of each set and language are added in training only.
         fitted: The head that is fitted after training, if there is one.
         calibrated_on: Data sets of the temperature or the thresholds. A fifth of a set that the head is also fitted on is
             left out of every training for that.
@@ -49,6 +51,7 @@ class Head:
     weight: float
     labels: tuple[str, ...] = ()
     ignored: frozenset[str] = frozenset()
+    adjusted: bool = False
     fitted: Fitted | None = None
     calibrated_on: tuple[str, ...] = ()
     answer: Callable[..., Any] | None = None
@@ -69,7 +72,7 @@ HEADS = {
             kind="one",
             reads="low",  # spelling is represented best in the lower layers
             weight=0.2,
-            ignored=frozenset({"semeval"}),  # labelled English, but contains other languages
+            ignored=frozenset(f"semeval-{year}" for year in range(2013, 2017)),  # labelled English, but contains others
             fitted=LANGUAGE_FIT,
         ),
         Head(
@@ -77,6 +80,7 @@ HEADS = {
             kind="one",
             weight=1.0,
             labels=SENTIMENTS,
+            adjusted=True,
             fitted=Fitted(features="low", sources=("umsab-train",), penalty=0.05, share=0.4),
             calibrated_on=("umsab-val",),
             answer=Sentiment,
@@ -88,6 +92,22 @@ HEADS = {
             ignored=frozenset({"sib200", "sib200-held"}),
             fitted=Fitted(features="means", sources=("x_topic",), penalty=3e-3, share=0.3),
             calibrated_on=("x_topic",),
+            answer=LabelScore,
+        ),
+        Head(
+            name="emotions",
+            kind="several",
+            weight=0.3,
+            labels=EMOTIONS,
+            calibrated_on=("brighter-held", "goemotions-held"),
+            answer=LabelScore,
+        ),
+        Head(
+            name="acts",
+            kind="several",
+            weight=0.3,
+            labels=ACTS,
+            calibrated_on=("tweet_acts-held", "complaints-held"),
             answer=LabelScore,
         ),
         Head(

@@ -19,10 +19,9 @@ from models.artefact import TOKENIZER_FILE, WEIGHTS
 from models.enricher import Enricher
 from models.errors import TrainingDataError
 from models.evaluation import judge, pooled, read_sentiment
-from models.evaluation.answers import ask, model_of
+from models.evaluation.answers import model_of
 from models.evaluation.error_rates import UMSAB_LANGUAGES, error_rates
 from models.evaluation.plots import write_plots
-from models.evaluation.sentiment import probabilities
 from models.heads import HEADS
 from models.prior_shift import write_rates
 from models.tokenizer import Tokenizer
@@ -31,7 +30,7 @@ from models.training.data import NOISY, TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
 from models.training.network import MultiHeadNetwork, Sizes, from_bert
-from models.training.targets import Targets, all_targets, label_names
+from models.training.targets import Targets, all_targets, label_names, nothing
 
 RATES_FILE = "rates.json"
 
@@ -64,10 +63,6 @@ class Work:
     def teacher(self) -> Path:
         return self.folder / "teacher.npz"
 
-    @property
-    def pseudo_labels(self) -> Path:
-        return self.folder / "pseudo-labels.npz"
-
     def member(self, seed: int) -> Path:
         """Return the folder of the training run with this seed."""
         return self.folder / f"member{seed}"
@@ -83,8 +78,7 @@ class Work:
 
     @cached_property
     def targets(self) -> Targets:
-        files = (("teacher", self.teacher), ("pseudo-labels", self.pseudo_labels))
-        return all_targets(self.rows, *(teacher.read(made_by(*each), self.rows) for each in files))
+        return all_targets(self.rows, teacher.read(made_by("teacher", self.teacher), self.rows))
 
     @cached_property
     def config(self) -> EncoderConfig:
@@ -189,22 +183,8 @@ def teacher_step(work: Work) -> None:
     with _spinner(f"running the frozen encoder on {len(rows)} texts"):
         means = teacher.mean_vectors(frozen, tokenizer, [row.text for row in rows])
     unit_vectors = vectors.unit(vectors.translations_together(rows, means)(means))
-    teacher.write(work.teacher, work.rows, indices, unit_vectors.astype(np.float16))
+    teacher.write(work.teacher, [row.text for row in rows], unit_vectors.astype(np.float16))
     click.echo(f"wrote {work.teacher} ({len(indices)} texts)")
-
-
-@steps.command("pseudo-labels")
-@_weights
-@click.pass_obj
-def pseudo_labels_step(work: Work, weights: Path) -> None:
-    """Pseudo-label the sentiment of the training posts with an earlier model."""
-    indices = teacher.posts(work.rows)
-    enricher = Enricher.load(weights, cache_size=0)
-    with _spinner(f"running the model {model_of(enricher).version} on {len(indices)} posts"):
-        answers = ask(enricher, [work.rows[index].text for index in indices])
-    sentiments = probabilities([answer.sentiment for answer in answers])
-    teacher.write(work.pseudo_labels, work.rows, indices, sentiments)
-    click.echo(f"wrote {work.pseudo_labels} ({len(indices)} posts)")
 
 
 @steps.command("fit")
@@ -278,7 +258,7 @@ def score_step(work: Work, weights: Path) -> None:
     Needs the data sets and, for the scores of the frozen encoder, the result of the step `teacher`.
     """
     enricher = Enricher.load(weights)
-    frozen = teacher.read(work.teacher, work.rows) if work.teacher.exists() else teacher.nothing(work.rows)
+    frozen = teacher.read(work.teacher, work.rows) if work.teacher.exists() else nothing(work.rows)
     with _spinner("running the model"):
         scores = held_out.scores(enricher, work.rows, frozen, work.data)
     for name, value in scores.items():
@@ -303,7 +283,6 @@ def all_steps(context: click.Context, out: Path) -> None:
         (encoder_step, work.full_tokenizer),
         (vocabulary_step, work.tokenizer),
         (teacher_step, work.teacher),
-        (pseudo_labels_step, work.pseudo_labels),
     ):
         if last.exists():
             click.echo(f"{step.name} is done: {last}")

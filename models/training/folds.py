@@ -1,7 +1,7 @@
 """The rows that heads are calibrated on; where a set has no held-out part, a fifth of it is left out of every training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ def for_training(targets: Targets, rows: Sequence[TrainingRow], seed: int) -> Ta
     for head in HEADS.values():
         known = targets[head.name].known.copy()
         known[split(head, rows, seed)[1]] = False
-        kept[head.name] = targets[head.name]._replace(known=known)
+        kept[head.name] = replace(targets[head.name], known=known)
     return kept
 
 

@@ -13,7 +13,7 @@ from models.evaluation.measures import calibration, fraction, percent
 from models.evaluation.sentiment import LabelledPosts, SentimentScore, score_sentiment
 from models.training import data as sets
 from models.training.data import TrainingRow
-from models.training.teacher import Target
+from models.training.targets import Target
 from models.training.vectors import Floats, trials
 
 
