@@ -59,6 +59,8 @@ class TrainingRow:
     language: str | None = None
     sentiment: int | None = None
     topics: tuple[str, ...] | None = None
+    emotions: tuple[str, ...] | None = None
+    acts: tuple[str, ...] | None = None
     sentence: str | None = None
     """Id shared by the translations of a sentence."""
 
