@@ -9,7 +9,9 @@ from typing import Literal
 from models.training.data import TrainingRow, emosent
 from models.training.further import Further, further
 
-Family = Literal["umsab", "english", "african", "sentiment", "emotion", "act", "topics", "language", "other"]
+Family = Literal[
+    "umsab", "english", "african", "sentiment", "emotion", "act", "topics", "language", "template", "other"
+]
 Terms = Literal["open", "research", "unstated"]
 Read = Callable[[Path], Iterable[TrainingRow]]
 
@@ -104,6 +106,7 @@ SETS = {
         DataSet(name="sib200", family="language", terms="open", weight=0.5),
         DataSet(name="fragment", family="language", terms="open"),
         DataSet(name="undetermined", family="language", terms="open"),
+        DataSet(name="template", family="template", terms="open", trust=1.0),
         DataSet(name="emosent", family="other", terms="open", balance=1.0, read=emosent),
         _moods("tass2020", "research", family="umsab"),
         _moods("sentipolc16", "research", family="umsab"),

@@ -1,0 +1,112 @@
+"""Texts by template, for what data sets seldom label: irony, names that look like moods, police reports, wishes, acts.
+
+Each language has a TOML file in this folder, named by its code; the texts of `any.toml` occur in several languages and
+have none. A file has groups of templates with the same labels, one template per line, and the values of the slots in
+their texts: `[[learn]]` and `[slots.learn]` to train on, `[[test]]` and `[slots.test]` to evaluate. The two have no
+template, no sequence of four words and no value of a slot in common, so that the scores measure generalisation.
+"""
+
+import random
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from models.enrichment import SENTIMENTS, SentimentLabel
+from models.text import prepare
+from models.training.data import TrainingRow
+
+ANY_LANGUAGE = "any"
+SLOT = re.compile(r"\{(\w+)\}")
+
+LEARNED_FORMS = 12
+TESTED_FORMS = 5
+"""Maximum number of texts per template."""
+
+_TURKISH_LETTERS = str.maketrans("I\u0130", "\u0131i")
+
+
+class Group(Struct, frozen=True, forbid_unknown_fields=True):
+    """Templates with the same labels, one per line; a label that is left out is unknown."""
+
+    texts: str
+    sentiment: SentimentLabel | None = None
+    emotions: tuple[str, ...] | None = None
+    acts: tuple[str, ...] | None = None
+
+    @property
+    def templates(self) -> list[str]:
+        """The templates, in order."""
+        return [line for line in self.texts.splitlines() if line]
+
+
+class Slots(Struct, frozen=True, forbid_unknown_fields=True):
+    """The values of each slot, by part."""
+
+    learn: dict[str, tuple[str, ...]] = {}
+    test: dict[str, tuple[str, ...]] = {}
+
+
+class Templates(Struct, frozen=True, forbid_unknown_fields=True):
+    """The templates of a language."""
+
+    learn: tuple[Group, ...]
+    test: tuple[Group, ...]
+    slots: Slots = Slots()
+
+
+def read() -> dict[str, Templates]:
+    """Return the templates by language; those for any language are named `any`."""
+    files = sorted(Path(__file__).parent.glob("*.toml"))
+    return {path.stem: msgspec.convert(tomllib.loads(path.read_text("utf-8")), Templates) for path in files}
+
+
+def learned(seed: int) -> Iterator[TrainingRow]:
+    """Yield the texts to train on, with the source `template`."""
+    return _rows("learn", "template", LEARNED_FORMS, seed)
+
+
+def tested(seed: int) -> Iterator[TrainingRow]:
+    """Yield the texts to evaluate, with the source `template-held`."""
+    return _rows("test", "template-held", TESTED_FORMS, seed)
+
+
+def _rows(part: Literal["learn", "test"], source: str, forms: int, seed: int) -> Iterator[TrainingRow]:
+    for name, templates in read().items():
+        language = None if name == ANY_LANGUAGE else name
+        groups: tuple[Group, ...] = getattr(templates, part)
+        slots: dict[str, tuple[str, ...]] = getattr(templates.slots, part)
+        for group in groups:
+            sentiment = SENTIMENTS.index(group.sentiment) if group.sentiment else None
+            for template in group.templates:
+                rng = random.Random(f"{seed} {name} {template}")
+                for text in _fill(template, slots, forms, rng):
+                    casual = prepare(_casual(text, name, rng))
+                    yield TrainingRow(source, casual, language, sentiment, emotions=group.emotions, acts=group.acts)
+
+
+def _fill(template: str, slots: Mapping[str, tuple[str, ...]], forms: int, rng: random.Random) -> list[str]:
+    """Return texts with different values in the slots; a slot that occurs twice has the same value."""
+    names = sorted(set(SLOT.findall(template)))
+    choices = list(product(*(slots[name] for name in names)))
+    texts = [template.format(**dict(zip(names, choice, strict=True))) for choice in choices]
+    return [
+        text[:1].upper() + text[1:] if template.startswith("{") else text
+        for text in rng.sample(texts, min(forms, len(texts)))
+    ]
+
+
+def _casual(text: str, language: str, rng: random.Random) -> str:
+    """Sometimes write a text as hurried people do: in lower case, without a full stop, with a mention or a link."""
+    if rng.random() < 0.25:
+        text = (text.translate(_TURKISH_LETTERS) if language == "tr" else text).lower()
+    if rng.random() < 0.2 and text.endswith(".") and not text.endswith(".."):
+        text = text[:-1]
+    if rng.random() < 0.12 and not text.startswith("@user"):
+        text = f"@user {text}"
+    return f"{text} http" if rng.random() < 0.1 else text
