@@ -12,13 +12,14 @@ class Fitted:
     """A linear head that is fitted after training.
 
     Attributes:
-        features: What it reads: `low`, the means over tokens of the lower layers, or `means`, these and that of the last.
+        features: What it reads: `low`, the means over tokens of the lower layers; `words`, the same without the tokens of
+            placeholders; or `means`, `low` and the mean of the last layer.
         sources: Data sets that it is fitted on.
         penalty: The penalty of `models.training.heads:fit` or `regress`, or the strength of `fit_each`.
         share: Weight of its logits beside those of the trained head; 1 if it replaces the trained head.
     """
 
-    features: Literal["low", "means"]
+    features: Literal["low", "means", "words"]
     sources: tuple[str, ...] = ()
     penalty: float
     share: float = 1.0
@@ -32,7 +33,7 @@ class Head:
         name: Name of the output, of the label in a `TrainingRow` and of the answer in an `Enrichment`.
         kind: `one` label applies (softmax), `several` or none apply (sigmoid), or the output is a unit `vector`.
         reads: What the trained head reads: learned means over `tokens` of an exit, their plain `mean`, or the means of the
-            `low` layers.
+            lower layers over the `words`, without the tokens of placeholders.
         weight: Weight of its loss.
         labels: The labels, in order; if empty, those of the training rows, sorted.
         ignored: Data sets whose labels follow other rules and are not learned.
@@ -47,7 +48,7 @@ class Head:
 
     name: str
     kind: Literal["one", "several", "vector"]
-    reads: Literal["low", "mean", "tokens"] = "tokens"
+    reads: Literal["mean", "tokens", "words"] = "tokens"
     weight: float
     labels: tuple[str, ...] = ()
     ignored: frozenset[str] = frozenset()
@@ -58,7 +59,7 @@ class Head:
 
 
 LANGUAGE_FIT = Fitted(
-    features="low",
+    features="words",
     sources=("lingua", "sib200", "fragment", "umsab-train", "afrisenti-train", "x_topic", "undetermined"),
     penalty=1e-6,
 )
@@ -70,7 +71,7 @@ HEADS = {
         Head(
             name="language",
             kind="one",
-            reads="low",  # spelling is represented best in the lower layers
+            reads="words",  # spelling is represented best in the lower layers
             weight=0.2,
             ignored=frozenset(f"semeval-{year}" for year in range(2013, 2017)),  # labelled English, but contains others
             fitted=LANGUAGE_FIT,

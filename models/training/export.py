@@ -85,8 +85,10 @@ class Rows:
 
 def _features(answers: Answers, fitted: Fitted) -> npt.NDArray[np.float32]:
     """Return what a head that is fitted after training reads (posts x width)."""
-    low: npt.NDArray[np.float32] = answers.low.numpy()
-    return low if fitted.features == "low" else np.concatenate([low, answers.deepest.mean], axis=1)
+    if fitted.features == "means":
+        return np.concatenate([answers.low, answers.deepest.mean], axis=1)
+    features: npt.NDArray[np.float32] = getattr(answers, fitted.features).numpy()
+    return features
 
 
 def calibrate(
@@ -209,7 +211,8 @@ def build(
     rounding: Mapping[str, Rounding],
 ) -> onnx.ModelProto:
     """Build the graph of the network's deepest exit."""
-    weights: dict[str, Matrix] = {name: each.detach().numpy() for name, each in network.state_dict().items()}
+    tensors = {**network.state_dict(), **dict(network.named_buffers())}
+    weights: dict[str, Matrix] = {name: each.detach().numpy() for name, each in tensors.items()}
     shape = graph.Shape(
         heads=config.num_attention_heads,
         depth=max(network.sizes.exits),

@@ -32,7 +32,7 @@ _MASKED = np.float32(-10_000)  # its exp is exactly 0, so padding never affects 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of the graph: attention heads, depth of the exit, and the layers of the features `low`."""
+    """Sizes of the graph: attention heads, depth of the exit, and the layers of the features `low` and `words`."""
 
     heads: int
     depth: int
@@ -141,10 +141,12 @@ def build(
     penalty = _mask_penalty(graph)
     for layer in range(shape.depth):
         hidden.append(_layer(graph, weights, shape, rounding, layer, hidden[-1], penalty))
-    count = _token_count(graph)
-    low = [_mean(graph, f"mean_{layer}", hidden[layer], count) for layer in shape.low_layers]
-    graph.node("Concat", "low", *low, axis=-1)
-    graph.node("Concat", "means", "low", _mean(graph, "mean_last", hidden[-1], count), axis=-1)
+    graph.node("Mul", "words/mask", "mask/float", _in_words(graph, weights))
+    for features, mask in (("low", "mask/float"), ("words", "words/mask")):
+        count = _count(graph, f"{features}/count", mask)
+        parts = [_mean(graph, f"{features}/mean_{each}", hidden[each], mask, count) for each in shape.low_layers]
+        graph.node("Concat", features, *parts, axis=-1)
+    graph.node("Concat", "means", "low", _mean(graph, "mean_last", hidden[-1], "mask/float", "low/count"), axis=-1)
     for name, weight in heads.items():
         head = HEADS[name]
         inputs: list[str] = [head.fitted.features] if head.fitted else []
@@ -258,14 +260,21 @@ def _gelu(graph: GraphBuilder, name: str, value: str) -> str:
     return graph.node("Mul", name, product, graph.constant(f"{name}/half", np.float32(0.5).reshape(1)))
 
 
-def _token_count(graph: GraphBuilder) -> str:
-    """Add the number of tokens, not counting padding (posts x 1)."""
-    return graph.node("ReduceSum", "mask/count", "mask/float", graph.constant("mask/axis", np.array([1])), keepdims=1)
+def _in_words(graph: GraphBuilder, weights: Weights) -> str:
+    """Add 0 for the tokens of placeholders and 1 for all others (posts x tokens)."""
+    table = graph.constant("words/pieces", weights["in_words"].astype(np.uint8))
+    integers = graph.node("Gather", "words/integers", table, "ids")
+    return graph.node("Cast", "words/float", integers, to=TensorProto.FLOAT)
 
 
-def _mean(graph: GraphBuilder, name: str, hidden: str, count: str) -> str:
-    """Add the mean over tokens, not counting padding (posts x width)."""
-    column = graph.node("Unsqueeze", f"{name}/column", "mask/float", graph.constant(f"{name}/last", np.array([-1])))
+def _count(graph: GraphBuilder, name: str, mask: str) -> str:
+    """Add the number of tokens in a mask (posts x 1)."""
+    return graph.node("ReduceSum", name, mask, graph.constant(f"{name}/axis", np.array([1])), keepdims=1)
+
+
+def _mean(graph: GraphBuilder, name: str, hidden: str, mask: str, count: str) -> str:
+    """Add the mean over the tokens in a mask (posts x width)."""
+    column = graph.node("Unsqueeze", f"{name}/column", mask, graph.constant(f"{name}/last", np.array([-1])))
     kept = graph.node("Mul", f"{name}/kept", hidden, column)
     total = graph.node("ReduceSum", f"{name}/sum", kept, graph.constant(f"{name}/axis", np.array([1])), keepdims=0)
     return graph.node("Div", name, total, count)

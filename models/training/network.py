@@ -17,7 +17,7 @@ from models.heads import HEADS
 from models.training.encoder import EncoderConfig
 
 LOW_LAYERS = (3, 6)
-"""Layers of the features `low`."""
+"""Layers of the features `low` and `words`."""
 
 QUERIES = 4
 """Number of weighted means over tokens that a head reads."""
@@ -45,9 +45,13 @@ class Exit(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Means over tokens of the lower layers, concatenated (posts x width), and the outputs by depth."""
+    """Means over tokens of the lower layers, concatenated (posts x width), and the outputs by depth.
+
+    `low` is over all tokens, `words` without those of placeholders.
+    """
 
     low: Tensor
+    words: Tensor
     exits: dict[int, Exit]
 
     @property
@@ -141,21 +145,29 @@ class Heads(nn.ModuleDict):
 
 
 class MultiHeadNetwork(nn.Module):
-    """Encoder and heads; the word embeddings are not trained, because they ship in their original 4 bits."""
+    """Encoder and heads; the word embeddings are not trained, because they ship in their original 4 bits.
 
-    def __init__(self, config: EncoderConfig, sizes: Sizes, dropout: float = 0.1) -> None:
+    `placeholders` are the ids of pieces that the features `words` leave out.
+    """
+
+    def __init__(
+        self, config: EncoderConfig, sizes: Sizes, dropout: float = 0.1, placeholders: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         width = config.hidden_size
         self.sizes = sizes
+        in_words = torch.ones(config.vocab_size)
+        in_words[list(placeholders)] = 0
+        self.register_buffer("in_words", in_words, persistent=False)
         self.words = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_token_id)
         self.words.weight.requires_grad_(False)
         self.positions = nn.Parameter(torch.zeros(config.max_position_embeddings, width))
         self.embedding_norm = nn.LayerNorm(width, config.layer_norm_eps)
         self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(max(sizes.exits)))
         exits = {str(depth): Heads(("tokens", "mean"), width, sizes) for depth in sizes.exits}
-        self.heads = nn.ModuleDict({**exits, "low": Heads(("low",), len(LOW_LAYERS) * width, sizes)})
+        self.heads = nn.ModuleDict({**exits, "words": Heads(("words",), len(LOW_LAYERS) * width, sizes)})
         self.dropout = Dropout(dropout)
-        self.low_dropout = nn.Dropout(_HEAD_DROPOUT)
+        self.words_dropout = nn.Dropout(_HEAD_DROPOUT)
 
     def hidden(self, ids: Tensor, penalty: Tensor) -> list[Tensor]:
         """Return the embeddings and the output of every layer (posts x tokens x width).
@@ -170,11 +182,14 @@ class MultiHeadNetwork(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Answers:
         penalty = mask_penalty(mask)
         hidden = self.hidden(ids, penalty)
-        low = torch.cat([mean(hidden[layer], mask) for layer in LOW_LAYERS], dim=-1)
+        low, words = (
+            torch.cat([mean(hidden[layer], kept) for layer in LOW_LAYERS], dim=-1)
+            for kept in (mask, mask * self.in_words[ids])
+        )
         exits = {depth: self._exit(depth, hidden[depth], penalty, mask) for depth in self.sizes.exits}
-        dropped = self.low_dropout(low)
-        exits[max(exits)].heads.update({name: head(dropped).float() for name, head in self.heads["low"].items()})
-        return Answers(low, exits)
+        dropped = self.words_dropout(words)
+        exits[max(exits)].heads.update({name: head(dropped).float() for name, head in self.heads["words"].items()})
+        return Answers(low, words, exits)
 
     def _exit(self, depth: int, hidden: Tensor, penalty: Tensor, mask: Tensor) -> Exit:
         average = mean(hidden, mask)

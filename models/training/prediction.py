@@ -47,7 +47,7 @@ def predict(network: MultiHeadNetwork, tokens: Tokens, indices: Places) -> Answe
         found = [part.exits[depth] for part in parts]
         heads = {name: joined([each.heads[name] for each in found]) for name in found[0].heads}
         exits[depth] = Exit(heads, joined([each.mean for each in found]))
-    return Answers(joined([part.low for part in parts]), exits)
+    return Answers(joined([part.low for part in parts]), joined([part.words for part in parts]), exits)
 
 
 def held_out_scores(

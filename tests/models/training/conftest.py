@@ -30,12 +30,15 @@ TOPICS = ("music", "sports")
 COLUMNS = {"language": 5, "sentiment": 3, "topics": 3, "vector": 64}
 CONFIG = EncoderConfig(64, max(LOW_LAYERS), 2, 96, 200, 130, 2, 1e-12, 1)
 
+PLACEHOLDER = 9
+"""The id of a piece that the features `words` leave out."""
+
 
 @pytest.fixture
 def network() -> MultiHeadNetwork:
     """A random network with two exits, whose word embeddings are exactly representable in 4 bits."""
     torch.manual_seed(0)
-    network = MultiHeadNetwork(CONFIG, Sizes(COLUMNS, exits=(4, 6)), dropout=0.1)
+    network = MultiHeadNetwork(CONFIG, Sizes(COLUMNS, exits=(4, 6)), placeholders=(PLACEHOLDER,))
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name == "words.weight":

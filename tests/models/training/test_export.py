@@ -98,7 +98,7 @@ def test_every_head_has_a_column_for_each_label_even_without_training_rows(calib
 
 def test_the_language_head_is_measured_on_held_out_rows(calibrated: Calibrated, trained: MultiHeadNetwork) -> None:
     indices = np.array([index for index, row in enumerate(ROWS) if row.source == "lingua-held"])
-    found = logits(calibrated.heads["language"], predict(trained, TOKENS, indices).low.numpy()).argmax(axis=1)
+    found = logits(calibrated.heads["language"], predict(trained, TOKENS, indices).words.numpy()).argmax(axis=1)
     accuracy = 100 * float(np.mean(found == labels_of(targets()["language"])[indices]))
     assert accuracy == pytest.approx(100 * 30 / 31), "all but the language without training rows"
     assert calibrated.scores["language lingua-held accuracy"] == pytest.approx(accuracy)

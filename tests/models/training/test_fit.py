@@ -112,12 +112,12 @@ def test_several_trainings_are_averaged_when_loaded(tmp_path: Path) -> None:
     for number, name in enumerate(("one", "two")):
         network = fresh()
         with torch.no_grad():
-            network.heads["low"]["language"].bias += number
+            network.heads["words"]["language"].bias += number
         paths.append(tmp_path / f"{name}.pt")
         torch.save({"average": fit.trained_state(network)}, paths[-1])
     both = fresh()
     load_average(both, *paths)
-    assert torch.allclose(both.heads["low"]["language"].bias, fresh().heads["low"]["language"].bias + 0.5)
+    assert torch.allclose(both.heads["words"]["language"].bias, fresh().heads["words"]["language"].bias + 0.5)
     assert torch.allclose(both.layers[0].query.weight, fresh().layers[0].query.weight)
 
 

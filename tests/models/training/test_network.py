@@ -17,7 +17,7 @@ from models.training.network import (
     mask_penalty,
     mean,
 )
-from tests.models.training.conftest import COLUMNS, CONFIG
+from tests.models.training.conftest import COLUMNS, CONFIG, PLACEHOLDER
 
 IDS = torch.tensor([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
 MASK = (IDS != 1).long()
@@ -74,10 +74,10 @@ def test_pooling_starts_as_the_mean_and_follows_its_queries() -> None:
 
 def test_each_head_reads_what_the_list_says() -> None:
     sizes = Sizes(COLUMNS, exits=(6,))
-    exit_heads, low = Heads(("tokens", "mean"), 64, sizes), Heads(("low",), 128, sizes)
-    assert exit_heads.keys() | low.keys() == COLUMNS.keys()
-    assert set(low.keys()) == {name for name in COLUMNS if HEADS[name].reads == "low"}
-    assert low["language"].weight.shape == (5, 128)
+    exit_heads, words = Heads(("tokens", "mean"), 64, sizes), Heads(("words",), 128, sizes)
+    assert exit_heads.keys() | words.keys() == COLUMNS.keys()
+    assert set(words.keys()) == {name for name in COLUMNS if HEADS[name].reads == "words"}
+    assert words["language"].weight.shape == (5, 128)
     assert isinstance(exit_heads["sentiment"], PooledHead)
     assert exit_heads["sentiment"].linear.weight.shape == (3, QUERIES * 64)
     assert exit_heads["vector"].weight.shape == (64, 64)
@@ -93,10 +93,14 @@ def test_every_exit_answers_and_only_the_deepest_has_the_heads_of_the_low_layers
         name: (2, columns) for name, columns in COLUMNS.items()
     }
     hidden = network.hidden(IDS, mask_penalty(MASK))
-    low = torch.cat([mean(hidden[layer], MASK) for layer in (3, 6)], dim=1)
+    in_words = MASK * (IDS != PLACEHOLDER)
+    low, words = (torch.cat([mean(hidden[layer], each) for layer in (3, 6)], dim=1) for each in (MASK, in_words))
     assert torch.allclose(answers.low, low, atol=1e-5)
+    assert torch.allclose(answers.words, words, atol=1e-5)
+    assert torch.equal(answers.words[1], answers.low[1]), "without a placeholder"
+    assert not torch.allclose(answers.words[0], answers.low[0], atol=0.01)
     assert torch.allclose(answers.exits[4].mean, mean(hidden[4], MASK), atol=1e-5)
-    assert torch.allclose(answers.deepest.heads["language"], network.heads["low"]["language"](low), atol=1e-4)
+    assert torch.allclose(answers.deepest.heads["language"], network.heads["words"]["language"](words), atol=1e-4)
 
 
 def test_padding_and_neighbours_change_nothing(network: MultiHeadNetwork) -> None:
@@ -118,4 +122,4 @@ def test_the_words_are_not_trained(network: MultiHeadNetwork) -> None:
 
 def test_the_deepest_exit_is_on_the_highest_layer() -> None:
     exits = {depth: Exit({}, torch.full((1, 1), depth)) for depth in (9, 12, 3)}
-    assert Answers(torch.zeros(1, 1), exits).deepest is exits[12]
+    assert Answers(torch.zeros(1, 1), torch.zeros(1, 1), exits).deepest is exits[12]

@@ -27,6 +27,7 @@ def test_answers_come_in_the_order_of_the_indices(network: MultiHeadNetwork) -> 
         with torch.inference_mode():
             alone = network(ids, torch.ones_like(ids))
         assert torch.allclose(found.low[place], alone.low[0], atol=1e-4)
+        assert torch.allclose(found.words[place], alone.words[0], atol=1e-4)
         for depth, out in alone.exits.items():
             assert torch.allclose(found.exits[depth].mean[place], out.mean[0], atol=1e-4)
             for name, values in out.heads.items():
@@ -46,7 +47,9 @@ def scripted(ids: torch.Tensor, _: torch.Tensor) -> Answers:
     negative = torch.tensor([[1.0, 0, 0]]).repeat(len(ids), 1)
     mean = torch.zeros(len(ids), 1)
     return Answers(
-        mean, {4: Exit({"sentiment": negative}, mean), 6: Exit({"sentiment": sentiment, "language": language}, mean)}
+        mean,
+        mean,
+        {4: Exit({"sentiment": negative}, mean), 6: Exit({"sentiment": sentiment, "language": language}, mean)},
     )
 
 
