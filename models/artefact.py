@@ -17,11 +17,12 @@ LABELS_FILE = "labels.json"
 CHECKSUMS_FILE = "checksums.sha256"
 
 
-class Label(Struct, frozen=True, kw_only=True):
-    """A label of the model and the minimum score for assigning it."""
+class Label(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A label of the model and the minimum score for assigning it, overall and in languages that differ."""
 
     name: str
     threshold: float = 0.0
+    by_language: dict[str, float] = {}
 
 
 class CampaignCalibration(Struct, frozen=True, kw_only=True):
@@ -48,6 +49,12 @@ class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
     language_threshold: float = 0.0
     """Probability below which the language is reported as `und`."""
+
+    sentiment_prior: dict[str, tuple[float, float, float]] = {}
+    """What is added to the logits of the sentiments, by language; the empty code is for all others.
+
+    The logits are those of equal shares; this makes the shares those that posts of the language usually have.
+    """
 
     @property
     def columns(self) -> dict[str, tuple[Label, ...]]:

@@ -91,7 +91,8 @@ class Work:
         torch.manual_seed(recipe.SEED)
         config = self.config
         columns = {name: len(label_names(head, self.rows)) or config.hidden_size for name, head in HEADS.items()}
-        network = MultiHeadNetwork(config, Sizes(columns, exits))
+        placeholders = Tokenizer(self.tokenizer).placeholders
+        network = MultiHeadNetwork(config, Sizes(columns, exits), placeholders=placeholders)
         bert = load_file(self.encoder / "model.safetensors")
         loaded = network.load_state_dict(from_bert(bert, max(exits), np.load(self.kept).tolist()), strict=False)
         if unknown := [*loaded.unexpected_keys, *(key for key in loaded.missing_keys if key.startswith("layers"))]:

@@ -1,6 +1,7 @@
 """Domains: the held-out rows of each data set. By one half of them everything is chosen, the other half is only published."""
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -73,6 +74,13 @@ def name_of(row: TrainingRow) -> str:
     """Return the domain of a held-out row."""
     name = row.source.rsplit("-", 1)[0]
     return f"{name} {row.language}" if row.source in _BY_LANGUAGE else name
+
+
+def weights(rows: Sequence[TrainingRow]) -> npt.NDArray[np.float32]:
+    """Return a weight for each row with which all domains weigh the same together."""
+    names = [name_of(row) for row in rows]
+    sizes = Counter(names)
+    return np.array([1 / sizes[name] for name in names], np.float32)
 
 
 def score(domains: Mapping[str, Places], truth: Places, predicted: Places) -> DomainScores:

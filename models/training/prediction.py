@@ -1,6 +1,6 @@
 """Runs a network on many texts, and scores it on held-out rows during training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,16 +38,18 @@ def predict(network: MultiHeadNetwork, tokens: Tokens, indices: Places) -> Answe
             batch = pad(np.array(chosen), [texts[each] for each in chosen])
             parts.append(network(torch.from_numpy(batch.ids).to(device()), torch.from_numpy(batch.mask).to(device())))
     back = torch.from_numpy(np.argsort(order))
+    return combined(lambda pieces: torch.cat(list(pieces)).cpu()[back].float(), parts)
 
-    def joined(pieces: Sequence[Tensor]) -> Tensor:
-        return torch.cat(list(pieces)).cpu()[back].float()
+
+def combined(function: Callable[[Sequence[Tensor]], Tensor], parts: Sequence[Answers]) -> Answers:
+    """Return answers of which each tensor is what `function` makes of those of all parts."""
 
     exits = {}
-    for depth in network.sizes.exits:
+    for depth, first in parts[0].exits.items():
         found = [part.exits[depth] for part in parts]
-        heads = {name: joined([each.heads[name] for each in found]) for name in found[0].heads}
-        exits[depth] = Exit(heads, joined([each.mean for each in found]))
-    return Answers(joined([part.low for part in parts]), joined([part.words for part in parts]), exits)
+        heads = {name: function([each.heads[name] for each in found]) for name in first.heads}
+        exits[depth] = Exit(heads, function([each.mean for each in found]))
+    return Answers(function([part.low for part in parts]), function([part.words for part in parts]), exits)
 
 
 def held_out_scores(

@@ -30,6 +30,7 @@ class DataSet:
             Deep Neural Networks on Noisy Labels with Bootstrapping").
         balance: Exponent of a group's size (rows with the same language and label) in its share of the set; 0 makes all
             groups equal.
+        as_collected: Whether the shares of its labels are those of the posts that were collected; otherwise they were chosen.
         read: Yields the rows, a tenth of which is held out as `NAME-held`. None if `models.training.corpus` chooses them.
     """
 
@@ -39,6 +40,7 @@ class DataSet:
     weight: float = 1.0
     trust: float = 0.9
     balance: float = 0.5
+    as_collected: bool = True
     read: Read | None = None
 
 
@@ -90,14 +92,23 @@ def _moods(
     family: Family = "sentiment",
     weight: float = 1.0,
     trust: float = 0.9,
+    as_collected: bool = True,
 ) -> DataSet:
-    return DataSet(name=name, family=family, terms=terms, weight=weight, trust=trust, read=_file(name, says))
+    return DataSet(
+        name=name,
+        family=family,
+        terms=terms,
+        weight=weight,
+        trust=trust,
+        as_collected=as_collected,
+        read=_file(name, says),
+    )
 
 
 SETS = {
     each.name: each
     for each in (
-        DataSet(name="umsab-train", family="umsab", terms="open", weight=2, balance=1.0),
+        DataSet(name="umsab-train", family="umsab", terms="open", weight=2, balance=1.0, as_collected=False),
         *(DataSet(name=f"semeval-{year}", family="english", terms="research") for year in range(2013, 2017)),
         DataSet(name="afrisenti-train", family="african", terms="open"),
         DataSet(name="x_topic", family="topics", terms="open", weight=2, balance=1.0),
@@ -105,9 +116,9 @@ SETS = {
         DataSet(name="lingua", family="language", terms="open"),
         DataSet(name="sib200", family="language", terms="open", weight=0.5),
         DataSet(name="fragment", family="language", terms="open"),
-        DataSet(name="undetermined", family="language", terms="open"),
-        DataSet(name="template", family="template", terms="open", trust=1.0),
-        DataSet(name="emosent", family="other", terms="open", balance=1.0, read=emosent),
+        DataSet(name="undetermined", family="language", terms="open", as_collected=False),
+        DataSet(name="template", family="template", terms="open", trust=1.0, as_collected=False),
+        DataSet(name="emosent", family="other", terms="open", balance=1.0, as_collected=False, read=emosent),
         _moods("tass2020", "research", family="umsab"),
         _moods("sentipolc16", "research", family="umsab"),
         _moods("arsarcasm_v1", "open", family="umsab"),
@@ -119,7 +130,7 @@ SETS = {
         _moods("mozetic_bcs_3class", "unstated", trust=0.75),
         _moods("wisesight", "open"),
         _moods("indonlu_smsa", "open"),
-        _moods("nusax", "open"),
+        _moods("nusax", "open", as_collected=False),
         _moods("smp2020_weibo", "unstated", trust=0.8),
         _moods("hebrew_fb", "unstated"),
         _moods("norec_sentence", "research"),
