@@ -94,11 +94,9 @@ def _fill(template: str, slots: Mapping[str, tuple[str, ...]], forms: int, rng: 
     """Return texts with different values in the slots; a slot that occurs twice has the same value."""
     names = sorted(set(SLOT.findall(template)))
     choices = list(product(*(slots[name] for name in names)))
-    texts = [template.format(**dict(zip(names, choice, strict=True))) for choice in choices]
-    return [
-        text[:1].upper() + text[1:] if template.startswith("{") else text
-        for text in rng.sample(texts, min(forms, len(texts)))
-    ]
+    chosen = rng.sample(choices, min(forms, len(choices)))
+    texts = [template.format(**dict(zip(names, choice, strict=True))) for choice in chosen]
+    return [text[:1].upper() + text[1:] for text in texts] if template.startswith("{") else texts
 
 
 def _casual(text: str, language: str, rng: random.Random) -> str:
