@@ -25,7 +25,7 @@ ANY_LANGUAGE = "any"
 SLOT = re.compile(r"\{(\w+)\}")
 
 LEARNED_FORMS = 12
-TESTED_FORMS = 5
+TESTED_FORMS = 2
 """Maximum number of texts per template."""
 
 _TURKISH_LETTERS = str.maketrans("I\u0130", "\u0131i")

@@ -1,6 +1,5 @@
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 
@@ -87,8 +86,8 @@ def test_rows_are_prepared_and_named() -> None:
 
 
 def test_there_are_enough_rows() -> None:
-    assert 3_000 <= sum(1 for _ in templates.learned(0)) <= 15_000
-    assert 1_000 <= sum(1 for _ in templates.tested(0)) <= 5_000
+    assert 5_000 <= sum(1 for _ in templates.learned(0)) <= 12_000
+    assert 1_200 <= sum(1 for _ in templates.tested(0)) <= 2_000
 
 
 def test_rows_differ_from_each_other() -> None:
@@ -167,8 +166,3 @@ def test_sentiments_are_balanced_in_each_language() -> None:
                 counts[row.language][row.sentiment] += 1
         shares = {language: [count[label] / count.total() for label in range(3)] for language, count in counts.items()}
         assert {language: each for language, each in shares.items() if min(each) < 0.2 or max(each) > 0.5} == {}
-
-
-def test_the_files_are_package_data() -> None:
-    package = Path(__file__).parents[3] / "models" / "training" / "templates"
-    assert {path.stem for path in package.iterdir() if path.suffix == ".toml"} == TEMPLATES.keys()
