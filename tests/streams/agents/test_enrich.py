@@ -26,6 +26,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers.letters import dead_letters_of
 from tests.helpers.records import read_all
 from tests.helpers.scrapes import value_of
+from tests.helpers.scripted_model import ScriptedEnricher, answer
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
@@ -67,6 +68,22 @@ async def test_results_keep_the_order_of_reading() -> None:
     assert [record for record, _ in handled] == records
     assert [type(result) for _, result in handled] == [EnrichedPost, DeadLetter, Deletion, EnrichedPost]
     assert handled[2].result == deletion
+
+
+async def test_a_post_carries_the_whole_answer_of_the_model() -> None:
+    wanted = answer(
+        language=("de", 0.9),
+        sentiment=(0.7, 0.2, 0.1),
+        topics=["pets"],
+        emotions=["anger", "fear"],
+        acts=["complaint", "question"],
+        campaign=("police dogs", 0.8),
+    )
+    enrich = Enrich(ScriptedEnricher({"hello": wanted}), Settings(), lambda: NOW)
+    ((_, result),) = await enrich.process([_record(0, encode(_post("1")))])
+    assert isinstance(result, EnrichedPost)
+    assert {name: getattr(result, name) for name in wanted.__struct_fields__} == msgspec.structs.asdict(wanted)
+    assert decode_enriched(encode(result)) == result
 
 
 async def test_a_post_that_breaks_the_model_is_the_only_dead_letter() -> None:
