@@ -197,7 +197,8 @@ class EnrichedOutput:
         language, sentiment = enriched.language.code, enriched.sentiment.label
         for hashtag in self._hashtags.among(enriched.post.hashtags):
             metrics.ENRICHED.labels(source, hashtag, language, sentiment).inc()
-            for topic in enriched.topics:
-                metrics.TOPICS.labels(hashtag, topic.name).inc()
+            for name, counter in metrics.LABELS.items():
+                for label in getattr(enriched, name):
+                    counter.labels(hashtag, label.name).inc()
             if enriched.campaign.name is not None:
                 metrics.CAMPAIGN_TOPICS.labels(hashtag, enriched.campaign.name).inc()

@@ -52,6 +52,12 @@ class FailsOn(ConstantEnricher):
         return super().enrich(texts)
 
 
+class Taken(Publisher):
+    """A publisher whose records are confirmed at once."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> None: ...
+
+
 def _enrich(model: ConstantEnricher | None = None, settings: Settings | None = None) -> Enrich:
     return Enrich(model or ConstantEnricher(), settings or Settings(), lambda: NOW)
 
@@ -151,10 +157,20 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     assert value_of(metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")) - before == 299
 
 
-async def test_the_feed_cannot_create_unlimited_series() -> None:
-    class Taken(Publisher):
-        async def publish(self, records: Sequence[Outgoing]) -> None: ...
+async def test_labels_are_counted_by_hashtag() -> None:
+    settings = Settings()
+    publisher = Taken(settings.kafka, "test", settings.topics.limits)
+    output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
+    wanted = answer(topics=["pets"], emotions=["anger", "fear"], acts=["complaint"])
+    series = [("topics", "pets"), ("emotions", "anger"), ("emotions", "fear"), ("acts", "complaint")]
+    before = [value_of(metrics.LABELS[name].labels("poltwt", label)) for name, label in series]
+    enrich = Enrich(ScriptedEnricher({"hello": wanted}), settings, lambda: NOW)
+    await output.write(await enrich.process([_record(n, encode(_post(str(n)))) for n in range(3)]))
+    after = [value_of(metrics.LABELS[name].labels("poltwt", label)) for name, label in series]
+    assert [later - earlier for earlier, later in zip(before, after, strict=True)] == [3, 3, 3, 3]
 
+
+async def test_the_feed_cannot_create_unlimited_series() -> None:
     settings = Settings()
     publisher = Taken(settings.kafka, "test", settings.topics.limits)
     output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
