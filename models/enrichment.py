@@ -70,8 +70,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Enrichment(Struct, frozen=True, kw_only=True):
     """The complete answer of the model for one post.
 
-    Topics, emotions and acts are sorted by descending score. Any of them may be empty, and emotions and acts are empty if
-    the model has no such head.
+    The labels of `SEVERAL` are sorted by descending score, and empty if none reaches its threshold or the model has no
+    such head.
     """
 
     language: Language
@@ -81,3 +81,7 @@ class Enrichment(Struct, frozen=True, kw_only=True):
     acts: tuple[LabelScore, ...] = ()
     campaign: CampaignScore
     model: ModelInfo
+
+
+SEVERAL = {"topics": "topic", "emotions": "emotion", "acts": "act"}
+"""The answers that give a post any number of labels: the name of the field, and the word for one of its labels."""

@@ -1,4 +1,4 @@
-"""`posts.raw` → `posts.enriched`: adds language, sentiment and topics; unreadable records → `posts.dead`."""
+"""`posts.raw` → `posts.enriched`: adds the answer of the model; unreadable records → `posts.dead`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import NamedTuple
+
+import msgspec
 
 from models.enricher import TextEnricher
 from models.enrichment import Enrichment
@@ -124,15 +126,7 @@ class Enrich:
 
 
 def _enriched(post: Post, answer: Enrichment, now: datetime) -> EnrichedPost:
-    return EnrichedPost(
-        post=post,
-        language=answer.language,
-        sentiment=answer.sentiment,
-        topics=answer.topics,
-        campaign=answer.campaign,
-        model=answer.model,
-        enriched_at=now,
-    )
+    return EnrichedPost(post=post, enriched_at=now, **msgspec.structs.asdict(answer))
 
 
 class EnrichedOutput:
@@ -203,7 +197,8 @@ class EnrichedOutput:
         language, sentiment = enriched.language.code, enriched.sentiment.label
         for hashtag in self._hashtags.among(enriched.post.hashtags):
             metrics.ENRICHED.labels(source, hashtag, language, sentiment).inc()
-            for topic in enriched.topics:
-                metrics.TOPICS.labels(hashtag, topic.name).inc()
+            for name, counter in metrics.LABELS.items():
+                for label in getattr(enriched, name):
+                    counter.labels(hashtag, label.name).inc()
             if enriched.campaign.name is not None:
                 metrics.CAMPAIGN_TOPICS.labels(hashtag, enriched.campaign.name).inc()

@@ -6,6 +6,7 @@ reader ignores unknown fields and refuses a version above its own.
 
 from models.enrichment import (
     SENTIMENTS,
+    SEVERAL,
     CampaignScore,
     LabelScore,
     Language,
@@ -84,6 +85,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SENSITIVITY_NAMES",
     "SENTIMENTS",
+    "SEVERAL",
     "SPIKE_KINDS",
     "VERSION_HEADER",
     "CampaignScore",

@@ -26,6 +26,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers.letters import dead_letters_of
 from tests.helpers.records import read_all
 from tests.helpers.scrapes import value_of
+from tests.helpers.scripted_model import ScriptedEnricher, answer
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
@@ -51,6 +52,12 @@ class FailsOn(ConstantEnricher):
         return super().enrich(texts)
 
 
+class Taken(Publisher):
+    """A publisher whose records are confirmed at once."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> None: ...
+
+
 def _enrich(model: ConstantEnricher | None = None, settings: Settings | None = None) -> Enrich:
     return Enrich(model or ConstantEnricher(), settings or Settings(), lambda: NOW)
 
@@ -67,6 +74,22 @@ async def test_results_keep_the_order_of_reading() -> None:
     assert [record for record, _ in handled] == records
     assert [type(result) for _, result in handled] == [EnrichedPost, DeadLetter, Deletion, EnrichedPost]
     assert handled[2].result == deletion
+
+
+async def test_a_post_carries_the_whole_answer_of_the_model() -> None:
+    wanted = answer(
+        language=("de", 0.9),
+        sentiment=(0.7, 0.2, 0.1),
+        topics=["pets"],
+        emotions=["anger", "fear"],
+        acts=["complaint", "question"],
+        campaign=("police dogs", 0.8),
+    )
+    enrich = Enrich(ScriptedEnricher({"hello": wanted}), Settings(), lambda: NOW)
+    ((_, result),) = await enrich.process([_record(0, encode(_post("1")))])
+    assert isinstance(result, EnrichedPost)
+    assert {name: getattr(result, name) for name in wanted.__struct_fields__} == msgspec.structs.asdict(wanted)
+    assert decode_enriched(encode(result)) == result
 
 
 async def test_a_post_that_breaks_the_model_is_the_only_dead_letter() -> None:
@@ -134,10 +157,20 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     assert value_of(metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")) - before == 299
 
 
-async def test_the_feed_cannot_create_unlimited_series() -> None:
-    class Taken(Publisher):
-        async def publish(self, records: Sequence[Outgoing]) -> None: ...
+async def test_labels_are_counted_by_hashtag() -> None:
+    settings = Settings()
+    publisher = Taken(settings.kafka, "test", settings.topics.limits)
+    output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
+    wanted = answer(topics=["pets"], emotions=["anger", "fear"], acts=["complaint"])
+    series = [("topics", "pets"), ("emotions", "anger"), ("emotions", "fear"), ("acts", "complaint")]
+    before = [value_of(metrics.LABELS[name].labels("poltwt", label)) for name, label in series]
+    enrich = Enrich(ScriptedEnricher({"hello": wanted}), settings, lambda: NOW)
+    await output.write(await enrich.process([_record(n, encode(_post(str(n)))) for n in range(3)]))
+    after = [value_of(metrics.LABELS[name].labels("poltwt", label)) for name, label in series]
+    assert [later - earlier for earlier, later in zip(before, after, strict=True)] == [3, 3, 3, 3]
 
+
+async def test_the_feed_cannot_create_unlimited_series() -> None:
     settings = Settings()
     publisher = Taken(settings.kafka, "test", settings.topics.limits)
     output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
