@@ -25,7 +25,19 @@ from models.evaluation.plots import write_plots
 from models.heads import HEADS
 from models.prior_shift import write_rates
 from models.tokenizer import Tokenizer
-from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
+from models.training import (
+    corpus,
+    encoder,
+    export,
+    folds,
+    held_out,
+    left_out,
+    recipe,
+    rounding,
+    teacher,
+    vectors,
+    vocabulary,
+)
 from models.training.data import NOISY, TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
@@ -186,6 +198,26 @@ def teacher_step(work: Work) -> None:
     unit_vectors = vectors.unit(vectors.translations_together(rows, means)(means))
     teacher.write(work.teacher, [row.text for row in rows], unit_vectors.astype(np.float16))
     click.echo(f"wrote {work.teacher} ({len(indices)} texts)")
+
+
+@steps.command("left-out")
+@click.pass_obj
+def left_out_step(work: Work) -> None:
+    """Compare ways to learn the sentiment by domains that are left out of the training in turn.
+
+    Prints, for each, the mean and the worst macro-F1 (per cent) over the domains, and the mean distance of the share of
+    negative posts (points).
+    """
+    rows = [work.rows[index] for index in left_out.sample(work.rows, recipe.SEED).tolist()]
+    frozen = work.network((work.config.num_hidden_layers,))
+    with _spinner(f"running the frozen encoder on {len(rows)} texts"):
+        means = teacher.mean_vectors(frozen, made_by("vocabulary", work.tokenizer), [row.text for row in rows])
+    for name, scores in left_out.compare(rows, means.astype(np.float32), work.rows):
+        worst = min(scores.domains, key=lambda domain: scores.domains[domain].macro_f1)
+        click.echo(
+            f"{name}: mean {100 * scores.mean:.1f}, worst {100 * scores.worst:.1f} ({worst}), "
+            f"distance {100 * scores.distance:.1f}"
+        )
 
 
 @steps.command("fit")
