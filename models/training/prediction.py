@@ -21,8 +21,8 @@ Tokens = Sequence[npt.NDArray[np.int32]]
 Places = npt.NDArray[np.int64]
 
 _AT_ONCE = 64
-_MOST_OF_A_DOMAIN = 200
-_SCORED_EVERY = {"umsab-val": 1, "lingua-held": 6, "fragment-held": 6, "brighter-held": 3, "tweet_acts-held": 1}
+_MOST_OF_A_DOMAIN = 60
+_SCORED_EVERY = {"umsab-val": 4, "lingua-held": 8, "fragment-held": 8, "brighter-held": 5, "tweet_acts-held": 1}
 """Held-out sets that are scored after each epoch for their other labels; the number n means that every n-th row is scored."""
 
 

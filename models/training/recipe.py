@@ -16,7 +16,7 @@ DEPTH = 9
 
 EXITS = (DEPTH,)
 RATE = 1.5e-4
-EPOCH = 15_000
+EPOCH = 20_000
 """Number of texts between checkpoints, at which the network is scored."""
 
 SEED = 0
