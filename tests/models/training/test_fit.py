@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,12 @@ import pytest
 import torch
 
 from models.enrichment import ACTS, EMOTIONS
+from models.heads import HEADS
 from models.training import fit
 from models.training.data import TrainingRow
 from models.training.fit import Phase, Trainer, load_average
 from models.training.mixture import BATCH
-from models.training.network import MultiHeadNetwork, Sizes
+from models.training.network import Answers, Exit, MultiHeadNetwork, Sizes
 from models.training.prediction import predict
 from models.training.targets import Target, Targets, all_targets, labels_of
 from tests.models.training.conftest import CONFIG
@@ -131,3 +133,73 @@ def test_rows_without_an_answer_do_not_count() -> None:
         batch.deepest.heads["language"], torch.from_numpy(labels_of(no_vector["language"])[silent])
     )
     assert value.item() == pytest.approx(0.2 * language.item(), rel=1e-4)
+
+
+def answered(head: str, logits: torch.Tensor) -> Answers:
+    nowhere = torch.zeros(len(logits), 1)
+    return Answers(nowhere, nowhere, {6: Exit({head: logits}, nowhere)})
+
+
+def loss_of(head: str, logits: list[list[float]], target: Target) -> tuple[float, list[list[float]]]:
+    """Return the loss of a head alone, divided by the weight of the head, and its gradient by logit."""
+    values = torch.tensor(logits, requires_grad=True)
+    value = fit.loss(answered(head, values), {head: target}, np.arange(len(logits))) / HEADS[head].weight
+    value.backward()
+    assert values.grad is not None
+    return value.item(), values.grad.tolist()
+
+
+NEGATIVE = Target(values=np.array([[1, 0, 0]], np.float32), known=np.array([True]))
+LOGITS = [[1.0, 5.0, 0.0]]
+
+
+def test_labels_that_a_set_does_not_have_cost_nothing() -> None:
+    silent = replace(NEGATIVE, decided=np.array([[True, False, True]]))
+    value, gradient = loss_of("sentiment", LOGITS, silent)
+    assert value == pytest.approx(np.log(1 + np.exp(-1)), rel=1e-5)
+    assert gradient[0][1] == 0
+    assert gradient[0][0] == pytest.approx(-gradient[0][2])
+
+
+def test_labels_of_several_that_a_set_does_not_have_cost_nothing() -> None:
+    width = len(EMOTIONS)
+    values, decided = np.zeros((1, width), np.float32), np.ones((1, width), np.bool_)
+    values[0, 0], decided[0, 1:] = 1, False
+    value, gradient = loss_of("emotions", [[2.0] * width], Target(values=values, known=decided[:, 0], decided=decided))
+    assert value == pytest.approx(np.log(1 + np.exp(-2)), rel=1e-5)
+    assert gradient[0][1:] == [0] * (width - 1)
+
+
+def test_the_prior_is_added_in_training_only() -> None:
+    shares = np.array([[0.5, 0.25, 0.25]], np.float32)
+    value, gradient = loss_of("sentiment", [[0.0, 0.0, 0.0]], replace(NEGATIVE, prior=np.log(shares)))
+    assert value == pytest.approx(-np.log(0.5), rel=1e-5)
+    assert gradient[0] == pytest.approx([-0.5, 0.25, 0.25])
+
+
+def test_a_label_that_is_trusted_in_part_pulls_less() -> None:
+    _, whole = loss_of("sentiment", LOGITS, NEGATIVE)
+    value, gradient = loss_of("sentiment", LOGITS, replace(NEGATIVE, trust=np.array([0.75], np.float32)))
+    probabilities = np.exp(LOGITS[0]) / np.exp(LOGITS[0]).sum()
+    wanted = 0.75 * np.array([1, 0, 0]) + 0.25 * probabilities
+    assert value == pytest.approx(-(wanted * np.log(probabilities)).sum(), rel=1e-5)
+    assert gradient[0] == pytest.approx([0.75 * each for each in whole[0]], rel=1e-4)
+
+
+def test_masks_priors_and_trust_work_together() -> None:
+    target = replace(
+        NEGATIVE,
+        decided=np.array([[True, False, True]]),
+        prior=np.log(np.array([[0.25, 0.02, 0.75]], np.float32)),
+        trust=np.array([0.5], np.float32),
+    )
+    value, gradient = loss_of("sentiment", [[0.0, 3.0, 0.0]], target)
+    assert gradient[0] == pytest.approx([-0.5 * 0.75, 0, 0.5 * 0.75])
+    assert value == pytest.approx(-(0.625 * np.log(0.25) + 0.375 * np.log(0.75)), rel=1e-5)
+
+
+def test_the_loss_is_divided_by_all_rows() -> None:
+    both = Target(values=np.array([[1, 0, 0], [0, 1, 0]], np.float32), known=np.array([True, False]))
+    value, gradient = loss_of("sentiment", LOGITS * 2, both)
+    assert value == pytest.approx(loss_of("sentiment", LOGITS, NEGATIVE)[0] / 2)
+    assert gradient[1] == [0, 0, 0]
