@@ -13,6 +13,8 @@ def answer(
     language: tuple[str, float] = ("en", 1.0),
     sentiment: tuple[float, float, float] = (0.0, 1.0, 0.0),
     topics: Sequence[str] = (),
+    emotions: Sequence[str] = (),
+    acts: Sequence[str] = (),
     campaign: tuple[str | None, float] = (None, 0.0),
 ) -> Enrichment:
     """Return an enrichment with these parts; the sentiment's label is the most probable one."""
@@ -24,10 +26,16 @@ def answer(
             neutral=sentiment[1],
             positive=sentiment[2],
         ),
-        topics=tuple(LabelScore(name=name, score=0.9) for name in topics),
+        topics=_scored(topics),
+        emotions=_scored(emotions),
+        acts=_scored(acts),
         campaign=CampaignScore(name=campaign[0], score=campaign[1]),
         model=MODEL,
     )
+
+
+def _scored(names: Sequence[str]) -> tuple[LabelScore, ...]:
+    return tuple(LabelScore(name=name, score=0.9) for name in names)
 
 
 class ScriptedEnricher:
