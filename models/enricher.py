@@ -73,10 +73,9 @@ class CachedEnricher(ABC):
         """Back end and precision in use."""
         return self._runtime
 
-    @property
     @abstractmethod
-    def topics(self) -> tuple[str, ...]:
-        """Topics that the model can assign."""
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        """Return the labels that a head of the model can assign; empty if the model has no such head."""
 
     def cache_info(self) -> CacheInfo:
         """Return the counters of the cache."""
@@ -158,10 +157,8 @@ class Enricher(CachedEnricher):
         """BCP-47 codes of the languages that the model can detect."""
         return self._labels.languages
 
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """Topics that the model can assign."""
-        return tuple(topic.name for topic in self._labels.topics)
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        return tuple(label.name for label in self._columns.get(head, ()))
 
     def vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return unit vectors (texts x width) whose cosine measures how close texts are in subject, across languages."""

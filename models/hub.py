@@ -107,10 +107,9 @@ class HubEnricher(CachedEnricher):
         }
         return cls(classifiers, runtime=runtime, topic_threshold=topic_threshold, cache_size=cache_size)
 
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """Topics that the model can assign: its labels, unchanged."""
-        classifier = self._classifiers.get("topic")
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        """Return the labels of the topic model, unchanged; there are no models for emotions and acts."""
+        classifier = self._classifiers.get("topic") if head == "topics" else None
         return classifier.labels if classifier else ()
 
     def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:

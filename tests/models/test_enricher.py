@@ -37,7 +37,7 @@ def check(answer: Enrichment, enricher: Enricher) -> None:
     assert probabilities[mood.label] == max(probabilities.values())
     assert answer.language.code in enricher.languages
     assert 0 <= answer.language.score <= 1
-    assert {topic.name for topic in answer.topics} <= set(enricher.topics)
+    assert {topic.name for topic in answer.topics} <= set(enricher.labels_of("topics"))
     assert [topic.score for topic in answer.topics] == sorted((topic.score for topic in answer.topics), reverse=True)
     assert answer.campaign.name is None
     assert (answer.model.name, answer.model.version) == (enricher.name, enricher.version)

@@ -14,11 +14,12 @@ TEXTS = ("one", "two", "three", "four")
 class Scripted(CachedEnricher):
     """A model with scripted answers, which differ for some texts when they come alone."""
 
-    topics = ("music", "sports")
-
     def __init__(self, answers: Mapping[str, Enrichment], alone: Mapping[str, Enrichment] | None = None) -> None:
         super().__init__(MODEL, Runtime("scripted", "f32", ""), cache_size=0)
         self._answers, self._alone = answers, alone or {}
+
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        return ("music", "sports") if head == "topics" else ()
 
     def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
         found = {**self._answers, **self._alone} if len(prepared) == 1 else self._answers
