@@ -77,7 +77,8 @@ def full(post_id: str) -> EnrichedPost:
         author_created_at=datetime(1, 1, 1, tzinfo=UTC),
     )
     topics = (LabelScore(name="sports", score=1 / 3), LabelScore(name='"x"', score=1e-300))
-    return msgspec.structs.replace(enriched(post_id), post=post, topics=topics)
+    campaign = CampaignScore(name="police dogs", score=0.75, scores={"police dogs": 0.75, '"x"': 1e-300})
+    return msgspec.structs.replace(enriched(post_id), post=post, topics=topics, campaign=campaign)
 
 
 def by(author: str, message: EnrichedPost) -> EnrichedPost:

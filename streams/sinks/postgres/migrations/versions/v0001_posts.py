@@ -27,6 +27,7 @@ create table stored_posts (
     topic_scores double precision[] not null,
     campaign_topic text,
     campaign_score double precision not null,
+    campaign_scores jsonb not null,
     language_hint text,
     media text[] not null,
     reply_to text,
