@@ -44,6 +44,10 @@ class LabelScore(Struct, frozen=True, kw_only=True):
     score: Probability
 
 
+CAMPAIGN_THRESHOLD = 0.5
+"""Score from which a post may be assigned a campaign topic, if the topic has no threshold of its own."""
+
+
 class CampaignScore(Struct, frozen=True, kw_only=True):
     """The campaign topic of a post, and the scores of all.
 
