@@ -26,7 +26,7 @@ class Label(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CampaignCalibration(Struct, frozen=True, kw_only=True):
-    """The logistic curve from a cosine to the probability that a post is about a campaign topic."""
+    """The logistic curve from the position on a campaign topic's line to the score (see `models.campaign.fit_lines`)."""
 
     slope: float
     intercept: float

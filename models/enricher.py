@@ -121,11 +121,7 @@ class Enricher(CachedEnricher):
         super().__init__(model, runtime, cache_size)
         self._backend = backend
         self._tokenizer = Tokenizer(artefact.tokenizer)
-        self._campaign = CampaignMatcher(
-            campaign_topics,
-            [self.vectors(topic.texts) for topic in campaign_topics],
-            artefact.labels.campaign,
-        )
+        self._campaign = CampaignMatcher(campaign_topics, self.vectors, artefact.labels.campaign)
 
     @classmethod
     def load(

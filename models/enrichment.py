@@ -44,11 +44,22 @@ class LabelScore(Struct, frozen=True, kw_only=True):
     score: Probability
 
 
+CAMPAIGN_THRESHOLD = 0.5
+"""Score from which a post may be assigned a campaign topic, if the topic has no threshold of its own."""
+
+
 class CampaignScore(Struct, frozen=True, kw_only=True):
-    """The nearest campaign topic of a post. `name` is null if no topic fits; `score` is that of the nearest topic."""
+    """The campaign topic of a post, and the scores of all.
+
+    Attributes:
+        name: The topic with the highest score of those whose score reaches their threshold; None if there is no such topic.
+        score: Score of that topic, or else the highest of all; 0 without topics.
+        scores: Score of every topic of the campaign, by name.
+    """
 
     name: str | None
     score: Probability
+    scores: dict[str, Probability] = {}
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import click
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from safetensors.torch import load_file
 
-from models.artefact import TOKENIZER_FILE, WEIGHTS
+from models.artefact import LABELS_FILE, TOKENIZER_FILE, WEIGHTS, open_artefact
 from models.enricher import Enricher
 from models.errors import TrainingDataError
 from models.evaluation import judge, pooled, read_sentiment
@@ -258,6 +259,26 @@ def export_step(work: Work, out: Path) -> None:
     export.write(model, work.tokenizer, labels, calibrated.scores, out)
     for name, value in calibrated.scores.items():
         click.echo(f"{name}: {value:.4f}")
+
+
+@steps.command("campaign")
+@_weights
+@click.pass_obj
+def campaign_step(work: Work, weights: Path) -> None:
+    """Fit the curve of the campaign topics of an artefact again, on the vectors that it computes itself.
+
+    `export` fits it as well. This step is for artefacts whose topics were matched by another method. Needs the data sets.
+    """
+    enricher = Enricher.load(weights, cache_size=0)
+    simulated = []
+    for source in export.CAMPAIGN_SETS:
+        indices = vectors.sample(np.flatnonzero([row.source == source for row in work.rows]), recipe.SEED)
+        rows = [work.rows[index] for index in indices.tolist()]
+        with _spinner(f"running the model on {len(rows)} texts of {source}"):
+            simulated += vectors.simulate(rows, enricher.vectors([row.text for row in rows]))
+    labels = msgspec.structs.replace(open_artefact(weights).labels, campaign=vectors.calibrate(simulated))
+    export.write_labels(labels, weights)
+    click.echo(f"wrote {weights / LABELS_FILE}: {labels.campaign}")
 
 
 @steps.command("report")

@@ -46,6 +46,9 @@ _NAMED = ("language", "sentiment", "vector")
 _MOST_LANGUAGES_LOST = 0.001
 """Maximum share of posts whose correct language the threshold may withhold in order to withhold wrong ones."""
 
+CAMPAIGN_SETS = ("x_topic", "sib200-held")
+"""Data sets on which campaigns are simulated to fit the curve of the campaign topics."""
+
 _VECTOR_ROWS = 15_000
 _MOST_OF_A_GROUP = {"umsab-train": 2_000, "lingua": 500}
 _MOST_OF_OTHER_GROUPS = 150
@@ -249,15 +252,13 @@ def _vector(corpus: Rows, seed: int) -> tuple[GraphHead, CampaignCalibration, di
     head = heads.regress(means, targets.values[train], VECTOR_FIT.penalty)
     apart = vectors.posts_apart([corpus.rows[index] for index in train.tolist()], heads.logits(head, means))
     head = apart.after(head)
-    trials = {}
-    for source in ("x_topic", "sib200-held"):
-        indices = corpus.of(source)
-        labels = [corpus.rows[index].topics or () for index in indices.tolist()]
-        trials[source] = vectors.trials(
-            labels, vectors.unit(heads.logits(head, _features(corpus.answers(indices), VECTOR_FIT)))
-        )
-    scores = {f"campaign AUC {name}": float(np.mean([trial.area for trial in each])) for name, each in trials.items()}
-    return head, vectors.calibrate([trial for each in trials.values() for trial in each]), scores
+    simulated = {}
+    for source in CAMPAIGN_SETS:
+        indices = vectors.sample(corpus.of(source), seed)
+        found = vectors.unit(heads.logits(head, _features(corpus.answers(indices), VECTOR_FIT)))
+        simulated[source] = vectors.simulate([corpus.rows[index] for index in indices.tolist()], found)
+    scores = {f"campaign AUC {name}": float(np.mean([one.area for one in each])) for name, each in simulated.items()}
+    return head, vectors.calibrate([one for each in simulated.values() for one in each]), scores
 
 
 def build(
@@ -318,7 +319,12 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(model.SerializeToString())
     shutil.copyfile(tokenizer, folder / TOKENIZER_FILE)
-    (folder / LABELS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
     rounded = {name: round(value, 4) for name, value in scores.items()}
     (folder / SCORES_FILE).write_text(json.dumps(rounded, indent=1) + "\n", "utf-8")
+    write_labels(labels, folder)
+
+
+def write_labels(labels: ModelLabels, folder: Path) -> None:
+    """Write the labels and the checksums of an artefact."""
+    (folder / LABELS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
     write_checksums(folder)

@@ -1,6 +1,7 @@
 """Scores a finished model on held-out rows, run in the same way as in the pipeline."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +15,7 @@ from models.evaluation.sentiment import LabelledPosts, SentimentScore, score_sen
 from models.training import data as sets
 from models.training.data import TrainingRow
 from models.training.targets import Target
-from models.training.vectors import Floats, trials
+from models.training.vectors import Floats, simulate
 
 
 def scores(enricher: Enricher, rows: Sequence[TrainingRow], target: Target, data: Path) -> dict[str, float]:
@@ -68,16 +69,17 @@ def _campaign(enricher: Enricher, rows: Sequence[TrainingRow], target: Target, d
     for source in ("crisis", "x_topic", "sib200-held"):
         indices = [index for index, row in enumerate(rows) if row.source == source]
         held = [rows[index] for index in indices]
-        topics = [(types[row.text] if source == "crisis" else row.topics) or () for row in held]
+        if source == "crisis":
+            held = [replace(row, topics=types[row.text]) for row in held]
         ours = np.concatenate([enricher.vectors([row.text for row in part]) for part in _parts(held)])
-        found[f"{source} campaign AUC"] = _area(topics, ours)
+        found[f"{source} campaign AUC"] = _area(held, ours)
         if target.known[indices].all():
-            found[f"{source} campaign AUC, frozen"] = _area(topics, target.values[indices].astype(np.float32))
+            found[f"{source} campaign AUC, frozen"] = _area(held, target.values[indices].astype(np.float32))
     return found
 
 
-def _area(topics: Sequence[Iterable[str]], vectors: Floats) -> float:
-    return fraction(fmean(trial.area for trial in trials(topics, vectors)))
+def _area(rows: Sequence[TrainingRow], vectors: Floats) -> float:
+    return fraction(fmean(campaign.area for campaign in simulate(rows, vectors)))
 
 
 def _of(rows: Iterable[TrainingRow], source: str) -> Iterable[TrainingRow]:

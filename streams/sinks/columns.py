@@ -18,6 +18,7 @@ class Kind(Enum):
     TEXTS = "list of texts"
     NUMBER = "number"
     NUMBERS = "list of numbers"
+    SCORES = "map from text to number"
     INT32 = "32-bit integer"
     INT64 = "64-bit integer"
     TIME = "time"
@@ -63,8 +64,11 @@ COLUMNS = (
     Column("neutral", "message.sentiment.neutral", Kind.NUMBER, "Probability that the post is neutral."),
     Column("positive", "message.sentiment.positive", Kind.NUMBER, "Probability that the post is positive."),
     *chain.from_iterable(map(_labels, SEVERAL)),
-    Column("campaign_topic", "message.campaign.name", Kind.TEXT, "Nearest topic of the campaign; null if none fits."),
-    Column("campaign_score", "message.campaign.score", Kind.NUMBER, "Score of the nearest topic of the campaign."),
+    Column("campaign_topic", "message.campaign.name", Kind.TEXT, "Topic of the campaign; null if none fits."),
+    Column(
+        "campaign_score", "message.campaign.score", Kind.NUMBER, "Score of this topic, or the highest if none fits."
+    ),
+    Column("campaign_scores", "message.campaign.scores", Kind.SCORES, "Score of every topic of the campaign."),
     Column("language_hint", "message.post.language_hint", Kind.TEXT, "The language that the network states."),
     Column("media", "message.post.media", Kind.TEXTS, "Kinds of attached media, such as `image`.", cleared=True),
     Column("reply_to", "message.post.reply_to", Kind.TEXT, "The id of the post that this one replies to."),

@@ -78,7 +78,10 @@ def full(post_id: str) -> EnrichedPost:
     )
     topics = (LabelScore(name="sports", score=1 / 3), LabelScore(name='"x"', score=1e-300))
     emotions, acts = (LabelScore(name="anger", score=0.7),), (LabelScore(name="question", score=2 / 3),)
-    return msgspec.structs.replace(enriched(post_id), post=post, topics=topics, emotions=emotions, acts=acts)
+    campaign = CampaignScore(name="police dogs", score=0.75, scores={"police dogs": 0.75, '"x"': 1e-300})
+    return msgspec.structs.replace(
+        enriched(post_id), post=post, topics=topics, emotions=emotions, acts=acts, campaign=campaign
+    )
 
 
 def by(author: str, message: EnrichedPost) -> EnrichedPost:

@@ -19,7 +19,7 @@ def test_enrich_answers_each_line_in_order() -> None:
     ]
     first, empty, broken, japanese, *rest = answers(run("enrich", "--threads", "1", stdin=b"\n".join(lines)))
     assert len(rest) == 2
-    assert set(first) == {"language", "sentiment", "topics", "campaign", "model"}
+    assert set(first) == {"language", "sentiment", "topics", "emotions", "acts", "campaign", "model"}
     assert first["language"]["code"] == "en"
     assert first["language"]["score"] > 0.5
     assert first["sentiment"]["label"] == "positive"

@@ -14,7 +14,7 @@ from streams.sinks.postgres.migrate import migrate
 from streams.sinks.postgres.schema import NEEDED
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.postgres_sink import run_postgres, settings_for, store
-from tests.helpers.rows import enriched, full, row
+from tests.helpers.rows import enriched, row
 
 
 def test_concurrent_workers_create_the_tables_once(dsn: str) -> None:
@@ -30,23 +30,6 @@ async def test_a_separate_schema_leaves_public_alone(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         assert connection.execute('select count(*) from "user".posts').fetchone() == (1,)
         assert connection.execute("select to_regclass('public.posts')").fetchone() == (None,)
-
-
-async def test_posts_from_before_a_migration_have_no_labels_of_the_new_heads(dsn: str) -> None:
-    settings = settings_for(dsn)
-    await store(settings, row(0, full("old")))
-    with psycopg.connect(dsn) as connection:
-        for column in ("emotions", "emotion_scores", "acts", "act_scores"):
-            connection.execute(f"alter table stored_posts drop column {column} cascade")
-        connection.execute("create view posts as select * from stored_posts")
-        connection.execute("update tagpulse_version set version_num = '0002'")
-    assert migrate(settings).found == "0002"
-    await store(settings, row(1, full("new")))
-    with psycopg.connect(dsn) as connection:
-        assert connection.execute("select id, emotions, acts, act_scores, hour from posts order by id").fetchall() == [
-            ("new", ["anger"], ["question"], [2 / 3], "09"),
-            ("old", [], [], [], "09"),
-        ]
 
 
 @pytest.mark.parametrize("may_migrate", [True, False])
