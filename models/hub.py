@@ -9,7 +9,7 @@ import numpy as np
 from models.backends import Runtime
 from models.backends.choice import WantedPrecision, full_precision, missing_packages
 from models.campaign import CampaignTopic
-from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE, CachedEnricher
+from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE, CachedEnricher, Prepared
 from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, LabelScore, Language, ModelInfo, Sentiment
 from models.errors import BackendError, HubModelError, MissingBackendExtra
 from models.hub_labels import languages_of, moods_of
@@ -112,11 +112,12 @@ class HubEnricher(CachedEnricher):
         classifier = self._classifiers.get("topic") if head == "topics" else None
         return classifier.labels if classifier else ()
 
-    def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
-        logits = {task: classifier.logits(prepared) for task, classifier in self._classifiers.items()}
+    def _compute(self, prepared: Sequence[Prepared]) -> list[Enrichment]:
+        texts = [each.text for each in prepared]
+        logits = {task: classifier.logits(texts) for task, classifier in self._classifiers.items()}
         missing: list[None] = [None] * len(prepared)
         sentiments = self._sentiments(logits["sentiment"]) if "sentiment" in logits else missing
-        languages = self._detected_languages(prepared, logits["language"]) if "language" in logits else missing
+        languages = self._detected_languages(texts, logits["language"]) if "language" in logits else missing
         topics = self._topics(logits["topic"]) if "topic" in logits else missing
         return [
             Enrichment(

@@ -78,7 +78,7 @@ class Enrich:
                     results[index] = message
         if posts:
             loop = asyncio.get_running_loop()
-            answers = await loop.run_in_executor(self._thread, self._timed, [post.text for post in posts.values()])
+            answers = await loop.run_in_executor(self._thread, self._timed, list(posts.values()))
             now = self._clock()
             for (index, post), answer in zip(posts.items(), answers, strict=True):
                 if isinstance(answer, Exception):
@@ -97,19 +97,21 @@ class Enrich:
             raise BadMessage("oversize", f"the record has {size} bytes; the limit is {limit}")
         return decode_raw(record.value, record.headers)
 
-    def _timed(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
+    def _timed(self, posts: Sequence[Post]) -> list[Enrichment | Exception]:
         started = time.perf_counter()
-        answers = self._answers(texts)
+        answers = self._answers(posts)
         metrics.INFERENCE.observe(time.perf_counter() - started)
         self._count_lookups()
         return answers
 
-    def _answers(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
+    def _answers(self, posts: Sequence[Post]) -> list[Enrichment | Exception]:
         """Return the model's answers, and the error of each post that it fails on."""
         answers: list[Enrichment | Exception] = []
-        for part in (parts := Halving(texts)):
+        for part in (parts := Halving(posts)):
             try:
-                answers += list(self._enricher.enrich(part))
+                answers += list(
+                    self._enricher.enrich([post.text for post in part], [post.language_hint for post in part])
+                )
             except Exception as error:
                 if len(part) > 1:
                     parts.split(part)

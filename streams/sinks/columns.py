@@ -69,7 +69,12 @@ COLUMNS = (
         "campaign_score", "message.campaign.score", Kind.NUMBER, "Score of this topic, or the highest if none fits."
     ),
     Column("campaign_scores", "message.campaign.scores", Kind.SCORES, "Score of every topic of the campaign."),
-    Column("language_hint", "message.post.language_hint", Kind.TEXT, "The language that the network states."),
+    Column(
+        "language_hint",
+        "message.post.language_hint",
+        Kind.TEXT,
+        "The language that the network states, or several, separated by commas.",
+    ),
     Column("media", "message.post.media", Kind.TEXTS, "Kinds of attached media, such as `image`.", cleared=True),
     Column("reply_to", "message.post.reply_to", Kind.TEXT, "The id of the post that this one replies to."),
     Column("repost_of", "message.post.repost_of", Kind.TEXT, "The id of the post that this one repeats."),

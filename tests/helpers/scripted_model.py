@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from models.cache import CacheInfo
 from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, LabelScore, Language, ModelInfo, Sentiment
+from models.languages import Hints
 
 MODEL = ModelInfo(name="scripted", version="1.2.3")
 
@@ -47,7 +48,7 @@ class ScriptedEnricher:
         self._script = script
         self.batches: list[int] = []
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         self.batches.append(len(texts))
         return [self._script.get(text) or answer() for text in texts]
 

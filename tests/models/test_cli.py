@@ -47,6 +47,15 @@ def test_enrich_scores_campaign_topics(tmp_path: Path) -> None:
     assert other["campaign"]["name"] is None
 
 
+def test_enrich_weighs_a_language_hint() -> None:
+    plain, hinted = (
+        answers(run("enrich", "--threads", "1", *arguments, stdin=b"hotel taxi radio\n"))[0]
+        for arguments in ([], ["--language-hint", "pt-BR"])
+    )
+    assert hinted["language"] != plain["language"]
+    assert hinted["sentiment"] == plain["sentiment"]
+
+
 def test_enrich_on_the_wanted_back_end() -> None:
     (answer,) = answers(run("enrich", "--backend", "openvino", "--precision", "f32", stdin=b"hello\n"))
     assert (answer["model"]["runtime"], answer["model"]["precision"]) == ("openvino", "f32")
@@ -82,7 +91,9 @@ def test_unreadable_data_exits_with_65(tmp_path: Path) -> None:
     assert b"topics.toml" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["enrich", "--threads", "0"], ["nothing"]])
+@pytest.mark.parametrize(
+    "arguments", [["enrich", "--threads", "0"], ["enrich", "--language-hint", "de,?"], ["nothing"]]
+)
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert run(*arguments).returncode == 2
 

@@ -26,6 +26,8 @@ POSTS = (
     "gol " * 300,
 )
 
+HINTS = ("de", "en", "en-GB,hi", "pt-BR", "und", "tlh", "???")
+
 any_text = st.text(st.characters(exclude_categories=()), max_size=200)
 
 
@@ -178,6 +180,74 @@ def test_identical_texts_are_computed_once() -> None:
     enricher.enrich(["a third", "a fourth"])
     assert enricher.cache_info().currsize == 2
     assert_same(enricher.enrich(["hello http"])[0], first[0])
+
+
+def test_a_hint_is_part_of_what_is_cached() -> None:
+    enricher = Enricher.load(threads=1, cache_size=10)
+    texts = ["hotel taxi radio"] * 4
+    plain, portuguese, brazilian, unknown = enricher.enrich(texts, [None, "pt", "pt-BR", "tlh"])
+    assert portuguese is brazilian
+    assert plain is unknown
+    assert portuguese != plain
+    assert enricher.cache_info()[:2] == (2, 2)
+    assert enricher.enrich(texts[:1], ["pt"])[0] is portuguese
+    assert enricher.enrich(texts[:1])[0] is plain
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=any_text | st.sampled_from(POSTS), hints=st.lists(st.none() | st.sampled_from(HINTS), min_size=1, max_size=4)
+)
+def test_the_same_text_with_the_same_hint_gets_the_same_answer(
+    enricher: Enricher, text: str, hints: list[str | None]
+) -> None:
+    together = enricher.enrich([text] * len(hints), hints)
+    for answer, hint in zip(together, hints, strict=True):
+        check(answer, enricher)
+        assert_same(answer, enricher.enrich([text], [hint])[0])
+        assert msgspec.structs.replace(answer, language=together[0].language) == together[0], "only the language"
+
+
+def test_a_hint_decides_where_the_text_does_not(enricher: Enricher) -> None:
+    text = "Hotel Berlin"
+    codes = {hint: enricher.enrich([text], [hint])[0].language for hint in ("de", "en", "nl")}
+    assert len({answer.code for answer in codes.values()}) > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("yaar ye bahut accha hai, kya baat hai", "hi-Latn"),
+        ("Jag tycker att det h\u00e4r \u00e4r en riktigt fin dag", "sv"),
+        ("Das ist wirklich furchtbar, ich bin so w\u00fctend.", "de"),
+        ("\u4eca\u65e5\u306f\u96e8\u3067\u3059", "ja"),
+    ],
+)
+@pytest.mark.parametrize("hint", [None, "en", "en-GB"])
+def test_the_default_of_a_client_does_not_change_a_clear_language(
+    enricher: Enricher, text: str, code: str, hint: str | None
+) -> None:
+    assert enricher.enrich([text], [hint])[0].language.code == code
+
+
+def test_a_hint_gives_no_language_to_a_text_without_words(enricher: Enricher) -> None:
+    texts = ["\U0001f600", "@user http", "RT @user: http"]
+    assert {answer.language.code for answer in enricher.enrich(texts, ["de"] * 3)} == {"und"}
+
+
+def test_there_is_a_hint_for_each_text(enricher: Enricher) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        enricher.enrich(["one", "two"], ["en"])
+
+
+@pytest.mark.parametrize("text", ["#news #today #photo", "@user #news #today #photo http"])
+def test_hashtags_alone_give_no_uncertain_language(enricher: Enricher, text: str) -> None:
+    assert enricher.enrich([text])[0].language.code in {"en", "und"}
+
+
+def test_hashtags_alone_may_be_certain(enricher: Enricher) -> None:
+    (answer,) = enricher.enrich(["#\u3053\u3093\u306b\u3061\u306f #\u3042\u308a\u304c\u3068\u3046"])
+    assert answer.language.code == "ja"
 
 
 def test_threads_may_share_it(enricher: Enricher) -> None:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from models.enrichment import Enrichment
+from models.languages import Hints
 from models.training import held_out, vectors
 from models.training.data import TrainingRow
 from models.training.teacher import Target
@@ -24,7 +25,7 @@ class Scripted:
     def __init__(self, mixed: tuple[str, float]) -> None:
         self._mixed = mixed
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         return [self._answer(each) for each in texts]
 
     def _answer(self, prepared: str) -> Enrichment:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.constant import ConstantEnricher
 from models.enrichment import Enrichment
+from models.languages import Hints
 from streams import metrics
 from streams.agents.dead_letter import Limit
 from streams.agents.enrich import Enrich, EnrichedOutput
@@ -46,10 +47,10 @@ class FailsOn(ConstantEnricher):
         super().__init__()
         self._texts = set(texts)
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         if self._texts & set(texts):
             raise RuntimeError("cannot")
-        return super().enrich(texts)
+        return super().enrich(texts, hints)
 
 
 class Taken(Publisher):
@@ -60,6 +61,21 @@ class Taken(Publisher):
 
 def _enrich(model: ConstantEnricher | None = None, settings: Settings | None = None) -> Enrich:
     return Enrich(model or ConstantEnricher(), settings or Settings(), lambda: NOW)
+
+
+async def test_the_model_gets_the_hint_of_each_post() -> None:
+    class Hinted(ConstantEnricher):
+        def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
+            received.extend(zip(texts, hints or (), strict=True))
+            return super().enrich(texts, hints)
+
+    received: list[tuple[str, str | None]] = []
+    posts = [
+        Post(source="test", id=str(number), text=f"post {number}", created_at=NOW, language_hint=hint)
+        for number, hint in enumerate(["de", None, "pt-BR"])
+    ]
+    await _enrich(Hinted()).process([_record(number, encode(post)) for number, post in enumerate(posts)])
+    assert received == [("post 0", "de"), ("post 1", None), ("post 2", "pt-BR")]
 
 
 async def test_results_keep_the_order_of_reading() -> None:
