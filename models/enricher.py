@@ -139,6 +139,7 @@ class Enricher(CachedEnricher):
         super().__init__(model, runtime, cache_size, hintable)
         self._backend = backend
         self._tokenizer = Tokenizer(artefact.tokenizer)
+        self._sentiment_prior = _prior(artefact.labels)
         self._campaign = CampaignMatcher(campaign_topics, self.vectors, artefact.labels.campaign)
 
     @classmethod
@@ -184,15 +185,18 @@ class Enricher(CachedEnricher):
         named = [[code in each.hinted for code in self._labels.languages] for each in prepared]
         weights = np.where(named, np.float32(self._labels.language_hint_weight), np.float32(0))
         languages = softmax(outputs["language"] + weights)
+        named_languages = [self._language(each.text, languages[row]) for row, each in enumerate(prepared)]
+        codes = [language.code for language in named_languages]
+        adjusted = {**outputs, "sentiment": outputs["sentiment"] + languages @ self._sentiment_prior}
         campaigns = self._campaign.match(outputs["vector"])
         answers = {
-            head.name: _answers(head, self._columns[head.name], outputs[head.name])
+            head.name: _answers(head, self._columns[head.name], adjusted[head.name], codes)
             for head in HEADS.values()
             if head.answer and head.name in self._columns
         }
         return [
             Enrichment(
-                language=self._language(each.text, languages[row]),
+                language=named_languages[row],
                 campaign=campaigns[row],
                 model=self._model,
                 **{name: found[row] for name, found in answers.items()},
@@ -218,8 +222,8 @@ class Enricher(CachedEnricher):
         return Language(code=code, score=rounded(probabilities[best]))
 
 
-def _answers(head: Head, labels: Sequence[Label], logits: Logits) -> list[Any]:
-    """Return a head's answer for each post."""
+def _answers(head: Head, labels: Sequence[Label], logits: Logits, languages: Sequence[str]) -> list[Any]:
+    """Return a head's answer for each post; the thresholds of labels may depend on its language."""
     make = head.answer or dict
     names = [label.name for label in labels]
     if head.kind == "one":
@@ -227,15 +231,23 @@ def _answers(head: Head, labels: Sequence[Label], logits: Logits) -> list[Any]:
             make(label=names[row.argmax()], **dict(zip(names, map(rounded, row), strict=True)))
             for row in softmax(logits)
         ]
-    limits = np.array([label.threshold for label in labels])
+    limits = {
+        language: [label.by_language.get(language, label.threshold) for label in labels] for language in set(languages)
+    }
     return [
         tuple(
             make(name=names[column], score=rounded(row[column]))
             for column in np.argsort(-row, kind="stable")
-            if row[column] >= limits[column]
+            if row[column] >= limits[language][column]
         )
-        for row in sigmoid(logits)
+        for row, language in zip(sigmoid(logits), languages, strict=True)
     ]
+
+
+def _prior(labels: ModelLabels) -> npt.NDArray[np.float32]:
+    """Return what is added to the logits of the sentiments in each language (languages x 3)."""
+    other = labels.sentiment_prior.get("", (0.0, 0.0, 0.0))
+    return np.array([labels.sentiment_prior.get(code, other) for code in labels.languages], np.float32)
 
 
 def _joined(parts: Sequence[npt.NDArray[np.float32]], texts: Sequence[int]) -> npt.NDArray[np.float32]:
