@@ -16,14 +16,12 @@ from model import DATA, POSTS, measure, real_posts
 from rows import Row, show
 
 from models.artefact import CampaignCalibration
-from models.enrichment import SENTIMENTS
 from models.heads import HEADS
 from models.training import export, recipe, rounding
 from models.training.commands import Work
 from models.training.export import Calibrated
 from models.training.graph import GraphHead
-from models.training.network import LOW_LAYERS, MultiHeadNetwork
-from models.training.targets import label_names
+from models.training.network import LOW_LAYERS, QUERIES, MultiHeadNetwork
 
 LAYERS = (12, 9, 6)
 WARM_UP_TEXTS = 256
@@ -33,20 +31,14 @@ def untrained(work: Work, network: MultiHeadNetwork) -> Calibrated:
     """Return untrained heads of the sizes that the graph of a network needs."""
     rng, width = np.random.default_rng(0), work.config.hidden_size
     low = width * len(LOW_LAYERS)
-    exits = network.heads[str(max(network.sizes.exits))]
-    topics, pooled = exits["topics"].linear.weight.shape
-    sizes = {
-        "language": (len(label_names(HEADS["language"], work.rows)), low),
-        "sentiment": (len(SENTIMENTS), pooled + low),
-        "topics": (topics, pooled + low + width),
-        "vector": (width, low + width),
-    }
-    heads = {
-        name: GraphHead(rng.normal(size=size).astype(np.float32), np.zeros(size[0], np.float32))
-        for name, size in sizes.items()
-    }
-    thresholds = {"topics": np.zeros(topics, np.float32)}
-    return Calibrated(heads, thresholds, 0.0, CampaignCalibration(slope=1.0, intercept=0.0), {})
+    sizes = {"low": low, "words": low, "means": low + width}
+    heads = {}
+    for name, columns in network.sizes.columns.items():
+        pooled = QUERIES * width if HEADS[name].reads == "tokens" else 0
+        fitted = HEADS[name].fitted
+        size = (columns, pooled + (sizes[fitted.features] if fitted else 0))
+        heads[name] = GraphHead(rng.normal(size=size).astype(np.float32), np.zeros(columns, np.float32))
+    return Calibrated(heads, {}, {}, 0.0, CampaignCalibration(slope=1.0, intercept=0.0), {})
 
 
 def build(work: Work, depth: int, folder: Path) -> int:
