@@ -187,7 +187,7 @@ class Enricher(CachedEnricher):
         languages = softmax(outputs["language"] + weights)
         named_languages = [self._language(each.text, languages[row]) for row, each in enumerate(prepared)]
         codes = [language.code for language in named_languages]
-        adjusted = {**outputs, "sentiment": outputs["sentiment"] + languages @ self._sentiment_prior}
+        adjusted: Outputs = {**outputs, "sentiment": outputs["sentiment"] + languages @ self._sentiment_prior}
         campaigns = self._campaign.match(outputs["vector"])
         answers = {
             head.name: _answers(head, self._columns[head.name], adjusted[head.name], codes)

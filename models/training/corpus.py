@@ -26,21 +26,25 @@ _WITHOUT_LANGUAGE = 3_000
 _PLACEHOLDERS = re.compile(r"@user|http|\W")
 
 
-def build(data: Path, seed: int = 0) -> list[TrainingRow]:
+def build(data: Path, seed: int = 0, *, open_terms: bool = False) -> list[TrainingRow]:
     """Return all rows in a fixed order, without duplicates; texts with the same `fingerprint` are duplicates.
 
     Sources that end in `-val`, `-dev` or `-held` are never trained on, nor is any text in them. A text in several sets
-    is kept only in the first of them, so UMSAB's labels take precedence over those of the others. A text that a set labels in two
-    ways is dropped. `umsab-val` and `afrisenti-dev` are complete, as they were published.
+    is kept only in the first of them, so UMSAB's labels take precedence over those of the others. A text that a set labels
+    in two ways is dropped. `umsab-val` and `afrisenti-dev` are complete, as they were published.
+
+    With `open_terms`, sets whose terms are not `open` are neither needed nor used.
     """
+    usable = {name: each for name, each in SETS.items() if each.terms == "open" or not open_terms}
     rng = random.Random(seed)
     tweets = list(sets.umsab(data, "train"))
     lingua, lingua_held = _split_lingua(data)
     parallel = list(sets.sib200(data))
     chosen = set(rng.sample(sorted({str(row.sentence) for row in parallel}), SIB_SENTENCES))
     undetermined = without_language(_WITHOUT_LANGUAGE + LINGUA_HELD_OUT, seed)
-    semeval = [_a_tenth_held_out(rows) for rows in _by_source(sets.semeval(data)).values()]
-    plain = [_a_tenth_held_out(list(each.read(data))) for each in SETS.values() if each.read]
+    tweets_by_year = _by_source(sets.semeval(data) if "semeval-2013" in usable else ())
+    semeval = [_a_tenth_held_out(rows) for rows in tweets_by_year.values()]
+    plain = [_a_tenth_held_out(list(each.read(data))) for each in usable.values() if each.read]
     published = [*sets.umsab(data, "val"), *sets.afrisenti(data, "dev")]
     drawn = [
         *(row for _, held in semeval for row in held),

@@ -129,6 +129,7 @@ def calibrate(
             scores |= measured
             if held_out is not None:
                 limits[head.name] = held_out
+    network.to("cpu")
     prior = priors.log_odds(priors.shares(rows, PRIOR_WEIGHT), PRIOR_STRENGTH)
     return Calibrated({name: found[name] for name in HEADS}, limits, prior, threshold, campaign, scores)
 
@@ -196,7 +197,7 @@ def _combined(corpus: Rows, head: Head, seed: int) -> tuple[GraphHead, Threshold
         )
     target = encode(head, corpus.rows)
     linear = corpus.network.heads[str(max(corpus.network.sizes.exits))][head.name].linear
-    found = GraphHead(linear.weight.detach().numpy(), linear.bias.detach().numpy())
+    found = GraphHead(*(each.detach().cpu().numpy() for each in (linear.weight, linear.bias)))
     fitted, second = head.fitted, None
     if fitted:
         second = _second(corpus, head, fitted, parts.fitted, target, seed)

@@ -2,11 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy.typing as npt
 import torch
@@ -51,6 +51,11 @@ class Phase:
     name: str
     texts: int
     shares: Mapping[str, float]
+
+    def only(self, families: Container[str]) -> Self:
+        """Return the phase with only these families, in the same proportions."""
+        kept = {family: share for family, share in self.shares.items() if family in families}
+        return replace(self, shares={family: share / sum(kept.values()) for family, share in kept.items()})
 
 
 def loss(answers: Answers, targets: Targets, rows: Places) -> Tensor:

@@ -37,7 +37,7 @@ def further(data: Path, name: str, says: Further) -> Iterator[TrainingRow]:
     """Yield the rows of a set.
 
     Raises:
-        TrainingDataError: If the file is missing or has an unknown sentiment.
+        TrainingDataError: If the file is missing or has a sentiment that the set is said not to have.
     """
     path = data / "more" / says.task / f"{name}.tsv"
     if not path.is_file():
@@ -50,8 +50,8 @@ def further(data: Path, name: str, says: Further) -> Iterator[TrainingRow]:
         language = _written(row["lang"], text) if says.says_language else None
         labels = [says.names.get(label, "") if says.names else label for label in row["label"].split(",")]
         if says.task == "sentiment":
-            if labels[0] not in SENTIMENTS:
-                raise TrainingDataError(f"{path}:{line}: {labels[0]!r} is not a sentiment")
+            if labels[0] not in SENTIMENTS or labels[0] in says.unknown:
+                raise TrainingDataError(f"{path}:{line}: {labels[0]!r} is not a sentiment of this set")
             yield TrainingRow(name, text, language, sentiment=SENTIMENTS.index(labels[0]), unknown=says.unknown)
         elif says.task == "emotion":
             # in a set with the model's own labels, nobody was asked for an emotion that no text of the language has

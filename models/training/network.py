@@ -70,7 +70,7 @@ class Dropout(nn.Module):
         if not self.training or not self.dropped:
             return values
         count = values.numel()
-        bits = torch.randint(-(2**63), 2**63 - 1, ((count + 7) // 8,), dtype=torch.int64)
+        bits = torch.randint(-(2**63), 2**63 - 1, ((count + 7) // 8,), dtype=torch.int64, device=values.device)
         kept = bits.view(torch.uint8)[:count].view(values.shape) >= self.dropped
         return values * (kept.to(values.dtype) * (_BYTE / (_BYTE - self.dropped)))
 

@@ -85,6 +85,8 @@ def held_out_scores(
         scores[f"language {name}"] = float(np.mean(detected[places[name]] == language[places[name]]))
     for head, name in (("emotions", "brighter-held"), ("acts", "tweet_acts-held")):
         target = targets[head]
+        if not len(samples[name]):
+            continue
         scores[head] = macro_f1(
             answers[head].numpy()[places[name]],
             target.values[samples[name]] > 0,

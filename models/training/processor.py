@@ -5,7 +5,9 @@ from pathlib import Path
 
 import torch
 
-_CPUINFO = Path("/proc/cpuinfo")
+CPUINFO = Path("/proc/cpuinfo")
+"""The file that lists what the CPUs can do; only Linux has it."""
+
 _BF16 = frozenset({"avx512_bf16", "amx_bf16"})
 
 
@@ -20,12 +22,13 @@ def autocast() -> torch.autocast:
 
     Without them, bf16 is several times slower than f32.
     """
-    return torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda" or _has_bf16())
+    return torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda" or has_bf16())
 
 
 @cache
-def _has_bf16() -> bool:
+def has_bf16() -> bool:
+    """Return whether the CPUs have instructions that multiply matrices in bf16."""
     try:
-        return not _BF16.isdisjoint(_CPUINFO.read_text("utf-8", "replace").split())
+        return not _BF16.isdisjoint(CPUINFO.read_text("utf-8", "replace").split())
     except OSError:
         return False

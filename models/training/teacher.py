@@ -14,11 +14,11 @@ from models.tokenizer import Tokenizer
 from models.training.data import TrainingRow
 from models.training.mixture import pad
 from models.training.network import MultiHeadNetwork, mask_penalty, mean
-from models.training.processor import autocast
+from models.training.processor import autocast, device
 from models.training.targets import Target
 
 SAMPLES = {"lingua": 6_000, "semeval-2016": 5_000, "afrisenti-train": 3_000, "brighter": 4_000}
-"""Number of rows sampled from the large data sets; those in `WHOLE` are used completely."""
+"""Maximum number of rows sampled from the large data sets; those in `WHOLE` are used completely."""
 
 WHOLE = frozenset({"x_topic", "crisis", "sib200", "umsab-train"})
 _AT_ONCE = 64
@@ -61,21 +61,23 @@ def sample(rows: Sequence[TrainingRow], seed: int) -> npt.NDArray[np.int64]:
     rng = np.random.default_rng(seed)
     sources = np.array([row.source for row in rows])
     parts = [np.flatnonzero(np.isin(sources, list(WHOLE)))]
-    parts += [rng.choice(np.flatnonzero(sources == name), size, replace=False) for name, size in SAMPLES.items()]
+    for name, size in SAMPLES.items():
+        found = np.flatnonzero(sources == name)
+        parts.append(rng.choice(found, min(size, len(found)), replace=False))
     return np.sort(np.concatenate(parts))
 
 
 def mean_vectors(encoder: MultiHeadNetwork, tokenizer: Path, texts: Sequence[str]) -> npt.NDArray[np.float16]:
     """Return the means over tokens of the last layer of the frozen encoder (texts x width)."""
-    encoder.eval()
+    encoder.eval().to(device())
     tokens = [np.array(ids, np.int32) for ids in Tokenizer(tokenizer).encode([QUERY_PREFIX + text for text in texts])]
     order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     vectors = np.empty((len(texts), encoder.positions.shape[1]), np.float16)
     for start in range(0, len(order), _AT_ONCE):
         indices = np.array(order[start : start + _AT_ONCE])
         batch = pad(indices, [tokens[index] for index in indices])
-        ids, mask = torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
+        ids, mask = (torch.from_numpy(each).to(device()) for each in (batch.ids, batch.mask))
         with torch.inference_mode(), autocast():
             last = encoder.hidden(ids, mask_penalty(mask))[-1]
-            vectors[indices] = mean(last.float(), mask).numpy()
+            vectors[indices] = mean(last.float(), mask).cpu().numpy()
     return vectors

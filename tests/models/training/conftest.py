@@ -33,7 +33,7 @@ GOOD, BAD, PLAIN = (
 )
 WORDS = (BAD, PLAIN, GOOD)
 TOPICS = ("music", "sports")
-COLUMNS = {"language": 5, "sentiment": 3, "topics": 3, "vector": 64}
+COLUMNS = {"language": 5, "sentiment": 3, "topics": 3, "emotions": len(EMOTIONS), "acts": len(ACTS), "vector": 64}
 CONFIG = EncoderConfig(64, max(LOW_LAYERS), 2, 96, 200, 130, 2, 1e-12, 1)
 
 PLACEHOLDER = 9

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from models.errors import TrainingDataError
 from models.training import corpus
 from models.training.data import TrainingRow
 from models.training.sets import SETS
@@ -30,6 +31,22 @@ def test_no_text_is_in_both_parts(tiny_data: Path) -> None:
     assert counts["lingua-held"] == 200
     assert counts["sib200"] == 600
     assert counts["sib200-held"] == 200
+
+
+def test_open_terms_leave_out_all_other_sets(tiny_data: Path, tmp_path: Path) -> None:
+    for name in ("umsab", "afrisenti", "x_topic", "sib200", "lingua_sentences", "crisislex_t26", "emosent"):
+        (tmp_path / name).symlink_to(tiny_data / name)
+    for path in tiny_data.glob("more/*/*.tsv"):
+        if SETS[path.stem].terms == "open":
+            (tmp_path / "more" / path.parent.name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "more" / path.parent.name / path.name).symlink_to(path)
+    rows = corpus.build(tmp_path, open_terms=True)
+    used = {row.source for row in rows} - {"umsab-val", "afrisenti-dev"}
+    assert {name.removesuffix("-held") for name in used} == {n for n, each in SETS.items() if each.terms == "open"}
+    complete = corpus.build(tiny_data)
+    assert {row for row in complete if row.source in used} <= set(rows), "the split is the same"
+    with pytest.raises(TrainingDataError, match=r"semeval2017_4a"):
+        corpus.build(tmp_path)
 
 
 def test_a_text_in_two_sets_is_kept_in_the_first() -> None:
@@ -61,7 +78,7 @@ def test_the_real_sets_share_no_text(shared_data: Path) -> None:
         owners[corpus.text_key(row)].add(row.source)
     assert [sources for sources in owners.values() if len(sources) > 1] == []
     counts = Counter(row.source for row in rows)
-    assert (counts["umsab-val"], counts["x_topic"]) == (2_592, 4_000)
+    assert (counts["umsab-val"], counts["x_topic"]) == (2_592, 3_999)
     trained = {name for name in counts if not name.endswith(("-val", "-dev", "-held"))}
     assert trained == set(SETS)
     for name, each in SETS.items():

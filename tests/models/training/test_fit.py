@@ -203,3 +203,10 @@ def test_the_loss_is_divided_by_all_rows() -> None:
     value, gradient = loss_of("sentiment", LOGITS * 2, both)
     assert value == pytest.approx(loss_of("sentiment", LOGITS, NEGATIVE)[0] / 2)
     assert gradient[1] == [0, 0, 0]
+
+
+def test_a_phase_may_do_without_families() -> None:
+    phase = Phase("first", 64, {"umsab": 0.5, "english": 0.2, "act": 0.3})
+    found = phase.only({"umsab", "act", "language"})
+    assert (found.name, found.texts) == ("first", 64)
+    assert found.shares == pytest.approx({"umsab": 0.625, "act": 0.375})

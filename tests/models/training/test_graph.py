@@ -31,7 +31,7 @@ def heads_of(network: MultiHeadNetwork, depth: int) -> dict[str, GraphHead]:
     linears = {
         "language": network.heads["words"]["language"],
         "sentiment": exits["sentiment"].linear,
-        "topics": exits["topics"].linear,
+        **{name: exits[name].linear for name in ("topics", "emotions", "acts")},
     }
     heads = {
         name: GraphHead(each.weight.detach().numpy(), each.bias.detach().numpy()) for name, each in linears.items()
@@ -73,6 +73,10 @@ def test_the_graph_computes_what_the_network_computes(network: MultiHeadNetwork)
     means = np.concatenate([expected.low, deepest.mean], axis=1)
     topics = 0.75 * deepest.heads["topics"].numpy() + 0.25 * logits(SECOND_HEAD, means)
     np.testing.assert_allclose(found["topics"], topics, atol=1e-4)
+    for name in ("emotions", "acts"):
+        np.testing.assert_allclose(
+            found[name], deepest.heads[name], atol=1e-4, err_msg="no head is fitted after training"
+        )
     vector = logits(VECTOR, means)
     np.testing.assert_allclose(found["vector"], vector / np.linalg.norm(vector, axis=1, keepdims=True), atol=1e-4)
 
