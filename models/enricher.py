@@ -187,7 +187,8 @@ class Enricher(CachedEnricher):
         languages = softmax(outputs["language"] + weights)
         named_languages = [self._language(each.text, languages[row]) for row, each in enumerate(prepared)]
         codes = [language.code for language in named_languages]
-        adjusted: Outputs = {**outputs, "sentiment": outputs["sentiment"] + languages @ self._sentiment_prior}
+        prior = (languages @ self._sentiment_prior).astype(np.float32)
+        adjusted = {**outputs, "sentiment": outputs["sentiment"] + prior}
         campaigns = self._campaign.match(outputs["vector"])
         answers = {
             head.name: _answers(head, self._columns[head.name], adjusted[head.name], codes)
