@@ -14,7 +14,7 @@ from models.text import QUERY_PREFIX
 from models.tokenizer import Tokenizer
 from models.training.data import TrainingRow
 from models.training.mixture import pad
-from models.training.network import MultiHeadNetwork, mask_penalty, mean
+from models.training.network import MultiHeadNetwork, mean
 
 SAMPLES = {"lingua": 6_000, "semeval": 5_000, "afrisenti-train": 3_000}
 """Number of rows sampled from the large data sets; those in `WHOLE` are used completely."""
@@ -89,6 +89,6 @@ def mean_vectors(encoder: MultiHeadNetwork, tokenizer: Path, texts: Sequence[str
         batch = pad(indices, [tokens[index] for index in indices])
         ids, mask = torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            last = encoder.hidden(ids, mask_penalty(mask))[-1]
+            last = encoder.hidden(ids, mask)[-1]
             vectors[indices] = mean(last.float(), mask).numpy()
     return vectors
