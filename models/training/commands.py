@@ -112,10 +112,16 @@ class Work:
 
     def network(self, exits: tuple[int, ...]) -> MultiHeadNetwork:
         """Return a network with the weights of the encoder and newly initialised heads."""
+        return self._network(exits, Tokenizer(made_by("vocabulary", self.tokenizer)).placeholders)
+
+    def frozen(self) -> MultiHeadNetwork:
+        """Return all layers of the encoder as they are; they read placeholders like other words."""
+        return self._network((self.config.num_hidden_layers,), ())
+
+    def _network(self, exits: tuple[int, ...], placeholders: tuple[int, ...]) -> MultiHeadNetwork:
         torch.manual_seed(recipe.SEED)
         config = self.config
         columns = {name: len(label_names(head, self.rows)) or config.hidden_size for name, head in HEADS.items()}
-        placeholders = Tokenizer(self.tokenizer).placeholders
         network = MultiHeadNetwork(config, Sizes(columns, exits), placeholders=placeholders)
         bert = load_file(self.encoder / "model.safetensors")
         loaded = network.load_state_dict(from_bert(bert, max(exits), np.load(self.kept).tolist()), strict=False)
@@ -204,7 +210,7 @@ def teacher_step(work: Work) -> None:
     tokenizer = made_by("vocabulary", work.tokenizer)
     indices = teacher.sample(work.rows, recipe.SEED)
     rows = [work.rows[index] for index in indices]
-    frozen = work.network((work.config.num_hidden_layers,))
+    frozen = work.frozen()
     with _spinner(f"running the frozen encoder on {len(rows)} texts"):
         means = teacher.mean_vectors(frozen, tokenizer, [row.text for row in rows])
     unit_vectors = vectors.unit(vectors.translations_together(rows, means)(means))
@@ -221,7 +227,7 @@ def left_out_step(work: Work) -> None:
     negative posts (points).
     """
     rows = [work.rows[index] for index in left_out.sample(work.rows, recipe.SEED).tolist()]
-    frozen = work.network((work.config.num_hidden_layers,))
+    frozen = work.frozen()
     with _spinner(f"running the frozen encoder on {len(rows)} texts"):
         means = teacher.mean_vectors(frozen, made_by("vocabulary", work.tokenizer), [row.text for row in rows])
     for name, scores in left_out.compare(rows, means.astype(np.float32), work.rows):

@@ -23,6 +23,7 @@ QUERIES = 4
 """Number of weighted means over tokens that a head reads."""
 
 _HEAD_DROPOUT = 0.1
+_MASKED = -10_000
 _BYTE = 256
 
 
@@ -147,7 +148,9 @@ class Heads(nn.ModuleDict):
 class MultiHeadNetwork(nn.Module):
     """Encoder and heads; the word embeddings are not trained, because they ship in their original 4 bits.
 
-    `placeholders` are the ids of pieces that the features `words` leave out.
+    Up to the highest of `LOW_LAYERS`, words read neither the placeholders, whose pieces have the ids `placeholders`, nor
+    their number: their positions count words only. The features `words` are therefore those of the text without
+    placeholders. The layers above read everything.
     """
 
     def __init__(
@@ -169,22 +172,26 @@ class MultiHeadNetwork(nn.Module):
         self.dropout = Dropout(dropout)
         self.words_dropout = nn.Dropout(_HEAD_DROPOUT)
 
-    def hidden(self, ids: Tensor, penalty: Tensor) -> list[Tensor]:
-        """Return the embeddings and the output of every layer (posts x tokens x width).
+    def words_mask(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return 1 for tokens other than those of placeholders, and 0 for these and padding (posts x tokens)."""
+        return mask * self.in_words[ids]
 
-        `penalty` is the result of `mask_penalty`.
-        """
-        hidden = [self.dropout(self.embedding_norm(self.words(ids) + self.positions[: ids.shape[1]]))]
-        for layer in self.layers:
-            hidden.append(layer(hidden[-1], penalty))
+    def hidden(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
+        """Return the embeddings and the output of every layer (posts x tokens x width)."""
+        words, penalty = self.words_mask(ids, mask), mask_penalty(mask)
+        lower_penalty = penalty + words[:, None, :, None] * (mask - words)[:, None, None, :] * _MASKED
+        positions = self.positions[words.cumsum(1).long() - 1]
+        hidden = [self.dropout(self.embedding_norm(self.words(ids) + positions))]
+        for number, layer in enumerate(self.layers):
+            hidden.append(layer(hidden[-1], lower_penalty if number < max(LOW_LAYERS) else penalty))
         return hidden
 
     def forward(self, ids: Tensor, mask: Tensor) -> Answers:
         penalty = mask_penalty(mask)
-        hidden = self.hidden(ids, penalty)
+        hidden = self.hidden(ids, mask)
         low, words = (
             torch.cat([mean(hidden[layer], kept) for layer in LOW_LAYERS], dim=-1)
-            for kept in (mask, mask * self.in_words[ids])
+            for kept in (mask, self.words_mask(ids, mask))
         )
         exits = {depth: self._exit(depth, hidden[depth], penalty, mask) for depth in self.sizes.exits}
         dropped = self.words_dropout(words)
@@ -202,7 +209,7 @@ class MultiHeadNetwork(nn.Module):
 
 def mask_penalty(mask: Tensor) -> Tensor:
     """Return 0 for tokens and a large negative number for padding (posts x 1 x 1 x tokens)."""
-    return (1 - mask[:, None, None, :].float()) * -10_000
+    return (1 - mask[:, None, None, :].float()) * _MASKED
 
 
 def mean(hidden: Tensor, mask: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.training.data import TrainingRow
-from models.training.network import Layer, MultiHeadNetwork, mask_penalty
+from models.training.network import Layer, MultiHeadNetwork
 
 Floats = npt.NDArray[np.float32]
 
@@ -110,7 +110,7 @@ def measure(
     with torch.inference_mode():
         for text in tokens:
             ids = torch.from_numpy(text[None].astype(np.int64))
-            network.hidden(ids, mask_penalty(torch.ones_like(ids)))
+            network.hidden(ids, torch.ones_like(ids))
     for hook in hooks:
         hook.remove()
     return {name: _rounding(each, maps[name], alpha) for name, each in extremes.items() if name.split(".")[1] in FIXED}

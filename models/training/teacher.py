@@ -13,7 +13,7 @@ from models.text import QUERY_PREFIX
 from models.tokenizer import Tokenizer
 from models.training.data import TrainingRow
 from models.training.mixture import pad
-from models.training.network import MultiHeadNetwork, mask_penalty, mean
+from models.training.network import MultiHeadNetwork, mean
 from models.training.processor import autocast, device
 from models.training.targets import Target
 
@@ -78,6 +78,6 @@ def mean_vectors(encoder: MultiHeadNetwork, tokenizer: Path, texts: Sequence[str
         batch = pad(indices, [tokens[index] for index in indices])
         ids, mask = (torch.from_numpy(each).to(device()) for each in (batch.ids, batch.mask))
         with torch.inference_mode(), autocast():
-            last = encoder.hidden(ids, mask_penalty(mask))[-1]
+            last = encoder.hidden(ids, mask)[-1]
             vectors[indices] = mean(last.float(), mask).cpu().numpy()
     return vectors

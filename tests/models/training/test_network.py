@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from models.heads import HEADS
 from models.training.network import (
@@ -46,7 +48,7 @@ def test_the_network_computes_what_transformers_computes() -> None:
     renumbered = torch.tensor([[keep.index(each) for each in row] for row in IDS.tolist()])
     with torch.no_grad():
         expected = bert(IDS, MASK, output_hidden_states=True).hidden_states
-        found = pruned.hidden(renumbered, mask_penalty(MASK))
+        found = pruned.hidden(renumbered, MASK)
     for ours, theirs in zip(found, expected, strict=True):
         assert (ours - theirs)[MASK == 1].abs().max() < 1e-5
 
@@ -92,7 +94,7 @@ def test_every_exit_answers_and_only_the_deepest_has_the_heads_of_the_low_layers
     assert {name: tuple(each.shape) for name, each in answers.deepest.heads.items()} == {
         name: (2, columns) for name, columns in COLUMNS.items()
     }
-    hidden = network.hidden(IDS, mask_penalty(MASK))
+    hidden = network.hidden(IDS, MASK)
     in_words = MASK * (IDS != PLACEHOLDER)
     low, words = (torch.cat([mean(hidden[layer], each) for layer in (3, 6)], dim=1) for each in (MASK, in_words))
     assert torch.allclose(answers.low, low, atol=1e-5)
@@ -109,6 +111,22 @@ def test_padding_and_neighbours_change_nothing(network: MultiHeadNetwork) -> Non
     for depth, out in alone.exits.items():
         for name, values in out.heads.items():
             assert torch.allclose(values[0], together.exits[depth].heads[name][1], atol=1e-4)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(st.integers(10, 199), min_size=1, max_size=12), data=st.data())
+def test_placeholders_anywhere_do_not_change_the_language(
+    network: MultiHeadNetwork, words: list[int], data: st.DataObject
+) -> None:
+    marked = list(words)
+    for _ in range(data.draw(st.integers(1, 6))):
+        marked.insert(data.draw(st.integers(0, len(marked))), PLACEHOLDER)
+    plain, with_placeholders = (torch.tensor([[0, *each, 2]]) for each in (words, marked))
+    with torch.inference_mode():
+        one, other = (network(ids, torch.ones_like(ids)) for ids in (plain, with_placeholders))
+    assert torch.allclose(one.words, other.words, atol=1e-4)
+    assert torch.allclose(one.deepest.heads["language"], other.deepest.heads["language"], atol=1e-3)
+    assert not torch.allclose(one.low, other.low, atol=1e-4), "other heads read the placeholders"
 
 
 def test_the_words_are_not_trained(network: MultiHeadNetwork) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from models.training import rounding
 from models.training.data import TrainingRow
-from models.training.network import MultiHeadNetwork, mask_penalty
+from models.training.network import MultiHeadNetwork
 from models.training.sets import FAMILIES, SETS
 
 TEXTS = [np.array([0, *range(3 + number, 9 + number), 2], np.int32) for number in range(30)]
@@ -17,7 +17,7 @@ def test_what_was_measured_is_rounded_by_half_a_step_at_most(network: MultiHeadN
     each = found["2.projected"]
     ids = torch.from_numpy(TEXTS[0][None].astype(np.int64))
     with torch.no_grad():
-        value = network.hidden(ids, mask_penalty(torch.ones_like(ids)))[2].numpy() / each.smooth
+        value = network.hidden(ids, torch.ones_like(ids))[2].numpy() / each.smooth
     steps = np.rint(value / each.scale) + each.zero
     assert steps.min() >= 0
     assert steps.max() <= 255

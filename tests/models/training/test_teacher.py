@@ -13,7 +13,7 @@ from models.tokenizer import Tokenizer
 from models.training import teacher
 from models.training.data import TrainingRow
 from models.training.encoder import EncoderConfig
-from models.training.network import MultiHeadNetwork, Sizes, mask_penalty
+from models.training.network import MultiHeadNetwork, Sizes
 from models.training.teacher import mean_vectors, read, sample, write
 
 
@@ -81,7 +81,7 @@ def test_the_vector_of_a_text_is_the_mean_of_its_tokens_in_the_last_layer(shippe
     for index in (0, 6, 69):
         ids = torch.tensor(tokenizer.encode([QUERY_PREFIX + texts[index]]))
         with torch.inference_mode():
-            last = encoder.hidden(ids, mask_penalty(torch.ones_like(ids)))[-1]
+            last = encoder.hidden(ids, torch.ones_like(ids))[-1]
         np.testing.assert_allclose(found[index], last[0].mean(0), atol=0.05)
     apart = np.abs(found[0] - found[6].astype(np.float32)).max()
     assert apart > 0.2, "the tolerance above is larger than the difference between texts"
