@@ -1,7 +1,9 @@
+import math
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -118,20 +120,47 @@ def test_without_words_there_is_no_language(enricher: Enricher, text: str) -> No
     assert answer.language.code == "und"
 
 
+def with_labels(folder: Path, **changes: Any) -> Enricher:
+    """Load the shipped model with changed labels."""
+    for name in (MODEL_FILE, TOKENIZER_FILE):
+        (folder / name).symlink_to(WEIGHTS / name)
+    (folder / LABELS_FILE).write_bytes(msgspec.json.encode(replace(open_artefact().labels, **changes)))
+    write_checksums(folder)
+    return Enricher.load(folder, threads=1, cache_size=0)
+
+
 def test_below_the_threshold_there_is_no_language(enricher: Enricher, tmp_path: Path) -> None:
     detected = [answer.language for answer in enricher.enrich(POSTS) if answer.language.code != "und"]
     threshold = sorted(language.score for language in detected)[len(detected) // 2]
-    for name in (MODEL_FILE, TOKENIZER_FILE):
-        (tmp_path / name).symlink_to(WEIGHTS / name)
-    labels = replace(open_artefact().labels, language_threshold=threshold - 1e-4)
-    (tmp_path / LABELS_FILE).write_bytes(msgspec.json.encode(labels))
-    write_checksums(tmp_path)
-    strict = Enricher.load(tmp_path, threads=1, cache_size=0).enrich(POSTS)
+    strict = with_labels(tmp_path, language_threshold=threshold - 1e-4).enrich(POSTS)
     for before, after in zip(enricher.enrich(POSTS), strict, strict=True):
         is_confident = before.language.code != "und" and before.language.score >= threshold
         assert after.language.code == (before.language.code if is_confident else "und")
         assert after.language.score == before.language.score
     assert {"und"} < {answer.language.code for answer in strict}
+
+
+def test_the_prior_of_a_language_is_added_to_the_sentiment(enricher: Enricher, tmp_path: Path) -> None:
+    prior = {"": (0.0, 0.0, 0.0), "en": (1.0, 0.0, -1.0)}
+    adjusted = with_labels(tmp_path, sentiment_prior=prior).enrich(POSTS)
+    for before, after in zip(enricher.enrich(POSTS), adjusted, strict=True):
+        assert after.language == before.language
+        odds = math.log(after.sentiment.negative / after.sentiment.positive)
+        usual = math.log(before.sentiment.negative / before.sentiment.positive)
+        if before.language.code == "en" and before.language.score > 0.95:
+            assert odds - usual == pytest.approx(2 * before.language.score, abs=0.05)
+        if before.language.code not in {"en", "und"} and before.language.score > 0.999:
+            assert odds == pytest.approx(usual, abs=0.01)
+
+
+def test_a_label_may_have_another_threshold_in_a_language(enricher: Enricher, tmp_path: Path) -> None:
+    topics = tuple(replace(topic, by_language={"en": 0.0, "de": 1.0}) for topic in open_artefact().labels.topics)
+    answers = with_labels(tmp_path, topics=topics).enrich(POSTS)
+    assert answers[0].language.code == "en"
+    assert len(answers[0].topics) == len(topics)
+    assert answers[1].language.code == "de"
+    assert answers[1].topics == ()
+    assert answers[3].topics == enricher.enrich(POSTS)[3].topics
 
 
 def test_a_post_in_two_languages_gets_one_of_them(enricher: Enricher) -> None:
