@@ -48,7 +48,7 @@ CAMPAIGN_THRESHOLD = 0.5
 """Score from which a post may be assigned a campaign topic, if the topic has no threshold of its own."""
 
 
-class CampaignScore(Struct, frozen=True, kw_only=True):
+class CampaignScore(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The campaign topic of a post, and the scores of all.
 
     Attributes:

@@ -44,6 +44,7 @@ def test_enrich_scores_campaign_topics(tmp_path: Path) -> None:
     )
     assert dog["campaign"]["name"] == "police dogs"
     assert dog["campaign"]["score"] >= 0.5
+    assert dog["campaign"]["scores"] == {"police dogs": dog["campaign"]["score"]}
     assert other["campaign"]["name"] is None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -15,7 +16,7 @@ from msgspec import Meta, Struct
 from safetensors.torch import save_file
 
 from models import enricher
-from models.artefact import TOKENIZER_FILE, open_artefact
+from models.artefact import TOKENIZER_FILE, WEIGHTS, open_artefact
 from models.backends.choice import PACKAGES
 from models.enricher import Enricher
 from models.enrichment import ACTS, EMOTIONS, Enrichment, LabelScore
@@ -74,6 +75,20 @@ def test_the_shipped_weights_are_scored_without_any_training(tmp_path: Path, tin
     assert "crisis campaign AUC: " in result.stdout
     assert "frozen" not in result.stdout
     assert "step `teacher`" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_small")
+def test_the_curve_of_the_campaign_topics_can_be_fitted_again(tmp_path: Path, tiny_data: Path) -> None:
+    weights = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, weights)
+    before = open_artefact(weights).labels
+    result = step(tmp_path / "fresh", tiny_data, "campaign", "--weights", str(weights))
+    assert result.exit_code == 0, result.output
+    after = open_artefact(weights).labels
+    assert after.campaign.slope > 0
+    assert after.campaign != before.campaign
+    assert msgspec.structs.replace(after, campaign=before.campaign) == before, "nothing else changes"
 
 
 CALM = ("anger", "calm", "joy")
