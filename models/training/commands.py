@@ -18,15 +18,16 @@ from safetensors.torch import load_file
 from models.artefact import TOKENIZER_FILE, WEIGHTS
 from models.enricher import Enricher
 from models.errors import TrainingDataError
-from models.evaluation import judge, pooled, read_sentiment
+from models.evaluation import judge, pooled
 from models.evaluation.answers import model_of
-from models.evaluation.error_rates import UMSAB_LANGUAGES, error_rates
+from models.evaluation.error_rates import JudgedDomain, error_rates
 from models.evaluation.plots import write_plots
 from models.heads import HEADS
 from models.prior_shift import write_rates
 from models.tokenizer import Tokenizer
 from models.training import corpus, encoder, export, folds, held_out, recipe, rounding, teacher, vectors, vocabulary
-from models.training.data import NOISY, TrainingRow
+from models.training.checked import checked_domains
+from models.training.data import TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.fit import Trainer, load_average
 from models.training.network import MultiHeadNetwork, Sizes, from_bert
@@ -234,19 +235,18 @@ def export_step(work: Work, out: Path) -> None:
 def report_step(work: Work, weights: Path) -> None:
     """Write the error rates and plots of an artefact.
 
-    They are measured on the UMSAB validation posts with reliable labels and written to the artefact's folder.
+    They are measured on the published half of the domains whose posts have all three sentiments, and written to the
+    artefact's folder.
     """
-    folders = {
-        name: posts
-        for name, posts in read_sentiment(work.data / "umsab", "val").items()
-        if UMSAB_LANGUAGES[name] != NOISY
-    }
     enricher = Enricher.load(weights, cache_size=0)
     with _spinner("running the model"):
-        judged = {name: judge(enricher, posts) for name, posts in folders.items()}
+        judged = {
+            name: JudgedDomain(each.language, judge(enricher, each.posts))
+            for name, each in checked_domains(work.rows).items()
+        }
     model = model_of(enricher)
     write_rates(error_rates(judged, model), weights / RATES_FILE)
-    plots = write_plots(weights, pooled(judged.values()), model, "umsab, val, without hindi")
+    plots = write_plots(weights, pooled(each.posts for each in judged.values()), model, f"{len(judged)} domains")
     click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, *plots))}")
 
 
