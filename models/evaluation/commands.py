@@ -19,6 +19,7 @@ from models.enricher import Enricher
 from models.enrichment import ACTS, EMOTIONS
 from models.errors import MissingHead, TopicsFileError
 from models.evaluation import (
+    JudgedPosts,
     agreement_report,
     campaign_report,
     judge,
@@ -29,9 +30,9 @@ from models.evaluation import (
     name_languages,
     pooled,
     read_campaign_posts,
+    read_domains,
     read_language,
     read_sentiment,
-    read_sentiment_table,
     read_tagged,
     read_topic_posts,
     sentiment_report,
@@ -39,7 +40,7 @@ from models.evaluation import (
     topic_report,
 )
 from models.evaluation.answers import Advance, model_of
-from models.evaluation.error_rates import error_rates
+from models.evaluation.error_rates import UMSAB_LANGUAGES, JudgedDomain, error_rates
 from models.evaluation.plots import write_plots
 from models.prior_shift import write_rates
 
@@ -56,8 +57,8 @@ def _task(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def _data(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option("--data", required=True, type=click.Path(path_type=Path), help=help_text)
+def _data(help_text: str, *, multiple: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--data", required=True, multiple=multiple, type=click.Path(path_type=Path), help=help_text)
 
 
 _TABLE = "Tab-separated file with a header and the columns lang, label and text."
@@ -66,40 +67,51 @@ tasks = click.Group()
 
 
 @tasks.command()
-@_data("Folder with {split}_text.txt and {split}_labels.txt, or with one such folder per language; or a TSV file.")
+@_data(
+    "Folder with {split}_text.txt and {split}_labels.txt, or with one such folder per language; or a TSV file. Repeatable.",
+    multiple=True,
+)
 @click.option("--split", default="val", show_default=True, help="Data split of a folder: the prefix of the file names.")
 @click.option("--rates", type=click.Path(path_type=Path), help="Write the sentiment error rates to this JSON file.")
 @click.option(
     "--plots", type=click.Path(path_type=Path), help="Write calibration.png and confusion.png to this folder."
 )
 @_task
-def sentiment(data: Path, split: str, rates: Path | None, plots: Path | None, as_json: bool, load: Load) -> None:
+def sentiment(
+    data: tuple[Path, ...], split: str, rates: Path | None, plots: Path | None, as_json: bool, load: Load
+) -> None:
     """Report macro-F1 (per cent) and other scores of the sentiment, per folder or language and averaged over them.
 
     A folder has one text per line and one label per line: 0 negative, 1 neutral, 2 positive. A TSV file has a header and
     the columns lang, label (negative, neutral or positive) and text, without quoting. Labels that no post of a folder or
-    language has are not scored in it.
+    language has are not scored in it. The error rates of each folder, and of each language of a file, are those of a domain.
 
     \b
     Examples:
       python -m models eval sentiment --data umsab --split val --json
-      python -m models eval sentiment --data tweets.tsv
+      python -m models eval sentiment --data tweets.tsv --data reviews.tsv
       python -m models eval sentiment --data umsab --plots pictures --rates rates.json
     """
-    in_table = data.is_file()
-    folders = read_sentiment_table(data) if in_table else read_sentiment(data, split)
+    domains = read_domains(data, split)
     enricher = load()
-    with _progress(sum(len(posts.texts) for posts in folders.values())) as advance:
-        judged = {name: judge(enricher, posts, advance) for name, posts in folders.items()}
+    with _progress(sum(len(each.posts.texts) for each in domains.values())) as advance:
+        judged = {name: judge(enricher, each.posts, advance) for name, each in domains.items()}
     model = model_of(enricher)
     with writing():
         if rates:
-            write_rates(error_rates(judged, model), rates)
+            languages = {name: UMSAB_LANGUAGES.get(each.entry, each.entry) for name, each in domains.items()}
+            measured = {name: JudgedDomain(languages[name], posts) for name, posts in judged.items()}
+            write_rates(error_rates(measured, model), rates)
         if plots:
-            write_plots(
-                plots, pooled(judged.values()), model, data.name if in_table else f"{data.resolve().name}, {split}"
-            )
-    report = sentiment_report(judged, None if in_table else split, model)
+            sources = [path.name if path.is_file() else f"{path.resolve().name}, {split}" for path in data]
+            write_plots(plots, pooled(judged.values()), model, "; ".join(sources))
+    entries: dict[str, list[JudgedPosts]] = {}
+    for name, each in domains.items():
+        entries.setdefault(each.entry, []).append(judged[name])
+    is_split = not all(path.is_file() for path in data)
+    report = sentiment_report(
+        {entry: pooled(posts) for entry, posts in entries.items()}, split if is_split else None, model
+    )
     _show(report, tables.sentiment_tables(report), as_json)
 
 

@@ -29,6 +29,14 @@ class LabelledPosts:
 
 
 @dataclass(frozen=True, slots=True)
+class SentimentDomain:
+    """The posts of one folder, or of one language of a table, and their entry in the report: that folder or language."""
+
+    entry: str
+    posts: LabelledPosts
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedPosts:
     """True and predicted labels of posts (posts), and the model's probabilities (posts x 3)."""
 
@@ -117,6 +125,26 @@ def read_sentiment_table(path: Path) -> dict[str, LabelledPosts]:
         language: LabelledPosts(tuple(row.text for row in rows), np.array([_named(row) for row in rows], np.int64))
         for language, rows in by_language(read_table(path)).items()
     }
+
+
+def read_domains(paths: Iterable[Path], split: str) -> dict[str, SentimentDomain]:
+    """Read folders and tables as `read_sentiment` and `read_sentiment_table` do.
+
+    A domain is named after its folder or file, and after the subfolder or language in it.
+
+    Raises:
+        EvaluationDataError: As these do, or if two domains have the same name.
+    """
+    domains: dict[str, SentimentDomain] = {}
+    for path in paths:
+        in_table = path.is_file()
+        source = path.stem if in_table else path.resolve().name
+        for entry, posts in (read_sentiment_table(path) if in_table else read_sentiment(path, split)).items():
+            name = source if entry == source else f"{source} {entry}"
+            if name in domains:
+                raise EvaluationDataError(f"{path}: the name {name} occurs twice: rename the file or the folder")
+            domains[name] = SentimentDomain(entry, posts)
+    return domains
 
 
 def judge(enricher: TextEnricher, posts: LabelledPosts, advance: Advance = silent) -> JudgedPosts:

@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 from models.artefact import LABELS_FILE, TOKENIZER_FILE, WEIGHTS, open_artefact
 from models.enricher import Enricher
 from models.errors import TrainingDataError
-from models.evaluation import judge, pooled, read_sentiment
+from models.evaluation import judge, pooled
 from models.evaluation.answers import model_of
-from models.evaluation.error_rates import UMSAB_LANGUAGES, error_rates
+from models.evaluation.error_rates import JudgedDomain, error_rates
 from models.evaluation.plots import write_plots
 from models.heads import HEADS
 from models.prior_shift import write_rates
@@ -39,7 +39,8 @@ from models.training import (
     vectors,
     vocabulary,
 )
-from models.training.data import NOISY, TrainingRow
+from models.training.checked import checked_domains
+from models.training.data import TrainingRow
 from models.training.encoder import EncoderConfig
 from models.training.fit import Phase, Trainer, load_average
 from models.training.network import MultiHeadNetwork, Sizes, from_bert
@@ -304,19 +305,18 @@ def campaign_step(work: Work, weights: Path) -> None:
 def report_step(work: Work, weights: Path) -> None:
     """Write the error rates and plots of an artefact.
 
-    They are measured on the UMSAB validation posts with reliable labels and written to the artefact's folder.
+    They are measured on the published half of the domains whose posts have all three sentiments, and written to the
+    artefact's folder.
     """
-    folders = {
-        name: posts
-        for name, posts in read_sentiment(work.data / "umsab", "val").items()
-        if UMSAB_LANGUAGES[name] != NOISY
-    }
     enricher = Enricher.load(weights, cache_size=0)
     with _spinner("running the model"):
-        judged = {name: judge(enricher, posts) for name, posts in folders.items()}
+        judged = {
+            name: JudgedDomain(each.language, judge(enricher, each.posts))
+            for name, each in checked_domains(work.rows).items()
+        }
     model = model_of(enricher)
     write_rates(error_rates(judged, model), weights / RATES_FILE)
-    plots = write_plots(weights, pooled(judged.values()), model, "umsab, val, without hindi")
+    plots = write_plots(weights, pooled(each.posts for each in judged.values()), model, f"{len(judged)} domains")
     click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, *plots))}")
 
 

@@ -56,7 +56,8 @@ def test_the_shipped_rates_are_of_the_shipped_model() -> None:
     rates = read_rates(WEIGHTS / "rates.json")
     assert (rates.model.name, rates.model.version) == (labels.name, labels.version)
     assert set(rates.languages) == set(UMSAB_LANGUAGES.values()) - {NOISY} <= set(labels.languages)
-    counts = {code: np.array(each.counts) for code, each in rates.languages.items()}
+    assert {each.language for each in rates.domains.values()} == set(rates.languages)
+    counts = {name: np.array(each.counts) for name, each in rates.domains.items()}
     assert {code: int(each.sum()) for code, each in counts.items()} == dict.fromkeys(counts, UMSAB_POSTS)
     assert np.array_equal(sum(counts.values()), rates.together.counts)
 

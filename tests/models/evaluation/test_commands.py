@@ -57,6 +57,10 @@ def test_sentiment_of_a_folder_per_language(tmp_path: Path, moods: list[str]) ->
     assert report["model"]["version"]
     measured = read_rates(rates)
     assert list(measured.languages) == ["en", "other"]
+    assert {name: each.language for name, each in measured.domains.items()} == {
+        "data english": "en",
+        "data other": "other",
+    }
     assert measured.model.version == report["model"]["version"]
     table = run("eval", "sentiment", "--data", data)
     assert table.stderr == b""

@@ -6,7 +6,14 @@ import pytest
 
 from models.enricher import Enricher
 from models.errors import EvaluationDataError
-from models.evaluation import judge, read_sentiment, read_sentiment_table, score_sentiment, sentiment_report
+from models.evaluation import (
+    judge,
+    read_domains,
+    read_sentiment,
+    read_sentiment_table,
+    score_sentiment,
+    sentiment_report,
+)
 from models.evaluation.sentiment import JudgedPosts, SentimentScore, score
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer
 
@@ -109,6 +116,23 @@ def test_a_table_has_an_entry_per_language(tmp_path: Path) -> None:
     }
     report = sentiment_report({code: judge(MODEL_SAYS, each) for code, each in posts.items()}, None, MODEL)
     assert (list(report.languages), report.split) == (["de", "en"], None)
+
+
+def test_a_domain_is_named_after_its_source_and_the_entry_in_it(tmp_path: Path) -> None:
+    write(tmp_path / "umsab" / "german", "bad", "0")
+    write(tmp_path / "mine", "good", "2")
+    for name in ("a.tsv", "b.tsv"):
+        (tmp_path / name).write_text("lang\tlabel\ttext\nde\tneutral\tmeh\n", "utf-8")
+    paths = [tmp_path / name for name in ("umsab", "mine", "a.tsv", "b.tsv")]
+    domains = read_domains(paths, "val")
+    assert {name: (each.entry, *each.posts.texts) for name, each in domains.items()} == {
+        "umsab german": ("german", "bad"),
+        "mine": ("mine", "good"),
+        "a de": ("de", "meh"),
+        "b de": ("de", "meh"),
+    }
+    with pytest.raises(EvaluationDataError, match=r"a\.tsv: the name a de occurs twice"):
+        read_domains([*paths, tmp_path / "a.tsv"], "val")
 
 
 @pytest.mark.parametrize("label", ["Negative", "0", "negative,neutral", ""])
