@@ -113,6 +113,7 @@ class Work:
 
     def network(self, exits: tuple[int, ...]) -> MultiHeadNetwork:
         """Return a network with the weights of the encoder and newly initialised heads."""
+        made_by("encoder", self.full_tokenizer)
         return self._network(exits, Tokenizer(made_by("vocabulary", self.tokenizer)).placeholders)
 
     def frozen(self) -> MultiHeadNetwork:

@@ -11,7 +11,7 @@ from typing import Any
 
 from models.heads import HEADS
 from models.training import data as sets
-from models.training import templates
+from models.training import templated
 from models.training.data import TrainingRow
 from models.training.sets import SETS
 from models.training.synthetic import fragments, has_emoji, without_language
@@ -48,7 +48,7 @@ def build(data: Path, seed: int = 0, *, open_terms: bool = False) -> list[Traini
     published = [*sets.umsab(data, "val"), *sets.afrisenti(data, "dev")]
     drawn = [
         *(row for _, held in semeval for row in held),
-        *templates.tested(seed),
+        *templated.tested(seed),
         *lingua_held,
         *_pieces(lingua_held, seed, "fragment-held"),
         *(replace(row, source="sib200-held") for row in parallel if row.sentence not in chosen),
@@ -58,7 +58,7 @@ def build(data: Path, seed: int = 0, *, open_terms: bool = False) -> list[Traini
     held = [*published, *without_repeats(drawn, {text_key(row) for row in published})]
     kept = [row for row in parallel if row.sentence in chosen]
     train = [
-        *templates.learned(seed),
+        *templated.learned(seed),
         *tweets,
         *(row for kept, _ in semeval for row in kept),
         *sets.afrisenti(data, "train"),

@@ -5,9 +5,10 @@ import pytest
 
 from models.enrichment import ACTS, EMOTIONS
 from models.text import prepare
-from models.training import templates
+from models.training import templated
 from models.training.corpus import fingerprint, is_held_out, text_key
-from models.training.templates import ANY_LANGUAGE, SLOT, Group, Templates, read
+from models.training.templated import SLOT
+from models.training.templates import ANY_LANGUAGE, Group, Templates, read
 
 PARTS = ("learn", "test")
 TEMPLATES = read()
@@ -69,14 +70,14 @@ def four_words(text: str) -> set[tuple[str, ...]]:
 
 
 def test_the_same_seed_gives_the_same_rows() -> None:
-    assert list(templates.learned(3)) == list(templates.learned(3)) != list(templates.learned(4))
-    assert list(templates.tested(3)) == list(templates.tested(3)) != list(templates.tested(4))
+    assert list(templated.learned(3)) == list(templated.learned(3)) != list(templated.learned(4))
+    assert list(templated.tested(3)) == list(templated.tested(3)) != list(templated.tested(4))
 
 
 def test_rows_are_prepared_and_named() -> None:
     for rows, source, held in (
-        (list(templates.learned(0)), "template", False),
-        (list(templates.tested(0)), "template-held", True),
+        (list(templated.learned(0)), "template", False),
+        (list(templated.tested(0)), "template-held", True),
     ):
         assert {(row.source, is_held_out(row)) for row in rows} == {(source, held)}
         assert [
@@ -86,12 +87,12 @@ def test_rows_are_prepared_and_named() -> None:
 
 
 def test_there_are_enough_rows() -> None:
-    assert 5_000 <= sum(1 for _ in templates.learned(0)) <= 12_000
-    assert 1_200 <= sum(1 for _ in templates.tested(0)) <= 2_000
+    assert 5_000 <= sum(1 for _ in templated.learned(0)) <= 12_000
+    assert 1_200 <= sum(1 for _ in templated.tested(0)) <= 2_000
 
 
 def test_rows_differ_from_each_other() -> None:
-    for rows in (list(templates.learned(0)), list(templates.tested(0))):
+    for rows in (list(templated.learned(0)), list(templated.tested(0))):
         assert [key for key, count in Counter((row.language, text_key(row)) for row in rows).items() if count > 1] == []
 
 
@@ -137,14 +138,14 @@ def test_learned_and_tested_texts_have_no_sentence_in_common() -> None:
         for part in PARTS
     )
     assert learn & test == set()
-    assert {text_key(row) for row in templates.learned(0)} & {text_key(row) for row in templates.tested(0)} == set()
+    assert {text_key(row) for row in templated.learned(0)} & {text_key(row) for row in templated.tested(0)} == set()
 
 
 def test_texts_that_models_are_tried_on_are_not_learned() -> None:
     reserved = {fingerprint(prepare(text)) for text in RESERVED}
     for seed in range(3):
-        assert [row.text for row in templates.learned(seed) if text_key(row) in reserved] == []
-    assert [row.text for row in templates.tested(0) if text_key(row) in reserved] == []
+        assert [row.text for row in templated.learned(seed) if text_key(row) in reserved] == []
+    assert [row.text for row in templated.tested(0) if text_key(row) in reserved] == []
 
 
 @pytest.mark.parametrize("language", sorted(TEMPLATES.keys() - {ANY_LANGUAGE}))
@@ -159,7 +160,7 @@ def test_each_language_has_enough_of_everything(language: str) -> None:
 
 
 def test_sentiments_are_balanced_in_each_language() -> None:
-    for rows in (list(templates.learned(0)), list(templates.tested(0))):
+    for rows in (list(templated.learned(0)), list(templated.tested(0))):
         counts: dict[str | None, Counter[int]] = defaultdict(Counter)
         for row in rows:
             if row.sentiment is not None and row.language:
