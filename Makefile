@@ -25,7 +25,7 @@ demo: $(DEMO) ## Play a sample day through the whole pipeline, live in this term
 	$(BIN)/tagpulse demo $(DEMO_ARGS)
 
 test: lint site ## Lint, type-check, build the site and run every test, on two processes (PYTEST_ARGS=…, WITH_TORCH=1)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --max-worker-restart 0 $(PYTEST_ARGS)
 
 lint: $(TEST) ## Lint and type-check
 	$(BIN)/ruff check

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import threading
 from pathlib import Path
 from typing import get_args
 
 import click
 
 from streams.processes.broker import Kind, build_broker
-from streams.processes.signals import on_stop
+from streams.processes.signals import StopRequest, on_stop
 
 _POLL_SECONDS = 0.2
 
@@ -41,8 +40,8 @@ def command(kind: Kind, port: int, data: Path | None) -> int:
       tagpulse broker                                    embedded, on 127.0.0.1:9092
       KAFKA_HOME=~/kafka_2.13-4.3.1 tagpulse broker --kind apache --data ./kafka
     """
-    stopping = threading.Event()
-    on_stop(stopping.set)
+    stopping = StopRequest()
+    on_stop(stopping.make)
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagpulse-broker-")))
         broker = stack.enter_context(build_broker(kind, folder.resolve(), port))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Sequence
 
 from streams.errors import TagpulseError
 from streams.processes.process import TAGPULSE, Process, stop
-from streams.processes.signals import on_stop
+from streams.processes.signals import StopRequest, on_stop
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +29,8 @@ def run(commands: Sequence[Sequence[str]], threads: int) -> int:
     Returns:
         The highest exit code of the processes, also of those that await their restart; 0 if all of them ended cleanly.
     """
-    stopping = threading.Event()
-    on_stop(stopping.set)
+    stopping = StopRequest()
+    on_stop(stopping.make)
     processes = [_process(arguments, number, threads).start() for number, arguments in enumerate(commands)]
     try:
         while not stopping.wait(_POLL_SECONDS):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from streams.processes.signals import on_stop
+from streams.processes.signals import StopRequest, on_stop
+from tests.helpers.processes import deliver
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +37,27 @@ async def test_a_signal_on_the_event_loop(number: int) -> None:
     os.kill(os.getpid(), number)
     async with asyncio.timeout(10):
         await stopping.wait()
+
+
+@pytest.mark.timeout(30)
+def test_a_signal_may_interrupt_every_line_of_the_wait() -> None:
+    interrupted, lines = 0, 1
+    while interrupted < lines:
+        interrupted += 1
+        request, lines = StopRequest(), 0
+        on_stop(request.make)
+
+        def count(_frame: object, event: str, _argument: object) -> object:
+            nonlocal lines
+            lines += event == "line"
+            if event == "line" and lines == interrupted:  # noqa: B023 - it traces this pass alone
+                deliver(signal.SIGTERM)
+            return count
+
+        sys.settrace(count)  # type: ignore[arg-type]
+        try:
+            is_made = request.wait(0.001)
+        finally:
+            sys.settrace(None)
+        assert is_made == (interrupted <= lines)
+    assert interrupted > 1
