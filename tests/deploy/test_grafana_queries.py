@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from deploy.grafana.boards.queries import as_html, shown, wilson_prom, wilson_sql
+from models.artefact import open_artefact
 from streams.contracts import Deletion, EnrichedMessage, Sentiment, decode_spike
 from streams.kafka import topics
 from streams.processes.broker import Broker, free_port
@@ -52,7 +53,18 @@ SHORT = {"window": "6s", "baseline": "20s"}
 RATE_INTERVAL = "5s"
 
 QUERIES = [
-    pytest.param(path.stem, panel["id"], target["refId"], id=f"{path.stem}: {panel['title']} {target['refId']}")
+    pytest.param(
+        path.stem,
+        panel["id"],
+        target["refId"],
+        id=f"{path.stem}: {panel['title']} {target['refId']}",
+        marks=[
+            pytest.mark.skipif(
+                panel["title"] == "Accuracy to expect" and open_artefact().labels.sentiment_check is None,
+                reason="the bundled model has no threshold",
+            )
+        ],
+    )
     for path in BOARDS
     for panel in panels(load(path))
     for target in panel["targets"]

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.artefact import SentimentCheck
 from models.constant import ConstantEnricher
-from models.enrichment import Enrichment
+from models.enrichment import Enrichment, Language, Sentiment
 from streams import metrics
 from streams.agents.dead_letter import Limit
 from streams.agents.enrich import Enrich, EnrichedOutput
@@ -134,10 +135,33 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     assert value_of(metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")) - before == 299
 
 
-async def test_the_feed_cannot_create_unlimited_series() -> None:
-    class Taken(Publisher):
-        async def publish(self, records: Sequence[Outgoing]) -> None: ...
+class Taken(Publisher):
+    """A publisher whose records count as confirmed at once."""
 
+    async def publish(self, records: Sequence[Outgoing]) -> None: ...
+
+
+async def test_the_share_of_sure_posts_is_counted_by_language_if_the_model_has_a_threshold() -> None:
+    def answer(code: str, positive: float) -> ConstantEnricher:
+        (found,) = ConstantEnricher().enrich([""])
+        sentiment = Sentiment(label="positive", negative=0.0, neutral=1 - positive, positive=positive)
+        return ConstantEnricher(
+            msgspec.structs.replace(found, language=Language(code=code, score=1.0), sentiment=sentiment)
+        )
+
+    settings = Settings()
+    publisher = Taken(settings.kafka, "test", settings.topics.limits)
+    for check in (None, SentimentCheck(threshold=0.7, accuracy=0.8)):
+        output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW, check=check)
+        for code, positive, posts in (("qaa", 0.9, 3), ("qaa", 0.6, 1), ("qab", 0.6, 2)):
+            records = [_record(number, encode(_post(str(number)))) for number in range(posts)]
+            await output.write(await _enrich(answer(code, positive)).process(records))
+    for code, sure, judged in (("qaa", 3, 4), ("qab", 0, 2)):
+        assert value_of(metrics.SURE.labels(code)) == sure
+        assert value_of(metrics.JUDGED.labels(code)) == judged
+
+
+async def test_the_feed_cannot_create_unlimited_series() -> None:
     settings = Settings()
     publisher = Taken(settings.kafka, "test", settings.topics.limits)
     output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
