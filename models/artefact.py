@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from models.enrichment import SentimentLabel
+from models.enrichment import Sentiment, SentimentLabel
 from models.errors import ArtefactError
 from models.text import QUERY_PREFIX
 
@@ -30,6 +30,22 @@ class CampaignCalibration(Struct, frozen=True, kw_only=True):
 
     slope: float
     intercept: float
+
+
+class SentimentCheck(Struct, frozen=True, kw_only=True):
+    """How to estimate the accuracy of the sentiment without labels, as `models.evaluation.drift` says.
+
+    Attributes:
+        threshold: The share of posts whose sentiment has at least this probability is the accuracy to expect.
+        accuracy: The accuracy on the labelled posts that the threshold was chosen by.
+    """
+
+    threshold: float
+    accuracy: float
+
+    def is_sure(self, sentiment: Sentiment) -> bool:
+        """Return whether the probability of a sentiment reaches the threshold."""
+        return max(sentiment.negative, sentiment.neutral, sentiment.positive) >= self.threshold
 
 
 class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -61,6 +77,9 @@ class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
     The default is log 9, the evidence of a hint that is wrong in 10 % of posts.
     """
+
+    sentiment_check: SentimentCheck | None = None
+    """None if the accuracy of the sentiment cannot be estimated."""
 
     @property
     def columns(self) -> dict[str, tuple[Label, ...]]:
@@ -118,6 +137,12 @@ def read_checksums(folder: Path) -> dict[str, str]:
     if {MODEL_FILE, TOKENIZER_FILE, LABELS_FILE} - {pair[-1] for pair in pairs}:
         raise ArtefactError(f"{folder / CHECKSUMS_FILE} does not list every file of the model: reinstall the model")
     return {name: checksum for checksum, name in pairs}
+
+
+def write_labels(labels: ModelLabels, folder: Path) -> None:
+    """Write the labels of a model, and the checksums of its files."""
+    (folder / LABELS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
+    write_checksums(folder)
 
 
 def write_checksums(folder: Path) -> None:

@@ -36,6 +36,11 @@ class ConstantEnricher:
         """Always None, because nothing is computed."""
         return
 
+    @property
+    def sentiment_check(self) -> None:
+        """Always None, because the answers say nothing about the posts."""
+        return
+
     def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         """Return the constant answer for each text."""
         return [self._answer] * len(texts)

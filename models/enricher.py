@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.artefact import Artefact, Label, ModelLabels, open_artefact
+from models.artefact import Artefact, Label, ModelLabels, SentimentCheck, open_artefact
 from models.backends import Backend, Outputs, Padded, Runtime
 from models.backends.batching import micro_batches
 from models.backends.choice import WantedBackend, WantedPrecision, choose, open_backend
@@ -52,6 +52,9 @@ class TextEnricher(Protocol):
     @property
     def runtime(self) -> Runtime | None: ...
 
+    @property
+    def sentiment_check(self) -> SentimentCheck | None: ...
+
     def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]: ...
 
     def cache_info(self) -> CacheInfo: ...
@@ -85,6 +88,11 @@ class CachedEnricher(ABC):
     def runtime(self) -> Runtime:
         """Back end and precision in use."""
         return self._runtime
+
+    @property
+    def sentiment_check(self) -> SentimentCheck | None:
+        """How to estimate the accuracy of the sentiment without labels; None if the model cannot tell."""
+        return None
 
     @abstractmethod
     def labels_of(self, head: str) -> tuple[str, ...]:
@@ -171,6 +179,10 @@ class Enricher(CachedEnricher):
     def languages(self) -> tuple[str, ...]:
         """BCP-47 codes of the languages that the model can detect."""
         return self._labels.languages
+
+    @property
+    def sentiment_check(self) -> SentimentCheck | None:
+        return self._labels.sentiment_check
 
     def labels_of(self, head: str) -> tuple[str, ...]:
         return tuple(label.name for label in self._columns.get(head, ()))

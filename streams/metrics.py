@@ -120,6 +120,25 @@ LABELS = {
 CAMPAIGN_TOPICS = Counter(
     "tagpulse_posts_campaign_topic", "Campaign topics found in enriched posts", ["hashtag", "topic"], registry=REGISTRY
 )
+JUDGED = Counter(
+    "tagpulse_posts_judged",
+    "Enriched posts whose sentiment was compared with the model's threshold of confidence",
+    ["language"],
+    registry=REGISTRY,
+)
+SURE = Counter(
+    "tagpulse_posts_sure",
+    "Judged posts whose sentiment reaches the threshold; their share is the accuracy to expect, and below "
+    "`tagpulse_model_accuracy`, the posts are unlike those that the model was checked on",
+    ["language"],
+    registry=REGISTRY,
+)
+ACCURACY = Gauge(
+    "tagpulse_model_accuracy",
+    "Accuracy of the model's sentiment on the labelled posts that it was checked on",
+    ["name", "version"],
+    registry=REGISTRY,
+)
 DELETIONS = Counter("tagpulse_deletions", "Deletions passed on", ["source"], registry=REGISTRY)
 DEAD_LETTERS = Counter(
     "tagpulse_dead_letters", "Records sent to the dead letters", ["worker", "reason"], registry=REGISTRY

@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from safetensors.torch import load_file
 
-from models.artefact import LABELS_FILE, TOKENIZER_FILE, WEIGHTS, open_artefact
+from models.artefact import LABELS_FILE, TOKENIZER_FILE, WEIGHTS, open_artefact, write_labels
 from models.enricher import Enricher
 from models.errors import TrainingDataError
 from models.evaluation import judge, pooled
 from models.evaluation.answers import model_of
+from models.evaluation.drift import sentiment_check
 from models.evaluation.error_rates import JudgedDomain, error_rates
 from models.evaluation.plots import write_plots
 from models.heads import HEADS
@@ -304,7 +305,7 @@ def campaign_step(work: Work, weights: Path) -> None:
 @_weights
 @click.pass_obj
 def report_step(work: Work, weights: Path) -> None:
-    """Write the error rates and plots of an artefact.
+    """Write the error rates and plots of an artefact, and into its labels how sure it is where it is right.
 
     They are measured on the published half of the domains whose posts have all three sentiments, and written to the
     artefact's folder.
@@ -317,8 +318,10 @@ def report_step(work: Work, weights: Path) -> None:
         }
     model = model_of(enricher)
     write_rates(error_rates(judged, model), weights / RATES_FILE)
+    check = sentiment_check([each.posts for each in judged.values()])
+    write_labels(msgspec.structs.replace(open_artefact(weights).labels, sentiment_check=check), weights)
     plots = write_plots(weights, pooled(each.posts for each in judged.values()), model, f"{len(judged)} domains")
-    click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, *plots))}")
+    click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, weights / LABELS_FILE, *plots))}")
 
 
 @steps.command("score")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from models.artefact import SentimentCheck
 from models.enricher import TextEnricher
 from models.enrichment import Enrichment
 from streams import metrics
@@ -140,12 +141,24 @@ class EnrichedOutput:
         topics: TopicsSettings,
         hashtags: metrics.BoundedLabel,
         clock: Callable[[], datetime] = utc_now,
+        *,
+        check: SentimentCheck | None = None,
     ) -> None:
+        """Create the output of a model.
+
+        Args:
+            publisher: Sends the results.
+            topics: The topics to send them to.
+            hashtags: Label of the hashtags.
+            clock: The current time.
+            check: How to estimate the accuracy of the model; it is not estimated if None.
+        """
         self._publisher = publisher
         self._topics = topics
         self._hashtags = hashtags
         self._sources = metrics.BoundedLabel((), metrics.MAX_SOURCES)
         self._clock = clock
+        self._check = check
 
     async def write(self, batch: Sequence[Handled]) -> None:
         """Send a batch; return once Kafka has confirmed it. A result too large for its topic becomes a dead letter.
@@ -197,6 +210,9 @@ class EnrichedOutput:
     def _count_post(self, enriched: EnrichedPost) -> None:
         source = self._sources.of(enriched.post.source)
         language, sentiment = enriched.language.code, enriched.sentiment.label
+        if self._check:
+            metrics.JUDGED.labels(language).inc()
+            metrics.SURE.labels(language).inc(self._check.is_sure(enriched.sentiment))
         for hashtag in self._hashtags.among(enriched.post.hashtags):
             metrics.ENRICHED.labels(source, hashtag, language, sentiment).inc()
             for name, counter in metrics.LABELS.items():

@@ -58,7 +58,18 @@ HEADLESS = "|".join(one for name, one in SEVERAL.items() if name not in MODEL_HE
 """The labels that the model on disk does not give yet, as a pattern."""
 
 QUERIES = [
-    pytest.param(path.stem, panel["id"], target["refId"], id=f"{path.stem}: {panel['title']} {target['refId']}")
+    pytest.param(
+        path.stem,
+        panel["id"],
+        target["refId"],
+        id=f"{path.stem}: {panel['title']} {target['refId']}",
+        marks=[
+            pytest.mark.skipif(
+                panel["title"] == "Accuracy to expect" and open_artefact().labels.sentiment_check is None,
+                reason="the bundled model has no threshold",
+            )
+        ],
+    )
     for path in BOARDS
     for panel in panels(load(path))
     for target in panel["targets"]

@@ -42,7 +42,7 @@ def _scored(names: Sequence[str]) -> tuple[LabelScore, ...]:
 class ScriptedEnricher:
     """A model that answers the texts of a script as scripted, and others with the default."""
 
-    name, version, runtime = MODEL.name, MODEL.version, None
+    name, version, runtime, sentiment_check = MODEL.name, MODEL.version, None, None
 
     def __init__(self, script: Mapping[str, Enrichment]) -> None:
         self._script = script

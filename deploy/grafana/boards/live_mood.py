@@ -211,16 +211,42 @@ def _by_label() -> list[AnyPanel]:
         return f"{negative} / {posts} and topk(8, {posts})"
 
     return [
-        course(
-            f"Negative by {label}",
-            f"Share of negative posts in the window, for the eight values of {label} with the most posts.",
-            SHARE,
-            [prom(shares(label), f"{{{{{label}}}}}")],
-            PROMETHEUS,
-            top=0.5,
-        )
-        for label in ("hashtag", "language", "source")
+        *(
+            course(
+                f"Negative by {label}",
+                f"Share of negative posts in the window, for the eight values of {label} with the most posts.",
+                SHARE,
+                [prom(shares(label), f"{{{{{label}}}}}")],
+                PROMETHEUS,
+                width=6,
+                top=0.5,
+            )
+            for label in ("hashtag", "language", "source")
+        ),
+        _accuracy(),
     ]
+
+
+def _accuracy() -> AnyPanel:
+    sure, judged = (
+        f'sum by (language) (increase(tagpulse_posts_{name}_total{{run="$run", language=~"$language"}}[$window]))'
+        for name in ("sure", "judged")
+    )
+    return course(
+        "Accuracy to expect",
+        "Estimate of the share of posts with the right sentiment, for the eight languages with the most posts, from how sure "
+        "the model is. Far below the dashed line, the accuracy on the posts that the model was checked on, these posts are "
+        "unlike those. Empty if the model has no threshold.",
+        SHARE,
+        [
+            prom(f"{sure} / ({judged} > 0) and topk(8, {judged})", "{{language}}"),
+            prom('max(tagpulse_model_accuracy{run="$run"})', "checked", ref="B"),
+        ],
+        PROMETHEUS,
+        width=6,
+        dashed=["checked"],
+        top=1,
+    )
 
 
 def _spikes() -> list[AnyPanel]:

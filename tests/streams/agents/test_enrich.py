@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.artefact import SentimentCheck
 from models.constant import ConstantEnricher
-from models.enrichment import Enrichment
+from models.enrichment import Enrichment, Language, Sentiment
 from models.languages import Hints
 from streams import metrics
 from streams.agents.dead_letter import Limit
@@ -184,6 +185,26 @@ async def test_labels_are_counted_by_hashtag() -> None:
     await output.write(await enrich.process([_record(n, encode(_post(str(n)))) for n in range(3)]))
     after = [value_of(metrics.LABELS[name].labels("poltwt", label)) for name, label in series]
     assert [later - earlier for earlier, later in zip(before, after, strict=True)] == [3, 3, 3, 3]
+
+
+async def test_the_share_of_sure_posts_is_counted_by_language_if_the_model_has_a_threshold() -> None:
+    def answer(code: str, positive: float) -> ConstantEnricher:
+        (found,) = ConstantEnricher().enrich([""])
+        sentiment = Sentiment(label="positive", negative=0.0, neutral=1 - positive, positive=positive)
+        return ConstantEnricher(
+            msgspec.structs.replace(found, language=Language(code=code, score=1.0), sentiment=sentiment)
+        )
+
+    settings = Settings()
+    publisher = Taken(settings.kafka, "test", settings.topics.limits)
+    for check in (None, SentimentCheck(threshold=0.7, accuracy=0.8)):
+        output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW, check=check)
+        for code, positive, posts in (("qaa", 0.9, 3), ("qaa", 0.6, 1), ("qab", 0.6, 2)):
+            records = [_record(number, encode(_post(str(number)))) for number in range(posts)]
+            await output.write(await _enrich(answer(code, positive)).process(records))
+    for code, sure, judged in (("qaa", 3, 4), ("qab", 0, 2)):
+        assert value_of(metrics.SURE.labels(code)) == sure
+        assert value_of(metrics.JUDGED.labels(code)) == judged
 
 
 async def test_the_feed_cannot_create_unlimited_series() -> None:
