@@ -85,6 +85,10 @@ class Work:
         """Return the folder of the training run with this seed."""
         return self.folder / f"member{seed}"
 
+    def end(self, seed: int) -> Path:
+        """Return the weights at the end of the training run with this seed."""
+        return self.member(seed) / f"{recipe.FIT[-1].name}.pt"
+
     @cached_property
     def rows(self) -> list[TrainingRow]:
         return corpus.build(self.data, recipe.SEED, open_terms=self.open_terms)
@@ -251,14 +255,30 @@ def left_out_step(work: Work) -> None:
 )
 @click.pass_obj
 def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
-    """Train all layers on all tasks, once per member of the recipe; resumes where it was interrupted."""
+    """Train all layers on all tasks, once per member of the recipe; resumes where it was interrupted.
+
+    The first member begins with the encoder and goes through all phases. Each of the others begins with the end of the
+    one before it, and repeats all phases but the first, in another order of the texts.
+    """
+    if unknown := set(seeds) - set(recipe.MEMBERS):
+        raise click.BadParameter(
+            f"{min(unknown)} is not one of {', '.join(map(str, recipe.MEMBERS))}", param_hint="--member"
+        )
     targets = folds.for_training(work.targets, work.rows, recipe.SEED)
     for seed in seeds or recipe.MEMBERS:
-        folder = work.member(seed)
-        network = work.network(recipe.EXITS)
-        Trainer(network, work.rows, work.tokens, targets, work.phases, folder, rate=recipe.RATE, seed=seed).run(
-            recipe.EPOCH
-        )
+        folder, place = work.member(seed), recipe.MEMBERS.index(seed)
+        start = made_by("fit", work.end(recipe.MEMBERS[place - 1])) if place else None
+        Trainer(
+            work.network(recipe.EXITS),
+            work.rows,
+            work.tokens,
+            targets,
+            work.phases[1 if place else 0 :],
+            folder,
+            rate=recipe.RATE,
+            seed=seed,
+            start=start,
+        ).run(recipe.EPOCH)
         click.echo(f"wrote {folder}")
 
 
@@ -268,8 +288,7 @@ def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
 def export_step(work: Work, out: Path) -> None:
     """Average the members, calibrate the heads, quantise the weights and write the artefact."""
     network = work.network(recipe.EXITS)
-    ends = [work.member(seed) / f"{recipe.FIT[-1].name}.pt" for seed in recipe.MEMBERS]
-    load_average(network, *(made_by("fit", end) for end in ends))
+    load_average(network, *(made_by("fit", work.end(seed)) for seed in recipe.MEMBERS))
     with _spinner("fitting and calibrating the heads"):
         calibrated = export.calibrate(network, work.rows, work.tokens, work.targets, recipe.SEED)
     labels = export.labels(work.rows, recipe.NAME, recipe.VERSION, calibrated)

@@ -117,7 +117,23 @@ class Trainer:
         *,
         rate: float,
         seed: int,
+        start: Path | None = None,
     ) -> None:
+        """Set up the training.
+
+        Args:
+            network: Network to train.
+            rows: Rows of the corpus.
+            tokens: Their tokens.
+            targets: Their targets.
+            phases: What is learned, in this order.
+            folder: Folder for checkpoints, weights and scores.
+            rate: Highest learning rate of the top layer.
+            seed: Seed of the order of the texts and of dropout.
+            start: Averaged weights to begin with; None for those that the network has.
+        """
+        if start is not None:
+            load_average(network, start)
         self.network, self._rows, self._tokens, self._targets = network.to(device()), rows, tokens, targets
         self._phases, self._folder, self._seed = phases, folder, seed
         self._steps = sum(phase.texts // BATCH for phase in phases)

@@ -23,7 +23,7 @@ SEED = 0
 """Seed of what all members share: the split of the data and the initial weights of the heads."""
 
 MEMBERS = (0, 1)
-"""Seeds of the members: training runs that differ in the order of the texts and whose weights are averaged."""
+"""Seeds of the members: training runs in a row, each from the end of the one before, whose weights are averaged."""
 
 FIT = (
     Phase(

@@ -56,6 +56,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "LINGUA_HELD_OUT", 48)
     monkeypatch.setattr("models.training.data.HINDI_RELIABLE_FROM", {0: 0, 2: 0})
     monkeypatch.setattr(vectors, "FEWEST_POSTS", 20)
+    monkeypatch.setattr("models.training.checked.LEAST_POSTS", 1)
     monkeypatch.setattr(recipe, "EXITS", (4, 6))
     monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
     monkeypatch.setattr(recipe, "MEMBERS", (0, 1))
@@ -229,6 +230,19 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
     enricher = Enricher.load(out, threads=1, cache_size=0)
     together = enricher.enrich(texts)
     assert [enricher.enrich([text])[0] for text in texts] == together
+
+
+def test_a_member_needs_the_one_before_it(work: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "MEMBERS", (4, 7))
+    with monkeypatch.context() as patch:
+        patch.setattr(commands.Work, "targets", {})
+        patch.setattr("models.training.folds.for_training", lambda targets, rows, seed: targets)
+        result = step(work, tiny_data, "fit", "--member", "7")
+    assert result.exit_code == 65
+    assert "member4/last.pt is missing: run the step `fit` first" in result.stderr
+    result = step(work, tiny_data, "fit", "--member", "5")
+    assert result.exit_code == 2
+    assert "5 is not one of 4, 7" in result.stderr
 
 
 @pytest.mark.slow

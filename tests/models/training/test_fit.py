@@ -57,8 +57,10 @@ def fresh(dropout: float = 0.0) -> MultiHeadNetwork:
     return MultiHeadNetwork(CONFIG, Sizes(COLUMNS, exits=(4, 6)), dropout=dropout)
 
 
-def trainer(folder: Path, phases: list[Phase] = PHASES, rate: float = 1e-3, dropout: float = 0.0) -> Trainer:
-    return Trainer(fresh(dropout), ROWS, TOKENS, targets(), phases, folder, rate=rate, seed=0)
+def trainer(
+    folder: Path, phases: list[Phase] = PHASES, rate: float = 1e-3, dropout: float = 0.0, start: Path | None = None
+) -> Trainer:
+    return Trainer(fresh(dropout), ROWS, TOKENS, targets(), phases, folder, rate=rate, seed=0, start=start)
 
 
 def test_training_learns_and_keeps_a_log(tmp_path: Path) -> None:
@@ -107,6 +109,16 @@ def test_training_ends_with_the_average_that_was_saved(tmp_path: Path) -> None:
     places = np.arange(10)
     found, expected = (predict(each, TOKENS, places) for each in (again, learner.network))
     assert torch.equal(found.deepest.heads["sentiment"], expected.deepest.heads["sentiment"])
+
+
+def test_a_training_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
+    trainer(tmp_path / "first").run(4 * BATCH)
+    end = torch.load(tmp_path / "first" / "second.pt", weights_only=True)["average"]
+    second = trainer(tmp_path / "second", rate=0.0, start=tmp_path / "first" / "second.pt")
+    second.run(4 * BATCH)
+    found = fit.trained_state(second.network)
+    assert all(torch.allclose(found[name], each, atol=1e-6) for name, each in end.items())
+    assert not torch.allclose(end["layers.0.query.weight"], fresh().layers[0].query.weight)
 
 
 def test_several_trainings_are_averaged_when_loaded(tmp_path: Path) -> None:
