@@ -128,7 +128,7 @@ JUDGED = Counter(
 )
 SURE = Counter(
     "tagpulse_posts_sure",
-    "Judged posts whose sentiment reaches the threshold; their share is the accuracy to expect, and below "
+    "Judged posts whose sentiment reaches the threshold; their share is the accuracy to expect. If it is below "
     "`tagpulse_model_accuracy`, the posts are unlike those that the model was checked on",
     ["language"],
     registry=REGISTRY,
