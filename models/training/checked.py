@@ -1,4 +1,4 @@
-"""The held-out posts on which an artefact is checked: the published half of the domains, by language."""
+"""The held-out posts on which an artefact is checked: the domains of the sentiment, by language."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,16 +26,20 @@ class CheckedDomain(NamedTuple):
     posts: LabelledPosts
 
 
-def checked_domains(rows: Sequence[TrainingRow]) -> dict[str, CheckedDomain]:
+def checked_domains(rows: Sequence[TrainingRow], *, published: bool) -> dict[str, CheckedDomain]:
     """Return the posts of each domain, and of each language of a domain with several, that have all three sentiments.
 
     Sets without a neutral class are left out.
+
+    Args:
+        rows: Rows of the corpus.
+        published: Whether the posts are of the published half; otherwise, they are of the other half.
 
     Raises:
         TrainingDataError: If there is no such domain.
     """
     found: dict[str, CheckedDomain] = {}
-    for domain, indices in domains.of_sentiment(rows, published=True, most=MOST_POSTS).items():
+    for domain, indices in domains.of_sentiment(rows, published=published, most=MOST_POSTS).items():
         by_language: dict[str, list[TrainingRow]] = {}
         for row in (rows[index] for index in indices.tolist()):
             if "neutral" not in row.unknown:

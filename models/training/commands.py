@@ -316,7 +316,7 @@ def campaign_step(work: Work, weights: Path) -> None:
         with _spinner(f"running the model on {len(rows)} texts of {source}"):
             simulated += vectors.simulate(rows, enricher.vectors([row.text for row in rows]))
     labels = msgspec.structs.replace(open_artefact(weights).labels, campaign=vectors.calibrate(simulated))
-    export.write_labels(labels, weights)
+    write_labels(labels, weights)
     click.echo(f"wrote {weights / LABELS_FILE}: {labels.campaign}")
 
 
@@ -324,20 +324,23 @@ def campaign_step(work: Work, weights: Path) -> None:
 @_weights
 @click.pass_obj
 def report_step(work: Work, weights: Path) -> None:
-    """Write the error rates and plots of an artefact, and into its labels how sure it is where it is right.
+    """Write the error rates and plots of an artefact, and the threshold for the accuracy to expect.
 
-    They are measured on the published half of the domains whose posts have all three sentiments, and written to the
-    artefact's folder.
+    The rates and plots are measured on the published half of the domains whose posts have all three sentiments, and the
+    threshold is chosen by the other half. All are written to the artefact's folder.
     """
     enricher = Enricher.load(weights, cache_size=0)
     with _spinner("running the model"):
-        judged = {
-            name: JudgedDomain(each.language, judge(enricher, each.posts))
-            for name, each in checked_domains(work.rows).items()
-        }
+        judged, choosing = (
+            {
+                name: JudgedDomain(each.language, judge(enricher, each.posts))
+                for name, each in checked_domains(work.rows, published=published).items()
+            }
+            for published in (True, False)
+        )
     model = model_of(enricher)
     write_rates(error_rates(judged, model), weights / RATES_FILE)
-    check = sentiment_check([each.posts for each in judged.values()])
+    check = sentiment_check([each.posts for each in choosing.values()])
     write_labels(msgspec.structs.replace(open_artefact(weights).labels, sentiment_check=check), weights)
     plots = write_plots(weights, pooled(each.posts for each in judged.values()), model, f"{len(judged)} domains")
     click.echo(f"wrote {', '.join(str(path) for path in (weights / RATES_FILE, weights / LABELS_FILE, *plots))}")

@@ -7,20 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
 
 from models.artefact import (
-    LABELS_FILE,
     MODEL_FILE,
     TOKENIZER_FILE,
     CampaignCalibration,
     Label,
     ModelLabels,
-    write_checksums,
+    write_labels,
 )
 from models.enrichment import SENTIMENTS
 from models.errors import TrainingDataError
@@ -323,9 +321,3 @@ def write(
     rounded = {name: round(value, 4) for name, value in scores.items()}
     (folder / SCORES_FILE).write_text(json.dumps(rounded, indent=1) + "\n", "utf-8")
     write_labels(labels, folder)
-
-
-def write_labels(labels: ModelLabels, folder: Path) -> None:
-    """Write the labels and the checksums of an artefact."""
-    (folder / LABELS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
-    write_checksums(folder)

@@ -1,7 +1,7 @@
 """Compares ways to learn the sentiment by domains that are left out, in turn, of the training.
 
-A full training per domain would take days. In its place stand linear heads on the mean vectors of the frozen encoder, which
-has seen no label: they are weaker than the network, but rank choices of loss, weights and prior that do not depend on it.
+A full training per domain would take days. Linear heads on the mean vectors of the frozen encoder,
+which has seen no label, take its place: they are weaker than the network, but rank the choices of loss, weights and prior.
 """
 
 from collections import defaultdict

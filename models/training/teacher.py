@@ -1,4 +1,4 @@
-"""The vectors of the frozen encoder, which the network shall preserve."""
+"""The vectors of the frozen encoder, which the network learns to preserve."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
