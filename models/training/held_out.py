@@ -65,6 +65,12 @@ def _sentiment(enricher: Model, rows: Sequence[TrainingRow]) -> dict[str, float]
     answers = ask(enricher, [rows[index].text for index in places.tolist()])
     predicted[places] = [SENTIMENTS.index(answer.sentiment.label) for answer in answers]
     truth[places] = [rows[index].sentiment for index in places.tolist()]
+    expected = {}
+    if check := enricher.sentiment_check:
+        sure = np.zeros(len(rows))
+        sure[places] = [check.is_sure(answer.sentiment) for answer in answers]
+        errors = [abs(sure[each].mean() - np.mean(predicted[each] == truth[each])) for each in found.values()]
+        expected["accuracy to expect, mean error"] = percent(fmean(errors))
     scored = domains.score(found, truth, predicted)
     african = [
         f1_score(truth[each], predicted[each], average="weighted")
@@ -77,6 +83,7 @@ def _sentiment(enricher: Model, rows: Sequence[TrainingRow]) -> dict[str, float]
         "domains mean macro-F1": percent(scored.mean),
         "domains worst macro-F1": percent(scored.worst),
         "domains mean distance of the negative share": percent(scored.distance),
+        **expected,
         **_by_domain(scored),
     }
 

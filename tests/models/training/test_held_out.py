@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 from msgspec.structs import replace
 
+from models.artefact import SentimentCheck
 from models.cache import CacheInfo
 from models.enrichment import ACTS, EMOTIONS, Enrichment, LabelScore
 from models.languages import Hints
@@ -29,6 +30,7 @@ class Scripted:
     """A model that derives sentiments, emotions, acts and languages from the words, and vectors from a table."""
 
     name, version, runtime = "scripted", "1.2.3", None
+    sentiment_check = SentimentCheck(threshold=0.8, accuracy=1.0)
 
     def __init__(self, mixed: tuple[str, float]) -> None:
         self._mixed = mixed
@@ -139,6 +141,8 @@ def test_sentiments_of_the_published_half(monkeypatch: pytest.MonkeyPatch, tiny_
     assert found["domains mean macro-F1"] == pytest.approx(100 * sum(means) / 5, abs=0.01)
     assert found["domains worst macro-F1"] == pytest.approx(100 * vietnamese, abs=0.01)
     assert found["domains mean distance of the negative share"] == pytest.approx(100 * (2 / 3) / 5, abs=0.01)
+    # all posts reach the threshold, and so many are right: 2 of 3, all, all, 1 of 3, 2 of 4
+    assert found["accuracy to expect, mean error"] == pytest.approx(100 * (1 / 3 + 2 / 3 + 1 / 2) / 5, abs=0.01)
 
 
 def test_emotions_and_acts_of_the_published_half(monkeypatch: pytest.MonkeyPatch, tiny_data: Path) -> None:
