@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import hypothesis
 import pytest
 
+import models.backends  # noqa: F401 - before any test imports OpenVINO, which would report its use
 from streams.processes.broker import ApacheBroker, Broker, EmbeddedBroker
 from streams.settings import PREFIX, Settings
 from tests.faults.proofs import FULL_GROWTHS, FULL_ROUNDS

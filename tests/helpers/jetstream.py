@@ -132,8 +132,6 @@ class Jetstream:
         self._connections = list(connections)
         self.queries: list[dict[str, list[str]]] = []
         self.url = ""
-        self.quiet = asyncio.Event()
-        """Set when the last act of a connection has begun."""
 
     @property
     def cursors(self) -> list[int | None]:
@@ -160,8 +158,6 @@ class Jetstream:
         assert isinstance(acts, list)
         try:
             for act in acts:
-                if act is acts[-1]:
-                    self.quiet.set()
                 await act(socket)
         except ConnectionClosed:
             pass

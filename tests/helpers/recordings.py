@@ -20,9 +20,9 @@ class Echo:
         return [Unreadable(origin, 0, frame, "invalid", "")]
 
 
-async def play(*paths: Path) -> list[tuple[bytes, str, datetime]]:
-    """Return the frames of recordings of X, with their origins and times."""
+async def play(*paths: Path, network: str = "x") -> list[tuple[bytes, str, datetime]]:
+    """Return the frames of recordings of a network, with their origins and times."""
     echo = Echo()
-    async for _ in RecordedSource([str(path) for path in paths], "x", echo).batches():
+    async for _ in RecordedSource([str(path) for path in paths], network, echo).batches():
         pass
     return echo.frames

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,20 @@ def test_it_computes_what_the_file_says(
     monkeypatch.setattr(openvino, "has_bf16_tiles", lambda: False)
     model = SmallModel.write(tmp_path / "model.onnx")
     SmallModel.check(OpenVinoBackend(model, precision=precision, threads=threads), rounded=precision == "int8")
+
+
+def test_nobody_is_told_that_openvino_is_used(tmp_path: Path) -> None:
+    code = "from models.backends.choice import open_backend; import openvino, sys; print(sys.modules['openvino_telemetry'])"
+    outside_ci = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=outside_ci | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr
+    assert not list(tmp_path.iterdir()), "OpenVINO keeps the number by which it reports there"
 
 
 def test_a_model_of_another_length_is_refused(tmp_path: Path) -> None:

@@ -99,13 +99,12 @@ async def test_a_recording_is_played_through_the_same_parser(
 ) -> None:
     path = tmp_path / "day.zst"
     frames = [frame(number, text="#other" if number % 2 else "#poltwt") for number in range(100)]
-    async with jetstream([send(*frames), stay]) as server:
+    async with jetstream([send(*frames)], [stay]) as server:
         settings = settings_for(embedded_broker, bluesky={"url": server.url, "profiles": False})
         topics.create(settings)
         arguments = ("record", "bluesky", "--tag", "poltwt", "--to", path, "--seconds", "60", "--json")
         with Tagpulse(*arguments, settings=settings, folder=tmp_path) as recording:
-            await eventually(lambda: server.queries, what="it listens")
-            await server.quiet.wait()
+            await eventually(lambda: len(server.queries) == 2, 30, "that it has read all and connects again")
             recording.terminate()
             await eventually(lambda: not recording.running, 10, "the end")
             assert recording.wait(1) == 0, recording.stderr

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -14,26 +13,26 @@ from streams.settings import Settings
 from streams.sources.base import Batch, Source
 from tests.helpers.brokers import own_settings
 from tests.helpers.commands import invoke, objects
+from tests.helpers.jetstream import frame, jetstream, send, stay
+from tests.helpers.processes import Tagpulse, eventually
 from tests.helpers.recordings import play
 
 
 class Ticker(Source):
-    """A source that sends two frames, and then waits, ends, fails or sends its own process a signal."""
+    """A source that sends two frames, and then waits or fails."""
 
     name = "x"
 
-    def __init__(self, then: Exception | signal.Signals | None) -> None:
-        self._then = then
+    def __init__(self, failure: Exception | None) -> None:
+        self._failure = failure
 
     async def batches(self) -> AsyncIterator[Batch]:
         assert self.recorder is not None
         for number in range(2):
             self.recorder("x.example", b"%d" % number)
             yield Batch([], None)
-        if isinstance(self._then, Exception):
-            raise self._then
-        if self._then is not None:
-            os.kill(os.getpid(), self._then)
+        if self._failure is not None:
+            raise self._failure
         await asyncio.Event().wait()
 
 
@@ -41,7 +40,7 @@ class Networks:
     """A registry in which every network is the ticker."""
 
     def __init__(self) -> None:
-        self.then: Exception | signal.Signals | None = None
+        self.failure: Exception | None = None
         self.hashtags: list[str] = []
 
     def find(self, name: str) -> Networks:
@@ -53,7 +52,7 @@ class Networks:
 
     def open_source(self, hashtags: Sequence[str]) -> Source:
         self.hashtags = list(hashtags)
-        return Ticker(self.then)
+        return Ticker(self.failure)
 
 
 @pytest.fixture
@@ -82,18 +81,22 @@ def test_it_stops_after_its_time(networks: Networks, settings: Settings, tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_a_complete_recording(
-    number: signal.Signals, networks: Networks, settings: Settings, tmp_path: Path
-) -> None:
-    networks.then = number
+async def test_a_signal_ends_it_with_a_complete_recording(number: signal.Signals, tmp_path: Path) -> None:
     path = tmp_path / "day.zst"
-    done = invoke("record", "x", "--to", str(path), settings=settings)
-    assert done.stdout == f"recorded 2 frames of x in {path} ({path.stat().st_size:,} bytes)\n"
-    assert frames(path) == [b"0", b"1"]
+    sent = [frame(number) for number in range(100)]
+    async with jetstream([send(*sent)], [stay]) as server:
+        settings = own_settings("127.0.0.1:1", tmp_path, bluesky={"url": server.url, "profiles": False})
+        with Tagpulse("record", "bluesky", "--to", path, settings=settings, folder=tmp_path) as recording:
+            await eventually(lambda: len(server.queries) == 2, 30, "that it has read all and connects again")
+            recording.send_signal(number)
+            await eventually(lambda: not recording.running, 10, "the end")
+            assert recording.wait(1) == 0, recording.stderr
+    assert recording.stdout == f"recorded 100 frames of bluesky in {path} ({path.stat().st_size:,} bytes)\n"
+    assert [recorded for recorded, _, _ in await play(path, network="bluesky")] == sent
 
 
 def test_a_refusal_ends_it_and_the_recording_is_kept(networks: Networks, settings: Settings, tmp_path: Path) -> None:
-    networks.then = Refused("not with this token")
+    networks.failure = Refused("not with this token")
     path = tmp_path / "day.zst"
     with pytest.raises(Refused, match="not with this token"):
         invoke("record", "x", "--to", str(path), settings=settings)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -22,21 +21,35 @@ def _restored() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_without_an_event_loop(number: int) -> None:
-    calls: list[str] = []
-    on_stop(lambda: calls.append("stop"))
-    os.kill(os.getpid(), number)
-    assert calls == ["stop"]
+WITHOUT_A_LOOP = """
+import os, sys
+from streams.processes.signals import on_stop
 
+calls = []
+on_stop(lambda: calls.append("stop"))
+os.kill(os.getpid(), int(sys.argv[1]))
+print(*calls)
+"""
+ON_A_LOOP = """
+import asyncio, os, sys
+from streams.processes.signals import on_stop
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_on_the_event_loop(number: int) -> None:
+async def main():
     stopping = asyncio.Event()
     on_stop(stopping.set)
-    os.kill(os.getpid(), number)
-    async with asyncio.timeout(10):
-        await stopping.wait()
+    os.kill(os.getpid(), int(sys.argv[1]))
+    await stopping.wait()
+    print("stop")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("code", [WITHOUT_A_LOOP, ON_A_LOOP], ids=["without an event loop", "on an event loop"])
+def test_a_signal_is_handled(code: str, number: int) -> None:
+    done = subprocess.run([sys.executable, "-c", code, str(number)], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stop\n", "")
 
 
 @pytest.mark.timeout(30)
