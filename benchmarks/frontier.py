@@ -16,7 +16,6 @@ from model import DATA, POSTS, measure, real_posts
 from rows import Row, show
 
 from models.artefact import CampaignCalibration
-from models.enrichment import SENTIMENTS
 from models.heads import HEADS
 from models.training import export, recipe, rounding
 from models.training.commands import Work
@@ -24,6 +23,7 @@ from models.training.export import Calibrated
 from models.training.graph import GraphHead
 from models.training.network import LOW_LAYERS, MultiHeadNetwork
 from models.training.targets import label_names
+from models.training.thresholds import Thresholds
 
 LAYERS = (12, 9, 6)
 WARM_UP_TEXTS = 256
@@ -33,20 +33,27 @@ def untrained(work: Work, network: MultiHeadNetwork) -> Calibrated:
     """Return untrained heads of the sizes that the graph of a network needs."""
     rng, width = np.random.default_rng(0), work.config.hidden_size
     low = width * len(LOW_LAYERS)
+    features = {"low": low, "words": low, "means": low + width}
     exits = network.heads[str(max(network.sizes.exits))]
-    topics, pooled = exits["topics"].linear.weight.shape
-    sizes = {
-        "language": (len(label_names(HEADS["language"], work.rows)), low),
-        "sentiment": (len(SENTIMENTS), pooled + low),
-        "topics": (topics, pooled + low + width),
-        "vector": (width, low + width),
+    heads = {}
+    for name, head in HEADS.items():
+        columns = len(label_names(head, work.rows)) or width
+        inputs = exits[name].linear.weight.shape[1] if head.reads == "tokens" else 0
+        inputs += features[head.fitted.features] if head.fitted else 0
+        heads[name] = GraphHead(rng.normal(size=(columns, inputs)).astype(np.float32), np.zeros(columns, np.float32))
+    thresholds = {
+        name: Thresholds(np.zeros(len(heads[name].bias), np.float32))
+        for name, head in HEADS.items()
+        if head.kind == "several"
     }
-    heads = {
-        name: GraphHead(rng.normal(size=size).astype(np.float32), np.zeros(size[0], np.float32))
-        for name, size in sizes.items()
-    }
-    thresholds = {"topics": np.zeros(topics, np.float32)}
-    return Calibrated(heads, thresholds, 0.0, CampaignCalibration(slope=1.0, intercept=0.0), {})
+    return Calibrated(
+        heads=heads,
+        thresholds=thresholds,
+        sentiment_prior={},
+        language_threshold=0.0,
+        campaign=CampaignCalibration(slope=1.0, intercept=0.0),
+        scores={},
+    )
 
 
 def build(work: Work, depth: int, folder: Path) -> int:

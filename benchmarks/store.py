@@ -32,11 +32,11 @@ from streams.contracts import (
     SENTIMENTS,
     CampaignScore,
     EnrichedPost,
+    LabelScore,
     Language,
     ModelInfo,
     Post,
     Sentiment,
-    TopicScore,
     encode,
 )
 from streams.runtime.lossless import Record
@@ -72,7 +72,7 @@ def _row(offset: int, seed: int, post: Post, dice: random.Random) -> Row:
         post=msgspec.structs.replace(post, id=f"{post.id}-{seed}", collected_at=at + timedelta(seconds=1.5)),
         language=Language(code=post.language_hint or "und", score=dice.random()),
         sentiment=Sentiment(label=label, negative=negative, neutral=neutral, positive=positive),
-        topics=tuple(TopicScore(name=name, score=dice.random()) for name in dice.sample(TOPICS, dice.randrange(3))),
+        topics=tuple(LabelScore(name=name, score=dice.random()) for name in dice.sample(TOPICS, dice.randrange(3))),
         campaign=CampaignScore(name=dice.choice(["police dogs", None]), score=dice.random()),
         model=ModelInfo(name="tagpulse", version="1.0.0", runtime="openvino", precision="int8"),
         enriched_at=at + timedelta(seconds=2),

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from models.enrichment import SentimentLabel
+from models.enrichment import Sentiment, SentimentLabel
 from models.errors import ArtefactError
 from models.text import QUERY_PREFIX
 
@@ -17,18 +17,35 @@ LABELS_FILE = "labels.json"
 CHECKSUMS_FILE = "checksums.sha256"
 
 
-class Label(Struct, frozen=True, kw_only=True):
-    """A label of the model and the minimum score for assigning it."""
+class Label(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A label of the model and the minimum score for assigning it, overall and in languages that differ."""
 
     name: str
     threshold: float = 0.0
+    by_language: dict[str, float] = {}
 
 
 class CampaignCalibration(Struct, frozen=True, kw_only=True):
-    """The logistic curve from a cosine to the probability that a post is about a campaign topic."""
+    """The logistic curve from the position on a campaign topic's line to the score (see `models.campaign.fit_lines`)."""
 
     slope: float
     intercept: float
+
+
+class SentimentCheck(Struct, frozen=True, kw_only=True):
+    """How to estimate the accuracy of the sentiment without labels, as `models.evaluation.drift` says.
+
+    Attributes:
+        threshold: The share of posts whose sentiment has at least this probability is the accuracy to expect.
+        accuracy: The accuracy on the labelled posts that the threshold was chosen by.
+    """
+
+    threshold: float
+    accuracy: float
+
+    def is_sure(self, sentiment: Sentiment) -> bool:
+        """Return whether the probability of a sentiment reaches the threshold."""
+        return max(sentiment.negative, sentiment.neutral, sentiment.positive) >= self.threshold
 
 
 class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -48,6 +65,21 @@ class ModelLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
     language_threshold: float = 0.0
     """Probability below which the language is reported as `und`."""
+
+    sentiment_prior: dict[str, tuple[float, float, float]] = {}
+    """What is added to the logits of the sentiments, by language; the empty code is for all others.
+
+    The logits are those of equal shares; this makes the shares those that posts of the language usually have.
+    """
+
+    language_hint_weight: float = 2.2
+    """Log-odds added to the language that the network of a post names.
+
+    The default is log 9, the evidence of a hint that is wrong in 10 % of posts.
+    """
+
+    sentiment_check: SentimentCheck | None = None
+    """None if the accuracy of the sentiment cannot be estimated."""
 
     @property
     def columns(self) -> dict[str, tuple[Label, ...]]:
@@ -105,6 +137,12 @@ def read_checksums(folder: Path) -> dict[str, str]:
     if {MODEL_FILE, TOKENIZER_FILE, LABELS_FILE} - {pair[-1] for pair in pairs}:
         raise ArtefactError(f"{folder / CHECKSUMS_FILE} does not list every file of the model: reinstall the model")
     return {name: checksum for checksum, name in pairs}
+
+
+def write_labels(labels: ModelLabels, folder: Path) -> None:
+    """Write the labels of a model, and the checksums of its files."""
+    (folder / LABELS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
+    write_checksums(folder)
 
 
 def write_checksums(folder: Path) -> None:

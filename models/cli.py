@@ -10,6 +10,7 @@ import msgspec
 from models.campaign import read_topics
 from models.cli_common import Load, failing, model_options
 from models.eval_cli import evaluate
+from models.languages import language_of
 from models.train_cli import train
 
 _READ_BYTES = 1 << 20
@@ -35,8 +36,14 @@ main.add_command(train)
     type=click.Path(path_type=Path),
     help="Campaign file (TOML) whose [[topics]] are scored as well.",
 )
+@click.option(
+    "--language-hint",
+    metavar="CODE",
+    callback=lambda _context, _option, value: _known_language(value),
+    help="Language that the network states for the texts, such as de, pt-BR or de,en; weighed like that of a post.",
+)
 @model_options
-def enrich(topics_file: Path | None, load: Load) -> None:
+def enrich(topics_file: Path | None, language_hint: str | None, load: Load) -> None:
     """Enrich each line of standard input.
 
     Reads one text per line and writes one JSON object per line, in order.
@@ -45,6 +52,7 @@ def enrich(topics_file: Path | None, load: Load) -> None:
     Examples:
       echo "What a lovely dog!" | python -m models enrich
       python -m models enrich --topics campaign.toml < posts.txt > enriched.jsonl
+      python -m models enrich --language-hint sv < posts.txt
       python -m models enrich --backend torch --precision f32 < posts.txt
       python -m models enrich --backend hub --hub-sentiment ./my-classifier < posts.txt
 
@@ -56,8 +64,15 @@ def enrich(topics_file: Path | None, load: Load) -> None:
     output = click.get_binary_stream("stdout")
     encoder = msgspec.json.Encoder()
     for texts in _lines(click.get_binary_stream("stdin")):
-        output.write(encoder.encode_lines(enricher.enrich(texts)))
+        output.write(encoder.encode_lines(enricher.enrich(texts, [language_hint] * len(texts))))
         output.flush()
+
+
+def _known_language(hint: str | None) -> str | None:
+    """Check that a hint consists of language codes, unless the caller gives none."""
+    if hint and (unknown := [code for code in hint.split(",") if language_of(code) is None]):
+        raise click.BadParameter(f"{', '.join(unknown)} is not a language code such as de or pt-BR")
+    return hint
 
 
 def _lines(stream: BinaryIO) -> Iterator[list[str]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from models.cache import CacheInfo
 from models.enrichment import CampaignScore, Enrichment, Language, ModelInfo, Sentiment
+from models.languages import Hints
 
 _NEUTRAL = Enrichment(
     language=Language(code="und", score=1.0),
@@ -35,7 +36,12 @@ class ConstantEnricher:
         """Always None, because nothing is computed."""
         return
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+    @property
+    def sentiment_check(self) -> None:
+        """Always None, because the answers say nothing about the posts."""
+        return
+
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         """Return the constant answer for each text."""
         return [self._answer] * len(texts)
 

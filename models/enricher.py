@@ -5,12 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from models.artefact import Artefact, Label, ModelLabels, open_artefact
+from models.artefact import Artefact, Label, ModelLabels, SentimentCheck, open_artefact
 from models.backends import Backend, Outputs, Padded, Runtime
 from models.backends.batching import micro_batches
 from models.backends.choice import WantedBackend, WantedPrecision, choose, open_backend
@@ -19,14 +19,25 @@ from models.campaign import CampaignMatcher, CampaignTopic
 from models.enrichment import Enrichment, Language, ModelInfo
 from models.errors import ArtefactError
 from models.heads import HEADS, Head
+from models.languages import Hints, hinted
 from models.memory import give_memory_back
 from models.probabilities import Logits, rounded, sigmoid, softmax
-from models.text import has_words, prepare
+from models.text import has_running_text, has_words, prepare
 from models.tokenizer import Tokenizer
 
 NO_LANGUAGE = "und"
+HASHTAGS_THRESHOLD = 0.9
+"""Probability below which the language of a text of hashtags alone is reported as `und`."""
+
 DEFAULT_CACHE_SIZE = 100_000
 """Number of distinct texts cached before the least recently used one is evicted."""
+
+
+class Prepared(NamedTuple):
+    """A text as the model reads it, and the languages that its network names; equal ones get the same answer."""
+
+    text: str
+    hinted: frozenset[str]
 
 
 class TextEnricher(Protocol):
@@ -41,7 +52,10 @@ class TextEnricher(Protocol):
     @property
     def runtime(self) -> Runtime | None: ...
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]: ...
+    @property
+    def sentiment_check(self) -> SentimentCheck | None: ...
+
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]: ...
 
     def cache_info(self) -> CacheInfo: ...
 
@@ -52,10 +66,12 @@ class CachedEnricher(ABC):
     Every text gets an answer, and the answer does not depend on the other texts of the batch.
     """
 
-    def __init__(self, model: ModelInfo, runtime: Runtime, cache_size: int) -> None:
+    def __init__(self, model: ModelInfo, runtime: Runtime, cache_size: int, hintable: Sequence[str] = ()) -> None:
+        """Create the cache; hints of languages that are not `hintable` are ignored."""
         self._model = model
         self._runtime = runtime
-        self._cache: LruCache[str, Enrichment] = LruCache(cache_size)
+        self._cache: LruCache[Prepared, Enrichment] = LruCache(cache_size)
+        self._hintable = hintable
         self._lock = Lock()
 
     @property
@@ -74,22 +90,30 @@ class CachedEnricher(ABC):
         return self._runtime
 
     @property
+    def sentiment_check(self) -> SentimentCheck | None:
+        """How to estimate the accuracy of the sentiment without labels; None if the model cannot tell."""
+        return None
+
     @abstractmethod
-    def topics(self) -> tuple[str, ...]:
-        """Topics that the model can assign."""
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        """Return the labels that a head of the model can assign; empty if the model has no such head."""
 
     def cache_info(self) -> CacheInfo:
         """Return the counters of the cache."""
         return self._cache.info()
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
-        """Enrich texts, in order. Larger batches are faster per text."""
-        prepared = [prepare(text) for text in texts]
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
+        """Enrich texts, in order. Larger batches are faster per text.
+
+        The hints, if any, are as many as the texts; those that are not recognised are ignored.
+        """
+        pairs = zip(texts, [None] * len(texts) if hints is None else hints, strict=True)
+        prepared = [Prepared(prepare(text), hinted(hint, self._hintable)) for text, hint in pairs]
         with self._lock:
             return self._cache.get_all(prepared, self._compute)
 
     @abstractmethod
-    def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
+    def _compute(self, prepared: Sequence[Prepared]) -> list[Enrichment]:
         """Enrich distinct prepared texts, in order."""
 
 
@@ -119,14 +143,12 @@ class Enricher(CachedEnricher):
             runtime=runtime.name,
             precision=runtime.precision,
         )
-        super().__init__(model, runtime, cache_size)
+        hintable = artefact.labels.languages if artefact.labels.language_hint_weight else ()
+        super().__init__(model, runtime, cache_size, hintable)
         self._backend = backend
         self._tokenizer = Tokenizer(artefact.tokenizer)
-        self._campaign = CampaignMatcher(
-            campaign_topics,
-            [self.vectors(topic.texts) for topic in campaign_topics],
-            artefact.labels.campaign,
-        )
+        self._sentiment_prior = _prior(artefact.labels)
+        self._campaign = CampaignMatcher(campaign_topics, self.vectors, artefact.labels.campaign)
 
     @classmethod
     def load(
@@ -159,32 +181,40 @@ class Enricher(CachedEnricher):
         return self._labels.languages
 
     @property
-    def topics(self) -> tuple[str, ...]:
-        """Topics that the model can assign."""
-        return tuple(topic.name for topic in self._labels.topics)
+    def sentiment_check(self) -> SentimentCheck | None:
+        return self._labels.sentiment_check
+
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        return tuple(label.name for label in self._columns.get(head, ()))
 
     def vectors(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return unit vectors (texts x width) whose cosine measures how close texts are in subject, across languages."""
         with self._lock:
             return self._run([prepare(text) for text in texts])["vector"]
 
-    def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
-        outputs = self._run(prepared)
-        languages = softmax(outputs["language"])
+    def _compute(self, prepared: Sequence[Prepared]) -> list[Enrichment]:
+        outputs = self._run([each.text for each in prepared])
+        named = [[code in each.hinted for code in self._labels.languages] for each in prepared]
+        weights = np.where(named, np.float32(self._labels.language_hint_weight), np.float32(0))
+        languages = softmax(outputs["language"] + weights)
+        named_languages = [self._language(each.text, languages[row]) for row, each in enumerate(prepared)]
+        codes = [language.code for language in named_languages]
+        prior = (languages @ self._sentiment_prior).astype(np.float32)
+        adjusted = {**outputs, "sentiment": outputs["sentiment"] + prior}
         campaigns = self._campaign.match(outputs["vector"])
         answers = {
-            head.name: _answers(head, self._columns[head.name], outputs[head.name])
+            head.name: _answers(head, self._columns[head.name], adjusted[head.name], codes)
             for head in HEADS.values()
             if head.answer and head.name in self._columns
         }
         return [
             Enrichment(
-                language=self._language(text, languages[row]),
+                language=named_languages[row],
                 campaign=campaigns[row],
                 model=self._model,
-                **{name: each[row] for name, each in answers.items()},
+                **{name: found[row] for name, found in answers.items()},
             )
-            for row, text in enumerate(prepared)
+            for row, each in enumerate(prepared)
         ]
 
     def _run(self, prepared: Sequence[str]) -> Outputs:
@@ -199,13 +229,14 @@ class Enricher(CachedEnricher):
         if not has_words(prepared):
             return Language(code=NO_LANGUAGE, score=1.0)
         best = int(probabilities.argmax())
-        is_confident = probabilities[best] >= self._labels.language_threshold
+        least = self._labels.language_threshold
+        is_confident = probabilities[best] >= (least if has_running_text(prepared) else max(least, HASHTAGS_THRESHOLD))
         code = self._labels.languages[best] if is_confident else NO_LANGUAGE
         return Language(code=code, score=rounded(probabilities[best]))
 
 
-def _answers(head: Head, labels: Sequence[Label], logits: Logits) -> list[Any]:
-    """Return a head's answer for each post."""
+def _answers(head: Head, labels: Sequence[Label], logits: Logits, languages: Sequence[str]) -> list[Any]:
+    """Return a head's answer for each post; the thresholds of labels may depend on its language."""
     make = head.answer or dict
     names = [label.name for label in labels]
     if head.kind == "one":
@@ -213,15 +244,23 @@ def _answers(head: Head, labels: Sequence[Label], logits: Logits) -> list[Any]:
             make(label=names[row.argmax()], **dict(zip(names, map(rounded, row), strict=True)))
             for row in softmax(logits)
         ]
-    limits = np.array([label.threshold for label in labels])
+    limits = {
+        language: [label.by_language.get(language, label.threshold) for label in labels] for language in set(languages)
+    }
     return [
         tuple(
             make(name=names[column], score=rounded(row[column]))
             for column in np.argsort(-row, kind="stable")
-            if row[column] >= limits[column]
+            if row[column] >= limits[language][column]
         )
-        for row in sigmoid(logits)
+        for row, language in zip(sigmoid(logits), languages, strict=True)
     ]
+
+
+def _prior(labels: ModelLabels) -> npt.NDArray[np.float32]:
+    """Return what is added to the logits of the sentiments in each language (languages x 3)."""
+    other = labels.sentiment_prior.get("", (0.0, 0.0, 0.0))
+    return np.array([labels.sentiment_prior.get(code, other) for code in labels.languages], np.float32)
 
 
 def _joined(parts: Sequence[npt.NDArray[np.float32]], texts: Sequence[int]) -> npt.NDArray[np.float32]:

@@ -5,6 +5,12 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
+EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "support")
+"""Emotions; support is gratitude, care and admiration."""
+
+ACTS = ("question", "request", "complaint", "thanks", "threat", "statement")
+"""Acts of speech: what the author of a post wants from its readers."""
+
 SentimentLabel = Literal["negative", "neutral", "positive"]
 SENTIMENTS: tuple[SentimentLabel, ...] = get_args(SentimentLabel)
 """Sentiment labels, in the order of their probabilities and of their numbers (0 to 2) in data sets."""
@@ -31,18 +37,29 @@ class Sentiment(Struct, frozen=True, kw_only=True):
     positive: Probability
 
 
-class TopicScore(Struct, frozen=True, kw_only=True):
-    """A topic whose score reaches its threshold."""
+class LabelScore(Struct, frozen=True, kw_only=True):
+    """A topic, emotion or act of speech whose score reaches its threshold."""
 
     name: str
     score: Probability
 
 
-class CampaignScore(Struct, frozen=True, kw_only=True):
-    """The nearest campaign topic of a post. `name` is null if no topic fits; `score` is that of the nearest topic."""
+CAMPAIGN_THRESHOLD = 0.5
+"""Score from which a post may be assigned a campaign topic, if the topic has no threshold of its own."""
+
+
+class CampaignScore(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The campaign topic of a post, and the scores of all.
+
+    Attributes:
+        name: The topic with the highest score of those whose score reaches their threshold; None if there is no such topic.
+        score: Score of that topic, or else the highest of all; 0 without topics.
+        scores: Score of every topic of the campaign, by name.
+    """
 
     name: str | None
     score: Probability
+    scores: dict[str, Probability] = {}
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,10 +79,20 @@ class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Enrichment(Struct, frozen=True, kw_only=True):
-    """The complete answer of the model for one post. `topics` are sorted by descending score and may be empty."""
+    """The complete answer of the model for one post.
+
+    The labels of `SEVERAL` are sorted by descending score, and empty if none reaches its threshold or the model has no
+    such head.
+    """
 
     language: Language
     sentiment: Sentiment
-    topics: tuple[TopicScore, ...]
+    topics: tuple[LabelScore, ...]
+    emotions: tuple[LabelScore, ...] = ()
+    acts: tuple[LabelScore, ...] = ()
     campaign: CampaignScore
     model: ModelInfo
+
+
+SEVERAL = {"topics": "topic", "emotions": "emotion", "acts": "act"}
+"""The answers that give a post any number of labels: the name of the field, and the word for one of its labels."""

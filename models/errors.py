@@ -3,7 +3,8 @@
 ModelError
 ├── ArtefactError           the model's files are missing or damaged: reinstall the model
 ├── BackendError            the requested back end or precision is not available here: choose another
-│   └── MissingBackendExtra its dependencies are not installed: run the pip command in the message
+│   ├── MissingBackendExtra its dependencies are not installed: run the pip command in the message
+│   └── MissingHead         the model does not have the labels to score: choose another model
 ├── HubModelError           a model for the hub back end cannot be loaded or used: choose another, or fix its files
 ├── TopicsFileError         a file of campaign topics cannot be read: fix it
 ├── EvaluationDataError     labelled posts cannot be read: fix them
@@ -29,6 +30,13 @@ class MissingBackendExtra(BackendError):
 
     def __init__(self, backend: str, extra: str) -> None:
         super().__init__(f"{backend} needs an extra that is not installed: pip install 'tagpulse[{extra}]'")
+
+
+class MissingHead(BackendError):
+    """Raised when the loaded model does not have the labels to score."""
+
+    def __init__(self, model: str, head: str) -> None:
+        super().__init__(f"the model {model} has no {head}: choose a model that has them")
 
 
 class HubModelError(ModelError):

@@ -22,6 +22,8 @@ def evaluate() -> None:
       python -m models eval sentiment --data umsab --split val
       python -m models eval language --data sentences --json
       python -m models eval topic --data x_topic
+      python -m models eval emotion --data emotions.tsv
+      python -m models eval act --data acts.tsv
       python -m models eval agreement --data umsab
       python -m models eval campaign --data posts.csv --text-column text --label-column topic --topics campaign.toml
       python -m models eval sentiment --data umsab --backend hub --hub-sentiment ./my-classifier

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from models.enrichment import SENTIMENTS, Sentiment, TopicScore
+from models.enrichment import ACTS, EMOTIONS, SENTIMENTS, LabelScore, Sentiment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,13 +12,14 @@ class Fitted:
     """A linear head that is fitted after training.
 
     Attributes:
-        features: What it reads: `low`, the means over tokens of the lower layers, or `means`, these and that of the last.
+        features: What it reads: `low`, the means over tokens of the lower layers; `words`, the same without the tokens of
+            placeholders; or `means`, `low` and the mean of the last layer.
         sources: Data sets that it is fitted on.
         penalty: The penalty of `models.training.heads:fit` or `regress`, or the strength of `fit_each`.
         share: Weight of its logits beside those of the trained head; 1 if it replaces the trained head.
     """
 
-    features: Literal["low", "means"]
+    features: Literal["low", "means", "words"]
     sources: tuple[str, ...] = ()
     penalty: float
     share: float = 1.0
@@ -32,10 +33,12 @@ class Head:
         name: Name of the output, of the label in a `TrainingRow` and of the answer in an `Enrichment`.
         kind: `one` label applies (softmax), `several` or none apply (sigmoid), or the output is a unit `vector`.
         reads: What the trained head reads: learned means over `tokens` of an exit, their plain `mean`, or the means of the
-            `low` layers.
+            lower layers over the `words`, without the tokens of placeholders.
         weight: Weight of its loss.
         labels: The labels, in order; if empty, those of the training rows, sorted.
         ignored: Data sets whose labels follow other rules and are not learned.
+        adjusted: Whether the logits are learned as those of equal shares of the labels (Menon et al., 2021, "Long-tail
+            Learning via Logit Adjustment"): the shares in the draw of each set and language are added in training only.
         fitted: The head that is fitted after training, if there is one.
         calibrated_on: Data sets of the temperature or the thresholds. A fifth of a set that the head is also fitted on is
             left out of every training for that.
@@ -45,17 +48,18 @@ class Head:
 
     name: str
     kind: Literal["one", "several", "vector"]
-    reads: Literal["low", "mean", "tokens"] = "tokens"
+    reads: Literal["mean", "tokens", "words"] = "tokens"
     weight: float
     labels: tuple[str, ...] = ()
     ignored: frozenset[str] = frozenset()
+    adjusted: bool = False
     fitted: Fitted | None = None
     calibrated_on: tuple[str, ...] = ()
     answer: Callable[..., Any] | None = None
 
 
 LANGUAGE_FIT = Fitted(
-    features="low",
+    features="words",
     sources=("lingua", "sib200", "fragment", "umsab-train", "afrisenti-train", "x_topic", "undetermined"),
     penalty=1e-6,
 )
@@ -67,9 +71,9 @@ HEADS = {
         Head(
             name="language",
             kind="one",
-            reads="low",  # spelling is represented best in the lower layers
+            reads="words",  # spelling is represented best in the lower layers
             weight=0.2,
-            ignored=frozenset({"semeval"}),  # labelled English, but contains other languages
+            ignored=frozenset(f"semeval-{year}" for year in range(2013, 2017)),  # labelled English, but contains others
             fitted=LANGUAGE_FIT,
         ),
         Head(
@@ -77,6 +81,7 @@ HEADS = {
             kind="one",
             weight=1.0,
             labels=SENTIMENTS,
+            adjusted=True,
             fitted=Fitted(features="low", sources=("umsab-train",), penalty=0.05, share=0.4),
             calibrated_on=("umsab-val",),
             answer=Sentiment,
@@ -88,7 +93,23 @@ HEADS = {
             ignored=frozenset({"sib200", "sib200-held"}),
             fitted=Fitted(features="means", sources=("x_topic",), penalty=3e-3, share=0.3),
             calibrated_on=("x_topic",),
-            answer=TopicScore,
+            answer=LabelScore,
+        ),
+        Head(
+            name="emotions",
+            kind="several",
+            weight=0.3,
+            labels=EMOTIONS,
+            calibrated_on=("brighter-held", "goemotions-held"),
+            answer=LabelScore,
+        ),
+        Head(
+            name="acts",
+            kind="several",
+            weight=0.3,
+            labels=ACTS,
+            calibrated_on=("tweet_acts-held", "complaints-held"),
+            answer=LabelScore,
         ),
         Head(
             name="vector",

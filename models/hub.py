@@ -9,8 +9,8 @@ import numpy as np
 from models.backends import Runtime
 from models.backends.choice import WantedPrecision, full_precision, missing_packages
 from models.campaign import CampaignTopic
-from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE, CachedEnricher
-from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.enricher import DEFAULT_CACHE_SIZE, NO_LANGUAGE, CachedEnricher, Prepared
+from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, LabelScore, Language, ModelInfo, Sentiment
 from models.errors import BackendError, HubModelError, MissingBackendExtra
 from models.hub_labels import languages_of, moods_of
 from models.probabilities import Logits, rounded, sigmoid, softmax
@@ -107,17 +107,17 @@ class HubEnricher(CachedEnricher):
         }
         return cls(classifiers, runtime=runtime, topic_threshold=topic_threshold, cache_size=cache_size)
 
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """Topics that the model can assign: its labels, unchanged."""
-        classifier = self._classifiers.get("topic")
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        """Return the labels of the topic model, unchanged; there are no models for emotions and acts."""
+        classifier = self._classifiers.get("topic") if head == "topics" else None
         return classifier.labels if classifier else ()
 
-    def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
-        logits = {task: classifier.logits(prepared) for task, classifier in self._classifiers.items()}
+    def _compute(self, prepared: Sequence[Prepared]) -> list[Enrichment]:
+        texts = [each.text for each in prepared]
+        logits = {task: classifier.logits(texts) for task, classifier in self._classifiers.items()}
         missing: list[None] = [None] * len(prepared)
         sentiments = self._sentiments(logits["sentiment"]) if "sentiment" in logits else missing
-        languages = self._detected_languages(prepared, logits["language"]) if "language" in logits else missing
+        languages = self._detected_languages(texts, logits["language"]) if "language" in logits else missing
         topics = self._topics(logits["topic"]) if "topic" in logits else missing
         return [
             Enrichment(
@@ -155,7 +155,7 @@ class HubEnricher(CachedEnricher):
             for row, text in enumerate(prepared)
         ]
 
-    def _topics(self, logits: Logits) -> list[tuple[TopicScore, ...]]:
+    def _topics(self, logits: Logits) -> list[tuple[LabelScore, ...]]:
         classifier = self._classifiers["topic"]
         is_multi_label = classifier.is_multi_label
         probabilities = sigmoid(logits) if is_multi_label else softmax(logits)
@@ -164,7 +164,7 @@ class HubEnricher(CachedEnricher):
             reached = np.flatnonzero(row >= self._topic_threshold) if is_multi_label else [row.argmax()]
             best_first = sorted(reached, key=lambda column: -row[column])
             answers.append(
-                tuple(TopicScore(name=classifier.labels[each], score=rounded(row[each])) for each in best_first)
+                tuple(LabelScore(name=classifier.labels[each], score=rounded(row[each])) for each in best_first)
             )
         return answers
 

@@ -1,6 +1,10 @@
 """Converts language names as models write them (`en`, `eng`, `eng_Latn`, `English`) to BCP-47 codes."""
 
 import re
+from collections.abc import Iterable, Sequence
+
+Hints = Sequence[str | None]
+"""For each text, the language that its network states: a code, or several separated by commas."""
 
 _TABLE = """
 af afr Latn Afrikaans
@@ -106,11 +110,13 @@ zu zul Latn Zulu
 """ISO 639-1 code, ISO 639-3 code, usual script and English name."""
 
 _OTHER_CODES = {
+    "in": "id", "iw": "he", "ji": "yi", "no": "nb",
     "als": "sq", "arb": "ar", "azj": "az", "cmn": "zh", "ekk": "et", "fil": "tl", "gaz": "om", "khk": "mn", "kmr": "ku",
     "lvs": "lv", "nor": "nb", "npi": "ne", "ory": "or", "pbt": "ps", "pes": "fa", "plt": "mg", "swh": "sw", "uzn": "uz",
     "ydd": "yi", "zsm": "ms",
 }  # fmt: skip
-"""Other ISO 639-3 codes, mostly of members of a macrolanguage, and the two-letter code used for them."""
+"""Codes that ISO 639-1 withdrew, `no`, and other ISO 639-3 codes, mostly of members of a macrolanguage, with the two-letter
+code used for them."""
 
 _NONE = {"und", "unk", "unknown", "other", "none"}
 _CODE = re.compile(r"[a-z]{2,3}")
@@ -138,3 +144,18 @@ def language_of(label: str) -> str | None:
     language = _BY_CODE.get(first, first)
     parts = [part.title() if len(part) == 4 else part.upper() if len(part) == 2 else part for part in rest]
     return "-".join([language, *(part for part in parts if part != _SCRIPTS.get(language))])
+
+
+def hinted(hint: str | None, languages: Iterable[str]) -> frozenset[str]:
+    """Return those of `languages` that a network's hint means; none if it is not recognised.
+
+    A hint lists one or more codes, separated by commas. A code means the language in every script, unless it names one.
+
+    >>> sorted(hinted("pt-BR,hi", ["en", "hi", "hi-Latn", "pt"]))
+    ['hi', 'hi-Latn', 'pt']
+    """
+    codes = {code for part in (hint or "").split(",") if (code := language_of(part))} - {"und"}
+    known = frozenset(languages)
+    named = {code for code in codes & known if "-" in code}
+    primary = {code.partition("-")[0] for code in codes - named}
+    return frozenset(named | {each for each in known if each.partition("-")[0] in primary})

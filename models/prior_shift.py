@@ -2,11 +2,13 @@
 
 Counting a classifier's answers also counts its mistakes: if it labels a tenth of the neutral posts negative, even a calm
 day seems to have negative posts. `python -m models eval sentiment --rates FILE` measures the error rates, and
-`corrected_shares` corrects for them.
+`corrected_shares` corrects for them. The rates differ between kinds of posts, so that they are measured on several domains,
+and `corrected_interval` says how far a share may be off on a day that is a domain of its own.
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -18,7 +20,7 @@ from models.errors import RatesFileError
 
 Floats = npt.NDArray[np.float64]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the file format; readers must reject any other version."""
 
 _SENTIMENTS = ("negative", "neutral", "positive")
@@ -26,6 +28,12 @@ _MOST_STEPS = 2_000
 _SETTLED = 1e-10
 _LEAST = 1e-12
 _UNIFORM = 0.01
+_ENOUGH_DOMAINS = 3
+_DRAWS = 1_000
+_LEVEL = 0.95
+
+Counts = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
+Rates = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
 
 class SentimentRates(Struct, frozen=True, kw_only=True):
@@ -34,11 +42,26 @@ class SentimentRates(Struct, frozen=True, kw_only=True):
     Rows are true, columns are predicted sentiments; each row of `rates` sums to 1.
     """
 
-    counts: tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
-    rates: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    counts: Counts
+    rates: Rates
+
+    @property
+    def matrix(self) -> Floats:
+        """P(predicted | true) as a 3 x 3 array, as `corrected_shares` takes it."""
+        return np.array(self.rates)
+
+
+class DomainRates(SentimentRates, frozen=True, kw_only=True):
+    """The rates of one domain: posts of one kind, such as a data set, in one language.
+
+    Attributes:
+        language: BCP-47 code, or the name of the folder if it is not named after a known language.
+    """
+
+    language: str
 
     @classmethod
-    def of(cls, counts: npt.NDArray[np.int64]) -> Self:
+    def of(cls, language: str, counts: npt.NDArray[np.int64]) -> Self:
         """Create the rates by dividing each row of `counts` (3 x 3) by its sum.
 
         Raises:
@@ -47,42 +70,90 @@ class SentimentRates(Struct, frozen=True, kw_only=True):
         posts = counts.sum(axis=1)
         if not posts.all():
             raise ValueError(f"no {_SENTIMENTS[int(np.flatnonzero(posts == 0)[0])]} posts")
-        rates = np.round(counts / posts[:, None], 6)
-        return msgspec.convert({"counts": counts.tolist(), "rates": rates.tolist()}, cls)
+        rates = _listed(counts / posts[:, None])
+        return msgspec.convert({"language": language, "counts": counts.tolist(), "rates": rates}, cls)
 
-    @property
-    def matrix(self) -> Floats:
-        """P(predicted | true) as a 3 x 3 array, as `corrected_shares` takes it."""
-        return np.array(self.rates)
+
+class MeanRates(SentimentRates, frozen=True, kw_only=True):
+    """The rates of several domains.
+
+    Attributes:
+        domains: Number of domains.
+        counts: Posts of all domains together.
+        rates: Mean of the rates of the domains; all domains weigh the same.
+        deviations: Standard deviation of each rate between the domains; null if there is only one.
+    """
+
+    domains: int
+    deviations: Rates | None
+
+    @classmethod
+    def of(cls, domains: Iterable[SentimentRates]) -> Self:
+        """Create the rates of at least one domain."""
+        counts, rates = zip(*((each.counts, each.rates) for each in domains), strict=True)
+        spread = _listed(np.std(rates, axis=0, ddof=1)) if len(rates) > 1 else None
+        return msgspec.convert(
+            {
+                "domains": len(rates),
+                "counts": np.sum(counts, axis=0).tolist(),
+                "rates": _listed(np.mean(rates, axis=0)),
+                "deviations": spread,
+            },
+            cls,
+        )
 
 
 class ErrorRates(Struct, frozen=True, kw_only=True, rename={"together": "all"}):
     """The contents of a file of error rates (JSON).
 
     Attributes:
-        schema: 1.
+        schema: 2.
         task: `sentiment`.
         labels: Order of rows and columns: negative, neutral, positive.
         model: Name and version of the measured model; the rates do not apply to any other.
-        languages: Rates by BCP-47 code, or by folder name if the folder is not named after a known language.
-        together: `all` in the file: rates over all posts, used for languages without rates of their own.
+        domains: Rates by name of the domain.
+        languages: Mean rates over the domains of each language.
+        together: `all` in the file: mean rates over all domains, used for languages without domains of their own.
 
-        {"schema": 1, "task": "sentiment", "labels": ["negative", "neutral", "positive"],
+        {"schema": 2, "task": "sentiment", "labels": ["negative", "neutral", "positive"],
          "model": {"name": "...", "version": "..."},
-         "languages": {"de": {"counts": [[80, 15, 13], ...], "rates": [[0.740741, 0.138889, 0.12037], ...]}, ...},
-         "all": {"counts": ..., "rates": ...}}
+         "domains": {"umsab de": {"language": "de", "counts": [[80, 15, 13], ...], "rates": [[0.740741, ...], ...]}, ...},
+         "languages": {"de": {"domains": 2, "counts": ..., "rates": ..., "deviations": [[0.05, ...], ...]}, ...},
+         "all": {"domains": 9, "counts": ..., "rates": ..., "deviations": ...}}
     """
 
     schema: int = SCHEMA
     task: str = "sentiment"
     labels: tuple[str, str, str] = _SENTIMENTS
     model: ModelInfo
-    languages: dict[str, SentimentRates]
-    together: SentimentRates
+    domains: dict[str, DomainRates]
+    languages: dict[str, MeanRates]
+    together: MeanRates
 
-    def of(self, language: str) -> SentimentRates:
-        """Return the rates of a language, or those over all posts if the language was not measured."""
+    @classmethod
+    def measured(cls, domains: Mapping[str, DomainRates], model: ModelInfo) -> Self:
+        """Create the rates of at least one domain, and from them those of their languages."""
+        by_language: dict[str, list[DomainRates]] = {}
+        for each in domains.values():
+            by_language.setdefault(each.language, []).append(each)
+        return cls(
+            model=model,
+            domains=dict(domains),
+            languages={language: MeanRates.of(each) for language, each in by_language.items()},
+            together=MeanRates.of(domains.values()),
+        )
+
+    def of(self, language: str) -> MeanRates:
+        """Return the mean rates of a language, or those over all domains if the language was not measured."""
         return self.languages.get(language, self.together)
+
+    def spread(self, language: str) -> MeanRates:
+        """Return the rates whose deviations are those between domains of a language.
+
+        They are those over all domains if the language has fewer than three, because two hardly show a spread.
+        """
+        own = self.of(language)
+        return own if own.domains >= _ENOUGH_DOMAINS else self.together
 
 
 def read_rates(path: Path) -> ErrorRates:
@@ -101,7 +172,7 @@ def read_rates(path: Path) -> ErrorRates:
         raise RatesFileError(
             f"{path}: not sentiment error rates of schema {SCHEMA}: write the file again with this version of tagpulse"
         )
-    for name, each in (*rates.languages.items(), ("all", rates.together)):
+    for name, each in (*rates.domains.items(), *rates.languages.items(), ("all", rates.together)):
         if (each.matrix < 0).any() or not np.allclose(each.matrix.sum(axis=1), 1, atol=1e-4):
             raise RatesFileError(f"{path}: the rows of {name} are not probabilities that sum to 1")
     return rates
@@ -137,13 +208,73 @@ def corrected_shares(observed: npt.ArrayLike, rates: npt.ArrayLike) -> Floats:
     for numbers in (seen, matrix):
         if not np.isfinite(numbers).all() or (numbers < 0).any() or not numbers.sum(axis=-1).all():
             raise ValueError("observed and rates must be finite and not negative, and no row may be all 0")
+    return _most_likely(seen, matrix)
+
+
+class CorrectedShares(NamedTuple):
+    """True shares of the labels, and the limits between which each lies with 95 % probability."""
+
+    shares: Floats
+    low: Floats
+    high: Floats
+
+
+def corrected_interval(counts: npt.ArrayLike, rates: ErrorRates, language: str, *, seed: int = 0) -> CorrectedShares:
+    """Return the true shares of the sentiments of a language, with an interval for the posts of a new domain.
+
+    The shares are corrected with the mean rates of the language. The interval is made of 1,000 corrections, each of counts
+    drawn from a multinomial distribution (the sampling error) with rates drawn from Dirichlet distributions (Fox et al.,
+    2005, "A Method to Automate Probabilistic Sensitivity Analyses of Misclassified Binary Variables"). A true sentiment's
+    distribution has the mean of the language's rates and the variance between domains, by moments as in Minka (2000),
+    "Estimating a Dirichlet Distribution"; it is larger by 1 / domains, as the mean is uncertain itself. The three are drawn
+    independently, although a domain that is called negative too often may be so for all true sentiments.
+
+    Args:
+        counts: Posts by predicted sentiment (3); they must not all be 0.
+        rates: Error rates of the model that predicted them.
+        language: The language of the posts.
+        seed: Seed of the draws; the same arguments give the same interval.
+
+    Raises:
+        ValueError: If there are not three counts, one is negative or not finite, or all are 0.
+    """
+    mean = rates.of(language)
+    shares = corrected_shares(counts, mean.matrix)
+    generator = np.random.default_rng(seed)
+    posts = np.asarray(counts, np.float64)
+    observed = generator.multinomial(round(posts.sum()), posts / posts.sum(), _DRAWS)
+    weights = np.maximum(_concentrations(mean, rates.spread(language))[:, None] * mean.matrix, _LEAST)
+    drawn = np.stack([generator.dirichlet(row, _DRAWS) for row in weights], axis=1)
+    tail = (1 - _LEVEL) / 2
+    low, high = np.quantile(_most_likely(observed, drawn), (tail, 1 - tail), axis=0)
+    return CorrectedShares(shares, np.minimum(low, shares), np.maximum(high, shares))
+
+
+def _concentrations(mean: MeanRates, spread: MeanRates) -> Floats:
+    """Return the sum of the parameters of each true sentiment's Dirichlet distribution (3), at most its posts."""
+    posts: Floats = np.array(mean.counts, np.float64).sum(axis=1)
+    if spread.deviations is None:
+        return posts
+    between = (1 + 1 / mean.domains) * np.square(spread.deviations).sum(axis=1)
+    within = (mean.matrix * (1 - mean.matrix)).sum(axis=1)
+    found: Floats = np.clip(within / np.maximum(between, _LEAST) - 1, 1, posts)
+    return found
+
+
+def _listed(matrix: npt.ArrayLike) -> Any:
+    return np.asarray(matrix, np.float64).round(6).tolist()
+
+
+def _most_likely(observed: npt.ArrayLike, rates: npt.ArrayLike) -> Floats:
+    """Return `corrected_shares` of valid arguments; each row of `observed` may have rates of its own."""
+    seen, matrix = np.asarray(observed, np.float64), np.asarray(rates, np.float64)
     seen = seen / seen.sum(axis=-1, keepdims=True)
-    matrix = matrix / matrix.sum(axis=1, keepdims=True)
+    matrix = matrix / matrix.sum(axis=-1, keepdims=True)
     # A share that starts at 0 would stay at 0.
-    shares: Floats = (1 - _UNIFORM) * seen + _UNIFORM / len(matrix)
+    shares: Floats = (1 - _UNIFORM) * seen + _UNIFORM / matrix.shape[-1]
     for _ in range(_MOST_STEPS):
-        expected = np.maximum(shares @ matrix, _LEAST)
-        improved: Floats = shares * ((seen / expected) @ matrix.T)
+        expected = np.maximum(np.einsum("...i,...ij->...j", shares, matrix), _LEAST)
+        improved: Floats = shares * np.einsum("...j,...ij->...i", seen / expected, matrix)
         improved /= improved.sum(axis=-1, keepdims=True)
         settled = np.abs(improved - shares).max(initial=0) < _SETTLED
         shares = improved

@@ -25,6 +25,8 @@ RAW_CHARACTERS = 8 * PREPARED_CHARACTERS
 
 _URL = re.compile(r"(?:https?://|www\.)\S+|\bhttps?\b(?=\s|$)", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@])@\w+(?:[.-]\w+)*(?:@\w+(?:[.-]\w+)+)?")
+_NO_WORDS = re.compile(r"@user|http|\bRT\b")
+_HASHTAG = re.compile("[#\uff03][^\\s#\uff03]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KEPT_FORMATS = "\u200c\u200d"  # joiners: Persian and Indic spelling, emoji sequences
 _TAG_CHARACTERS = range(0xE0020, 0xE0080)  # used in flags of regions, such as Scotland's
@@ -59,6 +61,10 @@ def prepare(text: str) -> str:
 
 
 def has_words(prepared: str) -> bool:
-    """Return whether a prepared text has a letter outside placeholders; without one it has no language."""
-    rest = prepared.replace("@user", " ").replace("http", " ")
-    return any(character.isalpha() for character in rest)
+    """Return whether a prepared text has a letter outside placeholders and `RT`; without one it has no language."""
+    return any(character.isalpha() for character in _NO_WORDS.sub(" ", prepared))
+
+
+def has_running_text(prepared: str) -> bool:
+    """Return whether a prepared text has words outside hashtags, which are often English or names in any language."""
+    return has_words(_HASHTAG.sub(" ", prepared))

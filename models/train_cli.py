@@ -39,8 +39,13 @@ def _steps() -> click.Group:
     show_default=True,
     help="Number of compute threads; use one per core.",
 )
+@click.option(
+    "--open-terms",
+    is_flag=True,
+    help="Leave out all data sets whose terms are limited to research or not stated; use a --work of its own.",
+)
 @click.pass_context
-def train(context: click.Context, data: Path, work: Path, threads: int) -> None:
+def train(context: click.Context, data: Path, work: Path, threads: int, open_terms: bool) -> None:
     """Reproduce the weights, step by step.
 
     Each step reads the results of earlier steps from --work. `fit` resumes where it was interrupted, and `all` resumes
@@ -55,4 +60,4 @@ def train(context: click.Context, data: Path, work: Path, threads: int) -> None:
     """
     from models.training.commands import open_work
 
-    context.obj = open_work(data, work, threads)
+    context.obj = open_work(data, work, threads, open_terms=open_terms)

@@ -8,9 +8,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
+from models.enrichment import CAMPAIGN_THRESHOLD
 from streams.contracts import SensitivityName, find_hashtags, normalise_hashtags
 from streams.errors import SettingsError
 
@@ -38,6 +48,17 @@ class TopicDefinition(BaseModel):
     name: Name
     description: Text
     examples: tuple[Text, ...] = ()
+    negative_examples: tuple[Text, ...] = ()
+    """Posts that resemble the topic but do not belong to it."""
+    threshold: Annotated[float, Field(gt=0, lt=1, strict=True)] = CAMPAIGN_THRESHOLD
+    """Score from which a post may be assigned the topic."""
+
+    @field_validator("negative_examples")
+    @classmethod
+    def _not_examples(cls, negative: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if both := set(negative).intersection(info.data.get("examples", ())):
+            raise ValueError(f"{min(both)!r} is also one of the examples")
+        return negative
 
 
 class Campaign(BaseModel):

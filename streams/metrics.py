@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
+from models.enrichment import SEVERAL
+
 REGISTRY = CollectorRegistry()
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -106,14 +108,36 @@ ENRICHED = Counter(
     ["source", "hashtag", "language", "sentiment"],
     registry=REGISTRY,
 )
-TOPICS = Counter(
-    "tagpulse_posts_topic",
-    "Topics found in enriched posts; a post may have several or none",
-    ["hashtag", "topic"],
-    registry=REGISTRY,
-)
+LABELS = {
+    name: Counter(
+        f"tagpulse_posts_{one}",
+        f"{name.capitalize()} found in enriched posts; a post may have several or none",
+        ["hashtag", one],
+        registry=REGISTRY,
+    )
+    for name, one in SEVERAL.items()
+}
 CAMPAIGN_TOPICS = Counter(
     "tagpulse_posts_campaign_topic", "Campaign topics found in enriched posts", ["hashtag", "topic"], registry=REGISTRY
+)
+JUDGED = Counter(
+    "tagpulse_posts_judged",
+    "Enriched posts whose sentiment was compared with the model's threshold of confidence",
+    ["language"],
+    registry=REGISTRY,
+)
+SURE = Counter(
+    "tagpulse_posts_sure",
+    "Judged posts whose sentiment reaches the threshold; their share is the accuracy to expect. If it is below "
+    "`tagpulse_model_accuracy`, the posts are unlike those that the model was checked on",
+    ["language"],
+    registry=REGISTRY,
+)
+ACCURACY = Gauge(
+    "tagpulse_model_accuracy",
+    "Accuracy of the model's sentiment on the labelled posts that it was checked on",
+    ["name", "version"],
+    registry=REGISTRY,
 )
 DELETIONS = Counter("tagpulse_deletions", "Deletions passed on", ["source"], registry=REGISTRY)
 DEAD_LETTERS = Counter(

@@ -26,7 +26,13 @@ def load_enricher(settings: ModelSettings, campaign: Campaign, threads: int | No
         SettingsError: The model cannot be loaded; the message names the setting at fault.
     """
     topics = [
-        CampaignTopic(name=topic.name, description=topic.description, examples=topic.examples)
+        CampaignTopic(
+            name=topic.name,
+            description=topic.description,
+            examples=topic.examples,
+            negative_examples=topic.negative_examples,
+            threshold=topic.threshold,
+        )
         for topic in campaign.topics
     ]
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -100,8 +100,7 @@ def metrics_page() -> str:
     """Return the metrics as Markdown."""
     rows = [
         f"| `{_exposed_name(family)}` | {family.type} | {_labels(metric)} | {_cell(family.documentation)} |"
-        for metric in vars(metrics).values()
-        if isinstance(metric, MetricWrapperBase)
+        for metric in all_metrics()
         for family in metric.describe()
     ]
     intro = [
@@ -133,6 +132,14 @@ def _exposed_name(family: Metric) -> str:
 
 def _labels(metric: MetricWrapperBase) -> str:
     return ", ".join(f"`{label}`" for label in label_names(metric))
+
+
+def all_metrics() -> Iterator[MetricWrapperBase]:
+    """Yield every metric, in the order of their definitions."""
+    for value in vars(metrics).values():
+        for metric in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(metric, MetricWrapperBase):
+                yield metric
 
 
 def label_names(metric: MetricWrapperBase) -> Sequence[str]:

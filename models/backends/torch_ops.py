@@ -20,6 +20,7 @@ Operation = Callable[..., Any]
 
 STEERING: dict[str, frozenset[int]] = {
     "ConstantOfShape": frozenset({0}),
+    "CumSum": frozenset({1}),
     "Expand": frozenset({1}),
     "Range": frozenset({0, 1, 2}),
     "Reshape": frozenset({1}),
@@ -90,6 +91,15 @@ def _constant(attributes: Attributes) -> Operation:
 def _constant_of_shape(attributes: Attributes) -> Operation:
     value = attributes.get("value", torch.zeros(1))
     return lambda shape: value.expand(shape)
+
+
+def _cumulative_sum(attributes: Attributes) -> Operation:
+    def compute(value: Tensor, axis: list[int]) -> Tensor:
+        ordered = value.flip(axis) if attributes.get("reverse") else value
+        total = ordered.cumsum(axis[0]) - (ordered if attributes.get("exclusive") else 0)
+        return total.flip(axis) if attributes.get("reverse") else total
+
+    return compute
 
 
 def _dequantise(attributes: Attributes) -> Operation:
@@ -225,6 +235,7 @@ OPERATIONS: dict[str, Callable[[Attributes], Operation]] = {
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "Cos": _plain(torch.cos),
+    "CumSum": _cumulative_sum,
     "DequantizeLinear": _dequantise,
     "Div": _plain(_divide),
     "Equal": _plain(torch.eq),

@@ -7,6 +7,7 @@ from models.evaluation.campaign import (
     match_topics,
     read_campaign_posts,
 )
+from models.evaluation.labels import LabelReport, label_report, read_tagged
 from models.evaluation.language import LanguageReport, language_report, name_languages, read_language
 from models.evaluation.sentiment import (
     JudgedPosts,
@@ -15,16 +16,20 @@ from models.evaluation.sentiment import (
     SentimentScore,
     judge,
     pooled,
+    read_domains,
     read_sentiment,
+    read_sentiment_table,
     score_sentiment,
     sentiment_report,
 )
-from models.evaluation.topic import TopicReport, name_topics, read_topic_posts, topic_report
+from models.evaluation.several import name_labels
+from models.evaluation.topic import TopicReport, read_topic_posts, topic_report
 
 __all__ = [
     "AgreementReport",
     "CampaignReport",
     "JudgedPosts",
+    "LabelReport",
     "LabelledPosts",
     "LanguageReport",
     "SentimentReport",
@@ -33,14 +38,18 @@ __all__ = [
     "agreement_report",
     "campaign_report",
     "judge",
+    "label_report",
     "language_report",
     "match_topics",
+    "name_labels",
     "name_languages",
-    "name_topics",
     "pooled",
     "read_campaign_posts",
+    "read_domains",
     "read_language",
     "read_sentiment",
+    "read_sentiment_table",
+    "read_tagged",
     "read_topic_posts",
     "score_sentiment",
     "sentiment_report",

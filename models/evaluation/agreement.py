@@ -54,7 +54,7 @@ def agreement_report(
     """
     answers = ask(enricher, texts, advance)
     reference = ask(exact, texts, advance)
-    topics = len({*enricher.topics, *exact.topics})
+    topics = len({*enricher.labels_of("topics"), *exact.labels_of("topics")})
     alone: list[Enrichment] = []
     for text in texts:
         alone += enricher.enrich([text])

@@ -11,9 +11,9 @@ import numpy as np
 from msgspec import Struct
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from models.campaign import CampaignTopic, centre, cosines
+from models.campaign import CampaignTopic
 from models.enricher import Enricher
-from models.enrichment import ModelInfo
+from models.enrichment import CampaignScore, ModelInfo
 from models.errors import EvaluationDataError
 from models.evaluation.answers import CHUNK, Advance, ask, silent
 from models.evaluation.measures import Floats, Labels, auc, fraction
@@ -34,13 +34,11 @@ class CampaignAnswers:
 
     Attributes:
         names: The topic assigned to each post, or None.
-        scores: Probability of the nearest topic (posts).
-        likeness: Cosine similarity of each post and topic (posts x topics).
+        scores: Score of each topic (posts x topics).
     """
 
     names: tuple[str | None, ...]
     scores: Floats
-    likeness: Floats
 
 
 class CampaignTopicScore(Struct, frozen=True, kw_only=True):
@@ -61,7 +59,7 @@ class CampaignReport(Struct, frozen=True, kw_only=True):
         macro_f1: Mean F1 over the topics that occur in the labels or the answers.
         macro_f1_with_none: The same with "no topic" as an additional class.
         mean_auc: Mean AUC over the topics that have one.
-        any_auc: AUC of posts with any topic against the others, by the score of the nearest topic.
+        any_auc: AUC of posts with any topic against the others, by the highest score.
         coverage: Share of posts that were assigned a topic.
     """
 
@@ -106,32 +104,27 @@ def read_campaign_posts(path: Path, text_column: str, label_column: str) -> Camp
 def match_topics(
     enricher: Enricher, topics: Sequence[CampaignTopic], texts: Sequence[str], advance: Advance = silent
 ) -> CampaignAnswers:
-    """Return the campaign topics of texts and their similarity to each topic; `enricher` must be loaded with `topics`."""
-    centres = [centre(enricher.vectors(topic.texts)) for topic in topics]
-    names: list[str | None] = []
-    scores: list[float] = []
-    likeness = np.zeros((len(texts), len(topics)))
+    """Return the campaign topics and scores of texts; `enricher` must be loaded with `topics`."""
+    given: list[CampaignScore] = []
     for start in range(0, len(texts), CHUNK):
         chunk = texts[start : start + CHUNK]
-        given = [answer.campaign for answer in ask(enricher, chunk)]
-        names += [each.name for each in given]
-        scores += [each.score for each in given]
-        likeness[start : start + CHUNK] = cosines(enricher.vectors(chunk), centres)
+        given += [answer.campaign for answer in ask(enricher, chunk)]
         advance(len(chunk))
-    return CampaignAnswers(tuple(names), np.array(scores), likeness)
+    scores = [[each.scores[topic.name] for topic in topics] for each in given]
+    return CampaignAnswers(tuple(each.name for each in given), np.array(scores))
 
 
 def campaign_report(
     names: Sequence[str], labels: Sequence[str], answers: CampaignAnswers, model: ModelInfo
 ) -> CampaignReport:
-    """Score the answers for posts with these labels; `names` are the topics, in column order of `answers.likeness`."""
+    """Score the answers for posts with these labels; `names` are the topics, in column order of `answers.scores`."""
     none = len(names)
     indices = {name: index for index, name in enumerate(names)}
     truth = np.array([indices.get(label, none) for label in labels], np.int64)
     given = np.array([none if name is None else indices[name] for name in answers.names], np.int64)
     each = precision_recall_fscore_support(truth, given, labels=range(none), average=None, zero_division=0)
-    areas = [auc(answers.likeness[:, index], truth == index) for index in range(none)]
-    any_area = auc(answers.scores, truth != none)
+    areas = [auc(answers.scores[:, index], truth == index) for index in range(none)]
+    any_area = auc(answers.scores.max(axis=1), truth != none)
     occurring = np.union1d(truth, given)
 
     def macro_f1(labels: Labels) -> float:

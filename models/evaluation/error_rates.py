@@ -1,11 +1,12 @@
 """Computes the error rates of `models.prior_shift` from judged posts."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from models.enrichment import ModelInfo
 from models.errors import EvaluationDataError
-from models.evaluation.sentiment import JudgedPosts, pooled
-from models.prior_shift import ErrorRates, SentimentRates
+from models.evaluation.sentiment import JudgedPosts
+from models.prior_shift import DomainRates, ErrorRates
 
 UMSAB_LANGUAGES = {
     "arabic": "ar",
@@ -20,24 +21,24 @@ UMSAB_LANGUAGES = {
 """Language code that the model assigns to the posts of each folder of the UMSAB data set."""
 
 
-def error_rates(folders: Mapping[str, JudgedPosts], model: ModelInfo) -> ErrorRates:
-    """Return the error rates of each folder, by the code of its language, and of all folders together.
+class JudgedDomain(NamedTuple):
+    """The posts of a domain and their language."""
+
+    language: str
+    posts: JudgedPosts
+
+
+def error_rates(domains: Mapping[str, JudgedDomain], model: ModelInfo) -> ErrorRates:
+    """Return the error rates of each domain, of each language and of all domains.
 
     Raises:
-        EvaluationDataError: If a folder has no posts of a sentiment, or two folders have the same language.
+        EvaluationDataError: If a domain has no posts of a sentiment.
     """
-    codes = [UMSAB_LANGUAGES.get(name, name) for name in folders]
-    if repeated := sorted({code for code in codes if codes.count(code) > 1}):
-        raise EvaluationDataError(f"error rates: two folders have the language {', '.join(repeated)}")
-    return ErrorRates(
-        model=model,
-        languages={code: _rates(name, folders[name]) for code, name in zip(codes, folders, strict=True)},
-        together=_rates("all", pooled(folders.values())),
-    )
+    return ErrorRates.measured({name: _rates(name, each) for name, each in domains.items()}, model)
 
 
-def _rates(name: str, judged: JudgedPosts) -> SentimentRates:
+def _rates(name: str, judged: JudgedDomain) -> DomainRates:
     try:
-        return SentimentRates.of(judged.confusion)
+        return DomainRates.of(judged.language, judged.posts.confusion)
     except ValueError as error:
         raise EvaluationDataError(f"error rates: {name} has {error}") from error

@@ -1,5 +1,7 @@
 """Renders reports as tables for the terminal. Names come from files and are escaped."""
 
+from collections.abc import Mapping
+
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -7,21 +9,26 @@ from rich.table import Table
 from models.enrichment import SENTIMENTS, ModelInfo
 from models.evaluation.agreement import AgreementReport
 from models.evaluation.campaign import CampaignReport
+from models.evaluation.labels import LabelReport
 from models.evaluation.language import LanguageReport
 from models.evaluation.sentiment import SentimentReport, SentimentScore
+from models.evaluation.several import LabelMeasures
 from models.evaluation.topic import TopicReport
 
 
 def sentiment_tables(report: SentimentReport) -> list[RenderableType]:
-    """Return the tables of scores by folder and of the confusion matrix."""
-    scores = _table(
-        f"Sentiment, {report.split}", report.model, "folder", "macro-F1", "macro recall", "weighted F1", "ECE", "posts"
+    """Return the tables of scores by folder or language, and of the confusion matrix."""
+    columns = ("macro-F1", "macro recall", "weighted F1", "ECE", "called negative", "negative", "posts")
+    scores = (
+        _table(f"Sentiment, {report.split}", report.model, "folder", *columns)
+        if report.split
+        else _table("Sentiment", report.model, "language", *columns)
     )
     for name, score in report.languages.items():
         scores.add_row(escape(name), *_sentiment_cells(score))
     scores.add_section()
     scores.add_row("mean", *_sentiment_cells(report.mean))
-    scores.caption = "last row: ECE and posts are of all folders together"
+    scores.caption = "last row: F1 and recall are means, the others are of all posts together"
     confused = Table("true \\ predicted", *SENTIMENTS, title="Posts")
     for label, counts in zip(SENTIMENTS, report.confusion, strict=True):
         confused.add_row(label, *(f"{count:,}" for count in counts))
@@ -74,11 +81,20 @@ def topic_tables(report: TopicReport) -> list[RenderableType]:
     files.add_section()
     posts = sum(file.posts for file in report.files.values())
     files.add_row("all", f"{report.micro_f1:.4f}", f"{report.macro_f1:.4f}", f"{posts:,}")
-    topics = Table("topic", "F1", "precision", "recall", "posts")
-    for name, topic in report.topics.items():
-        cells = (f"{each:.4f}" for each in (topic.f1, topic.precision, topic.recall))
-        topics.add_row(escape(name), *cells, f"{topic.posts:,}")
-    return [files, _numeric(topics)]
+    return [files, _by_label("topic", report.topics)]
+
+
+def label_tables(report: LabelReport) -> list[RenderableType]:
+    """Return the tables of F1 by language and by label."""
+    languages = _table(report.task.capitalize(), report.model, "language", "macro-F1", "micro-F1", "posts")
+    for code, score in report.languages.items():
+        languages.add_row(escape(code), f"{score.macro_f1:.4f}", f"{score.micro_f1:.4f}", f"{score.posts:,}")
+    languages.add_section()
+    languages.add_row("mean", f"{report.mean:.4f}")
+    posts = sum(score.posts for score in report.languages.values())
+    languages.add_row("all", f"{report.macro_f1:.4f}", f"{report.micro_f1:.4f}", f"{posts:,}")
+    languages.caption = "labels that no post of a language has are not scored in it"
+    return [languages, _by_label(report.task, report.labels)]
 
 
 def campaign_tables(report: CampaignReport) -> list[RenderableType]:
@@ -101,9 +117,18 @@ def campaign_tables(report: CampaignReport) -> list[RenderableType]:
     return [topics, _numeric(summary)]
 
 
+def _by_label(title: str, labels: Mapping[str, LabelMeasures]) -> Table:
+    table = Table(title, "F1", "precision", "recall", "posts")
+    for name, label in labels.items():
+        cells = (f"{each:.4f}" for each in (label.f1, label.precision, label.recall))
+        table.add_row(escape(name), *cells, f"{label.posts:,}")
+    return _numeric(table)
+
+
 def _sentiment_cells(score: SentimentScore) -> list[str]:
     percents = (score.macro_f1, score.macro_recall, score.weighted_f1)
-    return [*(f"{each:.2f}" for each in percents), f"{score.ece:.4f}", f"{score.posts:,}"]
+    fractions = (score.ece, score.called_negative, score.negative)
+    return [*(f"{each:.2f}" for each in percents), *(f"{each:.4f}" for each in fractions), f"{score.posts:,}"]
 
 
 def _table(title: str, model: ModelInfo, *columns: str) -> Table:

@@ -1,32 +1,27 @@
 """Evaluates topics on files of multi-label posts in the format of the X-Topic data set."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 import msgspec
-import numpy as np
 from msgspec import Struct
-from sklearn.metrics import f1_score, precision_score, recall_score
 
-from models.enricher import TextEnricher
 from models.enrichment import ModelInfo
 from models.errors import EvaluationDataError
-from models.evaluation.answers import Advance, ask, silent
-from models.evaluation.measures import Flags, fraction
 from models.evaluation.reading import files_of, read_lines
+from models.evaluation.several import (
+    FlagsByLabel,
+    LabelMeasures,
+    LabelSets,
+    TaggedPosts,
+    by_label,
+    macro_f1,
+    measures,
+    micro_f1,
+)
 
 _OTHER_KEYS = {"id", "text", "topics"}
 """Keys of a record that are not topics; `topics` repeats the topic keys in readable form."""
-
-
-@dataclass(frozen=True, slots=True)
-class TopicPosts:
-    """Texts and their topics."""
-
-    texts: tuple[str, ...]
-    topics: tuple[frozenset[str], ...]
 
 
 class TopicFileScore(Struct, frozen=True, kw_only=True):
@@ -34,15 +29,6 @@ class TopicFileScore(Struct, frozen=True, kw_only=True):
 
     micro_f1: float
     macro_f1: float
-    posts: int
-
-
-class TopicMeasures(Struct, frozen=True, kw_only=True):
-    """Scores (fractions) of one topic; `posts` is the number of posts that truly have it."""
-
-    f1: float
-    precision: float
-    recall: float
     posts: int
 
 
@@ -56,11 +42,11 @@ class TopicReport(Struct, frozen=True, kw_only=True):
     files: dict[str, TopicFileScore]
     micro_f1: float
     macro_f1: float
-    topics: dict[str, TopicMeasures]
+    topics: dict[str, LabelMeasures]
     model: ModelInfo
 
 
-def read_topic_posts(folder: Path, known: Collection[str]) -> dict[str, TopicPosts]:
+def read_topic_posts(folder: Path, known: Collection[str]) -> dict[str, TaggedPosts]:
     """Read each `*.jsonl` file, by file stem; a line has a `text` and a key with 0 or 1 for each topic.
 
     Raises:
@@ -69,67 +55,40 @@ def read_topic_posts(folder: Path, known: Collection[str]) -> dict[str, TopicPos
     return {path.stem: _read(path, known) for path in files_of(folder, ".jsonl")}
 
 
-def name_topics(enricher: TextEnricher, texts: Sequence[str], advance: Advance = silent) -> tuple[frozenset[str], ...]:
-    """Return the topics that the model assigns to texts."""
-    return tuple(frozenset(topic.name for topic in answer.topics) for answer in ask(enricher, texts, advance))
-
-
 def topic_report(
-    truth: Mapping[str, TopicPosts], predicted: Mapping[str, Sequence[frozenset[str]]], model: ModelInfo
+    truth: Mapping[str, TaggedPosts], predicted: Mapping[str, Sequence[frozenset[str]]], model: ModelInfo
 ) -> TopicReport:
     """Score the topics that the model assigned to the posts of each file."""
-    posts = [topics for name in truth for topics in truth[name].topics]
+    posts = [topics for name in truth for topics in truth[name].labels]
     answers = [topics for name in truth for topics in predicted[name]]
     together = _by_topic(posts, answers)
     return TopicReport(
         files={
             name: TopicFileScore(
-                micro_f1=_micro_f1(own := _by_topic(each.topics, predicted[name])),
-                macro_f1=_macro_f1(own),
+                micro_f1=micro_f1(own := _by_topic(each.labels, predicted[name])),
+                macro_f1=macro_f1(own),
                 posts=len(each.texts),
             )
             for name, each in truth.items()
         },
-        micro_f1=_micro_f1(together),
-        macro_f1=_macro_f1(together),
-        topics={
-            name: TopicMeasures(
-                f1=fraction(f1_score(having, given)),
-                precision=fraction(precision_score(having, given, zero_division=0)),
-                recall=fraction(recall_score(having, given, zero_division=0)),
-                posts=int(having.sum()),
-            )
-            for name, (having, given) in together.items()
-        },
+        micro_f1=micro_f1(together),
+        macro_f1=macro_f1(together),
+        topics=measures(together),
         model=model,
     )
 
 
-def _by_topic(truth: Sequence[frozenset[str]], predicted: Sequence[frozenset[str]]) -> dict[str, tuple[Flags, Flags]]:
-    """Return which posts truly have each topic that occurs, and which ones the model gave it to."""
-    names = sorted(frozenset().union(*truth, *predicted))
-    return {name: (_having(name, truth), _having(name, predicted)) for name in names}
+def _by_topic(truth: LabelSets, predicted: LabelSets) -> FlagsByLabel:
+    return by_label(truth, predicted, frozenset().union(*truth, *predicted))
 
 
-def _having(name: str, posts: Sequence[frozenset[str]]) -> Flags:
-    return np.array([name in topics for topics in posts], np.bool_)
-
-
-def _micro_f1(topics: Mapping[str, tuple[Flags, Flags]]) -> float:
-    return fraction(f1_score(*map(np.concatenate, zip(*topics.values(), strict=True)))) if topics else 0.0
-
-
-def _macro_f1(topics: Mapping[str, tuple[Flags, Flags]]) -> float:
-    return fraction(fmean(f1_score(*each) for each in topics.values())) if topics else 0.0
-
-
-def _read(path: Path, known: Collection[str]) -> TopicPosts:
+def _read(path: Path, known: Collection[str]) -> TaggedPosts:
     lines = [(f"{path}:{number}", line) for number, line in enumerate(read_lines(path), start=1) if line.strip()]
     if not lines:
         raise EvaluationDataError(f"{path} is empty")
     records = [(location, _record(location, line)) for location, line in lines]
     texts = tuple(_text(location, record) for location, record in records)
-    return TopicPosts(texts, tuple(_topics(location, record, known) for location, record in records))
+    return TaggedPosts(texts, tuple(_topics(location, record, known) for location, record in records))
 
 
 def _record(location: str, line: str) -> dict[str, object]:

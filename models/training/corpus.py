@@ -11,11 +11,11 @@ from typing import Any
 
 from models.heads import HEADS
 from models.training import data as sets
+from models.training import templated
 from models.training.data import TrainingRow
+from models.training.sets import SETS
 from models.training.synthetic import fragments, has_emoji, without_language
 
-SEMEVAL_HELD_OUT = 2_000
-HINGLISH_HELD_OUT = 400
 LINGUA_HELD_OUT = 100
 """Number of held-out sentences per language, from the end of its file."""
 
@@ -26,47 +26,48 @@ _WITHOUT_LANGUAGE = 3_000
 _PLACEHOLDERS = re.compile(r"@user|http|\W")
 
 
-def build(data: Path, seed: int = 0) -> list[TrainingRow]:
+def build(data: Path, seed: int = 0, *, open_terms: bool = False) -> list[TrainingRow]:
     """Return all rows in a fixed order, without duplicates; texts with the same `fingerprint` are duplicates.
 
     Sources that end in `-val`, `-dev` or `-held` are never trained on, nor is any text in them. A text in several sets
-    is kept only in the first of them, so UMSAB's labels take precedence over SemEval's. A text that a set labels in two
-    ways is dropped. `umsab-val` and `afrisenti-dev` are complete, as they were published.
+    is kept only in the first of them, so UMSAB's labels take precedence over those of the others. A text that a set labels
+    in two ways is dropped. `umsab-val` and `afrisenti-dev` are complete, as they were published.
+
+    With `open_terms`, sets whose terms are not `open` are neither needed nor used.
     """
+    usable = {name: each for name, each in SETS.items() if each.terms == "open" or not open_terms}
     rng = random.Random(seed)
-    semeval, semeval_held = hold_out(sets.semeval(data), SEMEVAL_HELD_OUT, "semeval-held")
     tweets = list(sets.umsab(data, "train"))
-    hinglish, hinglish_held = hold_out(
-        (row for row in tweets if row.language == "hi-Latn"), HINGLISH_HELD_OUT, "hinglish-held"
-    )
     lingua, lingua_held = _split_lingua(data)
     parallel = list(sets.sib200(data))
     chosen = set(rng.sample(sorted({str(row.sentence) for row in parallel}), SIB_SENTENCES))
     undetermined = without_language(_WITHOUT_LANGUAGE + LINGUA_HELD_OUT, seed)
-    plain = {name: hold_out(each.read(data), each.held_out, f"{name}-held") for name, each in sets.PLAIN_SETS.items()}
+    tweets_by_year = _by_source(sets.semeval(data) if "semeval-2013" in usable else ())
+    semeval = [_a_tenth_held_out(rows) for rows in tweets_by_year.values()]
+    plain = [_a_tenth_held_out(list(each.read(data))) for each in usable.values() if each.read]
     published = [*sets.umsab(data, "val"), *sets.afrisenti(data, "dev")]
     drawn = [
-        *hinglish_held,
-        *semeval_held,
+        *(row for _, held in semeval for row in held),
+        *templated.tested(seed),
         *lingua_held,
         *_pieces(lingua_held, seed, "fragment-held"),
         *(replace(row, source="sib200-held") for row in parallel if row.sentence not in chosen),
         *(TrainingRow("undetermined-held", text, "und") for text in undetermined[_WITHOUT_LANGUAGE:]),
-        *(row for _, held in plain.values() for row in held),
+        *(row for _, held in plain for row in held),
     ]
     held = [*published, *without_repeats(drawn, {text_key(row) for row in published})]
     kept = [row for row in parallel if row.sentence in chosen]
-    seen_tweets = [*(row for row in tweets if row.language != "hi-Latn"), *hinglish]
     train = [
-        *seen_tweets,
-        *semeval,
+        *templated.learned(seed),
+        *tweets,
+        *(row for kept, _ in semeval for row in kept),
         *sets.afrisenti(data, "train"),
         *sets.x_topic(data),
         *kept,
         *lingua,
         *(replace(row, topics=None) for row in sets.crisislex(data)),
-        *_pieces([*lingua, *kept, *seen_tweets], seed, "fragment"),
-        *(row for kept, _ in plain.values() for row in kept),
+        *_pieces([*lingua, *kept, *tweets], seed, "fragment"),
+        *(row for kept, _ in plain for row in kept),
         *(_undetermined_row(text) for text in undetermined[:_WITHOUT_LANGUAGE]),
     ]
     return [*without_repeats(train, {text_key(row) for row in held}), *held]
@@ -114,12 +115,21 @@ def _undetermined_row(text: str) -> TrainingRow:
     return TrainingRow("undetermined", text, "und", sentiment=1, topics=())
 
 
-def hold_out(rows: Iterable[TrainingRow], held_out: int, source: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
-    """Hold out rows by the checksum of their text, so that the split is stable when rows are added."""
-    if not held_out:
-        return list(rows), []
+def hold_out(rows: Iterable[TrainingRow], held_out: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
+    """Hold out rows as `SOURCE-held`, chosen by the checksum of their text, so that the split is stable when rows are added."""
     ordered = sorted(rows, key=lambda row: zlib.crc32(fingerprint(row.text).encode()))
-    return ordered[held_out:], [replace(row, source=source) for row in ordered[:held_out]]
+    return ordered[held_out:], [replace(row, source=f"{row.source}-held") for row in ordered[:held_out]]
+
+
+def _a_tenth_held_out(rows: Sequence[TrainingRow]) -> tuple[list[TrainingRow], list[TrainingRow]]:
+    return hold_out(rows, len(rows) // 10)
+
+
+def _by_source(rows: Iterable[TrainingRow]) -> dict[str, list[TrainingRow]]:
+    sources: dict[str, list[TrainingRow]] = defaultdict(list)
+    for row in rows:
+        sources[row.source].append(row)
+    return sources
 
 
 def _split_lingua(data: Path) -> tuple[list[TrainingRow], list[TrainingRow]]:

@@ -6,10 +6,10 @@ files are missing. `docs/training.md` describes the source and folder layout of 
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from models.enrichment import SENTIMENTS
 from models.errors import TrainingDataError
@@ -59,6 +59,11 @@ class TrainingRow:
     language: str | None = None
     sentiment: int | None = None
     topics: tuple[str, ...] | None = None
+    emotions: tuple[str, ...] | None = None
+    acts: tuple[str, ...] | None = None
+    unknown: frozenset[str] = frozenset()
+    """Labels on which the data set is silent: they are neither present nor absent."""
+
     sentence: str | None = None
     """Id shared by the translations of a sentence."""
 
@@ -75,14 +80,16 @@ class TrainingRow:
 def umsab(data: Path, split: Literal["train", "val"]) -> Iterator[TrainingRow]:
     """Yield tweets in eight languages, balanced over the three sentiments.
 
-    Unreliable labels of the Hindi training part are omitted.
+    Unreliable labels of the Hindi training part are omitted, among them all neutral ones.
     """
     for folder, language in UMSAB_LANGUAGES.items():
         texts = _file(data, "umsab", folder, f"{split}_text.txt").read_text("utf-8").splitlines()
         labels = _file(data, "umsab", folder, f"{split}_labels.txt").read_text("utf-8").split()
         for line, (text, label) in enumerate(zip(texts, map(int, labels), strict=True)):
-            is_reliable = language != NOISY or split == "val" or line >= HINDI_RELIABLE_FROM.get(label, len(texts))
-            yield TrainingRow(f"umsab-{split}", prepare(text), language, label if is_reliable else None)
+            is_noisy = language == NOISY and split == "train"
+            known = label if not is_noisy or line >= HINDI_RELIABLE_FROM.get(label, len(texts)) else None
+            unknown = frozenset({"neutral"} if is_noisy else ())
+            yield TrainingRow(f"umsab-{split}", prepare(text), language, known, unknown=unknown)
 
 
 def semeval(data: Path) -> Iterator[TrainingRow]:
@@ -90,10 +97,11 @@ def semeval(data: Path) -> Iterator[TrainingRow]:
     for path in _files(data, "semeval2017_4a", "*.tsv"):
         if "sarcasm" in path.name:
             continue
+        year = path.name.removeprefix("twitter-")[:4]
         for line in path.read_text("utf-8").splitlines():
             _, label, text = line.rstrip("\t").split("\t", 2)
             text = text.replace(r"\u2019", "'").replace(r"\u002c", ",").replace('""', '"').strip('"')
-            yield TrainingRow("semeval", prepare(text), "en", SENTIMENTS.index(label))
+            yield TrainingRow(f"semeval-{year}", prepare(text), "en", SENTIMENTS.index(label))
 
 
 def afrisenti(
@@ -105,7 +113,7 @@ def afrisenti(
         with _file(data, "afrisenti", folder, f"{split}.tsv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 text = prepare(row["tweet"])
-                code = "ar-Latn" if language == "ar" and _mostly_ascii_letters(text) else language
+                code = "ar-Latn" if language == "ar" and mostly_ascii_letters(text) else language
                 yield TrainingRow(f"afrisenti-{split}", text, code, SENTIMENTS.index(row["label"]))
 
 
@@ -159,24 +167,6 @@ def crisislex(data: Path) -> Iterator[TrainingRow]:
                     yield TrainingRow("crisis", prepare(row[1]), topics=() if row[3] in _NO_TYPE else (row[3],))
 
 
-class PlainSet(NamedTuple):
-    """A data set whose rows are used as they are.
-
-    Attributes:
-        read: Yields the rows; their source is the name of the set.
-        share: Share of the set in every phase of the training.
-        held_out: Number of rows that are held out; their source gets the suffix `-held`.
-    """
-
-    read: Callable[[Path], Iterable[TrainingRow]]
-    share: float
-    held_out: int = 0
-
-
-PLAIN_SETS = {"emosent": PlainSet(emosent, share=0.005)}
-"""The plain data sets by name. For all others, `models.training.corpus` says which rows are used."""
-
-
 def _file(data: Path, name: str, *parts: str) -> Path:
     path = data.joinpath(name, *parts)
     if not path.is_file():
@@ -195,6 +185,7 @@ def _missing(name: str, path: Path) -> TrainingDataError:
     return TrainingDataError(f"the data set {name}: {path} is missing; docs/training.md says where to get it")
 
 
-def _mostly_ascii_letters(text: str) -> bool:
+def mostly_ascii_letters(text: str) -> bool:
+    """Return whether more than half of the letters of a prepared text are ASCII."""
     letters = [character for character in text.replace("@user", "").replace("http", "") if character.isalpha()]
     return sum(character.isascii() for character in letters) * 2 > len(letters)

@@ -2,12 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from rich.console import Console
@@ -19,8 +19,9 @@ from models.heads import HEADS
 from models.training.data import TrainingRow
 from models.training.mixture import BATCH, Mixture
 from models.training.network import Answers, MultiHeadNetwork
-from models.training.prediction import Tokens, held_out_scores
-from models.training.targets import Targets
+from models.training.prediction import Places, Tokens, held_out_scores
+from models.training.processor import autocast, device
+from models.training.targets import Target, Targets
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -38,39 +39,68 @@ _WARM_UP = 0.02
 _LEAST_RATE = 1e-3
 _WEIGHT_DECAY = 0.01
 _CLIP = 1.0
+_MASKED = -1e4
 _AVERAGE_EVERY = 4
 _AVERAGE_DECAY = 0.999
 
 
-_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "one": lambda logits, wanted: functional.cross_entropy(logits, wanted, reduction="none"),
-    "several": lambda logits, wanted: functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(
-        1
-    ),
-    "vector": lambda vectors, wanted: 1 - functional.cosine_similarity(vectors, wanted),
-}
-"""The loss of each row, by kind of head."""
-
-
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A phase of the training: the number of texts, and the share of each data set in them."""
+    """A phase of the training: the number of texts, and the share of each family of data sets in them."""
 
     name: str
     texts: int
     shares: Mapping[str, float]
 
+    def only(self, families: Container[str]) -> Self:
+        """Return the phase with only these families, in the same proportions."""
+        kept = {family: share for family, share in self.shares.items() if family in families}
+        return replace(self, shares={family: share / sum(kept.values()) for family, share in kept.items()})
 
-def loss(answers: Answers, targets: Targets, rows: npt.NDArray[np.int64]) -> Tensor:
+
+def loss(answers: Answers, targets: Targets, rows: Places) -> Tensor:
     """Return the weighted sum of the heads' losses over the rows with targets, divided by the number of all rows."""
     total = torch.zeros(())
     for depth, out in answers.exits.items():
         share = 1 if depth == max(answers.exits) else _SHALLOW_WEIGHT
         for name, outputs in out.heads.items():
-            wanted = torch.from_numpy(targets[name].values[rows].astype(np.float32))
-            known = torch.from_numpy(targets[name].known[rows])
-            total = total + share * HEADS[name].weight * (_LOSSES[HEADS[name].kind](outputs, wanted) * known).sum()
+            head, target = HEADS[name], targets[name]
+            known = _tensor(target.known, rows, outputs).float()
+            losses = _LOSSES[head.kind](outputs, target, rows)
+            total = total.to(outputs.device) + share * head.weight * (losses * known).sum()
     return total / len(rows)
+
+
+def _one(logits: Tensor, target: Target, rows: Places) -> Tensor:
+    """Return the cross-entropy over the labels that the data set has, with its prior and partly with the network's own answer."""
+    wanted = _tensor(target.values, rows, logits).float()
+    if target.prior is not None:
+        logits = logits + _tensor(target.prior, rows, logits)
+    if target.decided is not None:
+        logits = logits.masked_fill(~_tensor(target.decided, rows, logits), _MASKED)
+    logarithms = logits.log_softmax(1)
+    if target.trust is not None:
+        trust = _tensor(target.trust, rows, logits)[:, None]
+        wanted = trust * wanted + (1 - trust) * logarithms.detach().exp()
+    return -(wanted * logarithms).sum(1)
+
+
+def _several(logits: Tensor, target: Target, rows: Places) -> Tensor:
+    wanted = _tensor(target.values, rows, logits).float()
+    losses = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    return (losses if target.decided is None else losses * _tensor(target.decided, rows, logits)).sum(1)
+
+
+def _vector(vectors: Tensor, target: Target, rows: Places) -> Tensor:
+    return 1 - functional.cosine_similarity(vectors, _tensor(target.values, rows, vectors).float())
+
+
+_LOSSES: dict[str, Callable[[Tensor, Target, Places], Tensor]] = {"one": _one, "several": _several, "vector": _vector}
+"""The loss of each row, by kind of head."""
+
+
+def _tensor(values: npt.NDArray[Any], rows: Places, like: Tensor) -> Tensor:
+    return torch.from_numpy(values[rows]).to(like.device)
 
 
 class Trainer:
@@ -87,8 +117,24 @@ class Trainer:
         *,
         rate: float,
         seed: int,
+        start: Path | None = None,
     ) -> None:
-        self.network, self._rows, self._tokens, self._targets = network, rows, tokens, targets
+        """Set up the training.
+
+        Args:
+            network: Network to train.
+            rows: Rows of the corpus.
+            tokens: Their tokens.
+            targets: Their targets.
+            phases: What is learned, in this order.
+            folder: Folder for checkpoints, weights and scores.
+            rate: Highest learning rate of the top layer.
+            seed: Seed of the order of the texts and of dropout.
+            start: Averaged weights to begin with; None for those that the network has.
+        """
+        if start is not None:
+            load_average(network, start)
+        self.network, self._rows, self._tokens, self._targets = network.to(device()), rows, tokens, targets
         self._phases, self._folder, self._seed = phases, folder, seed
         self._steps = sum(phase.texts // BATCH for phase in phases)
         self._optimiser = torch.optim.AdamW(_groups(network, rate), lr=rate, betas=(0.9, 0.98), fused=True)
@@ -124,11 +170,12 @@ class Trainer:
                     self._seed_dropout()
                     began, texts = time.monotonic(), 0
         _Swapped(self._trained, self._average).swap()
+        self.network.to("cpu")
 
     def _ends(self) -> list[int]:
         return list(accumulate(phase.texts // BATCH for phase in self._phases))
 
-    def _batches(self) -> Iterator[tuple[Phase, npt.NDArray[np.int64], Tensor, Tensor]]:
+    def _batches(self) -> Iterator[tuple[Phase, Places, Tensor, Tensor]]:
         previous_end = 0
         for number, (phase, end) in enumerate(zip(self._phases, self._ends(), strict=True)):
             previous_end, start = end, previous_end
@@ -140,14 +187,14 @@ class Trainer:
                 if self._done >= end:
                     break
 
-    def _step(self, rows: npt.NDArray[np.int64], ids: Tensor, mask: Tensor) -> None:
+    def _step(self, rows: Places, ids: Tensor, mask: Tensor) -> None:
         share = self._done / self._steps
         scale = min(1.0, share / _WARM_UP) * min(1.0, (1 - share) / (1 - _WARM_UP)) + _LEAST_RATE
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * scale
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            answers = self.network(ids, mask)
+        with autocast():
+            answers = self.network(ids.to(device()), mask.to(device()))
         loss(answers, self._targets, rows).backward()
         torch.nn.utils.clip_grad_norm_(self._trained, _CLIP)
         self._optimiser.step()
@@ -175,7 +222,7 @@ class Trainer:
     def _resume(self) -> None:
         path = self._folder / CHECKPOINT
         if path.exists():
-            state = torch.load(path, weights_only=True)
+            state = torch.load(path, weights_only=True, map_location=device())
             self.network.load_state_dict(state["network"], strict=False)
             names = [name for name, each in self.network.named_parameters() if each.requires_grad]
             self._average = [state["average"][name] for name in names]
@@ -199,7 +246,7 @@ def load_average(network: MultiHeadNetwork, *paths: Path) -> None:
     Networks trained from the same initial weights can be averaged, and the mean is better than each of them (Wortsman et
     al., 2022, "Model soups").
     """
-    states = [torch.load(path, weights_only=True)["average"] for path in paths]
+    states = [torch.load(path, weights_only=True, map_location="cpu")["average"] for path in paths]
     mean = {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
     network.load_state_dict(mean, strict=False)
 

@@ -1,15 +1,20 @@
-"""The rows that heads are calibrated on; where a set has no held-out part, a fifth of it is left out of every training."""
+"""The rows that a head is fitted on after training, calibrated on, and scored on.
+
+They are held out of every training. Where a set has no held-out part, a fifth of it is left out instead. One half of them is
+to choose by (temperatures, thresholds), the other only to publish scores of.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import f1_score
 
 from models.heads import HEADS, Head
+from models.training.corpus import is_held_out
 from models.training.data import TrainingRow
-from models.training.heads import matching_threshold
+from models.training.domains import is_published
 from models.training.targets import Targets
 
 Places = npt.NDArray[np.int64]
@@ -19,55 +24,46 @@ LEFT_OUT = 0
 """The fold that is never trained on."""
 
 
-def split(head: Head, rows: Sequence[TrainingRow], seed: int) -> tuple[Places, Places]:
-    """Return the indices of the labelled rows that a head is fitted on after training, and that it is calibrated on.
+class Parts(NamedTuple):
+    """Indices of the rows that a head is fitted on after training, that its calibration is chosen by, and that it is scored on."""
 
-    Noisy rows are left out of both. If both are of the same set, the calibration has one fold of it.
+    fitted: Places
+    chosen: Places
+    published: Places
+
+
+def split(head: Head, rows: Sequence[TrainingRow], seed: int) -> Parts:
+    """Return the labelled rows of a head's parts; noisy rows are in none.
+
+    Without sources, a head is fitted on all training rows; without sets to calibrate on, it is calibrated on all held-out rows.
+    If both are of the same set, the calibration has one fold of it.
     """
     sources = head.fitted.sources if head.fitted else ()
-    fitted, calibrated = (
-        np.flatnonzero([row.source in names and row.label(head.name) is not None and not row.is_noisy for row in rows])
-        for names in (sources, head.calibrated_on)
+    labelled = [
+        row.label(head.name) is not None and not row.is_noisy and row.source not in head.ignored for row in rows
+    ]
+    fitted, held = (
+        np.flatnonzero(
+            [
+                usable and (row.source in names if names else is_held_out(row) == held)
+                for usable, row in zip(labelled, rows, strict=True)
+            ]
+        )
+        for names, held in ((sources, False), (head.calibrated_on, True))
     )
-    if sources != head.calibrated_on:
-        return fitted, calibrated
-    left_out = np.random.default_rng(seed).permutation(len(fitted)) % FOLDS == LEFT_OUT
-    return fitted[~left_out], fitted[left_out]
+    if sources and sources == head.calibrated_on:
+        left_out = np.random.default_rng(seed).permutation(len(fitted)) % FOLDS == LEFT_OUT
+        fitted, held = fitted[~left_out], fitted[left_out]
+    published = np.array([is_published(rows[index]) for index in held.tolist()], np.bool_)
+    return Parts(fitted, held[~published], held[published])
 
 
 def for_training(targets: Targets, rows: Sequence[TrainingRow], seed: int) -> Targets:
-    """Return the targets without those that a head is calibrated on."""
+    """Return the targets without those that a head is calibrated or scored on."""
     kept = dict(targets)
     for head in HEADS.values():
+        parts = split(head, rows, seed)
         known = targets[head.name].known.copy()
-        known[split(head, rows, seed)[1]] = False
-        kept[head.name] = targets[head.name]._replace(known=known)
+        known[parts.chosen] = known[parts.published] = False
+        kept[head.name] = replace(targets[head.name], known=known)
     return kept
-
-
-@dataclass(frozen=True, slots=True)
-class LabelScores:
-    """F1 (0 to 1) on the left-out fold, and the threshold of each label as a logit."""
-
-    macro_f1: float
-    micro_f1: float
-    thresholds: npt.NDArray[np.float32]
-
-
-def score(logits: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> LabelScores:
-    """Score rows that were not trained on, each half with thresholds from the other half; return thresholds from all."""
-    predicted = np.zeros_like(present)
-    half = np.arange(len(present)) % 2 == 0
-    for kept in (half, ~half):
-        predicted[~kept] = logits[~kept] >= _thresholds(logits[kept], present[kept])
-    return LabelScores(
-        macro_f1=float(f1_score(present, predicted, average="macro", zero_division=0)),
-        micro_f1=float(f1_score(present, predicted, average="micro")),
-        thresholds=_thresholds(logits, present),
-    )
-
-
-def _thresholds(logits: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    return np.array(
-        [matching_threshold(logits[:, each], present[:, each]) for each in range(present.shape[1])], np.float32
-    )

@@ -32,7 +32,7 @@ _MASKED = np.float32(-10_000)  # its exp is exactly 0, so padding never affects 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of the graph: attention heads, depth of the exit, and the layers of the features `low`."""
+    """Sizes of the graph: attention heads, depth of the exit, and the layers of the features `low` and `words`."""
 
     heads: int
     depth: int
@@ -137,14 +137,18 @@ def build(
         positions: Maximum number of tokens in a text.
     """
     graph = GraphBuilder()
-    hidden = [_embed(graph, weights, positions, shape.epsilon)]
     penalty = _mask_penalty(graph)
+    words = _words_mask(graph, weights)
+    lower_penalty = _words_penalty(graph, words, penalty)
+    hidden = [_embed(graph, weights, positions, shape.epsilon, words)]
     for layer in range(shape.depth):
-        hidden.append(_layer(graph, weights, shape, rounding, layer, hidden[-1], penalty))
-    count = _token_count(graph)
-    low = [_mean(graph, f"mean_{layer}", hidden[layer], count) for layer in shape.low_layers]
-    graph.node("Concat", "low", *low, axis=-1)
-    graph.node("Concat", "means", "low", _mean(graph, "mean_last", hidden[-1], count), axis=-1)
+        read = lower_penalty if layer < max(shape.low_layers) else penalty
+        hidden.append(_layer(graph, weights, shape, rounding, layer, hidden[-1], read))
+    for features, mask in (("low", "mask/float"), ("words", words)):
+        count = _count(graph, f"{features}/count", mask)
+        parts = [_mean(graph, f"{features}/mean_{each}", hidden[each], mask, count) for each in shape.low_layers]
+        graph.node("Concat", features, *parts, axis=-1)
+    graph.node("Concat", "means", "low", _mean(graph, "mean_last", hidden[-1], "mask/float", "low/count"), axis=-1)
     for name, weight in heads.items():
         head = HEADS[name]
         inputs: list[str] = [head.fitted.features] if head.fitted else []
@@ -161,10 +165,11 @@ def build(
     return _model(graph, {name: len(head.bias) for name, head in heads.items()})
 
 
-def _embed(graph: GraphBuilder, weights: Weights, positions: int, epsilon: float) -> str:
-    words = weights["words.weight"]
-    width = words.shape[1]
-    packed, scales = pack_q4(words)
+def _embed(graph: GraphBuilder, weights: Weights, positions: int, epsilon: float, words: str) -> str:
+    """Add the embeddings of the tokens; their positions count only the tokens in `words`."""
+    embeddings = weights["words.weight"]
+    width = embeddings.shape[1]
+    packed, scales = pack_q4(embeddings)
     grouped = graph.constant("embed/grouped", np.array([0, 0, width // _BLOCK, _BLOCK // 2]))
     pairs = graph.node("Gather", "embed/bytes", graph.constant("embed/packed", packed), "ids")
     pairs = graph.node("Cast", "embed/pairs", pairs, to=TensorProto.FLOAT)
@@ -179,10 +184,10 @@ def _embed(graph: GraphBuilder, weights: Weights, positions: int, epsilon: float
     scale = graph.node("Unsqueeze", "embed/block_scales", scale, graph.constant("embed/last", np.array([-1])))
     scaled = graph.node("Mul", "embed/scaled", centred, scale)
     scaled = graph.node("Reshape", "embed/words", scaled, graph.constant("embed/width", np.array([0, 0, width])))
-    length = graph.node("Slice", "embed/length", graph.node("Shape", "embed/shape", "ids"),
-                        graph.constant("embed/one", np.array([1])), graph.constant("embed/two", np.array([2])))  # fmt: skip
+    count = graph.node("CumSum", "embed/count", words, graph.constant("embed/axis", np.array(1)))
+    last = graph.node("Sub", "embed/last_word", count, graph.constant("embed/one", np.float32(1).reshape(1)))
     table = graph.constant(POSITION_TABLE, weights["positions"][:positions])
-    here = graph.node("Slice", "embed/positions", table, graph.constant("embed/zero", np.array([0])), length)
+    here = graph.node("Gather", "embed/positions", table, graph.node("Cast", "embed/place", last, to=TensorProto.INT64))
     total = graph.node("Add", "embed/sum", scaled, here)
     return graph.layer_norm(
         "hidden_0", total, weights["embedding_norm.weight"], weights["embedding_norm.bias"], epsilon
@@ -195,6 +200,24 @@ def _mask_penalty(graph: GraphBuilder) -> str:
     spread = graph.node("Unsqueeze", "mask/spread", mask, graph.constant("mask/axes", np.array([1, 2])))
     absent = graph.node("Sub", "mask/absent", graph.constant("mask/one", np.float32(1).reshape(1)), spread)
     return graph.node("Mul", "mask/penalty", absent, graph.constant("mask/masked", _MASKED.reshape(1)))
+
+
+def _words_mask(graph: GraphBuilder, weights: Weights) -> str:
+    """Add 1 for tokens other than those of placeholders, and 0 for these and padding (posts x tokens)."""
+    table = graph.constant("words/pieces", weights["in_words"].astype(np.uint8))
+    integers = graph.node("Gather", "words/integers", table, "ids")
+    floats = graph.node("Cast", "words/float", integers, to=TensorProto.FLOAT)
+    return graph.node("Mul", "words/mask", "mask/float", floats)
+
+
+def _words_penalty(graph: GraphBuilder, words: str, penalty: str) -> str:
+    """Add a penalty that also keeps words from reading placeholders (posts x 1 x tokens x tokens)."""
+    readers = graph.node("Unsqueeze", "words/readers", words, graph.constant("words/rows", np.array([1, 3])))
+    placeholders = graph.node("Sub", "words/placeholders", "mask/float", words)
+    unread = graph.node("Unsqueeze", "words/unread", placeholders, graph.constant("words/columns", np.array([1, 2])))
+    pairs = graph.node("Mul", "words/pairs", readers, unread)
+    masked = graph.node("Mul", "words/masked", pairs, "mask/masked")
+    return graph.node("Add", "words/penalty", masked, penalty)
 
 
 def _layer(
@@ -258,14 +281,14 @@ def _gelu(graph: GraphBuilder, name: str, value: str) -> str:
     return graph.node("Mul", name, product, graph.constant(f"{name}/half", np.float32(0.5).reshape(1)))
 
 
-def _token_count(graph: GraphBuilder) -> str:
-    """Add the number of tokens, not counting padding (posts x 1)."""
-    return graph.node("ReduceSum", "mask/count", "mask/float", graph.constant("mask/axis", np.array([1])), keepdims=1)
+def _count(graph: GraphBuilder, name: str, mask: str) -> str:
+    """Add the number of tokens in a mask (posts x 1)."""
+    return graph.node("ReduceSum", name, mask, graph.constant(f"{name}/axis", np.array([1])), keepdims=1)
 
 
-def _mean(graph: GraphBuilder, name: str, hidden: str, count: str) -> str:
-    """Add the mean over tokens, not counting padding (posts x width)."""
-    column = graph.node("Unsqueeze", f"{name}/column", "mask/float", graph.constant(f"{name}/last", np.array([-1])))
+def _mean(graph: GraphBuilder, name: str, hidden: str, mask: str, count: str) -> str:
+    """Add the mean over the tokens in a mask (posts x width)."""
+    column = graph.node("Unsqueeze", f"{name}/column", mask, graph.constant(f"{name}/last", np.array([-1])))
     kept = graph.node("Mul", f"{name}/kept", hidden, column)
     total = graph.node("ReduceSum", f"{name}/sum", kept, graph.constant(f"{name}/axis", np.array([1])), keepdims=0)
     return graph.node("Div", name, total, count)

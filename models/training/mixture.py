@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from models.training.corpus import is_held_out
 from models.training.data import TrainingRow
+from models.training.sets import FAMILIES, SETS, DataSet
 
 BATCH = 32
 _POOL = 24
 """Number of batches that are drawn together and sorted by length."""
 
-_BALANCED = {"semeval": 0.0, "afrisenti-train": 0.5, "fragment": 0.5, "x_topic": 1.0}
-"""Exponent of a group's size (rows with the same language and label) in its share of a set; 0 makes all groups equal."""
+_UNLISTED = DataSet(name="", family="other", terms="unstated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,29 @@ def pad(rows: npt.NDArray[np.int64], texts: Sequence[npt.NDArray[np.int32]]) -> 
     return TrainingBatch(rows, ids, mask)
 
 
+def group_weights(rows: Sequence[TrainingRow]) -> npt.NDArray[np.float64]:
+    """Return the weight of each row in the draw from its set: rare languages and labels are favoured as the set demands."""
+    groups = [(row.source, row.language, row.sentiment, row.emotions, row.acts) for row in rows]
+    sizes = Counter(groups)
+    return np.array([sizes[group] ** (_set(group[0]).balance - 1) for group in groups])
+
+
 def _weights(rows: Sequence[TrainingRow], shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
-    groups = Counter((row.source, row.language, row.sentiment) for row in rows)
-    weights = np.zeros(len(rows))
+    within = group_weights(rows)
     members: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
-        if row.source in shares and not is_held_out(row):
+        if not is_held_out(row):
             members[row.source].append(index)
-            size = groups[row.source, row.language, row.sentiment]
-            weights[index] = size ** (_BALANCED.get(row.source, 1.0) - 1)
-    for source, share in shares.items():
-        indices = members[source]
-        if not indices:
-            raise ValueError(f"there are no training rows from {source!r}")
-        weights[indices] *= share / weights[indices].sum()
+    weights = np.zeros(len(rows))
+    for family, share in shares.items():
+        sizes = {name: SETS[name].weight * len(members[name]) ** 0.5 for name in FAMILIES.get(family, ())}
+        if not any(sizes.values()):
+            raise ValueError(f"there are no training rows of the family {family!r}")
+        for name, size in sizes.items():
+            own = within[members[name]]
+            weights[members[name]] = share * size / sum(sizes.values()) * own / max(own.sum(), 1e-12)
     return np.asarray(weights / weights.sum())
+
+
+def _set(source: str) -> DataSet:
+    return SETS.get(source, _UNLISTED)

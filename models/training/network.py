@@ -17,12 +17,13 @@ from models.heads import HEADS
 from models.training.encoder import EncoderConfig
 
 LOW_LAYERS = (3, 6)
-"""Layers of the features `low`."""
+"""Layers of the features `low` and `words`."""
 
 QUERIES = 4
 """Number of weighted means over tokens that a head reads."""
 
 _HEAD_DROPOUT = 0.1
+_MASKED = -10_000
 _BYTE = 256
 
 
@@ -45,9 +46,13 @@ class Exit(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Means over tokens of the lower layers, concatenated (posts x width), and the outputs by depth."""
+    """Means over tokens of the lower layers, concatenated (posts x width), and the outputs by depth.
+
+    `low` is over all tokens, `words` without those of placeholders.
+    """
 
     low: Tensor
+    words: Tensor
     exits: dict[int, Exit]
 
     @property
@@ -66,7 +71,7 @@ class Dropout(nn.Module):
         if not self.training or not self.dropped:
             return values
         count = values.numel()
-        bits = torch.randint(-(2**63), 2**63 - 1, ((count + 7) // 8,), dtype=torch.int64)
+        bits = torch.randint(-(2**63), 2**63 - 1, ((count + 7) // 8,), dtype=torch.int64, device=values.device)
         kept = bits.view(torch.uint8)[:count].view(values.shape) >= self.dropped
         return values * (kept.to(values.dtype) * (_BYTE / (_BYTE - self.dropped)))
 
@@ -141,40 +146,57 @@ class Heads(nn.ModuleDict):
 
 
 class MultiHeadNetwork(nn.Module):
-    """Encoder and heads; the word embeddings are not trained, because they ship in their original 4 bits."""
+    """Encoder and heads; the word embeddings are not trained, because they ship in their original 4 bits.
 
-    def __init__(self, config: EncoderConfig, sizes: Sizes, dropout: float = 0.1) -> None:
+    Up to the highest of `LOW_LAYERS`, words read neither the placeholders, whose pieces have the ids `placeholders`, nor
+    their number: their positions count words only. The features `words` are therefore those of the text without
+    placeholders. The layers above read everything.
+    """
+
+    def __init__(
+        self, config: EncoderConfig, sizes: Sizes, dropout: float = 0.1, placeholders: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         width = config.hidden_size
         self.sizes = sizes
+        in_words = torch.ones(config.vocab_size)
+        in_words[list(placeholders)] = 0
+        self.register_buffer("in_words", in_words, persistent=False)
         self.words = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_token_id)
         self.words.weight.requires_grad_(False)
         self.positions = nn.Parameter(torch.zeros(config.max_position_embeddings, width))
         self.embedding_norm = nn.LayerNorm(width, config.layer_norm_eps)
         self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(max(sizes.exits)))
         exits = {str(depth): Heads(("tokens", "mean"), width, sizes) for depth in sizes.exits}
-        self.heads = nn.ModuleDict({**exits, "low": Heads(("low",), len(LOW_LAYERS) * width, sizes)})
+        self.heads = nn.ModuleDict({**exits, "words": Heads(("words",), len(LOW_LAYERS) * width, sizes)})
         self.dropout = Dropout(dropout)
-        self.low_dropout = nn.Dropout(_HEAD_DROPOUT)
+        self.words_dropout = nn.Dropout(_HEAD_DROPOUT)
 
-    def hidden(self, ids: Tensor, penalty: Tensor) -> list[Tensor]:
-        """Return the embeddings and the output of every layer (posts x tokens x width).
+    def words_mask(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return 1 for tokens other than those of placeholders, and 0 for these and padding (posts x tokens)."""
+        return mask * self.in_words[ids]
 
-        `penalty` is the result of `mask_penalty`.
-        """
-        hidden = [self.dropout(self.embedding_norm(self.words(ids) + self.positions[: ids.shape[1]]))]
-        for layer in self.layers:
-            hidden.append(layer(hidden[-1], penalty))
+    def hidden(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
+        """Return the embeddings and the output of every layer (posts x tokens x width)."""
+        words, penalty = self.words_mask(ids, mask), mask_penalty(mask)
+        lower_penalty = penalty + words[:, None, :, None] * (mask - words)[:, None, None, :] * _MASKED
+        positions = self.positions[words.cumsum(1).long() - 1]
+        hidden = [self.dropout(self.embedding_norm(self.words(ids) + positions))]
+        for number, layer in enumerate(self.layers):
+            hidden.append(layer(hidden[-1], lower_penalty if number < max(LOW_LAYERS) else penalty))
         return hidden
 
     def forward(self, ids: Tensor, mask: Tensor) -> Answers:
         penalty = mask_penalty(mask)
-        hidden = self.hidden(ids, penalty)
-        low = torch.cat([mean(hidden[layer], mask) for layer in LOW_LAYERS], dim=-1)
+        hidden = self.hidden(ids, mask)
+        low, words = (
+            torch.cat([mean(hidden[layer], kept) for layer in LOW_LAYERS], dim=-1)
+            for kept in (mask, self.words_mask(ids, mask))
+        )
         exits = {depth: self._exit(depth, hidden[depth], penalty, mask) for depth in self.sizes.exits}
-        dropped = self.low_dropout(low)
-        exits[max(exits)].heads.update({name: head(dropped).float() for name, head in self.heads["low"].items()})
-        return Answers(low, exits)
+        dropped = self.words_dropout(words)
+        exits[max(exits)].heads.update({name: head(dropped).float() for name, head in self.heads["words"].items()})
+        return Answers(low, words, exits)
 
     def _exit(self, depth: int, hidden: Tensor, penalty: Tensor, mask: Tensor) -> Exit:
         average = mean(hidden, mask)
@@ -187,7 +209,7 @@ class MultiHeadNetwork(nn.Module):
 
 def mask_penalty(mask: Tensor) -> Tensor:
     """Return 0 for tokens and a large negative number for padding (posts x 1 x 1 x tokens)."""
-    return (1 - mask[:, None, None, :].float()) * -10_000
+    return (1 - mask[:, None, None, :].float()) * _MASKED
 
 
 def mean(hidden: Tensor, mask: Tensor) -> Tensor:

@@ -1,25 +1,55 @@
 """Training targets of each row, as arrays in row order."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from models.enrichment import SENTIMENTS
 from models.heads import HEADS, Head
 from models.training.data import TrainingRow
-from models.training.teacher import Target
+from models.training.mixture import group_weights
+from models.training.sets import SETS
 
 SILENT = -1
 """The label of a row without a label for the task."""
 
-_SMOOTHING = 0.05
-_OWN_SHARE = 0.5
-"""Weight of a row's own label; the rest is the prediction of the earlier model."""
+_LEAST_SHARE = 0.02
+"""Smallest share of a label in a prior."""
+
+Floats = npt.NDArray[np.floating]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the data sets or a teacher say about rows.
+
+    Attributes:
+        values: The share of each label, or a vector (rows x columns).
+        known: Rows that have a value.
+        decided: Labels that the data set of a row has (rows x columns); None if all.
+        trust: Weight of the value in the target of each row; the rest is what the network itself predicts. None for 1.
+        prior: Logarithm of the share of each label among the rows of the same set and language, as they are drawn (rows x
+            columns). It is added to the logits in training, so that the logits themselves are those of equal shares. None
+            for nothing.
+    """
+
+    values: Floats
+    known: Flags
+    decided: Flags | None = None
+    trust: Floats | None = None
+    prior: Floats | None = None
 
 
 Targets = Mapping[str, Target]
 """Training targets of all rows (rows x columns), by head."""
+
+
+def nothing(rows: Sequence[TrainingRow], width: int = 0) -> Target:
+    """Return a target without a value for any row."""
+    return Target(values=np.zeros((len(rows), width), np.float16), known=np.zeros(len(rows), np.bool_))
 
 
 def label_names(head: Head, rows: Sequence[TrainingRow]) -> tuple[str, ...]:
@@ -35,19 +65,22 @@ def encode(head: Head, rows: Sequence[TrainingRow]) -> Target:
     names = label_names(head, rows)
     columns: dict[str | int, int] = {name: index for index, name in enumerate(names)}
     columns |= {index: index for index in range(len(names))}
-    target = Target(np.zeros((len(rows), len(names)), np.float32), np.zeros(len(rows), np.bool_))
+    values, known = np.zeros((len(rows), len(names)), np.float32), np.zeros(len(rows), np.bool_)
+    decided = np.ones((len(rows), len(names)), np.bool_) if any(row.unknown for row in rows) else None
     for index, row in enumerate(rows):
         label = row.label(head.name)
         if label is None or row.source in head.ignored:
             continue
-        target.known[index] = True
+        known[index] = True
         if head.kind == "several":
-            target.values[index, [columns[name] for name in label]] = 1
+            values[index, [columns[name] for name in label]] = 1
         elif isinstance(label, tuple):
-            target.values[index] = label
+            values[index] = label
         else:
-            target.values[index, columns[label]] = 1
-    return target
+            values[index, columns[label]] = 1
+        if decided is not None and row.unknown:
+            decided[index, [columns[name] for name in row.unknown if name in columns]] = False
+    return Target(values=values, known=known, decided=decided)
 
 
 def labels_of(target: Target) -> npt.NDArray[np.int64]:
@@ -55,32 +88,31 @@ def labels_of(target: Target) -> npt.NDArray[np.int64]:
     return np.where(target.known, target.values.argmax(axis=1), SILENT)
 
 
-def all_targets(rows: Sequence[TrainingRow], vectors: Target, pseudo_labels: Target) -> Targets:
-    """Return the targets of all heads.
+def all_targets(rows: Sequence[TrainingRow], vectors: Target) -> Targets:
+    """Return the targets of all heads; those of the vector head are given."""
+    trust = np.array([SETS[row.source].trust if row.source in SETS else 1 for row in rows], np.float32)
+    own = {}
+    for head in HEADS.values():
+        target = vectors if head.kind == "vector" else encode(head, rows)
+        if head.kind == "one":
+            target = replace(target, trust=trust, prior=_prior(rows, target) if head.adjusted else None)
+        own[head.name] = target
+    return own
 
-    Args:
-        rows: The rows, with their labels.
-        vectors: The vectors of the frozen encoder.
-        pseudo_labels: The sentiments of an earlier model.
+
+def _prior(rows: Sequence[TrainingRow], target: Target) -> Floats:
+    """Return the logarithms of the shares of the labels in each row's set and language, as they are drawn.
+
+    Where not all labels occur that the set has, they are 0: a prior would explain everything, and nothing would be learned.
     """
-    own = {head.name: encode(head, rows) for head in HEADS.values() if head.kind != "vector"}
-    return {**own, "vector": vectors, "sentiment": _soft_sentiment(rows, own["sentiment"], pseudo_labels)}
-
-
-def _soft_sentiment(rows: Sequence[TrainingRow], own: Target, earlier: Target) -> Target:
-    """Mix labels with predictions of an earlier model, which separate clear from doubtful posts (Furlanello et al., 2018).
-
-    Where neutral labels are unreliable, the label only decides between negative and positive, and the earlier model
-    decides how neutral the post is.
-    """
-    labelled = own.known
-    predicted = earlier.values.astype(np.float32)
-    neutral = predicted * (np.arange(len(SENTIMENTS)) == SENTIMENTS.index("neutral"))
-    one_sided = np.array([row.is_noisy for row in rows])
-    cases = (
-        (labelled & earlier.known & one_sided, own.values * (1 - neutral.sum(1, keepdims=True)) + neutral),
-        (labelled & earlier.known, _OWN_SHARE * own.values + (1 - _OWN_SHARE) * predicted),
-        (labelled, (1 - _SMOOTHING) * own.values + _SMOOTHING / len(SENTIMENTS)),
-    )
-    mixed = np.select([when[:, None] for when, _ in cases], [then for _, then in cases], predicted)
-    return Target(mixed.astype(np.float32), labelled | earlier.known)
+    weights = group_weights(rows)[:, None] * target.values
+    places: dict[tuple[str, str | None], list[int]] = defaultdict(list)
+    for index in np.flatnonzero(target.known).tolist():
+        places[rows[index].source, rows[index].language].append(index)
+    prior = np.zeros(target.values.shape, np.float32)
+    for members in places.values():
+        shares = weights[members].sum(axis=0) / weights[members].sum()
+        decided = np.ones(len(shares), np.bool_) if target.decided is None else target.decided[members].any(axis=0)
+        if (shares[decided] > 0).all():
+            prior[members] = np.log(np.maximum(shares, _LEAST_SHARE))
+    return prior

@@ -1,4 +1,4 @@
-"""`posts.raw` → `posts.enriched`: adds language, sentiment and topics; unreadable records → `posts.dead`."""
+"""`posts.raw` → `posts.enriched`: adds the answer of the model; unreadable records → `posts.dead`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
+from models.artefact import SentimentCheck
 from models.enricher import TextEnricher
 from models.enrichment import Enrichment
 from streams import metrics
@@ -76,7 +79,7 @@ class Enrich:
                     results[index] = message
         if posts:
             loop = asyncio.get_running_loop()
-            answers = await loop.run_in_executor(self._thread, self._timed, [post.text for post in posts.values()])
+            answers = await loop.run_in_executor(self._thread, self._timed, list(posts.values()))
             now = self._clock()
             for (index, post), answer in zip(posts.items(), answers, strict=True):
                 if isinstance(answer, Exception):
@@ -95,19 +98,21 @@ class Enrich:
             raise BadMessage("oversize", f"the record has {size} bytes; the limit is {limit}")
         return decode_raw(record.value, record.headers)
 
-    def _timed(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
+    def _timed(self, posts: Sequence[Post]) -> list[Enrichment | Exception]:
         started = time.perf_counter()
-        answers = self._answers(texts)
+        answers = self._answers(posts)
         metrics.INFERENCE.observe(time.perf_counter() - started)
         self._count_lookups()
         return answers
 
-    def _answers(self, texts: Sequence[str]) -> list[Enrichment | Exception]:
+    def _answers(self, posts: Sequence[Post]) -> list[Enrichment | Exception]:
         """Return the model's answers, and the error of each post that it fails on."""
         answers: list[Enrichment | Exception] = []
-        for part in (parts := Halving(texts)):
+        for part in (parts := Halving(posts)):
             try:
-                answers += list(self._enricher.enrich(part))
+                answers += list(
+                    self._enricher.enrich([post.text for post in part], [post.language_hint for post in part])
+                )
             except Exception as error:
                 if len(part) > 1:
                     parts.split(part)
@@ -124,15 +129,7 @@ class Enrich:
 
 
 def _enriched(post: Post, answer: Enrichment, now: datetime) -> EnrichedPost:
-    return EnrichedPost(
-        post=post,
-        language=answer.language,
-        sentiment=answer.sentiment,
-        topics=answer.topics,
-        campaign=answer.campaign,
-        model=answer.model,
-        enriched_at=now,
-    )
+    return EnrichedPost(post=post, enriched_at=now, **msgspec.structs.asdict(answer))
 
 
 class EnrichedOutput:
@@ -144,12 +141,24 @@ class EnrichedOutput:
         topics: TopicsSettings,
         hashtags: metrics.BoundedLabel,
         clock: Callable[[], datetime] = utc_now,
+        *,
+        check: SentimentCheck | None = None,
     ) -> None:
+        """Create the output of a model.
+
+        Args:
+            publisher: Sends the results.
+            topics: The topics to send them to.
+            hashtags: Label of the hashtags.
+            clock: The current time.
+            check: How to estimate the accuracy of the model; it is not estimated if None.
+        """
         self._publisher = publisher
         self._topics = topics
         self._hashtags = hashtags
         self._sources = metrics.BoundedLabel((), metrics.MAX_SOURCES)
         self._clock = clock
+        self._check = check
 
     async def write(self, batch: Sequence[Handled]) -> None:
         """Send a batch; return once Kafka has confirmed it. A result too large for its topic becomes a dead letter.
@@ -201,9 +210,13 @@ class EnrichedOutput:
     def _count_post(self, enriched: EnrichedPost) -> None:
         source = self._sources.of(enriched.post.source)
         language, sentiment = enriched.language.code, enriched.sentiment.label
+        if self._check:
+            metrics.JUDGED.labels(language).inc()
+            metrics.SURE.labels(language).inc(self._check.is_sure(enriched.sentiment))
         for hashtag in self._hashtags.among(enriched.post.hashtags):
             metrics.ENRICHED.labels(source, hashtag, language, sentiment).inc()
-            for topic in enriched.topics:
-                metrics.TOPICS.labels(hashtag, topic.name).inc()
+            for name, counter in metrics.LABELS.items():
+                for label in getattr(enriched, name):
+                    counter.labels(hashtag, label.name).inc()
             if enriched.campaign.name is not None:
                 metrics.CAMPAIGN_TOPICS.labels(hashtag, enriched.campaign.name).inc()

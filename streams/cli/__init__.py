@@ -21,6 +21,7 @@ from streams.text.terminal import one_line, plain
 _COMMANDS = {
     "alerts": "Send test alerts and list spikes.",
     "broker": "Run a development broker in the foreground.",
+    "campaign": "Try the topics of a campaign file.",
     "compare": "Compare two runs of the same posts.",
     "config": "Show and check the settings and the campaign file.",
     "dead": "List, show, retry and drop dead letters.",

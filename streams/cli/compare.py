@@ -53,8 +53,8 @@ def command(
     variation distance between their three sentiment probabilities.
 
     \b
-    --json has the keys a, b (name, posts, models), selection, overlap, warnings, sentiment, language, topics, campaign
-    (matrix, agreement), daily (all, hashtags, languages), changed; streams/compare/comparison.py describes them.
+    --json has the keys a, b (name, posts, models), selection, overlap, warnings, sentiment, language, topics, emotions,
+    acts, campaign (matrix, agreement), daily (all, hashtags, languages), changed; streams/compare/comparison.py describes them.
 
     \b
     Examples:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.console import console
+from streams.contracts import SEVERAL
 from streams.settings import load_settings
 from streams.sinks.columns import COLUMNS
 from streams.sinks.lake.query import QueryResult, ask
@@ -32,7 +33,7 @@ the probabilities: negative_sum, neutral_sum, positive_sum.
 \b
 The view `spikes` has the latest message of each spike: run, id, kind, hashtag, state, opened_at, known_at,
 closed_at, posts, negative, share, low, high, baseline, rate, usual_rate, summary, typical and shared (posts),
-explanation (JSON: terms, topics, languages, sources, the most frequent account and text).
+explanation (JSON: terms, {", ".join(SEVERAL)}, languages, sources, the most frequent account and text).
 
 \b
 Examples:

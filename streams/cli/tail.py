@@ -19,6 +19,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from streams import log
 from streams.contracts import (
+    SEVERAL,
     DeadLetter,
     DeadLetterOutcome,
     Deletion,
@@ -119,10 +120,10 @@ def _describe(message: Message) -> str:
             return f"{plain(message.source)}:{plain(message.id)}  deleted"
         case EnrichedPost(post=post, sentiment=sentiment):
             mood = f"{sentiment.label} {getattr(sentiment, sentiment.label):.2f}"
-            topics = [plain(topic.name) for topic in message.topics]
+            labels = [plain(label.name) for name in SEVERAL for label in getattr(message, name)]
             if message.campaign.name:
-                topics.append(f"campaign:{plain(message.campaign.name)}")
-            about = f" [{', '.join(topics)}]" if topics else ""
+                labels.append(f"campaign:{plain(message.campaign.name)}")
+            about = f" [{', '.join(labels)}]" if labels else ""
             language = plain(message.language.code)
             return f"{click.style(mood, fg=_COLOURS[sentiment.label])}  {language}{about}  {_author(post)}  {plain(post.text)}"
         case DeadLetter():

@@ -135,6 +135,9 @@ async def _enrich(settings: Settings, process_number: int) -> None:
     metrics.MODEL.labels(
         enricher.name, enricher.version, runtime.name if runtime else "", runtime.precision if runtime else ""
     ).set(1)
+    check = enricher.sentiment_check
+    if check:
+        metrics.ACCURACY.labels(enricher.name, enricher.version).set(check.accuracy)
     logger.info("the model is %s %s, run by %s", enricher.name, enricher.version, runtime or "nothing")
     publisher = Publisher(settings.kafka, WORKER, settings.topics.limits)
     policy = BatchPolicy(
@@ -147,7 +150,7 @@ async def _enrich(settings: Settings, process_number: int) -> None:
         worker=WORKER,
         topic=settings.topics.raw,
         process=Enrich(enricher, settings).process,
-        output=EnrichedOutput(publisher, settings.topics, hashtags),
+        output=EnrichedOutput(publisher, settings.topics, hashtags, check=check),
         policy=policy,
         publisher=publisher,
         is_waiting=lambda: publisher.is_away,

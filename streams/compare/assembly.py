@@ -6,25 +6,27 @@ from collections import Counter
 from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 from streams.compare.comparison import (
+    LABEL_CHANGES,
+    LABEL_SETS,
     Change,
     ComparedPosts,
     ComparedRun,
     Comparison,
     Daily,
     LabelComparison,
+    LabelSets,
     LanguageAgreement,
     Overlap,
     SentimentComparison,
-    TopicChange,
-    Topics,
 )
 from streams.compare.kappa import Pairs as Counts
 from streams.compare.kappa import around, influences, kappa, kappa_interval
 from streams.compare.measures import agreement_of, by_size, explain, matrix_of, most_frequent
 from streams.compare.reading import Pairs, read_pairs
-from streams.contracts import SENTIMENTS
+from streams.contracts import SENTIMENTS, SEVERAL
 
 MAX_LABELS = 12
 """Maximum number of labels with a row and a column of their own in a matrix."""
@@ -54,6 +56,7 @@ def compare(
     selected = selection or ComparedPosts()
     with read_pairs(lake, run_a, run_b, selected) as pairs:
         a, b, overlap = pairs.run(run_a, "a"), pairs.run(run_b, "b"), pairs.overlap()
+        sets: dict[str, Any] = {name: _label_sets(pairs, name, overlap.same_text) for name in SEVERAL}
         return Comparison(
             a=a,
             b=b,
@@ -62,12 +65,12 @@ def compare(
             warnings=tuple(_warnings(a, b, overlap)),
             sentiment=_sentiment(pairs),
             language=_labels(pairs.labels("language")),
-            topics=_topics(pairs, overlap.same_text),
             campaign=_labels(pairs.labels("campaign")),
             daily=Daily(
                 all=_changes(pairs, "all"), hashtags=_changes(pairs, "hashtag"), languages=_changes(pairs, "language")
             ),
             changed=pairs.changed(changed_posts),
+            **sets,
         )
 
 
@@ -105,27 +108,27 @@ def _labels(counts: Counts) -> LabelComparison:
     return LabelComparison(matrix=matrix_of(counts, most_frequent(counts, MAX_LABELS)), agreement=agreement_of(counts))
 
 
-def _topics(pairs: Pairs, posts: int) -> Topics:
-    tables = {topic: _as_answers(cells, posts) for topic, cells in pairs.topics().items()}
+def _label_sets(pairs: Pairs, name: str, posts: int) -> LabelSets:
+    tables = {label: _as_answers(cells, posts) for label, cells in pairs.sets(name).items()}
     changes = [
-        TopicChange(
-            topic=topic,
+        LABEL_CHANGES[name](
+            label=label,
             kept=table[_YES, _YES],
             lost=table[_YES, _NO],
             gained=table[_NO, _YES],
             kappa=kappa(table),
             kappa_interval=kappa_interval(table),
         )
-        for topic, table in tables.items()
+        for label, table in tables.items()
     ]
     kappas = [change.kappa for change in changes if change.kappa is not None]
     mean = sum(kappas) / len(kappas) if kappas else None
-    return Topics(
+    return LABEL_SETS[name](
         posts=posts,
-        agreed=pairs.same_topics(),
+        agreed=pairs.same_sets(name),
         mean_kappa=mean,
-        mean_kappa_interval=_mean_interval(pairs, tables, posts, mean),
-        topics=tuple(sorted(changes, key=lambda each: (-(each.lost + each.gained), -each.kept, each.topic))),
+        mean_kappa_interval=_mean_interval(pairs, name, tables, posts, mean),
+        labels=tuple(sorted(changes, key=lambda each: (-(each.lost + each.gained), -each.kept, each.label))),
     )
 
 
@@ -136,22 +139,22 @@ def _as_answers(cells: dict[tuple[bool, bool], int], posts: int) -> dict[tuple[s
 
 
 def _mean_interval(
-    pairs: Pairs, tables: Mapping[str, Counts], posts: int, mean: float | None
+    pairs: Pairs, name: str, tables: Mapping[str, Counts], posts: int, mean: float | None
 ) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean kappa of the topics; None if the mean is undefined or 1.
+    """Return the 95 % interval of the mean kappa of the labels; None if the mean is undefined or 1.
 
-    The influence of a post on the mean is the mean of its influences on the kappa of each topic. The variance of these
-    influences over all posts gives the standard error of the mean, even if the topics are correlated.
+    The influence of a post on the mean is the mean of its influences on the kappa of each label. The variance of these
+    influences over all posts gives the standard error of the mean, even if the labels are correlated.
     """
     if mean is None or mean == 1:
         return None
-    defined = {topic: table for topic, table in tables.items() if kappa(table) is not None}
+    defined = {label: table for label, table in tables.items() if kappa(table) is not None}
     weights = {}
-    for topic, table in defined.items():
+    for label, table in defined.items():
         each = influences(table, _ANSWERS)
         for a, b in ((_YES, _YES), (_YES, _NO), (_NO, _YES)):
-            weights[topic, a == _YES, b == _YES] = (each[a, b] - each[_NO, _NO]) / len(defined)
-    return around(mean, sqrt(pairs.topic_variance(weights) / posts))
+            weights[label, a == _YES, b == _YES] = (each[a, b] - each[_NO, _NO]) / len(defined)
+    return around(mean, sqrt(pairs.variance(name, weights) / posts))
 
 
 def _changes(pairs: Pairs, dimension: str) -> tuple[Change, ...]:

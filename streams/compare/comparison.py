@@ -7,10 +7,12 @@ confidence. A value is null if it is undefined, such as a share when there are n
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from streams.compare.kappa import Interval
+from streams.contracts import SEVERAL
 
 FEW = 50
 """With fewer posts than this, a measure is marked `few`, since its interval is only approximate."""
@@ -18,6 +20,9 @@ FEW = 50
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
     """Base class of the parts of a comparison."""
+
+
+PartT = TypeVar("PartT", bound=_Part)
 
 
 class ComparedPosts(_Part, frozen=True, kw_only=True):
@@ -110,10 +115,13 @@ class SentimentComparison(LabelComparison, frozen=True, kw_only=True):
     mean_distance: float | None
 
 
-class TopicChange(_Part, frozen=True, kw_only=True):
-    """Number of posts that kept a topic, lost it (only A has it) or gained it (only B has it)."""
+class LabelChange(_Part, frozen=True, kw_only=True):
+    """Number of posts that kept a label, lost it (only A has it) or gained it (only B has it).
 
-    topic: str
+    In JSON, `label` has the word for a label, such as `topic`.
+    """
+
+    label: str
     kept: int
     lost: int
     gained: int
@@ -121,18 +129,31 @@ class TopicChange(_Part, frozen=True, kw_only=True):
     kappa_interval: Interval | None
 
 
-class Topics(_Part, frozen=True, kw_only=True):
+class LabelSets(_Part, frozen=True, kw_only=True):
     """Comparison of a task with any number of labels per post.
 
-    `agreed` is the number of posts with the same set of topics in both runs. `mean_kappa` is the mean of the defined
-    kappas of the topics; its interval takes into account that every post counts for all topics.
+    `agreed` is the number of posts with the same set of labels in both runs. `mean_kappa` is the mean of the defined
+    kappas of the labels; its interval takes into account that every post counts for all labels. In JSON, `labels` has
+    the name of the task, such as `topics`.
     """
 
     posts: int
     agreed: int
     mean_kappa: float | None
     mean_kappa_interval: Interval | None
-    topics: tuple[TopicChange, ...]
+    labels: tuple[LabelChange, ...]
+
+
+def _renamed(base: type[PartT], field: str, name: str) -> type[PartT]:
+    """Return a subclass whose field has another name in JSON."""
+    title = f"{name.capitalize()}{base.__name__}"
+    # only fields of the class itself are renamed
+    made = msgspec.defstruct(title, [(field, Any)], bases=(base,), rename={field: name}, frozen=True, kw_only=True)
+    return cast("type[PartT]", made)
+
+
+LABEL_CHANGES = {name: _renamed(LabelChange, "label", one) for name, one in SEVERAL.items()}
+LABEL_SETS = {name: _renamed(LabelSets, "labels", name) for name in SEVERAL}
 
 
 class Cause(_Part, frozen=True, kw_only=True):
@@ -219,7 +240,13 @@ class Comparison(_Part, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     sentiment: SentimentComparison
     language: LabelComparison
-    topics: Topics
+    topics: LabelSets
+    emotions: LabelSets
+    acts: LabelSets
     campaign: LabelComparison
     daily: Daily
     changed: tuple[ChangedPost, ...]
+
+    def label_sets(self) -> dict[str, LabelSets]:
+        """Return the comparison of each task with any number of labels per post, by its name."""
+        return {name: getattr(self, name) for name in SEVERAL}

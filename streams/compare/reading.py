@@ -12,22 +12,24 @@ import duckdb
 
 from streams.compare.comparison import ChangedPost, ComparedPosts, ComparedRun, Model, Overlap, PostLabels
 from streams.compare.measures import Cell
+from streams.contracts import SEVERAL
 from streams.errors import BadInput
 from streams.sinks.lake.query import connect
 
 MAX_HASHTAGS = 50
 """Maximum number of hashtags with daily numbers; the shares of rarer ones, with a few posts, would be meaningless."""
 
-_SIDE = """
+_LISTS = ", ".join(f"coalesce(list_sort(list_distinct({name})), []) as {name}" for name in SEVERAL)
+_SIDE = f"""
 select source, id, text, created_at, cast(created_at as date) as day,
     coalesce(list_distinct(hashtags), []) as hashtags, language,
-    sentiment, negative, neutral, positive, coalesce(list_sort(list_distinct(topics)), []) as topics,
-    coalesce(campaign_topic, '') as campaign,
-    {'name': model_name, 'version': model_version, 'runtime': model_runtime, 'precision': model_precision} as model
+    sentiment, negative, neutral, positive, {_LISTS}, coalesce(campaign_topic, '') as campaign,
+    {{'name': model_name, 'version': model_version, 'runtime': model_runtime, 'precision': model_precision}} as model
 from posts
 where run = ? and (?::timestamptz is null or created_at >= ?) and (?::timestamptz is null or created_at < ?)
     and (?::varchar is null or list_contains(hashtags, ?))
-"""
+"""  # noqa: S608
+_LISTS_OF_BOTH = ", ".join(f"{side}.{name} as {name}_{side}" for side in ("a", "b") for name in SEVERAL)
 _PAIRS = f"""
 create temp table pairs as
 with a as ({_SIDE}), b as ({_SIDE})
@@ -36,11 +38,11 @@ select
     coalesce(a.created_at, b.created_at) as created_at, a.id is not null as in_a, b.id is not null as in_b,
     a.text is not null and b.text is not null and a.text != b.text as edited,
     a.day as day_a, a.hashtags as hashtags_a, a.language as language_a, a.sentiment as sentiment_a,
-    a.negative as negative_a, a.neutral as neutral_a, a.positive as positive_a, a.topics as topics_a,
+    a.negative as negative_a, a.neutral as neutral_a, a.positive as positive_a,
     a.campaign as campaign_a, a.model as model_a,
     b.day as day_b, b.hashtags as hashtags_b, b.language as language_b, b.sentiment as sentiment_b,
-    b.negative as negative_b, b.neutral as neutral_b, b.positive as positive_b, b.topics as topics_b,
-    b.campaign as campaign_b, b.model as model_b,
+    b.negative as negative_b, b.neutral as neutral_b, b.positive as positive_b,
+    b.campaign as campaign_b, b.model as model_b, {_LISTS_OF_BOTH},
     (abs(a.negative - b.negative) + abs(a.neutral - b.neutral) + abs(a.positive - b.positive)) / 2 as distance
 from a full join b on a.source = b.source and a.id = b.id
 """  # noqa: S608
@@ -71,9 +73,9 @@ where key.name in (
 )
 """  # noqa: S608
 
-_TOPIC_CELLS = """
-select topic, list_contains(topics_a, topic) as of_a, list_contains(topics_b, topic) as of_b, {columns}
-from (select *, unnest(list_distinct(topics_a || topics_b)) as topic from compared)
+_LABEL_CELLS = """
+select label, list_contains({name}_a, label) as of_a, list_contains({name}_b, label) as of_b, {columns}
+from (select *, unnest(list_distinct({name}_a || {name}_b)) as label from compared)
 """
 
 
@@ -118,34 +120,35 @@ class Pairs:
         ((mean,),) = self._rows("select avg(distance) from compared")
         return None if mean is None else float(mean)
 
-    def same_topics(self) -> int:
-        """Return the number of posts with the same set of topics in both runs."""
-        ((same,),) = self._rows("select count(*) from compared where topics_a = topics_b")
+    def same_sets(self, name: str) -> int:
+        """Return the number of posts with the same set of labels in both runs; `name` is an answer in `SEVERAL`."""
+        ((same,),) = self._rows(f"select count(*) from compared where {name}_a = {name}_b")  # noqa: S608
         return int(same)
 
-    def topics(self) -> dict[str, dict[tuple[bool, bool], int]]:
-        """Return, for each topic, how many posts have it in A and in B; posts that have it in neither are left out."""
+    def sets(self, name: str) -> dict[str, dict[tuple[bool, bool], int]]:
+        """Return, for each label, how many posts have it in A and in B; posts that have it in neither are left out."""
         counts: dict[str, dict[tuple[bool, bool], int]] = {}
-        for topic, a, b, count in self._rows(_TOPIC_CELLS.format(columns="count(*)") + " group by all"):
-            counts.setdefault(topic, {})[a, b] = count
+        for label, a, b, count in self._rows(_LABEL_CELLS.format(name=name, columns="count(*)") + " group by all"):
+            counts.setdefault(label, {})[a, b] = count
         return counts
 
-    def topic_variance(self, weights: dict[tuple[str, bool, bool], float]) -> float:
-        """Return the variance, over all posts, of the sum of the weights of a post's topics.
+    def variance(self, name: str, weights: dict[tuple[str, bool, bool], float]) -> float:
+        """Return the variance, over all posts, of the sum of the weights of a post's labels.
 
-        The sum is 0 for a post without topics.
+        The sum is 0 for a post without labels.
 
         Args:
-            weights: The weight of each topic, depending on whether the post has it in A and in B.
+            name: An answer in `SEVERAL`.
+            weights: The weight of each label, depending on whether the post has it in A and in B.
         """
-        self._connection.execute("create or replace temp table weights (topic varchar, a bool, b bool, weight double)")
+        self._connection.execute("create or replace temp table weights (label varchar, a bool, b bool, weight double)")
         self._connection.executemany(
             "insert into weights values (?, ?, ?, ?)", [(*cell, weight) for cell, weight in weights.items()]
         )
-        cells = _TOPIC_CELLS.format(columns="source, id")
+        cells = _LABEL_CELLS.format(name=name, columns="source, id")
         ((mean, square),) = self._rows(
             "with sums as (select sum(weight) as total from "  # noqa: S608
-            f"({cells}) cell join weights using (topic) where of_a = a and of_b = b group by source, id), "
+            f"({cells}) cell join weights using (label) where of_a = a and of_b = b group by source, id), "
             "posts_compared as (select count(*) as number from compared) "
             "select coalesce(sum(total) / any_value(number), 0), coalesce(sum(total * total) / any_value(number), 0) "
             "from sums, posts_compared"

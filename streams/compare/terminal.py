@@ -9,7 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.compare import words
-from streams.compare.comparison import Agreement, Change, ChangedPost, Comparison, Matrix, SentimentComparison, Topics
+from streams.compare.comparison import (
+    Agreement,
+    Change,
+    ChangedPost,
+    Comparison,
+    LabelSets,
+    Matrix,
+    SentimentComparison,
+)
+from streams.contracts import SEVERAL
 from streams.text.terminal import plain
 
 _TEXT_LENGTH = 200
@@ -33,8 +42,9 @@ def _parts(found: Comparison, rows: int) -> Iterator[RenderableType]:
     yield _matrix("Sentiment", found.sentiment.matrix)
     yield _languages(found.sentiment)
     yield _matrix("Language", found.language.matrix)
-    if found.topics.topics:
-        yield _topics(found.topics)
+    for name, sets in found.label_sets().items():
+        if sets.labels:
+            yield _label_sets(name, sets)
     if len(found.campaign.matrix.labels) > 1:
         yield _matrix("Campaign topic", found.campaign.matrix)
     for kind, title, changes in (
@@ -55,10 +65,10 @@ def _agreements(found: Comparison) -> Table:
         ("campaign topic", found.campaign.agreement),
     ):
         table.add_row(name, *_agreement(agreement))
-    topics = found.topics
-    share = topics.agreed / topics.posts if topics.posts else None
-    kappa, interval = words.number(topics.mean_kappa), words.numbers(topics.mean_kappa_interval)
-    table.add_row("topics (mean kappa)", f"n = {topics.posts:,}", words.percent(share), words.NONE, kappa, interval)
+    for name, sets in found.label_sets().items():
+        share = sets.agreed / sets.posts if sets.posts else None
+        kappa, interval = words.number(sets.mean_kappa), words.numbers(sets.mean_kappa_interval)
+        table.add_row(f"{name} (mean kappa)", f"n = {sets.posts:,}", words.percent(share), words.NONE, kappa, interval)
     return table
 
 
@@ -92,13 +102,12 @@ def _matrix(title: str, matrix: Matrix) -> Table:
     return table
 
 
-def _topics(topics: Topics) -> Table:
-    table = _table(
-        "Topics, most changed first", "topic", kept=_RIGHT, lost=_RIGHT, gained=_RIGHT, kappa=_RIGHT, interval=""
-    )
-    for each in topics.topics:
+def _label_sets(name: str, sets: LabelSets) -> Table:
+    title = f"{name.capitalize()}, most changed first"
+    table = _table(title, SEVERAL[name], kept=_RIGHT, lost=_RIGHT, gained=_RIGHT, kappa=_RIGHT, interval="")
+    for each in sets.labels:
         counts = (f"{count:,}" for count in (each.kept, each.lost, each.gained))
-        table.add_row(_text(each.topic), *counts, words.number(each.kappa), words.numbers(each.kappa_interval))
+        table.add_row(_text(each.label), *counts, words.number(each.kappa), words.numbers(each.kappa_interval))
     return table
 
 

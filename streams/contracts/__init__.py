@@ -6,12 +6,13 @@ reader ignores unknown fields and refuses a version above its own.
 
 from models.enrichment import (
     SENTIMENTS,
+    SEVERAL,
     CampaignScore,
+    LabelScore,
     Language,
     ModelInfo,
     Sentiment,
     SentimentLabel,
-    TopicScore,
 )
 from streams.contracts.codec import (
     ATTEMPTS_HEADER,
@@ -84,6 +85,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SENSITIVITY_NAMES",
     "SENTIMENTS",
+    "SEVERAL",
     "SPIKE_KINDS",
     "VERSION_HEADER",
     "CampaignScore",
@@ -100,6 +102,7 @@ __all__ = [
     "Explanation",
     "Gap",
     "Headers",
+    "LabelScore",
     "Language",
     "Message",
     "ModelInfo",
@@ -114,7 +117,6 @@ __all__ = [
     "Spike",
     "SpikeKind",
     "SpikeState",
-    "TopicScore",
     "check_location",
     "decode_any",
     "decode_dead",

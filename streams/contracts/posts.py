@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from models.enrichment import CampaignScore, Language, ModelInfo, Sentiment, TopicScore
+from models.enrichment import Enrichment
 from streams.contracts.hashtags import bounded_hashtags
 from streams.contracts.message import Count, MessageBase, Time
 
@@ -80,17 +80,12 @@ class Deletion(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="
         return message_key(self.source, self.id)
 
 
-class EnrichedPost(MessageBase, frozen=True, kw_only=True, omit_defaults=True, tag="enriched_post"):
-    """A post with the language, sentiment and topics found by the model."""
+class EnrichedPost(MessageBase, Enrichment, frozen=True, kw_only=True, omit_defaults=True, tag="enriched_post"):
+    """A post with the answer of the model."""
 
     _times = ("enriched_at",)
 
     post: Post
-    language: Language
-    sentiment: Sentiment
-    topics: tuple[TopicScore, ...]
-    campaign: CampaignScore
-    model: ModelInfo
     enriched_at: Time
 
     @property

@@ -100,6 +100,8 @@ class PulseMinute(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag
     """Sums of the posts' probabilities: negative, neutral, positive."""
     languages: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     topics: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
+    emotions: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
+    acts: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     campaign_topics: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     sources: dict[str, SentimentCounts] = msgspec.field(default_factory=dict)
     reposts: Count = 0
@@ -112,12 +114,12 @@ class PulseMinute(_PulseBase, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class Driver(msgspec.Struct, frozen=True, kw_only=True):
-    """A term, topic, language or source that is more frequent in a spike than before it."""
+    """A name, such as a term, an emotion or a language, that is more frequent in a spike than before it."""
 
     name: str
     posts: Count
     share: Probability
-    """Share of the spike's posts (of its negative posts in a negative spike)."""
+    """Share of the spike's posts (in a negative spike, of its negative posts, except for emotions and acts)."""
     baseline: Probability
     """The same share before the spike."""
     score: float
@@ -128,9 +130,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The drivers of a spike, strongest first."""
 
     summary: str = ""
-    """Plain text, one or two sentences."""
+    """Plain text, one to three sentences."""
     terms: tuple[Driver, ...] = ()
     topics: tuple[Driver, ...] = ()
+    emotions: tuple[Driver, ...] = ()
+    acts: tuple[Driver, ...] = ()
     campaign_topics: tuple[Driver, ...] = ()
     languages: tuple[Driver, ...] = ()
     sources: tuple[Driver, ...] = ()

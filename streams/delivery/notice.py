@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from streams.contracts import Driver, Excerpt, Spike, SpikeKind, SpikeState
+from streams.contracts import SEVERAL, Driver, Excerpt, Spike, SpikeKind, SpikeState
 from streams.settings import LIVE, AlertsSettings
 from streams.spikes.summary import pace, percent
 from streams.text.safe_text import readable
@@ -129,7 +129,7 @@ def _drivers(spike: Spike) -> Iterable[Fact]:
     for name, drivers in (
         ("campaign topics", found.campaign_topics),
         ("terms", found.terms),
-        ("topics", found.topics),
+        *((part, getattr(found, part)) for part in SEVERAL),
         ("languages", found.languages),
         ("sources", found.sources),
     ):

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from math import fsum
+from typing import Any
 
-from streams.contracts import Evidence, Excerpt, PulseMinute, SentimentCounts
+from streams.contracts import SEVERAL, Evidence, Excerpt, PulseMinute, SentimentCounts
 from streams.minutes.post import CountedPost, time_of
 
 TERMS = 60
@@ -17,7 +18,7 @@ EXCERPTS = 5
 MARKS = 32
 
 NAMES = 50
-"""Maximum number of languages, topics or sources. With the limits above, this keeps parts small for any feed."""
+"""Maximum number of languages, sources, or labels of an answer. With the limits above, this keeps parts small for any feed."""
 _MAX_URL = 500
 
 UNTOLD = datetime.fromtimestamp(0, UTC)
@@ -28,17 +29,20 @@ def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Counted
     """Return the part of these posts, given in any order. The caller sets its watermark."""
     ordered = sorted(posts, key=lambda post: (post.created, post.key))
     independent = _independent(ordered)
-    languages, topics, campaign_topics, sources = _Tally(), _Tally(), _Tally(), _Tally()
+    languages, campaign_topics, sources = _Tally(), _Tally(), _Tally()
+    labels = {name: _Tally() for name in SEVERAL}
     for post in ordered:
         languages.add(post.language, post)
         sources.add(post.source, post)
-        for topic in post.topics:
-            topics.add(topic, post)
+        for name, found in post.labels.items():
+            for label in found:
+                labels[name].add(label, post)
         if post.campaign_topic is not None:
             campaign_topics.add(post.campaign_topic, post)
     negative, neutral, positive = (
         zip(*(post.probabilities for post in ordered), strict=True) if ordered else ((), (), ())
     )
+    counts: dict[str, Any] = {name: tally.counts() for name, tally in labels.items()}
     return PulseMinute(
         minute=time_of(minute),
         hashtag=hashtag,
@@ -50,12 +54,12 @@ def make_part(partition: int, minute: int, hashtag: str, posts: Iterable[Counted
         # exact sums, independent of the order of the posts
         probabilities=(fsum(negative), fsum(neutral), fsum(positive)),
         languages=languages.counts(),
-        topics=topics.counts(),
         campaign_topics=campaign_topics.counts(),
         sources=sources.counts(),
         reposts=sum(post.is_repost for post in ordered),
         questions=sum(post.is_question for post in ordered),
         evidence=_evidence(ordered),
+        **counts,
     )
 
 

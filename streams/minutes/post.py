@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from models.text import prepare
-from streams.contracts import FIRST_MINUTE, LAST_MINUTE, EnrichedPost, Post, SentimentLabel
+from streams.contracts import FIRST_MINUTE, LAST_MINUTE, SEVERAL, EnrichedPost, Post, SentimentLabel
 from streams.minutes.text import fingerprint, is_question, is_repost, original, words
 
 TEXT_CHARACTERS = 280
@@ -48,7 +49,8 @@ class CountedPost:
     label: SentimentLabel
     probabilities: tuple[float, float, float]
     language: str
-    topics: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
+    """The labels of each answer in `SEVERAL`."""
     campaign_topic: str | None
     source: str
     id: str
@@ -84,7 +86,7 @@ def count_post(enriched: EnrichedPost, record_ms: int, offset: int) -> CountedPo
         label=sentiment.label,
         probabilities=(sentiment.negative, sentiment.neutral, sentiment.positive),
         language=enriched.language.code,
-        topics=tuple(dict.fromkeys(topic.name for topic in enriched.topics)),
+        labels={name: tuple(dict.fromkeys(label.name for label in getattr(enriched, name))) for name in SEVERAL},
         campaign_topic=enriched.campaign.name,
         source=post.source,
         id=post.id,

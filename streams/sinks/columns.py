@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
+
+from streams.contracts import SEVERAL
 
 
 class Kind(Enum):
@@ -15,6 +18,7 @@ class Kind(Enum):
     TEXTS = "list of texts"
     NUMBER = "number"
     NUMBERS = "list of numbers"
+    SCORES = "map from text to number"
     INT32 = "32-bit integer"
     INT64 = "64-bit integer"
     TIME = "time"
@@ -38,6 +42,14 @@ class Column(NamedTuple):
     """Whether `tagpulse forget --reposts clear` empties it; possible for texts and lists of texts."""
 
 
+def _labels(name: str) -> Iterator[Column]:
+    """Yield the columns of an answer with any number of labels."""
+    what = f"{name.capitalize()} whose score reaches their threshold, best first."
+    yield Column(name, f"message.{name}[].name", Kind.TEXTS, what)
+    scores = f"Probabilities of `{name}`, in the same order."
+    yield Column(f"{SEVERAL[name]}_scores", f"message.{name}[].score", Kind.NUMBERS, scores)
+
+
 COLUMNS = (
     Column("source", "message.post.source", Kind.TEXT, "The network that the post is from, such as `bluesky`."),
     Column("id", "message.post.id", Kind.TEXT, "The id of the post on its network.", "DELTA_BYTE_ARRAY"),
@@ -51,11 +63,18 @@ COLUMNS = (
     Column("negative", "message.sentiment.negative", Kind.NUMBER, "Probability that the post is negative."),
     Column("neutral", "message.sentiment.neutral", Kind.NUMBER, "Probability that the post is neutral."),
     Column("positive", "message.sentiment.positive", Kind.NUMBER, "Probability that the post is positive."),
-    Column("topics", "message.topics[].name", Kind.TEXTS, "Topics whose score reaches their threshold, best first."),
-    Column("topic_scores", "message.topics[].score", Kind.NUMBERS, "Probabilities of `topics`, in the same order."),
-    Column("campaign_topic", "message.campaign.name", Kind.TEXT, "Nearest topic of the campaign; null if none fits."),
-    Column("campaign_score", "message.campaign.score", Kind.NUMBER, "Score of the nearest topic of the campaign."),
-    Column("language_hint", "message.post.language_hint", Kind.TEXT, "The language that the network states."),
+    *chain.from_iterable(map(_labels, SEVERAL)),
+    Column("campaign_topic", "message.campaign.name", Kind.TEXT, "Topic of the campaign; null if none fits."),
+    Column(
+        "campaign_score", "message.campaign.score", Kind.NUMBER, "Score of this topic, or the highest if none fits."
+    ),
+    Column("campaign_scores", "message.campaign.scores", Kind.SCORES, "Score of every topic of the campaign."),
+    Column(
+        "language_hint",
+        "message.post.language_hint",
+        Kind.TEXT,
+        "The language that the network states, or several, separated by commas.",
+    ),
     Column("media", "message.post.media", Kind.TEXTS, "Kinds of attached media, such as `image`.", cleared=True),
     Column("reply_to", "message.post.reply_to", Kind.TEXT, "The id of the post that this one replies to."),
     Column("repost_of", "message.post.repost_of", Kind.TEXT, "The id of the post that this one repeats."),

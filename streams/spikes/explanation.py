@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,7 @@ from streams.contracts import Driver, Excerpt, Explanation, PulseMinute, SpikeKi
 from streams.minutes.text import same_text
 from streams.spikes.drivers import distinct, drivers, most_frequent
 from streams.spikes.summary import Figures, summarise
-from streams.spikes.term_counts import TermCounts, all_posts, count_terms, excerpts, negative_posts, newest
+from streams.spikes.term_counts import NAMED, TermCounts, all_posts, count_terms, excerpts, negative_posts, newest
 
 _TERMS = 8
 _OTHERS = 5
@@ -40,8 +41,9 @@ def explain(
 ) -> Explanation:
     """Compare the minutes of a spike with those of its baseline; the minutes may be parts of several partitions.
 
-    A negative spike compares negative posts with negative posts, a volume spike all posts. A silence has nothing to
-    compare: its terms, topics and posts are those of the baseline, and `Driver.posts` and `Driver.share` are what
+    A negative spike compares negative posts with negative posts, a volume spike all posts; emotions and acts of speech
+    are those of all posts. A silence has nothing to
+    compare: its terms, labels and posts are those of the baseline, and `Driver.posts` and `Driver.share` are what
     remains of them. The keyword arguments are the figures of the `Spike` for the summary; missing figures are counted
     from the minutes. The time grows with the entries of the minutes: a day of full minutes takes about a second.
     """
@@ -54,18 +56,16 @@ def explain(
     found = _usual(spike, earlier, hashtag) if kind == "silence" else _driving(spike, earlier, hashtag, _texts(now))
     author, author_share = _top(earlier if kind == "silence" else spike, "authors")
     text, text_share = _top(earlier if kind == "silence" else spike, "texts", at_least=2)
+    named: dict[str, Any] = {part: tuple(found[part]) for part in NAMED}
     explanation = Explanation(
         terms=tuple(found["terms"]),
-        topics=tuple(found["topics"]),
-        campaign_topics=tuple(found["campaign_topics"]),
-        languages=tuple(found["languages"]),
-        sources=tuple(found["sources"]),
         typical=_typical(kind, shown, found["terms"]),
         shared=_shared(shown),
         top_author=author,
         top_author_share=author_share,
         top_text=text,
         top_text_share=text_share,
+        **named,
     )
     sentiments = [minute.sentiments for minute in now]
     figures = Figures(
@@ -79,14 +79,11 @@ def explain(
     return msgspec.structs.replace(explanation, summary=summarise(kind, hashtag, figures, explanation))
 
 
-_PARTS = ("topics", "campaign_topics", "languages", "sources")
-
-
 def _driving(spike: TermCounts, before: TermCounts, hashtag: str, texts: set[str]) -> dict[str, list[Driver]]:
     terms = drivers(_others(spike.terms, hashtag), spike.posts, before.terms, before.posts, _TERMS * _CANDIDATES)
     found = {"terms": distinct(terms, _TERMS, texts)}
-    for part in _PARTS:
-        found[part] = drivers(getattr(spike, part), spike.posts, getattr(before, part), before.posts, _OTHERS)
+    for part, counts in spike.named.items():
+        found[part] = drivers(counts, spike.posts_of(part), before.named[part], before.posts_of(part), _OTHERS)
     return found
 
 
@@ -95,8 +92,8 @@ def _usual(spike: TermCounts, before: TermCounts, hashtag: str) -> dict[str, lis
     terms = _others(before.terms, hashtag)
     tags = Counter({name: n for name, n in terms.items() if name.startswith("#")})
     found = {"terms": most_frequent(spike.terms, spike.posts, tags or terms, before.posts, _TERMS)}
-    for part in _PARTS:
-        found[part] = most_frequent(getattr(spike, part), spike.posts, getattr(before, part), before.posts, _OTHERS)
+    for part, counts in spike.named.items():
+        found[part] = most_frequent(counts, spike.posts_of(part), before.named[part], before.posts_of(part), _OTHERS)
     return found
 
 

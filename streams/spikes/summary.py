@@ -1,11 +1,13 @@
-"""Summarises a spike in one or two sentences of plain text."""
+"""Summarises a spike in a few sentences of plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from streams.contracts import Driver, Explanation, SpikeKind
+from streams.spikes.term_counts import TONE
 from streams.text.safe_text import readable
 
 _DOMINANT = 0.3
@@ -17,6 +19,7 @@ _MIN_RATE = 0.005
 _TERMS = 3
 _CAMPAIGN_TOPICS = 1
 _TOPICS = 2
+_LABELS = 2
 _NAME_LENGTH = 40
 _TEXT_LENGTH = 80
 
@@ -39,9 +42,9 @@ def summarise(kind: SpikeKind, hashtag: str, figures: Figures, explanation: Expl
     about = _join([name for name in map(_name, _subjects(explanation)) if name])
     match kind:
         case "negative":
-            return " ".join((f"{tag}: {_mood(figures)}.", _cause(kind, figures, explanation, about)))
+            return f"{tag}: {_mood(figures)}. {_cause(kind, figures, explanation, about)}{_tone(explanation)}"
         case "volume":
-            return " ".join((f"{tag}: {_volume(figures)}.", _cause(kind, figures, explanation, about)))
+            return f"{tag}: {_volume(figures)}. {_cause(kind, figures, explanation, about)}{_tone(explanation)}"
         case "silence":
             before = f" Before, it was about {about}." if about else ""
             return f"{tag} has fallen silent: {_volume(figures)}.{before}"
@@ -85,6 +88,13 @@ def _cause(kind: SpikeKind, figures: Figures, explanation: Explanation, about: s
     if about:
         return f"It is about {about}{'; ' if alone else ''}{alone}."
     return f"{alone[0].upper()}{alone[1:]}." if alone else "No one term or topic stands out."
+
+
+def _tone(explanation: Explanation) -> str:
+    """Return what else rose, such as the emotions: they tell a day of mourning from a day of anger."""
+    labels = [_names(getattr(explanation, part), _LABELS) for part in TONE]
+    risen = [name for name in map(_name, chain.from_iterable(labels)) if name]
+    return f" More frequent than usual: {_join(risen)}." if risen else ""
 
 
 def _is_dominant(share: float, posts: int) -> bool:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from streams.contracts import Excerpt, PulseMinute, SentimentCounts
+from streams.contracts import SEVERAL, Excerpt, PulseMinute, SentimentCounts
 from streams.minutes.text import same_text
 
 Count = Callable[[SentimentCounts], int]
+
+NAMED = (*SEVERAL, "campaign_topics", "languages", "sources")
+"""The fields of a minute that count posts by name, and in which an explanation looks for drivers."""
+TONE = tuple(name for name in SEVERAL if name != "topics")
+"""What posts express, not what they are about: counted in all posts, so that anger rises as the mood turns to it."""
+_EVIDENCE = ("terms", "authors", "texts")
 
 
 def all_posts(sentiments: SentimentCounts) -> int:
@@ -22,48 +28,36 @@ def negative_posts(sentiments: SentimentCounts) -> int:
 
 @dataclass(frozen=True)
 class TermCounts:
-    """Counts over some minutes, of all posts or of the negative ones."""
+    """Counts over some minutes, of all posts or of the negative ones; those of `TONE` are always of all posts."""
 
     minutes: int = 0
     posts: int = 0
+    all_posts: int = 0
     terms: Counter[str] = field(default_factory=Counter)
     authors: Counter[str] = field(default_factory=Counter)
     texts: Counter[str] = field(default_factory=Counter)
-    topics: Counter[str] = field(default_factory=Counter)
-    campaign_topics: Counter[str] = field(default_factory=Counter)
-    languages: Counter[str] = field(default_factory=Counter)
-    sources: Counter[str] = field(default_factory=Counter)
+    named: dict[str, Counter[str]] = field(default_factory=lambda: {part: Counter() for part in NAMED})
+    """The counts of each part in `NAMED`."""
+
+    def posts_of(self, part: str) -> int:
+        """Return the number of posts among which a part of `NAMED` is counted."""
+        return self.all_posts if part in TONE else self.posts
 
 
 def count_terms(minutes: Iterable[PulseMinute], count: Count) -> TermCounts:
     """Add up minutes; `count` selects the posts to count."""
     totals = TermCounts()
-    posts = 0
+    posts = every = 0
     times = set()
     for minute in minutes:
         times.add(minute.minute)
         posts += count(minute.sentiments)
-        for parts, counts in (
-            (minute.evidence.terms, totals.terms),
-            (minute.evidence.authors, totals.authors),
-            (minute.evidence.texts, totals.texts),
-            (minute.topics, totals.topics),
-            (minute.campaign_topics, totals.campaign_topics),
-            (minute.languages, totals.languages),
-            (minute.sources, totals.sources),
-        ):
-            _add(parts, counts, count)
-    return TermCounts(
-        len(times),
-        posts,
-        totals.terms,
-        totals.authors,
-        totals.texts,
-        totals.topics,
-        totals.campaign_topics,
-        totals.languages,
-        totals.sources,
-    )
+        every += all_posts(minute.sentiments)
+        for part in _EVIDENCE:
+            _add(getattr(minute.evidence, part), getattr(totals, part), count)
+        for part, counts in totals.named.items():
+            _add(getattr(minute, part), counts, all_posts if part in TONE else count)
+    return replace(totals, minutes=len(times), posts=posts, all_posts=every)
 
 
 def _add(parts: Mapping[str, SentimentCounts], counts: Counter[str], count: Count) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -19,7 +20,8 @@ import psycopg
 import pytest
 
 from deploy.grafana.boards.queries import as_html, shown, wilson_prom, wilson_sql
-from streams.contracts import Deletion, EnrichedMessage, Sentiment, decode_spike
+from models.artefact import open_artefact
+from streams.contracts import SEVERAL, Deletion, EnrichedMessage, Sentiment, decode_spike
 from streams.kafka import topics
 from streams.processes.broker import Broker, free_port
 from streams.sample_day import SPIKE, START, sample_day
@@ -51,8 +53,23 @@ REPLAY = "again"
 SHORT = {"window": "6s", "baseline": "20s"}
 RATE_INTERVAL = "5s"
 
+MODEL_HEADS = open_artefact().labels.columns
+HEADLESS = "|".join(one for name, one in SEVERAL.items() if name not in MODEL_HEADS)
+"""The labels that the model on disk does not give yet, as a pattern."""
+
 QUERIES = [
-    pytest.param(path.stem, panel["id"], target["refId"], id=f"{path.stem}: {panel['title']} {target['refId']}")
+    pytest.param(
+        path.stem,
+        panel["id"],
+        target["refId"],
+        id=f"{path.stem}: {panel['title']} {target['refId']}",
+        marks=[
+            pytest.mark.skipif(
+                panel["title"] == "Accuracy to expect" and open_artefact().labels.sentiment_check is None,
+                reason="the bundled model has no threshold",
+            )
+        ],
+    )
     for path in BOARDS
     for panel in panels(load(path))
     for target in panel["targets"]
@@ -193,6 +210,10 @@ def test_the_query_returns_data(filled: Filled, stem: str, number: int, referenc
     panel = next(panel for panel in panels(board) if panel["id"] == number)
     target = next(target for target in panel["targets"] if target["refId"] == reference)
     known = filled.variables(board)
+    if HEADLESS and re.search(rf"(\b|_)({HEADLESS})(s?\b|_)", target.get("expr") or target["rawSql"]):
+        if "rawSql" in target:
+            filled.ask(target["rawSql"], known)
+        pytest.skip("the bundled model has no such head")
     if "expr" in target:
         _has_data(filled, fill_promql(target["expr"], known, RATE_INTERVAL), bool(target.get("instant")))
         return

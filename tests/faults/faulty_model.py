@@ -9,16 +9,17 @@ from unittest import mock
 
 from models.constant import ConstantEnricher
 from models.enrichment import Enrichment
+from models.languages import Hints
 from streams.cli import main, worker
 
 
 class FaultyEnricher(ConstantEnricher):
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         if any("boom" in text for text in texts):
             raise ValueError("the model cannot read this")
         if any("freeze" in text for text in texts):
             threading.Event().wait()
-        return super().enrich(texts)
+        return super().enrich(texts, hints)
 
 
 def _load(*_: Any) -> FaultyEnricher:

@@ -29,6 +29,8 @@ def generated(
                 return st.one_of(*map(values, kind.types))
             case inspect.VarTupleType():
                 return st.lists(values(kind.item_type), max_size=3).map(tuple)
+            case inspect.DictType():
+                return st.dictionaries(values(kind.key_type), values(kind.value_type), max_size=3)
             case inspect.LiteralType():
                 return st.sampled_from(kind.values)
             case inspect.StrType(pattern=str() as pattern):

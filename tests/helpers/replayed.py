@@ -49,7 +49,7 @@ def _order(version: tuple[EnrichedPost, Row]) -> tuple[datetime, datetime, int, 
 
 def fields_of(rows: Sequence[Row]) -> list[Fields]:
     """Return rows as the views of the sinks show them, without the columns that locate them in Kafka."""
-    return to_table(rows, POST_SCHEMA).to_pylist() if rows else []
+    return to_table(rows, POST_SCHEMA).to_pylist(maps_as_pydicts="strict") if rows else []
 
 
 def rows_of(records: Iterable[Any]) -> list[Row]:

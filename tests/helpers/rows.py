@@ -12,11 +12,11 @@ from streams.contracts import (
     Engagement,
     EnrichedMessage,
     EnrichedPost,
+    LabelScore,
     Language,
     ModelInfo,
     Post,
     Sentiment,
-    TopicScore,
 )
 from streams.runtime.lossless import Record
 from streams.sinks.base import Row
@@ -76,8 +76,12 @@ def full(post_id: str) -> EnrichedPost:
         created_at_is_estimate=True,
         author_created_at=datetime(1, 1, 1, tzinfo=UTC),
     )
-    topics = (TopicScore(name="sports", score=1 / 3), TopicScore(name='"x"', score=1e-300))
-    return msgspec.structs.replace(enriched(post_id), post=post, topics=topics)
+    topics = (LabelScore(name="sports", score=1 / 3), LabelScore(name='"x"', score=1e-300))
+    emotions, acts = (LabelScore(name="anger", score=0.7),), (LabelScore(name="question", score=2 / 3),)
+    campaign = CampaignScore(name="police dogs", score=0.75, scores={"police dogs": 0.75, '"x"': 1e-300})
+    return msgspec.structs.replace(
+        enriched(post_id), post=post, topics=topics, emotions=emotions, acts=acts, campaign=campaign
+    )
 
 
 def by(author: str, message: EnrichedPost) -> EnrichedPost:

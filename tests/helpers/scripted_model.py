@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from models.cache import CacheInfo
-from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, Language, ModelInfo, Sentiment, TopicScore
+from models.enrichment import SENTIMENTS, CampaignScore, Enrichment, LabelScore, Language, ModelInfo, Sentiment
+from models.languages import Hints
 
 MODEL = ModelInfo(name="scripted", version="1.2.3")
 
@@ -13,6 +14,8 @@ def answer(
     language: tuple[str, float] = ("en", 1.0),
     sentiment: tuple[float, float, float] = (0.0, 1.0, 0.0),
     topics: Sequence[str] = (),
+    emotions: Sequence[str] = (),
+    acts: Sequence[str] = (),
     campaign: tuple[str | None, float] = (None, 0.0),
 ) -> Enrichment:
     """Return an enrichment with these parts; the sentiment's label is the most probable one."""
@@ -24,22 +27,28 @@ def answer(
             neutral=sentiment[1],
             positive=sentiment[2],
         ),
-        topics=tuple(TopicScore(name=name, score=0.9) for name in topics),
+        topics=_scored(topics),
+        emotions=_scored(emotions),
+        acts=_scored(acts),
         campaign=CampaignScore(name=campaign[0], score=campaign[1]),
         model=MODEL,
     )
 
 
+def _scored(names: Sequence[str]) -> tuple[LabelScore, ...]:
+    return tuple(LabelScore(name=name, score=0.9) for name in names)
+
+
 class ScriptedEnricher:
     """A model that answers the texts of a script as scripted, and others with the default."""
 
-    name, version, runtime = MODEL.name, MODEL.version, None
+    name, version, runtime, sentiment_check = MODEL.name, MODEL.version, None, None
 
     def __init__(self, script: Mapping[str, Enrichment]) -> None:
         self._script = script
         self.batches: list[int] = []
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         self.batches.append(len(texts))
         return [self._script.get(text) or answer() for text in texts]
 

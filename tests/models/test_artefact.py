@@ -13,10 +13,12 @@ from models.artefact import (
     TOKENIZER_FILE,
     WEIGHTS,
     Label,
+    SentimentCheck,
     digest,
     open_artefact,
     read_checksums,
     write_checksums,
+    write_labels,
 )
 from models.enricher import Enricher
 from models.errors import ArtefactError
@@ -56,9 +58,16 @@ def test_the_shipped_rates_are_of_the_shipped_model() -> None:
     rates = read_rates(WEIGHTS / "rates.json")
     assert (rates.model.name, rates.model.version) == (labels.name, labels.version)
     assert set(rates.languages) == set(UMSAB_LANGUAGES.values()) - {NOISY} <= set(labels.languages)
-    counts = {code: np.array(each.counts) for code, each in rates.languages.items()}
+    assert {each.language for each in rates.domains.values()} == set(rates.languages)
+    counts = {name: np.array(each.counts) for name, each in rates.domains.items()}
     assert {code: int(each.sum()) for code, each in counts.items()} == dict.fromkeys(counts, UMSAB_POSTS)
     assert np.array_equal(sum(counts.values()), rates.together.counts)
+
+
+def test_labels_are_read_as_they_were_written(copied: Path) -> None:
+    check = SentimentCheck(threshold=0.62, accuracy=0.71)
+    write_labels(replace(open_artefact(copied).labels, sentiment_check=check), copied)
+    assert open_artefact(copied).labels.sentiment_check == check
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_enrich_answers_each_line_in_order() -> None:
     ]
     first, empty, broken, japanese, *rest = answers(run("enrich", "--threads", "1", stdin=b"\n".join(lines)))
     assert len(rest) == 2
-    assert set(first) == {"language", "sentiment", "topics", "campaign", "model"}
+    assert set(first) == {"language", "sentiment", "topics", "emotions", "acts", "campaign", "model"}
     assert first["language"]["code"] == "en"
     assert first["language"]["score"] > 0.5
     assert first["sentiment"]["label"] == "positive"
@@ -44,7 +44,17 @@ def test_enrich_scores_campaign_topics(tmp_path: Path) -> None:
     )
     assert dog["campaign"]["name"] == "police dogs"
     assert dog["campaign"]["score"] >= 0.5
+    assert dog["campaign"]["scores"] == {"police dogs": dog["campaign"]["score"]}
     assert other["campaign"]["name"] is None
+
+
+def test_enrich_weighs_a_language_hint() -> None:
+    plain, hinted = (
+        answers(run("enrich", "--threads", "1", *arguments, stdin=b"hotel taxi radio\n"))[0]
+        for arguments in ([], ["--language-hint", "pt-BR"])
+    )
+    assert hinted["language"] != plain["language"]
+    assert hinted["sentiment"] == plain["sentiment"]
 
 
 def test_enrich_on_the_wanted_back_end() -> None:
@@ -82,7 +92,9 @@ def test_unreadable_data_exits_with_65(tmp_path: Path) -> None:
     assert b"topics.toml" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["enrich", "--threads", "0"], ["nothing"]])
+@pytest.mark.parametrize(
+    "arguments", [["enrich", "--threads", "0"], ["enrich", "--language-hint", "de,?"], ["nothing"]]
+)
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert run(*arguments).returncode == 2
 

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from models.eval_cli import evaluate
 
-TASKS = {"sentiment", "language", "topic", "agreement", "campaign"}
+TASKS = {"sentiment", "language", "topic", "agreement", "campaign", "emotion", "act"}
 
 
 def test_help_lists_the_tasks_and_shows_an_example_of_each() -> None:

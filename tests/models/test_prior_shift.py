@@ -8,12 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import RatesFileError
-from models.prior_shift import ErrorRates, SentimentRates, corrected_shares, read_rates, write_rates
+from models.prior_shift import (
+    DomainRates,
+    ErrorRates,
+    MeanRates,
+    corrected_interval,
+    corrected_shares,
+    read_rates,
+    write_rates,
+)
 from tests.helpers.scripted_model import MODEL
 
 COUNTS = np.array([[80, 15, 5], [10, 70, 20], [5, 15, 80]])
 RATES = COUNTS / 100
-FILE = ErrorRates(model=MODEL, languages={"de": SentimentRates.of(COUNTS)}, together=SentimentRates.of(COUNTS * 2))
+OTHER = np.array([[60, 30, 10], [20, 60, 20], [5, 15, 80]])
+FILE = ErrorRates.measured(
+    {"tweets de": DomainRates.of("de", COUNTS), "reviews": DomainRates.of("de", 3 * OTHER)}, MODEL
+)
 
 share = st.floats(0, 1, allow_subnormal=False)
 shares = (
@@ -92,21 +103,98 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_rates(FILE, tmp_path / "rates.json")
     assert read_rates(tmp_path / "rates.json") == FILE
     document = json.loads((tmp_path / "rates.json").read_text("utf-8"))
-    assert set(document) == {"schema", "task", "labels", "model", "languages", "all"}
+    assert set(document) == {"schema", "task", "labels", "model", "domains", "languages", "all"}
     assert document["labels"] == ["negative", "neutral", "positive"]
     assert (document["model"]["name"], document["model"]["version"]) == ("scripted", "1.2.3")
-    assert document["languages"]["de"] == {"counts": COUNTS.tolist(), "rates": RATES.tolist()}
-    assert FILE.of("de").matrix.tolist() == RATES.tolist()
+    assert document["schema"] == 2
+    assert document["domains"]["tweets de"] == {"language": "de", "counts": COUNTS.tolist(), "rates": RATES.tolist()}
+    assert document["languages"]["de"] == {
+        "domains": 2,
+        "counts": (COUNTS + 3 * OTHER).tolist(),
+        "rates": ((COUNTS + OTHER) / 200).tolist(),
+        "deviations": np.round(np.abs(COUNTS - OTHER) / 100 / np.sqrt(2), 6).tolist(),
+    }
+    assert FILE.domains["tweets de"].matrix.tolist() == RATES.tolist()
     assert FILE.of("fr") == FILE.together
+
+
+def test_one_domain_has_no_spread() -> None:
+    one = MeanRates.of([DomainRates.of("de", COUNTS)])
+    assert (one.domains, one.matrix.tolist(), one.deviations) == (1, RATES.tolist(), None)
+
+
+def test_the_spread_is_that_of_the_language_if_it_has_enough_domains() -> None:
+    domains = {name: DomainRates.of(name[:2], counts) for name, counts in (("de 1", COUNTS), ("de 2", OTHER))}
+    few = ErrorRates.measured(domains | {"fr 1": DomainRates.of("fr", COUNTS)}, MODEL)
+    assert few.spread("de") == few.together != few.of("de")
+    enough = ErrorRates.measured(few.domains | {"de 3": DomainRates.of("de", COUNTS)}, MODEL)
+    assert enough.spread("de") == enough.of("de") != enough.together
+    assert enough.spread("fr") == enough.spread("xx") == enough.together
+
+
+def family(generator: np.random.Generator, domains: int, concentration: float) -> dict[str, DomainRates]:
+    """Return domains with 1,000 posts of each sentiment whose rates are scattered around `RATES`."""
+    rates = [[generator.dirichlet(concentration * row) for row in RATES] for _ in range(domains)]
+    return {
+        str(number): DomainRates.of("de", np.array([generator.multinomial(1_000, row) + 1 for row in each]))
+        for number, each in enumerate(rates)
+    }
+
+
+def test_the_interval_holds_the_share_of_most_new_domains() -> None:
+    generator, true, held = np.random.default_rng(1), np.array([0.2, 0.5, 0.3]), 0
+    for _ in range(40):
+        rates = ErrorRates.measured(family(generator, 8, 30), MODEL)
+        (new,) = family(generator, 1, 30).values()
+        found = corrected_interval(generator.multinomial(500, true @ new.matrix), rates, "de")
+        held += int(found.low[0] <= 0.2 <= found.high[0])
+    assert held >= 35, "95 % are 38 of 40"
+
+
+def test_the_interval_shrinks_with_the_posts_and_with_the_spread() -> None:
+    def width(concentration: float, posts: int) -> float:
+        rates = ErrorRates.measured(family(np.random.default_rng(2), 8, concentration), MODEL)
+        found = corrected_interval(posts * np.array([0.26, 0.44, 0.3]), rates, "de")
+        assert (found.low <= found.shares).all()
+        assert (found.shares <= found.high).all()
+        assert found.shares == pytest.approx(corrected_shares([0.26, 0.44, 0.3], rates.of("de").matrix))
+        return float(found.high[0] - found.low[0])
+
+    assert width(1_000, 10_000) < width(1_000, 100) < width(10, 100)
+    assert width(1_000, 10_000) < width(10, 10_000)
+
+
+def test_the_interval_of_one_domain_is_that_of_its_posts() -> None:
+    few, many = (ErrorRates.measured({"de": DomainRates.of("de", posts * COUNTS)}, MODEL) for posts in (1, 100))
+    first, second = (corrected_interval([26_000, 44_000, 30_000], each, "fr") for each in (few, many))
+    assert first.high[0] - first.low[0] > 3 * (second.high[0] - second.low[0])
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    first, again, other = (corrected_interval([26, 44, 30], FILE, "de", seed=seed) for seed in (0, 0, 1))
+    assert first.low.tolist() == again.low.tolist() != other.low.tolist()
+
+
+@pytest.mark.parametrize("counts", [[0, 0, 0], [1, 2], [-1, 2, 3], [np.nan, 1, 1]])
+def test_no_interval_without_posts(counts: npt.ArrayLike) -> None:
+    with pytest.raises(ValueError, match=r"fit|finite"):
+        corrected_interval(counts, FILE, "de")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 2}, "schema 1"),
-        ({"labels": ["positive", "neutral", "negative"]}, "schema 1"),
-        ({"all": {"counts": COUNTS.tolist(), "rates": COUNTS.tolist()}}, "rows of all"),
-        ({"all": {"counts": COUNTS.tolist()}}, "rates"),
+        ({"schema": 1}, "schema 2: write the file again with this version"),
+        ({"labels": ["positive", "neutral", "negative"]}, "schema 2"),
+        (
+            {"all": {"domains": 1, "counts": COUNTS.tolist(), "rates": COUNTS.tolist(), "deviations": None}},
+            "rows of all",
+        ),
+        (
+            {"domains": {"tweets": {"language": "de", "counts": COUNTS.tolist(), "rates": COUNTS.tolist()}}},
+            "rows of tweets",
+        ),
+        ({"all": {"domains": 1, "counts": COUNTS.tolist()}}, "rates"),
         ({"languages": 3}, "languages"),
     ],
 )

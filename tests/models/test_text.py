@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text import PREPARED_CHARACTERS, has_words, prepare
+from models.text import PREPARED_CHARACTERS, has_running_text, has_words, prepare
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=300)
 
@@ -53,7 +53,9 @@ def test_links_that_differ_make_one_text() -> None:
     assert prepare("Found! https://t.co/abc") == prepare("Found!  https://t.co/xyz")
 
 
-@pytest.mark.parametrize("text", ["", "\U0001f600\U0001f415", "@user @user http", "110 %", "?!", "#110"])
+@pytest.mark.parametrize(
+    "text", ["", "\U0001f600\U0001f415", "@user @user http", "110 %", "?!", "#110", "RT", "RT @user: http"]
+)
 def test_without_letters_there_are_no_words(text: str) -> None:
     assert not has_words(prepare(text))
 
@@ -61,3 +63,15 @@ def test_without_letters_there_are_no_words(text: str) -> None:
 @pytest.mark.parametrize("text", ["ok", "@user ja http", "\u3044\u306c", "#k9"])
 def test_letters_are_words(text: str) -> None:
     assert has_words(prepare(text))
+
+
+@pytest.mark.parametrize("text", ["ok #news", "@user ja http", "#k9 \u3044\u306c", "RTL"])
+def test_words_outside_hashtags_are_running_text(text: str) -> None:
+    assert has_running_text(prepare(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["#news #today #photo", "RT @user: #news http", "#\u6771\u4eac\uff03\u65c5\u884c", "#k9!", ""]
+)
+def test_hashtags_and_placeholders_are_no_running_text(text: str) -> None:
+    assert not has_running_text(prepare(text))

@@ -25,8 +25,10 @@ def test_help_lists_the_steps_in_their_order() -> None:
     result = called("--help")
     assert result.exit_code == 0, result.output
     listed = [line.split()[0] for line in result.stdout.partition("Commands:")[2].splitlines() if line.strip()]
-    order = ["encoder", "vocabulary", "teacher", "pseudo-labels", "fit", "export", "report", "score", "all"]
+    order = ["encoder", "vocabulary", "teacher", "fit", "export", "report", "score", "all"]
     assert [step for step in listed if step in order] == order
+    assert "pseudo-labels" not in result.stdout
+    assert "--open-terms" in result.stdout
     assert "[default: build/data]" in " ".join(result.stdout.split())
 
 

@@ -20,6 +20,8 @@ sources = ["bluesky"]
 name = "police dogs"
 description = "Pictures and stories of police dogs"
 examples = ["Meet our new K9", "Unser Diensthund"]
+negative_examples = ["Hot dogs!"]
+threshold = 0.6
 
 [[topics]]
 name = "recruitment"
@@ -53,6 +55,8 @@ def test_a_complete_file(tmp_path: Path) -> None:
                 name="police dogs",
                 description="Pictures and stories of police dogs",
                 examples=("Meet our new K9", "Unser Diensthund"),
+                negative_examples=("Hot dogs!",),
+                threshold=0.6,
             ),
             TopicDefinition(name="recruitment", description="Joining the police"),
         ),
@@ -80,11 +84,21 @@ def test_everything_has_a_default(tmp_path: Path, text: str) -> None:
         ('"hi-Latn"', '"Hinglish!"', "line 5: languages[1]: must be a BCP-47 code, such as en or hi-Latn"),
         ('["bluesky"]', "[3]", "line 6: sources[0]: Input should be a valid string"),
         ('name = "police dogs"', "", "line 8: topics[0].name: is missing"),
-        ('description = "Joining the police"', "", "line 13: topics[1].description: is missing"),
-        ('"Joining the police"', '" "', "line 15: topics[1].description: String should have at least 1 character"),
+        ('description = "Joining the police"', "", "line 15: topics[1].description: is missing"),
+        ('"Joining the police"', '" "', "line 17: topics[1].description: String should have at least 1 character"),
         ("examples", "exmaples", "line 11: topics[0].exmaples: no such key, did you mean examples?"),
-        ('"recruitment"', '"police dogs"', "line 13: topics: 2 topics have the name 'police dogs'"),
-        ('[[topics]]\nname = "r', '[topic]\nname = "r', "line 13: topic: no such key, did you mean topics?"),
+        ('["Hot dogs!"]', '"Hot dogs!"', "line 12: topics[0].negative_examples: must be a list: […]"),
+        (
+            '"Hot dogs!"',
+            '"Unser Diensthund"',
+            "line 12: topics[0].negative_examples: 'Unser Diensthund' is also one of the examples",
+        ),
+        ("0.6", "1.0", "line 13: topics[0].threshold: Input should be less than 1"),
+        ("0.6", "nan", "line 13: topics[0].threshold: Input should be less than 1"),
+        ("0.6", '"0.6"', "line 13: topics[0].threshold: Input should be a valid number"),
+        ("threshold", "treshold", "line 13: topics[0].treshold: no such key, did you mean threshold?"),
+        ('"recruitment"', '"police dogs"', "line 15: topics: 2 topics have the name 'police dogs'"),
+        ('[[topics]]\nname = "r', '[topic]\nname = "r', "line 15: topic: no such key, did you mean topics?"),
     ],
 )
 def test_a_fault_has_its_line_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -94,7 +108,7 @@ def test_a_fault_has_its_line_and_key(tmp_path: Path, old: str, new: str, messag
 
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     text = WHOLE.replace("sources", "source").replace('name = "recruitment"', "name = 7").replace('"en"', '"?"')
-    assert [fault.partition(":")[0] for fault in faults(tmp_path, text)] == ["line 5", "line 14", "line 6"]
+    assert [fault.partition(":")[0] for fault in faults(tmp_path, text)] == ["line 5", "line 16", "line 6"]
 
 
 def test_line_numbers_are_right_after_long_values_and_text_that_looks_like_keys(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams import metrics
 from streams.metrics import OTHER, REGISTRY, BoundedLabel
-from streams.reference import label_names
+from streams.reference import all_metrics, label_names
 
-METRICS = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+METRICS = list(all_metrics())
 
 
 def _name(metric: MetricWrapperBase) -> str:

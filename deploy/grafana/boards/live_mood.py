@@ -22,6 +22,7 @@ from deploy.grafana.boards.queries import (
     HASHTAGS,
     POSTGRES,
     PROMETHEUS,
+    each,
     prom,
     shown,
     sql,
@@ -29,6 +30,7 @@ from deploy.grafana.boards.queries import (
     wilson_sql,
 )
 from deploy.grafana.boards.variables import asked, chosen, guide, new_board, postgres, prometheus, spike_marks
+from streams.contracts import SEVERAL
 from streams.minutes.text import question_sql
 
 _LABELS = 'run="$run", hashtag=~"$hashtag", source=~"$source", language=~"$language"'
@@ -45,6 +47,11 @@ _SHOWN_POSTS = f"""run = ${{run:sqlstring}} and $__timeFilter(created_at) and {H
 and (source in (${{source:sqlstring}}) or 'other' in (${{source:sqlstring}}))
 and language in (${{language:sqlstring}})"""
 _QUESTION = question_sql("text")
+_OPEN = """acts && array['question', 'request', 'complaint'] and replies = 0 and not exists (
+    select from posts reply
+    where reply.run = posts.run and reply.source = posts.source and reply.reply_to = posts.id
+    and $__timeFilter(reply.created_at)
+)"""
 _LINK = "case when url ~ '^https?://' then url end as url"
 
 
@@ -71,7 +78,7 @@ def board() -> dashboard.Dashboard:
     ):
         made = made.with_variable(variable)
     made = made.annotation(spike_marks("Spikes", "run"))
-    for panel in (*_headlines(), *_courses(), *_spikes(), *_posts(), *_by_label(), *_breakdowns()):
+    for panel in (*_headlines(), *_courses(), *_labels(), *_spikes(), *_posts(), *_by_label(), *_breakdowns()):
         made = made.with_panel(panel)
     return made
 
@@ -181,6 +188,21 @@ def _courses() -> list[AnyPanel]:
     ]
 
 
+def _labels() -> list[AnyPanel]:
+    posts = 'tagpulse_posts_{0}_total{{run="$run", hashtag=~"$hashtag"}}'
+    return [
+        course(
+            name.capitalize(),
+            f"Posts a minute by {one}, from all sources and in all languages; a post may have several or none.",
+            PER_MINUTE,
+            [prom(f"topk(8, sum by ({one}) (rate({posts.format(one)}[$window]))) * 60", f"{{{{{one}}}}}")],
+            PROMETHEUS,
+            width=24 // len(SEVERAL),
+        )
+        for name, one in SEVERAL.items()
+    ]
+
+
 def _by_label() -> list[AnyPanel]:
     by = "sum by ({0}) (increase(tagpulse_posts_enriched_total{{{1}}}[$window]))"
 
@@ -189,16 +211,42 @@ def _by_label() -> list[AnyPanel]:
         return f"{negative} / {posts} and topk(8, {posts})"
 
     return [
-        course(
-            f"Negative by {label}",
-            f"Share of negative posts in the window, for the eight values of {label} with the most posts.",
-            SHARE,
-            [prom(shares(label), f"{{{{{label}}}}}")],
-            PROMETHEUS,
-            top=0.5,
-        )
-        for label in ("hashtag", "language", "source")
+        *(
+            course(
+                f"Negative by {label}",
+                f"Share of negative posts in the window, for the eight values of {label} with the most posts.",
+                SHARE,
+                [prom(shares(label), f"{{{{{label}}}}}")],
+                PROMETHEUS,
+                width=6,
+                top=0.5,
+            )
+            for label in ("hashtag", "language", "source")
+        ),
+        _accuracy(),
     ]
+
+
+def _accuracy() -> AnyPanel:
+    sure, judged = (
+        f'sum by (language) (increase(tagpulse_posts_{name}_total{{run="$run", language=~"$language"}}[$window]))'
+        for name in ("sure", "judged")
+    )
+    return course(
+        "Accuracy to expect",
+        "Estimate of the share of posts with the right sentiment, for the eight languages with the most posts, from how sure "
+        "the model is. Far below the dashed line, the accuracy on the posts that the model was checked on, these posts are "
+        "unlike those. Empty if the model has no threshold.",
+        SHARE,
+        [
+            prom(f"{sure} / ({judged} > 0) and topk(8, {judged})", "{{language}}"),
+            prom('max(tagpulse_model_accuracy{run="$run"})', "checked", ref="B"),
+        ],
+        PROMETHEUS,
+        width=6,
+        dashed=["checked"],
+        top=1,
+    )
 
 
 def _spikes() -> list[AnyPanel]:
@@ -271,13 +319,10 @@ limit 25
             steps=above(0.35, 0.5),
         )
 
-    def each(column: str, name: str) -> str:
-        return f"posts cross join lateral (select distinct unnest({column}) as {name}) listed"
-
     return [
-        table("By hashtag", shown("tag", 40), each("hashtags", "tag"), width=8),
-        table("By topic", "topic", each("topics", "topic"), width=8),
-        table("By campaign topic", shown("campaign_topic", 60), "posts", width=8),
+        *(table(f"By {one}", one, each(name, one), width=24 // len(SEVERAL)) for name, one in SEVERAL.items()),
+        table("By hashtag", shown("tag", 40), each("hashtags", "tag"), width=12),
+        table("By campaign topic", shown("campaign_topic", 60), "posts", width=12),
         table("By language", "language", "posts", width=12),
         table("By source", "source", "posts", width=12),
     ]
@@ -323,6 +368,32 @@ limit 50
             height=12,
             units={"replies": "short"},
             widths={"time": 150, "language": 75, "sentiment": 80, "replies": 65, "url": 60},
+            links={"url": "${__value.raw}"},
+        ),
+        rows(
+            "Open questions, requests and complaints",
+            "Posts that ask, request or complain according to the model, and to which no post replies, newest first.",
+            sql(
+                f"""
+select
+    created_at as time, language, array_to_string(acts, ', ') as acts, array_to_string(emotions, ', ') as emotions,
+    {shown("text")} as post, {shown("author", 60)} as author, source, {_LINK}
+from posts
+where {_SHOWN_POSTS} and {_OPEN}
+order by created_at desc
+limit 50
+"""
+            ),
+            POSTGRES,
+            width=24,
+            height=10,
+            widths={
+                "time": 150,
+                **dict.fromkeys(("acts", "emotions"), 150),
+                **dict.fromkeys(("language", "source"), 85),
+                "author": 110,
+                "url": 60,
+            },
             links={"url": "${__value.raw}"},
         ),
     ]

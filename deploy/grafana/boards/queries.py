@@ -91,6 +91,11 @@ def as_html(text: str) -> str:
     return f"replace(replace(replace({text}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')"
 
 
+def each(column: str, name: str) -> str:
+    """Return SQL for the posts with each distinct element of a list as the column `name`."""
+    return f"posts cross join lateral (select distinct unnest({column}) as {name}) listed"
+
+
 def bucket(column: str) -> str:
     """Return SQL for the start of the time bucket; the variable `bucket` has its length."""
     return f"date_bin('${{bucket}}', {column}, timestamptz '2000-01-01 00:00:00+00')"

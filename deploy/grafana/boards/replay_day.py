@@ -16,8 +16,10 @@ from deploy.grafana.boards.panels import (
     headline,
     rows,
 )
-from deploy.grafana.boards.queries import POSTGRES, bucket, shown, sql, wilson_sql
+from deploy.grafana.boards.queries import POSTGRES, bucket, each, shown, sql, wilson_sql
 from deploy.grafana.boards.variables import asked, chosen, guide, new_board, postgres, spike_marks
+from streams.contracts import SEVERAL
+from streams.spikes.term_counts import TONE
 
 _RUNS = "select distinct run from posts where $__timeFilter(created_at) order by run"
 # includes the hashtags of the campaign, so that `All` omits none of its posts
@@ -90,6 +92,7 @@ def _headlines() -> list[AnyPanel]:
 def _courses() -> list[AnyPanel]:
     shares: list[AnyPanel] = []
     volumes: list[AnyPanel] = []
+    labels: list[AnyPanel] = []
     for variable, whose in (("run", "the run"), ("against", "the other run")):
         counted = f"""
 with counted as (
@@ -141,6 +144,25 @@ order by time
                 colours={"negative": NEGATIVE, "neutral": NEUTRAL, "positive": POSITIVE},
             )
         )
+        labels += [
+            course(
+                f"{name.capitalize()} of ${variable}",
+                f"Posts of {whose} by {SEVERAL[name]}, in each interval; a post may have several or none.",
+                "short",
+                [
+                    sql(
+                        f"select {bucket('created_at')} as time, {SEVERAL[name]} as metric, count(*) as posts "
+                        f"from {each(name, SEVERAL[name])} where run = ${{{variable}:sqlstring}} and {_DAY} "
+                        "group by 1, 2 order by 1, 2",
+                        series=True,
+                    )
+                ],
+                POSTGRES,
+                width=24 // len(TONE) // 2,
+                height=7,
+            )
+            for name in TONE
+        ]
     both = course(
         "Share of negative posts, both runs",
         "Where the lines diverge, the two runs see the day differently.",
@@ -158,7 +180,7 @@ order by time
         height=7,
         top=0.5,
     )
-    return [*shares, *volumes, both]
+    return [*shares, *volumes, *labels, both]
 
 
 def _tables() -> list[AnyPanel]:
@@ -193,9 +215,6 @@ limit 25
             steps=above(0.35, 0.5),
         )
 
-    def each(column: str, name: str) -> str:
-        return f"posts cross join lateral (select distinct unnest({column}) as {name}) listed"
-
     return [
         rows(
             "Spikes of both runs",
@@ -225,7 +244,7 @@ limit 100
             steps=above(0.35, 0.5),
         ),
         compared("By language", "language", "posts"),
-        compared("By topic", "topic", each("topics", "topic")),
+        *(compared(f"By {one}", one, each(name, one)) for name, one in SEVERAL.items()),
         compared("By hashtag", shown("tag", 40), each("hashtags", "tag")),
         compared("By source", "source", "posts"),
         rows(

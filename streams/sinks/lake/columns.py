@@ -21,6 +21,7 @@ _STORED_AS = {
     Kind.TEXTS: (pa.list_(pa.string()), DICTIONARY),
     Kind.NUMBER: (pa.float64(), "BYTE_STREAM_SPLIT"),
     Kind.NUMBERS: (pa.list_(pa.float64()), "BYTE_STREAM_SPLIT"),
+    Kind.SCORES: (pa.map_(pa.string(), pa.float64()), "BYTE_STREAM_SPLIT"),
     Kind.INT32: (pa.int32(), _DELTAS),
     Kind.INT64: (pa.int64(), _DELTAS),
     Kind.TIME: (_TIME, _DELTAS),

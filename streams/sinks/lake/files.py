@@ -63,11 +63,9 @@ def write_table(storage: Storage, name: str, table: pa.Table, replaces: Mapping[
     if replaces:
         metadata[_REPLACES] = json.dumps(replaces).encode()
     buffer = pa.BufferOutputStream()
-    encodings = {
-        f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name: ENCODINGS[field.name]
-        for field in table.schema
-        if field.name in ENCODINGS
-    }
+    encodings: dict[str, str] = {}
+    for field in table.schema:
+        encodings |= _encodings(field)
     with pq.ParquetWriter(
         buffer,
         table.schema,
@@ -81,6 +79,16 @@ def write_table(storage: Storage, name: str, table: pa.Table, replaces: Mapping[
         writer.write_table(table, row_group_size=_ROW_GROUP)
         writer.add_key_value_metadata(metadata)
     storage.write(name, buffer.getvalue())
+
+
+def _encodings(field: pa.Field) -> dict[str, str]:
+    """Return the encodings of a column by the paths of its values, as Parquet names them."""
+    if field.name not in ENCODINGS:
+        return {}
+    encoding = ENCODINGS[field.name]
+    if pa.types.is_map(field.type):
+        return {f"{field.name}.key_value.key": DICTIONARY, f"{field.name}.key_value.value": encoding}
+    return {f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name: encoding}
 
 
 def replace(storage: Storage, folder: str, old: Mapping[str, str], new: Mapping[Span, pa.Table]) -> None:

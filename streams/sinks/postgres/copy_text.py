@@ -43,10 +43,15 @@ def _numbers(values: Sequence[float]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
+def _json(value: object) -> str:
+    return _text(msgspec.json.encode(value).decode())
+
+
 _FUNCTIONS: dict[Kind, Callable[[Any], str]] = {
     Kind.TEXT: _text,
     Kind.TEXTS: _texts,
     Kind.NUMBERS: _numbers,
+    Kind.SCORES: _json,
     Kind.TIME: msgspec.to_builtins,  # ten times as fast as `isoformat`
 }
 _TO_TEXT = [_FUNCTIONS.get(column.kind, str) for column in COLUMNS]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 
@@ -41,6 +42,9 @@ _MEDIA = {"images": "image", "video": "video", "external": "link", "record": "qu
 _TAG_FEATURE = "app.bsky.richtext.facet#tag"
 NOT_FOR_US = {"!no-unauthenticated", "porn", "sexual", "nudity", "graphic-media", "gore"}
 """Labels with which authors restrict their own posts to people who are signed in, or to adults."""
+
+_MOST_LANGUAGES = 3
+"""Maximum number of languages of a post, as in the network's schema."""
 
 _REMEMBERED_BYTES = 16 * 2**20
 _KEPT_BYTES = 64 * 2**20
@@ -191,7 +195,7 @@ def _post(
         author_created_at=written.author_created_at,
         author=did,
         hashtags=normalise_hashtags([*_hashtags(record), *find_hashtags(record.text)]),
-        language_hint=next(filter(None, strings(record.langs)), None),
+        language_hint=",".join(filter(None, islice(strings(record.langs), _MOST_LANGUAGES))) or None,
         media=tuple(dict.fromkeys(_media(record.embed))),
         reply_to=_post_id(string(mapping(mapping(record.reply).get("parent")).get("uri"))),
         url=f"https://bsky.app/profile/{did}/post/{rkey}",

@@ -45,6 +45,8 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("Cast", [X], {"to": TensorProto.INT64}),
     ("Concat", [X, X + 1], {"axis": -1}),
     ("ConstantOfShape", [ints(2, 3)], {"value": numpy_helper.from_array(np.array([7], np.float32))}),
+    ("CumSum", [X, np.int64(1)], {}),
+    ("CumSum", [X, np.int64(-1)], {"exclusive": 1, "reverse": 1}),
     ("Expand", [FOUR, ints(2, 2, 1)], {}),
     ("Flatten", [X], {}),
     ("Flatten", [X], {"axis": 0}),

@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from models.backends import Runtime
-from models.enricher import CachedEnricher
+from models.enricher import CachedEnricher, Prepared
 from models.enrichment import Enrichment
 from models.evaluation import agreement_report
 from tests.helpers.scripted_model import MODEL, answer
@@ -14,15 +14,16 @@ TEXTS = ("one", "two", "three", "four")
 class Scripted(CachedEnricher):
     """A model with scripted answers, which differ for some texts when they come alone."""
 
-    topics = ("music", "sports")
-
     def __init__(self, answers: Mapping[str, Enrichment], alone: Mapping[str, Enrichment] | None = None) -> None:
         super().__init__(MODEL, Runtime("scripted", "f32", ""), cache_size=0)
         self._answers, self._alone = answers, alone or {}
 
-    def _compute(self, prepared: Sequence[str]) -> list[Enrichment]:
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        return ("music", "sports") if head == "topics" else ()
+
+    def _compute(self, prepared: Sequence[Prepared]) -> list[Enrichment]:
         found = {**self._answers, **self._alone} if len(prepared) == 1 else self._answers
-        return [found.get(text) or answer() for text in prepared]
+        return [found.get(each.text) or answer() for each in prepared]
 
 
 def test_each_part_of_the_answers_is_compared() -> None:

@@ -14,8 +14,7 @@ from tests.helpers.scripted_model import MODEL
 def test_scores_by_topic_and_over_all() -> None:
     answers = CampaignAnswers(
         names=("dogs", None, "jobs", "dogs", None),
-        scores=np.array([0.9, 0.4, 0.8, 0.7, 0.1]),
-        likeness=np.array([[0.9, 0.1], [0.4, 0.2], [0.1, 0.8], [0.7, 0.2], [0.1, 0.1]]),
+        scores=np.array([[0.9, 0.1], [0.4, 0.2], [0.1, 0.8], [0.7, 0.2], [0.1, 0.1]]),
     )
     report = campaign_report(("dogs", "jobs"), ("dogs", "dogs", "jobs", "other", ""), answers, MODEL)
     dogs, jobs = report.topics["dogs"], report.topics["jobs"]
@@ -32,7 +31,7 @@ def test_scores_by_topic_and_over_all() -> None:
 
 
 def test_posts_of_no_topic_have_no_auc() -> None:
-    answers = CampaignAnswers((None,), np.array([0.1]), np.array([[0.1]]))
+    answers = CampaignAnswers((None,), np.array([[0.1]]))
     report = campaign_report(("dogs",), ("else",), answers, MODEL)
     assert (report.mean_auc, report.any_auc, report.topics["dogs"].auc) == (None, None, None)
     assert (report.accuracy, report.macro_f1, report.macro_f1_with_none) == (1.0, 0.0, 1.0)
@@ -47,8 +46,8 @@ def test_the_model_is_asked_as_in_serving() -> None:
     texts = ["Our police dog Luna found the drugs", "Road closed after a crash, traffic jams", "I read a novel"]
     answers = match_topics(enricher, topics, texts)
     assert answers.names == tuple(answer.campaign.name for answer in enricher.enrich(texts))
-    assert answers.likeness.shape == (3, 2)
-    assert answers.likeness[:2].argmax(axis=1).tolist() == [0, 1]
+    assert answers.scores.shape == (3, 2)
+    assert answers.scores[:2].argmax(axis=1).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from models.cli import main
+from models.enrichment import ACTS, EMOTIONS
 from models.prior_shift import read_rates
 from tests.helpers.model_command import answers, run
+from tests.helpers.scripted_model import ScriptedEnricher, answer
 
 MOODS = {"negative": "0", "neutral": "1", "positive": "2"}
 TEXTS = ("I love this, wonderful!", "I hate this, awful!", "The office opens at nine.")
@@ -53,6 +57,10 @@ def test_sentiment_of_a_folder_per_language(tmp_path: Path, moods: list[str]) ->
     assert report["model"]["version"]
     measured = read_rates(rates)
     assert list(measured.languages) == ["en", "other"]
+    assert {name: each.language for name, each in measured.domains.items()} == {
+        "data english": "en",
+        "data other": "other",
+    }
     assert measured.model.version == report["model"]["version"]
     table = run("eval", "sentiment", "--data", data)
     assert table.stderr == b""
@@ -105,6 +113,58 @@ def test_topic(tmp_path: Path) -> None:
     assert "sports" in run("eval", "topic", "--data", str(tmp_path)).stdout.decode()
 
 
+def test_sentiment_of_a_table(tmp_path: Path, moods: list[str]) -> None:
+    names = {number: name for name, number in MOODS.items()}
+    rows = [f"{code}\t{names[mood]}\t{text}" for code in ("en", "xx") for mood, text in zip(moods, TEXTS, strict=True)]
+    (tmp_path / "posts.tsv").write_text("\n".join(("lang\tlabel\ttext", *rows)), "utf-8")
+    data = str(tmp_path / "posts.tsv")
+    (report,) = answers(run("eval", "sentiment", "--data", data, "--json"))
+    assert (report["task"], report["split"], list(report["languages"])) == ("sentiment", None, ["en", "xx"])
+    english = report["languages"]["en"]
+    assert (english["macro_f1"], english["posts"], english["called_negative"], english["negative"]) == (
+        (100.0, 3, 0.3333, 0.3333)
+    )
+    assert (report["mean"]["macro_f1"], report["called_negative"], report["negative"]) == (100.0, 0.3333, 0.3333)
+    assert "100.00" in run("eval", "sentiment", "--data", data).stdout.decode()
+
+
+class Heads(ScriptedEnricher):
+    """A scripted model with emotions and acts."""
+
+    def labels_of(self, head: str) -> tuple[str, ...]:
+        return {"emotions": EMOTIONS, "acts": ACTS}[head]
+
+
+@pytest.mark.parametrize(("task", "label", "other"), [("emotion", "joy", "fear"), ("act", "thanks", "threat")])
+def test_labels_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, label: str, other: str) -> None:
+    model = Heads({"good": answer(emotions=["joy"], acts=["thanks"])})
+    monkeypatch.setattr("models.cli_common.Enricher.load", lambda **_: model)
+    path = tmp_path / "posts.tsv"
+    path.write_text(f"lang\tlabel\ttext\nen\t{label}\tgood\nen\tnone\tmeh\nde\t{label},{other}\tgood\n", "utf-8")
+    result = CliRunner().invoke(main, ["eval", task, "--data", str(path), "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert set(report) == {"task", "macro_f1", "micro_f1", "languages", "mean", "labels", "model"}
+    assert report["task"] == task
+    assert report["languages"] == {
+        "de": {"macro_f1": 0.5, "micro_f1": 0.6667, "posts": 1},
+        "en": {"macro_f1": 1.0, "micro_f1": 1.0, "posts": 2},
+    }
+    assert (report["mean"], report["macro_f1"], report["micro_f1"]) == (0.75, 0.5, 0.8)
+    assert report["labels"][label] == {"f1": 1.0, "precision": 1.0, "recall": 1.0, "posts": 2}
+    table = CliRunner().invoke(main, ["eval", task, "--data", str(path)])
+    assert (table.exit_code, label in table.stdout) == (0, True)
+
+
+def test_a_model_without_the_labels_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Heads, "labels_of", lambda *_: ())
+    monkeypatch.setattr("models.cli_common.Enricher.load", lambda **_: Heads({}))
+    (tmp_path / "posts.tsv").write_text("lang\tlabel\ttext\nen\tjoy\tgood\n", "utf-8")
+    result = CliRunner().invoke(main, ["eval", "emotion", "--data", str(tmp_path / "posts.tsv")])
+    assert result.exit_code == 2
+    assert "the model scripted 1.2.3 has no emotions: choose a model that has them" in result.stderr
+
+
 def test_campaign(tmp_path: Path) -> None:
     (tmp_path / "dogs.toml").write_text(TOPICS, "utf-8")
     (tmp_path / "posts.csv").write_text(
@@ -133,7 +193,7 @@ def test_unreadable_data_exits_with_65(tmp_path: Path) -> None:
     result = run("eval", "topic", "--data", str(tmp_path))
     assert result.returncode == 65
     assert b"x.jsonl:1: the model does not have the topic 'chess'" in result.stderr
-    for task in ("sentiment", "language", "topic"):
+    for task in ("sentiment", "language", "topic", "emotion", "act"):
         assert run("eval", task, "--data", str(tmp_path / "none")).returncode == 65
 
 
@@ -149,7 +209,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert run("eval", *arguments).returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [[], ["sentiment"], ["language"], ["topic"], ["campaign"]])
+@pytest.mark.parametrize("arguments", [[], ["sentiment"], ["language"], ["topic"], ["campaign"], ["emotion"], ["act"]])
 def test_help_shows_an_example(arguments: list[str]) -> None:
     result = run("eval", *arguments, "--help")
     assert result.returncode == 0

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.errors import EvaluationDataError
-from models.evaluation.reading import files_of, read_lines, read_text
+from models.evaluation.reading import LabelledRow, by_language, files_of, read_lines, read_table, read_text
 
 lines = st.lists(st.text(st.characters(exclude_characters="\n\r\ufeff", codec="utf-8")), max_size=6)
 
@@ -61,3 +61,40 @@ def test_a_folder_without_such_files_is_named(tmp_path: Path) -> None:
         files_of(tmp_path / "none", ".txt")
     with pytest.raises(EvaluationDataError, match=r"has no \*\.jsonl files"):
         files_of(tmp_path, ".jsonl")
+
+
+def test_a_table_is_read_by_the_names_of_its_columns_and_nothing_is_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "posts.tsv"
+    path.write_bytes('\ufeffid\ttext\tlabel\tlang\r\n1\t"Oh, no\u2028\tjoy, fear\ten\r\n\r\n2\t\t\tde\r\n'.encode())
+    first, second = read_table(path)
+    assert first == LabelledRow(f"{path}:2", "en", "joy, fear", '"Oh, no\u2028')
+    assert second == LabelledRow(f"{path}:4", "de", "", "")
+    assert by_language([first, second]) == {"de": [second], "en": [first]}
+    assert list(by_language([first, second])) == ["de", "en"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"tsv is empty"),
+        (b"\n\n", r"tsv is empty"),
+        (b"lang\tlabel\ttext\n", "no rows below its header"),
+        (b"lang\tlabels\ttext\nen\tjoy\tx\n", "tsv:1: no column 'label'; the columns are 'lang', 'labels', 'text'"),
+        (b"lang,label,text\nen,joy,x\n", "tsv:1: no column 'lang' or 'label' or 'text'.* separated by tabs"),
+        (b"lang\tlabel\ttext\nen\tjoy\tx\ty\n", "tsv:2: 4 cells, but the header has 3"),
+        (b"lang\tlabel\ttext\nen\tjoy\n", "tsv:2: 2 cells, but the header has 3"),
+        (b"lang\tlabel\ttext\nen\tjoy\tx\ry\n", "tsv:2: a carriage return inside a line"),
+        (b"lang\tlabel\ttext\ren\tjoy\tx\r", "tsv:1: a carriage return inside a line"),
+        (b"lang\tlabel\ttext\nen\tjoy\t\xff\n", "tsv:2: not UTF-8"),
+        (b"lang\tlabel\ttext\n \tjoy\tx\n", "tsv:2: lang is empty"),
+    ],
+)
+def test_a_faulty_table_is_named_with_its_fault(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "posts.tsv").write_bytes(content)
+    with pytest.raises(EvaluationDataError, match=message):
+        read_table(tmp_path / "posts.tsv")
+
+
+def test_a_missing_table_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationDataError, match=r"none\.tsv: No such file"):
+        read_table(tmp_path / "none.tsv")

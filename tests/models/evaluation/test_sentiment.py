@@ -6,7 +6,14 @@ import pytest
 
 from models.enricher import Enricher
 from models.errors import EvaluationDataError
-from models.evaluation import judge, read_sentiment, score_sentiment, sentiment_report
+from models.evaluation import (
+    judge,
+    read_domains,
+    read_sentiment,
+    read_sentiment_table,
+    score_sentiment,
+    sentiment_report,
+)
 from models.evaluation.sentiment import JudgedPosts, SentimentScore, score
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer
 
@@ -44,6 +51,9 @@ def test_scores_by_folder_their_mean_and_all_posts_together(tmp_path: Path) -> N
     assert hindi.weighted_f1 == pytest.approx(100 * (2 * 2 / 3 + 1 + 2 / 3) / 4, abs=0.01)
     assert report.mean.macro_f1 == pytest.approx((100 + hindi.macro_f1) / 2, abs=0.01)
     assert report.mean.posts == 7
+    assert (hindi.called_negative, hindi.negative) == (0.25, 0.5)
+    assert (report.called_negative, report.negative) == (report.mean.called_negative, report.mean.negative)
+    assert (report.called_negative, report.negative) == (round(2 / 7, 4), round(3 / 7, 4))
     assert report.confusion == report.mean.confusion == [[2, 0, 1], [0, 2, 0], [0, 0, 2]]
     assert report.ece == report.mean.ece == pytest.approx((2 * 0.2 + 2 * 0.5 + 3 * abs(0.9 - 2 / 3)) / 7, abs=1e-4)
 
@@ -93,6 +103,49 @@ def test_faulty_folders_are_named_with_their_fault(tmp_path: Path, texts: bytes,
 def test_a_folder_without_the_split_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EvaluationDataError, match=r"test_text\.txt"):
         read_sentiment(tmp_path, "test")
+
+
+def test_a_table_has_an_entry_per_language(tmp_path: Path) -> None:
+    (tmp_path / "posts.tsv").write_text(
+        "lang\tlabel\ttext\nen\tnegative\tbad\nde\tpositive\tgood\nen\tneutral\tbad\n", "utf-8"
+    )
+    posts = read_sentiment_table(tmp_path / "posts.tsv")
+    assert {code: (each.texts, each.labels.tolist()) for code, each in posts.items()} == {
+        "de": (("good",), [2]),
+        "en": (("bad", "bad"), [0, 1]),
+    }
+    report = sentiment_report({code: judge(MODEL_SAYS, each) for code, each in posts.items()}, None, MODEL)
+    assert (list(report.languages), report.split) == (["de", "en"], None)
+
+
+def test_a_domain_is_named_after_its_source_and_the_entry_in_it(tmp_path: Path) -> None:
+    write(tmp_path / "umsab" / "german", "bad", "0")
+    write(tmp_path / "mine", "good", "2")
+    for name in ("a.tsv", "b.tsv"):
+        (tmp_path / name).write_text("lang\tlabel\ttext\nde\tneutral\tmeh\n", "utf-8")
+    paths = [tmp_path / name for name in ("umsab", "mine", "a.tsv", "b.tsv")]
+    domains = read_domains(paths, "val")
+    assert {name: (each.entry, *each.posts.texts) for name, each in domains.items()} == {
+        "umsab german": ("german", "bad"),
+        "mine": ("mine", "good"),
+        "a de": ("de", "meh"),
+        "b de": ("de", "meh"),
+    }
+    with pytest.raises(EvaluationDataError, match=r"a\.tsv: the name a de occurs twice"):
+        read_domains([*paths, tmp_path / "a.tsv"], "val")
+
+
+@pytest.mark.parametrize("label", ["Negative", "0", "negative,neutral", ""])
+def test_a_label_that_is_not_a_sentiment_is_named_with_its_line(tmp_path: Path, label: str) -> None:
+    (tmp_path / "posts.tsv").write_text(f"lang\tlabel\ttext\nen\tneutral\tx\nen\t{label}\ty\n", "utf-8")
+    with pytest.raises(EvaluationDataError, match=r"posts\.tsv:3: a label must be one of negative, neutral, positive"):
+        read_sentiment_table(tmp_path / "posts.tsv")
+
+
+def test_a_label_that_people_did_not_give_is_not_scored() -> None:
+    found = scored([0, 0, 2, 2], [0, 1, 2, 2])
+    assert found.macro_f1 == pytest.approx(100 * (2 / 3 + 1) / 2, abs=0.01)
+    assert found.macro_recall == 75
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ from models.enrichment import ModelInfo
 from models.evaluation import AgreementReport, CampaignReport, LanguageReport, SentimentReport, SentimentScore, tables
 from models.evaluation.agreement import BackendAgreement
 from models.evaluation.campaign import CampaignTopicScore
+from models.evaluation.labels import LabelledLanguageScore, LabelReport
 from models.evaluation.language import LanguageScore, MeanAccuracy
-from models.evaluation.topic import TopicFileScore, TopicMeasures, TopicReport
+from models.evaluation.several import LabelMeasures
+from models.evaluation.topic import TopicFileScore, TopicReport
 from tests.helpers.scripted_model import MODEL
 
 MARKED = "[red]en[/]"
@@ -26,23 +28,33 @@ def rows(shown: Sequence[RenderableType]) -> list[list[str]]:
 
 def score(macro_f1: float, posts: int) -> SentimentScore:
     return SentimentScore(
-        macro_f1=macro_f1, macro_recall=70.5, weighted_f1=80, ece=0.0123, confusion=[[0] * 3] * 3, posts=posts
+        macro_f1=macro_f1,
+        macro_recall=70.5,
+        weighted_f1=80,
+        ece=0.0123,
+        confusion=[[0] * 3] * 3,
+        called_negative=0.5,
+        negative=0.25,
+        posts=posts,
     )
 
 
-def test_sentiment() -> None:
+@pytest.mark.parametrize(("split", "entry"), [("val", "folder"), (None, "language")])
+def test_sentiment(split: str | None, entry: str) -> None:
     report = SentimentReport(
-        split="val",
+        split=split,
         languages={MARKED: score(66.666, 1_234)},
         mean=score(50, 5_678),
         ece=0.0123,
         confusion=[[1_000, 2, 3], [4, 5, 6], [7, 8, 9]],
+        called_negative=0.5,
+        negative=0.25,
         model=MODEL,
     )
     assert rows(tables.sentiment_tables(report)) == [
-        ["folder", "macro-F1", "macro recall", "weighted F1", "ECE", "posts"],
-        [MARKED, "66.67", "70.50", "80.00", "0.0123", "1,234"],
-        ["mean", "50.00", "70.50", "80.00", "0.0123", "5,678"],
+        [entry, "macro-F1", "macro recall", "weighted F1", "ECE", "called negative", "negative", "posts"],
+        [MARKED, "66.67", "70.50", "80.00", "0.0123", "0.5000", "0.2500", "1,234"],
+        ["mean", "50.00", "70.50", "80.00", "0.0123", "0.5000", "0.2500", "5,678"],
         ["true \\ predicted", "negative", "neutral", "positive"],
         ["negative", "1,000", "2", "3"],
         ["neutral", "4", "5", "6"],
@@ -90,7 +102,7 @@ def test_topic() -> None:
         },
         micro_f1=0.6,
         macro_f1=0.55,
-        topics={"music": TopicMeasures(f1=0.8, precision=0.9, recall=0.72, posts=40)},
+        topics={"music": LabelMeasures(f1=0.8, precision=0.9, recall=0.72, posts=40)},
         model=MODEL,
     )
     assert rows(tables.topic_tables(report)) == [
@@ -100,6 +112,26 @@ def test_topic() -> None:
         ["all", "0.6000", "0.5500", "1,500"],
         ["topic", "F1", "precision", "recall", "posts"],
         ["music", "0.8000", "0.9000", "0.7200", "40"],
+    ]
+
+
+def test_labels() -> None:
+    report = LabelReport(
+        task="emotion",
+        macro_f1=0.55,
+        micro_f1=0.6,
+        languages={MARKED: LabelledLanguageScore(macro_f1=0.25, micro_f1=0.5, posts=1_000)},
+        mean=0.25,
+        labels={"joy": LabelMeasures(f1=0.8, precision=0.9, recall=0.72, posts=40)},
+        model=MODEL,
+    )
+    assert rows(tables.label_tables(report)) == [
+        ["language", "macro-F1", "micro-F1", "posts"],
+        [MARKED, "0.2500", "0.5000", "1,000"],
+        ["mean", "0.2500", "", ""],
+        ["all", "0.5500", "0.6000", "1,000"],
+        ["emotion", "F1", "precision", "recall", "posts"],
+        ["joy", "0.8000", "0.9000", "0.7200", "40"],
     ]
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from models.errors import EvaluationDataError
-from models.evaluation import name_topics, read_topic_posts, topic_report
-from models.evaluation.topic import TopicPosts
+from models.evaluation import name_labels, read_topic_posts, topic_report
+from models.evaluation.several import TaggedPosts
 from tests.helpers.scripted_model import MODEL, ScriptedEnricher, answer
 
 KNOWN = ("family", "music", "sports")
@@ -26,8 +26,10 @@ def test_scores_by_file_by_topic_and_over_all(tmp_path: Path) -> None:
     (tmp_path / "es.jsonl").write_text(record("both", music=1, sports=1), "utf-8")
     model = ScriptedEnricher({"song": answer(topics=["music"]), "both": answer(topics=["sports", "family"])})
     files = read_topic_posts(tmp_path, KNOWN)
-    assert files["en"].topics == (frozenset({"music"}), frozenset({"sports"}))
-    report = topic_report(files, {name: name_topics(model, posts.texts) for name, posts in files.items()}, MODEL)
+    assert files["en"].labels == (frozenset({"music"}), frozenset({"sports"}))
+    report = topic_report(
+        files, {name: name_labels(model, "topics", posts.texts) for name, posts in files.items()}, MODEL
+    )
     assert (report.files["en"].micro_f1, report.files["en"].macro_f1, report.files["en"].posts) == (0.6667, 0.5, 2)
     assert (report.files["es"].micro_f1, report.files["es"].macro_f1) == (0.5, 0.3333)
     assert report.micro_f1 == pytest.approx(2 * 2 / (2 * 2 + 1 + 2), abs=1e-4)
@@ -40,7 +42,7 @@ def test_scores_by_file_by_topic_and_over_all(tmp_path: Path) -> None:
 @given(sets)
 def test_agrees_with_scikit_learn(rows: list[tuple[frozenset[str], frozenset[str]]]) -> None:
     truth, given_topics = tuple(row[0] for row in rows), tuple(row[1] for row in rows)
-    posts = TopicPosts(("x",) * len(rows), truth)
+    posts = TaggedPosts(("x",) * len(rows), truth)
     report = topic_report({"en": posts}, {"en": given_topics}, MODEL)
     occurring = sorted(frozenset().union(*truth, *given_topics))
     if not occurring:

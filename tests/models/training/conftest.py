@@ -1,9 +1,11 @@
 """A tiny encoder and a tiny data folder in the layout of the real one, with invented posts."""
 
 import csv
+import itertools
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,14 @@ pytest.importorskip("sklearn", reason="the extra `train` is not installed")
 import torch
 
 from models.artefact import TOKENIZER_FILE, WEIGHTS
+from models.enrichment import ACTS, EMOTIONS, SENTIMENTS
 from models.evaluation.error_rates import UMSAB_LANGUAGES
-from models.training.data import AFRISENTI_LANGUAGES
+from models.training.data import AFRISENTI_LANGUAGES, TrainingRow
+from models.training.domains import is_published
 from models.training.encoder import EncoderConfig
+from models.training.further import Further
 from models.training.network import LOW_LAYERS, MultiHeadNetwork, Sizes
+from models.training.sets import SETS
 
 GOOD, BAD, PLAIN = (
     ["love", "lovely", "wonderful", "great"],
@@ -27,15 +33,18 @@ GOOD, BAD, PLAIN = (
 )
 WORDS = (BAD, PLAIN, GOOD)
 TOPICS = ("music", "sports")
-COLUMNS = {"language": 5, "sentiment": 3, "topics": 3, "vector": 64}
+COLUMNS = {"language": 5, "sentiment": 3, "topics": 3, "emotions": len(EMOTIONS), "acts": len(ACTS), "vector": 64}
 CONFIG = EncoderConfig(64, max(LOW_LAYERS), 2, 96, 200, 130, 2, 1e-12, 1)
+
+PLACEHOLDER = 9
+"""The id of a piece that the features `words` leave out."""
 
 
 @pytest.fixture
 def network() -> MultiHeadNetwork:
     """A random network with two exits, whose word embeddings are exactly representable in 4 bits."""
     torch.manual_seed(0)
-    network = MultiHeadNetwork(CONFIG, Sizes(COLUMNS, exits=(4, 6)), dropout=0.1)
+    network = MultiHeadNetwork(CONFIG, Sizes(COLUMNS, exits=(4, 6)), placeholders=(PLACEHOLDER,))
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name == "words.weight":
@@ -63,7 +72,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_table(root / "afrisenti" / folder / f"{split}.tsv", rows)
     (root / "semeval2017_4a").mkdir()
     lines = [f"{i}\t{('negative', 'neutral', 'positive')[i % 3]}\t{text(i, 'semeval', 'x')}\n" for i in range(40)]
-    (root / "semeval2017_4a" / "twitter-A.tsv").write_text("".join(lines), "utf-8")
+    (root / "semeval2017_4a" / "twitter-2013train-A.tsv").write_text("".join(lines), "utf-8")
     (root / "x_topic").mkdir()
     for code in ("en", "es", "gr", "ja"):
         posts = [
@@ -99,6 +108,9 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "emosent").mkdir()
     rows = [{"Emoji": "\U0001f600", "Negative": 1, "Neutral": 2, "Positive": 9}]
     write_table(root / "emosent" / "Emoji_Sentiment_Data_v1.0.csv", rows, ",")
+    for name, each in SETS.items():
+        if isinstance(each.read, partial):
+            write_further(root, name, each.read.keywords["says"])
     return root
 
 
@@ -113,6 +125,25 @@ def text(number: int, *marks: str) -> str:
     """Return a unique invented post; its sentiment is `number` modulo 3."""
     words = WORDS[number % 3]
     return f"{words[number % 4]} {words[(number // 3) % 4]} {' '.join(marks)} w{number}"
+
+
+def texts_in_half(published: bool, mark: str) -> Iterator[str]:
+    """Yield texts of the half of the held-out rows to publish, or to choose by."""
+    texts = (f"{mark} {number}" for number in itertools.count())
+    return (each for each in texts if is_published(TrainingRow("", each)) == published)
+
+
+def write_further(root: Path, name: str, says: Further) -> None:
+    """Write the file of a further set: each label in turn, and often none if several may apply."""
+    model = {"sentiment": SENTIMENTS, "emotion": EMOTIONS, "act": ACTS, "language": ("",)}[says.task]
+    labels = [label for label in says.names or model if label not in says.unknown]
+    if says.task in {"emotion", "act"}:
+        labels += ["none"] * len(labels)
+    rows = [
+        {"lang": ("en", "de")[i % 2], "label": labels[i // 2 % len(labels)], "text": text(i, name, says.task)}
+        for i in range(240 if says.task in {"emotion", "act"} else 60)
+    ]
+    write_table(root / "more" / says.task / f"{name}.tsv", rows)
 
 
 def write_umsab(folder: Path, language: str) -> None:

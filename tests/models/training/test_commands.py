@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -15,18 +16,19 @@ from msgspec import Meta, Struct
 from safetensors.torch import save_file
 
 from models import enricher
-from models.artefact import TOKENIZER_FILE, open_artefact
+from models.artefact import TOKENIZER_FILE, WEIGHTS, open_artefact
 from models.backends.choice import PACKAGES
 from models.enricher import Enricher
-from models.enrichment import Enrichment, TopicScore
+from models.enrichment import ACTS, EMOTIONS, Enrichment, LabelScore
 from models.heads import HEADS, Fitted, Head
 from models.prior_shift import read_rates
 from models.tokenizer import Tokenizer
 from models.train_cli import train
 from models.training import commands, corpus, export, recipe, vectors
-from models.training.data import PLAIN_SETS, PlainSet, TrainingRow
+from models.training.data import TrainingRow
 from models.training.encoder import WHEELS, EncoderConfig
 from models.training.mixture import BATCH
+from models.training.sets import FAMILIES, SETS, DataSet
 from tests.models.training.conftest import text
 
 GUIDE = Path(__file__).parents[3] / "docs" / "training.md"
@@ -51,15 +53,14 @@ def work(tmp_path: Path, shipped_tokenizer: Path) -> Path:
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "SEMEVAL_HELD_OUT", 8)
-    monkeypatch.setattr(corpus, "HINGLISH_HELD_OUT", 6)
     monkeypatch.setattr(corpus, "LINGUA_HELD_OUT", 48)
     monkeypatch.setattr("models.training.data.HINDI_RELIABLE_FROM", {0: 0, 2: 0})
     monkeypatch.setattr(vectors, "FEWEST_POSTS", 20)
+    monkeypatch.setattr("models.training.checked.LEAST_POSTS", 1)
     monkeypatch.setattr(recipe, "EXITS", (4, 6))
     monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
     monkeypatch.setattr(recipe, "MEMBERS", (0, 1))
-    monkeypatch.setattr("models.training.teacher.SAMPLES", {"lingua": 20, "semeval": 10, "afrisenti-train": 10})
+    monkeypatch.setattr("models.training.teacher.SAMPLES", {"lingua": 20, "semeval-2013": 10, "brighter": 10})
 
 
 def step(work: Path, folder: Path, *arguments: str) -> Result:
@@ -77,7 +78,21 @@ def test_the_shipped_weights_are_scored_without_any_training(tmp_path: Path, tin
     assert "step `teacher`" in result.stderr
 
 
-EMOTIONS = ("anger", "calm", "joy")
+@pytest.mark.slow
+@pytest.mark.usefixtures("_small")
+def test_the_curve_of_the_campaign_topics_can_be_fitted_again(tmp_path: Path, tiny_data: Path) -> None:
+    weights = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, weights)
+    before = open_artefact(weights).labels
+    result = step(tmp_path / "fresh", tiny_data, "campaign", "--weights", str(weights))
+    assert result.exit_code == 0, result.output
+    after = open_artefact(weights).labels
+    assert after.campaign.slope > 0
+    assert after.campaign != before.campaign
+    assert msgspec.structs.replace(after, campaign=before.campaign) == before, "nothing else changes"
+
+
+CALM = ("anger", "calm", "joy")
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -94,7 +109,7 @@ class MoreAnswers(Enrichment, frozen=True, kw_only=True):
     """An enrichment with the answers of two invented heads."""
 
     emotion: Emotion | None = None
-    acts: tuple[TopicScore, ...] | None = None
+    wishes: tuple[LabelScore, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +117,7 @@ class MoreLabels(TrainingRow):
     """A row with the labels of two invented heads."""
 
     emotion: tuple[float, ...] | None = None
-    acts: tuple[str, ...] | None = None
+    wishes: tuple[str, ...] | None = None
 
 
 def invented(_: Path) -> Iterator[TrainingRow]:
@@ -110,7 +125,7 @@ def invented(_: Path) -> Iterator[TrainingRow]:
     for number in range(300):
         shares = tuple(0.8 if index == number % 3 else 0.1 for index in range(3))
         yield MoreLabels(
-            "posts", text(number, "posts"), "en", emotion=shares, acts=((), ("ask",), ("ask", "thank"))[number % 3]
+            "posts", text(number, "posts"), "en", emotion=shares, wishes=((), ("ask",), ("ask", "thank"))[number % 3]
         )
 
 
@@ -121,13 +136,15 @@ def _more_heads(monkeypatch: pytest.MonkeyPatch) -> None:
         "fitted": Fitted(features="means", sources=("posts",), penalty=1e-2, share=0.5),
         "calibrated_on": ("posts-held",),
     }
-    emotion = Head(name="emotion", kind="one", weight=0.5, labels=EMOTIONS, answer=Emotion, **both)
-    acts = Head(name="acts", kind="several", weight=0.5, answer=TopicScore, **both)
-    for head in (emotion, acts):
+    emotion = Head(name="emotion", kind="one", weight=0.5, labels=CALM, answer=Emotion, **both)
+    wishes = Head(name="wishes", kind="several", weight=0.5, answer=LabelScore, **both)
+    for head in (emotion, wishes):
         monkeypatch.setitem(HEADS, head.name, head)
-    monkeypatch.setitem(PLAIN_SETS, "posts", PlainSet(invented, share=0.5, held_out=60))
+    posts = DataSet(name="posts", family="other", terms="open", weight=100, read=invented)
+    monkeypatch.setitem(SETS, "posts", posts)
+    monkeypatch.setitem(FAMILIES, "other", (*FAMILIES["other"], "posts"))
     monkeypatch.setattr(
-        recipe, "FIT", tuple(replace(each, shares={**each.shares, "posts": 0.5}) for each in recipe.FIT)
+        recipe, "FIT", tuple(replace(each, shares={**each.shares, "other": 0.5}) for each in recipe.FIT)
     )
     monkeypatch.setattr(recipe, "EXITS", (6,))
     monkeypatch.setattr(recipe, "MEMBERS", (0,))
@@ -141,30 +158,29 @@ def test_an_added_head_passes_through_every_step(work: Path, tiny_data: Path) ->
     for arguments in (
         ("vocabulary", "--pieces", "30000"),
         ("teacher",),
-        ("pseudo-labels",),
         ("fit",),
         ("export", "--out", str(out)),
     ):
         result = step(work, tiny_data, *arguments)
         assert result.exit_code == 0, result.output
-    assert {"emotion temperature", "acts left-out fold macro-F1"} <= json.loads(
+    assert {"emotion temperature", "wishes macro-F1"} <= json.loads(
         (out / export.SCORES_FILE).read_text("utf-8")
     ).keys()
     heads = open_artefact(out).labels.heads
-    assert [label.name for label in heads["emotion"]] == list(EMOTIONS)
-    assert [label.name for label in heads["acts"]] == ["ask", "thank"]
+    assert [label.name for label in heads["emotion"]] == list(CALM)
+    assert [label.name for label in heads["wishes"]] == ["ask", "thank"]
     rows = list(invented(tiny_data))
     for backend in PACKAGES:
         pytest.importorskip(PACKAGES[backend][0])
         served = Enricher.load(out, backend=backend, precision="f32", threads=1)  # type: ignore[arg-type]
         answers: Any = served.enrich([row.text for row in rows])
-        found = [EMOTIONS.index(answer.emotion.label) for answer in answers]
+        found = [CALM.index(answer.emotion.label) for answer in answers]
         assert fmean(label == number % 3 for number, label in enumerate(found)) > 0.8
         assert all(
-            sum(getattr(answer.emotion, name) for name in EMOTIONS) == pytest.approx(1, abs=1e-3) for answer in answers
+            sum(getattr(answer.emotion, name) for name in CALM) == pytest.approx(1, abs=1e-3) for answer in answers
         )
         right = [
-            {act.name for act in answer.acts} == set(row.label("acts"))
+            {act.name for act in answer.wishes} == set(row.label("wishes"))
             for answer, row in zip(answers, rows, strict=True)
         ]
         assert fmean(right) > 0.8
@@ -180,30 +196,85 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
 
     assert "kept 30000 pieces" in output_of("vocabulary", "--pieces", "30000")
     output_of("teacher")
-    output_of("pseudo-labels")
     out = work / "artefact"
     output = output_of("all", "--out", str(out))
-    assert [
-        name for name in ("encoder", "vocabulary", "teacher", "pseudo-labels") if f"{name} is done" not in output
-    ] == []
+    assert [name for name in ("encoder", "vocabulary", "teacher") if f"{name} is done" not in output] == []
     assert "language lingua-held" in output
     assert read_rates(out / commands.RATES_FILE).model.version == recipe.VERSION
     assert {"calibration.png", "confusion.png"} <= {path.name for path in out.iterdir()}
     scores = json.loads((out / export.SCORES_FILE).read_text("utf-8"))
-    assert set(scores) >= {"language lingua-held accuracy", "topics left-out fold macro-F1", "campaign AUC sib200-held"}
+    assert set(scores) >= {
+        "language lingua-held accuracy",
+        "topics macro-F1",
+        "emotions macro-F1",
+        "acts macro-F1",
+        "campaign AUC sib200-held",
+    }
 
     scored = dict(line.split(": ") for line in output_of("score", "--weights", str(out)).splitlines())
-    assert {"semeval-held macro recall", "lingua-held language accuracy", "crisis campaign AUC, frozen"} <= set(scored)
-    assert "halves of two languages, one of them named" in scored
+    assert {"semeval-2013 called negative", "umsab mean macro-F1", "domains worst macro-F1"} <= set(scored)
+    assert {"lingua-held language accuracy", "halves of two languages, one of them named"} <= set(scored)
+    assert {"brighter-held emotions macro-F1, mean over languages", "complaints-held complaint F1"} <= set(scored)
+    assert "crisis campaign AUC, frozen" in scored
     assert all(0 <= float(value) <= 100 for value in scored.values())
 
     labels = open_artefact(out).labels
     assert labels.version == recipe.VERSION
     assert {topic.name for topic in labels.topics} == {"music", "sports"}
+    assert {name: tuple(label.name for label in each) for name, each in labels.heads.items()} == {
+        "emotions": EMOTIONS,
+        "acts": ACTS,
+    }
+    assert "" in labels.sentiment_prior
     texts = ["love wonderful day", "hate awful bus", ""]
     enricher = Enricher.load(out, threads=1, cache_size=0)
     together = enricher.enrich(texts)
     assert [enricher.enrich([text])[0] for text in texts] == together
+
+
+def test_a_member_needs_the_one_before_it(work: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "MEMBERS", (4, 7))
+    with monkeypatch.context() as patch:
+        patch.setattr(commands.Work, "targets", {})
+        patch.setattr("models.training.folds.for_training", lambda targets, rows, seed: targets)
+        result = step(work, tiny_data, "fit", "--member", "7")
+    assert result.exit_code == 65
+    assert "member4/last.pt is missing: run the step `fit` first" in result.stderr
+    result = step(work, tiny_data, "fit", "--member", "5")
+    assert result.exit_code == 2
+    assert "5 is not one of 4, 7" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_small")
+def test_the_open_sets_suffice_for_every_step(work: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "EXITS", (6,))
+    monkeypatch.setattr(recipe, "MEMBERS", (0,))
+    out = str(work / "artefact")
+    for arguments in (
+        ("vocabulary", "--pieces", "30000"),
+        ("teacher",),
+        ("fit",),
+        ("export", "--out", out),
+        ("score", "--weights", out),
+    ):
+        result = step(work, tiny_data, "--open-terms", *arguments)
+        assert result.exit_code == 0, result.output
+    assert "wisesight macro-F1: " in result.stdout
+    assert "goemotions-held support F1: " in result.stdout
+    assert not any(f"\n{name} macro-F1: " in result.stdout for name, each in SETS.items() if each.terms != "open")
+    log = [json.loads(line) for line in (work / "member0" / "log.jsonl").read_text("utf-8").splitlines()]
+    assert not any("semeval-2013" in name for entry in log for name in entry)
+
+
+def test_without_the_other_sets_the_families_keep_their_proportions(tmp_path: Path) -> None:
+    phases = commands.open_work(tmp_path, tmp_path / "work", torch.get_num_threads(), open_terms=True).phases
+    for phase, whole in zip(phases, recipe.FIT, strict=True):
+        assert phase.shares.keys() == whole.shares.keys() - {"english"}
+        assert sum(phase.shares.values()) == pytest.approx(1)
+        assert phase.shares["umsab"] / phase.shares["act"] == pytest.approx(whole.shares["umsab"] / whole.shares["act"])
+        assert (phase.name, phase.texts) == (whole.name, whole.texts)
+    assert commands.Work(tmp_path, tmp_path).phases == recipe.FIT
 
 
 def test_a_missing_set_ends_a_step(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_umsab_has_a_text_and_a_label_per_line(tmp_path: Path) -> None:
         TrainingRow("umsab-val", "two", "ar", sentiment=0),
     ]
     assert {row.language for row in rows if row.is_noisy} == {data.NOISY} == {"hi-Latn"}
+    assert not any(row.unknown for row in rows)
     write(tmp_path / "umsab" / "arabic" / "val_labels.txt", "2")
     with pytest.raises(ValueError, match="shorter"):
         list(data.umsab(tmp_path, "val"))
@@ -70,6 +71,8 @@ def test_only_the_reliable_labels_of_hindi_are_used(tiny_data: Path, monkeypatch
         dict.fromkeys(range(9, 30, 3), 0) | dict.fromkeys(range(20, 30, 3), 2)
     )
     assert all(row.sentiment is not None for row in posts if row.language != data.NOISY)
+    assert {row.unknown for row in posts if row.language == data.NOISY} == {frozenset({"neutral"})}
+    assert {row.unknown for row in posts if row.language != data.NOISY} == {frozenset()}
     assert all(row.sentiment is not None for row in data.umsab(tiny_data, "val"))
 
 
@@ -88,14 +91,14 @@ def test_hindi_labels_agree_with_the_same_tweets_in_semeval_only_where_they_are_
 
 def test_semeval_is_unescaped_and_its_sarcasm_is_left_out(tmp_path: Path) -> None:
     write(
-        tmp_path / "semeval2017_4a" / "twitter-A.tsv",
+        tmp_path / "semeval2017_4a" / "twitter-2013dev-A.tsv",
         '1\tpositive\t"It\\u2019s great\\u002c ""really"" so"\t',
         "2\tneutral\tone\ttab",
     )
-    write(tmp_path / "semeval2017_4a" / "twitter-sarcasm.tsv", "3\tnegative\tAs if")
+    write(tmp_path / "semeval2017_4a" / "twitter-2014sarcasm-A.tsv", "3\tnegative\tAs if")
     assert list(data.semeval(tmp_path)) == [
-        TrainingRow("semeval", 'It\'s great, "really" so', "en", sentiment=2),
-        TrainingRow("semeval", "one tab", "en", sentiment=1),
+        TrainingRow("semeval-2013", 'It\'s great, "really" so', "en", sentiment=2),
+        TrainingRow("semeval-2013", "one tab", "en", sentiment=1),
     ]
 
 
@@ -181,7 +184,8 @@ def test_posts_about_disasters_have_a_type_of_information_or_none(tmp_path: Path
 
 
 def test_a_row_has_only_the_labels_of_its_set() -> None:
-    row = TrainingRow("set", "text", "en", sentiment=0)
-    assert [row.label(head) for head in ("language", "sentiment", "topics", "unheard-of")] == ["en", 0, None, None]
+    row = TrainingRow("set", "text", "en", sentiment=0, acts=())
+    heads = ("language", "sentiment", "topics", "emotions", "acts", "unheard-of")
+    assert [row.label(head) for head in heads] == ["en", 0, None, None, (), None]
     assert not row.is_noisy
     assert not TrainingRow("lingua", "text", data.NOISY).is_noisy

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.backends import Runtime
+from models.backends.base import Padded
 from models.backends.choice import PACKAGES, open_backend
 from models.errors import ArtefactError
 from models.text import MAX_TOKENS
@@ -15,7 +16,7 @@ from models.training import export, graph
 from models.training.graph import GraphHead
 from models.training.heads import logits, side_by_side
 from models.training.network import MultiHeadNetwork
-from tests.models.training.conftest import COLUMNS, CONFIG
+from tests.models.training.conftest import COLUMNS, CONFIG, PLACEHOLDER
 
 IDS = np.array([[0, 7, 9, 11, 2], [0, 5, 2, 1, 1]])
 MASK = (IDS != 1).astype(np.int64)
@@ -28,9 +29,9 @@ VECTOR = GraphHead(_RNG.normal(size=(16, 3 * 64)).astype(np.float32), _RNG.norma
 def heads_of(network: MultiHeadNetwork, depth: int) -> dict[str, GraphHead]:
     exits = network.heads[str(depth)]
     linears = {
-        "language": network.heads["low"]["language"],
+        "language": network.heads["words"]["language"],
         "sentiment": exits["sentiment"].linear,
-        "topics": exits["topics"].linear,
+        **{name: exits[name].linear for name in ("topics", "emotions", "acts")},
     }
     heads = {
         name: GraphHead(each.weight.detach().numpy(), each.bias.detach().numpy()) for name, each in linears.items()
@@ -72,6 +73,10 @@ def test_the_graph_computes_what_the_network_computes(network: MultiHeadNetwork)
     means = np.concatenate([expected.low, deepest.mean], axis=1)
     topics = 0.75 * deepest.heads["topics"].numpy() + 0.25 * logits(SECOND_HEAD, means)
     np.testing.assert_allclose(found["topics"], topics, atol=1e-4)
+    for name in ("emotions", "acts"):
+        np.testing.assert_allclose(
+            found[name], deepest.heads[name], atol=1e-4, err_msg="no head is fitted after training"
+        )
     vector = logits(VECTOR, means)
     np.testing.assert_allclose(found["vector"], vector / np.linalg.norm(vector, axis=1, keepdims=True), atol=1e-4)
 
@@ -90,6 +95,23 @@ def test_a_graph_of_another_length_is_refused(
         ArtefactError, match=rf"{re.escape(str(path))} reads 64 tokens of a text, but texts are cut to {MAX_TOKENS}"
     ):
         open_backend(path, Runtime(name, "f32", ""), threads=1)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_back_end_leaves_placeholders_out_of_the_language(
+    name: str, network: MultiHeadNetwork, tmp_path: Path
+) -> None:
+    pytest.importorskip(PACKAGES[name][0])
+    network = rounded(network)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(export.build(network, CONFIG, heads_of(network, 6), {}).SerializeToString())
+    (found,) = open_backend(path, Runtime(name, "f32", ""), threads=1).run([Padded(IDS, MASK)])
+    assert PLACEHOLDER in IDS[0]
+    with torch.no_grad():
+        expected = network(torch.from_numpy(IDS), torch.from_numpy(MASK))
+    head = heads_of(network, 6)["language"]
+    np.testing.assert_allclose(found["language"], logits(head, expected.words.numpy()), atol=1e-4)
+    assert np.abs(found["language"] - logits(head, expected.low.numpy()))[0].max() > 0.01
 
 
 def test_padding_changes_nothing(network: MultiHeadNetwork) -> None:

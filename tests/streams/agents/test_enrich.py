@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.artefact import SentimentCheck
 from models.constant import ConstantEnricher
-from models.enrichment import Enrichment
+from models.enrichment import Enrichment, Language, Sentiment
+from models.languages import Hints
 from streams import metrics
 from streams.agents.dead_letter import Limit
 from streams.agents.enrich import Enrich, EnrichedOutput
@@ -26,6 +28,7 @@ from tests.conftest import SettingsFactory
 from tests.helpers.letters import dead_letters_of
 from tests.helpers.records import read_all
 from tests.helpers.scrapes import value_of
+from tests.helpers.scripted_model import ScriptedEnricher, answer
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
@@ -45,14 +48,35 @@ class FailsOn(ConstantEnricher):
         super().__init__()
         self._texts = set(texts)
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         if self._texts & set(texts):
             raise RuntimeError("cannot")
-        return super().enrich(texts)
+        return super().enrich(texts, hints)
+
+
+class Taken(Publisher):
+    """A publisher whose records are confirmed at once."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> None: ...
 
 
 def _enrich(model: ConstantEnricher | None = None, settings: Settings | None = None) -> Enrich:
     return Enrich(model or ConstantEnricher(), settings or Settings(), lambda: NOW)
+
+
+async def test_the_model_gets_the_hint_of_each_post() -> None:
+    class Hinted(ConstantEnricher):
+        def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
+            received.extend(zip(texts, hints or (), strict=True))
+            return super().enrich(texts, hints)
+
+    received: list[tuple[str, str | None]] = []
+    posts = [
+        Post(source="test", id=str(number), text=f"post {number}", created_at=NOW, language_hint=hint)
+        for number, hint in enumerate(["de", None, "pt-BR"])
+    ]
+    await _enrich(Hinted()).process([_record(number, encode(post)) for number, post in enumerate(posts)])
+    assert received == [("post 0", "de"), ("post 1", None), ("post 2", "pt-BR")]
 
 
 async def test_results_keep_the_order_of_reading() -> None:
@@ -67,6 +91,22 @@ async def test_results_keep_the_order_of_reading() -> None:
     assert [record for record, _ in handled] == records
     assert [type(result) for _, result in handled] == [EnrichedPost, DeadLetter, Deletion, EnrichedPost]
     assert handled[2].result == deletion
+
+
+async def test_a_post_carries_the_whole_answer_of_the_model() -> None:
+    wanted = answer(
+        language=("de", 0.9),
+        sentiment=(0.7, 0.2, 0.1),
+        topics=["pets"],
+        emotions=["anger", "fear"],
+        acts=["complaint", "question"],
+        campaign=("police dogs", 0.8),
+    )
+    enrich = Enrich(ScriptedEnricher({"hello": wanted}), Settings(), lambda: NOW)
+    ((_, result),) = await enrich.process([_record(0, encode(_post("1")))])
+    assert isinstance(result, EnrichedPost)
+    assert {name: getattr(result, name) for name in wanted.__struct_fields__} == msgspec.structs.asdict(wanted)
+    assert decode_enriched(encode(result)) == result
 
 
 async def test_a_post_that_breaks_the_model_is_the_only_dead_letter() -> None:
@@ -134,10 +174,40 @@ async def test_what_is_sent_is_confirmed_counted_and_keeps_key_and_time(
     assert value_of(metrics.ENRICHED.labels("test", "poltwt", "und", "neutral")) - before == 299
 
 
-async def test_the_feed_cannot_create_unlimited_series() -> None:
-    class Taken(Publisher):
-        async def publish(self, records: Sequence[Outgoing]) -> None: ...
+async def test_labels_are_counted_by_hashtag() -> None:
+    settings = Settings()
+    publisher = Taken(settings.kafka, "test", settings.topics.limits)
+    output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)
+    wanted = answer(topics=["pets"], emotions=["anger", "fear"], acts=["complaint"])
+    series = [("topics", "pets"), ("emotions", "anger"), ("emotions", "fear"), ("acts", "complaint")]
+    before = [value_of(metrics.LABELS[name].labels("poltwt", label)) for name, label in series]
+    enrich = Enrich(ScriptedEnricher({"hello": wanted}), settings, lambda: NOW)
+    await output.write(await enrich.process([_record(n, encode(_post(str(n)))) for n in range(3)]))
+    after = [value_of(metrics.LABELS[name].labels("poltwt", label)) for name, label in series]
+    assert [later - earlier for earlier, later in zip(before, after, strict=True)] == [3, 3, 3, 3]
 
+
+async def test_the_share_of_sure_posts_is_counted_by_language_if_the_model_has_a_threshold() -> None:
+    def answer(code: str, positive: float) -> ConstantEnricher:
+        (found,) = ConstantEnricher().enrich([""])
+        sentiment = Sentiment(label="positive", negative=0.0, neutral=1 - positive, positive=positive)
+        return ConstantEnricher(
+            msgspec.structs.replace(found, language=Language(code=code, score=1.0), sentiment=sentiment)
+        )
+
+    settings = Settings()
+    publisher = Taken(settings.kafka, "test", settings.topics.limits)
+    for check in (None, SentimentCheck(threshold=0.7, accuracy=0.8)):
+        output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW, check=check)
+        for code, positive, posts in (("qaa", 0.9, 3), ("qaa", 0.6, 1), ("qab", 0.6, 2)):
+            records = [_record(number, encode(_post(str(number)))) for number in range(posts)]
+            await output.write(await _enrich(answer(code, positive)).process(records))
+    for code, sure, judged in (("qaa", 3, 4), ("qab", 0, 2)):
+        assert value_of(metrics.SURE.labels(code)) == sure
+        assert value_of(metrics.JUDGED.labels(code)) == judged
+
+
+async def test_the_feed_cannot_create_unlimited_series() -> None:
     settings = Settings()
     publisher = Taken(settings.kafka, "test", settings.topics.limits)
     output = EnrichedOutput(publisher, settings.topics, metrics.BoundedLabel((), 5), lambda: NOW)

@@ -24,7 +24,7 @@ async def settings(tmp_path: Path) -> Settings:
     nasty = "<b>'\u202e\x1b[1m"
     live = [
         enriched("1", "neutral", text=HOSTILE, hashtags=(nasty,), topics=(nasty,), campaign=nasty, language=nasty),
-        enriched("2", "positive", text=ARABIC, language="ar"),
+        enriched("2", "positive", text=ARABIC, language="ar", emotions=("anger",)),
     ]
     again = [
         enriched("1", "negative", text=HOSTILE, hashtags=(nasty,), topics=(), version="<i>"),
@@ -112,7 +112,7 @@ async def test_json_is_one_object_with_stable_keys(settings: Settings) -> None:
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     found = json.loads(line)
-    keys = "a b selection overlap warnings sentiment language topics campaign daily changed"
+    keys = "a b selection overlap warnings sentiment language topics emotions acts campaign daily changed"
     assert list(found) == keys.split()
     assert set(found["sentiment"]) == {"matrix", "agreement", "by_language", "mean_distance"}
     assert set(found["sentiment"]["agreement"]) == {
@@ -128,7 +128,12 @@ async def test_json_is_one_object_with_stable_keys(settings: Settings) -> None:
         "labels": ["negative", "neutral", "positive"],
         "counts": [[0, 0, 0], [1, 0, 0], [1, 0, 0]],
     }
-    assert set(found["topics"]) == {"posts", "agreed", "mean_kappa", "mean_kappa_interval", "topics"}
+    for name, one in (("topics", "topic"), ("emotions", "emotion"), ("acts", "act")):
+        assert set(found[name]) == {"posts", "agreed", "mean_kappa", "mean_kappa_interval", name}
+        assert all(
+            set(label) == {one, "kept", "lost", "gained", "kappa", "kappa_interval"} for label in found[name][name]
+        )
+    assert [label["emotion"] for label in found["emotions"]["emotions"]] == ["anger"]
     assert set(found["daily"]) == {"all", "hashtags", "languages"}
     day = "day group posts_a posts_b negative_a negative_b share_a share_b difference few causes"
     assert set(found["daily"]["all"][0]) == set(day.split())

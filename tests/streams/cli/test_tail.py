@@ -21,12 +21,12 @@ from streams.contracts import (
     DeadLetter,
     Deletion,
     EnrichedPost,
+    LabelScore,
     Language,
     Message,
     ModelInfo,
     Post,
     Sentiment,
-    TopicScore,
     encode,
 )
 from streams.kafka import topics
@@ -42,7 +42,9 @@ ENRICHED = EnrichedPost(
     post=POST,
     language=Language(code="en", score=0.99),
     sentiment=Sentiment(label="positive", negative=0.02, neutral=0.07, positive=0.91),
-    topics=(TopicScore(name="pets", score=0.8),),
+    topics=(LabelScore(name="pets", score=0.8),),
+    emotions=(LabelScore(name="joy", score=0.7),),
+    acts=(LabelScore(name="question", score=0.6),),
     campaign=CampaignScore(name="police dogs", score=0.7),
     model=ModelInfo(name="model", version="1"),
     enriched_at=WHEN,
@@ -62,7 +64,10 @@ def record(value: bytes | None, headers: Any = HEADERS) -> ConsumerRecord:
     ("message", "shown"),
     [
         (POST, "bluesky:3k @anna (reply)  Thank you, Rex! 🐕"),
-        (ENRICHED, "positive 0.91  en [pets, campaign:police dogs]  bluesky:3k @anna (reply)  Thank you, Rex! 🐕"),
+        (
+            ENRICHED,
+            "positive 0.91  en [pets, joy, question, campaign:police dogs]  bluesky:3k @anna (reply)  Thank you, Rex! 🐕",
+        ),
         (Deletion(source="bluesky", id="3k", deleted_at=WHEN), "bluesky:3k  deleted"),
         (DEAD, r"malformed at posts.raw[1]@7 after 1 attempts: JSON is malformed  13 bytes: {not json\x1b[2J"),
     ],

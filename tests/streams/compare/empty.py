@@ -12,14 +12,15 @@ from streams.compare.comparison import (
     Comparison,
     Daily,
     LabelComparison,
+    LabelSets,
     Matrix,
     Overlap,
     SentimentComparison,
-    Topics,
 )
 
 AGREEMENT = Agreement(posts=0, agreed=0, share=None, interval=None, kappa=None, kappa_interval=None, few=True)
 MATRIX = Matrix(labels=(), counts=())
+NO_SETS = LabelSets(posts=0, agreed=0, mean_kappa=None, mean_kappa_interval=None, labels=())
 COMPARISON = Comparison(
     a=ComparedRun(name="live", posts=0, models=()),
     b=ComparedRun(name="again", posts=0, models=()),
@@ -28,7 +29,9 @@ COMPARISON = Comparison(
     warnings=(),
     sentiment=SentimentComparison(matrix=MATRIX, agreement=AGREEMENT, by_language=(), mean_distance=None),
     language=LabelComparison(matrix=MATRIX, agreement=AGREEMENT),
-    topics=Topics(posts=0, agreed=0, mean_kappa=None, mean_kappa_interval=None, topics=()),
+    topics=NO_SETS,
+    emotions=NO_SETS,
+    acts=NO_SETS,
     campaign=LabelComparison(matrix=MATRIX, agreement=AGREEMENT),
     daily=Daily(all=(), hashtags=(), languages=()),
     changed=(),

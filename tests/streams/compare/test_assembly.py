@@ -79,16 +79,34 @@ async def test_agreement_is_exact(found: Comparison) -> None:
 
 async def test_topics_are_kept_lost_and_gained(found: Comparison) -> None:
     topics = found.topics
-    assert {each.topic: (each.kept, each.lost, each.gained) for each in topics.topics} == {
+    assert {each.label: (each.kept, each.lost, each.gained) for each in topics.labels} == {
         "sports": (2, 0, 0),
         "news": (1, 1, 0),
         "music": (0, 0, 1),
     }
     # kappa of news: agreed 4 of 5, by chance (2·1 + 3·4) of 25
     kappas = {"sports": 1.0, "news": (20 - 14) / (25 - 14), "music": 0.0}
-    assert {each.topic: each.kappa for each in topics.topics} == pytest.approx(kappas)
+    assert {each.label: each.kappa for each in topics.labels} == pytest.approx(kappas)
     assert topics.mean_kappa == pytest.approx(sum(kappas.values()) / 3)
     assert (topics.posts, topics.agreed) == (5, 3)
+
+
+async def test_emotions_and_acts_are_compared_as_topics_are(tmp_path: Path) -> None:
+    a = [enriched("1", emotions=("anger", "fear"), acts=("complaint",)), enriched("2", acts=("question",))]
+    b = [enriched("1", emotions=("fear",), acts=("complaint",)), enriched("2", emotions=("joy",), acts=("question",))]
+    found = await _compared(tmp_path, a, b)
+    assert {each.label: (each.kept, each.lost, each.gained) for each in found.emotions.labels} == {
+        "anger": (0, 1, 0),
+        "joy": (0, 0, 1),
+        "fear": (1, 0, 0),
+    }
+    assert (found.emotions.posts, found.emotions.agreed) == (2, 0)
+    assert found.emotions.mean_kappa == pytest.approx(1 / 3)
+    assert [(each.label, each.kept, each.kappa) for each in found.acts.labels] == [
+        ("complaint", 1, 1),
+        ("question", 1, 1),
+    ]
+    assert (found.acts.agreed, found.acts.mean_kappa, found.topics.labels) == (2, 1, ())
 
 
 async def test_the_mean_of_one_topic_has_the_interval_of_that_topic(tmp_path: Path) -> None:
@@ -98,7 +116,7 @@ async def test_the_mean_of_one_topic_has_the_interval_of_that_topic(tmp_path: Pa
         for side in (0, 1)
     ]
     topics = (await _compared(tmp_path, *sides)).topics
-    (news,) = topics.topics
+    (news,) = topics.labels
     assert topics.mean_kappa_interval == pytest.approx(news.kappa_interval)
 
 
@@ -107,7 +125,7 @@ async def test_correlated_topics_do_not_narrow_the_interval_of_the_mean(tmp_path
     sentiments = [(both, both)] * 30 + [(both, none)] * 6 + [(none, both)] * 9 + [(none, none)] * 55
     sides = [[enriched(f"{number}", topics=has[side]) for number, has in enumerate(sentiments)] for side in (0, 1)]
     topics = (await _compared(tmp_path, *sides)).topics
-    assert topics.mean_kappa_interval == pytest.approx(topics.topics[0].kappa_interval)
+    assert topics.mean_kappa_interval == pytest.approx(topics.labels[0].kappa_interval)
 
 
 async def test_the_causes_of_each_days_difference(found: Comparison) -> None:

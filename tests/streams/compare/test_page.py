@@ -62,7 +62,14 @@ def test_an_empty_comparison_is_a_complete_page() -> None:
     assert "<title>live against again · tagpulse compare</title>" in page
     assert "all posts · 0 posts in both runs" in page
     assert "<p>None.</p>" in page
-    for absent in ("By day", "<h2>Topics</h2>", "Campaign topic", "largest daily change", 'class="warning"'):
+    for absent in (
+        "By day",
+        "<h2>Topics</h2>",
+        "<h2>Emotions</h2>",
+        "Campaign topic",
+        "largest daily change",
+        'class="warning"',
+    ):
         assert absent not in page
 
 

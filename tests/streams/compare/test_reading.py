@@ -91,15 +91,15 @@ async def test_topics_are_counted_by_the_runs_that_found_them(tmp_path: Path) ->
     b = [enriched("1", topics=("pets", "news")), enriched("2"), enriched("3", topics=("pets",))]
     await write(tmp_path, a, b)
     with pairs_of(tmp_path) as pairs:
-        assert pairs.topics() == {
+        assert pairs.sets("topics") == {
             "news": {(True, True): 1, (True, False): 1},
             "pets": {(True, True): 1, (False, True): 1},
         }
-        assert pairs.same_topics() == 1
+        assert pairs.same_sets("topics") == 1
         # per post: 1·2 + 1·3, 5 and 0 of the weights below
         weights = {("news", True, True): 2.0, ("pets", True, True): 3.0, ("news", True, False): 5.0}
-        assert pairs.topic_variance(weights) == pytest.approx((25 + 25) / 3 - (10 / 3) ** 2)
-        assert pairs.topic_variance({("news", True, True): 1.0}) == pytest.approx(1 / 3 - (1 / 3) ** 2)
+        assert pairs.variance("topics", weights) == pytest.approx((25 + 25) / 3 - (10 / 3) ** 2)
+        assert pairs.variance("topics", {("news", True, True): 1.0}) == pytest.approx(1 / 3 - (1 / 3) ** 2)
 
 
 async def test_cells_say_how_a_post_counts_in_each_run(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ async def test_cells_say_how_a_post_counts_in_each_run(tmp_path: Path) -> None:
 async def test_without_common_posts_nothing_is_measured(tmp_path: Path) -> None:
     await write(tmp_path, [enriched("1")], [enriched("2")])
     with pairs_of(tmp_path) as pairs:
-        assert (pairs.mean_distance(), pairs.labels("language"), pairs.topics()) == (None, {}, {})
-        assert (pairs.same_topics(), pairs.changed(5)) == (0, ())
+        assert (pairs.mean_distance(), pairs.labels("language"), pairs.sets("topics")) == (None, {}, {})
+        assert (pairs.same_sets("topics"), pairs.changed(5)) == (0, ())
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,11 @@ def row_of(text: str, *cells: str) -> bool:
 
 
 async def test_each_task_has_its_agreement_and_its_matrix(tmp_path: Path) -> None:
-    a = [enriched("1", "negative", topics=("news",), campaign="force"), enriched("2", "neutral"), enriched("3")]
+    a = [
+        enriched("1", "negative", topics=("news",), emotions=("anger",), campaign="force"),
+        enriched("2", "neutral"),
+        enriched("3"),
+    ]
     b = [enriched("1", "negative", topics=("news",), campaign="dogs"), enriched("2", "negative"), enriched("3")]
     text = shown(await compared(tmp_path, a, b))
     assert "A: live, 3 posts" in text
@@ -46,11 +50,16 @@ async def test_each_task_has_its_agreement_and_its_matrix(tmp_path: Path) -> Non
     assert "Campaign topic: rows A" in text
     assert row_of(text, "none", "2")
     assert row_of(text, "news", "1", "0", "0")
+    assert row_of(text, "emotions (mean kappa)", "n = 3", "66.7 %")
+    assert "Emotions, most changed first" in text
+    assert row_of(text, "anger", "0", "1", "0")
+    assert row_of(text, "acts (mean kappa)", "n = 3", "100.0 %")
 
 
 async def test_missing_data_has_no_table(tmp_path: Path) -> None:
     text = shown(await compared(tmp_path, [enriched("1")], [enriched("1")]))
-    assert "Topics, most changed first" not in text
+    for name in ("Topics", "Emotions", "Acts"):
+        assert f"{name}, most changed first" not in text
     assert "Campaign topic" not in text
     assert "warning" not in text
 

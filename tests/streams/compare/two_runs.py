@@ -10,12 +10,12 @@ from streams.contracts import (
     SENTIMENTS,
     CampaignScore,
     EnrichedPost,
+    LabelScore,
     Language,
     ModelInfo,
     Post,
     Sentiment,
     SentimentLabel,
-    TopicScore,
 )
 from streams.runtime.lossless import Record
 from streams.settings import LakeSettings
@@ -35,6 +35,8 @@ def enriched(
     language: str = "en",
     hashtags: tuple[str, ...] = ("k9",),
     topics: tuple[str, ...] = (),
+    emotions: tuple[str, ...] = (),
+    acts: tuple[str, ...] = (),
     campaign: str | None = None,
     days: int = 0,
     edited_at: datetime | None = None,
@@ -53,11 +55,17 @@ def enriched(
         ),
         language=Language(code=language, score=0.9),
         sentiment=Sentiment(label=sentiment, **probabilities),
-        topics=tuple(TopicScore(name=name, score=0.9) for name in topics),
+        topics=_scored(topics),
+        emotions=_scored(emotions),
+        acts=_scored(acts),
         campaign=CampaignScore(name=campaign, score=0.5),
         model=ModelInfo(name="constant", version=version, runtime="openvino", precision="int8"),
         enriched_at=START,
     )
+
+
+def _scored(names: tuple[str, ...]) -> tuple[LabelScore, ...]:
+    return tuple(LabelScore(name=name, score=0.9) for name in names)
 
 
 async def write_run(lake: Path | str, run: str, posts: Iterable[EnrichedPost]) -> None:

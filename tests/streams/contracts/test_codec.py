@@ -112,6 +112,8 @@ minutes = st.builds(
     probabilities=st.tuples(*[st.floats(0, 1e9)] * 3),
     languages=moods_by_name,
     topics=moods_by_name,
+    emotions=moods_by_name,
+    acts=moods_by_name,
     reposts=counts,
     questions=counts,
     evidence=st.builds(Evidence, terms=moods_by_name, negative=st.lists(excerpts, max_size=2).map(tuple)),

@@ -47,6 +47,8 @@ def test_all_drivers_of_a_spike_are_listed() -> None:
     explanation = Explanation(
         terms=tuple(driver(f"t{number}") for number in range(9)),
         topics=(driver("news_&_social_concern"),),
+        emotions=(driver("anger"), driver("fear")),
+        acts=(driver("complaint"),),
         campaign_topics=(driver("force"),),
         languages=(driver("de"),),
         sources=(driver("x"),),
@@ -57,10 +59,12 @@ def test_all_drivers_of_a_spike_are_listed() -> None:
     )
     found = dict(notice_of(spike(explanation=explanation), "live", ALERTS).drivers)
     assert list(found) == [
-        "campaign topics", "terms", "topics", "languages", "sources", "top account", "top repeated text",
+        "campaign topics", "terms", "topics", "emotions", "acts", "languages", "sources", "top account", "top repeated text",
     ]  # fmt: skip
     assert found["terms"] == ", ".join(f"t{number} (50 %, before 1 %)" for number in range(5))
     assert found["topics"] == "news & social concern (50 %, before 1 %)"
+    assert found["emotions"] == "anger (50 %, before 1 %), fear (50 %, before 1 %)"
+    assert found["acts"] == "complaint (50 %, before 1 %)"
     assert found["top account"] == "k9 (10 % of the posts)"
     assert found["top repeated text"] == "“They kick him” (40 % of the posts)"
 

@@ -14,12 +14,12 @@ from streams.contracts import (
     CampaignScore,
     DeadLetter,
     EnrichedPost,
+    LabelScore,
     Language,
     ModelInfo,
     Post,
     Sentiment,
     SentimentLabel,
-    TopicScore,
     encode,
 )
 from streams.demo.play import prepare
@@ -39,7 +39,7 @@ def enriched(
         post=Post(source="test", id=str(number), text=text, created_at=at, hashtags=("poltwt",), **fields),
         language=Language(code="en", score=0.9),
         sentiment=Sentiment(label=label, **shares),
-        topics=(TopicScore(name="news_&_social_concern", score=0.8),),
+        topics=(LabelScore(name="news_&_social_concern", score=0.8),),
         campaign=CampaignScore(name="police dogs", score=0.7),
         model=ModelInfo(name="test", version="1"),
         enriched_at=END,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.contracts import CampaignScore, Engagement, EnrichedPost, SentimentCounts, TopicScore
+from streams.contracts import CampaignScore, Engagement, EnrichedPost, LabelScore, SentimentCounts
 from streams.minutes import part as limits
 from streams.minutes.part import UNTOLD, make_part
 from streams.minutes.post import CountedPost, count_post, minute_of
@@ -32,12 +32,14 @@ def test_a_part_without_posts_is_empty() -> None:
     assert (part.languages, part.evidence.terms, part.evidence.negative, part.final) == ({}, {}, (), False)
 
 
-def test_posts_are_counted_by_language_source_and_topic() -> None:
+def test_posts_are_counted_by_language_source_and_labels() -> None:
     posts = [
         counted_with(
             _with(
                 enriched(1, 1, "negative"),
-                topics=(TopicScore(name="pets", score=0.9), TopicScore(name="sports", score=0.8)),
+                topics=(LabelScore(name="pets", score=0.9), LabelScore(name="sports", score=0.8)),
+                emotions=(LabelScore(name="anger", score=0.9), LabelScore(name="fear", score=0.5)),
+                acts=(LabelScore(name="complaint", score=0.9),),
                 campaign=CampaignScore(name="force", score=0.9),
             )
         ),
@@ -48,6 +50,8 @@ def test_posts_are_counted_by_language_source_and_topic() -> None:
     assert part.sentiments == both
     assert (part.languages, part.sources) == ({"en": both}, {"test": both})
     assert part.topics == {"sports": both, "pets": SentimentCounts(negative=1)}
+    assert part.emotions == dict.fromkeys(("anger", "fear"), SentimentCounts(negative=1))
+    assert part.acts == {"complaint": SentimentCounts(negative=1)}
     assert part.campaign_topics == {"force": SentimentCounts(negative=1)}
     assert part.probabilities == pytest.approx((0.85, 0.3, 0.85))
 
@@ -111,14 +115,16 @@ def test_a_part_is_bounded_whatever_the_feed() -> None:
                 enriched(
                     number, 0, text=f"text{number} word{number}a", hashtags=(f"tag{number}",), source=f"s{number}"
                 ),
-                topics=(TopicScore(name=f"topic {number}", score=0.9),),
+                topics=(LabelScore(name=f"topic {number}", score=0.9),),
+                emotions=(LabelScore(name=f"emotion {number}", score=0.9),),
+                acts=(LabelScore(name=f"act {number}", score=0.9),),
             )
         )
         for number in range(200)
     ]
     part = make_part(0, MINUTE, "poltwt", [*posts, counted("last", 59, source="s199", text="text199 word199a")])
     assert part.sentiments.posts == 201
-    assert len(part.sources) == len(part.topics) == limits.NAMES
+    assert len(part.sources) == len(part.topics) == len(part.emotions) == len(part.acts) == limits.NAMES
     assert list(part.sources)[:2] == ["s199", "s0"], "most frequent first, then by name"
     assert len(part.fingerprints) == limits.MARKS
     assert len(part.evidence.terms) == limits.TERMS

@@ -3,11 +3,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.contracts import FIRST_MINUTE, LAST_MINUTE, Engagement, Post
+from streams.contracts import FIRST_MINUTE, LAST_MINUTE, Engagement, LabelScore, Post
 from streams.minutes.post import TEXT_CHARACTERS, count_post, event_time, minute_of, time_of
 from tests.helpers.minutes import START, enriched
 
@@ -58,11 +59,13 @@ def test_the_data_of_a_post() -> None:
         url="https://a.example/7",
         engagement=Engagement(reposts=4),
     )
-    found = count_post(message, 0, 12)
+    emotions = tuple(LabelScore(name=name, score=0.9) for name in ("anger", "fear", "anger"))
+    found = count_post(msgspec.structs.replace(message, emotions=emotions), 0, 12)
     assert (found.key, found.source, found.id) == (message.key, "test", "7")
     assert (found.minute, found.created) == (minute_of(START.timestamp()) + 1, START.timestamp() + 61)
     assert (found.label, found.probabilities) == ("negative", (0.8, 0.15, 0.05))
-    assert (found.language, found.topics, found.campaign_topic) == ("en", ("sports",), None)
+    assert (found.language, found.campaign_topic) == ("en", None)
+    assert found.labels == {"topics": ("sports",), "emotions": ("anger", "fear"), "acts": ()}
     assert (found.is_repost, found.repost_of, found.is_question, found.reposts) == (True, None, True, 4)
     assert found.text == message.post.text
     assert found.prepared == "Where is Rex? http", "without the prefix, and with a placeholder for the link"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.enrichment import Enrichment
+from models.languages import Hints
 from streams.contracts import Deletion, encode
 from streams.replay.plan import ReplayPlan, make_plan
 from streams.replay.reader import Bounds, Reader
@@ -45,9 +46,9 @@ class Timed(ScriptedEnricher):
         self._seconds = seconds
         self.now = 0.0
 
-    def enrich(self, texts: Sequence[str]) -> list[Enrichment]:
+    def enrich(self, texts: Sequence[str], hints: Hints | None = None) -> list[Enrichment]:
         self.now += self._seconds * len(texts)
-        return super().enrich(texts)
+        return super().enrich(texts, hints)
 
     def clock(self) -> float:
         return self.now

@@ -31,6 +31,7 @@ KINDS: dict[type[inspect.Type], Kind] = {
     inspect.FloatType: Kind.NUMBER,
     inspect.DateTimeType: Kind.TIME,
     inspect.BoolType: Kind.FLAG,
+    inspect.DictType: Kind.SCORES,
 }
 LISTS = {Kind.TEXT: Kind.TEXTS, Kind.NUMBER: Kind.NUMBERS}
 # only a few months, because each has its own table in PostgreSQL

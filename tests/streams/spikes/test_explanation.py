@@ -100,6 +100,34 @@ def test_a_negative_spike_names_what_its_negative_posts_have_more_of() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("emotions", "acts", "named"),
+    [
+        ({"sadness": 9, "support": 5, "anger": 1}, {"statement": 12}, "sadness and support"),
+        ({"anger": 9, "sadness": 1}, {"complaint": 6, "question": 2, "statement": 6}, "anger and complaint"),
+    ],
+)
+def test_a_day_of_mourning_is_told_from_a_day_of_anger(
+    emotions: dict[str, int], acts: dict[str, int], named: str
+) -> None:
+    before = SentimentCounts(negative=2, neutral=5, positive=3)
+    usual: dict[str, Any] = {
+        "emotions": {"anger": SentimentCounts(negative=1), "sadness": SentimentCounts(negative=1)},
+        "acts": {"statement": SentimentCounts(negative=2, neutral=5), "question": SentimentCounts(neutral=1)},
+    }
+    quiet = [_minute(number, before, **usual) for number in range(60)]
+    counts: dict[str, Any] = {
+        part: {name: SentimentCounts(negative=posts // 2, positive=posts - posts // 2) for name, posts in found.items()}
+        for part, found in (("emotions", emotions), ("acts", acts))
+    }
+    now = [_minute(60 + number, SentimentCounts(negative=8, neutral=2, positive=4), **counts) for number in range(10)]
+    found = explain("negative", "poltwt", now, quiet)
+    assert found.summary.endswith(f" More frequent than usual: {named}.")
+    first = found.emotions[0]
+    assert (first.posts, first.share, first.baseline) == (90, 90 / 140, 0.1), "of all posts, not of the negative ones"
+    assert explain("silence", "poltwt", [], quiet).emotions[0].name == "anger"
+
+
 def test_what_few_posts_say_is_a_driver_but_not_what_the_spike_is_about() -> None:
     sentiments = SentimentCounts(negative=100)
     spike = [
@@ -211,6 +239,8 @@ _MINUTES = st.lists(
         _MOODS,
         st.integers(0, 3),
         topics=_PARTS,
+        emotions=_PARTS,
+        acts=_PARTS,
         campaign_topics=_PARTS,
         languages=_PARTS,
         sources=_PARTS,

@@ -60,6 +60,18 @@ def test_it_is_about_the_campaigns_topic_then_terms_otherwise_the_models_topics(
     assert subjects(campaign_topics=(driver("one"),), terms=terms) == "It is about one, two and three.", "named once"
 
 
+def test_the_emotions_and_acts_that_rose_are_named() -> None:
+    mourning = Explanation(terms=(driver("rex"),), emotions=tuple(map(driver, ("sadness", "support", "fear"))))
+    assert summarise("negative", "a", FIGURES, mourning).endswith(
+        " It is about rex. More frequent than usual: sadness and support."
+    )
+    assert subjects(emotions=(driver("anger"), driver("joy", 0.07)), acts=(driver("complaint"),)) == (
+        "No one term or topic stands out. More frequent than usual: anger and complaint."
+    )
+    silence = summarise("silence", "a", Figures(), Explanation(emotions=(driver("joy", 0.0, 0.0),)))
+    assert silence == "#a has fallen silent: 0 posts."
+
+
 def test_what_few_posts_have_is_not_what_it_is_about() -> None:
     assert subjects(terms=(driver("rare", 0.079), driver("rex", 0.08))) == "It is about rex."
     assert subjects(terms=(driver("rare", 0.079),)) == "No one term or topic stands out."

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
-from streams.contracts import Evidence, Excerpt, PulseMinute, SentimentCounts
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.enrichment import ACTS, EMOTIONS
+from streams.contracts import SENTIMENTS, EnrichedPost, Evidence, Excerpt, LabelScore, PulseMinute, SentimentCounts
+from streams.minutes.part import make_part
+from streams.minutes.post import count_post
 from streams.spikes.term_counts import TermCounts, all_posts, count_terms, excerpts, negative_posts, newest
+from tests.helpers.minutes import enriched
 
 START = datetime(2026, 11, 1, 9, tzinfo=UTC)
 MOODS = SentimentCounts(negative=2, neutral=3, positive=1)
@@ -27,6 +37,8 @@ MINUTES = [
         partition,
         sentiments=MOODS,
         topics={"sports": CALM},
+        emotions={"anger": MOODS, "joy": CALM},
+        acts={"question": CALM},
         campaign_topics={"force": MOODS},
         languages={"de": MOODS},
         sources={"x": MOODS},
@@ -40,13 +52,18 @@ def test_all_posts_add_up() -> None:
     assert count_terms(MINUTES, all_posts) == TermCounts(
         minutes=2,
         posts=18,
+        all_posts=18,
         terms={"rex": 18, "calm": 12},  # type: ignore[arg-type]
         authors={"k9": 18},  # type: ignore[arg-type]
         texts={"a text": 18},  # type: ignore[arg-type]
-        topics={"sports": 12},  # type: ignore[arg-type]
-        campaign_topics={"force": 18},  # type: ignore[arg-type]
-        languages={"de": 18},  # type: ignore[arg-type]
-        sources={"x": 18},  # type: ignore[arg-type]
+        named={
+            "topics": {"sports": 12},  # type: ignore[dict-item]
+            "emotions": {"anger": 18, "joy": 12},  # type: ignore[dict-item]
+            "acts": {"question": 12},  # type: ignore[dict-item]
+            "campaign_topics": {"force": 18},  # type: ignore[dict-item]
+            "languages": {"de": 18},  # type: ignore[dict-item]
+            "sources": {"x": 18},  # type: ignore[dict-item]
+        },
     )
 
 
@@ -54,7 +71,42 @@ def test_only_negative_posts_add_up() -> None:
     totals = count_terms(MINUTES, negative_posts)
     assert (totals.minutes, totals.posts) == (2, 6)
     assert totals.terms == {"rex": 6}, "a term without negative posts is left out"
-    assert (totals.topics, totals.languages) == ({}, {"de": 6})
+    assert (totals.named["topics"], totals.named["languages"]) == ({}, {"de": 6})
+
+
+def test_emotions_and_acts_are_counted_in_all_posts() -> None:
+    totals = count_terms(MINUTES, negative_posts)
+    assert (totals.posts_of("topics"), totals.posts_of("emotions"), totals.posts_of("acts")) == (6, 18, 18)
+    assert (totals.named["emotions"], totals.named["acts"]) == ({"anger": 18, "joy": 12}, {"question": 12})
+
+
+def _labels(names: tuple[str, ...]) -> st.SearchStrategy[tuple[LabelScore, ...]]:
+    scored = st.sampled_from([LabelScore(name=name, score=0.9) for name in names])
+    return st.lists(scored, unique=True).map(tuple)
+
+
+_POSTS = st.lists(
+    st.builds(
+        msgspec.structs.replace,
+        st.builds(enriched, st.integers(0, 9), st.integers(0, 59), st.sampled_from(SENTIMENTS)),
+        emotions=_labels(EMOTIONS),
+        acts=_labels(ACTS),
+    ),
+    max_size=20,
+)
+
+
+@given(st.lists(_POSTS, min_size=3, max_size=3))
+def test_the_parts_of_the_partitions_add_up_to_the_whole(partitions: list[list[EnrichedPost]]) -> None:
+    counted = [[count_post(post, 0, 0) for post in posts] for posts in partitions]
+    parts = [make_part(number, 0, "poltwt", posts) for number, posts in enumerate(counted)]
+    whole = make_part(0, 0, "poltwt", chain.from_iterable(counted))
+    for count in (all_posts, negative_posts):
+        assert count_terms(parts, count).named == count_terms([whole], count).named
+    totals = count_terms(parts, negative_posts).named
+    for name in ("emotions", "acts"):
+        labels = (label.name for posts in partitions for post in posts for label in getattr(post, name))
+        assert totals[name] == Counter(labels)
 
 
 def test_nothing_is_counted_without_minutes() -> None:

@@ -20,6 +20,7 @@ def test_what_matters_most_comes_first() -> None:
     ]  # fmt: skip
     assert "Share of negative posts with its 95 % interval" in titles
     assert "Latest negative posts" in titles
+    assert {"Emotions", "Acts", "By emotion", "By act", "Open questions, requests and complaints"} <= set(titles)
 
 
 def test_one_run_is_chosen_and_several_of_everything_else() -> None:

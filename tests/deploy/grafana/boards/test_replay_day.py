@@ -40,6 +40,10 @@ def test_every_query_selects_the_chosen_runs_hashtags_and_times(title: str, quer
 def test_comparisons_query_both_runs() -> None:
     both = {title for title, query in TARGETS if {"run", "against"} <= variables_in(query)}
     assert {"By language", "By topic", "By hashtag", "By source", "Posts that the two runs label differently"} <= both
+    assert {"By emotion", "By act"} <= both
+    queries = dict(TARGETS)
+    for name in ("Emotions", "Acts"):
+        assert queries[f"{name} of $run"].replace("${run:", "${against:") == queries[f"{name} of $against"]
 
 
 def test_spikes_of_both_runs_are_marked_in_their_colours() -> None:

@@ -26,6 +26,7 @@ TYPES = {
     Kind.TEXTS: pa.list_(pa.string()),
     Kind.NUMBER: pa.float64(),
     Kind.NUMBERS: pa.list_(pa.float64()),
+    Kind.SCORES: pa.map_(pa.string(), pa.float64()),
     Kind.INT32: pa.int32(),
     Kind.INT64: pa.int64(),
     Kind.TIME: pa.timestamp("us", tz="UTC"),
@@ -60,6 +61,7 @@ def test_posts_and_deletions_become_tables() -> None:
     assert (whole["id"], whole["kafka_partition"], whole["kafka_offset"]) == ("x\\y", 2, 7)
     assert (whole["media"], whole["likes"]) == (["image", "video"], 2**63 - 1)
     assert (whole["topics"], whole["topic_scores"]) == (["sports", '"x"'], [1 / 3, 1e-300])
+    assert whole["campaign_scores"] == [("police dogs", 0.75), ('"x"', 1e-300)]
     assert whole["author_created_at"] == datetime(1, 1, 1, tzinfo=UTC)
     assert (plain["topics"], plain["media"], plain["repost_of"], plain["edited_at"]) == ([], [], None, None)
     deletions = to_table([row(9, deletion("a"), 1)], DELETION_SCHEMA)
@@ -83,6 +85,8 @@ async def test_files_use_the_encoding_of_each_column(tmp_path: Path) -> None:
         ("posts", "source"): "RLE_DICTIONARY",
         ("posts", "hashtags.list.element"): "RLE_DICTIONARY",
         ("posts", "topic_scores.list.element"): "BYTE_STREAM_SPLIT",
+        ("posts", "campaign_scores.key_value.key"): "RLE_DICTIONARY",
+        ("posts", "campaign_scores.key_value.value"): "BYTE_STREAM_SPLIT",
         ("posts", "negative"): "BYTE_STREAM_SPLIT",
         ("posts", "created_at"): "DELTA_BINARY_PACKED",
         ("posts", "enriched_at"): "RLE_DICTIONARY",

@@ -48,6 +48,7 @@ def test_every_special_character_is_escaped() -> None:
     assert (found["id"], found["reply_to"], found["repost_of"]) == ("x\ty", "1\t2", "\\N"), "this text is not NULL"
     assert elements(found["hashtags"]) == ["poltwt", 'q"u\\ote', "a,b", "{}", "", "null", "l\nf"]
     assert (found["topic_scores"], found["likes"]) == ("{0.3333333333333333,1e-300}", str(2**63 - 1))
+    assert found["campaign_scores"] == '{"police dogs":0.75,"\\"x\\"":1e-300}'
     assert (found["author_created_at"], found["created_at_is_estimate"]) == ("0001-01-01T00:00:00Z", "True")
     assert (found["kafka_partition"], found["kafka_offset"]) == ("2", "7")
 
@@ -56,6 +57,7 @@ def test_a_missing_value_is_null_and_an_empty_list_or_text_is_not() -> None:
     (found,) = parsed(copy_text([row(0, changed(enriched("a"), text=""))]))
     assert [found[name] for name in ("edited_at", "repost_of", "campaign_topic")] == [None, None, None]
     assert [found[name] for name in ("hashtags", "media", "topics", "topic_scores", "text")] == ["{}"] * 4 + [""]
+    assert found["campaign_scores"] == "{}"
 
 
 def test_without_rows_there_are_no_lines() -> None:
@@ -82,4 +84,7 @@ def test_any_texts_are_read_back(messages: list[EnrichedPost]) -> None:
         assert elements(fields["hashtags"]) == list(message.post.hashtags)
         assert elements(fields["media"]) == list(message.post.media)
         assert elements(fields["topics"]) == [topic.name for topic in message.topics]
+        scores = fields["campaign_scores"]
+        assert scores is not None
+        assert msgspec.json.decode(scores) == message.campaign.scores
         assert fields["negative"] == str(message.sentiment.negative)

@@ -48,7 +48,7 @@ def test_a_complete_post() -> None:
         created_at=datetime(2026, 8, 1, 11, 59, 58, 500_000, tzinfo=UTC),
         author=DID,
         hashtags=("polizei", "k9", "poltwt"),
-        language_hint="de",
+        language_hint="de,en",
         media=("image", "quote"),
         reply_to="did:plc:other/3aa",
         url="https://bsky.app/profile/did:plc:abc/post/3lk",
