@@ -111,7 +111,7 @@ def test_ctrl_c_ends_it_and_its_temporary_folders_are_gone(tmp_path: Path, tempo
     env = {"TMPDIR": str(temporary)}
     arguments = ("--source", "sample", "--no-monitoring", "--postgres")
     with Tagpulse("up", *arguments, settings=settings, folder=tmp_path, env=env) as up:
-        wait_until(lambda: "enrich starting" in up.stdout, 60, "a line")
+        wait_until(lambda: "enrich " in up.stdout, 60, "a line with the state of each process")
         assert "kafka: 127.0.0.1:" in up.stdout
         assert "postgres: postgresql://" in up.stdout
         started = children(up.pid)
