@@ -18,11 +18,10 @@ from rich.text import Text
 from streams.campaign import load_campaign
 from streams.catch import CampaignTrial, FoundPosts, ScoredPost, read_files, read_lake, try_topics
 from streams.cli.console import console
-from streams.cli.options import When, check_span
-from streams.contracts import normalise_hashtags
+from streams.cli.options import When, check_span, one_hashtag
 from streams.errors import SettingsError
 from streams.model import load_enricher
-from streams.settings import LIVE, Settings, load_settings
+from streams.settings import LIVE, load_settings
 from streams.spikes.summary import percent
 from streams.text.terminal import json_text, plain
 
@@ -102,7 +101,9 @@ def try_command(
     found = (
         read_files(files, max_line_bytes=settings.topics.max_message_bytes, most=most)
         if files
-        else _read_lake(settings, lake, run, since, until, hashtag, most)
+        else read_lake(
+            lake or settings.lake.path, run, since=since, until=until, hashtag=one_hashtag(hashtag), most=most
+        )
     )
     enricher = load_enricher(settings.model, campaign)
     with _progress(len(found.posts)) as advance:
@@ -112,23 +113,6 @@ def try_command(
         click.echo(json_text(msgspec.to_builtins(trial) | about))
     else:
         console().print(_tables(trial, found))
-
-
-def _read_lake(
-    settings: Settings,
-    lake: str | None,
-    run: str,
-    since: datetime | None,
-    until: datetime | None,
-    hashtag: str | None,
-    most: int,
-) -> FoundPosts:
-    normal = normalise_hashtags([hashtag]) if hashtag else ()
-    if hashtag and not normal:
-        raise click.BadParameter(f"{hashtag!r} is not a hashtag", param_hint="--hashtag")
-    return read_lake(
-        lake or settings.lake.path, run, since=since, until=until, hashtag=normal[0] if normal else None, most=most
-    )
 
 
 @contextmanager

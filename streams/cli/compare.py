@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from streams.cli.console import console
-from streams.cli.options import TimeType, check_span
+from streams.cli.options import TimeType, check_span, one_hashtag
 from streams.compare import ComparedPosts, compare
 from streams.compare.page import as_page
 from streams.compare.terminal import as_tables
-from streams.contracts import normalise_hashtags
 from streams.errors import BadInput
 from streams.settings import load_settings
 from streams.text.terminal import json_text
@@ -63,7 +62,7 @@ def command(
       tagpulse compare live new-model --json | jq .sentiment.agreement.kappa
     """
     check_span(since, until)
-    selection = ComparedPosts(since=since, until=until, hashtag=_normal(hashtag))
+    selection = ComparedPosts(since=since, until=until, hashtag=one_hashtag(hashtag))
     found = compare(load_settings().lake.path, run_a, run_b, selection, changed_posts=limit)
     if html_path is not None:
         try:
@@ -74,12 +73,3 @@ def command(
         click.echo(json_text(found))
     else:
         console().print(as_tables(found, limit))
-
-
-def _normal(hashtag: str | None) -> str | None:
-    if hashtag is None:
-        return None
-    found = normalise_hashtags([hashtag])
-    if not found:
-        raise click.BadParameter(f"{hashtag!r} is not a hashtag", param_hint="--hashtag")
-    return found[0]

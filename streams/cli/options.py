@@ -9,7 +9,7 @@ from math import inf
 
 import click
 
-from streams.contracts import utc_now
+from streams.contracts import normalise_hashtags, utc_now
 from streams.sources.times import parse_time
 
 _AGO = re.compile(r"(\d{1,9})\s*([smhd])(?:\s+ago)?")
@@ -102,3 +102,17 @@ class Age(click.ParamType):
 sinks_option = click.option(
     "--sink", "sinks", metavar="NAME", multiple=True, help="Only this sink; repeatable; default: all configured sinks."
 )
+
+
+def one_hashtag(hashtag: str | None) -> str | None:
+    """Return the value of --hashtag in its normal form.
+
+    Raises:
+        click.BadParameter: It is not a hashtag.
+    """
+    if hashtag is None:
+        return None
+    found = normalise_hashtags([hashtag])
+    if not found:
+        raise click.BadParameter(f"{hashtag!r} is not a hashtag", param_hint="--hashtag")
+    return found[0]
