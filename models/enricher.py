@@ -71,7 +71,7 @@ class CachedEnricher(ABC):
         self._model = model
         self._runtime = runtime
         self._cache: LruCache[Prepared, Enrichment] = LruCache(cache_size)
-        self._hintable = hintable
+        self._hintable = frozenset(hintable)
         self._lock = Lock()
 
     @property

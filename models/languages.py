@@ -155,6 +155,8 @@ def hinted(hint: str | None, languages: Iterable[str]) -> frozenset[str]:
     ['hi', 'hi-Latn', 'pt']
     """
     codes = {code for part in (hint or "").split(",") if (code := language_of(part))} - {"und"}
+    if not codes:
+        return frozenset()
     known = frozenset(languages)
     named = {code for code in codes & known if "-" in code}
     primary = {code.partition("-")[0] for code in codes - named}
