@@ -10,7 +10,7 @@ import pytest
 from openvino import opset13 as ops
 
 from models.backends import Precision, openvino
-from models.backends.openvino import OpenVinoBackend, multiply_in_bf16, settings, take_quantisers_out
+from models.backends.openvino import OpenVinoBackend, core, multiply_in_bf16, settings, take_quantisers_out
 from models.errors import ArtefactError
 from tests.models.backends.conftest import SmallModel
 
@@ -20,7 +20,7 @@ def kinds(graph: ov.Model) -> list[str]:
 
 
 def computed(graph: ov.Model, value: Any) -> Any:
-    compiled = ov.Core().compile_model(graph, "CPU", settings(1, "f32"))
+    compiled = core().compile_model(graph, "CPU", settings(1, "f32"))
     return compiled([np.asarray(value, np.float32)])[0]
 
 
@@ -48,6 +48,16 @@ def test_nobody_is_told_that_openvino_is_used(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "OpenVINO keeps the number by which it reports there"
 
 
+def test_a_signal_arrives_after_models_were_closed() -> None:
+    code = (
+        "import signal; from models.enricher import Enricher; first = Enricher.load(); second = Enricher.load();"
+        "del first; del second;"
+        "signal.signal(signal.SIGTERM, lambda *_: print('arrived')); signal.raise_signal(signal.SIGTERM)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "arrived\n"), done.stderr
+
+
 def test_a_model_of_another_length_is_refused(tmp_path: Path) -> None:
     model = SmallModel.write(tmp_path / "model.onnx", positions=64)
     with pytest.raises(ArtefactError, match=r"model\.onnx reads 64 tokens"):
@@ -70,7 +80,7 @@ def test_rows_are_quantised_only_where_products_of_integers_are_fast(
 
 
 def test_a_file_from_onnx_loses_the_rounding_of_its_activations(tmp_path: Path) -> None:
-    graph = ov.Core().read_model(SmallModel.write(tmp_path / "model.onnx"))
+    graph = core().read_model(SmallModel.write(tmp_path / "model.onnx"))
     assert "FakeQuantize" in kinds(graph)
     take_quantisers_out(graph)
     assert "FakeQuantize" not in kinds(graph)
