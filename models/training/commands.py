@@ -257,23 +257,23 @@ def left_out_step(work: Work) -> None:
 def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
     """Train all layers on all tasks, once per member of the recipe; resumes where it was interrupted.
 
-    The first member begins with the encoder and goes through all phases. Each of the others begins with the end of the
-    one before it, and repeats all phases but the first, in another order of the texts.
+    The first member begins with the encoder, and each of the others with the end of the one before it.
     """
-    if unknown := set(seeds) - set(recipe.MEMBERS):
+    members, phases = list(recipe.MEMBERS), [phase.name for phase in work.phases]
+    if unknown := set(seeds) - set(members):
         raise click.BadParameter(
-            f"{min(unknown)} is not one of {', '.join(map(str, recipe.MEMBERS))}", param_hint="--member"
+            f"{min(unknown)} is not one of {', '.join(map(str, members))}", param_hint="--member"
         )
     targets = folds.for_training(work.targets, work.rows, recipe.SEED)
-    for seed in seeds or recipe.MEMBERS:
-        folder, place = work.member(seed), recipe.MEMBERS.index(seed)
-        start = made_by("fit", work.end(recipe.MEMBERS[place - 1])) if place else None
+    for seed in seeds or members:
+        folder, place = work.member(seed), members.index(seed)
+        start = made_by("fit", work.end(members[place - 1])) if place else None
         Trainer(
             work.network(recipe.EXITS),
             work.rows,
             work.tokens,
             targets,
-            work.phases[1 if place else 0 :],
+            work.phases[phases.index(recipe.MEMBERS[seed]) :],
             folder,
             rate=recipe.RATE,
             seed=seed,

@@ -22,8 +22,9 @@ EPOCH = 20_000
 SEED = 0
 """Seed of what all members share: the split of the data and the initial weights of the heads."""
 
-MEMBERS = (0, 1)
-"""Seeds of the members: training runs in a row, each from the end of the one before, whose weights are averaged."""
+MEMBERS = {0: "broad", 1: "posts", 2: "broad"}
+"""Seeds of the members, with the first of their phases: training runs in a row, each from the end of the one before it, whose
+weights are averaged."""
 
 FIT = (
     Phase(

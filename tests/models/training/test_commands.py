@@ -59,7 +59,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.training.checked.LEAST_POSTS", 1)
     monkeypatch.setattr(recipe, "EXITS", (4, 6))
     monkeypatch.setattr(recipe, "FIT", tuple(replace(phase, texts=3 * BATCH) for phase in recipe.FIT))
-    monkeypatch.setattr(recipe, "MEMBERS", (0, 1))
+    monkeypatch.setattr(recipe, "MEMBERS", {0: "broad", 1: "posts"})
     monkeypatch.setattr("models.training.teacher.SAMPLES", {"lingua": 20, "semeval-2013": 10, "brighter": 10})
 
 
@@ -147,7 +147,7 @@ def _more_heads(monkeypatch: pytest.MonkeyPatch) -> None:
         recipe, "FIT", tuple(replace(each, shares={**each.shares, "other": 0.5}) for each in recipe.FIT)
     )
     monkeypatch.setattr(recipe, "EXITS", (6,))
-    monkeypatch.setattr(recipe, "MEMBERS", (0,))
+    monkeypatch.setattr(recipe, "MEMBERS", {0: "broad"})
     monkeypatch.setattr(enricher, "Enrichment", MoreAnswers)
 
 
@@ -233,7 +233,7 @@ def test_every_step_leads_to_an_artefact_that_serves(work: Path, tiny_data: Path
 
 
 def test_a_member_needs_the_one_before_it(work: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "MEMBERS", (4, 7))
+    monkeypatch.setattr(recipe, "MEMBERS", {4: "broad", 7: "last"})
     with monkeypatch.context() as patch:
         patch.setattr(commands.Work, "targets", {})
         patch.setattr("models.training.folds.for_training", lambda targets, rows, seed: targets)
@@ -249,7 +249,7 @@ def test_a_member_needs_the_one_before_it(work: Path, tiny_data: Path, monkeypat
 @pytest.mark.usefixtures("_small")
 def test_the_open_sets_suffice_for_every_step(work: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe, "EXITS", (6,))
-    monkeypatch.setattr(recipe, "MEMBERS", (0,))
+    monkeypatch.setattr(recipe, "MEMBERS", {0: "broad"})
     out = str(work / "artefact")
     for arguments in (
         ("vocabulary", "--pieces", "30000"),

@@ -26,6 +26,6 @@ def test_the_share_of_umsab_grows_and_sentiment_has_the_most() -> None:
 
 def test_phases_and_members_do_not_overwrite_each_other() -> None:
     assert len({phase.name for phase in recipe.FIT}) == len(recipe.FIT)
-    assert len(set(recipe.MEMBERS)) == len(recipe.MEMBERS)
+    assert set(recipe.MEMBERS.values()) <= {phase.name for phase in recipe.FIT}
     assert recipe.EPOCH // BATCH > 0
     assert max(recipe.EXITS) == recipe.DEPTH
