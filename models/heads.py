@@ -14,7 +14,7 @@ class Fitted:
     Attributes:
         features: What it reads: `low`, the means over tokens of the lower layers; `words`, the same without the tokens of
             placeholders; or `means`, `low` and the mean of the last layer.
-        sources: Data sets that it is fitted on.
+        sources: Data sets that it is fitted on; if empty, all.
         penalty: The penalty of `models.training.heads:fit` or `regress`, or the strength of `fit_each`.
         share: Weight of its logits beside those of the trained head; 1 if it replaces the trained head.
     """
@@ -58,11 +58,7 @@ class Head:
     answer: Callable[..., Any] | None = None
 
 
-LANGUAGE_FIT = Fitted(
-    features="words",
-    sources=("lingua", "sib200", "fragment", "umsab-train", "afrisenti-train", "x_topic", "undetermined"),
-    penalty=1e-6,
-)
+LANGUAGE_FIT = Fitted(features="words", penalty=1e-5, share=0.5)
 VECTOR_FIT = Fitted(features="means", penalty=1e-2)
 
 HEADS = {

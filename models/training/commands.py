@@ -261,9 +261,7 @@ def fit_step(work: Work, seeds: tuple[int, ...]) -> None:
     """
     members, phases = list(recipe.MEMBERS), [phase.name for phase in work.phases]
     if unknown := set(seeds) - set(members):
-        raise click.BadParameter(
-            f"{min(unknown)} is not one of {', '.join(map(str, members))}", param_hint="--member"
-        )
+        raise click.BadParameter(f"{min(unknown)} is not one of {', '.join(map(str, members))}", param_hint="--member")
     targets = folds.for_training(work.targets, work.rows, recipe.SEED)
     for seed in seeds or members:
         folder, place = work.member(seed), members.index(seed)

@@ -33,14 +33,17 @@ class Parts(NamedTuple):
 
 
 def split(head: Head, rows: Sequence[TrainingRow], seed: int) -> Parts:
-    """Return the labelled rows of a head's parts; noisy rows are in none.
+    """Return the labelled rows of a head's parts. Rows whose sentiment is noisy are in none of the sentiment.
 
     Without sources, a head is fitted on all training rows; without sets to calibrate on, it is calibrated on all held-out rows.
     If both are of the same set, the calibration has one fold of it.
     """
     sources = head.fitted.sources if head.fitted else ()
     labelled = [
-        row.label(head.name) is not None and not row.is_noisy and row.source not in head.ignored for row in rows
+        row.label(head.name) is not None
+        and row.source not in head.ignored
+        and not (head.name == "sentiment" and row.is_noisy)
+        for row in rows
     ]
     fitted, held = (
         np.flatnonzero(

@@ -75,8 +75,14 @@ def fit_each(features: npt.NDArray[np.floating], present: npt.NDArray[np.bool_],
     return GraphHead(weight.astype(np.float32), bias.astype(np.float32))
 
 
+def mean(first: GraphHead, second: GraphHead, share: float) -> GraphHead:
+    """Return a head on the features of both, which are the same; its logits are their mean, with weight `share` on the second."""
+    own, other = np.float32(1 - share), np.float32(share)
+    return GraphHead(first.weight * own + second.weight * other, first.bias * own + second.bias * other)
+
+
 def side_by_side(first: GraphHead, second: GraphHead, share: float) -> GraphHead:
-    """Return a head on the features of both; its logits are their weighted mean, with weight `share` on the second."""
+    """Return a head on the features of both, one after the other; its logits are their mean, weighted as in `mean`."""
     own, other = np.float32(1 - share), np.float32(share)
     weight = np.concatenate([first.weight * own, second.weight * other], axis=1)
     return GraphHead(weight, first.bias * own + second.bias * other)

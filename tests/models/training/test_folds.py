@@ -39,6 +39,8 @@ def test_a_head_is_fitted_and_calibrated_on_the_sets_that_it_names() -> None:
     parts = split(HEADS["sentiment"], rows, 0)
     assert sources(rows, parts.fitted) == {"umsab-train"}
     assert held(rows, parts) == list(range(21, 40, 2)), "the noisy ones are in no part"
+    parts = split(HEADS["language"], rows, 0)
+    assert {rows[place].language for place in parts.fitted} == {NOISY, "en"}, "only their sentiment is noisy"
 
 
 def test_without_names_all_rows_with_a_label_are_used() -> None:

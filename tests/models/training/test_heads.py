@@ -10,6 +10,7 @@ from models.training.heads import (
     least_likely,
     logits,
     matching_threshold,
+    mean,
     regress,
     side_by_side,
     temperature,
@@ -63,6 +64,17 @@ def test_two_heads_side_by_side_give_the_mean_of_their_logits() -> None:
     both = logits(side_by_side(one, other, 0.25), np.concatenate([FEATURES, FEATURES[:, :4]], axis=1))
     np.testing.assert_allclose(
         both, 0.75 * logits(one, FEATURES) + 0.25 * logits(other, FEATURES[:, :4]), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_the_mean_of_two_heads_gives_the_mean_of_their_logits() -> None:
+    one, other = (
+        fit(FEATURES, LABELS, WEIGHTS, 1e-3, count=3),
+        fit(FEATURES[:99], LABELS[:99], WEIGHTS[:99], 1e-3, count=3),
+    )
+    both = logits(mean(one, other, 0.25), FEATURES)
+    np.testing.assert_allclose(
+        both, 0.75 * logits(one, FEATURES) + 0.25 * logits(other, FEATURES), rtol=1e-3, atol=1e-3
     )
 
 
