@@ -53,7 +53,7 @@ _MOST_OF_A_GROUP = {"umsab-train": 2_000, "lingua": 500}
 _MOST_OF_OTHER_GROUPS = 150
 """Maximum rows per set, language and label to fit a head on after training."""
 
-PRIOR_STRENGTH = 0.25
+PRIOR_STRENGTH = 0.5
 PRIOR_WEIGHT = 1.0
 """How far the prior of the sentiments goes from equal shares, and the number of sets that the mean over languages counts as."""
 
