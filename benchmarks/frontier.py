@@ -63,7 +63,7 @@ def build(work: Work, depth: int, folder: Path) -> int:
     texts = [work.tokens[place] for place in rounding.calibration(work.rows, recipe.SEED)[:WARM_UP_TEXTS].tolist()]
     model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
     labels = export.labels(work.rows, recipe.NAME, f"{depth} layers, untrained", calibrated)
-    export.write(model, work.tokenizer, labels, {}, folder)
+    export.write(model, work.tokenizer, labels, {}, [], folder)
     return sum(path.stat().st_size for path in folder.iterdir())
 
 

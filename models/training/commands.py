@@ -293,7 +293,7 @@ def export_step(work: Work, out: Path) -> None:
     texts = [work.tokens[index] for index in rounding.calibration(work.rows, recipe.SEED).tolist()]
     with _spinner("quantising"):
         model = export.build(network, work.config, calibrated.heads, rounding.measure(network, texts))
-    export.write(model, work.tokenizer, labels, calibrated.scores, out)
+    export.write(model, work.tokenizer, labels, calibrated.scores, work.rows, out)
     for name, value in calibrated.scores.items():
         click.echo(f"{name}: {value:.4f}")
 

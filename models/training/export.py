@@ -32,6 +32,7 @@ from models.training.domains import is_published
 from models.training.encoder import EncoderConfig
 from models.training.graph import GraphHead, Matrix
 from models.training.network import LOW_LAYERS, Answers, MultiHeadNetwork
+from models.training.notice import NOTICE_FILE, notice
 from models.training.prediction import Tokens, combined, predict
 from models.training.rounding import Rounding
 from models.training.targets import Target, Targets, encode, label_names, labels_of
@@ -319,12 +320,18 @@ def labels(rows: Sequence[TrainingRow], name: str, version: str, calibrated: Cal
 
 
 def write(
-    model: onnx.ModelProto, tokenizer: Path, labels: ModelLabels, scores: Mapping[str, float], folder: Path
+    model: onnx.ModelProto,
+    tokenizer: Path,
+    labels: ModelLabels,
+    scores: Mapping[str, float],
+    rows: Sequence[TrainingRow],
+    folder: Path,
 ) -> None:
-    """Write the artefact: model, tokenizer, labels, the measured scores and checksums."""
+    """Write the artefact: model, tokenizer, labels, the measured scores, checksums and the notice on the rows."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(model.SerializeToString())
     shutil.copyfile(tokenizer, folder / TOKENIZER_FILE)
     rounded = {name: round(value, 4) for name, value in scores.items()}
     (folder / SCORES_FILE).write_text(json.dumps(rounded, indent=1) + "\n", "utf-8")
+    (folder / NOTICE_FILE).write_text(notice(f"{labels.name} {labels.version}", rows), "utf-8")
     write_labels(labels, folder)

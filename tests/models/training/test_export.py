@@ -17,6 +17,7 @@ from models.training.domains import is_published
 from models.training.export import Calibrated, Rows, calibrate, labels, write
 from models.training.heads import logits
 from models.training.network import QUERIES, MultiHeadNetwork, Sizes
+from models.training.notice import NOTICE_FILE, notice
 from models.training.prediction import predict
 from models.training.targets import Target, Targets, all_targets, labels_of
 from models.training.thresholds import Thresholds
@@ -209,10 +210,11 @@ def test_an_artefact_is_written_that_can_be_opened(tmp_path: Path) -> None:
     model = onnx.ModelProto(ir_version=8, producer_name="test")
     wanted = labels(ROWS, "ours", "1.2.3", CALIBRATED)
     folder = tmp_path / "new" / "artefact"
-    write(model, tmp_path / "made.model", wanted, {"some score": 0.123456}, folder)
-    write(model, tmp_path / "made.model", wanted, {"some score": 0.123456}, folder)
+    write(model, tmp_path / "made.model", wanted, {"some score": 0.123456}, ROWS, folder)
+    write(model, tmp_path / "made.model", wanted, {"some score": 0.123456}, ROWS, folder)
     opened = open_artefact(folder)
     assert opened.labels == wanted
     assert opened.tokenizer.read_bytes() == b"pieces"
     assert onnx.load(folder / MODEL_FILE) == model
     assert json.loads((folder / export.SCORES_FILE).read_text("utf-8")) == {"some score": 0.1235}
+    assert (folder / NOTICE_FILE).read_text("utf-8") == notice("ours 1.2.3", ROWS)
