@@ -11,6 +11,7 @@ from models.training.templated import SLOT
 from models.training.templates import ANY_LANGUAGE, Group, Templates, read
 
 PARTS = ("learn", "test")
+WORD = r"[\w{}\u0900-\u0963]+"  # `\w` lacks the vowel signs of Devanagari
 TEMPLATES = read()
 
 RESERVED = (
@@ -65,7 +66,7 @@ def texts(each: Templates, part: str) -> list[str]:
 
 
 def four_words(text: str) -> set[tuple[str, ...]]:
-    words = re.findall(r"[\w{}]+", text.lower())
+    words = re.findall(WORD, text.lower())
     return {tuple(words[start : start + 4]) for start in range(len(words) - 3)}
 
 
@@ -132,7 +133,7 @@ def test_learned_and_tested_texts_have_no_sentence_in_common() -> None:
             fingerprint(sentence)
             for each in TEMPLATES.values()
             for text in texts(each, part)
-            for sentence in re.split(r"[.!?…।؟]+", text)
+            for sentence in re.split(r"[.!?…।؟。！？]+", text)
             if fingerprint(sentence)
         }
         for part in PARTS
