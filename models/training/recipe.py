@@ -31,24 +31,24 @@ FIT = (
         "broad",
         80_000,
         {
-            "umsab": 0.20, "english": 0.12, "african": 0.06, "sentiment": 0.25, "emotion": 0.14, "act": 0.03,
-            "topics": 0.07, "language": 0.08, "template": 0.04, "other": 0.01,
+            "umsab": 0.19, "english": 0.12, "african": 0.06, "sentiment": 0.22, "emotion": 0.14, "act": 0.03,
+            "topics": 0.07, "language": 0.08, "template": 0.08, "other": 0.01,
         },
     ),
     Phase(
         "posts",
         40_000,
         {
-            "umsab": 0.32, "english": 0.12, "african": 0.05, "sentiment": 0.19, "emotion": 0.11, "act": 0.03,
-            "topics": 0.07, "language": 0.06, "template": 0.04, "other": 0.01,
+            "umsab": 0.31, "english": 0.12, "african": 0.05, "sentiment": 0.16, "emotion": 0.11, "act": 0.03,
+            "topics": 0.07, "language": 0.06, "template": 0.08, "other": 0.01,
         },
     ),
     Phase(
         "last",
         20_000,
         {
-            "umsab": 0.46, "english": 0.08, "african": 0.04, "sentiment": 0.15, "emotion": 0.09, "act": 0.03,
-            "topics": 0.06, "language": 0.04, "template": 0.04, "other": 0.01,
+            "umsab": 0.44, "english": 0.08, "african": 0.04, "sentiment": 0.13, "emotion": 0.09, "act": 0.03,
+            "topics": 0.06, "language": 0.04, "template": 0.08, "other": 0.01,
         },
     ),
 )  # fmt: skip
