@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 from collections.abc import Coroutine, Sequence
@@ -18,6 +19,7 @@ from tests.helpers.simulated_loop import SimulatedLoop
 from tests.helpers.simulation import Cluster
 
 _PACE = BatchPolicy(batch_size=4, max_wait_seconds=0.05, batches_in_flight=2)
+_STOP_SECONDS = 5.0
 _running: contextvars.ContextVar[SimulatedWorker | None] = contextvars.ContextVar("running", default=None)
 
 
@@ -101,11 +103,15 @@ class SimulatedWorker:
     async def leave(self) -> None:
         """End the process like SIGTERM: finish and commit what was read, and leave the group."""
         if self._drain is not None:
-            await self.recipe.drain(5.0)
+            await self.recipe.drain(_STOP_SECONDS)
             await self._app.consumer.commit()
         if self._app is not None and self._app.consumer.thread.is_started:
             client_internals.request_stop(self._app)
-            await self._app.consumer.thread.client.stop()
+            # A worker does not wait longer. If aiokafka loses its assignment while it closes, its fetcher suppresses its
+            # own cancellation and never ends.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await self._app.consumer.thread.client.stop()
         self.kill()
 
     async def _run(self) -> None:
