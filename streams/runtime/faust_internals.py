@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import faust
@@ -39,6 +39,13 @@ class FaustThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_consumer(loop)
         aiokafka_internals.read_committed(consumer)
         return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit the offsets of assigned partitions, and return whether the group accepted any.
+
+        If a rebalance has taken all of the partitions, Faust would commit nothing, which aiokafka refuses, and crash.
+        """
+        return not self.assignment().isdisjoint(offsets) and await super()._commit(offsets)
 
 
 class FaustConsumer(driver.Consumer):

@@ -13,6 +13,10 @@ from tests.helpers.brokers import ROOT
 
 SCHEDULES = 2_000
 HOLE_SCHEDULES = 400
+FOUND_ONCE = {
+    9212: "aiokafka's fetcher does not end if the assignment is lost while it is closed",
+    20499: "Faust commits nothing, and crashes, if a rebalance takes all partitions just before",
+}
 
 
 def _run(*arguments: str) -> list[dict[str, object]]:
@@ -33,6 +37,13 @@ def _run(*arguments: str) -> list[dict[str, object]]:
 @pytest.mark.timeout(900)
 def test_no_schedule_loses_a_post_ends_a_worker_or_stalls() -> None:
     assert _run("--count", str(SCHEDULES)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("seed", FOUND_ONCE)
+def test_what_was_found_once_stays_fixed(seed: int) -> None:
+    assert _run("--first", str(seed), "--count", "1") == []
 
 
 @pytest.mark.slow
