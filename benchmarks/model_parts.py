@@ -106,7 +106,7 @@ def limit(texts: list[str], weights: Path) -> dict[str, object]:
     import openvino as ov
 
     from models.artefact import open_artefact
-    from models.backends.openvino import core, settings
+    from models.backends.openvino import CORE, settings
     from models.text import prepare
     from models.tokenizer import Tokenizer
 
@@ -115,7 +115,7 @@ def limit(texts: list[str], weights: Path) -> dict[str, object]:
     tokens = sum(len(ids) for ids in encoded)
 
     threads = os.cpu_count() or 1
-    compiled = core().compile_model(int8_products(), "CPU", settings(threads, "int8"))
+    compiled = CORE.compile_model(int8_products(), "CPU", settings(threads, "int8"))
     requests = ov.AsyncInferQueue(compiled, threads)
     data = np.random.default_rng(0).uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
     best = float("inf")
@@ -167,10 +167,10 @@ def product_precision(compiled: ov.CompiledModel) -> str:
 
 def encoder_weights(model: Path) -> int:
     """Return the number of weights in the matrices that every token of a post is multiplied with."""
-    from models.backends.openvino import core
+    from models.backends.openvino import CORE
 
     total = 0
-    for op in core().read_model(model).get_ops():
+    for op in CORE.read_model(model).get_ops():
         if op.get_type_name() == "MatMul":
             by_token, matrix = op.input(0).get_partial_shape(), op.input(1).get_partial_shape()
             if by_token.rank.get_length() == 3 and matrix.is_static and matrix.rank.get_length() == 2:

@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: the fastest runtime for the quantised file, on both Intel and AMD."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,13 @@ from openvino.passes import ConstantFolding, Manager
 from models.backends.base import POSITION_TABLE, Outputs, Padded, Precision, Scores, check_length
 from models.backends.processor import has_bf16_tiles, int8_instructions
 from models.errors import ArtefactError
+
+CORE = ov.Core()
+"""The one OpenVINO runtime of this process.
+
+A runtime gives the thread that first compiles a model another stack for signals. When several runtimes are closed, or one is
+closed by another thread, that stack is freed while it is in use, and the next signal kills the process.
+"""
 
 _GROUP = 128
 """Size of the groups in which a row is quantised; the fastest, and within 0.1 % as accurate as smaller groups."""
@@ -54,19 +61,9 @@ class OpenVinoBackend:
         return [results[index] for index in range(len(batches))]
 
 
-@cache
-def core() -> ov.Core:
-    """Return the one OpenVINO runtime of this process.
-
-    The runtime gives the thread that first compiles a model another stack for signals. When several runtimes are closed, or
-    one is closed by another thread, that stack is freed while it is in use, and the next signal kills the process.
-    """
-    return ov.Core()
-
-
 def _compiled(model: Path, precision: Precision, threads: int) -> ov.CompiledModel:
     try:
-        graph = core().read_model(model)
+        graph = CORE.read_model(model)
     except RuntimeError as error:
         raise ArtefactError(f"{model} is not a model that OpenVINO can read: {error}") from error
     tables = [node for node in graph.get_ops() if node.get_friendly_name() == POSITION_TABLE]
@@ -75,7 +72,7 @@ def _compiled(model: Path, precision: Precision, threads: int) -> ov.CompiledMod
         take_quantisers_out(graph)
     elif has_bf16_tiles():
         multiply_in_bf16(graph)
-    return core().compile_model(graph, "CPU", settings(threads, precision))
+    return CORE.compile_model(graph, "CPU", settings(threads, precision))
 
 
 def multiply_in_bf16(graph: ov.Model) -> None:

@@ -10,7 +10,7 @@ import pytest
 from openvino import opset13 as ops
 
 from models.backends import Precision, openvino
-from models.backends.openvino import OpenVinoBackend, core, multiply_in_bf16, settings, take_quantisers_out
+from models.backends.openvino import CORE, OpenVinoBackend, multiply_in_bf16, settings, take_quantisers_out
 from models.errors import ArtefactError
 from tests.models.backends.conftest import SmallModel
 
@@ -20,7 +20,7 @@ def kinds(graph: ov.Model) -> list[str]:
 
 
 def computed(graph: ov.Model, value: Any) -> Any:
-    compiled = core().compile_model(graph, "CPU", settings(1, "f32"))
+    compiled = CORE.compile_model(graph, "CPU", settings(1, "f32"))
     return compiled([np.asarray(value, np.float32)])[0]
 
 
@@ -80,7 +80,7 @@ def test_rows_are_quantised_only_where_products_of_integers_are_fast(
 
 
 def test_a_file_from_onnx_loses_the_rounding_of_its_activations(tmp_path: Path) -> None:
-    graph = core().read_model(SmallModel.write(tmp_path / "model.onnx"))
+    graph = CORE.read_model(SmallModel.write(tmp_path / "model.onnx"))
     assert "FakeQuantize" in kinds(graph)
     take_quantisers_out(graph)
     assert "FakeQuantize" not in kinds(graph)

@@ -9,7 +9,7 @@ import torch
 from models.backends import Runtime
 from models.backends.base import Padded
 from models.backends.choice import PACKAGES, open_backend
-from models.backends.openvino import core
+from models.backends.openvino import CORE
 from models.errors import ArtefactError
 from models.text import MAX_TOKENS
 from models.training import export, graph
@@ -55,7 +55,7 @@ def rounded(network: MultiHeadNetwork) -> MultiHeadNetwork:
 
 def run(model: Any, ids: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
     settings = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-    compiled = core().compile_model(core().read_model(model.SerializeToString(), b""), "CPU", settings)
+    compiled = CORE.compile_model(CORE.read_model(model.SerializeToString(), b""), "CPU", settings)
     results = compiled({"ids": ids, "mask": mask})
     return {output.any_name: results[output] for output in compiled.outputs}
 
